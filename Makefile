@@ -1,0 +1,40 @@
+# make        set up .venv, then make every result       make lock   renew requirements.txt
+# make test   set up .venv, then run every check         make clean  remove what is not tracked
+PYTHON ?= python3
+BIN := .venv/bin
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
+export UV_COMPILE_BYTECODE := 1
+export UV_LINK_MODE := copy
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
+        --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
+
+.PHONY: all test lock clean
+all: .venv/.installed
+	$(BIN)/snakemake --cores all
+
+test: .venv/.installed
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/snakefmt --check Snakefile
+	$(BIN)/snakemake --lint
+	$(BIN)/pytest -n 2
+
+lock: $(BIN)/uv
+	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf .venv .snakemake results .*_cache .hypothesis
+
+.venv/.installed: requirements.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --require-hashes --requirements requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'tokwatt needs Python 3.11, 3.12 or 3.13 with its venv module; name one with: make PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -1,0 +1,20 @@
+"""What is written beside a type: a unit, or the catalogue that a name refers to. Needs no JAX."""
+
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
+
+
+class In(NamedTuple):
+    """Marks a field that is given by name: which catalogue of `params.Parameters` holds it."""
+
+    catalogue: str
+
+
+def mark_of(annotation: object) -> Any:
+    """What is written beside the type in an `Annotated` type, or None where nothing is."""
+    return get_args(annotation)[1] if get_origin(annotation) is Annotated else None
+
+
+def unit_of(annotation: object) -> str | None:
+    """The unit written in an `Annotated` type, or None where it carries none."""
+    mark = mark_of(annotation)
+    return mark if isinstance(mark, str) else None

@@ -1,0 +1,105 @@
+"""What fits into the memory of one GPU, and how many sequences that makes."""
+
+import jax.numpy as jnp
+
+from tokwatt.units import Bytes, BytesPerParameter, BytesPerToken, Dimensionless, Parameters, Sequences, Tokens
+
+
+def weight_bytes(parameters: Parameters, weight_width: BytesPerParameter, tensor_parallel: Dimensionless) -> Bytes:
+    r"""Weights held by one GPU, :math:`N e / \text{TP}`.
+
+    Args:
+        parameters: parameters of the whole LLM.
+        weight_width: bytes of one.
+        tensor_parallel: GPUs that share them evenly.
+
+    Returns:
+        Bytes on each GPU.
+
+    Source: tensor parallelism, arXiv:1909.08053.
+    """
+    return parameters * weight_width / tensor_parallel
+
+
+def kv_bytes_per_token(
+    layers: Dimensionless, kv_heads: Dimensionless, head_dim: Dimensionless, kv_width: BytesPerParameter
+) -> BytesPerToken:
+    r"""Keys and values of one token over all layers and heads, :math:`2 L h_{kv} d e`.
+
+    Args:
+        layers: number of layers.
+        kv_heads: key-value heads; divide by the GPUs that share them for the bytes on one.
+        head_dim: width of one head.
+        kv_width: bytes of one element.
+
+    Returns:
+        Bytes per token of context.
+
+    Source: arXiv:2603.17280, Eq. (3); grouped-query attention, arXiv:2305.13245.
+    """
+    return 2.0 * layers * kv_heads * head_dim * kv_width
+
+
+def kv_budget(capacity: Bytes, memory_fraction: Dimensionless, weights: Bytes, workspace: Bytes) -> Bytes:
+    r"""Memory left for keys and values, :math:`\lfloor u C \rfloor - w - s`.
+
+    Args:
+        capacity: memory of one GPU.
+        memory_fraction: usable share of it, 0 to 1.
+        weights: bytes of weights on that GPU.
+        workspace: bytes that communication needs.
+
+    Returns:
+        Bytes; negative where the LLM does not fit, by as much as is missing.
+
+    Source: arXiv:2603.17280, Section 2.1, and its program for the fraction and the workspace.
+    """
+    return jnp.floor(capacity * memory_fraction) - weights - workspace
+
+
+def kv_blocks(budget: Bytes, kv_bytes: BytesPerToken, block_size: Tokens) -> Dimensionless:
+    r"""Whole KV blocks in a budget, :math:`\lfloor B / (\kappa b) \rfloor`.
+
+    Args:
+        budget: bytes for keys and values.
+        kv_bytes: bytes per token.
+        block_size: tokens of one block.
+
+    Returns:
+        Blocks; negative where the budget is.
+
+    Source: paged attention, arXiv:2309.06180.
+    """
+    return jnp.floor(budget / (kv_bytes * block_size))
+
+
+def reserved_sequences(blocks: Dimensionless, block_size: Tokens, context_window: Tokens) -> Sequences:
+    r"""Sequences that fit when each reserves a full window, :math:`\lfloor N_b / \lceil W / b \rceil \rfloor`.
+
+    Args:
+        blocks: KV blocks.
+        block_size: tokens of one block.
+        context_window: tokens reserved for each sequence, above 0.
+
+    Returns:
+        Whole sequences, never more as the window grows; 0 where one does not fit.
+
+    Source: arXiv:2603.17280, Eq. (3).
+    """
+    return jnp.floor(blocks / jnp.ceil(context_window / block_size))
+
+
+def scaled_sequences(max_sequences: Sequences, calibration_length: Tokens, context_window: Tokens) -> Sequences:
+    r"""A limit on sequences, scaled to another window at equal tokens, :math:`\lfloor n W_0 / W \rfloor`.
+
+    Args:
+        max_sequences: limit at `calibration_length`.
+        calibration_length: window of the calibration.
+        context_window: window asked for, above 0.
+
+    Returns:
+        Whole sequences.
+
+    Source: the program of arXiv:2603.17280.
+    """
+    return jnp.floor(max_sequences * calibration_length / context_window)

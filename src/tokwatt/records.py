@@ -1,0 +1,252 @@
+"""One parameter file: YAML to typed quantities in SI units, or one sentence about what is wrong."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+import numpy as np
+import yaml
+
+from tokwatt.marks import In, mark_of
+
+if TYPE_CHECKING:
+    import pint
+
+Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
+SIGNED = ("log2_midpoint",)
+"""Quantities that may be negative."""
+T = TypeVar("T")
+
+
+class ParameterError(ValueError):
+    """One sentence that names the file and the key, what was found and what is wanted."""
+
+
+class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number or list of numbers, as written; source and quality may stand on the entry that holds it."""
+
+    value: float | list[float]
+    unit: str
+    source: str | None = None
+    quality: Quality | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One number of `params/` with where it comes from."""
+
+    file: str
+    key: str
+    value: float | list[float]
+    unit: str
+    source: str
+    quality: str
+
+
+class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A loader that refuses a key that is written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(problem=f"the key {key!r} stands twice in the mapping of line {line}")
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Parse a YAML file whose top level is a mapping."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except OSError as error:
+        raise ParameterError(f"{path}: cannot be read ({error.strerror}), wanted a YAML file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: {_yaml_problem(error)}, wanted valid YAML.") from None
+    if not isinstance(raw, dict):
+        raise ParameterError(f"{path}: the top level is {_shown(raw)}, wanted a mapping.")
+    return raw
+
+
+def _yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f" at line {mark.line + 1}" if mark else ""
+    return f"{getattr(error, 'problem', None) or 'cannot be parsed'}{place}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of a parameter file that knows its file and key, so that it can complain well.
+
+    `catalogue` gives what a name may refer to, by the catalogue's name.
+    """
+
+    path: Path
+    raw: Any
+    catalogue: Callable[[str], Mapping[str, Any]]
+    key: str = ""
+
+    def fail(self, found: str, wanted: str, key: str = "") -> ParameterError:
+        """The sentence for something wrong at or below this section."""
+        return ParameterError(f"{self.path}: {_join(self.key, key) or 'the top level'} {found}, wanted {wanted}.")
+
+    def child(self, name: str) -> "Section":
+        """The section under a key, which must be there and hold a mapping."""
+        if not isinstance(self.raw, dict) or name not in self.raw:
+            raise self.fail("is missing", "a mapping", name)
+        if not isinstance(self.raw[name], dict):
+            raise self.fail(f"is {_shown(self.raw[name])}", "a mapping", name)
+        return dataclasses.replace(self, raw=self.raw[name], key=_join(self.key, str(name)))
+
+    def convert(self, kind: type[T]) -> T:
+        """This section as a typed structure."""
+        try:
+            return msgspec.convert(self.raw, kind)
+        except msgspec.ValidationError as error:
+            raise self._complaint(str(error), kind) from None
+
+    def specs(self, kind: type[T], common: Mapping[str, Any] | None = None) -> dict[str, T]:
+        """Every entry of this section as a spec; what is in `common` holds for each."""
+        return {name: self.child(name).spec(kind, common) for name in self.raw}
+
+    def spec(self, kind: type[T], common: Mapping[str, Any] | None = None) -> T:
+        """This section as one spec."""
+        fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+        optional = [field.name for field in fields if field.default is not dataclasses.MISSING]
+        merged = dataclasses.replace(self, raw={**(common or {}), **self.raw})
+        return kind(**merged.bind(get_type_hints(kind, include_extras=True), optional))
+
+    def bind(self, hints: Mapping[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
+        """This section as values for typed names: quantities in SI, references looked up, sections inside built."""
+        entry = self.convert(_entry_of(tuple((name, _written_as(hint), name in optional) for name, hint in hints.items())))
+        given = {name: getattr(entry, name) for name in hints}
+        return {name: self._value(name, value, hints[name], name not in optional) for name, value in given.items() if value is not None}
+
+    def choose(self, field: str, name: str, catalogue: str) -> Any:
+        """What a catalogue holds under a name."""
+        known = self.catalogue(catalogue)
+        if name not in known:
+            raise self.fail(f"is {name!r}", f"one of {', '.join(known)}{_nearest(name, known)}", field)
+        return known[name]
+
+    def records(self, source: str | None = None, quality: str | None = None) -> Iterator[Record]:
+        """Every quantity at or below this section, with the source and quality that hold for it."""
+        source, quality = self.raw.get("source", source), self.raw.get("quality", quality)
+        if "value" in self.raw:
+            if not (source and quality):
+                raise self.fail(f"has no {'quality' if source else 'source'}", "one here or on the entry that holds it")
+            yield Record(self.path.name, self.key, self.raw["value"], self.raw["unit"], source, quality)
+            return
+        for name in [name for name, value in self.raw.items() if isinstance(value, dict)]:
+            yield from self.child(name).records(source, quality)
+
+    def _value(self, name: str, given: Any, hint: Any, positive: bool) -> Any:
+        origin, mark = get_origin(hint), mark_of(hint)
+        if isinstance(mark, In):
+            many = isinstance(given, list)
+            chosen = {one: self.choose(name, one, mark.catalogue) for one in (given if many else [given])}
+            return chosen if many else chosen[given]
+        if mark is not None:
+            return self._si(name, given, mark, positive)
+        if origin is dict:
+            return self.child(name).specs(get_args(hint)[1])
+        return self.child(name).spec(hint) if dataclasses.is_dataclass(hint) else given
+
+    def _si(self, field: str, quantity: Quantity, unit: str, positive: bool) -> float | np.ndarray:
+        many = isinstance(quantity.value, list)
+        numbers = np.atleast_1d(np.array(quantity.value, float))
+        allowed = np.isfinite(numbers) & ((numbers > 0) | ((numbers == 0) & (many or not positive)) | (field in SIGNED))
+        if not allowed.all():
+            wanted = "a positive number" if positive and not many else "a number that is not negative"
+            raise self.fail(f"is {numbers[~allowed][0]:g}", wanted, f"{field}.value")
+        numbers = numbers * self._factor(field, quantity.unit, unit)
+        return numbers if many else float(numbers[0])
+
+    def _factor(self, field: str, found: str, wanted: str) -> float:
+        try:
+            return float(_registry().Quantity(1, found).to(wanted).magnitude)
+        except Exception:
+            raise self.fail(f"is {found!r}", f"a unit that converts to {wanted!r}", f"{field}.unit") from None
+
+    def _complaint(self, message: str, kind: type) -> ParameterError:
+        what, _, path = message.partition(" - at `$")
+        path = path.rstrip("`").lstrip(".")
+        if unknown := re.search(r"unknown field `(.*)`", what):
+            valid = sorted(_field_names(kind))
+            return self.fail("is not a known key", f"one of {', '.join(valid)}{_nearest(unknown[1], valid)}", _join(path, unknown[1]))
+        if missing := re.search(r"missing required field `(.*)`", what):
+            return self.fail("is missing", "a value", _join(path, missing[1]))
+        return self.fail(f"is {_shown(_at(self.raw, path))}", what.removeprefix("Expected ").replace("`", ""), path)
+
+
+def _written_as(hint: Any) -> Any:
+    """How a typed name is written in a file."""
+    mark = mark_of(hint)
+    if isinstance(mark, In):
+        return list[str] if get_origin(get_args(hint)[0]) is dict else str
+    if mark is not None:
+        return Quantity
+    return dict if get_origin(hint) is dict or dataclasses.is_dataclass(hint) else hint
+
+
+@cache
+def _entry_of(fields: tuple[tuple[str, Any, bool], ...]) -> type:
+    always: list[tuple] = [("name", str | None, None), ("source", str | None, None), ("quality", Quality | None, None)]
+    own = [(name, kind | None, None) if optional else (name, kind) for name, kind, optional in fields]
+    return msgspec.defstruct("Entry", [*always, *own], kw_only=True, forbid_unknown_fields=True)
+
+
+@cache
+def _registry() -> "pint.UnitRegistry":
+    import pint  # a fifth of a second that only quantities need
+
+    registry: pint.UnitRegistry = pint.UnitRegistry(cache_folder=":auto:")
+    for name, symbol in [
+        ("token", "tok"),
+        ("request", "req"),
+        ("sequence", "seq"),
+        ("instance", "instance"),
+        ("parameter", "param"),
+        ("dollar", "USD"),
+        ("operation", "FLOP"),
+    ]:
+        registry.define(f"{name} = [{name}] = {symbol}")
+    return registry
+
+
+def _field_names(kind: type) -> set[str]:
+    """Field names of a structure and of those inside it."""
+    names = {field.name for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
+    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]
+        for part in (field.type, *get_args(field.type)):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                names |= _field_names(part)
+    return names
+
+
+def _nearest(name: str, valid: Any) -> str:
+    close = difflib.get_close_matches(name, [str(option) for option in valid], 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _at(raw: Any, path: str) -> Any:
+    for part in re.findall(r"[^.\[\]]+", path):
+        if isinstance(raw, dict):
+            raw = raw.get(part, raw)
+        elif isinstance(raw, list) and part.isdigit():
+            raw = raw[int(part)]
+    return raw
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,129 @@
+"""Studies of fleets: Tables 3 and 6, the split of one workload, and the length laws they rest on."""
+
+from functools import cache
+from typing import Annotated
+
+import numpy as np
+import xarray as xr
+
+from tokwatt import grid
+from tokwatt.catalogue import Catalogue
+from tokwatt.marks import In
+from tokwatt.replay import fleets as replay
+from tokwatt.replay.instances import Calibrated, Instance
+from tokwatt.replay.sampling import Knots
+from tokwatt.specs import Demand, Profile, Workload, spec
+from tokwatt.units import Dimensionless, Tokens, units_of
+
+Profiles = Annotated[dict[str, Profile], In("profiles")]
+
+TOPOLOGIES = ("homogeneous", "pool", "fleetopt")
+POOLS = ("short", "long")
+
+
+@spec
+class Traffic:
+    """A workload, the window of its short pool, and a factor on all of its lengths."""
+
+    workload: Annotated[Workload, In("workloads")]
+    short_window: Tokens
+    stretch: Dimensionless = 1.0
+
+
+def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
+    """Share of requests within each knot, and the 99th percentile of their lengths, by workload."""
+    laws = catalogue.workloads
+    knots = np.unique(np.concatenate([law.lengths for law in laws.values()]))
+    within = [np.interp(knots, [0, *law.lengths], [0, *law.fractions]) for law in laws.values()]
+    quantile = [np.interp(0.99, [0, *law.fractions], [0, *law.lengths]) for law in laws.values()]
+    longest = [law.lengths[-1] for law in laws.values()]
+    return xr.Dataset(
+        {
+            "fraction_within": (("workload", "length"), within, grid.describe("share_of_requests_within_a_length", "1")),
+            "length_quantile_99": (("workload",), quantile, grid.describe("99th_percentile_of_length", "tok")),
+            "longest": (("workload",), longest, grid.describe("longest_request", "tok")),
+        },
+        {"workload": list(laws), "length": (("length",), knots, grid.describe("total_tokens", "tok"))},
+    )
+
+
+def fleets(
+    catalogue: Catalogue,
+    traffic: dict[str, Traffic],
+    profiles: Profiles,
+    long_window: Tokens,
+    overflow_factor: Dimensionless,
+    demand: Demand,
+) -> xr.Dataset:
+    """Table 3: replayed fleets over workload x topology x GPU, and their pools."""
+
+    @cache
+    def sized(workload: str, topology: str, gpu: str) -> replay.Fleet:
+        row = traffic[workload]
+        return _topology(topology, row, Calibrated(profiles[gpu]), long_window * row.stretch, overflow_factor, demand)
+
+    def fleet(workload: str, topology: str, gpu: str) -> replay.FleetRow:
+        return replay.fleet_row(sized(workload, topology, gpu))
+
+    def pool(workload: str, topology: str, gpu: str, pool: str) -> replay.PoolRow:
+        pools = dict(zip(reversed(POOLS), reversed(sized(workload, topology, gpu).pools), strict=False))
+        return replay.pool_row(pools[pool]) if pool in pools else replay.PoolRow(*[np.nan] * len(replay.PoolRow._fields))
+
+    axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
+    table = grid.tabulate(fleet, **axes)
+    pools = grid.tabulate(pool, **axes, pool=POOLS)
+    gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
+    inputs = {name: ((), getattr(demand, name), grid.describe(name, unit)) for name, unit in units_of(Demand).items()}
+    return table.merge(pools.rename({name: f"pool_{name}" for name in pools.data_vars})).assign(
+        gain=gain.assign_attrs(grid.describe("gain_over_the_homogeneous_fleet_of_the_first_gpu", "1")),
+        short_window=("workload", [row.short_window for row in traffic.values()], grid.describe("short_window", "tok")),
+        long_window=((), long_window, grid.describe("long_window", "tok")),
+        overflow_factor=((), overflow_factor, grid.describe("overflow_factor", "1")),
+        **inputs,
+    )
+
+
+def guidance(
+    catalogue: Catalogue,
+    traffic: dict[str, Traffic],
+    profiles: Profiles,
+    long_window: Tokens,
+    overflow_factor: Dimensionless,
+    demand: Demand,
+    short_limit: Tokens,
+) -> xr.Dataset:
+    """Table 6: fleets for each kind of traffic, and the share of its requests that are short."""
+    table = fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
+    short = [np.interp(short_limit, [0, *(row.workload.lengths * row.stretch)], [0, *row.workload.fractions]) for row in traffic.values()]
+    return table[["instances", "tokens_per_joule"]].assign(short_share=("workload", short, grid.describe("share_of_short_requests", "1")))
+
+
+def splits(
+    catalogue: Catalogue,
+    workload: Annotated[Workload, In("workloads")],
+    profiles: Profiles,
+    split_length: Tokens,
+    overflow_factor: Dimensionless,
+    long_window: Tokens,
+    demand: Demand,
+) -> xr.Dataset:
+    """Replayed two-pool fleets over GPU x overflow factor x split length; the split length is the short window."""
+    knots = _knots(workload)
+    instances = {gpu: Calibrated(profile) for gpu, profile in profiles.items()}
+
+    def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> replay.FleetRow:
+        return replay.fleet_row(replay.two_pools(knots, instances[gpu], split_length, long_window, demand, overflow_factor))
+
+    return grid.tabulate(fleet, gpu=list(profiles), overflow_factor=overflow_factor.tolist(), split_length=split_length.tolist())
+
+
+def _topology(topology: str, row: Traffic, instance: Instance, long_window: float, overflow_factor: float, demand: Demand) -> replay.Fleet:
+    knots = _knots(row.workload, row.stretch)
+    if topology == "homogeneous":
+        return replay.one_pool(knots, instance, long_window, demand)
+    factor = overflow_factor if topology == "fleetopt" else 1.0
+    return replay.two_pools(knots, instance, row.short_window, long_window, demand, factor)
+
+
+def _knots(workload: Workload, stretch: float = 1.0) -> Knots:
+    return list(zip((workload.lengths * stretch).tolist(), workload.fractions.tolist(), strict=True))

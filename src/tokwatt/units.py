@@ -1,0 +1,42 @@
+"""Units as types: a quantity's annotation says what it is measured in; its value is a plain SI number.
+
+Importing this module, as every other module does, switches JAX to 64-bit floats.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, get_type_hints
+
+import jax
+
+from tokwatt.marks import unit_of
+
+jax.config.update("jax_enable_x64", True)
+
+Scalar = jax.Array | float
+
+Bytes = Annotated[Scalar, "B"]
+BytesPerSecond = Annotated[Scalar, "B/s"]
+BytesPerToken = Annotated[Scalar, "B/tok"]
+BytesPerParameter = Annotated[Scalar, "B/param"]
+Dimensionless = Annotated[Scalar, "1"]
+Dollars = Annotated[Scalar, "USD"]
+DollarsPerSecond = Annotated[Scalar, "USD/s"]
+DollarsPerToken = Annotated[Scalar, "USD/tok"]
+Flops = Annotated[Scalar, "FLOP"]
+FlopsPerSecond = Annotated[Scalar, "FLOP/s"]
+Instances = Annotated[Scalar, "instance"]
+Parameters = Annotated[Scalar, "param"]
+Requests = Annotated[Scalar, "req"]
+RequestsPerSecond = Annotated[Scalar, "req/s"]
+Seconds = Annotated[Scalar, "s"]
+Sequences = Annotated[Scalar, "seq"]
+Tokens = Annotated[Scalar, "tok"]
+TokensPerDollar = Annotated[Scalar, "tok/USD"]
+TokensPerJoule = Annotated[Scalar, "tok/J"]
+TokensPerSecond = Annotated[Scalar, "tok/s"]
+Watts = Annotated[Scalar, "W"]
+
+
+def units_of(owner: Callable | type) -> dict[str, str | None]:
+    """Units of a function's arguments (and of `return`), or of the fields of a class."""
+    return {name: unit_of(hint) for name, hint in get_type_hints(owner, include_extras=True).items()}

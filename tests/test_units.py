@@ -1,0 +1,71 @@
+import dataclasses
+import inspect
+import re
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+import jax
+import pytest
+from public import EQUATIONS, public_functions
+
+from tokwatt import units
+
+FUNCTIONS = public_functions(*EQUATIONS, "decode")
+OF_EQUATIONS = public_functions(*EQUATIONS)
+KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
+ANY_UNIT = {"lengths.running_sums": {"values", "return"}}
+
+each_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def bare(owner, exempt=()):
+    """Quantities without a unit, those inside of specs and results included."""
+    found = []
+    for name, hint in get_type_hints(owner, include_extras=True).items():
+        kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
+            found += [f"{name}.{inner}" for inner in bare(kind)]
+        elif units.unit_of(hint) not in KNOWN and name not in exempt:
+            found.append(name)
+    return found
+
+
+@each_function
+def test_every_quantity_that_goes_in_or_comes_out_has_a_unit(name):
+    function = FUNCTIONS[name]
+    assert set(get_type_hints(function)) == {*inspect.signature(function).parameters, "return"}
+    assert bare(function, ANY_UNIT.get(name, ())) == []
+
+
+def test_a_quantity_of_any_unit_is_an_array():
+    for name, arguments in ANY_UNIT.items():
+        assert {get_type_hints(FUNCTIONS[name])[argument] for argument in arguments} == {jax.Array}
+
+
+@each_function
+def test_every_function_says_what_it_is(name):
+    assert re.match(r"[A-Z].*\S", inspect.getdoc(FUNCTIONS[name]) or "")
+
+
+@pytest.mark.parametrize("name", OF_EQUATIONS)
+def test_every_equation_documents_its_arguments_its_result_and_its_source(name):
+    doc = inspect.getdoc(OF_EQUATIONS[name])
+    _, arguments, result, source = re.split(r"^(?:Args:|Returns:|Source:)", doc, flags=re.MULTILINE)
+    assert re.findall(r"^    (\w+): ", arguments, re.MULTILINE) == list(inspect.signature(OF_EQUATIONS[name]).parameters)
+    assert result.strip()
+    assert source.strip().endswith(".")
+
+
+def test_the_units_of_a_function_and_of_a_record_are_read_from_their_types():
+    def speed(way: units.Tokens, time: units.Seconds) -> units.TokensPerSecond: ...
+
+    @dataclasses.dataclass
+    class Board:
+        power: units.Watts
+        name: str
+
+    assert units.units_of(speed) == {"way": "tok", "time": "s", "return": "tok/s"}
+    assert units.units_of(Board) == {"power": "W", "name": None}
+
+
+def test_numbers_have_64_bits():
+    assert jax.numpy.asarray(1.0).dtype == "float64"
