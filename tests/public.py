@@ -6,11 +6,16 @@ import inspect
 EQUATIONS = ("lengths", "memory", "power", "queueing", "roofline", "weights")
 
 
+def is_function(value):
+    """A function, compiled or not."""
+    return inspect.isfunction(inspect.unwrap(value)) if callable(value) else False
+
+
 def public_functions(*modules):
     """Public functions that these modules define, by `module.name`."""
     return {
         f"{name}.{function}": value
         for name in modules
-        for function, value in inspect.getmembers(importlib.import_module(f"tokwatt.{name}"), inspect.isfunction)
+        for function, value in inspect.getmembers(importlib.import_module(f"tokwatt.{name}"), is_function)
         if not function.startswith("_") and value.__module__ == f"tokwatt.{name}"
     }

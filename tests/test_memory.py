@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from strategies import between, block_counts, block_sizes, budgets, capacities, heads, kv_bytes, layer_counts, whole, windows
 
+from tokwatt.memory import kv_blocks as whole_blocks
 from tokwatt.memory import (
     kv_budget,
     kv_bytes_per_token,
@@ -11,7 +12,6 @@ from tokwatt.memory import (
     scaled_sequences,
     weight_bytes,
 )
-from tokwatt.memory import kv_blocks as whole_blocks
 
 
 @given(block_counts, block_sizes, windows, windows)

@@ -97,7 +97,7 @@ LAYOUTS = {"Llama-3.1-8B": "tp1-16bit", "DeepSeek-V3": "tp8-8bit"}
 TABLE_2 = ["Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-235B-A22B", "DeepSeek-V3"]
 
 
-@pytest.mark.parametrize(("llm", "gpu"), itertools.product(TABLE_2, ("H100", "B200")))
+@pytest.mark.parametrize(("llm", "gpu"), list(itertools.product(TABLE_2, ("H100", "B200"))))
 def test_computed_profiles_of_table_2(llm, gpu, computed, expected):
     instance, row = computed(llm.lower(), gpu, LAYOUTS.get(llm, "tp8-16bit")), expected["table2"][llm][gpu]
     batch = instance.whole_window_sequences(8192)

@@ -7,7 +7,6 @@ from tokwatt import decode
 from tokwatt.specs import Llm
 from tokwatt.weights import attention_parameters, gated_parameters, parameter_count
 
-
 LABELS = ["Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-235B-A22B", "DeepSeek-V3"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 _FACE = {
     "Demand": "specs",
     "ParameterError": "records",
-    "fleet": "fleet",
+    "fleet": "fleets",
     "load": "catalogue",
     "operating_point": "decode",
     "sweep": "grid",

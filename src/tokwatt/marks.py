@@ -9,9 +9,18 @@ class In(NamedTuple):
     catalogue: str
 
 
+MANY = "many"
+"""Written after a unit where a list of numbers is wanted instead of one."""
+
+
 def mark_of(annotation: object) -> Any:
     """What is written beside the type in an `Annotated` type, or None where nothing is."""
     return get_args(annotation)[1] if get_origin(annotation) is Annotated else None
+
+
+def is_many(annotation: object) -> bool:
+    """Whether an `Annotated` type wants a list of numbers."""
+    return get_origin(annotation) is Annotated and MANY in get_args(annotation)[2:]
 
 
 def unit_of(annotation: object) -> str | None:

@@ -55,8 +55,8 @@ class Parameters:
     @cached_property
     def servings(self) -> dict[str, Serving]:
         """Layouts of a replica."""
-        serving = self.section("serving")
-        return serving.child("layouts").specs(Serving, common=serving.child("common").raw)
+        serving = self.section("serving").only("common", "layouts")
+        return serving.child("layouts").specs(Serving, common=serving.child("common"))
 
     @cached_property
     def power_fractions(self) -> ActivityPower:
@@ -66,12 +66,12 @@ class Parameters:
     @cached_property
     def power_curves(self) -> dict[str, LogisticPower]:
         """Logistic power curves by GPU."""
-        return self.section("power").child("curves").specs(LogisticPower)
+        return self.section("power").only("fractions", "curves").child("curves").specs(LogisticPower)
 
     @cached_property
     def calibrated_profiles(self) -> dict[str, Profile]:
         """Instances given by their own numbers."""
-        return self.section("profiles").child("calibrated").specs(Profile)
+        return self.section("profiles").only("calibrated", "scaled").child("calibrated").specs(Profile)
 
     @cached_property
     def scalings(self) -> dict[str, Scaling]:
@@ -100,16 +100,21 @@ class Parameters:
 
 def _law(section: Section) -> Workload:
     law = section.spec(Workload)
-    lengths, fractions = np.atleast_1d(law.lengths), np.atleast_1d(law.fractions)
+    lengths, fractions = law.lengths, law.fractions
     if len(lengths) != len(fractions):
         raise section.fail(f"has {len(fractions)} numbers", f"{len(lengths)}, as many as lengths", "fractions.value")
-    for key, values, strict in (("lengths.value", lengths, True), ("fractions.value", fractions, False)):
-        steps = np.diff(values)
-        if falls := np.flatnonzero(steps <= 0 if strict else steps < 0).tolist():
-            before, after = values[falls[0]], values[falls[0] + 1]
-            raise section.fail(f"goes from {before:g} to {after:g}", "numbers that rise" if strict else "numbers that never fall", key)
-    if fractions[-1] != 1:
-        raise section.fail(f"ends at {fractions[-1]:g}", "a last number of 1", "fractions.value")
     if (lengths % 1).any():
         raise section.fail(f"has {lengths[lengths % 1 > 0][0]:g}", "whole tokens", "lengths.value")
+    if (np.diff(lengths, prepend=0) <= 0).any():
+        raise section.fail(f"goes {_first_fall(lengths)}", "numbers that rise from above 0", "lengths.value")
+    if (np.diff(fractions) < 0).any():
+        raise section.fail(f"goes {_first_fall(fractions)}", "numbers that never fall", "fractions.value")
+    if fractions[-1] != 1:
+        raise section.fail(f"ends at {fractions[-1]:g}", "a last number of 1", "fractions.value")
     return law
+
+
+def _first_fall(values: np.ndarray) -> str:
+    before = np.concatenate([[0.0], values[:-1]])
+    place = int(np.argmin(np.diff(values, prepend=0) > 0)) if (values <= before).any() else 0
+    return f"from {before[place]:g} to {values[place]:g}"

@@ -42,7 +42,7 @@ def logistic_batch(power: Watts, idle: Watts, nominal: Watts, steepness: Dimensi
 
     Source: arXiv:2603.17280, Eq. (1) solved for b.
     """
-    return jnp.exp2(log2_midpoint + jnp.log((power - idle) / (nominal - power)) / steepness)
+    return jnp.exp2(log2_midpoint + (jnp.log(power - idle) - jnp.log(nominal - power)) / steepness)
 
 
 def scan_activity(batch: Sequences, scan_time: Seconds, iteration_latency: Seconds) -> Dimensionless:

@@ -39,8 +39,8 @@ def erlang_c(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionle
     Source: Erlang's delay formula.
     """
     stable = jnp.minimum(offered_load, servers)
-    blocked = erlang_b(servers, stable)
-    return blocked / (1.0 - stable / servers * (1.0 - blocked))
+    blocked, busy = erlang_b(servers, stable), stable / servers
+    return blocked / (1.0 - busy + busy * blocked)
 
 
 def wait_quantile(
@@ -68,10 +68,11 @@ def wait_quantile(
     """
     spare = servers * service_rate - arrival_rate
     delayed = jnp.maximum(1.0, erlang_c(servers, arrival_rate / service_rate) / (1.0 - probability))
-    wait = (1.0 + service_scv) / (2.0 * spare) * jnp.log(delayed)
+    wait = jnp.log(delayed) * (1.0 + service_scv) / (2.0 * spare)
     return jnp.where(spare > 0, wait, jnp.inf)
 
 
+@jax.jit
 def instances_required(
     arrival_rate: RequestsPerSecond,
     service_rate: RequestsPerSecond,
@@ -92,10 +93,14 @@ def instances_required(
 
     Returns:
         Whole instances, at least 1; infinite where no number meets the target. The wait falls with every
-        instance added, so the answer meets both bounds and one instance fewer does not.
+        instance added, so the answer meets both bounds and one instance fewer does not. A count that only
+        jumps has no slope: gradients are 0.
 
     Source: definition; doubling, then bisection.
     """
+    arrival_rate, service_rate, service_scv, concurrency, latency_target, max_utilization = jax.lax.stop_gradient(
+        (arrival_rate, service_rate, service_scv, concurrency, latency_target, max_utilization)
+    )
 
     def wait(instances: Instances) -> Seconds:
         return wait_quantile(instances * concurrency, arrival_rate, service_rate / concurrency, service_scv)

@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 import yaml
 
-from tokwatt.marks import In, mark_of
+from tokwatt.marks import In, is_many, mark_of
 
 if TYPE_CHECKING:
     import pint
 
 Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
+QUALITIES = get_args(Quality)
 SIGNED = ("log2_midpoint",)
 """Quantities that may be negative."""
 T = TypeVar("T")
@@ -110,15 +111,25 @@ class Section:
         except msgspec.ValidationError as error:
             raise self._complaint(str(error), kind) from None
 
-    def specs(self, kind: type[T], common: Mapping[str, Any] | None = None) -> dict[str, T]:
-        """Every entry of this section as a spec; what is in `common` holds for each."""
-        return {name: self.child(name).spec(kind, common) for name in self.raw}
+    def only(self, *keys: str) -> "Section":
+        """This section, refused where it has other keys than these."""
+        for key in self.raw:
+            if key not in keys:
+                raise self.fail("is not a known key", f"one of {', '.join(keys)}{_nearest(str(key), keys)}", str(key))
+        return self
 
-    def spec(self, kind: type[T], common: Mapping[str, Any] | None = None) -> T:
+    def specs(self, kind: type[T], common: "Section | None" = None) -> dict[str, T]:
+        """Every entry of this section as a spec; what is in `common` holds for each."""
+        if common:
+            hints = get_type_hints(kind, include_extras=True)
+            common.bind(hints, optional=list(hints))
+        return {name: self.child(name).spec(kind, common.raw if common else {}) for name in self.raw}
+
+    def spec(self, kind: type[T], common: Mapping[str, Any] = {}) -> T:
         """This section as one spec."""
         fields = dataclasses.fields(kind)  # type: ignore[arg-type]
         optional = [field.name for field in fields if field.default is not dataclasses.MISSING]
-        merged = dataclasses.replace(self, raw={**(common or {}), **self.raw})
+        merged = dataclasses.replace(self, raw={**common, **self.raw})
         return kind(**merged.bind(get_type_hints(kind, include_extras=True), optional))
 
     def bind(self, hints: Mapping[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
@@ -152,20 +163,23 @@ class Section:
             chosen = {one: self.choose(name, one, mark.catalogue) for one in (given if many else [given])}
             return chosen if many else chosen[given]
         if mark is not None:
-            return self._si(name, given, mark, positive)
+            return self._si(name, given, hint, positive)
         if origin is dict:
             return self.child(name).specs(get_args(hint)[1])
         return self.child(name).spec(hint) if dataclasses.is_dataclass(hint) else given
 
-    def _si(self, field: str, quantity: Quantity, unit: str, positive: bool) -> float | np.ndarray:
-        many = isinstance(quantity.value, list)
-        numbers = np.atleast_1d(np.array(quantity.value, float))
+    def _si(self, field: str, quantity: Quantity, hint: Any, positive: bool) -> float | np.ndarray:
+        many, unit = is_many(hint), str(mark_of(hint))
+        if isinstance(quantity.value, list) != many or quantity.value == []:
+            raise self.fail(f"is {_shown(quantity.value)}", "a list of numbers" if many else "one number", f"{field}.value")
+        with np.errstate(over="ignore"):
+            numbers = np.array(quantity.value, float) * self._factor(field, quantity.unit, unit)
         allowed = np.isfinite(numbers) & ((numbers > 0) | ((numbers == 0) & (many or not positive)) | (field in SIGNED))
         if not allowed.all():
-            wanted = "a positive number" if positive and not many else "a number that is not negative"
-            raise self.fail(f"is {numbers[~allowed][0]:g}", wanted, f"{field}.value")
-        numbers = numbers * self._factor(field, quantity.unit, unit)
-        return numbers if many else float(numbers[0])
+            wanted = "finite number" if field in SIGNED else "positive number" if positive and not many else "number that is not negative"
+            found = np.atleast_1d(quantity.value)[~np.atleast_1d(allowed)][0]
+            raise self.fail(f"is {found:g} {quantity.unit}", f"a {wanted}", f"{field}.value")
+        return numbers if many else float(numbers)
 
     def _factor(self, field: str, found: str, wanted: str) -> float:
         try:
@@ -177,11 +191,14 @@ class Section:
         what, _, path = message.partition(" - at `$")
         path = path.rstrip("`").lstrip(".")
         if unknown := re.search(r"unknown field `(.*)`", what):
-            valid = sorted(_field_names(kind))
+            valid = _field_names(kind) if not path else sorted(_inner_names(kind))
             return self.fail("is not a known key", f"one of {', '.join(valid)}{_nearest(unknown[1], valid)}", _join(path, unknown[1]))
         if missing := re.search(r"missing required field `(.*)`", what):
             return self.fail("is missing", "a value", _join(path, missing[1]))
-        return self.fail(f"is {_shown(_at(self.raw, path))}", what.removeprefix("Expected ").replace("`", ""), path)
+        wanted = f"one of {', '.join(QUALITIES)}" if "enum" in what else what.removeprefix("Expected ").partition(", got")[0]
+        for plain, technical in {"a mapping": "object", "a number": "float", "text": "str", "a list": "array", "nothing": "null"}.items():
+            wanted = re.sub(rf"`?\b{technical}\b`?", plain, wanted)
+        return self.fail(f"is {_shown(_at(self.raw, path))}", wanted.replace("`", "").replace(" | ", " or "), path)
 
 
 def _written_as(hint: Any) -> Any:
@@ -219,14 +236,15 @@ def _registry() -> "pint.UnitRegistry":
     return registry
 
 
-def _field_names(kind: type) -> set[str]:
-    """Field names of a structure and of those inside it."""
-    names = {field.name for field in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
-    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]
-        for part in (field.type, *get_args(field.type)):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                names |= _field_names(part)
-    return names
+def _field_names(kind: type) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _inner_names(kind: type) -> set[str]:
+    """Field names of the structures inside a structure."""
+    parts = [part for field in msgspec.structs.fields(kind) for part in (field.type, *get_args(field.type))]
+    inside = [part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+    return {name for part in inside for name in [*_field_names(part), *_inner_names(part)]}
 
 
 def _nearest(name: str, valid: Any) -> str:
@@ -235,7 +253,7 @@ def _nearest(name: str, valid: Any) -> str:
 
 
 def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if path and name else path or name
 
 
 def _at(raw: Any, path: str) -> Any:

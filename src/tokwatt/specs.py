@@ -15,12 +15,14 @@ from tokwatt.units import (
     BytesPerParameter,
     BytesPerSecond,
     Dimensionless,
+    DimensionlessAxis,
     DollarsPerSecond,
     FlopsPerSecond,
     RequestsPerSecond,
     Seconds,
     Sequences,
     Tokens,
+    TokensAxis,
     Watts,
 )
 
@@ -141,8 +143,8 @@ class Scaling:
 class Workload:
     """A length law as knots of its distribution: `fractions[i]` of requests have at most `lengths[i]` tokens."""
 
-    lengths: Tokens
-    fractions: Dimensionless
+    lengths: TokensAxis
+    fractions: DimensionlessAxis
 
 
 @spec

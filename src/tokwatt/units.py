@@ -1,16 +1,21 @@
 """Units as types: a quantity's annotation says what it is measured in; its value is a plain SI number.
 
-Importing this module, as every other module does, switches JAX to 64-bit floats.
+Importing this module, as every module of equations does, switches JAX to 64-bit floats and keeps compiled
+functions between processes.
 """
 
 from collections.abc import Callable
 from typing import Annotated, get_type_hints
 
 import jax
+from platformdirs import user_cache_dir
 
-from tokwatt.marks import unit_of
+from tokwatt.marks import MANY, unit_of
 
 jax.config.update("jax_enable_x64", True)
+if jax.config.jax_compilation_cache_dir is None:
+    jax.config.update("jax_compilation_cache_dir", user_cache_dir("tokwatt"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 Scalar = jax.Array | float
 
@@ -35,6 +40,9 @@ TokensPerDollar = Annotated[Scalar, "tok/USD"]
 TokensPerJoule = Annotated[Scalar, "tok/J"]
 TokensPerSecond = Annotated[Scalar, "tok/s"]
 Watts = Annotated[Scalar, "W"]
+
+DimensionlessAxis = Annotated[Scalar, "1", MANY]
+TokensAxis = Annotated[Scalar, "tok", MANY]
 
 
 def units_of(owner: Callable | type) -> dict[str, str | None]:

@@ -1,0 +1,76 @@
+"""Figures, one module each: `data` takes from the grids exactly the numbers that `draw` then draws.
+
+Here is what they share: how names are printed, how GPUs look, and columns that carry their units.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+
+SINGLE, DOUBLE = 3.35, 6.9
+"""Widths of one and two journal columns, in inches."""
+EFFICIENCY = "tokens_per_watt [tok/W]"
+GREY = "0.35"
+COLORS = {"H100": "#0072B2", "H200": "#56B4E9", "B200": "#D55E00", "GB200": "#E69F00"}
+MARKERS = {"H100": "o", "H200": "D", "B200": "s", "GB200": "^"}
+LINES = {"H100": "-", "H200": "-.", "B200": (0, (4, 1.2)), "GB200": ":"}
+HATCHES = {"H100": "", "H200": "....", "B200": "//////", "GB200": "xxxxx"}
+_PRINTED = {
+    "azure": "Azure",
+    "deepseek": "DeepSeek",
+    "fleetopt": "FleetOpt",
+    "homogeneous": "Homogeneous",
+    "llama": "Llama",
+    "pool": "Pool routing",
+    "qwen3": "Qwen3",
+}
+
+
+def label(name: str) -> str:
+    """How a name of a grid is printed: `llama-3.1-70b` as Llama-3.1-70B."""
+    return "-".join(_PRINTED.get(part, part.upper()) for part in name.split("-"))
+
+
+def windows(tokens: Iterable[float]) -> list[str]:
+    """Context windows as they are spoken of: 8192 tokens as 8K."""
+    return [f"{value / 1024:g}K" for value in tokens]
+
+
+def columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
+    """Variables of a grid and their coordinates, each column named with its unit."""
+    frame = grid[list(names)].to_dataframe().reset_index()
+    return frame.rename(columns={name: _titled(name, grid[name].attrs) for name in frame})
+
+
+def _titled(name: str, attrs: dict[str, Any]) -> str:
+    if name == "tokens_per_joule":
+        return EFFICIENCY
+    return f"{name} [{attrs['units']}]" if "units" in attrs else name
+
+
+def line_look(gpu: str) -> dict[str, Any]:
+    """A GPU's line: colour, dashes, marker."""
+    return {"color": COLORS[gpu], "linestyle": LINES[gpu], "marker": MARKERS[gpu]}
+
+
+def bar_look(gpu: str) -> dict[str, Any]:
+    """A GPU's bar: colour, and a hatch in white."""
+    return {"facecolor": COLORS[gpu], "hatch": HATCHES[gpu], "edgecolor": "white", "linewidth": 0}
+
+
+def log2_ticks(axes: Axes, tokens: Iterable[float]) -> None:
+    """A horizontal axis of context windows, base 2, with a tick at each."""
+    ticks = list(tokens)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ticks, windows(ticks))
+    axes.minorticks_off()
+
+
+def plain_log(axis: Any, ticks: Iterable[float]) -> None:
+    """An axis of a logarithmic scale with plain numbers at these ticks and nothing between."""
+    values = list(ticks)
+    axis.set_ticks(values, [f"{value:g}" for value in values])
+    axis.set_ticks([], minor=True)

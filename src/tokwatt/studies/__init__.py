@@ -5,12 +5,14 @@ which is a function there, and the inputs. The study's annotations say how input
 unit, a spec by its name in a catalogue, a structure by its fields.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
 from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import xarray as xr
 
@@ -18,33 +20,51 @@ import tokwatt
 from tokwatt.catalogue import Catalogue
 from tokwatt.records import Section
 
+JOBS = ("instances", "fleets")
+"""Modules of this package, each computed by one process."""
 
-def run(job: str, folder: Path, out: Path) -> None:
+
+def check(params: Path) -> None:
+    """Read the inputs of every grid and say what is wrong with the first one that is."""
+    catalogue = Catalogue(params)
+    entries = _grids(catalogue)
+    for name in entries.raw:
+        inputs(catalogue, entries.child(name))
+
+
+def run(job: str, params: Path, out: Path) -> None:
     """Compute every grid of a job and write each to `out/NAME.nc`."""
-    catalogue = Catalogue(folder)
-    grids = catalogue.section("paper").child("grids")
+    catalogue = Catalogue(params)
+    entries = _grids(catalogue)
+    datasets = {name: compute(catalogue, entries.child(name)) for name, entry in entries.raw.items() if entry.get("job") == job}
     out.mkdir(parents=True, exist_ok=True)
-    datasets = {name: compute(catalogue, grids.child(name)) for name, entry in grids.raw.items() if entry.get("job") == job}
     for name, dataset in datasets.items():
-        dataset.attrs = provenance(catalogue, grids.child(name))
+        dataset.attrs = provenance(catalogue, entries.child(name))
         dataset.to_netcdf(out / f"{name}.nc", engine="netcdf4")
 
 
 def compute(catalogue: Catalogue, entry: Section) -> xr.Dataset:
     """Run the study that an entry of `grids` names, with the inputs it gives."""
-    study = find(entry)
-    hints = {name: hint for name, hint in get_type_hints(study, include_extras=True).items() if name not in ("catalogue", "return")}
-    inputs = {key: value for key, value in entry.raw.items() if key not in ("job", "study")}
-    return study(catalogue, **Section(entry.path, inputs, entry.catalogue, entry.key).bind(hints))
+    return find(entry)(catalogue, **inputs(catalogue, entry))
+
+
+def inputs(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
+    """The inputs of an entry as the annotations of its study want them."""
+    hints = get_type_hints(find(entry), include_extras=True)
+    given = {key: value for key, value in entry.raw.items() if key not in ("job", "study")}
+    return dataclasses.replace(entry, raw=given).bind({name: hint for name, hint in hints.items() if name not in ("catalogue", "return")})
 
 
 def find(entry: Section) -> Callable[..., xr.Dataset]:
     """The function that an entry names by its job and study."""
-    module = import_module(f"tokwatt.studies.{entry.raw['job']}")
-    known = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-    if entry.raw.get("study") not in known:
-        raise entry.fail(f"is {entry.raw.get('study')!r}", f"one of {', '.join(known)}", "study")
-    return getattr(module, entry.raw["study"])
+    job, study = entry.raw.get("job"), entry.raw.get("study")
+    if job not in JOBS:
+        raise entry.fail(f"is {job!r}", f"one of {', '.join(JOBS)}", "job")
+    module = import_module(f"tokwatt.studies.{job}")
+    known = [name for name, value in vars(module).items() if isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"]
+    if study not in known:
+        raise entry.fail(f"is {study!r}", f"one of {', '.join(known)}", "study")
+    return getattr(module, study)
 
 
 def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
@@ -58,3 +78,7 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
         "parameter_hash": hashlib.sha256((json.dumps(files) + inputs).encode()).hexdigest()[:16],
         "tokwatt_version": tokwatt.__version__,
     }
+
+
+def _grids(catalogue: Catalogue) -> Section:
+    return catalogue.section("paper").child("grids")

@@ -1,7 +1,7 @@
 """Studies of fleets: Tables 3 and 6, the split of one workload, and the length laws they rest on."""
 
-from functools import cache
-from typing import Annotated
+from functools import cache, partial
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -11,10 +11,12 @@ from tokwatt.catalogue import Catalogue
 from tokwatt.marks import In
 from tokwatt.replay import fleets as replay
 from tokwatt.replay.instances import Calibrated, Instance
+from tokwatt.replay.points import Served, roofline_point
 from tokwatt.replay.sampling import Knots
-from tokwatt.specs import Demand, Profile, Workload, spec
-from tokwatt.units import Dimensionless, Tokens, units_of
+from tokwatt.specs import Demand, Gpu, Profile, Workload, spec
+from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis, TokensPerJoule, units_of
 
+Gpus = Annotated[dict[str, Gpu], In("gpus")]
 Profiles = Annotated[dict[str, Profile], In("profiles")]
 
 TOPOLOGIES = ("homogeneous", "pool", "fleetopt")
@@ -28,6 +30,15 @@ class Traffic:
     workload: Annotated[Workload, In("workloads")]
     short_window: Tokens
     stretch: Dimensionless = 1.0
+
+
+@spec
+class Recommendation:
+    """What the paper advises for a kind of traffic."""
+
+    workload: str
+    topologies: list[str]
+    gpus: list[str]
 
 
 def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
@@ -91,19 +102,69 @@ def guidance(
     overflow_factor: Dimensionless,
     demand: Demand,
     short_limit: Tokens,
+    recommended: dict[str, Recommendation],
+    mixture: Served,
+    mixture_gpus: Gpus,
+    context_window: Tokens,
 ) -> xr.Dataset:
-    """Table 6: fleets for each kind of traffic, and the share of its requests that are short."""
-    table = fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
+    """Table 6: fleets for each kind of traffic, the best of them, and what the paper recommends.
+
+    A kind without a workload is judged by single instances of a mixture of experts, as no fleet of one is defined.
+    """
+    table = fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand).tokens_per_joule.to_dataset()
     short = [np.interp(short_limit, [0, *(row.workload.lengths * row.stretch)], [0, *row.workload.fractions]) for row in traffic.values()]
-    return table[["instances", "tokens_per_joule"]].assign(short_share=("workload", short, grid.describe("share_of_short_requests", "1")))
+    table["short_share"] = ("workload", short, grid.describe("share_of_short_requests", "1"))
+    rows = table.tokens_per_joule.assign_coords(short_share=table.short_share)
+    point = partial(roofline_point, served=mixture, curve=catalogue.power_fractions, context_window=context_window)
+    single = grid.sweep(point, gpu=mixture_gpus).tokens_per_joule.expand_dims(topology=["undefined"], workload=["any"])
+    single = single.assign_coords(short_share=("workload", [np.nan]))
+
+    def advice(kind: str) -> Advice:
+        return _advice(rows if recommended[kind].workload in traffic else single, recommended[kind])
+
+    return table.merge(grid.tabulate(advice, kind=list(recommended)))
+
+
+class Advice(NamedTuple):
+    """The best fleet for a kind of traffic against the recommended ones."""
+
+    workload_of_kind: str
+    short_share_of_kind: Dimensionless
+    recommended_topology: str
+    best_topology: str
+    topology_agrees: bool
+    recommended_gpu: str
+    best_gpu: str
+    gpu_agrees: bool
+    recommended_tokens_per_joule: TokensPerJoule
+    best_tokens_per_joule: TokensPerJoule
+
+
+def _advice(fleets: xr.DataArray, recommendation: Recommendation) -> Advice:
+    own = fleets.sel(workload=recommendation.workload)
+    topologies = own.topology.isin([*recommendation.topologies, "undefined"])
+    advised = own.where(topologies & own.gpu.isin(recommendation.gpus))
+    best = own.stack(row=("topology", "gpu")).idxmax("row").item()
+    return Advice(
+        workload_of_kind=recommendation.workload,
+        short_share_of_kind=fleets.short_share.sel(workload=recommendation.workload).item(),
+        recommended_topology=" or ".join(recommendation.topologies),
+        best_topology=best[0],
+        topology_agrees=best[0] in recommendation.topologies,
+        recommended_gpu=" or ".join(recommendation.gpus),
+        best_gpu=best[1],
+        gpu_agrees=best[1] in recommendation.gpus,
+        recommended_tokens_per_joule=float(advised.max()),
+        best_tokens_per_joule=float(own.max()),
+    )
 
 
 def splits(
     catalogue: Catalogue,
     workload: Annotated[Workload, In("workloads")],
     profiles: Profiles,
-    split_length: Tokens,
-    overflow_factor: Dimensionless,
+    split_length: TokensAxis,
+    overflow_factor: DimensionlessAxis,
     long_window: Tokens,
     demand: Demand,
 ) -> xr.Dataset:

@@ -12,7 +12,7 @@ from tokwatt.marks import In
 from tokwatt.replay.instances import Calibrated, Computed
 from tokwatt.replay.points import Served, roofline_point, routed_point
 from tokwatt.specs import Gpu, Llm, Profile, Serving, spec
-from tokwatt.units import Dimensionless, DollarsPerSecond, Seconds, Sequences, Tokens
+from tokwatt.units import Dimensionless, DollarsPerSecond, Seconds, Sequences, Tokens, TokensAxis
 
 Gpus = Annotated[dict[str, Gpu], In("gpus")]
 Profiles = Annotated[dict[str, Profile], In("profiles")]
@@ -43,7 +43,7 @@ def profile_catalogue(catalogue: Catalogue) -> xr.Dataset:
 
 
 def context_windows(
-    catalogue: Catalogue, profiles: Profiles, context_window: Tokens, utilization: Dimensionless, mean_fill: Dimensionless
+    catalogue: Catalogue, profiles: Profiles, context_window: TokensAxis, utilization: Dimensionless, mean_fill: Dimensionless
 ) -> xr.Dataset:
     """Table 1: operating points over context window x GPU, and the slope from each window to the next."""
     table = grid.sweep(

@@ -1,7 +1,9 @@
 """Fleets: a length law, a profile and a demand put together into sized pools, by exact sums over whole lengths."""
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -106,29 +108,31 @@ def size_pool(moments: Moments, lower: Tokens, upper: Tokens, profile: Profile, 
     Source: arXiv:2603.17280, Section 4, with the length law summed exactly and no instance added in advance.
     """
     own = between(moments, lower, upper)
-    arrival_rate = demand.arrival_rate * own.requests
-    mean = Moments(*(sums / own.requests for sums in own))
-    concurrency = decode.reserved_concurrency(profile, upper)
+    arrival_rate, used = demand.arrival_rate * own.requests, own.requests > 0
+    # Of an empty pool nothing is asked; any finite stand-in keeps its gradient finite too.
+    mean = Moments(*(jnp.where(used, sums, 1.0) / jnp.where(used, own.requests, 1.0) for sums in own))
+    concurrency = decode.reserved_concurrency(profile, jnp.where(used, upper, profile.calibration_length))
     fixed, scan = profile.weight_time, profile.scan_time * concurrency / profile.calibration_length
     time = fixed * mean.steps + scan * mean.steps_lengths
     square = fixed**2 * mean.steps2 + 2 * fixed * scan * mean.steps2_lengths + scan**2 * mean.steps2_lengths2
     service_rate, scv = concurrency / time, square / time**2 - 1
-    needed = queueing.instances_required(arrival_rate, service_rate, scv, concurrency, demand.latency_target, demand.max_utilization)
-    instances = jnp.where(arrival_rate > 0, needed, 0.0)
-    utilization = arrival_rate / (instances * service_rate)
+    carried = jnp.where(used, arrival_rate, service_rate)
+    needed = queueing.instances_required(carried, service_rate, scv, concurrency, demand.latency_target, demand.max_utilization)
+    utilization = carried / (needed * service_rate)
     return Pool(
         arrival_rate=arrival_rate,
         concurrency=concurrency,
         service_rate=service_rate,
         service_scv=scv,
-        instances=instances,
-        utilization=utilization,
-        wait=queueing.wait_quantile(instances * concurrency, arrival_rate, service_rate / concurrency, scv),
+        instances=jnp.where(used, needed, 0.0),
+        utilization=jnp.where(used, utilization, 0.0),
+        wait=queueing.wait_quantile(needed * concurrency, carried, service_rate / concurrency, scv),
         throughput=demand.arrival_rate * own.outputs,
-        power=jnp.where(arrival_rate > 0, instances * decode.batch_power(profile.power, utilization * concurrency), 0.0),
+        power=jnp.where(used, needed * decode.batch_power(profile.power, utilization * concurrency), 0.0),
     )
 
 
+@partial(jax.jit, static_argnames="longest")
 def fleet(
     workload: Workload,
     profile: Profile,

@@ -1,0 +1,135 @@
+"""From params/ to every table, figure and verdict. A new grid, table or figure is an entry in params/paper.yaml."""
+
+import sys
+from pathlib import Path
+
+
+configfile: "params/paper.yaml"
+
+
+GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
+CODE = "src/tokwatt"
+PAGES = [Path(CODE, f"{module}.py") for module in ["tables", "audit", "plotting"]]
+MODELS = sorted(
+    str(path)
+    for path in Path(CODE).rglob("*.py")
+    if path not in PAGES and path.parent.name != "figures"
+)
+READING = [f"{CODE}/records.py", f"{CODE}/marks.py"]
+
+shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
+
+
+wildcard_constraints:
+    table="|".join(TABLES),
+    figure="|".join(FIGURES),
+
+
+rule all:
+    """Every table, figure and verdict."""
+    input:
+        expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
+        expand(
+            "figures/{figure}.{format}",
+            figure=FIGURES,
+            format=["pdf", "svg", "png", "csv"],
+        ),
+        expand("results/{page}", page=["audit.csv", "audit.md", "headlines.md"]),
+
+
+for job in config["jobs"]:
+
+    rule:
+        """Datasets of one job, labelled and with units."""
+        name:
+            f"grids_{job}"
+        input:
+            expand("params/{file}.yaml", file=config["jobs"][job]["reads"]),
+            MODELS,
+        output:
+            expand(
+                "results/grids/{grid}.nc",
+                grid=[grid for grid in GRIDS if GRIDS[grid]["job"] == job],
+            ),
+        log:
+            f"results/logs/grids_{job}.log",
+        conda:
+            "environment.yml"
+        params:
+            job=job,
+            entries=[entry for entry in GRIDS.values() if entry["job"] == job],
+        shell:
+            "tokwatt grids {params.job} > {log} 2>&1"
+
+
+rule table:
+    """One table: tidy and exact as CSV, as printed in Markdown."""
+    input:
+        expand(
+            "results/grids/{grid}.nc",
+            grid=lookup("tables/{table}/grid", within=config),
+        ),
+        READING,
+        code=f"{CODE}/tables.py",
+    output:
+        report(
+            "results/tables/{table}.csv",
+            category="Tables",
+            caption="docs/report/table.rst",
+        ),
+        "results/tables/{table}.md",
+    log:
+        "results/logs/{table}.log",
+    conda:
+        "environment.yml"
+    params:
+        entry=lookup("tables/{table}", within=config),
+        names=config["names"],
+    shell:
+        "tokwatt table {wildcards.table} > {log} 2>&1"
+
+
+rule figure:
+    """One figure: PDF, SVG and PNG, and the numbers that are drawn."""
+    input:
+        expand(
+            "results/grids/{grid}.nc",
+            grid=lookup("figures/{figure}/grids", within=config),
+        ),
+        READING,
+        code=f"{CODE}/figures/{{figure}}.py",
+        plotting=[f"{CODE}/plotting.py", f"{CODE}/tokwatt.mplstyle"],
+    output:
+        report(
+            "figures/{figure}.svg",
+            category="Figures",
+            caption="docs/report/figure.rst",
+        ),
+        expand("figures/{{figure}}.{format}", format=["pdf", "png", "csv"]),
+    log:
+        "results/logs/figure_{figure}.log",
+    conda:
+        "environment.yml"
+    params:
+        entry=lookup("figures/{figure}", within=config),
+    shell:
+        "tokwatt figure {wildcards.figure} > {log} 2>&1"
+
+
+rule audit:
+    """Every published number against ours, and the headlines."""
+    input:
+        expand("results/grids/{grid}.nc", grid=GRIDS),
+        READING,
+        published="params/published.yaml",
+        code=f"{CODE}/audit.py",
+    output:
+        report("results/audit.csv", category="Audit", caption="docs/report/audit.rst"),
+        "results/audit.md",
+        "results/headlines.md",
+    log:
+        "results/logs/audit.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt audit > {log} 2>&1"

@@ -1,0 +1,71 @@
+"""Command line: what the rules of the Snakefile call."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tokwatt.records import ParameterError
+
+app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True, add_completion=False)
+
+Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
+Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
+Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+
+PARAMS, GRIDS = Path("params"), Path("results/grids")
+
+
+@app.command()
+def check(params: Params = PARAMS) -> None:
+    """Read every parameter file and say what is wrong with the first one that is."""
+    from tokwatt import audit, catalogue, plotting, studies, tables
+
+    catalogue.load(params)
+    for module in (studies, tables, plotting, audit):
+        module.check(params)
+
+
+@app.command()
+def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
+    """Compute the grids of a job."""
+    from tokwatt import studies
+
+    studies.run(job, params, out)
+
+
+@app.command()
+def table(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/tables")) -> None:
+    """Print a table from its grid, as CSV and as Markdown."""
+    from tokwatt import tables
+
+    tables.write(name, params, grids, out)
+
+
+@app.command()
+def figure(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("figures")) -> None:
+    """Draw a figure from its grids, as PDF, SVG, PNG and CSV."""
+    from tokwatt import plotting
+
+    plotting.write(name, params, grids, out)
+
+
+@app.command()
+def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+    """Judge every published number against ours."""
+    from tokwatt import audit
+
+    audit.write(params, grids, out)
+
+
+def main() -> None:
+    """Run the command line; what is wrong with a parameter file is one sentence and exit code 1."""
+    try:
+        app()
+    except ParameterError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
