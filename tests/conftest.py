@@ -1,11 +1,13 @@
 import json
+import shutil
 from pathlib import Path
 
 import hypothesis
 import jax
 import pytest
+import yaml
 
-from tokwatt import catalogue
+from tokwatt import catalogue, studies
 from tokwatt.replay.instances import Computed
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -53,3 +55,35 @@ def expected():
 @pytest.fixture(scope="session")
 def exact():
     return json.loads((REFERENCE / "exact.json").read_text(encoding="utf-8"))["configs"]
+
+
+@pytest.fixture(scope="session")
+def params():
+    return ROOT / "params"
+
+
+@pytest.fixture(scope="session")
+def grids(params, tmp_path_factory):
+    """Every dataset of the workflow, computed once."""
+    folder = tmp_path_factory.mktemp("grids")
+    for job in studies.JOBS:
+        studies.run(job, params, folder)
+    return folder
+
+
+@pytest.fixture
+def damaged(params, tmp_path):
+    """Copies the parameters and changes what stands at one path of keys in one file."""
+
+    def damage(name, path, value):
+        folder = shutil.copytree(params, tmp_path / "params")
+        tree = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+        *parents, last = path
+        owner = tree
+        for key in parents:
+            owner = owner[key]
+        owner[last] = value
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+        return folder
+
+    return damage

@@ -1,0 +1,71 @@
+"""The Snakefile: what it would run, what an edit reruns, and that a failure leaves nothing."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+
+
+def run(folder, *arguments):
+    return subprocess.run([SNAKEMAKE, "--cores", "2", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ["params", "src", "profiles", "docs"]:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ["Snakefile", "environment.yml"]:
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def replace(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def planned(folder, *targets):
+    """Which rules a run would execute."""
+    shown = run(folder, *targets, "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", shown.stdout + shown.stderr, re.MULTILINE))
+
+
+def test_it_lints_and_plans(checkout):
+    assert run(checkout, "--lint").returncode == 0
+    assert planned(checkout) == {"all", "grids_instances", "grids_fleets", "table", "figure", "audit"}
+    assert "digraph" in run(checkout, "--rulegraph").stdout
+
+
+@pytest.mark.slow
+def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(checkout):
+    table = "results/tables/table1.csv"
+    first = run(checkout, table)
+    assert first.returncode == 0, first.stderr
+    before = (checkout / table).read_bytes()
+    assert planned(checkout, table) == set()
+
+    replace(checkout / "params/workloads.yaml", "name: LMSYS", "name: LMSYS chat")
+    replace(checkout / "params/paper.yaml", "title: Fleets at", "title: All fleets at")
+    assert planned(checkout, table) == set()
+    replace(checkout / "params/paper.yaml", "title: Tokens per watt against", "title: Tokens a watt buys against")
+    assert planned(checkout, table) == {"table"}
+    replace(checkout / "src/tokwatt/tables.py", '"""', '"""\n')
+    replace(checkout / "src/tokwatt/power.py", '"""', '"""\n')
+    assert planned(checkout, table) == {"grids_instances", "table"}
+
+    replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: TB/s}", "hbm_bandwidth: {value: 3.35, unit: GB}")
+    failed = run(checkout, table)
+    assert failed.returncode == 1
+    assert "params/gpus.yaml: H100.hbm_bandwidth.unit is 'GB', wanted a unit that converts to 'B/s'." in failed.stdout + failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
+    replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: GB}", "hbm_bandwidth: {value: 3.35, unit: TB/s}")
+    assert run(checkout, table).returncode == 0
+    assert (checkout / table).read_bytes() == before
