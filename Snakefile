@@ -9,7 +9,10 @@ configfile: "params/paper.yaml"
 
 GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
 CODE = "src/tokwatt"
-PAGES = [Path(CODE, f"{module}.py") for module in ["tables", "audit", "plotting"]]
+PAGES = [
+    Path(CODE, f"{module}.py")
+    for module in ["tables", "plotting", "audit", "expressions", "published"]
+]
 MODELS = sorted(
     str(path)
     for path in Path(CODE).rglob("*.py")
@@ -122,7 +125,11 @@ rule audit:
         expand("results/grids/{grid}.nc", grid=GRIDS),
         READING,
         published="params/published.yaml",
-        code=f"{CODE}/audit.py",
+        code=expand(
+            "{code}/{module}.py",
+            code=CODE,
+            module=["audit", "expressions", "published"],
+        ),
     output:
         report("results/audit.csv", category="Audit", caption="docs/report/audit.rst"),
         "results/audit.md",

@@ -137,15 +137,16 @@ def test_no_claim_types_its_verdict():
     assert not {"verdict", "exact"} & set(next(iter(CLAIMS.values())).__struct_fields__)
 
 
-@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.computed and not claim.holds])
-def test_no_expression_contains_its_answer(name):
-    claim = CLAIMS[name]
-    printed = [claim.printed] if isinstance(claim.printed, str) else claim.printed
-    computed = [claim.computed] if isinstance(claim.computed, str) else claim.computed
-    if len(computed) == len(printed):
-        for number, expression in zip(printed, computed, strict=True):
-            bare = re.sub(r"'[^']*'", "", expression)
-            assert number.lstrip("+") not in re.findall(r"[\d.]+", bare), expression
+def test_no_expression_contains_its_answer():
+    halves = {"C255", "C258"}  # 16 bits over 4, and half of the weights
+    for name in set(CLAIMS) - halves:
+        claim = CLAIMS[name]
+        printed = [claim.printed] if isinstance(claim.printed, str) else claim.printed
+        computed = [claim.computed] if isinstance(claim.computed, str) else claim.computed or []
+        if not claim.holds and len(computed) == len(printed):
+            for number, expression in zip(printed, computed, strict=True):
+                constants = re.findall(r"[\d.]+", re.sub(r"'[^']*'", "", expression))
+                assert number.lstrip("+") not in constants, name
 
 
 def test_headlines_are_the_ones_the_paper_is_known_for():
@@ -206,7 +207,7 @@ def disturbed(folder, out, seed):
     random = np.random.default_rng(seed)
     for path in folder.glob("*.nc"):
         dataset = xr.load_dataset(path)
-        for name, values in dataset.data_vars.items():
+        for name, values in [pair for pair in dataset.data_vars.items() if pair[1].dtype.kind in "if"]:
             dataset[name] = values * random.uniform(1.07, 1.6, values.shape) ** random.choice([-1, 1], values.shape)
         dataset.to_netcdf(out / path.name, engine="netcdf4")
     return out
@@ -224,7 +225,7 @@ def test_no_exact_number_survives_other_datasets(grids, rows, tmp_path):
 
 def test_no_statement_is_true_of_every_dataset(grids, rows, tmp_path):
     unmoved = {name: row.verdict for name, row in rows.items() if row.placed.claim.holds}
-    for seed in range(12):
+    for seed in range(8):
         other = disturbed(grids, tmp_path, seed)
         now = {row.placed.id: row.verdict for row in judged(PARAMS, other)}
         unmoved = {name: verdict for name, verdict in unmoved.items() if now[name] == verdict}

@@ -72,7 +72,7 @@ class Expressions:
             found = f"is {expression!r} ({type(error).__name__})"
             raise ExpressionError(found, "an expression over the datasets") from None
 
-    def _look_up(self, name: str, variable: str, *labels: str | float) -> float | xr.DataArray:
+    def _look_up(self, name: str, variable: str, *labels: str | float) -> Value | xr.DataArray:
         if name not in self._open:
             self._open[name] = xr.load_dataset(self.folder / f"{name}.nc")
         dataset = self._open[name]
@@ -82,7 +82,7 @@ class Expressions:
         for label in labels:
             values = _pick(values, label)
         self._lookups.append(Lookup(name, variable, labels, values))
-        return values if values.ndim else float(values)
+        return values if values.ndim else values.item()
 
 
 def _pick(values: xr.DataArray, label: str | float) -> xr.DataArray:

@@ -57,7 +57,7 @@ def write(name: str, params: Path, grids: Path, out: Path) -> None:
     """Draw a figure as its entry says."""
     known = entries(params)
     if name not in known:
-        raise Section(params / "paper.yaml", known, dict, "figures").fail("is missing", f"one of {', '.join(known)}", name)
+        raise Section(params / "paper.yaml", known, key="figures").fail("is missing", f"one of {', '.join(known)}", name)
     render(name, known[name], grids, out)
 
 

@@ -89,7 +89,7 @@ class Section:
 
     path: Path
     raw: Any
-    catalogue: Callable[[str], Mapping[str, Any]]
+    catalogue: Callable[[str], Mapping[str, Any]] = lambda name: {}
     key: str = ""
 
     def fail(self, found: str, wanted: str, key: str = "") -> ParameterError:
@@ -134,7 +134,7 @@ class Section:
 
     def bind(self, hints: Mapping[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
         """This section as values for typed names: quantities in SI, references looked up, sections inside built."""
-        entry = self.convert(_entry_of(tuple((name, _written_as(hint), name in optional) for name, hint in hints.items())))
+        entry: Any = self.convert(_entry_of(tuple((name, _written_as(hint), name in optional) for name, hint in hints.items())))
         given = {name: getattr(entry, name) for name in hints}
         return {name: self._value(name, value, hints[name], name not in optional) for name, value in given.items() if value is not None}
 
@@ -166,7 +166,7 @@ class Section:
             return self._si(name, given, hint, positive)
         if origin is dict:
             return self.child(name).specs(get_args(hint)[1])
-        return self.child(name).spec(hint) if dataclasses.is_dataclass(hint) else given
+        return self.child(name).spec(hint) if isinstance(hint, type) and dataclasses.is_dataclass(hint) else given
 
     def _si(self, field: str, quantity: Quantity, hint: Any, positive: bool) -> float | np.ndarray:
         many, unit = is_many(hint), str(mark_of(hint))

@@ -125,4 +125,4 @@ def label(value: Any, names: dict[Any, str]) -> str:
 
 
 def _paper(params: Path) -> Section:
-    return Section(params / "paper.yaml", read(params / "paper.yaml"), dict)
+    return Section(params / "paper.yaml", read(params / "paper.yaml"))

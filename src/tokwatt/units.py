@@ -5,7 +5,7 @@ functions between processes.
 """
 
 from collections.abc import Callable
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import jax
 from platformdirs import user_cache_dir
@@ -13,11 +13,12 @@ from platformdirs import user_cache_dir
 from tokwatt.marks import MANY, unit_of
 
 jax.config.update("jax_enable_x64", True)
-if jax.config.jax_compilation_cache_dir is None:
+if jax.config.values["jax_compilation_cache_dir"] is None:
     jax.config.update("jax_compilation_cache_dir", user_cache_dir("tokwatt"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
-Scalar = jax.Array | float
+Scalar = Any
+"""A float to the caller; an array of any shape while JAX maps. A union of the two would have to be told apart everywhere."""
 
 Bytes = Annotated[Scalar, "B"]
 BytesPerSecond = Annotated[Scalar, "B/s"]

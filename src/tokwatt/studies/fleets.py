@@ -84,14 +84,12 @@ def fleets(
     table = grid.tabulate(fleet, **axes)
     pools = grid.tabulate(pool, **axes, pool=POOLS)
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
-    inputs = {name: ((), getattr(demand, name), grid.describe(name, unit)) for name, unit in units_of(Demand).items()}
-    return table.merge(pools.rename({name: f"pool_{name}" for name in pools.data_vars})).assign(
-        gain=gain.assign_attrs(grid.describe("gain_over_the_homogeneous_fleet_of_the_first_gpu", "1")),
-        short_window=("workload", [row.short_window for row in traffic.values()], grid.describe("short_window", "tok")),
-        long_window=((), long_window, grid.describe("long_window", "tok")),
-        overflow_factor=((), overflow_factor, grid.describe("overflow_factor", "1")),
-        **inputs,
-    )
+    scalars = vars(demand) | {"long_window": long_window, "overflow_factor": overflow_factor}
+    units = units_of(Demand) | {"long_window": "tok", "overflow_factor": "1"}
+    inputs = xr.Dataset({name: ((), value, grid.describe(name, units[name])) for name, value in scalars.items()})
+    inputs["short_window"] = ("workload", [row.short_window for row in traffic.values()], grid.describe("short_window", "tok"))
+    table["gain"] = gain.assign_attrs(grid.describe("gain_over_the_homogeneous_fleet_of_the_first_gpu", "1"))
+    return xr.merge([table, pools.rename({name: f"pool_{name}" for name in pools.data_vars}), inputs])
 
 
 def guidance(

@@ -9,7 +9,7 @@ import xarray as xr
 from tokwatt import decode, grid
 from tokwatt.catalogue import Catalogue
 from tokwatt.marks import In
-from tokwatt.replay.instances import Calibrated, Computed
+from tokwatt.replay.instances import Calibrated, Computed, Instance
 from tokwatt.replay.points import Served, roofline_point, routed_point
 from tokwatt.specs import Gpu, Llm, Profile, Serving, spec
 from tokwatt.units import Dimensionless, DollarsPerSecond, Seconds, Sequences, Tokens, TokensAxis
@@ -49,8 +49,8 @@ def context_windows(
     table = grid.sweep(
         decode.operating_point, context_window=context_window, profile=profiles, utilization=utilization, mean_fill=mean_fill
     )
-    logs = np.log2(table[["tokens_per_joule"]])
-    slope = logs.tokens_per_joule.diff("context_window") / np.log2(table.context_window).diff("context_window")
+    logs = table.tokens_per_joule.pipe(np.log2), table.context_window.pipe(np.log2)
+    slope = logs[0].diff("context_window") / logs[1].diff("context_window")
     table["local_slope"] = slope.assign_attrs(grid.describe("slope_of_log_tokens_per_joule_from_the_window_before", "1"))
     return table.rename(profile="gpu")
 
@@ -132,7 +132,7 @@ def routed_pools(
     """Table 4: pools of routing by context length and by meaning."""
     large = Calibrated(profile)
     little = Computed(small_gpu, small.llm, small.serving, catalogue.power_fractions)
-    rows = {
+    rows: dict[str, tuple[Instance, Tokens]] = {
         "context_short": (large, short_window),
         "context_long": (large, long_window),
         "semantic_small": (little, short_window),
