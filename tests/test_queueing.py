@@ -19,9 +19,8 @@ from tokwatt.queueing import erlang_b, erlang_c, instances_required, wait_quanti
 wait_of, required = jax.jit(wait_quantile), jax.jit(instances_required)
 
 
-def tolerance(servers):
-    """Twice the relative error that `erlang_b` states."""
-    return max(3e-14, 4e-15 * servers)
+TOLERANCE = 1e-11
+"""The relative error that `erlang_b` states."""
 
 
 def erlang_b_by_recursion(servers, load):
@@ -43,14 +42,25 @@ def erlang_c_in_fifty_digits(servers, load):
 def test_erlang_b_agrees_with_its_recursion(servers, utilization):
     load = utilization * servers
     reference = erlang_b_by_recursion(servers, load)
-    assert erlang_b(servers, load) == pytest.approx(reference, rel=tolerance(servers), abs=1e-300)
+    assert erlang_b(servers, load) == pytest.approx(reference, rel=TOLERANCE, abs=1e-300)
 
 
 @pytest.mark.parametrize("utilization", [0.5, 0.9, 0.99, 0.9999])
-@pytest.mark.parametrize("servers", [1.0, 10.0, 1e2, 1e3, 1e4, 1e5, 1e6])
+@pytest.mark.parametrize("servers", [1.0, 2.0, 11.0, 12.0, 13.0, 30.0, 1e2, 1e3, 1e4, 1e5, 1e6])
 def test_erlang_c_agrees_with_fifty_digits_up_to_a_million_servers(servers, utilization):
     reference = erlang_c_in_fifty_digits(servers, utilization * servers)
-    assert erlang_c(servers, utilization * servers) == pytest.approx(reference, rel=tolerance(servers), abs=1e-300)
+    assert erlang_c(servers, utilization * servers) == pytest.approx(reference, rel=TOLERANCE, abs=1e-300)
+
+
+@pytest.mark.parametrize("spare", [0.0, 0.5, 2.0, 5.0])
+def test_erlang_b_agrees_with_an_integral_at_ten_million_servers(spare):
+    """1/B is the integral of exp(-t) (1 + t/a)^c, whose integrand is a bell some root of c wide."""
+    servers = 1e7
+    load = servers - spare * np.sqrt(servers)
+    with mpmath.workdps(40):
+        width = mpmath.sqrt(servers)
+        integral = mpmath.quad(lambda t: mpmath.exp(servers * mpmath.log1p(t / load) - t), mpmath.linspace(0, (spare + 30) * width, 30))
+        assert float(erlang_b(servers, load)) * float(integral) == pytest.approx(1, rel=TOLERANCE)
 
 
 @given(server_counts, utilizations)
@@ -62,8 +72,8 @@ def test_the_erlang_formulas_are_probabilities_and_waiting_is_likelier_than_bloc
 @given(server_counts, utilizations, utilizations)
 def test_waiting_grows_with_the_load_and_shrinks_with_servers(servers, one, other):
     low, high = sorted((one * servers, other * servers))
-    assert erlang_c(servers, low) <= erlang_c(servers, high) * (1 + 2 * tolerance(servers))
-    assert erlang_c(servers + 1, low) <= erlang_c(servers, low) * (1 + 2 * tolerance(servers))
+    assert erlang_c(servers, low) <= erlang_c(servers, high) * (1 + 2 * TOLERANCE)
+    assert erlang_c(servers + 1, low) <= erlang_c(servers, low) * (1 + 2 * TOLERANCE)
 
 
 @given(utilizations)

@@ -69,8 +69,8 @@ def render(name: str, entry: Figure, grids_folder: Path, out_folder: Path) -> No
         frame = module.data(grids)
         source = provenance(grids)
     with matplotlib.style.context(STYLE, after_reset=True):
-        canvas = module.draw(frame)
-        drawn = {kind: _bytes(canvas, kind, metadata) for kind, metadata in _metadata(entry, source).items()}
+        # Drawn anew for each format: saving settles the layout, so that a second save would differ from the first.
+        drawn = {kind: _bytes(module.draw(frame), kind, metadata) for kind, metadata in _metadata(entry, source).items()}
     out_folder.mkdir(parents=True, exist_ok=True)
     frame.to_csv(out_folder / f"{name}.csv", index=False, lineterminator="\n")
     for kind, content in drawn.items():

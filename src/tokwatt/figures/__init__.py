@@ -3,6 +3,7 @@
 Here is what they share: how names are printed, how GPUs look, and columns that carry their units.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,10 +15,11 @@ SINGLE, DOUBLE = 3.35, 6.9
 """Widths of one and two journal columns, in inches."""
 EFFICIENCY = "tokens_per_watt [tok/W]"
 GREY = "0.35"
-COLORS = {"H100": "#0072B2", "H200": "#56B4E9", "B200": "#D55E00", "GB200": "#E69F00"}
-MARKERS = {"H100": "o", "H200": "D", "B200": "s", "GB200": "^"}
-LINES = {"H100": "-", "H200": "-.", "B200": (0, (4, 1.2)), "GB200": ":"}
-HATCHES = {"H100": "", "H200": "....", "B200": "//////", "GB200": "xxxxx"}
+# A GPU that has no look of its own is drawn in grey.
+COLORS = defaultdict(lambda: GREY, {"H100": "#0072B2", "H200": "#56B4E9", "B200": "#D55E00", "GB200": "#E69F00"})
+MARKERS = defaultdict(lambda: "v", {"H100": "o", "H200": "D", "B200": "s", "GB200": "^"})
+LINES: dict[str, Any] = defaultdict(lambda: (0, (1, 1)), {"H100": "-", "H200": "-.", "B200": (0, (4, 1.2)), "GB200": ":"})
+HATCHES = defaultdict(lambda: "ooo", {"H100": "", "H200": "....", "B200": "//////", "GB200": "xxxxx"})
 _PRINTED = {
     "azure": "Azure",
     "deepseek": "DeepSeek",

@@ -1,6 +1,7 @@
 """How the gain of a topology and the gain of a GPU generation multiply, and by how much their product overstates."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -11,7 +12,10 @@ from matplotlib.patches import Patch
 from tokwatt.figures import GREY, SINGLE, label, plain_log
 
 FACTOR, START, END = "factor [1]", "gain_before [1]", "gain_after [1]"
-LOOKS = {"topology": {"facecolor": "#009E73", "hatch": ""}, "generation": {"facecolor": "#E69F00", "hatch": "//////"}}
+LOOKS: dict[str, dict[str, Any]] = {
+    "topology": {"facecolor": "#009E73", "hatch": ""},
+    "generation": {"facecolor": "#E69F00", "hatch": "//////"},
+}
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Power of a GPU over its batch, and where the operating points of Table 1 lie on the curve."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -29,7 +30,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         _curve(axes, str(gpu), rows[rows.kind == "curve"])
         _points(axes, str(gpu), rows[rows.kind != "curve"], above=gpu == highest)
     axes.set_xscale("log", base=2)
-    ticks = [2**power for power in range(0, 12)]
+    ticks = [2**power for power in range(0, 12, 2)]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.set_xlim(0.9, frame[BATCH].max() * 1.1)
@@ -47,6 +48,8 @@ def _curve(axes: Axes, gpu: str, rows: pd.DataFrame) -> None:
 def _points(axes: Axes, gpu: str, rows: pd.DataFrame, above: bool) -> None:
     batch, power = rows[BATCH].to_numpy(), rows[POWER].to_numpy()
     axes.plot(batch, power, **{**line_look(gpu), "linestyle": "", "markeredgecolor": "white", "markersize": 5})
-    place = {"xytext": (-1, 5), "ha": "center", "va": "bottom"} if above else {"xytext": (1, -5), "ha": "center", "va": "top"}
+    place: dict[str, Any] = (
+        {"xytext": (-1, 5), "ha": "center", "va": "bottom"} if above else {"xytext": (1, -5), "ha": "center", "va": "top"}
+    )
     for x, y, name in zip(batch, power, windows(rows[WINDOW]), strict=True):
         axes.annotate(name, (x, y), textcoords="offset points", color=COLORS[gpu], size=6.5, **place)
