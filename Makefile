@@ -10,7 +10,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
         --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: all test lock clean
-all: .venv/.installed
+all: .venv/.checked
 	$(BIN)/snakemake --cores all
 
 test: .venv/.installed
@@ -27,6 +27,10 @@ lock: $(BIN)/uv
 
 clean:
 	rm -rf .venv .snakemake results .*_cache .hypothesis
+
+.venv/.checked: .venv/.installed $(wildcard params/*.yaml)
+	@$(BIN)/tokwatt check
+	@touch $@
 
 .venv/.installed: requirements.txt pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes --requirements requirements.txt

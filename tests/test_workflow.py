@@ -1,5 +1,6 @@
 """The Snakefile: what it would run, what an edit reruns, and that a failure leaves nothing."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import xarray as xr
+import yaml
 from conftest import ROOT
+
+from tokwatt import studies
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -69,3 +74,27 @@ def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(checkout):
     replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: GB}", "hbm_bandwidth: {value: 3.35, unit: TB/s}")
     assert run(checkout, table).returncode == 0
     assert (checkout / table).read_bytes() == before
+
+
+def test_a_job_reads_the_files_it_says(grids, params):
+    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    for name, grid in paper["grids"].items():
+        with xr.open_dataset(grids / f"{name}.nc") as dataset:
+            read = {Path(file).stem for file in json.loads(dataset.attrs["parameters"])}
+        assert read <= set(paper["jobs"][grid["job"]]["reads"])
+
+
+@pytest.mark.parametrize("job", ["instances", "fleets"])
+def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_have_units(job, grids, params):
+    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    for name in [name for name, grid in paper["grids"].items() if grid["job"] == job]:
+        with xr.open_dataset(grids / f"{name}.nc") as dataset:
+            assert [key for key in dataset.variables if not dataset[key].attrs.get("long_name")] == []
+            assert [key for key in dataset.variables if dataset[key].dtype.kind == "f" and "units" not in dataset[key].attrs] == []
+            assert dataset.attrs["parameter_hash"]
+
+
+def test_a_job_run_twice_writes_the_same_bytes(grids, params, tmp_path):
+    studies.run("instances", params, tmp_path)
+    for path in tmp_path.glob("*.nc"):
+        assert path.read_bytes() == (grids / path.name).read_bytes()

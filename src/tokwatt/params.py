@@ -83,10 +83,6 @@ class Parameters:
         """Length laws of requests."""
         return {name: _law(self.section("workloads").child(name)) for name in self.section("workloads").raw}
 
-    def label(self, catalogue: str, name: str) -> str:
-        """How an entry of a catalogue is printed: its `name`, or its key."""
-        return self.section(catalogue).child(name).raw.get("name", name)
-
     def records(self) -> list[Record]:
         """Every number of the catalogues with its unit, source and quality."""
         return [record for name in CATALOGUES for record in self.section(name).records()]

@@ -63,7 +63,7 @@ def _points(axes: Axes, rows: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     handles = [Line2D([], [], **{**line_look(gpu), "linestyle": "", "label": gpu, "markersize": 5}) for gpu in gpus]
-    bound = Line2D([], [], linestyle="", marker="o", color=GREY, markerfacecolor="white", markersize=5, label="open: upper bound")
+    bound = Line2D([], [], linestyle="", marker="o", color=GREY, markerfacecolor="white", markersize=5, label="open: MoE upper bound")
     axes.legend(handles=[*handles, bound], loc="lower left", bbox_to_anchor=(0, 1.01), ncols=3, handletextpad=0.2, columnspacing=1)
 
 
@@ -71,13 +71,8 @@ def _over_dispatch(axes: Axes, gpu: str, rows: pd.DataFrame, even: pd.Series) ->
     axes.plot(rows[DISPATCH], rows[EFFICIENCY], **{**line_look(gpu), "marker": ""})
     axes.axhline(even[EFFICIENCY], color=COLORS[gpu], linewidth=0.7, linestyle=":")
     axes.plot(even[DISPATCH], even[EFFICIENCY], **{**line_look(gpu), "linestyle": "", "markeredgecolor": "white", "markersize": 6})
-    axes.annotate(
-        f"even with {label(even.llm)} at {even[DISPATCH]:.1f} ms",
-        (even[DISPATCH], even[EFFICIENCY]),
-        (4, 5),
-        textcoords="offset points",
-        size=6.5,
-        color=COLORS[gpu],
-    )
+    meeting, text = (even[DISPATCH], even[EFFICIENCY]), {"textcoords": "offset points", "size": 6.5, "color": COLORS[gpu]}
+    axes.annotate(f"{even[DISPATCH]:.1f} ms", meeting, (3, 5), **text)
+    axes.annotate(f"{label(even.llm)} on {gpu}", meeting, (-6, -3), ha="right", va="top", **text)
     first = rows.iloc[0]
     axes.annotate(gpu, (first[DISPATCH], first[EFFICIENCY]), (8, 0), textcoords="offset points", color=COLORS[gpu], weight="bold")

@@ -30,8 +30,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     _guide(axes, frame[frame.gpu != best])
     axes.set_yscale("log", base=2)
     log2_ticks(axes, frame[WINDOW].unique())
-    plain_log(axes.yaxis, [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64])
-    axes.set_xlim(frame[WINDOW].min() * 0.8, frame[WINDOW].max() * 1.9)
+    plain_log(axes.yaxis, [0.5, 1, 2, 4, 8, 16, 32, 64])
+    axes.set_xlim(frame[WINDOW].min() * 0.7, frame[WINDOW].max() * 2.4)
     axes.set(xlabel="Context window (tok)", ylabel="Tokens per watt (tok/W)")
     return figure
 
@@ -40,15 +40,20 @@ def _line(axes: Axes, gpu: str, rows: pd.DataFrame, above: bool) -> None:
     window, efficiency = rows[WINDOW].to_numpy(), rows[EFFICIENCY].to_numpy()
     axes.plot(window, efficiency, **line_look(gpu))
     axes.annotate(gpu, (window[-1], efficiency[-1]), (6, 0), textcoords="offset points", va="center", color=COLORS[gpu], weight="bold")
-    middle = np.sqrt(window[1:] * window[:-1]), np.sqrt(efficiency[1:] * efficiency[:-1])
-    place: dict[str, Any] = {"xytext": (2, 4), "ha": "left", "va": "bottom"} if above else {"xytext": (-3, -5), "ha": "right", "va": "top"}
-    for x, y, slope in zip(*middle, rows[SLOPE].to_numpy()[1:], strict=True):
+    middle = np.sqrt(window[1:] * window[:-1])
+    level = np.sqrt(efficiency[1:] * efficiency[:-1]) if above else _inverse(window, efficiency, middle)
+    place: dict[str, Any] = {"xytext": (2, 3), "ha": "left", "va": "bottom"} if above else {"xytext": (-2, -3), "ha": "right", "va": "top"}
+    for x, y, slope in zip(middle, level, rows[SLOPE].to_numpy()[1:], strict=True):
         axes.annotate(f"{slope:.2f}".replace("-", "−"), (x, y), textcoords="offset points", color=COLORS[gpu], size=6, **place)
 
 
 def _guide(axes: Axes, rows: pd.DataFrame) -> None:
-    """Inverse proportion, set off from the line so that the slopes have room."""
-    window, efficiency = rows[WINDOW].to_numpy(), rows[EFFICIENCY].to_numpy()
-    level = 0.35 * efficiency[0] * window[0] / window
+    """Inverse proportion from the first point on; the slopes of this line stand below it."""
+    window = rows[WINDOW].to_numpy()
+    level = _inverse(window, rows[EFFICIENCY].to_numpy(), window)
     axes.plot(window, level, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
     axes.annotate("slope −1", (window[-1], level[-1]), (6, -1), textcoords="offset points", va="center", color=GREY)
+
+
+def _inverse(window: np.ndarray, efficiency: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return efficiency[0] * window[0] / at

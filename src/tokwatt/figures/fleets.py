@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tokwatt.figures import DOUBLE, EFFICIENCY, bar_look, columns, label, windows
+from tokwatt.figures import DOUBLE, EFFICIENCY, GREY, bar_look, columns, label, windows
 
 INSTANCES, SHORT = "instances [instance]", "short_window [tok]"
 WIDTH = 0.38
@@ -29,7 +29,9 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes.set_title(f"{label(str(workload))}, short window {windows(rows[SHORT])[0]}")
     panels[0].set_ylabel("Tokens per watt (tok/W)")
     handles = [Patch(label=gpu, **bar_look(gpu)) for gpu in frame.gpu.unique()]
-    panels[-1].legend(handles=handles, loc="upper left", ncols=2, handleheight=1.1)
+    handles.append(Patch(facecolor="white", edgecolor=GREY, label="boxed: instances"))
+    panels[-1].legend(handles=handles, loc="upper left", handleheight=1.1)
+    panels[0].set_ylim(0, frame[EFFICIENCY].max() * 1.08)
     return figure
 
 

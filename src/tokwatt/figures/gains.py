@@ -37,17 +37,17 @@ def _paths(fleet: xr.DataArray) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """On a logarithmic axis lengths add up as gains multiply."""
-    figure = Figure(figsize=(SINGLE, 2.7))
+    figure = Figure(figsize=(SINGLE, 2.5))
     panels = figure.subplots(frame.workload.nunique(), 1, sharex=True)
     for axes, (workload, rows) in zip(panels, frame.groupby("workload", sort=False), strict=True):
         _panel(axes, rows)
         axes.set_title(label(str(workload)))
     panels[-1].set_xscale("log", base=2)
     plain_log(panels[-1].xaxis, [1, 1.5, 2, 3, 4, 5])
-    panels[-1].set_xlim(1, 5.2)
+    panels[-1].set_xlim(1, 5.6)
     panels[-1].set_xlabel("Gain over the homogeneous H100 fleet (×)")
     handles = [Patch(label=lever.capitalize(), edgecolor="white", linewidth=0, **look) for lever, look in LOOKS.items()]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, handleheight=1.1)
+    panels[0].legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, handleheight=1.1)
     return figure
 
 
@@ -60,7 +60,7 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
         axes.text((row[START] * row[END]) ** 0.5, place, f"×{row[FACTOR]:.2f}", ha="center", va="center", size=6.5, bbox=box)
     for place, end in enumerate(rows.groupby("path", sort=False)[END].last()):
         axes.annotate(f"{end:.2f}×", (end, place), (3, 0), textcoords="offset points", va="center", weight="bold")
-    axes.axvline(rows[END].iloc[1], color=GREY, linewidth=0.7, linestyle=":", zorder=3)
+    axes.axvline(rows[END].iloc[1], color=GREY, linewidth=0.7, linestyle=":", zorder=2.5)
     axes.set_yticks(range(len(paths)), [path.capitalize() for path in paths])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()

@@ -48,8 +48,6 @@ def _curve(axes: Axes, gpu: str, rows: pd.DataFrame) -> None:
 def _points(axes: Axes, gpu: str, rows: pd.DataFrame, above: bool) -> None:
     batch, power = rows[BATCH].to_numpy(), rows[POWER].to_numpy()
     axes.plot(batch, power, **{**line_look(gpu), "linestyle": "", "markeredgecolor": "white", "markersize": 5})
-    place: dict[str, Any] = (
-        {"xytext": (-1, 5), "ha": "center", "va": "bottom"} if above else {"xytext": (1, -5), "ha": "center", "va": "top"}
-    )
+    place: dict[str, Any] = {"xytext": (2, 4), "ha": "right", "va": "bottom"} if above else {"xytext": (-2, -4), "ha": "left", "va": "top"}
     for x, y, name in zip(batch, power, windows(rows[WINDOW]), strict=True):
         axes.annotate(name, (x, y), textcoords="offset points", color=COLORS[gpu], size=6.5, **place)

@@ -97,10 +97,6 @@ class Computed:
     def kv_blocks(self) -> int:
         return max(0, int(self.step.kv_blocks))
 
-    def whole_window_sequences(self, window: float) -> int:
-        """Sequences by tokens rather than by whole blocks, as Tables 2 and 5 count them."""
-        return max(1, int(self.kv_blocks * self.serving.block_size // window))
-
     def concurrency(self, window: float) -> int:
         fitting = max(1, int(self.kv_blocks // np.ceil(window / self.serving.block_size)))
         limit = int(self.serving.max_sequences)

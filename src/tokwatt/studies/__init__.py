@@ -81,4 +81,4 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 
 
 def _grids(catalogue: Catalogue) -> Section:
-    return catalogue.section("paper").child("grids")
+    return catalogue.section("paper").only("jobs", "grids", "tables", "figures", "names").child("grids")

@@ -54,7 +54,10 @@ def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
             "length_quantile_99": (("workload",), quantile, grid.describe("99th_percentile_of_length", "tok")),
             "longest": (("workload",), longest, grid.describe("longest_request", "tok")),
         },
-        {"workload": list(laws), "length": (("length",), knots, grid.describe("total_tokens", "tok"))},
+        {
+            "workload": (("workload",), list(laws), grid.describe("workload", None)),
+            "length": (("length",), knots, grid.describe("total_tokens", "tok")),
+        },
     )
 
 

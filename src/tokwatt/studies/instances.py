@@ -11,6 +11,7 @@ from tokwatt.catalogue import Catalogue
 from tokwatt.marks import In
 from tokwatt.replay.instances import Calibrated, Computed, Instance
 from tokwatt.replay.points import Served, roofline_point, routed_point
+from tokwatt.roofline import tokens_per_dollar
 from tokwatt.specs import Gpu, Llm, Profile, Serving, spec
 from tokwatt.units import Dimensionless, DollarsPerSecond, Seconds, Sequences, Tokens, TokensAxis
 
@@ -115,7 +116,7 @@ def generations(catalogue: Catalogue, served: Served, rented: dict[str, Rented],
         tdp=grid.catalogue("gpu", gpus).tdp,
         idle=("gpu", idle, grid.describe("printed_idle_power", "W")),
         price=price.assign_attrs(grid.describe("rent_of_an_instance", "USD/s")),
-        tokens_per_dollar=(table.throughput / price).assign_attrs(grid.describe("tokens_per_dollar", "tok/USD")),
+        tokens_per_dollar=tokens_per_dollar(table.throughput, price).assign_attrs(grid.describe("tokens_per_dollar", "tok/USD")),
     )
 
 
