@@ -8,6 +8,7 @@ import pytest
 from public import EQUATIONS, public_functions
 
 from tokwatt import units
+from tokwatt.marks import In, mark_of
 
 FUNCTIONS = public_functions(*EQUATIONS, "decode")
 OF_EQUATIONS = public_functions(*EQUATIONS)
@@ -24,7 +25,7 @@ def bare(owner, exempt=()):
         kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
         if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
             found += [f"{name}.{inner}" for inner in bare(kind)]
-        elif units.unit_of(hint) not in KNOWN and name not in exempt:
+        elif units.unit_of(hint) not in KNOWN and name not in exempt and not isinstance(mark_of(hint), In):
             found.append(name)
     return found
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt import memory, power, roofline, weights
-from tokwatt.specs import ActivityPower, Gpu, Llm, LogisticPower, Profile, Scaling, Serving
+from tokwatt.specs import ActivityPower, BusyPower, Gpu, Llm, LogisticPower, Profile, Scaling, Serving
 from tokwatt.units import (
     Bytes,
     BytesPerSecond,
@@ -58,26 +58,28 @@ def operating_point(
         mean_fill: mean length of a sequence as a share of the window.
 
     Returns:
-        Its operating point. A window too long for the memory has no concurrency and no throughput.
+        Its operating point. A window too long for the memory has no concurrency and no throughput;
+        where not even the weights fit, everything is NaN.
 
     Source: arXiv:2603.17280, Sections 2 and 3.1.
     """
     concurrency = reserved_concurrency(profile, context_window)
-    batch = utilization * concurrency
-    latency = profile_latency(profile, batch, mean_fill * context_window)
+    batch, mean_length = utilization * concurrency, mean_fill * context_window
+    latency = profile_latency(profile, batch, mean_length)
     rate = roofline.throughput(batch, latency)
-    watts = batch_power(profile.power, batch)
+    watts = instance_power(profile, batch, mean_length)
     return OperatingPoint(concurrency, batch, latency, rate, watts, roofline.tokens_per_joule(rate, watts))
 
 
 def reserved_concurrency(profile: Profile, context_window: Tokens) -> Sequences:
-    """Sequences of a full window that a calibrated instance holds: the lower of its two limits."""
+    """Sequences of a full window that an instance holds: the lower of its two limits; NaN where the weights do not fit."""
     scaled = memory.scaled_sequences(profile.max_sequences, profile.calibration_length, context_window)
-    return jnp.minimum(scaled, memory.reserved_sequences(profile.kv_blocks, profile.block_size, context_window))
+    fitting = memory.reserved_sequences(profile.kv_blocks, profile.block_size, context_window)
+    return jnp.where(profile.kv_blocks < 0, jnp.nan, jnp.minimum(scaled, fitting))
 
 
 def profile_latency(profile: Profile, batch: Sequences, mean_length: Tokens) -> Seconds:
-    """Step time of a calibrated instance with `batch` sequences of `mean_length` tokens."""
+    """Step time of an instance with `batch` sequences of `mean_length` tokens."""
     scan = roofline.scaled_scan_time(profile.scan_time, mean_length, profile.calibration_length)
     return roofline.iteration_latency(profile.weight_time, scan, batch)
 
@@ -85,6 +87,17 @@ def profile_latency(profile: Profile, batch: Sequences, mean_length: Tokens) -> 
 def batch_power(curve: LogisticPower, batch: Sequences) -> Watts:
     """Power of one GPU at a batch by a logistic curve."""
     return power.logistic_power(batch, curve.idle, curve.nominal, curve.steepness, curve.log2_midpoint)
+
+
+def instance_power(profile: Profile, batch: Sequences, mean_length: Tokens) -> Watts:
+    """Power of one GPU of an instance, by whichever curve its profile has."""
+    curve = profile.power
+    if isinstance(curve, LogisticPower):
+        return batch_power(curve, batch)
+    scan = roofline.scaled_scan_time(profile.scan_time, mean_length, profile.calibration_length)
+    latency = roofline.iteration_latency(profile.weight_time, scan, batch)
+    busy = power.scan_activity(batch, scan + curve.compute_time, latency)
+    return power.activity_power(busy, 1.0, curve.idle, curve.nominal)
 
 
 def gpu_roofline(gpu: Gpu, llm: Llm, serving: Serving) -> Roofline:
@@ -152,13 +165,40 @@ def expert_step_time(gpu: Gpu, llm: Llm, serving: Serving, bandwidth: BytesPerSe
     return (experts + roofline.weight_time(attention, bandwidth)) * llm.layers
 
 
-def roofline_power(gpu: Gpu, serving: Serving, curve: ActivityPower, step: Roofline, batch: Sequences, mean_length: Tokens) -> Watts:
-    """Power of one GPU by the busy share of a roofline step, the weight stream counted as idle."""
-    scan = roofline.scaled_scan_time(step.scan_time, mean_length, serving.mean_length)
-    latency = roofline.iteration_latency(step.weight_time, scan, batch)
+def roofline_profile(gpu: Gpu, llm: Llm, serving: Serving, fractions: ActivityPower) -> Profile:
+    """An instance by the roofline: no limit on sequences but memory, power by the busy share of a step.
+
+    The weight stream counts as idle, the scan of the KV cache and the arithmetic as busy.
+
+    Args:
+        gpu: the accelerator.
+        llm: the model.
+        serving: how one replica is laid out.
+        fractions: idle and nominal power as shares of TDP.
+
+    Returns:
+        Its profile; the KV blocks are negative where the weights do not fit.
+
+    Source: the program of arXiv:2603.17280, behind its Tables 2 and 5.
+    """
+    step = gpu_roofline(gpu, llm, serving)
     active = step.active_parameters / serving.tensor_parallel
-    busy = power.scan_activity(batch, scan, latency) + power.compute_activity(batch, active, gpu.fp16_rate, latency)
-    return power.activity_power(busy, gpu.tdp, curve.idle_fraction, curve.nominal_fraction)
+    return Profile(
+        gpus=serving.tensor_parallel,
+        weight_time=step.weight_time,
+        scan_time=step.scan_time,
+        calibration_length=serving.mean_length,
+        prefill_chunk=serving.prefill_chunk,
+        block_size=serving.block_size,
+        kv_blocks=step.kv_blocks,
+        max_sequences=jnp.inf,
+        price=serving.tensor_parallel * gpu.price,
+        power=BusyPower(
+            idle=fractions.idle_fraction * gpu.tdp,
+            nominal=fractions.nominal_fraction * gpu.tdp,
+            compute_time=power.compute_activity(1.0, active, gpu.fp16_rate, 1.0),
+        ),
+    )
 
 
 def chunk_flops(llm: Llm, serving: Serving, history: Tokens) -> Flops:
@@ -201,6 +241,7 @@ def scaled_profile(scaling: Scaling, fractions: ActivityPower) -> Profile:
     ratio = step.kv_blocks / gpu_roofline(scaling.base_gpu, scaling.llm, scaling.serving).kv_blocks
     scan_time = base.scan_time * (scaling.base_gpu.hbm_bandwidth / gpu.hbm_bandwidth)
     return Profile(
+        gpus=base.gpus,
         weight_time=step.weight_time,
         scan_time=scan_time,
         calibration_length=base.calibration_length,

@@ -128,7 +128,7 @@ def size_pool(moments: Moments, lower: Tokens, upper: Tokens, profile: Profile, 
         utilization=jnp.where(used, utilization, 0.0),
         wait=queueing.wait_quantile(needed * concurrency, carried, service_rate / concurrency, scv),
         throughput=demand.arrival_rate * own.outputs,
-        power=jnp.where(used, needed * decode.batch_power(profile.power, utilization * concurrency), 0.0),
+        power=jnp.where(used, needed * decode.instance_power(profile, utilization * concurrency, mean.steps_lengths / mean.steps), 0.0),
     )
 
 

@@ -5,7 +5,7 @@ Names live outside, in the catalogue that holds the spec, so a catalogue stacks 
 """
 
 from dataclasses import dataclass
-from typing import Annotated, dataclass_transform
+from typing import Annotated, Any, dataclass_transform
 
 import jax
 
@@ -108,13 +108,23 @@ class ActivityPower:
 
 
 @spec
+class BusyPower:
+    """Board power against the busy share of a step; `compute_time` is what the arithmetic of one sequence takes."""
+
+    idle: Watts
+    nominal: Watts
+    compute_time: Seconds = 0.0
+
+
+@spec
 class Profile:
-    """A calibrated instance: step time, KV blocks and power of one GPU of it.
+    """One instance: step time, KV blocks, and the power of one of its GPUs.
 
     `scan_time` is the time one more sequence of `calibration_length` tokens adds to a step;
     `max_sequences` is the most that run at once at that length; `price` is that of the instance.
     """
 
+    gpus: Dimensionless
     weight_time: Seconds
     scan_time: Seconds
     calibration_length: Tokens
@@ -123,7 +133,7 @@ class Profile:
     kv_blocks: Dimensionless
     max_sequences: Sequences
     price: DollarsPerSecond
-    power: Annotated[LogisticPower, In("power_curves")]
+    power: Annotated[Any, In("power_curves")]  # LogisticPower, or BusyPower where it follows from a roofline
 
 
 @spec

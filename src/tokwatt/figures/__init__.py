@@ -72,7 +72,8 @@ def log2_ticks(axes: Axes, tokens: Iterable[float]) -> None:
 
 
 def plain_log(axis: Any, ticks: Iterable[float]) -> None:
-    """An axis of a logarithmic scale with plain numbers at these ticks and nothing between."""
-    values = list(ticks)
+    """An axis of a logarithmic scale with plain numbers at those of these ticks that are in view, and nothing between."""
+    low, high = axis.get_view_interval()
+    values = [value for value in ticks if low <= value <= high]
     axis.set_ticks(values, [f"{value:g}" for value in values])
     axis.set_ticks([], minor=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from tokwatt.figures import COLORS, DOUBLE, EFFICIENCY, GREY, columns, label, line_look, plain_log
 
@@ -42,8 +44,9 @@ def draw(frame: pd.DataFrame) -> Figure:
     for gpu, rows in frame[frame.kind == "dispatch"].groupby("gpu", sort=False):
         _over_dispatch(right, str(gpu), rows, frame[(frame.kind == "even") & (frame.gpu == gpu)].iloc[0])
     right.set_yscale("log")
-    plain_log(right.yaxis, [3, 10, 30, 100, 300])
-    right.set(xlim=(0, frame[DISPATCH].max()), ylim=(3, 300), xlabel="Dispatch time in each iteration (ms)")
+    right.set(xlim=(0, frame[DISPATCH].max()), xlabel="Dispatch time in each iteration (ms)")
+    plain_log(right.yaxis, np.outer(10.0 ** np.arange(-3, 5), [1, 3]).ravel())
+    right.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 5, 10]))
     right.set_ylabel("Tokens per watt (tok/W)")
     right.set_title(label(frame.loc[frame.kind == "dispatch", "llm"].iloc[0]))
     return figure
@@ -57,8 +60,9 @@ def _points(axes: Axes, rows: pd.DataFrame) -> None:
         axes.plot(row[EFFICIENCY], place, **{**line_look(gpu), "linestyle": "", "markerfacecolor": face, "markersize": 5})
         axes.annotate(f"{row[EFFICIENCY]:.3g}", (row[EFFICIENCY], place), (5, 0), textcoords="offset points", va="center", size=6.5)
     axes.set_xscale("log")
-    plain_log(axes.xaxis, [0.1, 1, 10, 100])
-    axes.set(xlim=(0.05, 600), ylim=(len(llms) - 0.5, -0.5), xlabel="Tokens per watt (tok/W)")
+    axes.set_xlim(rows[EFFICIENCY].min() / 1.7, rows[EFFICIENCY].max() * 3)
+    plain_log(axes.xaxis, 10.0 ** np.arange(-3, 5))
+    axes.set(ylim=(len(llms) - 0.5, -0.5), xlabel="Tokens per watt (tok/W)")
     axes.set_yticks(range(len(llms)), [label(llm) for llm in llms])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
@@ -71,8 +75,9 @@ def _over_dispatch(axes: Axes, gpu: str, rows: pd.DataFrame, even: pd.Series) ->
     axes.plot(rows[DISPATCH], rows[EFFICIENCY], **{**line_look(gpu), "marker": ""})
     axes.axhline(even[EFFICIENCY], color=COLORS[gpu], linewidth=0.7, linestyle=":")
     axes.plot(even[DISPATCH], even[EFFICIENCY], **{**line_look(gpu), "linestyle": "", "markeredgecolor": "white", "markersize": 6})
-    meeting, text = (even[DISPATCH], even[EFFICIENCY]), {"textcoords": "offset points", "size": 6.5, "color": COLORS[gpu]}
-    axes.annotate(f"{even[DISPATCH]:.1f} ms", meeting, (3, 5), **text)
-    axes.annotate(f"{label(even.llm)} on {gpu}", meeting, (-6, -3), ha="right", va="top", **text)
+    meeting = even[DISPATCH], even[EFFICIENCY]
+    text: dict[str, Any] = {"textcoords": "offset points", "size": 6.5, "color": COLORS[gpu]}
+    axes.annotate(f"{even[DISPATCH]:.1f} ms", meeting, (-3, -4), ha="right", va="top", **text)
+    axes.annotate(label(even.llm), meeting, (6, 2), va="bottom", **text)
     first = rows.iloc[0]
     axes.annotate(gpu, (first[DISPATCH], first[EFFICIENCY]), (8, 0), textcoords="offset points", color=COLORS[gpu], weight="bold")

@@ -30,7 +30,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     _guide(axes, frame[frame.gpu != best])
     axes.set_yscale("log", base=2)
     log2_ticks(axes, frame[WINDOW].unique())
-    plain_log(axes.yaxis, [0.5, 1, 2, 4, 8, 16, 32, 64])
+    plain_log(axes.yaxis, 2.0 ** np.arange(-6, 12))
     axes.set_xlim(frame[WINDOW].min() * 0.7, frame[WINDOW].max() * 2.4)
     axes.set(xlabel="Context window (tok)", ylabel="Tokens per watt (tok/W)")
     return figure

@@ -43,8 +43,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         _panel(axes, rows)
         axes.set_title(label(str(workload)))
     panels[-1].set_xscale("log", base=2)
-    plain_log(panels[-1].xaxis, [1, 1.5, 2, 3, 4, 5])
-    panels[-1].set_xlim(1, 5.6)
+    panels[-1].set_xlim(1, frame[END].max() * 1.27)
+    plain_log(panels[-1].xaxis, [1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20])
     panels[-1].set_xlabel("Gain over the homogeneous H100 fleet (×)")
     handles = [Patch(label=lever.capitalize(), edgecolor="white", linewidth=0, **look) for lever, look in LOOKS.items()]
     panels[0].legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, handleheight=1.1)
@@ -57,7 +57,8 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
         place = paths.index(row["path"])
         axes.barh(place, row[END] - row[START], 0.72, row[START], edgecolor="white", linewidth=0.8, **LOOKS[row["lever"]])
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        axes.text((row[START] * row[END]) ** 0.5, place, f"×{row[FACTOR]:.2f}", ha="center", va="center", size=6.5, bbox=box)
+        text, corner = f"×{row[FACTOR]:.2f}", (row[START], place)
+        axes.annotate(text, corner, (6, 0), textcoords="offset points", va="center", size=6.5, bbox=box)
     for place, end in enumerate(rows.groupby("path", sort=False)[END].last()):
         axes.annotate(f"{end:.2f}×", (end, place), (3, 0), textcoords="offset points", va="center", weight="bold")
     axes.axvline(rows[END].iloc[1], color=GREY, linewidth=0.7, linestyle=":", zorder=2.5)

@@ -34,7 +34,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.set_xlim(0.9, frame[BATCH].max() * 1.1)
-    axes.set_ylim(0, 1000)
+    axes.set_ylim(0, frame[POWER].max() * 1.15)
     axes.set(xlabel="Sequences in flight (seq)", ylabel="Power of one GPU (W)")
     return figure
 

@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 from tokwatt.figures import DOUBLE, EFFICIENCY, columns, plain_log, windows
 
 SPLIT, OVERFLOW, CHOSEN = "split_length [tok]", "overflow_factor [1]", "chosen"
-FRAME = "#D55E00"
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -35,11 +34,11 @@ def draw(frame: pd.DataFrame) -> Figure:
     for axes, (gpu, rows) in zip(panels, frame.groupby("gpu", sort=False), strict=True):
         mesh = _map(axes, rows, norm)
         axes.set(title=gpu, xlabel="Split length (tok)")
-        axes.set_title("□ the paper's choice", loc="right", size=6.5, weight="normal", color=FRAME)
+        axes.set_title("□ the paper's choice", loc="right", size=6.5, weight="normal")
     panels[0].set_ylabel("Overflow factor (× split length)")
     bar = figure.colorbar(mesh, ax=panels, pad=0.01, aspect=25, label="Tokens per watt (tok/W)")
     bar.outline.set_visible(False)
-    plain_log(bar.ax.yaxis, [6, 10, 15, 20, 30, 40])
+    plain_log(bar.ax.yaxis, [2, 3, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80])
     return figure
 
 
@@ -51,7 +50,8 @@ def _map(axes: Axes, rows: pd.DataFrame, norm: LogNorm) -> QuadMesh:
         axes.text(x + 0.5, y + 0.5, f"{value:#.3g}", ha="center", va="center", size=5.5, color=color)
     paper = rows[rows[CHOSEN]].iloc[0]
     corner = table.columns.get_loc(paper[SPLIT]), table.index.get_loc(paper[OVERFLOW])
-    axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=FRAME, linewidth=1.5, zorder=3))
+    for color, width in (("white", 3.5), ("black", 1.5)):
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=color, linewidth=width, zorder=3))
     axes.set_xticks(np.arange(table.shape[1]) + 0.5, windows(table.columns))
     axes.set_yticks(np.arange(table.shape[0]) + 0.5, [f"{factor:g}" for factor in table.index])
     axes.tick_params(length=0)

@@ -82,6 +82,10 @@ class Computed:
     curve: ActivityPower
 
     @cached_property
+    def profile(self) -> Profile:
+        return decode.roofline_profile(self.gpu, self.llm, self.serving, self.curve)
+
+    @cached_property
     def step(self) -> Roofline:
         return decode.gpu_roofline(self.gpu, self.llm, self.serving)
 
@@ -108,7 +112,7 @@ class Computed:
 
     def power(self, batch: float, length: float | None = None) -> float:
         mean = self.serving.mean_length if length is None else length
-        return float(decode.roofline_power(self.gpu, self.serving, self.curve, self.step, batch, mean))
+        return float(decode.instance_power(self.profile, batch, mean))
 
     def prefill_latency(self, history: np.ndarray, batch: float, length: np.ndarray) -> np.ndarray:
         """Step time with one chunk of a prompt in it: memory or arithmetic, whichever takes longer."""

@@ -82,7 +82,7 @@ def roofline_point(
     weight_time = jnp.where(served.active_parameters > 0, active, step.weight_time)
     latency = roofline.iteration_latency(weight_time, step.scan_time, batch) + dispatch_time
     rate = roofline.throughput(batch, latency)
-    power = decode.roofline_power(gpu, serving, curve, step, batch, serving.mean_length)
+    power = decode.instance_power(decode.roofline_profile(gpu, served.llm, serving, curve), batch, serving.mean_length)
     return RooflinePoint(
         tensor_parallel=serving.tensor_parallel,
         parameters=step.parameters,
