@@ -101,7 +101,7 @@ rule figure:
         ),
         READING,
         code=f"{CODE}/figures/{{figure}}.py",
-        plotting=[f"{CODE}/plotting.py", f"{CODE}/tokwatt.mplstyle"],
+        plotting=[f"{CODE}/plotting.py", f"{CODE}/figures/__init__.py", f"{CODE}/tokwatt.mplstyle"],
     output:
         report(
             "figures/{figure}.svg",
