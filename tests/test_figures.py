@@ -72,7 +72,8 @@ def numbers_of(grids, names):
     """Every number of these grids; and ratios of tokens per joule, and products of two such ratios."""
     datasets = [xr.load_dataset(grids / f"{name}.nc") for name in names]
     numbers = np.concatenate([np.ravel(data[name]) for data in datasets for name in data.variables if data[name].dtype.kind in "fi"])
-    efficiencies = np.unique(np.concatenate([np.ravel(data.tokens_per_joule) for data in datasets if "topology" in data.dims] or [[]]))
+    fleets = [data.tokens_per_joule for data in datasets if "topology" in data.dims and "seed" not in data.dims]
+    efficiencies = np.unique(np.concatenate([np.ravel(fleet) for fleet in fleets] or [[]]))
     ratios = np.unique(np.divide.outer(efficiencies, efficiencies))
     return np.unique(np.concatenate([numbers, numbers * 1e3, numbers / 1e6, ratios, np.ravel(np.outer(ratios, ratios))]))
 

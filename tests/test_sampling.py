@@ -39,13 +39,8 @@ def test_draws_are_those_of_cpython_bit_by_bit(window, smallest, knots):
         uniform = generator.random()
         index = next(i for i, (_, fraction) in enumerate(law) if uniform <= fraction)
         low = max(smallest, (int(law[index - 1][0]) if index else 0) + 1)
-        width = min(window, int(law[index][0])) - low + 1
-        drawn = window - low
-        if width > 0:
-            drawn = generator.getrandbits(width.bit_length())
-            while drawn >= width:
-                drawn = generator.getrandbits(width.bit_length())
-        assert length == low + drawn
+        high = min(window, int(law[index][0]))
+        assert length == (generator.randint(low, high) if low <= high else window)
 
 
 def test_requests_above_the_window_are_served_as_exactly_the_window():

@@ -45,7 +45,7 @@ def planned(folder, *targets):
 
 def test_it_lints_and_plans(checkout):
     assert run(checkout, "--lint").returncode == 0
-    assert planned(checkout) == {"all", "grids_instances", "grids_fleets", "table", "figure", "audit"}
+    assert planned(checkout) == {"all", "grids_instances", "grids_fleets", "grids_sampling", "table", "figure", "audit"}
     assert "digraph" in run(checkout, "--rulegraph").stdout
 
 
@@ -84,7 +84,7 @@ def test_a_job_reads_the_files_it_says(grids, params):
         assert read <= set(paper["jobs"][grid["job"]]["reads"])
 
 
-@pytest.mark.parametrize("job", ["instances", "fleets"])
+@pytest.mark.parametrize("job", studies.JOBS)
 def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_have_units(job, grids, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     for name in [name for name, grid in paper["grids"].items() if grid["job"] == job]:

@@ -12,6 +12,7 @@ _FACE = {
     "ParameterError": "records",
     "fleet": "fleets",
     "load": "catalogue",
+    "open": "engine",
     "operating_point": "decode",
     "sweep": "grid",
 }

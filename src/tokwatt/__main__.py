@@ -1,4 +1,4 @@
-"""Command line: what the rules of the Snakefile call."""
+"""Command line: what users ask, and below it what the rules of the Snakefile call."""
 
 import sys
 from pathlib import Path
@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.records import ParameterError
+from tokwatt.cli import COMMANDS
+from tokwatt.records import ParameterError, StoreError
 
-app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True)
+for command in COMMANDS:
+    app.command()(command)
 
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
@@ -17,7 +20,7 @@ Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 PARAMS, GRIDS = Path("params"), Path("results/grids")
 
 
-@app.command()
+@app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
     from tokwatt import audit, catalogue, plotting, studies, tables
@@ -27,7 +30,7 @@ def check(params: Params = PARAMS) -> None:
         module.check(params)
 
 
-@app.command()
+@app.command(rich_help_panel="Workflow")
 def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
     """Compute the grids of a job."""
     from tokwatt import studies
@@ -35,7 +38,7 @@ def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
     studies.run(job, params, out)
 
 
-@app.command()
+@app.command(rich_help_panel="Workflow")
 def table(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/tables")) -> None:
     """Print a table from its grid, as CSV and as Markdown."""
     from tokwatt import tables
@@ -43,7 +46,7 @@ def table(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = P
     tables.write(name, params, grids, out)
 
 
-@app.command()
+@app.command(rich_help_panel="Workflow")
 def figure(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("figures")) -> None:
     """Draw a figure from its grids, as PDF, SVG, PNG and CSV."""
     from tokwatt import plotting
@@ -51,7 +54,7 @@ def figure(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = 
     plotting.write(name, params, grids, out)
 
 
-@app.command()
+@app.command(rich_help_panel="Workflow")
 def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     """Judge every published number against ours."""
     from tokwatt import audit
@@ -60,10 +63,10 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
 
 
 def main() -> None:
-    """Run the command line; what is wrong with a parameter file is one sentence and exit code 1."""
+    """Run the command line; what is wrong is said in one sentence, with exit code 1."""
     try:
         app()
-    except ParameterError as error:
+    except (ParameterError, StoreError) as error:
         sys.exit(str(error))
 
 

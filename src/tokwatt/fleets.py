@@ -132,6 +132,34 @@ def size_pool(moments: Moments, lower: Tokens, upper: Tokens, profile: Profile, 
     )
 
 
+@jax.jit
+def fleet_of(moments: Moments, profile: Profile, demand: Demand, split_length: Tokens, context_window: Tokens) -> Fleet:
+    """One pool, or two pools that share requests at a length, for requests whose running sums are at hand.
+
+    Args:
+        moments: running sums of the requests, of a law or of a trace.
+        profile: instance of both pools.
+        demand: what the fleet must carry.
+        split_length: requests of at most so many tokens go to a pool with this window; 0 for one pool only.
+        context_window: window of the other pool; longer requests are rejected and counted.
+
+    Returns:
+        The fleet on the paper's basis: tokens of instances per watt of one GPU each.
+
+    Source: arXiv:2603.17280, Section 4; tokens are credited where they are generated.
+    """
+    edges = jnp.stack([jnp.zeros_like(split_length), split_length, jnp.maximum(split_length, context_window)])
+    pools = jax.vmap(size_pool, in_axes=(None, 0, 0, None, None))(moments, edges[:-1], edges[1:], profile, demand)
+    total = Pool(*(jnp.sum(field) for field in pools))
+    return Fleet(
+        instances=total.instances,
+        throughput=total.throughput,
+        power=total.power,
+        tokens_per_joule=roofline.tokens_per_joule(total.throughput, total.power),
+        rejected=1 - total.arrival_rate / demand.arrival_rate,
+    )
+
+
 @partial(jax.jit, static_argnames="longest")
 def fleet(
     workload: Workload,
@@ -141,7 +169,7 @@ def fleet(
     context_window: Tokens = 65536.0,
     longest: int = 65536,
 ) -> Fleet:
-    """One pool, or two pools that share the requests at a length.
+    """As `fleet_of`, for requests given by a length law.
 
     Args:
         workload: the length law.
@@ -152,18 +180,7 @@ def fleet(
         longest: longest request of the law, a Python int that sets a shape.
 
     Returns:
-        The fleet on the paper's basis: tokens of instances per watt of one GPU each.
-
-    Source: arXiv:2603.17280, Section 4; tokens are credited where they are generated.
+        The fleet on the paper's basis.
     """
     moments = request_moments(workload, demand.output_share, profile.prefill_chunk, longest)
-    short = size_pool(moments, 0.0, split_length, profile, demand)
-    long = size_pool(moments, split_length, context_window, profile, demand)
-    total = Pool(*(first + second for first, second in zip(short, long, strict=True)))
-    return Fleet(
-        instances=total.instances,
-        throughput=total.throughput,
-        power=total.power,
-        tokens_per_joule=roofline.tokens_per_joule(total.throughput, total.power),
-        rejected=1 - total.arrival_rate / demand.arrival_rate,
-    )
+    return fleet_of(moments, profile, demand, split_length, context_window)

@@ -1,6 +1,7 @@
 """Any function of scalars over any axes: nested `vmap` in, a labelled Dataset with units out. Knows no physics."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -28,12 +29,26 @@ def sweep(fn: Callable, /, **axes: Any) -> xr.Dataset:
     fixed = {name: value for name, value in axes.items() if not _is_axis(value)}
     swept = {name: value for name, value in axes.items() if _is_axis(value)}
 
-    def mapped(*point: Any) -> Any:
-        return fn(**dict(zip(swept, point, strict=True)), **fixed)
+    mapped = jax.jit(nested(partial(fn, **fixed), list(swept)))
+    return _labelled(fn, swept, mapped(*(stacked(axis) for axis in swept.values())))
 
-    for position in reversed(range(len(swept))):
-        mapped = jax.vmap(mapped, in_axes=[0 if other == position else None for other in range(len(swept))])
-    return _labelled(fn, swept, jax.jit(mapped)(*(_stacked(axis) for axis in swept.values())))
+
+def nested(fn: Callable, names: Sequence[str]) -> Callable:
+    """A function of arrays, one for each name, that calls `fn` at every combination; the first is the outermost dimension."""
+
+    def mapped(*point: Any) -> Any:
+        return fn(**dict(zip(names, point, strict=True)))
+
+    for position in reversed(range(len(names))):
+        mapped = jax.vmap(mapped, in_axes=[0 if other == position else None for other in range(len(names))])
+    return mapped
+
+
+def stacked(axis: Axis) -> Any:
+    """An axis as one array, or a catalogue of specs as one spec of arrays."""
+    if isinstance(axis, Mapping):
+        return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf, float) for leaf in leaves]), *axis.values())
+    return jnp.asarray(axis, float)
 
 
 def tabulate(fn: Callable, /, **axes: Sequence) -> xr.Dataset:
@@ -55,8 +70,8 @@ def tabulate(fn: Callable, /, **axes: Sequence) -> xr.Dataset:
 def catalogue(dimension: str, specs: Mapping[str, Any]) -> xr.Dataset:
     """The numbers of a catalogue of flat specs as a Dataset along one dimension."""
     units = units_of(type(next(iter(specs.values()))))
-    stacked = vars(_stacked(specs))
-    variables = {name: ((dimension,), np.asarray(stacked[name]), describe(name, unit)) for name, unit in units.items() if unit}
+    numbers = vars(stacked(specs))
+    variables = {name: ((dimension,), np.asarray(numbers[name]), describe(name, unit)) for name, unit in units.items() if unit}
     return xr.Dataset(variables, {dimension: ((dimension,), list(specs), describe(dimension, None))})
 
 
@@ -67,12 +82,6 @@ def describe(name: str, unit: str | None) -> dict[str, str]:
 
 def _is_axis(value: Any) -> bool:
     return isinstance(value, Mapping | Sequence) or np.ndim(value) == 1
-
-
-def _stacked(axis: Axis) -> Any:
-    if isinstance(axis, Mapping):
-        return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf, float) for leaf in leaves]), *axis.values())
-    return jnp.asarray(axis, float)
 
 
 def _labelled(fn: Callable, axes: Mapping[str, Any], result: Any) -> xr.Dataset:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tokwatt.records import Record, Section, read
-from tokwatt.specs import ActivityPower, Gpu, Llm, LogisticPower, Profile, Scaling, Serving, Workload
+from tokwatt.specs import ActivityPower, Gpu, Llm, LogisticPower, Precision, Profile, Scaling, Serving, Workload, Workspaces
 
 CATALOGUES = ("gpus", "llms", "serving", "power", "profiles", "workloads")
 
@@ -55,8 +55,18 @@ class Parameters:
     @cached_property
     def servings(self) -> dict[str, Serving]:
         """Layouts of a replica."""
-        serving = self.section("serving").only("common", "layouts")
+        serving = self.section("serving").only("common", "layouts", "precisions", "workspaces")
         return serving.child("layouts").specs(Serving, common=serving.child("common"))
+
+    @cached_property
+    def precisions(self) -> dict[str, Precision]:
+        """Widths of weights and KV cache."""
+        return self.section("serving").child("precisions").specs(Precision)
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """Memory for communication, by the GPUs of an instance."""
+        return self.section("serving").child("workspaces").spec(Workspaces)
 
     @cached_property
     def power_fractions(self) -> ActivityPower:
@@ -89,7 +99,17 @@ class Parameters:
 
     def check(self) -> None:
         """Read everything, so that what is wrong comes up now."""
-        for catalogue in ("gpus", "llms", "servings", "power_fractions", "calibrated_profiles", "scalings", "workloads"):
+        for catalogue in (
+            "gpus",
+            "llms",
+            "servings",
+            "precisions",
+            "workspaces",
+            "power_fractions",
+            "calibrated_profiles",
+            "scalings",
+            "workloads",
+        ):
             self.catalogue(catalogue)
         self.records()
 

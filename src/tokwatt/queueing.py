@@ -167,19 +167,16 @@ def instances_required(
     def wait(instances: Instances) -> Seconds:
         return wait_quantile(instances * concurrency, arrival_rate, service_rate / concurrency, service_scv)
 
-    def misses(bracket: tuple[Instances, Instances]) -> jax.Array:
-        return (wait(bracket[1]) > latency_target) & jnp.isfinite(bracket[1])
+    def unsettled(search: tuple[Any, Any, Any]) -> Any:
+        lower, upper, met = search
+        return jnp.isfinite(upper) & (~met | (upper - lower > 1))
 
-    def widen(bracket: tuple[Instances, Instances]) -> tuple[Instances, Instances]:
-        lower, upper = bracket
-        return upper, jnp.where(upper < 2.0**52, upper + 2 * (upper - lower), jnp.inf)
-
-    def halve(bracket: tuple[Instances, Instances]) -> tuple[Instances, Instances]:
-        lower, upper = bracket
-        middle = jnp.floor((lower + upper) / 2)
-        late = wait(middle) > latency_target
-        return jnp.where(late, middle, lower), jnp.where(late, upper, middle)
+    def narrow(search: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        lower, upper, met = search
+        tried = jnp.where(met, jnp.floor((lower + upper) / 2), upper)
+        late = wait(tried) > latency_target
+        wider = jnp.where(late, jnp.where(upper < 2.0**52, upper + 2 * (upper - lower), jnp.inf), upper)
+        return jnp.where(late, tried, lower), jnp.where(met & ~late, tried, jnp.where(met, upper, wider)), met | ~late
 
     fewest = jnp.maximum(1.0, jnp.ceil(arrival_rate / (service_rate * max_utilization)))
-    bracket = jax.lax.while_loop(misses, widen, (fewest - 1, fewest))
-    return jax.lax.while_loop(lambda b: jnp.isfinite(b[1]) & (b[1] - b[0] > 1), halve, bracket)[1]
+    return jax.lax.while_loop(unsettled, narrow, (fewest - 1, fewest, jnp.zeros_like(fewest, bool)))[1]

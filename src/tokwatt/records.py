@@ -28,6 +28,10 @@ class ParameterError(ValueError):
     """One sentence that names the file and the key, what was found and what is wanted."""
 
 
+class StoreError(RuntimeError):
+    """One sentence about a store that cannot be written or read."""
+
+
 class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A number or list of numbers, as written; source and quality may stand on the entry that holds it."""
 
@@ -140,7 +144,10 @@ class Section:
 
     def choose(self, field: str, name: str, catalogue: str) -> Any:
         """What a catalogue holds under a name."""
-        known = self.catalogue(catalogue)
+        return self.pick(field, name, self.catalogue(catalogue))
+
+    def pick(self, field: str, name: str, known: Mapping[str, T]) -> T:
+        """What a mapping holds under a name that stands in this section."""
         if name not in known:
             raise self.fail(f"is {name!r}", f"one of {', '.join(known)}{_nearest(name, known)}", field)
         return known[name]

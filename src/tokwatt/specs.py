@@ -12,6 +12,7 @@ import jax
 from tokwatt.marks import In
 from tokwatt.units import (
     Bytes,
+    BytesAxis,
     BytesPerParameter,
     BytesPerSecond,
     Dimensionless,
@@ -67,6 +68,22 @@ class Llm:
     kernel_latency_16bit: Seconds = 0.0
     kernel_latency_8bit: Seconds = 0.0
     kernel_latency_4bit: Seconds = 0.0
+
+
+@spec
+class Precision:
+    """How wide weights and KV cache are."""
+
+    weight_width: BytesPerParameter
+    kv_width: BytesPerParameter
+
+
+@spec
+class Workspaces:
+    """Memory that communication takes on each GPU, by how many GPUs an instance has."""
+
+    gpus: DimensionlessAxis
+    workspace: BytesAxis
 
 
 @spec

@@ -43,6 +43,7 @@ TokensPerSecond = Annotated[Scalar, "tok/s"]
 Watts = Annotated[Scalar, "W"]
 
 DimensionlessAxis = Annotated[Scalar, "1", MANY]
+BytesAxis = Annotated[Scalar, "B", MANY]
 TokensAxis = Annotated[Scalar, "tok", MANY]
 
 

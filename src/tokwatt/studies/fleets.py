@@ -10,6 +10,7 @@ from tokwatt import grid
 from tokwatt.catalogue import Catalogue
 from tokwatt.marks import In
 from tokwatt.replay import fleets as replay
+from tokwatt.replay import sampling
 from tokwatt.replay.instances import Calibrated, Instance
 from tokwatt.replay.points import Served, roofline_point
 from tokwatt.replay.sampling import Knots
@@ -30,6 +31,22 @@ class Traffic:
     workload: Annotated[Workload, In("workloads")]
     short_window: Tokens
     stretch: Dimensionless = 1.0
+
+    def fleet(
+        self,
+        topology: str,
+        instance: Instance,
+        long_window: Tokens,
+        overflow_factor: Dimensionless,
+        demand: Demand,
+        law: replay.Law = sampling.sampled,
+    ) -> replay.Fleet:
+        """The replayed fleet of a topology that serves this traffic."""
+        knots, long_window = _knots(self.workload, self.stretch), long_window * self.stretch
+        if topology == "homogeneous":
+            return replay.one_pool(knots, instance, long_window, demand, law)
+        factor = overflow_factor if topology == "fleetopt" else 1.0
+        return replay.two_pools(knots, instance, self.short_window, long_window, demand, factor, law)
 
 
 @spec
@@ -73,8 +90,7 @@ def fleets(
 
     @cache
     def sized(workload: str, topology: str, gpu: str) -> replay.Fleet:
-        row = traffic[workload]
-        return _topology(topology, row, Calibrated(profiles[gpu]), long_window * row.stretch, overflow_factor, demand)
+        return traffic[workload].fleet(topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand)
 
     def fleet(workload: str, topology: str, gpu: str) -> replay.FleetRow:
         return replay.fleet_row(sized(workload, topology, gpu))
@@ -177,14 +193,6 @@ def splits(
         return replay.fleet_row(replay.two_pools(knots, instances[gpu], split_length, long_window, demand, overflow_factor))
 
     return grid.tabulate(fleet, gpu=list(profiles), overflow_factor=overflow_factor.tolist(), split_length=split_length.tolist())
-
-
-def _topology(topology: str, row: Traffic, instance: Instance, long_window: float, overflow_factor: float, demand: Demand) -> replay.Fleet:
-    knots = _knots(row.workload, row.stretch)
-    if topology == "homogeneous":
-        return replay.one_pool(knots, instance, long_window, demand)
-    factor = overflow_factor if topology == "fleetopt" else 1.0
-    return replay.two_pools(knots, instance, row.short_window, long_window, demand, factor)
 
 
 def _knots(workload: Workload, stretch: float = 1.0) -> Knots:

@@ -1,0 +1,207 @@
+"""What a user asks on the command line: one point, one fleet, one study, and where a number comes from."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tokwatt.records import Section
+
+PARAMS, STORES = Path("params"), Path("results/studies")
+Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
+Stores = Annotated[Path, typer.Option(help="Folder of stores.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProfileName = Annotated[str | None, typer.Option("--profile", help="A profile by name, instead of GPU, LLM and layout.")]
+GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
+LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
+ServingName = Annotated[str, typer.Option("--serving", help="A layout by name.")]
+Window = Annotated[float, typer.Option(min=1, help="Context window in tokens.")]
+Utilization = Annotated[float, typer.Option(min=0, max=1, help="Share of the concurrency in flight.")]
+Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share of the window.")]
+
+
+def studies(params: Params = PARAMS, as_json: Json = False) -> None:
+    """List the studies of the parameter folder."""
+    from tokwatt import study
+
+    known = [study.load(params, name) for name in study.names(params)]
+    rows = [{"study": each.name, "points": each.points, "axes": list(each.axes), "title": each.title} for each in known]
+    _show(rows, as_json)
+
+
+def study(
+    name: str,
+    params: Params = PARAMS,
+    out: Stores = STORES,
+    part: Annotated[int, typer.Option(min=0, help="Which share of the blocks to compute.")] = 0,
+    parts: Annotated[int, typer.Option(min=1, help="How many processes share the blocks.")] = 1,
+) -> None:
+    """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was."""
+    from tokwatt import engine
+    from tokwatt import study as files
+    from tokwatt.progress import bar
+
+    if part >= parts:
+        raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
+    chosen = files.load(params, name)
+    with bar(chosen.name, chosen.points // parts) as advance:
+        engine.stream(chosen, out / f"{name}.zarr", part, parts, advance)
+
+
+def point(
+    profile: ProfileName = None,
+    gpu: GpuName = "H100",
+    llm: LlmName = "llama-3.1-70b",
+    serving: ServingName = "tp8-16bit",
+    context_window: Window = 8192,
+    utilization: Utilization = 1.0,
+    mean_fill: Fill = 0.5,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """One operating point: tokens of the instance, watts of one of its GPUs."""
+    from tokwatt import decode
+    from tokwatt.catalogue import load
+
+    chosen = _profile(load(params), params, profile, gpu, llm, serving)
+    _show_result(decode.operating_point(chosen, context_window, utilization, mean_fill), as_json)
+
+
+def fleet(
+    workload: Annotated[str, typer.Option(help="A workload by name.")] = "azure",
+    trace: Annotated[Path | None, typer.Option(help="A CSV of requests with prompt and output tokens, instead of a workload.")] = None,
+    profile: ProfileName = None,
+    gpu: GpuName = "H100",
+    llm: LlmName = "llama-3.1-70b",
+    serving: ServingName = "tp8-16bit",
+    arrival_rate: Annotated[float | None, typer.Option(min=0, help="Requests per second; a trace's own, else 1000.")] = None,
+    split_length: Annotated[int, typer.Option(min=0, help="Longest request of the short pool; 0 for one pool.")] = 0,
+    context_window: Window = 65536,
+    latency_target: Annotated[float, typer.Option(min=0, help="99th percentile of the wait, in seconds.")] = 0.5,
+    max_utilization: Annotated[float, typer.Option(min=0.01, max=0.999, help="Highest utilization.")] = 0.85,
+    output_share: Annotated[float, typer.Option(min=0, max=1, help="Output share of a workload's tokens; a trace has its own.")] = 0.2,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """Size a fleet for a workload or for your own trace."""
+    from tokwatt import fleets, traces
+    from tokwatt.catalogue import load
+    from tokwatt.specs import Demand
+
+    catalogue = load(params)
+    chosen = _profile(catalogue, params, profile, gpu, llm, serving)
+    if trace:
+        requests = traces.read(trace)
+        moments = traces.moments(requests, chosen.prefill_chunk)
+        rate = arrival_rate or requests.arrival_rate or 1000.0
+    else:
+        law = _pick(params, "workloads", workload, catalogue.workloads)
+        moments = fleets.request_moments(law, output_share, chosen.prefill_chunk, int(law.lengths[-1]))
+        rate = arrival_rate or 1000.0
+    demand = Demand(arrival_rate=rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
+    _show_result(fleets.fleet_of(moments, chosen, demand, float(split_length), context_window), as_json, {"arrival_rate [req/s]": rate})
+
+
+def explain(
+    profile: ProfileName = None,
+    gpu: GpuName = "H100",
+    llm: LlmName = "llama-3.1-70b",
+    serving: ServingName = "tp8-16bit",
+    context_window: Window = 8192,
+    utilization: Utilization = 1.0,
+    mean_fill: Fill = 0.5,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """Where tokens per watt come from: parameters, then every equation with its values, units and source."""
+    from tokwatt import decode
+    from tokwatt.catalogue import load
+    from tokwatt.explain import explain as trace
+    from tokwatt.explain import of_entry
+
+    catalogue = load(params)
+
+    def chain() -> Any:
+        chosen = _profile(catalogue, params, profile, gpu, llm, serving)
+        return decode.operating_point(chosen, context_window, utilization, mean_fill)
+
+    point, steps = trace(chain)
+    entries = _entries(catalogue, profile, gpu, llm, serving)
+    records = [record for prefix in entries for record in of_entry(catalogue.records(), prefix)]
+    if as_json:
+        _json({"parameters": records, "steps": steps, "result": point._asdict()})
+        return
+    _show([{"parameter": r.key, "value": f"{r.value} {r.unit}", "quality": r.quality, "source": r.source} for r in records], False)
+    for number, step in enumerate(steps, 1):
+        given = ", ".join(f"{name} = {_number(value)} {unit}" for name, (value, unit) in step.arguments.items())
+        print(f"{number}. {step.equation}({given})\n   = {_number(step.result)} {step.unit}\n   {step.meaning} [{step.source}]")
+    print(f"\ntokens_per_joule = {_number(float(point.tokens_per_joule))} tok/J")
+
+
+def _profile(catalogue: Any, params: Path, profile: str | None, gpu: str, llm: str, serving: str) -> Any:
+    from tokwatt.decode import roofline_profile, scaled_profile
+
+    if profile in catalogue.calibrated_profiles:
+        return catalogue.calibrated_profiles[profile]
+    if profile:
+        _pick(params, "profiles", profile, catalogue.calibrated_profiles | catalogue.scalings)
+        return scaled_profile(catalogue.scalings[profile], catalogue.power_fractions)
+    return roofline_profile(
+        _pick(params, "gpus", gpu, catalogue.gpus),
+        _pick(params, "llms", llm, catalogue.llms),
+        _pick(params, "serving", serving, catalogue.servings),
+        catalogue.power_fractions,
+    )
+
+
+def _entries(catalogue: Any, profile: str | None, gpu: str, llm: str, serving: str) -> list[str]:
+    """Keys of the records that a point rests on."""
+    if profile in catalogue.calibrated_profiles:
+        return [f"calibrated.{profile}", f"curves.{catalogue.section('profiles').raw['calibrated'][profile]['power']}"]
+    if profile:
+        scaled = catalogue.section("profiles").raw["scaled"][profile]
+        base = _entries(catalogue, scaled["base"], gpu, llm, serving)
+        roofline = _entries(catalogue, None, scaled["gpu"], scaled["llm"], scaled["serving"])
+        return [*base, f"scaled.{profile}", scaled["base_gpu"], *roofline]
+    return [gpu, llm, f"layouts.{serving}", "common", "fractions"]
+
+
+def _pick(params: Path, file: str, name: str, known: Any) -> Any:
+    return Section(params / f"{file}.yaml", dict(known)).pick("the name asked for", name, known)
+
+
+def _show_result(result: Any, as_json: bool, more: dict[str, float] | None = None) -> None:
+    from tokwatt.units import units_of
+
+    units = units_of(type(result))
+    values = {f"{name} [{units[name]}]": float(value) for name, value in result._asdict().items()} | (more or {})
+    if as_json:
+        _json(values)
+    else:
+        _show([{"quantity": name, "value": _number(value)} for name, value in values.items()], False)
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        _json(rows)
+        return
+    table = Table(*rows[0], box=None, header_style="bold") if rows else Table()
+    for row in rows:
+        table.add_row(*(Text(", ".join(cell) if isinstance(cell, list) else str(cell)) for cell in row.values()))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(value, default=lambda other: vars(other) if hasattr(other, "__dict__") else float(other), indent=2))
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+COMMANDS = (studies, study, point, fleet, explain)

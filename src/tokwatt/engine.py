@@ -1,0 +1,255 @@
+"""Grids too large for memory: blocks of a sweep, computed and written one by one into a Zarr store.
+
+A store grows beside its final name and takes that name when it is complete, so a store that is there is whole.
+Blocks are chunks, every chunk is written atomically and carries a checksum, and equal inputs make equal bytes:
+a run that was killed goes on where it stopped, and several processes may share the blocks of one store.
+"""
+
+import math
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+import zarr
+from filelock import FileLock, Timeout
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from tokwatt.grid import describe, nested, stacked
+from tokwatt.records import StoreError
+
+# A block that is NaN throughout is written too: a chunk that is there is a block that is done.
+zarr.config.set({"array.write_empty_chunks": True})
+
+BLOCK = 2**20
+"""Points of a block: large enough to keep the cores busy, small enough to stay near the cache."""
+THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep to stream: `function` at every combination of the axes, and which quantities of its result to keep.
+
+    `fixed` are its other arguments; `units` those of the axes; `provenance` tells one sweep from another.
+    """
+
+    function: Callable
+    axes: dict[str, Any]
+    fixed: dict[str, Any]
+    units: dict[str, str | None]
+    quantities: dict[str, str]
+    dtype: str
+    provenance: dict[str, str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Points along each axis."""
+        return tuple(len(axis) for axis in self.axes.values())
+
+    @property
+    def points(self) -> int:
+        """Points of the whole grid."""
+        return math.prod(self.shape)
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """Points of a block along each axis: whole inner axes as far as they fit, then a part of one, then single points."""
+        left, block = BLOCK, []
+        for size in reversed(self.shape):
+            block.append(max(1, min(size, left)))
+            left //= size
+        return tuple(reversed(block))
+
+
+def stream(sweep: Sweep, target: Path, part: int = 0, parts: int = 1, progress: Callable[[int], None] = lambda points: None) -> None:
+    """Evaluate a sweep block by block into a Zarr store.
+
+    Args:
+        sweep: what to evaluate.
+        target: the store to make; while it grows it is called `NAME.partial`.
+        part: which share of the blocks this process takes, from 0.
+        parts: how many processes share them; whoever finds all of them done gives the store its name.
+        progress: told the points of each finished block, those found finished included.
+
+    Raises:
+        StoreError: where the disk is full or another process has the same part.
+    """
+    partial = target.with_suffix(".partial")
+    if _is(target, sweep):
+        progress(sweep.points)
+        return
+    with _alone(partial, f"{part}-of-{parts}"), _named(partial):
+        with _held(FileLock(partial.with_suffix(".create.lock"))):
+            if not _is(partial, sweep):
+                _create(sweep, partial)
+        arrays = {name: zarr.open_array(partial, path=name, mode="r+") for name in sweep.quantities}
+        blocks = list(_blocks(sweep))
+        _run(sweep, arrays, blocks[part::parts], progress)
+        if all(_present(arrays, region) for region in blocks):
+            _publish(partial, target)
+
+
+def _run(sweep: Sweep, arrays: dict[str, zarr.Array], blocks: list[tuple[slice, ...]], progress: Callable[[int], None]) -> None:
+    """Compute what is missing, a few blocks at a time."""
+    evaluate = _compiled(sweep)
+
+    def finish(region: tuple[slice, ...]) -> int:
+        if not _intact(arrays, region):
+            for name, values in evaluate(region).items():
+                arrays[name][region] = values
+        return math.prod(part.stop - part.start for part in region)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        pending: set[Future[int]] = set()
+        for region in blocks:
+            if len(pending) > THREADS:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    progress(future.result())
+            pending.add(pool.submit(finish, region))
+        for future in pending:
+            progress(future.result())
+
+
+def _compiled(sweep: Sweep) -> Callable[[tuple[slice, ...]], dict[str, np.ndarray]]:
+    """A function of a region, compiled once: a region at an edge is filled up with repeats that are cut off again."""
+    axes = [stacked(axis) for axis in sweep.axes.values()]
+    quantities = list(sweep.quantities)
+
+    def kept(**point: Any) -> dict[str, Any]:
+        return {name: getattr(sweep.function(**point), name) for name in quantities}
+
+    # What is fixed is an argument too: as a constant, XLA would work out whole length laws while it compiles.
+    compiled = jax.jit(lambda fixed, *axes: nested(partial(kept, **fixed), list(sweep.axes))(*axes))
+
+    def evaluate(region: tuple[slice, ...]) -> dict[str, np.ndarray]:
+        picked = [np.minimum(part.start + np.arange(size), part.stop - 1) for part, size in zip(region, sweep.block, strict=True)]
+        values = compiled(sweep.fixed, *(jax.tree.map(lambda leaf, at=at: leaf[at], axis) for axis, at in zip(axes, picked, strict=True)))
+        inside = tuple(slice(0, part.stop - part.start) for part in region)
+        return {name: np.asarray(values[name])[inside].astype(sweep.dtype, copy=False) for name in quantities}
+
+    return evaluate
+
+
+def _blocks(sweep: Sweep) -> Iterator[tuple[slice, ...]]:
+    starts = (range(0, size, step) for size, step in zip(sweep.shape, sweep.block, strict=True))
+    for corner in product(*starts):
+        yield tuple(slice(start, min(start + step, size)) for start, step, size in zip(corner, sweep.block, sweep.shape, strict=True))
+
+
+def _create(sweep: Sweep, path: Path) -> None:
+    """An empty store: coordinates, attributes and arrays whose chunks are the blocks."""
+    shutil.rmtree(path, ignore_errors=True)
+    coordinates = {name: ((name,), _values(axis), describe(name, sweep.units[name])) for name, axis in sweep.axes.items()}
+    xr.Dataset(coords=coordinates, attrs=sweep.provenance).to_zarr(path, zarr_format=3, consolidated=False)
+    group = zarr.open_group(path, mode="r+")
+    for name, unit in sweep.quantities.items():
+        group.create_array(
+            name,
+            shape=sweep.shape,
+            chunks=sweep.block,
+            dtype=sweep.dtype,
+            compressors=[BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec()],
+            fill_value=np.nan,
+            dimension_names=tuple(sweep.axes),
+            attributes=dict(describe(name, unit)),
+        )
+
+
+def _values(axis: Any) -> np.ndarray:
+    return np.array(list(axis), dtype=object) if isinstance(axis, dict) else np.asarray(axis)
+
+
+def _present(arrays: dict[str, zarr.Array], region: tuple[slice, ...]) -> bool:
+    """Whether every quantity has a chunk for a block."""
+    places = (zip(region, array.chunks, strict=True) for array in arrays.values())
+    files = ("/".join(str(part.start // size) for part, size in place) for place in places)
+    return all(Path(str(array.store.root), array.path, "c", file).exists() for array, file in zip(arrays.values(), files, strict=True))  # type: ignore[attr-defined]
+
+
+def _intact(arrays: dict[str, zarr.Array], region: tuple[slice, ...]) -> bool:
+    """Whether every quantity has a chunk for a block, and its checksum holds."""
+    if not _present(arrays, region):
+        return False
+    try:
+        for array in arrays.values():
+            array[region]
+    except (ValueError, RuntimeError):
+        return False
+    return True
+
+
+def _is(path: Path, sweep: Sweep) -> bool:
+    """Whether a store was made from the inputs of a sweep."""
+    try:
+        return dict(zarr.open_group(path, mode="r").attrs) == sweep.provenance
+    except (OSError, ValueError):
+        return False
+
+
+def _publish(partial: Path, target: Path) -> None:
+    for scrap in partial.rglob("*.partial"):
+        scrap.unlink()
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+@contextmanager
+def _alone(partial: Path, part: str) -> Iterator[None]:
+    """Hold a part of a store, so that no second process works on the same one."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(partial.with_suffix(f".{part}.lock"), timeout=0)
+    try:
+        with _held(lock):
+            yield
+    except Timeout:
+        raise StoreError(f"{partial}: another process is writing this part of the store, wait for it or stop it.") from None
+
+
+@contextmanager
+def _held(lock: FileLock) -> Iterator[None]:
+    with lock:
+        yield
+    Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(partial: Path) -> Iterator[None]:
+    """Turn what a disk has to say into one sentence."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=FutureWarning)
+            yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StoreError(f"{partial}: {reason}; what is finished is kept, run again to go on.") from None
+
+
+def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset:
+    """Open a study's store lazily: coordinates are read at once, quantities when they are asked for.
+
+    Args:
+        name: name of a study, or the path of a store.
+        folder: where the stores of studies are.
+
+    Returns:
+        Its Dataset; select with `.sel(gpu="B200")`, then `.to_netcdf(...)` or `.to_dataframe()` what is left.
+
+    Raises:
+        StoreError: where there is no complete store.
+    """
+    path = Path(name) if Path(name).suffix == ".zarr" else Path(folder) / f"{name}.zarr"
+    if not path.exists():
+        hint = "it is not finished, run it again to go on" if path.with_suffix(".partial").exists() else "make it with `tokwatt study`"
+        raise StoreError(f"{path}: there is no such store; {hint}.")
+    return xr.open_zarr(path, consolidated=False, chunks=None)

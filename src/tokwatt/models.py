@@ -1,0 +1,145 @@
+"""What a study can sweep: functions of named scalars and specs, their annotations saying how a study file writes them."""
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import jax.numpy as jnp
+
+from tokwatt import decode, fleets
+from tokwatt.catalogue import Catalogue
+from tokwatt.decode import OperatingPoint
+from tokwatt.fleets import Fleet
+from tokwatt.marks import In
+from tokwatt.specs import Demand, Gpu, Llm, Precision, Profile, Serving, Workload
+from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, Tokens
+
+Basis = Literal["gpu", "instance"]
+"""Whose watts count: those of one GPU, as in the paper, or of every GPU of an instance."""
+
+LONGEST = 65536
+"""Longest request that fleets of a study are summed over."""
+
+
+def instances(
+    catalogue: Catalogue,
+    gpu: Annotated[Gpu, In("gpus")],
+    llm: Annotated[Llm, In("llms")],
+    serving: Annotated[Serving, In("servings")],
+    precision: Annotated[Precision, In("precisions")],
+    tensor_parallel: Dimensionless,
+    context_window: Tokens,
+    utilization: Dimensionless = 1.0,
+    mean_fill: Dimensionless = 0.5,
+    basis: Basis = "gpu",
+) -> OperatingPoint:
+    """Operating points of roofline instances, the KV cache split over the GPUs of an instance.
+
+    A rank holds at least one head, so heads fewer than GPUs are replicated. What does not fit is NaN.
+    """
+    profile = _roofline(catalogue, gpu, llm, serving, precision, tensor_parallel)
+    return _on(basis, profile, decode.operating_point(profile, context_window, utilization, mean_fill))
+
+
+def calibrated_instances(
+    catalogue: Catalogue,
+    profile: Annotated[Profile, In("profiles")],
+    context_window: Tokens,
+    utilization: Dimensionless = 1.0,
+    mean_fill: Dimensionless = 0.5,
+    basis: Basis = "gpu",
+) -> OperatingPoint:
+    """Operating points of calibrated instances and of those scaled from them."""
+    return _on(basis, profile, decode.operating_point(profile, context_window, utilization, mean_fill))
+
+
+def roofline_fleets(
+    catalogue: Catalogue,
+    gpu: Annotated[Gpu, In("gpus")],
+    llm: Annotated[Llm, In("llms")],
+    serving: Annotated[Serving, In("servings")],
+    precision: Annotated[Precision, In("precisions")],
+    tensor_parallel: Dimensionless,
+    workload: Annotated[Workload, In("workloads")],
+    split_length: Tokens,
+    overflow_factor: Dimensionless,
+    context_window: Tokens,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    max_utilization: Dimensionless,
+    output_share: Dimensionless,
+    basis: Basis = "gpu",
+) -> Fleet:
+    """Two-pool fleets of roofline instances; the short pool's window holds the split length times the overflow factor."""
+    profile = _roofline(catalogue, gpu, llm, serving, precision, tensor_parallel)
+    return _fleet(
+        profile,
+        workload,
+        split_length * overflow_factor,
+        context_window,
+        arrival_rate,
+        latency_target,
+        max_utilization,
+        output_share,
+        basis,
+    )
+
+
+def calibrated_fleets(
+    catalogue: Catalogue,
+    profile: Annotated[Profile, In("profiles")],
+    workload: Annotated[Workload, In("workloads")],
+    split_length: Tokens,
+    overflow_factor: Dimensionless,
+    context_window: Tokens,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    max_utilization: Dimensionless,
+    output_share: Dimensionless,
+    basis: Basis = "gpu",
+) -> Fleet:
+    """Two-pool fleets of calibrated instances; the short pool's window holds the split length times the overflow factor."""
+    return _fleet(
+        profile,
+        workload,
+        split_length * overflow_factor,
+        context_window,
+        arrival_rate,
+        latency_target,
+        max_utilization,
+        output_share,
+        basis,
+    )
+
+
+def _roofline(catalogue: Catalogue, gpu: Gpu, llm: Llm, serving: Serving, precision: Precision, tensor_parallel: Dimensionless) -> Profile:
+    layout = replace(
+        serving,
+        tensor_parallel=tensor_parallel,
+        weight_width=precision.weight_width,
+        kv_width=precision.kv_width,
+        kv_shards=jnp.minimum(tensor_parallel, llm.kv_heads),
+        workspace=jnp.interp(tensor_parallel, catalogue.workspaces.gpus, catalogue.workspaces.workspace),
+    )
+    return decode.roofline_profile(gpu, llm, layout, catalogue.power_fractions)
+
+
+def _on(basis: Basis, profile: Profile, point: OperatingPoint) -> OperatingPoint:
+    powered = profile.gpus if basis == "instance" else 1.0
+    return point._replace(power=point.power * powered, tokens_per_joule=point.tokens_per_joule / powered)
+
+
+def _fleet(
+    profile: Profile,
+    workload: Workload,
+    split_length: Tokens,
+    context_window: Tokens,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    max_utilization: Dimensionless,
+    output_share: Dimensionless,
+    basis: Basis,
+) -> Fleet:
+    demand = Demand(arrival_rate=arrival_rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
+    fleet = fleets.fleet(workload, profile, demand, jnp.floor(split_length), context_window, LONGEST)
+    powered = profile.gpus if basis == "instance" else 1.0
+    return fleet._replace(power=fleet.power * powered, tokens_per_joule=fleet.tokens_per_joule / powered)

@@ -1,0 +1,62 @@
+"""How far the paper's 3,000 draws of a length law lie from the law itself, summed."""
+
+from functools import partial
+from typing import NamedTuple
+
+import xarray as xr
+
+from tokwatt import grid
+from tokwatt.catalogue import Catalogue
+from tokwatt.replay import fleets as replay
+from tokwatt.replay.instances import Calibrated
+from tokwatt.replay.sampling import sampled, summed
+from tokwatt.specs import Demand
+from tokwatt.studies.fleets import TOPOLOGIES, Profiles, Traffic
+from tokwatt.units import Dimensionless, Instances, Tokens, TokensPerJoule
+
+
+class Drawn(NamedTuple):
+    """A fleet sized by the draws of one seed."""
+
+    instances: Instances
+    tokens_per_joule: TokensPerJoule
+
+
+class Exact(NamedTuple):
+    """A fleet sized by its law, beside the one that the paper prints."""
+
+    exact_instances: Instances
+    exact_tokens_per_joule: TokensPerJoule
+    published_instances: Instances
+    published_tokens_per_joule: TokensPerJoule
+    survives: bool
+
+
+def sampling_error(
+    catalogue: Catalogue,
+    traffic: dict[str, Traffic],
+    profiles: Profiles,
+    long_window: Tokens,
+    overflow_factor: Dimensionless,
+    demand: Demand,
+    seeds: Dimensionless,
+) -> xr.Dataset:
+    """Fleets of Table 3 by seed, from 0 on, and by exact integration; a count survives where the latter prints the same."""
+
+    def fleet(workload: str, topology: str, gpu: str, law: replay.Law) -> replay.Fleet:
+        return traffic[workload].fleet(topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand, law)
+
+    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
+        found = fleet(workload, topology, gpu, partial(sampled, seed=seed))
+        return Drawn(found.instances, found.tokens_per_joule)
+
+    def exact(workload: str, topology: str, gpu: str) -> Exact:
+        ours, paper = (fleet(workload, topology, gpu, law) for law in (summed, sampled))
+        survives = ours.instances == paper.instances
+        return Exact(ours.instances, ours.tokens_per_joule, paper.instances, paper.tokens_per_joule, survives)
+
+    axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
+    table = grid.tabulate(drawn, **axes, seed=range(int(seeds)))
+    spread = table.tokens_per_joule.std("seed", ddof=1) / table.tokens_per_joule.mean("seed")
+    described = grid.describe("relative_standard_deviation_of_tokens_per_joule_over_seeds", "1")
+    return table.assign(tokens_per_joule_spread=spread.assign_attrs(described)).merge(grid.tabulate(exact, **axes))

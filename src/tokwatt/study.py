@@ -1,0 +1,137 @@
+"""A study file: which model, over which axes, for which quantities."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from inspect import Parameter, isfunction, signature
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+import numpy as np
+
+import tokwatt
+from tokwatt import models
+from tokwatt.catalogue import Catalogue
+from tokwatt.engine import Sweep
+from tokwatt.marks import MANY, In, mark_of, unit_of
+from tokwatt.records import Section, read
+
+FOLDER = "studies"
+SPACINGS: dict[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "geomspace": np.geomspace}
+MODELS = {
+    name: value
+    for name, value in vars(models).items()
+    if isfunction(value) and value.__module__ == models.__name__ and not name.startswith("_")
+}
+
+
+class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A study as written."""
+
+    title: str
+    model: str
+    axes: dict[str, Any]
+    quantities: list[str]
+    fixed: dict[str, Any] = {}
+    basis: models.Basis = "gpu"
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Sweep):
+    """A study ready to run."""
+
+    name: str
+    title: str
+
+
+def names(params: Path) -> list[str]:
+    """Every study of a parameter folder."""
+    return sorted(path.stem for path in (params / FOLDER).glob("*.yaml"))
+
+
+def load(params: Path, name: str) -> Study:
+    """Read a study.
+
+    Args:
+        params: parameter folder; the study is `studies/NAME.yaml` in it.
+        name: name of the study.
+
+    Returns:
+        The study with its axes in SI units.
+
+    Raises:
+        ParameterError: with one sentence, at the first thing that is wrong.
+    """
+    catalogue = Catalogue(params)
+    path = params / FOLDER / f"{name}.yaml"
+    section = Section(path, read(path), catalogue.catalogue)
+    file = section.convert(StudyFile)
+    model = section.pick("model", file.model, MODELS)
+    hints = {key: hint for key, hint in get_type_hints(model, include_extras=True).items() if key not in ("catalogue", "basis")}
+    result = hints.pop("return")
+    axes = _axes(section.child("axes"), hints)
+    fixed = _fixed(section, {key: hint for key, hint in hints.items() if key not in axes}, model)
+    units = {field: unit_of(hint) for field, hint in get_type_hints(result, include_extras=True).items()}
+    for quantity in file.quantities:
+        section.pick("quantities", quantity, units)
+    inputs = json.dumps(section.raw, sort_keys=True) + json.dumps(catalogue.digests, sort_keys=True)
+    return Study(
+        name=name,
+        title=file.title,
+        function=partial(model, catalogue, basis=file.basis),
+        axes=axes,
+        fixed=fixed,
+        units={key: unit_of(hints[key]) for key in axes},
+        quantities={quantity: str(units[quantity]) for quantity in file.quantities},
+        dtype=file.dtype,
+        provenance={
+            "title": file.title,
+            "study": json.dumps(section.raw, sort_keys=True),
+            "basis": file.basis,
+            "parameters": json.dumps(catalogue.digests, sort_keys=True),
+            "parameter_hash": hashlib.sha256(inputs.encode()).hexdigest()[:16],
+            "tokwatt_version": tokwatt.__version__,
+        },
+    )
+
+
+def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
+    """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
+    written = {name: _written(section, name, section.raw[name], section.pick(name, name, hints)) for name in section.raw}
+    listed = {name: _listed(hints[name]) for name in written}
+    return Section(section.path, written, section.catalogue, section.key).bind(listed)
+
+
+def _listed(hint: Any) -> Any:
+    """The hint of an axis of what a hint asks one of."""
+    mark = mark_of(hint)
+    if isinstance(mark, In):
+        return Annotated[dict[str, get_args(hint)[0]], mark]  # type: ignore[misc]
+    return Annotated[Any, mark, MANY]
+
+
+def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
+    """An axis with `all`, `linspace` and `geomspace` written out."""
+    mark = mark_of(hint)
+    if isinstance(mark, In):
+        return list(section.catalogue(mark.catalogue)) if axis == "all" else axis
+    for spacing in SPACINGS.keys() & (axis if isinstance(axis, dict) else {}):
+        child = Section(section.path, axis[spacing], section.catalogue, f"{section.key}.{name}.{spacing}")
+        start, stop, count = child.convert(tuple[float, float, int])
+        if count < 1 or (spacing == "geomspace" and min(start, stop) <= 0):
+            raise child.fail(f"is {axis[spacing]}", "a start, a stop (both above 0 for geomspace) and a count of at least 1")
+        values = SPACINGS[spacing](start, stop, count)
+        whole = np.round(values) if axis.get("unit") == "tok" else values
+        return {key: value for key, value in axis.items() if key != spacing} | {"value": whole.tolist()}
+    return axis
+
+
+def _fixed(section: Section, hints: dict[str, Any], model: Callable) -> dict[str, Any]:
+    """What the model needs besides the axes; what it has a default for may be left out."""
+    given = section.child("fixed") if "fixed" in section.raw else Section(section.path, {}, section.catalogue, "fixed")
+    optional = [key for key in hints if signature(model).parameters[key].default is not Parameter.empty]
+    return given.bind(hints, optional)
