@@ -286,6 +286,7 @@ def test_sums_end_at_the_longest_length_and_leave_longer_requests_out(requests, 
     assert cut.requests[-1] == pytest.approx(np.mean(trace.total <= longest), rel=1e-12)
 
 
+@settings(max_examples=30)  # a tenth of a second each
 @given(bins=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 4)), min_size=4, max_size=4), share=st.sampled_from([0.1, 0.2, 0.5]))
 def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(bins, share):
     widths, repeats = np.array([*bins, (2, 1)]).T
