@@ -7,6 +7,9 @@ from pathlib import Path
 configfile: "params/paper.yaml"
 
 
+config.setdefault("parts", 1)
+
+
 GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
 CODE = "src/tokwatt"
 PAGES = [
@@ -26,6 +29,9 @@ shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 wildcard_constraints:
     table="|".join(TABLES),
     figure="|".join(FIGURES),
+    part="[0-9]+",
+    parts="[0-9]+",
+    study="[^/]+",
 
 
 rule all:
@@ -101,7 +107,11 @@ rule figure:
         ),
         READING,
         code=f"{CODE}/figures/{{figure}}.py",
-        plotting=[f"{CODE}/plotting.py", f"{CODE}/figures/__init__.py", f"{CODE}/tokwatt.mplstyle"],
+        plotting=[
+            f"{CODE}/plotting.py",
+            f"{CODE}/figures/__init__.py",
+            f"{CODE}/tokwatt.mplstyle",
+        ],
     output:
         report(
             "figures/{figure}.svg",
@@ -140,3 +150,37 @@ rule audit:
         "environment.yml"
     shell:
         "tokwatt audit > {log} 2>&1"
+
+
+rule study_part:
+    """A share of a study's blocks; parts may run on different machines that see the same folder."""
+    input:
+        "params/studies/{study}.yaml",
+        expand("params/{file}.yaml", file=config["jobs"]["fleets"]["reads"]),
+        MODELS,
+    output:
+        touch("results/studies/{study}.parts/{part}-of-{parts}.done"),
+    log:
+        "results/logs/study_{study}_{part}-of-{parts}.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt study {wildcards.study} --part {wildcards.part} --parts {wildcards.parts} 2> {log}"
+
+
+rule study:
+    """A study's store: checks what the parts have made and gives it its name."""
+    input:
+        expand(
+            "results/studies/{{study}}.parts/{part}-of-{parts}.done",
+            part=range(int(config["parts"])),
+            parts=config["parts"],
+        ),
+    output:
+        directory("results/studies/{study}.zarr"),
+    log:
+        "results/logs/study_{study}.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt study {wildcards.study} 2> {log}"

@@ -53,7 +53,7 @@ def expected():
 
 
 @pytest.fixture(scope="session")
-def exact():
+def exact_references():
     return json.loads((REFERENCE / "exact.json").read_text(encoding="utf-8"))["configs"]
 
 

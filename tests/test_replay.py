@@ -181,8 +181,8 @@ def test_shares_of_traffic_below_the_split(workload, knots, expected):
 
 
 @each_cell
-def test_fleets_with_the_length_law_summed(workload, topology, gpu, fleet_of, exact):
-    fleet, wanted = fleet_of(workload, topology, gpu, sampling.summed), exact[f"{workload}/{topology}/{gpu}"]
+def test_fleets_with_the_length_law_summed(workload, topology, gpu, fleet_of, exact_references):
+    fleet, wanted = fleet_of(workload, topology, gpu, sampling.summed), exact_references[f"{workload}/{topology}/{gpu}"]
     agree({"gpus": fleet.instances, "kW": fleet.power / 1000, "tpw": fleet.tokens_per_joule}, wanted["exact"])
     for pool, row in zip(fleet.pools, wanted["exact_pools"], strict=True):
         service = pool.service

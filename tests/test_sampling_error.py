@@ -16,12 +16,12 @@ def errors(grids):
 
 
 @pytest.fixture(scope="module")
-def fleets(errors, exact):
+def fleets(errors, exact_references):
     """Each fleet beside its reference."""
     cells = errors.stack(fleet=("workload", "topology", "gpu")).transpose("fleet", ...)
     names = [(LABELS[workload], LABELS[topology], gpu) for workload, topology, gpu in cells.fleet.to_numpy()]
-    assert sorted("/".join(name) for name in names) == sorted(exact)
-    return [(cells.isel(fleet=place), exact["/".join(name)]) for place, name in enumerate(names)]
+    assert sorted("/".join(name) for name in names) == sorted(exact_references)
+    return [(cells.isel(fleet=place), exact_references["/".join(name)]) for place, name in enumerate(names)]
 
 
 def test_exact_fleets_are_those_of_the_reference(fleets):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tokwatt.records import Section
+from tokwatt.records import ParameterError, Section
 
 PARAMS, STORES = Path("params"), Path("results/studies")
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
@@ -38,19 +38,22 @@ def study(
     name: str,
     params: Params = PARAMS,
     out: Stores = STORES,
-    part: Annotated[int, typer.Option(min=0, help="Which share of the blocks to compute.")] = 0,
-    parts: Annotated[int, typer.Option(min=1, help="How many processes share the blocks.")] = 1,
+    part: Annotated[int | None, typer.Option(min=0, help="Compute only this share of the blocks, from 0.")] = None,
+    parts: Annotated[int, typer.Option(min=1, help="How many shares there are.")] = 1,
 ) -> None:
-    """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was."""
+    """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was.
+
+    With --part, one share of the blocks is computed beside others; a run without it then finishes the store.
+    """
     from tokwatt import engine
     from tokwatt import study as files
     from tokwatt.progress import bar
 
-    if part >= parts:
+    if part is not None and part >= parts:
         raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
     chosen = files.load(params, name)
     with bar(chosen.name, chosen.points // parts) as advance:
-        engine.stream(chosen, out / f"{name}.zarr", part, parts, advance)
+        engine.stream(chosen, out / f"{name}.zarr", None if part is None else (part, parts), advance)
 
 
 def point(
@@ -98,7 +101,9 @@ def fleet(
     if trace:
         requests = traces.read(trace)
         moments = traces.moments(requests, chosen.prefill_chunk)
-        rate = arrival_rate or requests.arrival_rate or 1000.0
+        rate = arrival_rate or requests.arrival_rate
+        if rate is None:
+            raise ParameterError(f"{trace}: has no arrival times of a known unit, wanted the option --arrival-rate.")
     else:
         law = _pick(params, "workloads", workload, catalogue.workloads)
         moments = fleets.request_moments(law, output_share, chosen.prefill_chunk, int(law.lengths[-1]))

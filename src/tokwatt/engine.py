@@ -71,14 +71,14 @@ class Sweep:
         return tuple(reversed(block))
 
 
-def stream(sweep: Sweep, target: Path, part: int = 0, parts: int = 1, progress: Callable[[int], None] = lambda points: None) -> None:
+def stream(sweep: Sweep, target: Path, part: tuple[int, int] | None = None, progress: Callable[[int], None] = lambda points: None) -> None:
     """Evaluate a sweep block by block into a Zarr store.
 
     Args:
         sweep: what to evaluate.
         target: the store to make; while it grows it is called `NAME.partial`.
-        part: which share of the blocks this process takes, from 0.
-        parts: how many processes share them; whoever finds all of them done gives the store its name.
+        part: `(i, n)` to compute only the i-th of n shares of the blocks and leave the store unfinished;
+            None to compute whatever is missing and give the store its name.
         progress: told the points of each finished block, those found finished included.
 
     Raises:
@@ -88,14 +88,14 @@ def stream(sweep: Sweep, target: Path, part: int = 0, parts: int = 1, progress: 
     if _is(target, sweep):
         progress(sweep.points)
         return
-    with _alone(partial, f"{part}-of-{parts}"), _named(partial):
-        with _held(FileLock(partial.with_suffix(".create.lock"))):
+    with _alone(partial, part), _named(partial):
+        with FileLock(partial.with_suffix(".create.lock")):
             if not _is(partial, sweep):
                 _create(sweep, partial)
         arrays = {name: zarr.open_array(partial, path=name, mode="r+") for name in sweep.quantities}
-        blocks = list(_blocks(sweep))
-        _run(sweep, arrays, blocks[part::parts], progress)
-        if all(_present(arrays, region) for region in blocks):
+        start, step = part or (0, 1)
+        _run(sweep, arrays, list(_blocks(sweep))[start::step], progress)
+        if part is None:
             _publish(partial, target)
 
 
@@ -198,29 +198,22 @@ def _is(path: Path, sweep: Sweep) -> bool:
 
 
 def _publish(partial: Path, target: Path) -> None:
-    for scrap in partial.rglob("*.partial"):
-        scrap.unlink()
+    for scrap in [*partial.rglob("*.partial"), *partial.parent.glob(f"{partial.stem}.*.lock")]:
+        scrap.unlink(missing_ok=True)
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
 
 
 @contextmanager
-def _alone(partial: Path, part: str) -> Iterator[None]:
+def _alone(partial: Path, part: tuple[int, int] | None) -> Iterator[None]:
     """Hold a part of a store, so that no second process works on the same one."""
     partial.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(partial.with_suffix(f".{part}.lock"), timeout=0)
+    name = "{}-of-{}".format(*part) if part else "whole"
     try:
-        with _held(lock):
+        with FileLock(partial.with_suffix(f".{name}.lock"), timeout=0):
             yield
     except Timeout:
         raise StoreError(f"{partial}: another process is writing this part of the store, wait for it or stop it.") from None
-
-
-@contextmanager
-def _held(lock: FileLock) -> Iterator[None]:
-    with lock:
-        yield
-    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

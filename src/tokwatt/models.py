@@ -1,7 +1,7 @@
 """What a study can sweep: functions of named scalars and specs, their annotations saying how a study file writes them."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
 
@@ -10,6 +10,8 @@ from tokwatt.catalogue import Catalogue
 from tokwatt.decode import OperatingPoint
 from tokwatt.fleets import Fleet
 from tokwatt.marks import In
+from tokwatt.replay import exact
+from tokwatt.replay.exact import ExactFleet
 from tokwatt.specs import Demand, Gpu, Llm, Precision, Profile, Serving, Workload
 from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, Tokens
 
@@ -71,17 +73,9 @@ def roofline_fleets(
 ) -> Fleet:
     """Two-pool fleets of roofline instances; the short pool's window holds the split length times the overflow factor."""
     profile = _roofline(catalogue, gpu, llm, serving, precision, tensor_parallel)
-    return _fleet(
-        profile,
-        workload,
-        split_length * overflow_factor,
-        context_window,
-        arrival_rate,
-        latency_target,
-        max_utilization,
-        output_share,
-        basis,
-    )
+    demand = Demand(arrival_rate=arrival_rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
+    cut = jnp.floor(split_length * overflow_factor)
+    return _on(basis, profile, fleets.fleet(workload, profile, demand, cut, context_window, LONGEST))
 
 
 def calibrated_fleets(
@@ -98,17 +92,32 @@ def calibrated_fleets(
     basis: Basis = "gpu",
 ) -> Fleet:
     """Two-pool fleets of calibrated instances; the short pool's window holds the split length times the overflow factor."""
-    return _fleet(
-        profile,
-        workload,
-        split_length * overflow_factor,
-        context_window,
-        arrival_rate,
-        latency_target,
-        max_utilization,
-        output_share,
-        basis,
-    )
+    demand = Demand(arrival_rate=arrival_rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
+    cut = jnp.floor(split_length * overflow_factor)
+    return _on(basis, profile, fleets.fleet(workload, profile, demand, cut, context_window, LONGEST))
+
+
+def paper_fleets(
+    catalogue: Catalogue,
+    profile: Annotated[Profile, In("profiles")],
+    workload: Annotated[Workload, In("workloads")],
+    split_length: Tokens,
+    overflow_factor: Dimensionless,
+    context_window: Tokens,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    max_utilization: Dimensionless,
+    output_share: Dimensionless,
+    basis: Basis = "gpu",
+) -> ExactFleet:
+    """Two-pool fleets by the paper's rules with exact length sums; the short pool's window is the split length itself.
+
+    Requests up to the overflow factor times longer are served as one full window and credited in full.
+    """
+    demand = Demand(arrival_rate=arrival_rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
+    law = exact.law_of(workload, output_share, profile.prefill_chunk, LONGEST)
+    fleet = exact.two_pools(law, profile, demand, jnp.floor(split_length), overflow_factor, context_window)
+    return _on(basis, profile, fleet)
 
 
 def _roofline(catalogue: Catalogue, gpu: Gpu, llm: Llm, serving: Serving, precision: Precision, tensor_parallel: Dimensionless) -> Profile:
@@ -123,23 +132,7 @@ def _roofline(catalogue: Catalogue, gpu: Gpu, llm: Llm, serving: Serving, precis
     return decode.roofline_profile(gpu, llm, layout, catalogue.power_fractions)
 
 
-def _on(basis: Basis, profile: Profile, point: OperatingPoint) -> OperatingPoint:
+def _on(basis: Basis, profile: Profile, result: Any) -> Any:
+    """A result on one GPU's watts, put on another basis."""
     powered = profile.gpus if basis == "instance" else 1.0
-    return point._replace(power=point.power * powered, tokens_per_joule=point.tokens_per_joule / powered)
-
-
-def _fleet(
-    profile: Profile,
-    workload: Workload,
-    split_length: Tokens,
-    context_window: Tokens,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    max_utilization: Dimensionless,
-    output_share: Dimensionless,
-    basis: Basis,
-) -> Fleet:
-    demand = Demand(arrival_rate=arrival_rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
-    fleet = fleets.fleet(workload, profile, demand, jnp.floor(split_length), context_window, LONGEST)
-    powered = profile.gpus if basis == "instance" else 1.0
-    return fleet._replace(power=fleet.power * powered, tokens_per_joule=fleet.tokens_per_joule / powered)
+    return result._replace(power=result.power * powered, tokens_per_joule=result.tokens_per_joule / powered)

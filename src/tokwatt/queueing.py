@@ -142,6 +142,7 @@ def instances_required(
     concurrency: Sequences,
     latency_target: Seconds,
     max_utilization: Dimensionless,
+    at_least: Instances = 1.0,
 ) -> Instances:
     """Fewest instances that keep utilization and the 99th percentile of the wait within bounds.
 
@@ -152,9 +153,10 @@ def instances_required(
         concurrency: sequences one instance serves at once: the servers of the queue.
         latency_target: longest wait allowed, at least 0; a negative one is never met.
         max_utilization: highest utilization allowed, below 1.
+        at_least: fewest instances to consider, whole.
 
     Returns:
-        Whole instances, at least 1; infinite where no number meets the target. The wait falls with every
+        Whole instances, at least `at_least`; infinite where no number meets the target. The wait falls with every
         instance added, so the answer meets both bounds and one instance fewer does not. A count that only
         jumps has no slope: gradients are 0.
 
@@ -178,5 +180,5 @@ def instances_required(
         wider = jnp.where(late, jnp.where(upper < 2.0**52, upper + 2 * (upper - lower), jnp.inf), upper)
         return jnp.where(late, tried, lower), jnp.where(met & ~late, tried, jnp.where(met, upper, wider)), met | ~late
 
-    fewest = jnp.maximum(1.0, jnp.ceil(arrival_rate / (service_rate * max_utilization)))
+    fewest = jnp.maximum(at_least, jnp.ceil(arrival_rate / (service_rate * max_utilization)))
     return jax.lax.while_loop(unsettled, narrow, (fewest - 1, fewest, jnp.zeros_like(fewest, bool)))[1]
