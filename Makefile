@@ -28,7 +28,7 @@ lock: $(BIN)/uv
 clean:
 	rm -rf .venv .snakemake results .*_cache .hypothesis
 
-.venv/.checked: .venv/.installed $(wildcard params/*.yaml)
+.venv/.checked: .venv/.installed $(wildcard params/*.yaml params/studies/*.yaml)
 	@$(BIN)/tokwatt check
 	@touch $@
 

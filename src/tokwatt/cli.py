@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ def study(
     out: Stores = STORES,
     part: Annotated[int | None, typer.Option(min=0, help="Compute only this share of the blocks, from 0.")] = None,
     parts: Annotated[int, typer.Option(min=1, help="How many shares there are.")] = 1,
+    as_json: Json = False,
 ) -> None:
     """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was.
 
@@ -52,8 +54,11 @@ def study(
     if part is not None and part >= parts:
         raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
     chosen = files.load(params, name)
+    store = out / f"{name}.zarr"
     with bar(chosen.name, chosen.points // parts) as advance:
-        engine.stream(chosen, out / f"{name}.zarr", None if part is None else (part, parts), advance)
+        engine.stream(chosen, store, None if part is None else (part, parts), advance)
+    if as_json:
+        _json({"study": name, "points": chosen.points, "store": str(store), "finished": store.exists()})
 
 
 def point(
@@ -101,13 +106,13 @@ def fleet(
     if trace:
         requests = traces.read(trace)
         moments = traces.moments(requests, chosen.prefill_chunk)
-        rate = arrival_rate or requests.arrival_rate
+        rate = requests.arrival_rate if arrival_rate is None else arrival_rate
         if rate is None:
             raise ParameterError(f"{trace}: has no arrival times of a known unit, wanted the option --arrival-rate.")
     else:
         law = _pick(params, "workloads", workload, catalogue.workloads)
         moments = fleets.request_moments(law, output_share, chosen.prefill_chunk, int(law.lengths[-1]))
-        rate = arrival_rate or 1000.0
+        rate = 1000.0 if arrival_rate is None else arrival_rate
     demand = Demand(arrival_rate=rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
     _show_result(fleets.fleet_of(moments, chosen, demand, float(split_length), context_window), as_json, {"arrival_rate [req/s]": rate})
 
@@ -202,7 +207,8 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def _json(value: Any) -> None:
-    print(json.dumps(value, default=lambda other: vars(other) if hasattr(other, "__dict__") else float(other), indent=2))
+    text = json.dumps(value, default=lambda other: vars(other) if is_dataclass(other) else float(other))
+    print(json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2))  # JSON has no word for NaN and infinity
 
 
 def _number(value: float) -> str:

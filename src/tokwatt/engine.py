@@ -5,6 +5,8 @@ Blocks are chunks, every chunk is written atomically and carries a checksum, and
 a run that was killed goes on where it stopped, and several processes may share the blocks of one store.
 """
 
+import hashlib
+import json
 import math
 import os
 import shutil
@@ -14,7 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,11 @@ from tokwatt.records import StoreError
 zarr.config.set({"array.write_empty_chunks": True})
 
 BLOCK = 2**20
-"""Points of a block: large enough to keep the cores busy, small enough to stay near the cache."""
+"""Most points of a block: enough to keep the cores busy, few enough to stay near the cache."""
+MEMORY = 2**30
+"""Bytes that the blocks under way may take, beside the half gigabyte that Python and JAX take."""
 THREADS = 2
+COMPRESSORS = (BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +69,17 @@ class Sweep:
     @property
     def block(self) -> tuple[int, ...]:
         """Points of a block along each axis: whole inner axes as far as they fit, then a part of one, then single points."""
-        left, block = BLOCK, []
+        # A point takes a number for each quantity, as computed and as written, and some on the way to them.
+        left, block = max(1, min(BLOCK, MEMORY // (8 * (2 * len(self.quantities) + 8) * (THREADS + 1)))), []
         for size in reversed(self.shape):
             block.append(max(1, min(size, left)))
             left //= size
         return tuple(reversed(block))
+
+    def partial(self, target: Path) -> Path:
+        """Where a store grows: named for the inputs, so that a process that still has others writes elsewhere."""
+        digest = hashlib.sha256(json.dumps(self.provenance, sort_keys=True).encode()).hexdigest()
+        return target.with_suffix(f".{digest[:8]}.partial")
 
 
 def stream(sweep: Sweep, target: Path, part: tuple[int, int] | None = None, progress: Callable[[int], None] = lambda points: None) -> None:
@@ -76,7 +87,7 @@ def stream(sweep: Sweep, target: Path, part: tuple[int, int] | None = None, prog
 
     Args:
         sweep: what to evaluate.
-        target: the store to make; while it grows it is called `NAME.partial`.
+        target: the store to make; while it grows it is called `NAME.HASH.partial`.
         part: `(i, n)` to compute only the i-th of n shares of the blocks and leave the store unfinished;
             None to compute whatever is missing and give the store its name.
         progress: told the points of each finished block, those found finished included.
@@ -84,22 +95,23 @@ def stream(sweep: Sweep, target: Path, part: tuple[int, int] | None = None, prog
     Raises:
         StoreError: where the disk is full or another process has the same part.
     """
-    partial = target.with_suffix(".partial")
+    partial = sweep.partial(target)
     if _is(target, sweep):
         progress(sweep.points)
         return
-    with _alone(partial, part), _named(partial):
+    with _named(target), _alone(partial, part):
         with FileLock(partial.with_suffix(".create.lock")):
             if not _is(partial, sweep):
+                _clear(target)
                 _create(sweep, partial)
         arrays = {name: zarr.open_array(partial, path=name, mode="r+") for name in sweep.quantities}
         start, step = part or (0, 1)
-        _run(sweep, arrays, list(_blocks(sweep))[start::step], progress)
+        _run(sweep, arrays, islice(_blocks(sweep), start, None, step), progress)
         if part is None:
             _publish(partial, target)
 
 
-def _run(sweep: Sweep, arrays: dict[str, zarr.Array], blocks: list[tuple[slice, ...]], progress: Callable[[int], None]) -> None:
+def _run(sweep: Sweep, arrays: dict[str, zarr.Array], blocks: Iterator[tuple[slice, ...]], progress: Callable[[int], None]) -> None:
     """Compute what is missing, a few blocks at a time."""
     evaluate = _compiled(sweep)
 
@@ -148,10 +160,10 @@ def _blocks(sweep: Sweep) -> Iterator[tuple[slice, ...]]:
 
 
 def _create(sweep: Sweep, path: Path) -> None:
-    """An empty store: coordinates, attributes and arrays whose chunks are the blocks."""
-    shutil.rmtree(path, ignore_errors=True)
+    """An empty store: coordinates, arrays whose chunks are the blocks, and last its attributes, which say that all is there."""
     coordinates = {name: ((name,), _values(axis), describe(name, sweep.units[name])) for name, axis in sweep.axes.items()}
-    xr.Dataset(coords=coordinates, attrs=sweep.provenance).to_zarr(path, zarr_format=3, consolidated=False)
+    encoding = {name: {"compressors": COMPRESSORS} for name in sweep.axes}
+    xr.Dataset(coords=coordinates).to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
     group = zarr.open_group(path, mode="r+")
     for name, unit in sweep.quantities.items():
         group.create_array(
@@ -159,11 +171,12 @@ def _create(sweep: Sweep, path: Path) -> None:
             shape=sweep.shape,
             chunks=sweep.block,
             dtype=sweep.dtype,
-            compressors=[BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec()],
+            compressors=COMPRESSORS,
             fill_value=np.nan,
             dimension_names=tuple(sweep.axes),
             attributes=dict(describe(name, unit)),
         )
+    group.update_attributes(sweep.provenance)
 
 
 def _values(axis: Any) -> np.ndarray:
@@ -190,18 +203,39 @@ def _intact(arrays: dict[str, zarr.Array], region: tuple[slice, ...]) -> bool:
 
 
 def _is(path: Path, sweep: Sweep) -> bool:
-    """Whether a store was made from the inputs of a sweep."""
+    """Whether a store was made from the inputs of a sweep, and all but its quantities is there."""
     try:
-        return dict(zarr.open_group(path, mode="r").attrs) == sweep.provenance
-    except (OSError, ValueError):
+        with xr.open_zarr(path, consolidated=False, chunks=None) as store:
+            same = store.attrs == sweep.provenance and set(store) == set(sweep.quantities)
+            return same and all(np.array_equal(store[name].values, _values(axis)) for name, axis in sweep.axes.items())
+    except Exception:  # whatever is wrong with it, it is made anew
         return False
 
 
 def _publish(partial: Path, target: Path) -> None:
-    for scrap in [*partial.rglob("*.partial"), *partial.parent.glob(f"{partial.stem}.*.lock")]:
-        scrap.unlink(missing_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
+    """Give a whole store its name; what had it before steps aside first, for half removed it would still look whole."""
+    for scrap in partial.rglob("*.partial"):
+        scrap.unlink()
+    replaced = target.with_suffix(".replaced.partial")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if target.exists():
+        target.rename(replaced)
     partial.rename(target)
+    _clear(target)
+    for lock in target.parent.glob(f"{target.stem}.????????.*.lock"):
+        lock.unlink(missing_ok=True)
+
+
+def _clear(target: Path) -> None:
+    """Remove what else grew beside a store; without its attributes, what is left of it after a kill is not taken for whole."""
+    for scrap in _growing(target):
+        (scrap / "zarr.json").unlink(missing_ok=True)
+        shutil.rmtree(scrap, ignore_errors=True)
+
+
+def _growing(target: Path) -> list[Path]:
+    """What `Sweep.partial` may have named."""
+    return list(target.parent.glob(f"{target.stem}.????????.partial"))
 
 
 @contextmanager
@@ -243,6 +277,6 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
     """
     path = Path(name) if Path(name).suffix == ".zarr" else Path(folder) / f"{name}.zarr"
     if not path.exists():
-        hint = "it is not finished, run it again to go on" if path.with_suffix(".partial").exists() else "make it with `tokwatt study`"
+        hint = "it is not finished, run it again to go on" if _growing(path) else "make it with `tokwatt study`"
         raise StoreError(f"{path}: there is no such store; {hint}.")
     return xr.open_zarr(path, consolidated=False, chunks=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, isfunction, signature
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 import numpy as np
@@ -15,11 +15,15 @@ import numpy as np
 import tokwatt
 from tokwatt import models
 from tokwatt.catalogue import Catalogue
+from tokwatt.catalogue import load as load_catalogue
 from tokwatt.engine import Sweep
 from tokwatt.marks import MANY, In, mark_of, unit_of
 from tokwatt.records import Section, read
 
 FOLDER = "studies"
+DTYPES = ("float64", "float32")
+MOST = 10**7
+"""Most values of an axis that `linspace` and `geomspace` write out."""
 SPACINGS: dict[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "geomspace": np.geomspace}
 MODELS = {
     name: value
@@ -36,8 +40,8 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     axes: dict[str, Any]
     quantities: list[str]
     fixed: dict[str, Any] = {}
-    basis: models.Basis = "gpu"
-    dtype: Literal["float64", "float32"] = "float64"
+    basis: str = "gpu"
+    dtype: str = "float64"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,12 @@ def names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / FOLDER).glob("*.yaml"))
 
 
+def check(params: Path) -> None:
+    """Read every study and say what is wrong with the first one that is."""
+    for name in names(params):
+        load(params, name)
+
+
 def load(params: Path, name: str) -> Study:
     """Read a study.
 
@@ -66,11 +76,15 @@ def load(params: Path, name: str) -> Study:
     Raises:
         ParameterError: with one sentence, at the first thing that is wrong.
     """
-    catalogue = Catalogue(params)
+    catalogue = load_catalogue(params)
+    known = names(params)
+    Section(params / FOLDER, known).pick("the study asked for", name, dict.fromkeys(known))
     path = params / FOLDER / f"{name}.yaml"
     section = Section(path, read(path), catalogue.catalogue)
     file = section.convert(StudyFile)
     model = section.pick("model", file.model, MODELS)
+    for key, value, options in (("basis", file.basis, get_args(models.Basis)), ("dtype", file.dtype, DTYPES)):
+        section.pick(key, value, dict.fromkeys(options))
     hints = {key: hint for key, hint in get_type_hints(model, include_extras=True).items() if key not in ("catalogue", "basis")}
     result = hints.pop("return")
     axes = _axes(section.child("axes"), hints)
@@ -78,7 +92,8 @@ def load(params: Path, name: str) -> Study:
     units = {field: unit_of(hint) for field, hint in get_type_hints(result, include_extras=True).items()}
     for quantity in file.quantities:
         section.pick("quantities", quantity, units)
-    inputs = json.dumps(section.raw, sort_keys=True) + json.dumps(catalogue.digests, sort_keys=True)
+    if not file.quantities:
+        raise section.fail("is empty", f"some of {', '.join(units)}", "quantities")
     return Study(
         name=name,
         title=file.title,
@@ -88,22 +103,41 @@ def load(params: Path, name: str) -> Study:
         units={key: unit_of(hints[key]) for key in axes},
         quantities={quantity: str(units[quantity]) for quantity in file.quantities},
         dtype=file.dtype,
-        provenance={
-            "title": file.title,
-            "study": json.dumps(section.raw, sort_keys=True),
-            "basis": file.basis,
-            "parameters": json.dumps(catalogue.digests, sort_keys=True),
-            "parameter_hash": hashlib.sha256(inputs.encode()).hexdigest()[:16],
-            "tokwatt_version": tokwatt.__version__,
-        },
+        provenance={"title": file.title, "basis": file.basis} | _provenance(section, catalogue),
     )
+
+
+def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
+    """What tells one store from another: the study, the parameters, the code."""
+    study, parameters = json.dumps(section.raw), json.dumps(catalogue.digests, sort_keys=True)
+    code = b"".join(path.read_bytes() for path in sorted(Path(tokwatt.__path__[0]).rglob("*.py")))
+    return {
+        "study": study,
+        "parameters": parameters,
+        "parameter_hash": hashlib.sha256((study + parameters).encode()).hexdigest()[:16],
+        "code_hash": hashlib.sha256(code).hexdigest()[:16],
+        "tokwatt_version": tokwatt.__version__,
+    }
 
 
 def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
     """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
+    if not section.raw:
+        raise section.fail("is empty", f"some of {', '.join(hints)}")
     written = {name: _written(section, name, section.raw[name], section.pick(name, name, hints)) for name in section.raw}
     listed = {name: _listed(hints[name]) for name in written}
-    return Section(section.path, written, section.catalogue, section.key).bind(listed)
+    axes = Section(section.path, written, section.catalogue, section.key).bind(listed)
+    for name, axis in axes.items():
+        _refuse_repeats(section, name, written[name] if isinstance(axis, dict) else axis.tolist())
+    return axes
+
+
+def _refuse_repeats(section: Section, name: str, values: list) -> None:
+    if not values:
+        raise section.fail("is empty", "at least one name", name)
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise section.fail(f"has {twice} more than once", "different values", name)
 
 
 def _listed(hint: Any) -> Any:
@@ -122,9 +156,12 @@ def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
     for spacing in SPACINGS.keys() & (axis if isinstance(axis, dict) else {}):
         child = Section(section.path, axis[spacing], section.catalogue, f"{section.key}.{name}.{spacing}")
         start, stop, count = child.convert(tuple[float, float, int])
-        if count < 1 or (spacing == "geomspace" and min(start, stop) <= 0):
-            raise child.fail(f"is {axis[spacing]}", "a start, a stop (both above 0 for geomspace) and a count of at least 1")
-        values = SPACINGS[spacing](start, stop, count)
+        if not (1 <= count <= MOST and np.isfinite([start, stop]).all() and (spacing == "linspace" or min(start, stop) > 0)):
+            raise child.fail(f"is {axis[spacing]}", f"a start, a stop (both above 0 for geomspace) and a count from 1 to {MOST}")
+        if "value" in axis:
+            raise child.fail("stands beside a value", "one of the two")
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = SPACINGS[spacing](start, stop, count)
         whole = np.round(values) if axis.get("unit") == "tok" else values
         return {key: value for key, value in axis.items() if key != spacing} | {"value": whole.tolist()}
     return axis

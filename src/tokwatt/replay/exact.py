@@ -2,7 +2,7 @@
 
 Every other rule of the replay is kept: the long pool begins at one token, requests too long for the short pool's
 window are served as one full window and credited in full, searches begin one instance too high, power is taken
-at a whole batch, mean outputs are cut to whole tokens.
+at a whole batch, mean outputs are cut to whole tokens. Only the search does not give up above 5000 instances.
 """
 
 from typing import Any, NamedTuple

@@ -188,12 +188,18 @@ def delay_probability(servers: float, offered_load: float) -> float:
     return float(_erlang_c(float(servers), float(offered_load))) if min(servers, offered_load) > 0 else 0.0
 
 
+MOST_TRIED = 5000
+"""Instances beyond which the search gives up, and the utilization is not looked at either."""
+
+
 def instances_by_wait(arrival_rate: float, service: Service, latency_target: float) -> tuple[int, int]:
-    """Where the search begins, one above the load, and the first count from there that meets the target."""
+    """Where the search begins, one above the load, and the first count from there that meets the target or is too large."""
     first = max(1, ceil(arrival_rate / service.service_rate) + 1)
     count, slots = first, service.concurrency
-    while count <= 5000 and wait_99(count * slots, arrival_rate, service.service_rate / slots, service.service_scv) > latency_target:
+    while wait_99(count * slots, arrival_rate, service.service_rate / slots, service.service_scv) > latency_target:
         count += 1
+        if count > MOST_TRIED:
+            break
     return first, count
 
 
@@ -211,7 +217,9 @@ def instances_required(arrival_rate: float, service: Service, demand: Demand) ->
     """Instances that meet the target for the wait and the bound on utilization."""
     if arrival_rate <= 0:
         return 1
-    _, by_wait = instances_by_wait(arrival_rate, service, float(demand.latency_target))
+    first, by_wait = instances_by_wait(arrival_rate, service, float(demand.latency_target))
+    if by_wait > max(first, MOST_TRIED):
+        return by_wait
     return max(by_wait, instances_by_utilization(arrival_rate, service.service_rate, float(demand.max_utilization)))
 
 

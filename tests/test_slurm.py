@@ -1,0 +1,156 @@
+"""Studies on a Slurm cluster of two virtual nodes: the bytes of a local run, failures that fail, reruns that continue.
+
+Opt-in, as root on a machine that may be changed: TOKWATT_SLURM=1 .venv/bin/pytest tests/test_slurm.py
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+BIN = Path(sys.executable).parent
+SCRIPTS = ROOT / "tests" / "slurm"
+STORE = "results/studies/blocks.zarr"
+CHUNKS = "tokens_per_joule/c"
+PARTS = 4
+STUDY = """
+title: Sixteen blocks
+model: instances
+axes:
+  gpu: [H100, H200, B200, GB200]
+  llm: [llama-3.1-8b, llama-3.1-70b, llama-3.1-405b, qwen3-32b]
+  context_window: {geomspace: [1024, 131072, 1024], unit: tok}
+  utilization: {linspace: [0.01, 1, 1024], unit: "1"}
+fixed:
+  serving: tp8-16bit
+  precision: 16bit
+  tensor_parallel: {value: 8, unit: "1"}
+  mean_fill: {value: 0.5, unit: "1"}
+quantities: [tokens_per_joule]
+"""
+
+
+def missing():
+    """What stands in the way of these tests."""
+    if os.environ.get("TOKWATT_SLURM") != "1":
+        return "opt-in: TOKWATT_SLURM=1 starts Slurm's daemons on this machine"
+    if os.geteuid() != 0:
+        return "needs root"
+    tools = [tool for tool in ["slurmctld", "slurmd", "sbatch", "munged"] if not shutil.which(tool)]
+    if tools:
+        return f"needs {', '.join(tools)}: apt-get install slurmctld slurmd slurm-client munge"
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        return "needs the extra: pip install tokwatt[cluster]"
+    return None
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
+
+
+def run(folder, *command, limit=60):
+    """Run a command that is killed when its time is over."""
+    return subprocess.run(
+        ["timeout", "-k", "5", str(limit), *map(str, command)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def submit(folder):
+    options = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5"]
+    return run(folder, BIN / "snakemake", "--profile", "profiles/slurm", STORE, *options, "--config", f"parts={PARTS}", limit=300)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slurm")
+    try:
+        started = run(folder, "bash", SCRIPTS / "start.sh", folder)
+        assert started.returncode == 0, started.stderr
+        yield folder
+    finally:
+        run(folder, "bash", SCRIPTS / "stop.sh", folder)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ["params", "src", "profiles", "docs"]:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ["Snakefile", "environment.yml"]:
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "params/studies/blocks.yaml").write_text(STUDY, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def disk(checkout):
+    """A disk of its own for the stores, that can be made larger."""
+    place = checkout / "results/studies"
+    place.mkdir(parents=True)
+
+    def size(megabytes, *remount):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([*remount, f"size={megabytes}m"]), "tmpfs", place], check=True, timeout=10)
+
+    yield size
+    subprocess.run(["umount", "--lazy", place], check=True, timeout=10)
+
+
+def local(folder):
+    """The files of the store as this process's own machine writes them."""
+    made = run(folder, BIN / "tokwatt", "study", "blocks", "--out", "local", limit=120)
+    assert made.returncode == 0, made.stderr
+    return contents(folder / "local/blocks.zarr")
+
+
+def contents(store):
+    return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+def nodes():
+    shown = subprocess.run(["scontrol", "--oneliner", "show", "jobs"], capture_output=True, text=True, check=True, timeout=20).stdout
+    return {word.removeprefix("NodeList=") for word in shown.split() if word.startswith("NodeList=node")}
+
+
+def test_parts_on_two_nodes_make_the_bytes_of_a_local_run(cluster, checkout):
+    done = submit(checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert nodes() == {"node1", "node2"}
+    assert len(list((checkout / "results/studies/blocks.parts").iterdir())) == PARTS
+    assert contents(checkout / STORE) == local(checkout)
+
+
+def test_a_full_disk_fails_the_run_and_a_rerun_continues_to_the_same_bytes(cluster, checkout, disk):
+    expected = local(checkout)
+    whole = sum(len(data) for data in expected.values()) / 2**20
+    disk(int(whole * 0.6))
+    failed = submit(checkout)
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert "No space left on device; what is finished is kept" in failed.stdout + failed.stderr
+    assert not (checkout / STORE).exists()
+
+    grown = {path: path.stat().st_mtime_ns for path in (checkout / "results/studies/blocks.partial" / CHUNKS).rglob("0") if path.is_file()}
+    assert grown
+    disk(int(whole * 3), "remount")
+    again = submit(checkout)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert contents(checkout / STORE) == expected
+    kept = {path: (checkout / STORE / path.relative_to(checkout / "results/studies/blocks.partial")).stat().st_mtime_ns for path in grown}
+    assert kept == grown
+
+
+def test_a_cancelled_job_fails_the_run(cluster, checkout):
+    """Half of the parts are cancelled while they wait for a free node."""
+    command = ["bash", "-c", "until scancel --verbose --state=PENDING --user=root 2>&1 | grep -q Terminating; do sleep 0.2; done"]
+    with subprocess.Popen(["timeout", "-k", "5", "120", *command]) as axe:
+        failed = submit(checkout)
+        assert axe.wait(timeout=130) == 0
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert not (checkout / STORE).exists()
