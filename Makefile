@@ -1,5 +1,6 @@
 # make        set up .venv, then make every result       make lock   renew requirements.txt
 # make test   set up .venv, then run every check         make clean  remove what is not tracked
+# make bench  measure, beside other programs and the machine, into results/bench.csv
 PYTHON ?= python3
 BIN := .venv/bin
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -9,7 +10,7 @@ export UV_LINK_MODE := copy
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
         --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: all test lock clean
+.PHONY: all test bench lock clean
 all: .venv/.checked
 	$(BIN)/snakemake --cores all
 
@@ -22,11 +23,14 @@ test: .venv/.installed
 	$(BIN)/snakemake --lint
 	$(BIN)/pytest -n 2
 
+bench: .venv-bench/.installed
+	.venv-bench/bin/python -m benchmarks
+
 lock: $(BIN)/uv
 	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv .snakemake results .*_cache .hypothesis
+	rm -rf .venv .venv-bench .snakemake results .*_cache .hypothesis
 
 .venv/.checked: .venv/.installed $(wildcard params/*.yaml params/studies/*.yaml)
 	@$(BIN)/tokwatt check
@@ -35,6 +39,13 @@ clean:
 .venv/.installed: requirements.txt pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes --requirements requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The same lock, with what the benchmark compares with on top: fleet-sim has only pre-releases.
+.venv-bench/.installed: requirements.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-bench
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes --requirements requirements.txt
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-build-isolation --prerelease allow --editable '.[bench]'
 	touch $@
 
 $(BIN)/uv:

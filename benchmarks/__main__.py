@@ -28,6 +28,9 @@ def main() -> None:
         for row in work(int(threads), *extra):
             print("ROW", json.dumps(row))
         return
+    busy = os.getloadavg()[0]
+    if busy > 0.5:
+        print(f"The machine is busy (load {busy:.1f}): what follows is slower than it could be.", file=sys.stderr)
     began, several = perf_counter(), min(2, len(machine.cores()))
     rows = []
     for threads in sorted({1, several}):
@@ -41,8 +44,9 @@ def main() -> None:
             rows += (found := run("scaling", several, str(size)))
             pace = 1 / found[0].values[0]
     rows += run("accelerator", 1, platform=None)
+    ran = {"bench_seconds": round(perf_counter() - began), "load_before": busy, "load_after": os.getloadavg()[0]}
     OUT.mkdir(exist_ok=True)
-    (OUT / "machine.json").write_text(json.dumps(machine.describe() | {"bench_seconds": round(perf_counter() - began)}, indent=1) + "\n")
+    (OUT / "machine.json").write_text(json.dumps(machine.describe() | ran, indent=1) + "\n")
     table = summary(rows)
     with (OUT / "bench.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
@@ -50,7 +54,7 @@ def main() -> None:
         writer.writerows(table)
     figure.write(table, OUT / "bench")
     for row in table:
-        print(f"{row['what']:<32} {row['program']:<42} {row['threads']} {row['state']:<10} {row['value']:>12} {row['unit']:<9} {row['ours_over_this']}")
+        print("{what:<37}{program:<43}{threads} {state:<12}{value:>10} {unit:<9} {ours_over_this}".format(**row))
 
 
 def environment(threads: int, platform: str | None, cache: str | None) -> dict[str, str]:

@@ -31,20 +31,23 @@ def draw(table: list[dict]) -> Figure:
     lines = {what: list(dict.fromkeys(row["program"] for row in shown if row["what"] == what)) for what in PANELS}
     lines = {what: programs for what, programs in lines.items() if programs}
     canvas = Figure(figsize=(6.9, 0.17 * sum(map(len, lines.values())) + 0.42 * len(lines) + 0.5))
-    panels = canvas.subplots(len(lines), sharex=True, squeeze=False, height_ratios=[len(programs) + 0.6 for programs in lines.values()])[:, 0]
+    heights = [len(programs) + 0.6 for programs in lines.values()]
+    panels = canvas.subplots(len(lines), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for panel, (what, programs) in zip(panels, lines.items(), strict=True):
         for row in (row for row in shown if row["what"] == what):
             ratio, threads = float(row["ours_over_this"]), row["threads"]
             place = programs.index(row["program"]) + (0.18 if threads > 1 else -0.18)
             style = {"marker": MARKS[threads], "color": COLOURS[threads], "linestyle": "none"}
             panel.plot(ratio, place, **style, markerfacecolor="white" if threads == 1 else COLOURS[threads])
-            panel.annotate(f"{ratio:,.3g}" if ratio < 1000 else f"{ratio:,.0f}", (ratio, place), (5, 0), textcoords="offset points", va="center", size=5)
+            text = f"{ratio:,.3g}" if ratio < 1000 else f"{ratio:,.0f}"
+            panel.annotate(text, (ratio, place), (5, 0), textcoords="offset points", va="center", size=5)
         panel.axvline(1, color="black", linewidth=0.6)
         panel.set(xscale="log", ylim=(len(programs) - 0.4, -0.6), yticks=range(len(programs)), yticklabels=programs)
         rates = [f"{float(row['value']):.2g} {row['unit']} on {row['threads']}" for row in table if _is_ours(row, what)]
         panel.set_title(f"{PANELS[what]}; ours {', '.join(rates)}")
         panel.grid(axis="x")
-    handles = [panels[0].plot([], [], MARKS[count], color=COLOURS[count], markerfacecolor="white" if count == 1 else None)[0] for count in MARKS]
+    faces = {1: "white", 2: COLOURS[2]}
+    handles = [panels[0].plot([], [], MARKS[count], color=COLOURS[count], markerfacecolor=faces[count])[0] for count in MARKS]
     canvas.legend(handles, ["1 thread", "2 threads"], loc="outside lower right", ncols=2)
     panels[-1].set_xlabel("tokwatt is this many times as fast (left of the line: slower, or short of a limit)")
     return canvas

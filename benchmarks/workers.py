@@ -18,8 +18,8 @@ from benchmarks import machine, peers
 from benchmarks.timing import OURS, RUNS, Row, rates, seconds, shared
 
 PARAMS = Path(__file__).parent.parent / "params"
-WINDOWS, SHARES, FILLS = np.round(np.geomspace(1024, 65536, 256)), np.linspace(0.1, 1, 256), np.linspace(0.1, 1, 256)
-PLANE = np.round(np.geomspace(1024, 65536, 4096)), np.linspace(0.1, 1, 4096), np.array([0.5])
+WINDOWS, SHARES, FILLS = np.round(np.geomspace(1024, 65536, 128)), np.linspace(0.1, 1, 256), np.linspace(0.1, 1, 256)
+PLANE = np.round(np.geomspace(1024, 65536, 2048)), np.linspace(0.1, 1, 4096), np.array([0.5])
 SPLITS, RATES = np.unique(np.round(np.geomspace(128, 6000, 128))).astype(int), np.geomspace(10, 10000, 1024)
 LOOPED = slice(None, None, 32), slice(None, None, 128)
 equal = partial(np.testing.assert_allclose, rtol=1e-9)
@@ -84,6 +84,7 @@ def _points(what: str, threads: int, windows: np.ndarray, shares: np.ndarray, fi
     with shared(threads) as each:
         programs: dict[str, tuple[Callable, int]] = {
             OURS: (lambda: each(evaluate, blocks), count),
+            f"{OURS}, compiled blocks alone": (lambda: each(lambda part: jax.block_until_ready(whole(profile, *part)), parts), count),
             f"{OURS}, one call of jit": (lambda: jax.block_until_ready(whole(profile, windows, shares, fills)), count),
             "NumPy, full grid": (lambda: peers.points(profile, *np.broadcast_arrays(*all_of)), count),
             "NumPy, full grid in blocks": (lambda: each(lambda part: peers.points(profile, *part), full), count),
@@ -98,13 +99,13 @@ def _points(what: str, threads: int, windows: np.ndarray, shares: np.ndarray, fi
         programs |= _numba(profile, threads, parts, found, count)
         programs |= _fleet_sim(ones, windows, shares, fills)
         rows = rates(what, threads, "points/s", programs)
-    rows += [replace_row(row, what, f"limit: one float64 a point to {row.what[8:]}", "points/s", 1e9 / 8) for row in limits]
+    rows += [_renamed(row, what, f"limit: one float64 a point to {row.what[8:]}", "points/s", 1e9 / 8) for row in limits]
     if threads == 1:
         rows += _compiles(what, asked, blocks[0], parts[0])
     return rows
 
 
-def replace_row(row: Row, what: str, program: str, unit: str, factor: float) -> Row:
+def _renamed(row: Row, what: str, program: str, unit: str, factor: float) -> Row:
     return row._replace(what=what, program=program, unit=unit, values=[factor * value for value in row.values])
 
 
@@ -187,7 +188,7 @@ def fleets(threads: int) -> list[Row]:
 
         return nested(one, ("split", "rate"))(splits, rates)
 
-    parts = np.array_split(SPLITS.astype(float), 2 * machine_parts(threads))
+    parts = np.array_split(SPLITS.astype(float), 8)
     rows = []
     for what, run, sums, peer in (
         ("fleets, paper's rules", by_paper, law, peers.paper_fleets),
@@ -214,10 +215,6 @@ def fleets(threads: int) -> list[Row]:
     return rows + _waits(threads)
 
 
-def machine_parts(threads: int) -> int:
-    return 4 * threads
-
-
 def _fleet_sim_fleets(found: dict, workload: Any, chunk: float) -> dict[str, tuple[Callable, int]]:
     """fleet-sim on a thinned grid: as it is, and equal to ours with exact moments."""
     try:
@@ -227,18 +224,19 @@ def _fleet_sim_fleets(found: dict, workload: Any, chunk: float) -> dict[str, tup
     splits, arrivals, cdf = SPLITS[LOOPED[0]].tolist(), RATES[LOOPED[1]].tolist(), peers.law_of(workload)
     exactly = peers.ExactFleetSim(chunk)
 
-    def patched() -> dict[str, np.ndarray]:
+    def patched(arrivals: list[float]) -> dict[str, np.ndarray]:
         with exactly:
             return peers.fleet_sim_fleets(cdf, splits, arrivals)
 
-    twin = patched()
+    twin = patched(arrivals)
     np.testing.assert_array_equal(np.asarray(found["instances"])[LOOPED], twin["instances"])
     for field in ("power", "tokens_per_joule"):
         equal(np.asarray(found[field])[LOOPED], twin[field])
+    arrivals = arrivals[::2]
     count = len(splits) * len(arrivals)
     return {
         "fleet-sim": (lambda: peers.fleet_sim_fleets(cdf, splits, arrivals), count),
-        "fleet-sim, exact moments": (patched, count),
+        "fleet-sim, exact moments": (lambda: patched(arrivals), count),
     }
 
 
@@ -343,7 +341,8 @@ def accelerator(threads: int) -> list[Row]:
     }.items():
         axes = [jax.device_put(jnp.asarray(axis), device) for axis in (windows, shares, fills)]
         count = len(windows) * len(shares) * len(fills)
-        fill = jax.jit(lambda value, shape=tuple(map(len, axes)): jnp.broadcast_to(value, shape))
+        shape = len(windows), len(shares), len(fills)
+        fill = jax.jit(partial(jnp.full, shape))
         some = slice(None, None, 512)
         equal(np.asarray(whole(plain(), *axes)[some]), peers.points(plain(), *np.ix_(windows[some], shares, fills)))
         programs = {

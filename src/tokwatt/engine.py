@@ -93,7 +93,7 @@ def stream(sweep: Sweep, target: Path, part: tuple[int, int] | None = None, prog
         progress: told the points of each finished block, those found finished included.
 
     Raises:
-        StoreError: where the disk is full or another process has the same part.
+        StoreError: where the disk is full, another process has the same part, or one of other inputs took its place.
     """
     partial = sweep.partial(target)
     if _is(target, sweep):
@@ -108,6 +108,8 @@ def stream(sweep: Sweep, target: Path, part: tuple[int, int] | None = None, prog
         start, step = part or (0, 1)
         _run(sweep, arrays, islice(_blocks(sweep), start, None, step), progress)
         if part is None:
+            if not (_is(partial, sweep) and all(_present(arrays, region) for region in _blocks(sweep))):
+                raise StoreError(f"{target}: some of it was removed while it was written, run again.")
             _publish(partial, target)
 
 

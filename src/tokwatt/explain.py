@@ -70,7 +70,7 @@ def _noted(steps: list[Step]) -> Iterator[None]:
 
 def _noting(function: Callable, steps: list[Step]) -> Callable:
     units, document = units_of(function), inspect.getdoc(function) or ""
-    meaning = re.sub(r"\s+", " ", document.split("\n\n")[0])
+    meaning = re.sub(r":math:`(.*?)`", r"\1", re.sub(r"\s+", " ", document.split("\n\n")[0]))
     source = re.sub(r"\s+", " ", document.partition("Source:")[2]).strip()
 
     @wraps(function)

@@ -1,5 +1,7 @@
 """What fits into the memory of one GPU, and how many sequences that makes."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from tokwatt.units import Bytes, BytesPerParameter, BytesPerToken, Dimensionless, Parameters, Sequences, Tokens
@@ -70,7 +72,7 @@ def kv_blocks(budget: Bytes, kv_bytes: BytesPerToken, block_size: Tokens) -> Dim
 
     Source: paged attention, arXiv:2309.06180.
     """
-    return jnp.floor(budget / (kv_bytes * block_size))
+    return _times(kv_bytes * block_size, budget)
 
 
 def reserved_sequences(blocks: Dimensionless, block_size: Tokens, context_window: Tokens) -> Sequences:
@@ -86,7 +88,7 @@ def reserved_sequences(blocks: Dimensionless, block_size: Tokens, context_window
 
     Source: arXiv:2603.17280, Eq. (3).
     """
-    return jnp.floor(blocks / jnp.ceil(context_window / block_size))
+    return _times(-_times(block_size, -context_window), blocks)
 
 
 def scaled_sequences(max_sequences: Sequences, calibration_length: Tokens, context_window: Tokens) -> Sequences:
@@ -102,4 +104,14 @@ def scaled_sequences(max_sequences: Sequences, calibration_length: Tokens, conte
 
     Source: the program of arXiv:2603.17280.
     """
-    return jnp.floor(max_sequences * calibration_length / context_window)
+    return _times(context_window, max_sequences * calibration_length)
+
+
+def _times(size: Any, amount: Any) -> Any:
+    """How many whole times `size` goes into `amount`, exact for whole numbers below 2**53.
+
+    A compiler may divide by way of a reciprocal, and 49 * (1 / 49) is less than 1.
+    """
+    quotient = jnp.floor(amount / size)
+    quotient = jnp.where((quotient + 1) * size <= amount, quotient + 1, quotient)
+    return jnp.where(quotient * size > amount, quotient - 1, quotient)
