@@ -19,7 +19,7 @@ from tokwatt.queueing import erlang_b, erlang_c, instances_required, wait_quanti
 wait_of, required = jax.jit(wait_quantile), jax.jit(instances_required)
 
 
-TOLERANCE = 1e-11
+TOLERANCE = 1e-10
 """The relative error that `erlang_b` states."""
 
 

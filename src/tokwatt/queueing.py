@@ -74,7 +74,7 @@ def erlang_b(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionle
         offered_load: a, arrival rate over service rate, from 0 to `servers`; beyond it the result is NaN.
 
     Returns:
-        A probability, to 1e-11 of itself up to 10**7 servers; 0 below 1e-300.
+        A probability, to 1e-10 of itself up to 10**7 servers (1e-12 where it is above 1e-20); 0 below 1e-300.
 
     Source: the recursion for few servers; for many, 1/B = 1 + Q(c, a) c! e^a / a^c with Temme's uniform expansion
     of the incomplete gamma function (DLMF 8.12.4, 8.12.7), which takes the same few operations at any size.
