@@ -2,7 +2,7 @@
 
 import jax
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tokwatt as tw
@@ -50,6 +50,7 @@ def test_the_twelve_fleets_of_table_3_have_their_exact_references(gpu, trace, to
 def test_any_other_fleet_is_the_replay_with_exact_lengths(name, gpu, short, factor, long, rate, target, laws, parameters, knots):
     demand, profile = tw.Demand(**PAPER | {"arrival_rate": rate, "latency_target": target}), parameters.profiles[gpu]
     slow = fleets.two_pools(knots[name], Calibrated(profile), short, long, demand, factor, sampling.summed)
+    assume(slow.instances <= fleets.MOST_TRIED)  # beyond, the program gives up its search
     fast = two_pools(laws[name, gpu], profile, demand, float(short), factor, float(long))
     assert fast.instances == slow.instances
     # The program holds a pool's share between 1e-6 and 1 - 1e-6, the sums do not.
