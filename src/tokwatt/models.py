@@ -73,9 +73,19 @@ def roofline_fleets(
 ) -> Fleet:
     """Two-pool fleets of roofline instances; the short pool's window holds the split length times the overflow factor."""
     profile = _roofline(catalogue, gpu, llm, serving, precision, tensor_parallel)
-    demand = Demand(arrival_rate=arrival_rate, latency_target=latency_target, max_utilization=max_utilization, output_share=output_share)
-    cut = jnp.floor(split_length * overflow_factor)
-    return _on(basis, profile, fleets.fleet(workload, profile, demand, cut, context_window, LONGEST))
+    return calibrated_fleets(
+        catalogue,
+        profile,
+        workload,
+        split_length,
+        overflow_factor,
+        context_window,
+        arrival_rate,
+        latency_target,
+        max_utilization,
+        output_share,
+        basis,
+    )
 
 
 def calibrated_fleets(
