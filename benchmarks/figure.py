@@ -44,7 +44,7 @@ def draw(table: list[dict]) -> Figure:
         panel.axvline(1, color="black", linewidth=0.6)
         panel.set(xscale="log", ylim=(len(programs) - 0.4, -0.6), yticks=range(len(programs)), yticklabels=programs)
         rates = [f"{float(row['value']) / 1e6:.3g}" for row in table if _is_ours(row, what)]
-        panel.set_title(f"{PANELS[what]} (ours: {' and '.join(rates)} million/s)")
+        panel.set_title(f"{PANELS[what]} (ours: {' and '.join(rates)} million/s)", loc="right")
         panel.grid(axis="x")
     faces = {1: "white", 2: COLOURS[2]}
     handles = [panels[0].plot([], [], MARKS[count], color=COLOURS[count], markerfacecolor=faces[count])[0] for count in MARKS]

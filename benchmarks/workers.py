@@ -18,8 +18,8 @@ from benchmarks import machine, peers
 from benchmarks.timing import OURS, RUNS, Row, rates, seconds, shared
 
 PARAMS = Path(__file__).parent.parent / "params"
-WINDOWS, SHARES, FILLS = np.round(np.geomspace(1024, 65536, 128)), np.linspace(0.1, 1, 256), np.linspace(0.1, 1, 256)
-PLANE = np.round(np.geomspace(1024, 65536, 2048)), np.linspace(0.1, 1, 4096), np.array([0.5])
+WINDOWS, SHARES, FILLS = np.round(np.geomspace(1024, 65536, 512)), np.linspace(0.1, 1, 256), np.linspace(0.1, 1, 256)
+PLANE = np.round(np.geomspace(1024, 65536, 8192)), np.linspace(0.1, 1, 4096), np.array([0.5])
 SPLITS, RATES = np.unique(np.round(np.geomspace(128, 6000, 128))).astype(int), np.geomspace(10, 10000, 1024)
 LOOPED = slice(None, None, 32), slice(None, None, 128)
 equal = partial(np.testing.assert_allclose, rtol=1e-9)

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from tokwatt.elementary import log2
 from tokwatt.units import Dimensionless, FlopsPerSecond, Parameters, Seconds, Sequences, Watts
 
 
@@ -22,7 +23,7 @@ def logistic_power(batch: Sequences, idle: Watts, nominal: Watts, steepness: Dim
 
     Source: arXiv:2603.17280, Eq. (1).
     """
-    return idle + (nominal - idle) / (1.0 + jnp.exp(-steepness * (jnp.log2(batch) - log2_midpoint)))
+    return idle + (nominal - idle) / (1.0 + jnp.exp(-steepness * (log2(batch) - log2_midpoint)))
 
 
 def logistic_batch(power: Watts, idle: Watts, nominal: Watts, steepness: Dimensionless, log2_midpoint: Dimensionless) -> Sequences:
