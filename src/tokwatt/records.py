@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
 QUALITIES = get_args(Quality)
-SIGNED = ("log2_midpoint",)
+SIGNED = ("log2_midpoint", "signed")
 """Quantities that may be negative."""
 T = TypeVar("T")
 
@@ -141,6 +141,10 @@ class Section:
         entry: Any = self.convert(_entry_of(tuple((name, _written_as(hint), name in optional) for name, hint in hints.items())))
         given = {name: getattr(entry, name) for name in hints}
         return {name: self._value(name, value, hints[name], name not in optional) for name, value in given.items() if value is not None}
+
+    def quantity(self, name: str, hint: Any, positive: bool = True) -> Any:
+        """What stands under a key in SI, for keys that are not known beforehand."""
+        return self._si(name, self.child(name).convert(Quantity), hint, positive)
 
     def choose(self, field: str, name: str, catalogue: str) -> Any:
         """What a catalogue holds under a name."""
