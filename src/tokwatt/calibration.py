@@ -126,32 +126,33 @@ class Model:
 
     def prepare(self, rows: pd.DataFrame) -> Prepared:
         """Rows as arrays; their GPUs must be among those that are calibrated."""
-        measured, catalogue = self.measured, self.parameters
-        known: dict[tuple, Any] = {}
-
-        def work(row: Any) -> Work:
-            task, widths = measured.tasks[row.task], measured.precisions[row.precision]
-            key = row.gpu, row.llm, row.precision, row.task, row.gpus, row.expert_parallel
-            if key not in known:
-                known[key] = serving_step.work(
-                    catalogue.architectures[row.llm],
-                    catalogue.gpus[row.gpu],
-                    link=self.boards[row.gpu].link,
-                    gpus=row.gpus,
-                    expert_parallel=row.expert_parallel,
-                    requantized=float(widths.dense == 1 and row.llm.startswith(self.requantized)),
-                    dense_width=widths.dense,
-                    routed_width=widths.routed,
-                    batch=row.batch,
-                    output=row.output,
-                    output_scv=task.output_scv,
-                    prompt=task.prompt,
-                )
-            return replace(known[key], batch=row.batch, output=row.output)
-
-        each = {str(number): work(row) for number, row in enumerate(rows.itertuples())}
+        keys = ["llm", "gpu", "precision", "task", "gpus", "expert_parallel"]
+        alike = rows.groupby(keys, sort=False)
+        number = alike.ngroup().to_numpy()
+        each = stacked({str(key): self._work(*key) for key in alike.groups})
+        own = jax.tree.map(lambda leaf: leaf[number], each)
         return Prepared(
-            stacked(each), np.array([self.gpus.index(gpu) for gpu in rows.gpu]), np.array([self._prompt(task) for task in rows.task])
+            replace(own, batch=jnp.asarray(rows.batch.to_numpy()), output=jnp.asarray(rows.output.to_numpy())),
+            np.array([self.gpus.index(gpu) for gpu in rows.gpu]),
+            np.array([self._prompt(task) for task in rows.task]),
+        )
+
+    def _work(self, llm: str, gpu: str, precision: str, task: str, gpus: float, expert_parallel: float) -> Work:
+        """The work of runs that differ in batch and output alone, which are left open."""
+        catalogue, widths, asked = self.parameters, self.measured.precisions[precision], self.measured.tasks[task]
+        return serving_step.work(
+            catalogue.architectures[llm],
+            catalogue.gpus[gpu],
+            link=self.boards[gpu].link,
+            gpus=gpus,
+            expert_parallel=expert_parallel,
+            requantized=float(widths.dense == 1 and llm.startswith(self.requantized)),
+            dense_width=widths.dense,
+            routed_width=widths.routed,
+            batch=np.nan,
+            output=np.nan,
+            output_scv=asked.output_scv,
+            prompt=asked.prompt,
         )
 
     def _prompt(self, task: str) -> int:

@@ -87,9 +87,9 @@ class Measured:
         self.aliases: dict[str, str] = self.section.child("aliases").convert(dict[str, str])
 
     def runs(self) -> pd.DataFrame:
-        """Rows of the records, in their order; `COLUMNS` says what a row holds."""
+        """Rows of the records, in their order, with the name of their series beside what `COLUMNS` says."""
         entries = self.section.child("runs")
-        return pd.concat([self._series(entries.child(name)) for name in entries.raw], ignore_index=True)
+        return pd.concat([self._series(entries.child(name)).assign(series=name) for name in entries.raw], ignore_index=True)
 
     def sweep(self) -> pd.DataFrame:
         """The sweep over context windows, with rows as `runs` has them and what a sequence holds."""
