@@ -14,7 +14,14 @@ GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
 CODE = "src/tokwatt"
 PAGES = [
     Path(CODE, f"{module}.py")
-    for module in ["tables", "plotting", "audit", "expressions", "published"]
+    for module in [
+        "tables",
+        "plotting",
+        "audit",
+        "expressions",
+        "published",
+        "validation",
+    ]
 ]
 MODELS = sorted(
     str(path)
@@ -43,7 +50,10 @@ rule all:
             figure=FIGURES,
             format=["pdf", "svg", "png", "csv"],
         ),
-        expand("results/{page}", page=["audit.csv", "audit.md", "headlines.md"]),
+        expand(
+            "results/{page}",
+            page=["audit.csv", "audit.md", "headlines.md", "validation.md"],
+        ),
 
 
 for job in config["jobs"]:
@@ -150,6 +160,28 @@ rule audit:
         "environment.yml"
     shell:
         "tokwatt audit > {log} 2>&1"
+
+
+rule validation:
+    """Every account against measured runs: errors, targets, intervals, and the worst runs."""
+    input:
+        expand(
+            "results/grids/measured_{grid}.nc",
+            grid=["runs", "errors", "targets", "parameters", "sweep"],
+        ),
+        code=f"{CODE}/validation.py",
+    output:
+        report(
+            "results/validation.md",
+            category="Measured",
+            caption="docs/report/audit.rst",
+        ),
+    log:
+        "results/logs/validation.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt validation > {log} 2>&1"
 
 
 rule study_part:

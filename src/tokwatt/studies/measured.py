@@ -87,7 +87,7 @@ def errors(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> 
     cells = sorted(machine.unique(), key=lambda each: (each.split()[0] != "H100", each))
     measured = found[MEASURED]
     dataset = xr.Dataset(
-        {"runs": ("machine", [float((machine == each).sum()) for each in cells], grid.describe("runs", "1"))},
+        {"runs": (("machine", "account"), [[float((machine == each).sum())] * len(ACCOUNTS) for each in cells], grid.describe("runs", "1"))},
         {"machine": ("machine", cells, grid.describe("gpu_and_llm", None)), "account": ("account", list(ACCOUNTS), grid.describe("account", None))},
     )
     for name in QUANTITIES:
@@ -136,6 +136,8 @@ def calibrated_errors(catalogue: Catalogue, targets: dict[str, Target], sweep_ta
         reached.append(float(calibrated.errors[HELD_OUT][target.cell].median[place]))
     dataset["at_most"] = ("target", [float(each.at_most) for each in targets.values()], grid.describe("largest_error_wanted", "1"))
     dataset["reached"] = ("target", reached, grid.describe("median_error_of_held_out_llms", "1"))
+    for name in ("quantity", "cell"):
+        dataset[f"{name}_of_target"] = ("target", [getattr(each, name) for each in targets.values()], grid.describe(f"{name}_of_the_target", None))
     dataset["sweep_at_most"] = ((), float(sweep_target), grid.describe("largest_error_of_the_sweep_wanted", "1"))
     return dataset
 
