@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.cli import COMMANDS
+from tokwatt.cli import COMMANDS, LLM
 from tokwatt.records import ParameterError, StoreError
 
 app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True)
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(LLM, name="llm")
 
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
