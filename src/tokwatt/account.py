@@ -40,6 +40,8 @@ class Constants:
     prefill_efficiency: Dimensionless
     layer_overhead: Seconds
     sequence_overhead: Seconds = 0.0
+    dispatch_overhead: Seconds = 0.0
+    link_efficiency: Dimensionless
     host_power: Watts = 0.0
     facility_factor: Dimensionless
     compressible: Dimensionless
@@ -49,11 +51,11 @@ class Constants:
 class Subject:
     """What is accounted for: an LLM on GPUs of one kind, with all that any assumption may want to know of it.
 
-    `profile` is a calibrated instance, where there is one; `active_parameters` are those that the paper prints.
+    `llm` is the paper's description and `profile` a calibrated instance, where there is one; `active_parameters` are those that the paper prints.
     """
 
     gpu: Gpu
-    llm: Llm
+    llm: Llm | None
     architecture: Architecture
     serving: Serving
     logistic: LogisticPower
@@ -93,6 +95,8 @@ class Machine:
     peak_bandwidth: BytesPerSecond
     overhead: Seconds
     sequence_overhead: Seconds
+    dispatch_overhead: Seconds
+    dispatch_time: Seconds
     idle_time: Seconds
     token_flops: FlopsPerToken
     decode_rate: FlopsPerSecond
@@ -152,6 +156,7 @@ def machine(assumed: Assumptions, subject: Subject, constants: Constants) -> Mac
     bandwidth = (constants.bandwidth_efficiency if measured else serving.bandwidth_efficiency) * gpu.hbm_bandwidth
     layer_overhead = constants.layer_overhead if measured else serving.layer_overhead
     rate = decode.prefill_rate(gpu, serving)
+    dispatched = float(assumed.dispatch == "counted")
     found = Machine(
         gpus=serving.tensor_parallel,
         kv_budget=memory.kv_budget(gpu.hbm_capacity, serving.memory_fraction, counted.held * width, serving.workspace),
@@ -162,7 +167,9 @@ def machine(assumed: Assumptions, subject: Subject, constants: Constants) -> Mac
         weight_bandwidth=bandwidth,
         kv_bandwidth=bandwidth,
         peak_bandwidth=gpu.hbm_bandwidth,
-        overhead=layer_overhead * subject.llm.layers,
+        overhead=layer_overhead * (subject.llm if assumed.architecture == "catalogue" else subject.architecture).layers,
+        dispatch_overhead=dispatched * constants.dispatch_overhead * architecture.expert_blocks(subject.architecture),
+        dispatch_time=dispatched * _dispatch_time(subject, constants),
         sequence_overhead=constants.sequence_overhead if measured else 0.0,
         idle_time=0.0,
         token_flops=2 * counted.active / serving.tensor_parallel,
@@ -210,6 +217,14 @@ def _cache(assumed: Assumptions, subject: Subject) -> Cache:
         window, state = published.sliding_window, architecture.state_bytes(published, serving.kv_width, shards)
     held, read = (whole, whole / shards) if assumed.kv_sharding == "whole" else (own, own)
     return Cache(held=held, read=read, sliding=sliding, window=window, state=state)
+
+
+def _dispatch_time(subject: Subject, constants: Constants) -> Seconds:
+    """Time to send one token to its experts and back, over all layers that have any."""
+    published, shards = subject.architecture, subject.serving.tensor_parallel
+    layers, width = architecture.expert_blocks(published), subject.serving.kv_width
+    sent = roofline.dispatch_bytes(published.hidden, published.active_experts, width, shards)
+    return layers * sent / (constants.link_efficiency * subject.gpu.link_bandwidth)
 
 
 def _calibrated(found: Machine, subject: Subject) -> Machine:
@@ -299,7 +314,8 @@ def step(assumed: Assumptions, subject: Subject, machine: Machine, batch: Sequen
     kv = batch * sequence_bytes(machine, mean_length, machine.cache.read)
     memory_time = read / machine.weight_bandwidth + kv / machine.kv_bandwidth
     compute_time = machine.token_flops * batch / machine.decode_rate
-    decoding = jnp.maximum(memory_time, compute_time) + machine.overhead + machine.sequence_overhead * batch
+    overhead = machine.overhead + machine.dispatch_overhead + (machine.sequence_overhead + machine.dispatch_time) * batch
+    decoding = jnp.maximum(memory_time, compute_time) + overhead
     prefill_time = 0.0 if assumed.prefill == "free" else machine.token_flops * prompts / machine.prefill_rate
     latency = jnp.maximum(decoding, prefill_time) if assumed.prefill == "overlapped" else decoding + prefill_time
     computed = batch if assumed.prefill == "free" else batch + prompts

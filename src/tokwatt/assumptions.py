@@ -18,6 +18,7 @@ class Assumptions:
     kv_allocation: Literal["reserved", "on_demand"]
     context_length: Literal["end", "mean"]
     experts: Literal["printed", "active", "expected", "all"]
+    dispatch: Literal["free", "counted"]
     step: Literal["calibrated", "program", "measured"]
     prefill: Literal["free", "additive", "overlapped"]
     power: Literal["logistic", "activity", "utilization"]

@@ -241,7 +241,7 @@ class Account:
         profile = section.choose("profile", names.profile, "profiles") if names.profile else None
         return Subject(
             gpu=section.choose("gpu", names.gpu, "gpus"),
-            llm=section.choose("llm", names.llm, "llms"),
+            llm=self.catalogue.llms.get(names.llm),
             architecture=section.choose("llm", names.llm, "architectures"),
             serving=names.serving,
             logistic=profile.power if profile else section.choose("gpu", names.gpu, "power_curves"),

@@ -37,12 +37,13 @@ def spec(cls: type) -> type:
 
 @spec
 class Gpu:
-    """One accelerator, by its data sheet; `price` is the rent of one GPU."""
+    """One accelerator, by its data sheet; `link_bandwidth` is that of one direction to its neighbours, `price` the rent of one GPU."""
 
     hbm_bandwidth: BytesPerSecond
     hbm_capacity: Bytes
     fp16_rate: FlopsPerSecond
     fp8_rate: FlopsPerSecond = 0.0
+    link_bandwidth: BytesPerSecond = 0.0
     tdp: Watts
     price: DollarsPerSecond
 
