@@ -1,6 +1,8 @@
 """What an account of tokens per joule takes for granted: named choices, presets of them, and mixtures that make no sense."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
 from tokwatt.records import Section
@@ -71,7 +73,12 @@ def changed(section: Section, base: Assumptions, changes: Section) -> Assumption
     Raises:
         ParameterError: where a choice or alternative is unknown, or the mixture makes no sense.
     """
-    return mixture(section, replace(base, **_chosen(changes)), changes)
+    return mixture(section, switched(base, _chosen(changes)), changes)
+
+
+def switched(base: Assumptions, changes: Mapping[str, Any]) -> Assumptions:
+    """Other alternatives for some of the choices."""
+    return replace(base, **changes)
 
 
 def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
@@ -90,6 +97,7 @@ def names() -> list[str]:
     return [field.name for field in fields(Assumptions)]
 
 
+@cache
 def alternatives(name: str) -> tuple[str, ...]:
     """What a choice may be."""
     return get_args(get_type_hints(Assumptions)[name])
@@ -112,7 +120,9 @@ def _sets(section: Section) -> dict[str, list[str]]:
     """Each choice of a rule with the alternatives it speaks of, one or a list of them."""
     section.only(*names())
     listed = {name: value if isinstance(value, list) else [value] for name, value in section.raw.items()}
-    return {name: [section.pick(name, str(one), {each: each for each in alternatives(name)}) for one in found] for name, found in listed.items()}
+    return {
+        name: [section.pick(name, str(one), {each: each for each in alternatives(name)}) for one in found] for name, found in listed.items()
+    }
 
 
 def _text(section: Section, key: str) -> str:

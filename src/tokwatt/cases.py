@@ -132,14 +132,19 @@ class Case:
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):
             lengths, weights = sampling.sampled(law, window)
-            drawn = routing.traffic(assumed, *[routing.split_of(weights, lengths, 1 - share)] * 2, chunk)
-            pools.append(drawn._replace(share=pool.share, credited=pool.credited, generated=pool.generated))
+            draws = routing.split_of(weights, lengths, 1 - share)
+            pools.append(
+                routing.traffic(assumed, draws, draws, chunk)._replace(share=pool.share, credited=pool.credited, generated=pool.generated)
+            )
         return Routed(exact.windows, tuple(pools), exact.rejected)
 
 
 def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand) -> Result:
     """Pools side by side."""
-    sized = [account.size_pool(assumed, subject, constants, pool, window, demand) for pool, window in zip(routed.pools, routed.windows, strict=True)]
+    sized = [
+        account.size_pool(assumed, subject, constants, pool, window, demand)
+        for pool, window in zip(routed.pools, routed.windows, strict=True)
+    ]
     total = Pool(*(sum(values) for values in zip(*sized, strict=True)))
     return Result(
         tokens_per_joule=total.credited / total.power,
@@ -177,7 +182,17 @@ class Account:
         self.catalogue = catalogue
         self._results: dict[tuple[str, Assumptions], Result] = {}
         self.section = catalogue.section("assumptions").only(
-            "choices", "order", "presets", "impossible", "constants", "output_shares", "demand", "cases", "headlines", "readings", "uncertain"
+            "choices",
+            "order",
+            "presets",
+            "impossible",
+            "constants",
+            "output_shares",
+            "demand",
+            "cases",
+            "headlines",
+            "readings",
+            "uncertain",
         )
 
     @cached_property
@@ -259,7 +274,7 @@ class Account:
 
     def result(self, case: str, changes: Mapping[str, str]) -> Result:
         """A case with changes made to what the paper assumed for it."""
-        wanted = self.mixture(replace(self.cases[case].paper, **changes))
+        wanted = self.mixture(assumptions.switched(self.cases[case].paper, changes))
         if (case, wanted) not in self._results:
             chosen = self.cases[case]
             routed = chosen.traffic(wanted, self.demand, self.constants)
@@ -273,10 +288,19 @@ class Account:
     def _case(self, section: Section) -> Case:
         entry = Entry(**section.bind(get_type_hints(Entry, include_extras=True), _optional(Entry)))
         workload = section.choose("workload", entry.workload, "workloads")
-        changed = assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
+        changed = (
+            assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
+        )
+        subject = self._subject(section.child("subject"), entry.subject)
+        if changed.step == "calibrated" and subject.profile is None:
+            raise section.fail("is missing", "a calibrated profile, or changes with another step", "subject.profile")
+        if changed.architecture == "catalogue" and subject.llm is None:
+            raise section.fail(
+                f"is {entry.subject.llm!r}", "an LLM of params/llms.yaml, or changes with the published architecture", "subject.llm"
+            )
         return Case(
             gpu=entry.subject.gpu,
-            subject=self._subject(section.child("subject"), entry.subject),
+            subject=subject,
             workload=workload,
             shares=self._shares(entry.workload, workload),
             window=float(entry.window),
@@ -310,7 +334,9 @@ class Account:
             return None
         shares = entries.child(name).spec(Shares).shares
         if len(shares) != len(workload.lengths) or (shares > 1).any():
-            raise entries.fail(f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value")
+            raise entries.fail(
+                f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value"
+            )
         return shares
 
 

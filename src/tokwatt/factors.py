@@ -24,7 +24,11 @@ class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     def known(self, path: str, subject: Subject, constants: Constants) -> bool:
         """Whether a path leads to a number."""
-        found = reduce(lambda tree, name: getattr(tree, name, None), path.split(".")[1:], (vars(subject) | {"constants": constants}).get(path.split(".")[0]))
+        found = reduce(
+            lambda tree, name: getattr(tree, name, None),
+            path.split(".")[1:],
+            (vars(subject) | {"constants": constants}).get(path.split(".")[0]),
+        )
         return isinstance(found, float)
 
     def applied(self, gpu: str, subject: Subject, constants: Constants, factor: Any) -> tuple[Subject, Constants]:

@@ -15,6 +15,8 @@ from tokwatt.assumptions import Assumptions
 from tokwatt.cases import Account, Case, Headline
 from tokwatt.grid import describe
 
+BLOCK = 8192
+"""Draws that are evaluated at once, a power of two."""
 QUANTILES = (0.05, 0.5, 0.95)
 NUMBERS = ("gpu", "serving", "profile", "logistic", "fractions", "utilization")
 """Parts of a subject whose numbers are parameters of the account; those of an LLM are what it is."""
@@ -26,7 +28,7 @@ def spread(known: Account, preset: Assumptions, draws: int, seed: int) -> xr.Dat
     Args:
         known: cases, headlines and uncertain numbers.
         preset: the account; `paper` leaves each case the changes that the paper's number stands on.
-        draws: quasi-random draws for the quantiles, a power of two.
+        draws: quasi-random draws for the quantiles, a power of two and at least `BLOCK`.
         seed: of their scrambling.
 
     Returns:
@@ -48,14 +50,18 @@ def spread(known: Account, preset: Assumptions, draws: int, seed: int) -> xr.Dat
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
     drawn = np.exp(outcome(factors))
     parts = {name: log(factors) for name, log in logs.items()}
-    indices = stats.sobol_indices(func=outcome, n=draws // 16, dists=ranges, rng=np.random.default_rng(seed))
+    indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=np.random.default_rng(seed))
     names = {"headline": list(headlines), "uncertain": list(uncertain), "quantile": list(QUANTILES)}
     return xr.Dataset(
         {
             "value": (("headline", "quantile"), np.quantile(drawn, QUANTILES, axis=1).T, describe("headline", "1")),
             "first_order": (("headline", "uncertain"), indices.first_order, describe("first_order_index_of_the_logarithm", "1")),
             "total_order": (("headline", "uncertain"), indices.total_order, describe("total_index_of_the_logarithm", "1")),
-            "cancelled": (("headline",), [_cancelled(each, parts) for each in headlines.values()], describe("share_of_variance_that_the_ratio_cancels", "1")),
+            "cancelled": (
+                ("headline",),
+                [_cancelled(each, parts) for each in headlines.values()],
+                describe("share_of_variance_that_the_ratio_cancels", "1"),
+            ),
         },
         names,
     )
@@ -81,11 +87,12 @@ def _drawn(known: Account, case: Case, preset: Assumptions) -> Callable[[np.ndar
         return jnp.log(case.evaluate(assumed, constants, known.demand, routed, subject).tokens_per_joule)
 
     mapped = jax.jit(jax.vmap(log_efficiency, in_axes=1))
-    return lambda factors: np.asarray(mapped(factors))
+    # Blocks of one size, so that JAX compiles once however many draws are asked for.
+    return lambda factors: np.concatenate([mapped(block) for block in np.split(factors, factors.shape[1] // BLOCK, axis=1)])
 
 
 def elasticity(known: Account, case: str, preset: str) -> xr.Dataset:
-    """d log tok/J / d log x for every number x behind a case that is an instance.
+    """Elasticity d log tok/J / d log x for every number x behind a case that is an instance.
 
     Args:
         known: the cases.
@@ -107,7 +114,9 @@ def elasticity(known: Account, case: str, preset: str) -> xr.Dataset:
     scaled = jax.tree.map(lambda slope, number: slope * number, slopes, (numbers, known.constants))
     leaves = jax.tree_util.tree_leaves_with_path(scaled[0]) + jax.tree_util.tree_leaves_with_path({"constants": scaled[1]})
     found = {_dotted(path): float(value) for path, value in leaves if float(value) != 0}
-    return xr.Dataset({"elasticity": ("parameter", list(found.values()), describe("elasticity_of_tokens_per_joule", "1"))}, {"parameter": list(found)})
+    return xr.Dataset(
+        {"elasticity": ("parameter", list(found.values()), describe("elasticity_of_tokens_per_joule", "1"))}, {"parameter": list(found)}
+    )
 
 
 def _dotted(path: tuple) -> str:

@@ -159,7 +159,13 @@ class Lever(NamedTuple):
 
 
 def lever(
-    catalogue: Catalogue, gpus: list[str], served: dict[str, Laid], dense: str, readings: dict, largest_batch: Sequences, context_window: Tokens
+    catalogue: Catalogue,
+    gpus: list[str],
+    served: dict[str, Laid],
+    dense: str,
+    readings: dict,
+    largest_batch: Sequences,
+    context_window: Tokens,
 ) -> xr.Dataset:
     """Decoding over batch x LLM x GPU, experts read and reached in several ways, and how each mixture compares with a dense LLM."""
     known = Account(catalogue)
@@ -185,7 +191,7 @@ def _crossing(log_advantage: xr.DataArray) -> xr.DataArray:
     """Batch at which a line between two batches last passes zero; NaN where none does."""
     after = log_advantage.shift(batch=-1)
     along = np.log2(log_advantage.batch) + 0.25 * log_advantage / (log_advantage - after)
-    return np.exp2(along.where((log_advantage * after < 0)).max("batch"))
+    return np.exp2(along.where(log_advantage * after < 0).max("batch"))
 
 
 def _subjects(known: Account, gpus: list[str], served: dict[str, Laid]) -> dict[str, Subject]:
@@ -208,7 +214,10 @@ def uncertainties(catalogue: Catalogue, accounts: dict, draws: Dimensionless, se
 
 
 def elasticities(catalogue: Catalogue, cases: list[str], accounts: dict) -> xr.Dataset:
-    """d log tok/J / d log of every number behind an operating point, by automatic differentiation."""
+    """Elasticity d log tok/J / d log x of every number behind an operating point, by automatic differentiation."""
     known = Account(catalogue)
-    tables = [xr.concat([uncertainty.elasticity(known, case, preset) for case in cases], xr.Variable("case", cases)) for preset in accounts.values()]
-    return xr.concat(tables, xr.Variable("account", list(accounts)))
+
+    def own(preset: str) -> xr.Dataset:
+        return xr.concat([uncertainty.elasticity(known, case, preset) for case in cases], xr.Variable("case", cases), join="outer")
+
+    return xr.concat([own(preset) for preset in accounts.values()], xr.Variable("account", list(accounts)), join="outer")
