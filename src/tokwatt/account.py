@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from tokwatt import architecture, decode, memory, power, queueing, roofline, weights
-from tokwatt.assumptions import Assumptions
+from tokwatt.choices import Assumptions
 from tokwatt.routing import Traffic
 from tokwatt.specs import ActivityPower, Architecture, Demand, Gpu, LogisticPower, Serving, UtilizationPower, spec
 from tokwatt.units import (

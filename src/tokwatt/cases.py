@@ -8,10 +8,10 @@ from typing import Annotated, Literal, NamedTuple, get_type_hints
 import msgspec
 import numpy as np
 
-from tokwatt import account, assumptions, routing
+from tokwatt import account, assumptions, choices, routing
 from tokwatt.account import Constants, Pool, Subject
-from tokwatt.assumptions import Assumptions
 from tokwatt.catalogue import Catalogue
+from tokwatt.choices import Assumptions
 from tokwatt.factors import Uncertain
 from tokwatt.marks import In
 from tokwatt.records import Section
@@ -214,8 +214,8 @@ class Account:
     def order(self) -> list[str]:
         """The choices in the order in which they are corrected."""
         given = self.section.raw.get("order")
-        if not isinstance(given, list) or sorted(map(str, given)) != sorted(assumptions.names()):
-            raise self.section.fail(f"is {given!r:.60}", f"each choice once: {', '.join(assumptions.names())}", "order")
+        if not isinstance(given, list) or sorted(map(str, given)) != sorted(choices.names()):
+            raise self.section.fail(f"is {given!r:.60}", f"each choice once: {', '.join(choices.names())}", "order")
         return given
 
     @cached_property
@@ -274,7 +274,7 @@ class Account:
 
     def result(self, case: str, changes: Mapping[str, str]) -> Result:
         """A case with changes made to what the paper assumed for it."""
-        wanted = self.mixture(assumptions.switched(self.cases[case].paper, changes))
+        wanted = self.mixture(choices.switched(self.cases[case].paper, changes))
         if (case, wanted) not in self._results:
             chosen = self.cases[case]
             routed = chosen.traffic(wanted, self.demand, self.constants)

@@ -11,8 +11,8 @@ import xarray as xr
 from scipy import stats
 
 from tokwatt.account import Constants
-from tokwatt.assumptions import Assumptions
 from tokwatt.cases import Account, Case, Headline
+from tokwatt.choices import Assumptions
 from tokwatt.grid import describe
 
 BLOCK = 8192

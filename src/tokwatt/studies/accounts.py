@@ -11,9 +11,9 @@ import xarray as xr
 
 from tokwatt import account, grid, uncertainty
 from tokwatt.account import Constants, Subject
-from tokwatt.assumptions import Assumptions
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue
+from tokwatt.choices import Assumptions
 from tokwatt.marks import In
 from tokwatt.records import ParameterError
 from tokwatt.specs import Serving, spec
