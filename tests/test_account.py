@@ -219,7 +219,7 @@ def test_every_request_is_served_or_counted_whatever_the_topology(known, consist
 )
 def test_nothing_is_served_beyond_its_window(known, consistent, split, overflow, oversized):
     assumed = switched(consistent, {"oversized": oversized, "lengths": "exact"})
-    requests, routed = served(known, assumed, Topology(8192.0, split, overflow))
+    _, routed = served(known, assumed, Topology(8192.0, split, overflow))
     for window, pool in zip(routed.windows, routed.pools, strict=True):
         assert pool.steps2_ends2 <= (pool.steps2 * window**2) * (1 + 1e-12)
         assert pool.steps_means <= pool.steps_ends
