@@ -44,7 +44,7 @@ def changed(section: Section, base: Assumptions, changes: Section) -> Assumption
     Raises:
         ParameterError: where a choice or alternative is unknown, or the mixture makes no sense.
     """
-    return mixture(section, switched(base, _chosen(changes)), changes)
+    return mixture(section, switched(base, chosen(changes)), changes)
 
 
 def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
@@ -59,14 +59,15 @@ def mixture(section: Section, wanted: Assumptions, where: Section | None = None)
 
 
 def _complete(section: Section) -> dict[str, Any]:
-    chosen = _chosen(section)
+    complete = chosen(section)
     for name in names():
-        if name not in chosen:
+        if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)
-    return chosen
+    return complete
 
 
-def _chosen(section: Section) -> dict[str, str]:
+def chosen(section: Section) -> dict[str, str]:
+    """Alternatives by choice, refused where one is unknown."""
     section.only(*names())
     return {name: section.pick(name, str(value), {one: one for one in alternatives(name)}) for name, value in section.raw.items()}
 

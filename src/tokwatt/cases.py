@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_type_hints
 
 import msgspec
@@ -263,6 +264,10 @@ class Account:
         """A preset with the changes that an entry of a grid makes to it."""
         return assumptions.changed(self.section, self.presets[preset], replace(self.section, raw=entries[name], key=name))
 
+    def switches(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Choices and alternatives from outside, refused where one is unknown."""
+        return assumptions.chosen(replace(self.section, raw=dict(given), key="the change asked for"))
+
     def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
         """A headline with changes made to what the paper assumed for each of its cases.
 
@@ -338,6 +343,13 @@ class Account:
                 f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value"
             )
         return shares
+
+
+def check(params: Path) -> None:
+    """Read every assumption, case and headline, and say what is wrong with the first that is."""
+    known = Account(Catalogue(params))
+    for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
+        getattr(known, part)
 
 
 def _optional(kind: type) -> list[str]:
