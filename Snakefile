@@ -21,6 +21,7 @@ PAGES = [
         "expressions",
         "published",
         "validation",
+        "verdict",
     ]
 ]
 MODELS = sorted(
@@ -52,7 +53,13 @@ rule all:
         ),
         expand(
             "results/{page}",
-            page=["audit.csv", "audit.md", "headlines.md", "validation.md"],
+            page=[
+                "audit.csv",
+                "audit.md",
+                "headlines.md",
+                "verdict.md",
+                "validation.md",
+            ],
         ),
 
 
@@ -182,6 +189,26 @@ rule validation:
         "environment.yml"
     shell:
         "tokwatt validation > {log} 2>&1"
+
+
+rule verdict:
+    """Which headlines survive, for whom, and what to plan with."""
+    input:
+        expand(
+            "results/grids/{grid}.nc",
+            grid=["waterfall", "readings", "uncertainty", "slopes", "lever"],
+        ),
+        code=f"{CODE}/verdict.py",
+    output:
+        report(
+            "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"
+        ),
+    log:
+        "results/logs/verdict.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt verdict > {log} 2>&1"
 
 
 rule study_part:

@@ -11,7 +11,7 @@ from conftest import ROOT
 from tokwatt import catalogue
 from tokwatt.records import ParameterError
 
-FILES = ["gpus", "llms", "serving", "power", "profiles", "workloads"]
+FILES = ["gpus", "llms", "architectures", "serving", "power", "profiles", "workloads"]
 TREES = {name: yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text(encoding="utf-8")) for name in FILES}
 GONE = object()
 

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.cli import COMMANDS
+from tokwatt.cli import COMMANDS, LLM
 from tokwatt.records import ParameterError, StoreError
 
 app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True)
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(LLM, name="llm")
 
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
@@ -23,10 +24,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, catalogue, plotting, studies, study, tables
+    from tokwatt import audit, cases, catalogue, plotting, studies, study, tables
 
     catalogue.load(params)
-    for module in (studies, tables, plotting, audit, study):
+    for module in (cases, studies, tables, plotting, audit, study):
         module.check(params)
 
 
@@ -60,6 +61,35 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
     from tokwatt import audit
 
     audit.write(params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+    """Say which headlines survive, for whom, and what to plan with."""
+    from tokwatt import verdict
+
+    verdict.write(grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def validation(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+    """Write the page that holds predictions against measured runs."""
+    from tokwatt import validation
+
+    validation.write(grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def calibrate(
+    table: Annotated[Path, typer.Argument(help="All runs: a CSV, or the folder of ML.ENERGY's gated data set.")],
+    params: Params = PARAMS,
+    out: Annotated[Path | None, typer.Option(help="File to write; PARAMS/calibrated.yaml where not given.")] = None,
+) -> None:
+    """Fit the serving step and board power to measured runs, hold every LLM out in turn, and write what comes out."""
+    from tokwatt import calibrated
+    from tokwatt.params import Parameters
+
+    calibrated.write(calibrated.calibrate(Parameters(params), table), out or params / "calibrated.yaml")
 
 
 def main() -> None:

@@ -142,7 +142,9 @@ def explain(
 
     point, steps = trace(chain)
     entries = _entries(catalogue, profile, gpu, llm, serving)
-    records = [record for prefix in entries for record in of_entry(catalogue.records(), prefix)]
+    # Published architectures go by the names of the paper's catalogue, on which a point rests.
+    known = [record for record in catalogue.records() if record.file != "architectures.yaml"]
+    records = [record for prefix in entries for record in of_entry(known, prefix)]
     if as_json:
         _json({"parameters": records, "steps": steps, "result": point._asdict()})
         return
@@ -151,6 +153,50 @@ def explain(
         given = ", ".join(f"{name} = {_number(value)} {unit}" for name, (value, unit) in step.arguments.items())
         print(f"{number}. {step.equation}({given})\n   = {_number(step.result)} {step.unit}\n   {step.meaning} [{step.source}]")
     print(f"\ntokens_per_joule = {_number(float(point.tokens_per_joule))} tok/J")
+
+
+def headline(
+    name: Annotated[str | None, typer.Argument(help="A headline of assumptions.yaml; all of them where not given.")] = None,
+    preset: Annotated[str, typer.Option(help="The account to start from; with paper, the one its number stands on.")] = "consistent",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated.")
+    ] = None,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """What the paper concludes, as published and under any mixture of assumptions."""
+    from tokwatt.cases import Account
+    from tokwatt.catalogue import load
+
+    known = Account(load(params))
+    chosen = [_pick(params, "assumptions", name, known.headlines)] if name else list(known.headlines.values())
+    start = {} if preset == "paper" else vars(_pick(params, "assumptions", preset, known.presets))
+    switches = dict(change.partition("=")[::2] for change in changes or [])
+    wanted = {**start, **known.switches(switches)}
+    values = [known.value(each, wanted) for each in chosen]
+    shown: list[Any] = values if as_json else [_number(value) for value in values]
+    _show([{"claim": each.claim, "published": each.published, "value": value} for each, value in zip(chosen, shown, strict=True)], as_json)
+
+
+LLM = typer.Typer(help="Records of language models.", no_args_is_help=True)
+
+
+@LLM.command("import")
+def import_llm(
+    config: Annotated[Path, typer.Argument(help="A Hugging Face config.json.")],
+    name: Annotated[str | None, typer.Option(help="What to call the LLM; its folder's name, else the file's.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where the file comes from, such as the repository.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a published configuration into an entry of architectures.yaml."""
+    from tokwatt import huggingface
+
+    called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
+    entry = huggingface.entry(config, called, source or f"{called} config.json")
+    if as_json:
+        _json(entry)
+    else:
+        print(huggingface.to_yaml(entry), end="")
 
 
 def _profile(catalogue: Any, params: Path, profile: str | None, gpu: str, llm: str, serving: str) -> Any:
@@ -215,4 +261,4 @@ def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-COMMANDS = (studies, study, point, fleet, explain)
+COMMANDS = (studies, study, point, fleet, headline, explain)

@@ -42,6 +42,40 @@ def kv_bytes_per_token(
     return 2.0 * layers * kv_heads * head_dim * kv_width
 
 
+def rank_heads(kv_heads: Dimensionless, tensor_parallel: Dimensionless) -> Dimensionless:
+    r"""Key-value heads that one GPU holds, :math:`\lceil h_{kv} / \text{TP} \rceil`.
+
+    Args:
+        kv_heads: key-value heads of the LLM.
+        tensor_parallel: GPUs that share them.
+
+    Returns:
+        Whole heads, at least 1: where there are more GPUs than heads, several hold the same one.
+
+    Source: grouped-query attention, arXiv:2305.13245, under tensor parallelism, arXiv:1909.08053.
+    """
+    return -_times(tensor_parallel, -kv_heads)
+
+
+def latent_bytes_per_token(
+    layers: Dimensionless, kv_latent: Dimensionless, rope_dim: Dimensionless, kv_width: BytesPerParameter
+) -> BytesPerToken:
+    r"""Latent of keys and values of one token over all layers, :math:`L (r_{kv} + d_r) e`.
+
+    Args:
+        layers: number of layers.
+        kv_latent: width of the latent.
+        rope_dim: width of the one key head that carries the position.
+        kv_width: bytes of one element.
+
+    Returns:
+        Bytes per token of context on each GPU, as every head needs the whole latent.
+
+    Source: DeepSeek-V2, arXiv:2405.04434, Section 2.1.
+    """
+    return layers * (kv_latent + rope_dim) * kv_width
+
+
 def kv_budget(capacity: Bytes, memory_fraction: Dimensionless, weights: Bytes, workspace: Bytes) -> Bytes:
     r"""Memory left for keys and values, :math:`\lfloor u C \rfloor - w - s`.
 
@@ -89,6 +123,21 @@ def reserved_sequences(blocks: Dimensionless, block_size: Tokens, context_window
     Source: arXiv:2603.17280, Eq. (3).
     """
     return _times(-_times(block_size, -context_window), blocks)
+
+
+def held_sequences(budget: Bytes, sequence: Bytes) -> Sequences:
+    r"""Sequences of equal size that fit into a budget, :math:`\lfloor B / s \rfloor`.
+
+    Args:
+        budget: bytes for keys and values, at least 0.
+        sequence: bytes that one takes, above 0.
+
+    Returns:
+        Whole sequences.
+
+    Source: arXiv:2603.17280, Eq. (3).
+    """
+    return _times(sequence, budget)
 
 
 def scaled_sequences(max_sequences: Sequences, calibration_length: Tokens, context_window: Tokens) -> Sequences:

@@ -9,17 +9,30 @@ from typing import Any
 import numpy as np
 
 from tokwatt.records import Record, Section, read
-from tokwatt.specs import ActivityPower, Gpu, Llm, LogisticPower, Precision, Profile, Scaling, Serving, Workload, Workspaces
+from tokwatt.specs import (
+    ActivityPower,
+    Architecture,
+    Gpu,
+    Llm,
+    LogisticPower,
+    Precision,
+    Profile,
+    Scaling,
+    Serving,
+    UtilizationPower,
+    Workload,
+    Workspaces,
+)
 
-CATALOGUES = ("gpus", "llms", "serving", "power", "profiles", "workloads")
+CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads")
 
 
 class Parameters:
     """Everything a parameter folder holds, by name.
 
     Args:
-        folder: where `gpus.yaml`, `llms.yaml`, `serving.yaml`, `power.yaml`, `profiles.yaml`, `workloads.yaml`
-            and `paper.yaml` are.
+        folder: where `gpus.yaml`, `llms.yaml`, `architectures.yaml`, `serving.yaml`, `power.yaml`, `profiles.yaml`,
+            `workloads.yaml` and `paper.yaml` are.
 
     Raises:
         ParameterError: with one sentence about the first thing that is wrong in a file, when that file is needed.
@@ -49,8 +62,13 @@ class Parameters:
 
     @cached_property
     def llms(self) -> dict[str, Llm]:
-        """Language models."""
+        """Language models as the paper's catalogue has them."""
         return self.section("llms").specs(Llm)
+
+    @cached_property
+    def architectures(self) -> dict[str, Architecture]:
+        """Language models as they were published."""
+        return self.section("architectures").specs(Architecture)
 
     @cached_property
     def servings(self) -> dict[str, Serving]:
@@ -76,7 +94,12 @@ class Parameters:
     @cached_property
     def power_curves(self) -> dict[str, LogisticPower]:
         """Logistic power curves by GPU."""
-        return self.section("power").only("fractions", "curves").child("curves").specs(LogisticPower)
+        return self.section("power").only("fractions", "curves", "utilization").child("curves").specs(LogisticPower)
+
+    @cached_property
+    def utilization_curves(self) -> dict[str, UtilizationPower]:
+        """Power by what is used of bandwidth and arithmetic, by GPU."""
+        return self.section("power").child("utilization").specs(UtilizationPower)
 
     @cached_property
     def calibrated_profiles(self) -> dict[str, Profile]:
@@ -102,10 +125,13 @@ class Parameters:
         for catalogue in (
             "gpus",
             "llms",
+            "architectures",
             "servings",
             "precisions",
             "workspaces",
             "power_fractions",
+            "power_curves",
+            "utilization_curves",
             "calibrated_profiles",
             "scalings",
             "workloads",

@@ -96,3 +96,23 @@ def activity_power(activity: Dimensionless, tdp: Watts, idle_fraction: Dimension
     Source: the program of arXiv:2603.17280, behind its Tables 2 and 5 (not in the text).
     """
     return idle_fraction * tdp + (nominal_fraction - idle_fraction) * tdp * jnp.minimum(1.0, activity)
+
+
+def utilization_power(bandwidth: Dimensionless, arithmetic: Dimensionless, idle: Watts, memory: Watts, compute: Watts) -> Watts:
+    r"""Board power of one GPU by what it uses of its memory bandwidth and of its arithmetic.
+
+    .. math:: P = a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}}
+
+    Args:
+        bandwidth: achieved share of peak bandwidth, 0 to 1.
+        arithmetic: achieved share of peak arithmetic, 0 to 1.
+        idle: power of a board that runs and moves nothing.
+        memory: what full bandwidth adds.
+        compute: what full arithmetic adds.
+
+    Returns:
+        Power, rising in both shares; beyond 1 it goes on, as the caller's step is then shorter than it can be.
+
+    Source: a least-squares form; see `params/power.yaml` for what its numbers were fitted to.
+    """
+    return idle + memory * bandwidth + compute * jnp.sqrt(arithmetic)

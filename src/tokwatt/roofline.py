@@ -221,3 +221,22 @@ def prefill_latency(decode_latency: Seconds, flops: Flops, rate: FlopsPerSecond)
     Source: roofline model, doi:10.1145/1498765.1498785.
     """
     return jnp.maximum(decode_latency, flops / rate)
+
+
+def dispatch_bytes(hidden: Dimensionless, active_experts: Dimensionless, width: BytesPerParameter, expert_parallel: Dimensionless) -> Bytes:
+    r"""Bytes that each GPU sends in one layer so that a token of the batch reaches its experts and comes back.
+
+    .. math:: \frac{2 k d_m e}{\text{EP}} \left(1 - \frac{1}{\text{EP}}\right)
+
+    Args:
+        hidden: width of the residual stream.
+        active_experts: experts of a token, k.
+        width: bytes of one activation.
+        expert_parallel: GPUs that share experts and batch evenly, at least 1.
+
+    Returns:
+        Bytes for each token of the batch; 0 on one GPU.
+
+    Source: all-to-all of expert parallelism, arXiv:2006.16668, under even routing.
+    """
+    return 2 * active_experts * hidden * width / expert_parallel * (1 - 1 / expert_parallel)

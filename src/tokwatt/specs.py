@@ -19,6 +19,7 @@ from tokwatt.units import (
     DimensionlessAxis,
     DollarsPerSecond,
     FlopsPerSecond,
+    Parameters,
     RequestsPerSecond,
     Seconds,
     Sequences,
@@ -36,12 +37,13 @@ def spec(cls: type) -> type:
 
 @spec
 class Gpu:
-    """One accelerator, by its data sheet; `price` is the rent of one GPU."""
+    """One accelerator, by its data sheet; `link_bandwidth` is that of one direction to its neighbours, `price` the rent of one GPU."""
 
     hbm_bandwidth: BytesPerSecond
     hbm_capacity: Bytes
     fp16_rate: FlopsPerSecond
     fp8_rate: FlopsPerSecond = 0.0
+    link_bandwidth: BytesPerSecond = 0.0
     tdp: Watts
     price: DollarsPerSecond
 
@@ -68,6 +70,46 @@ class Llm:
     kernel_latency_16bit: Seconds = 0.0
     kernel_latency_8bit: Seconds = 0.0
     kernel_latency_4bit: Seconds = 0.0
+
+
+@spec
+class Architecture:
+    """A decoder-only LLM as its published configuration has it; norms and biases are left out.
+
+    A layer has a mixer (attention, or a linear recurrence) and a feed-forward block, unless `feed_forward_layers`
+    says how many layers are a feed-forward block alone; then the others are a mixer alone. Mixers are full attention
+    but for the `sliding_layers`, which look back `sliding_window` tokens, and the `linear_layers`, which keep
+    `linear_state` elements of one sequence each. `dense_layers` counts the feed-forward blocks without experts of a
+    mixture of experts, `shared_feed_forward` is the width of what each token takes in the others.
+    Attention is latent (MLA) where `kv_latent` is positive; its queries are projected at once where `query_latent` is 0.
+    """
+
+    layers: Dimensionless
+    hidden: Dimensionless
+    query_heads: Dimensionless
+    kv_heads: Dimensionless
+    head_dim: Dimensionless
+    vocabulary: Dimensionless
+    feed_forward: Dimensionless = 0.0
+    feed_forward_layers: Dimensionless = 0.0
+    feed_forward_matrices: Dimensionless = 3.0
+    expert_feed_forward: Dimensionless = 0.0
+    experts: Dimensionless = 0.0
+    active_experts: Dimensionless = 0.0
+    shared_feed_forward: Dimensionless = 0.0
+    dense_layers: Dimensionless = 0.0
+    tied_embeddings: Dimensionless = 0.0
+    attention_gate: Dimensionless = 0.0
+    kv_latent: Dimensionless = 0.0
+    rope_dim: Dimensionless = 0.0
+    query_latent: Dimensionless = 0.0
+    nope_dim: Dimensionless = 0.0
+    value_dim: Dimensionless = 0.0
+    sliding_layers: Dimensionless = 0.0
+    sliding_window: Tokens = 0.0
+    linear_layers: Dimensionless = 0.0
+    linear_state: Dimensionless = 0.0
+    linear_parameters: Parameters = 0.0
 
 
 @spec
@@ -131,6 +173,15 @@ class BusyPower:
     idle: Watts
     nominal: Watts
     compute_time: Seconds = 0.0
+
+
+@spec
+class UtilizationPower:
+    """Board power against shares of peak bandwidth and of peak 16-bit arithmetic."""
+
+    idle: Watts
+    memory: Watts
+    compute: Watts
 
 
 @spec

@@ -30,6 +30,7 @@ DollarsPerSecond = Annotated[Scalar, "USD/s"]
 DollarsPerToken = Annotated[Scalar, "USD/tok"]
 Flops = Annotated[Scalar, "FLOP"]
 FlopsPerSecond = Annotated[Scalar, "FLOP/s"]
+FlopsPerToken = Annotated[Scalar, "FLOP/tok"]
 Instances = Annotated[Scalar, "instance"]
 Parameters = Annotated[Scalar, "param"]
 Requests = Annotated[Scalar, "req"]
@@ -44,7 +45,11 @@ Watts = Annotated[Scalar, "W"]
 
 DimensionlessAxis = Annotated[Scalar, "1", MANY]
 BytesAxis = Annotated[Scalar, "B", MANY]
+SecondsAxis = Annotated[Scalar, "s", MANY]
+SequencesAxis = Annotated[Scalar, "seq", MANY]
 TokensAxis = Annotated[Scalar, "tok", MANY]
+TokensPerSecondAxis = Annotated[Scalar, "tok/s", MANY]
+WattsAxis = Annotated[Scalar, "W", MANY]
 
 
 def units_of(owner: Callable | type) -> dict[str, str | None]:
