@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from tokwatt.cli import COMMANDS, LLM
+from tokwatt.cli_measured import COMMANDS as MEASURED
 from tokwatt.records import ParameterError, StoreError
 
 app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True)
-for command in COMMANDS:
+for command in (*COMMANDS, *MEASURED):
     app.command()(command)
 app.add_typer(LLM, name="llm")
 
@@ -24,10 +25,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, cases, catalogue, plotting, studies, study, tables
+    from tokwatt import audit, calibrated, cases, catalogue, plotting, studies, study, tables
 
     catalogue.load(params)
-    for module in (cases, studies, tables, plotting, audit, study):
+    for module in (cases, calibrated, studies, tables, plotting, audit, study):
         module.check(params)
 
 
@@ -77,19 +78,6 @@ def validation(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     from tokwatt import validation
 
     validation.write(grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def calibrate(
-    table: Annotated[Path, typer.Argument(help="All runs: a CSV, or the folder of ML.ENERGY's gated data set.")],
-    params: Params = PARAMS,
-    out: Annotated[Path | None, typer.Option(help="File to write; PARAMS/calibrated.yaml where not given.")] = None,
-) -> None:
-    """Fit the serving step and board power to measured runs, hold every LLM out in turn, and write what comes out."""
-    from tokwatt import calibrated
-    from tokwatt.params import Parameters
-
-    calibrated.write(calibrated.calibrate(Parameters(params), table), out or params / "calibrated.yaml")
 
 
 def main() -> None:

@@ -87,6 +87,40 @@ class Calibrated:
         section = self.section.child("errors")
         return {name: section.child(name).specs(Errors) for name in section.raw}
 
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Predictions of runs with the ends of their intervals, each by parameters that did not see its LLM.
+
+        Args:
+            rows: runs as `measured.Measured.runs` has them, without what is measured; `prompt` where it is known.
+
+        Returns:
+            For each quantity its prediction, and in `NAME_low` and `NAME_high` what holds 90 % of held-out runs like it.
+        """
+        predicted = calibration.held_out_predictions(self.model, rows, self.model.prepare(rows), self.held_out, self.fitted)
+        kinds = interval_kinds(calibration.kinds(self.model.parameters, rows.llm))
+        width = self.half_widths.loc[[cell(*each) for each in zip(rows.gpu, kinds, strict=True)]]
+        columns = {}
+        for name in QUANTITIES:
+            middle, factor = getattr(predicted, name), np.exp(width[name].to_numpy())
+            columns |= {name: middle, f"{name}_low": middle / factor, f"{name}_high": middle * factor}
+        return pd.DataFrame(columns, rows.index)
+
+    def score(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """How far predictions of runs are off, by GPU and kind of LLM: median errors, and the share within intervals.
+
+        Args:
+            rows: runs as `measured.Measured.read` has them; of LLMs that the calibration saw, each is predicted without its own.
+        """
+        predicted, measured = self.predict(rows), calibration.observed(rows)
+        cells = [cell(*each) for each in zip(rows.gpu, calibration.kinds(self.model.parameters, rows.llm), strict=True)]
+        found = pd.DataFrame({"runs": 1.0}, rows.index).groupby(cells).sum()
+        for name in QUANTITIES:
+            actual = getattr(measured, name)
+            found[name] = (predicted[name] / actual - 1).abs().groupby(cells).median()
+            inside = (predicted[f"{name}_low"] <= actual) & (actual <= predicted[f"{name}_high"])
+            found[f"{name}_inside"] = inside.groupby(cells).mean()
+        return found
+
     def _cells(self, name: str) -> pd.DataFrame:
         section = self.section.child(name)
         found = {cell: section.quantity(cell, DimensionlessAxis) for cell in section.raw}
@@ -100,11 +134,21 @@ class Calibrated:
         section = self.section.child(name)
         parts = {part: section.child(part) for part in ("step", "layer_overhead", "prompts")}
         values = [_numbers(parts[each.part], each.name, each.unit, count) for each in self.model.names]
+        none = np.zeros(max(1, count))
         boards = [
-            [_numbers(section.child("boards").child(gpu), term, "1", count) if term in board.terms else np.zeros(max(1, count)) for term in TERMS]
+            [_numbers(section.child("boards").child(gpu), term, "1", count) if term in board.terms else none for term in TERMS]
             for gpu, board in self.model.boards.items()
         ]
         return [Fitted(*each) for each in zip(np.array(values).T, np.moveaxis(np.array(boards), -1, 0), strict=True)]
+
+
+def check(params: Path) -> None:
+    """Read what is measured and what is calibrated, so that what is wrong comes up now."""
+    calibrated = Calibrated(Parameters(params))
+    for each in (calibrated.model.measured.runs(), calibrated.model.measured.sweep()):
+        calibrated.model.prepare(each.assign(task=calibrated.model.tasks[0], output=1.0))
+    for name in ("fitted", "bounds", "held_out", "half_widths", "coverage", "errors"):
+        getattr(calibrated, name)
 
 
 def _numbers(section: Section, name: str, unit: str, count: int) -> np.ndarray:
@@ -137,7 +181,7 @@ def calibrate(parameters: Parameters, path: Path) -> dict[str, Any]:
         What `params/calibrated.yaml` holds.
     """
     model = Model(parameters)
-    rows, unknown = model.measured.read(path)
+    rows, _ = model.measured.read(path)
     rows = rows[rows.gpu.isin(model.gpus)].reset_index(drop=True)
     data = model.data(rows)
     fitted, fits = model.fit(data), calibration.held_out(model, data)
@@ -147,15 +191,13 @@ def calibrate(parameters: Parameters, path: Path) -> dict[str, Any]:
     kinds = pd.Series(interval_kinds(found), rows.index)
     errors = {
         "in_sample": calibration.logarithmic_errors(rows, model.predict(fitted, data.prepared)),
-        "held_out": calibration.logarithmic_errors(
-            rows, calibration.held_out_predictions(model, rows, data.prepared, fits, fitted)
-        ),
+        "held_out": calibration.logarithmic_errors(rows, calibration.held_out_predictions(model, rows, data.prepared, fits, fitted)),
     }
     inside = calibration.coverage(model, data, fits, kinds)
     groups = inside.groupby(rows.gpu.str.cat(kinds, "-"))
     widths = calibration.half_widths(model, rows, errors["held_out"], kinds)
     return {
-        "source": f"least squares over the {len(rows)} runs of ML.ENERGY v3 (ml-energy/leaderboard) on {' and '.join(model.gpus)}; made by `tokwatt calibrate`",
+        "source": f"least squares over {len(rows)} runs of ML.ENERGY v3 (ml-energy/leaderboard); made by `tokwatt calibrate`",
         "quality": "calibrated",
         "table": {"runs": len(rows), "digest": digest(rows)},
         "quantities": list(QUANTITIES),
@@ -164,7 +206,7 @@ def calibrate(parameters: Parameters, path: Path) -> dict[str, Any]:
         "high": _tree(model, [high]),
         "held_out": {"llms": list(fits)} | _tree(model, list(fits.values()), many=True),
         "half_widths": {cell(*name): _quantity(values, "1") for name, values in zip(widths.index, widths.to_numpy(), strict=True)},
-        "coverage": {str(name): _quantity(own.mean().to_numpy(), "1") for name, own in groups} | {"all": _quantity(inside.mean().to_numpy(), "1")},
+        "coverage": {str(name): _quantity(own.mean().to_numpy(), "1") for name, own in [*groups, ("all", inside)]},
         "errors": {name: _errors(rows, pd.Series(found), own) for name, own in errors.items()},
     }
 

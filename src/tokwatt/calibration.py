@@ -6,8 +6,8 @@ are conformal: a quantile of what was missed on held-out LLMs, its coverage coun
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import combinations
-from typing import Any, NamedTuple
+from itertools import chain, combinations
+from typing import Any, NamedTuple, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,8 @@ from tokwatt import serving_step
 from tokwatt.grid import stacked
 from tokwatt.measured import Measured
 from tokwatt.params import Parameters
-from tokwatt.serving_step import BoardParameters, Prediction, Steps, StepParameters, Work
+from tokwatt.records import Section
+from tokwatt.serving_step import BoardParameters, Prediction, StepParameters, Steps, Work
 from tokwatt.units import BytesPerSecond, Dimensionless, Tokens, units_of
 
 QUANTITIES = Prediction._fields
@@ -92,49 +93,58 @@ class Model:
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters, self.measured = parameters, Measured(parameters)
-        section = parameters.section("calibration").only("source", "quality", "fixed", "start", "spread", "prompts", "gpus", "requantized", "fit")
-        units = {name: unit for name, unit in units_of(StepParameters).items() if unit}
-        free = {name: unit for name, unit in units.items() if name not in section.child("fixed").raw}
-        shared = {name: unit for name, unit in free.items() if name != "layer_overhead"}
-        hints = StepParameters.__annotations__
-        self.fixed = section.child("fixed").bind({name: hints[name] for name in units if name not in free})
-        start = section.child("start").bind({name: hints[name] for name in free})
-        spread = section.child("spread").bind({name: Dimensionless for name in free})
-        prompts = section.child("prompts").specs(Prompt)
+        section = parameters.section("calibration").only(
+            "source", "quality", "fixed", "start", "spread", "prompts", "gpus", "requantized", "fit"
+        )
+        hints = get_type_hints(StepParameters, include_extras=True)
+        fixed = section.child("fixed")
+        free = [name for name in hints if name not in fixed.raw]
+        shared = [name for name in free if name != "layer_overhead"]
+        self.fixed = fixed.bind({name: hint for name, hint in hints.items() if name not in free})
         self.boards = section.child("gpus").specs(Board)
         self.requantized = tuple(section.convert(_Requantized).requantized)
         self.weighing = section.child("fit").spec(Weighing)
+        prompts = section.child("prompts").specs(Prompt)
         self.gpus, self.tasks = list(self.boards), list(prompts)
-        for name in [*self.gpus, *self.tasks]:
-            part, known = ("gpus", parameters.gpus) if name in self.gpus else ("prompts", self.measured.tasks)
-            section.child(part).pick("", name, known)
-        for gpu, board in self.boards.items():
-            for term in board.terms:
-                section.child("gpus").child(gpu).pick("terms", term, dict.fromkeys(TERMS))
+        self._check(section)
+        units = units_of(StepParameters)
         self.names = [
-            *(Name("step", name, unit) for name, unit in shared.items()),
+            *(Name("step", name, str(units[name])) for name in shared),
             *(Name("layer_overhead", gpu, "s") for gpu in self.gpus),
             *(Name("prompts", task, "tok") for task in self.tasks),
         ]
-        self.start = np.array([*(start[name] for name in shared), *[start["layer_overhead"]] * len(self.gpus), *(prompts[task].prompt for task in self.tasks)])
-        self.spread = np.array(
-            [*(spread[name] for name in shared), *[spread["layer_overhead"]] * len(self.gpus), *(prompts[task].spread for task in self.tasks)]
-        )
+        start = section.child("start").bind({name: hints[name] for name in free})
+        spread = section.child("spread").bind(dict.fromkeys(free, Dimensionless))
+        columns = [shared, ["layer_overhead"] * len(self.gpus)]
+        self.start = np.array([*(start[name] for name in chain(*columns)), *(each.prompt for each in prompts.values())])
+        self.spread = np.array([*(spread[name] for name in chain(*columns)), *(each.spread for each in prompts.values())])
         self._residuals: Callable = jax.jit(self._residuals_at)
         self._jacobian: Callable = jax.jit(jax.jacfwd(self._residuals_at))
         self._steps: Callable = jax.jit(self.steps)
 
+    def _check(self, section: Section) -> None:
+        """Refuse a GPU, task or term of power that nobody knows."""
+        for gpu, board in self.boards.items():
+            section.child("gpus").pick(gpu, gpu, self.parameters.gpus)
+            for term in board.terms:
+                section.child("gpus").child(gpu).pick("terms", term, dict.fromkeys(TERMS))
+        for task in self.tasks:
+            section.child("prompts").pick(task, task, self.measured.tasks)
+
     def prepare(self, rows: pd.DataFrame) -> Prepared:
-        """Rows as arrays; their GPUs must be among those that are calibrated."""
+        """Rows as arrays; their GPUs must be among those that are calibrated. A column `prompt` goes before a task's own."""
         keys = ["llm", "gpu", "precision", "task", "gpus", "expert_parallel"]
         alike = rows.groupby(keys, sort=False)
         number = alike.ngroup().to_numpy()
         each = stacked({str(key): self._work(*key) for key in alike.groups})
         own = jax.tree.map(lambda leaf: leaf[number], each)
+        given = rows["prompt"].to_numpy(float) if "prompt" in rows else np.full(len(rows), np.nan)
+        prompt = jnp.where(np.isnan(given), own.prompt, given)
+        task = np.array([self._prompt(task) for task in rows.task])
         return Prepared(
-            replace(own, batch=jnp.asarray(rows.batch.to_numpy()), output=jnp.asarray(rows.output.to_numpy())),
+            replace(own, batch=jnp.asarray(rows.batch.to_numpy(float)), output=jnp.asarray(rows.output.to_numpy(float)), prompt=prompt),
             np.array([self.gpus.index(gpu) for gpu in rows.gpu]),
-            np.array([self._prompt(task) for task in rows.task]),
+            np.where(np.isnan(given), task, -1),
         )
 
     def _work(self, llm: str, gpu: str, precision: str, task: str, gpus: float, expert_parallel: float) -> Work:
@@ -161,7 +171,11 @@ class Model:
     def steps(self, values: Any, prepared: Prepared) -> Steps:
         """Steps of rows, shape (row,) each, by parameters of steps, shape (parameter,)."""
         work, shared, layer_overhead = self._applied(values, prepared)
-        return jax.vmap(lambda work, overhead: serving_step.serving_steps(work, StepParameters(layer_overhead=overhead, **shared)))(work, layer_overhead)
+
+        def step(work: Work, overhead: Any) -> Steps:
+            return serving_step.serving_steps(work, StepParameters(layer_overhead=overhead, **shared))
+
+        return jax.vmap(step)(work, layer_overhead)
 
     def prompts(self, values: Any, prepared: Prepared) -> Any:
         """Tokens of prompts of rows, shape (row,): a task's own, or the calibrated ones."""
@@ -182,10 +196,11 @@ class Model:
         """What batches do that only decode, without the cost of each sequence that the benchmark's own server has."""
         work, shared, layer_overhead = self._applied(fitted.values, prepared)
         shared["sequence_overhead"] = 0.0
-        steps = jax.vmap(
-            lambda work, overhead, held: serving_step.decoding_steps(work, StepParameters(layer_overhead=overhead, **shared), held)
-        )(work, layer_overhead, jnp.asarray(residents))
-        return self._prediction(fitted, prepared, steps)
+
+        def step(work: Work, overhead: Any, held: Any) -> Steps:
+            return serving_step.decoding_steps(work, StepParameters(layer_overhead=overhead, **shared), held)
+
+        return self._prediction(fitted, prepared, jax.vmap(step)(work, layer_overhead, jnp.asarray(residents)))
 
     def _prediction(self, fitted: Fitted, prepared: Prepared, steps: Steps) -> Prediction:
         boards = BoardParameters(**dict(zip(TERMS, jnp.asarray(fitted.boards)[prepared.gpu].T, strict=True)))

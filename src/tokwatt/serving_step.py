@@ -59,8 +59,11 @@ class StepParameters:
 
 @spec
 class BoardParameters:
-    """Power of a board as shares of TDP; `expert_layers` is what a hundred layers of experts add, `shared` what is saved
-    where several GPUs share a step, `requantized` what rescaled 8-bit blocks add."""
+    """Power of a board as shares of TDP.
+
+    `expert_layers` is what a hundred layers of experts add, `shared` what is saved where several GPUs share a step,
+    `requantized` what rescaled 8-bit blocks add.
+    """
 
     idle: Dimensionless
     memory: Dimensionless
@@ -126,7 +129,7 @@ class Prediction(NamedTuple):
     tokens_per_joule: TokensPerJoule
 
 
-RUN_STATE_WIDTH = 8.0
+STATE_WIDTH = 8.0
 """Bytes that a recurrent state moves for each element: 32 bits read and 32 written."""
 
 
@@ -184,7 +187,7 @@ def work(
         cache=architecture.kv_bytes_per_token(llm, 2.0, gpus),
         sliding=architecture.sliding_bytes_per_token(llm, 2.0, gpus),
         window=llm.sliding_window,
-        state=architecture.state_bytes(llm, RUN_STATE_WIDTH, gpus),
+        state=architecture.state_bytes(llm, STATE_WIDTH, gpus),
         batch=batch,
         output=output,
         output_scv=output_scv,
@@ -256,15 +259,15 @@ def forward_pass(work: Work, parameters: StepParameters, admitted: Tokens, resid
     Source: roofline with overheads; `params/calibration.yaml` says what its parameters start from.
     """
     tokens = work.batch + admitted
-    requantized = lambda factor: jnp.where(work.requantized > 0, factor, 1.0)  # noqa: E731
     routed = work.routed * weights.expert_coverage(work.expert_share, tokens)
     ranks = jnp.where(work.expert_parallel > 0, work.gpus, 1.0)
     uneven = busiest_rank(ranks, work.experts, tokens * work.expert_share)
     dense_time = work.dense / (parameters.bandwidth_efficiency * work.bandwidth)
-    expert_efficiency = parameters.expert_efficiency * requantized(parameters.requantized_bandwidth)
+    expert_efficiency = parameters.expert_efficiency * jnp.where(work.requantized > 0, parameters.requantized_bandwidth, 1.0)
     weight_time = dense_time + routed * uneven / (expert_efficiency * work.bandwidth)
     flops = 2 * work.active * tokens
-    compute_time = flops / (parameters.compute_efficiency * requantized(parameters.requantized_compute) * work.rate)
+    compute_efficiency = parameters.compute_efficiency * jnp.where(work.requantized > 0, parameters.requantized_compute, 1.0)
+    compute_time = flops / (compute_efficiency * work.rate)
     kv = work.batch * (residents * work.cache + jnp.minimum(residents, work.window) * work.sliding + work.state)
     kv_time = kv / (parameters.kv_efficiency * work.bandwidth)
     host = parameters.step_overhead + parameters.layer_overhead * work.layers + parameters.expert_layer_overhead * work.expert_layers

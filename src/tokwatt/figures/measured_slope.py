@@ -17,7 +17,8 @@ SLOPE, ERROR = "slope [1]", "slope_error [1]"
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per account and window; slopes of the windows up to 64K and of all stand in each row of an account."""
     sweep = grids["measured_sweep"].sel(curve=list(ACCOUNTS))
-    frame = sweep[["tokens_per_joule"]].to_dataframe().reset_index().rename(columns={"context_window": WINDOW, "tokens_per_joule": EFFICIENCY})
+    frame = sweep[["tokens_per_joule"]].to_dataframe().reset_index()
+    frame = frame.rename(columns={"context_window": WINDOW, "tokens_per_joule": EFFICIENCY})
     for span in sweep.span.values:
         slopes = columns(sweep.sel(span=[span]), "slope", "slope_error").set_index("curve").loc[frame.curve]
         for name in (SLOPE, ERROR):

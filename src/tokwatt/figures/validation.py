@@ -34,7 +34,8 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     for name, key in names.items():
         frame[f"measured_{key}"] = measured.loc[frame.run, name].to_numpy()
     frame = frame.rename(columns={**names, "batch": "batch [seq]", "gpus": "gpus [1]"})
-    return frame[["account", "gpu", "llm", "task", "kind", "gpus [1]", "batch [seq]", *(f"{each}{key}" for key in PANELS for each in ("measured_", ""))]]
+    pairs = [f"{each}{key}" for key in PANELS for each in ("measured_", "")]
+    return frame[["account", "gpu", "llm", "task", "kind", "gpus [1]", "batch [seq]", *pairs]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -57,14 +58,15 @@ def draw(frame: pd.DataFrame) -> Figure:
     looks: list[dict[str, Any]] = [{"color": COLORS[gpu], "marker": "s", "label": gpu} for gpu in ("H100", "B200")]
     looks += [{"color": GREY, "marker": marker, "label": KINDS[kind], "markerfacecolor": "none"} for kind, marker in MARKERS.items()]
     looks += [{"color": "0.6", "marker": "x", "label": "Calibrated, LLM not held out"}]
-    figure.legend(handles=[Line2D([], [], linestyle="", **look) for look in looks], loc="outside lower center", ncols=len(looks), handletextpad=0.2)
+    handles = [Line2D([], [], linestyle="", **look) for look in looks]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(looks), handletextpad=0.2)
     return figure
 
 
 def _scatter(axes: Axes, frame: pd.DataFrame, quantity: str) -> None:
     for (gpu, kind), rows in frame.groupby(["gpu", "kind"], sort=False):
-        look = {"color": COLORS[str(gpu)], "marker": MARKERS[str(kind)], "markerfacecolor": "none", "markersize": 2.6, "markeredgewidth": 0.6}
-        axes.plot(rows[f"measured_{quantity}"], rows[quantity], linestyle="", **look)
+        look: dict[str, Any] = {"color": COLORS[str(gpu)], "marker": MARKERS[str(kind)], "markerfacecolor": "none"}
+        axes.plot(rows[f"measured_{quantity}"], rows[quantity], linestyle="", markersize=2.6, markeredgewidth=0.6, **look)
 
 
 def _frame(axes: Axes, frame: pd.DataFrame, quantity: str) -> None:
@@ -79,5 +81,3 @@ def _frame(axes: Axes, frame: pd.DataFrame, quantity: str) -> None:
         axes.set_yticks(ticks, [str(tick) for tick in ticks])
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_formatter(NullFormatter())
-
-

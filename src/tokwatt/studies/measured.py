@@ -66,9 +66,8 @@ def runs(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> xr
         "parameters": ("run", _parameters(catalogue, rows.llm), grid.describe("parameters_of_the_llm", "param")),
         "fitted": ("run", rows.llm.isin(calibrated.held_out).to_numpy(), grid.describe("whether_the_calibration_saw_the_run", None)),
     }
-    values = {
-        name: (("account", "run"), [getattr(each, name) for each in found.values()], grid.describe(LONG[name], UNITS[name])) for name in QUANTITIES
-    }
+    described = {name: grid.describe(LONG[name], UNITS[name]) for name in QUANTITIES}
+    values = {name: (("account", "run"), [getattr(each, name) for each in found.values()], described[name]) for name in QUANTITIES}
     half = {
         f"{name}_half_width": ("run", widths[name].to_numpy(), grid.describe(f"half_width_of_the_interval_of_log_{name}", "1"))
         for name in QUANTITIES
@@ -85,10 +84,13 @@ def errors(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> 
     rows, found = _accounts(catalogue, layout)
     machine = rows.gpu.str.cat(rows.llm, " ")
     cells = sorted(machine.unique(), key=lambda each: (each.split()[0] != "H100", each))
-    measured = found[MEASURED]
+    measured, counts = found[MEASURED], [[float((machine == each).sum())] * len(ACCOUNTS) for each in cells]
     dataset = xr.Dataset(
-        {"runs": (("machine", "account"), [[float((machine == each).sum())] * len(ACCOUNTS) for each in cells], grid.describe("runs", "1"))},
-        {"machine": ("machine", cells, grid.describe("gpu_and_llm", None)), "account": ("account", list(ACCOUNTS), grid.describe("account", None))},
+        {"runs": (("machine", "account"), counts, grid.describe("runs", "1"))},
+        {
+            "machine": ("machine", cells, grid.describe("gpu_and_llm", None)),
+            "account": ("account", list(ACCOUNTS), grid.describe("account", None)),
+        },
     )
     for name in QUANTITIES:
         relative = {each: pd.Series(getattr(found[each], name) / getattr(measured, name) - 1) for each in ACCOUNTS}
@@ -128,7 +130,8 @@ def calibrated_errors(catalogue: Catalogue, targets: dict[str, Target], sweep_ta
     dataset["half_width"] = (("interval", "quantity"), calibrated.half_widths.to_numpy(), grid.describe("half_width_of_log", "1"))
     inside = calibrated.coverage.loc[calibrated.half_widths.index]
     dataset["coverage"] = (("interval", "quantity"), inside.to_numpy(), grid.describe("share_of_held_out_runs_inside", "1"))
-    dataset["coverage_of_all"] = ("quantity", calibrated.coverage.loc["all"].to_numpy(), grid.describe("share_of_held_out_runs_inside", "1"))
+    every = calibrated.coverage.loc["all"].to_numpy()
+    dataset["coverage_of_all"] = ("quantity", every, grid.describe("share_of_held_out_runs_inside", "1"))
     reached = []
     for target in targets.values():
         section.pick("targets", target.cell, calibrated.errors[HELD_OUT])
@@ -137,7 +140,8 @@ def calibrated_errors(catalogue: Catalogue, targets: dict[str, Target], sweep_ta
     dataset["at_most"] = ("target", [float(each.at_most) for each in targets.values()], grid.describe("largest_error_wanted", "1"))
     dataset["reached"] = ("target", reached, grid.describe("median_error_of_held_out_llms", "1"))
     for name in ("quantity", "cell"):
-        dataset[f"{name}_of_target"] = ("target", [getattr(each, name) for each in targets.values()], grid.describe(f"{name}_of_the_target", None))
+        asked = [getattr(each, name) for each in targets.values()]
+        dataset[f"{name}_of_target"] = ("target", asked, grid.describe(f"{name}_of_the_target", None))
     dataset["sweep_at_most"] = ((), float(sweep_target), grid.describe("largest_error_of_the_sweep_wanted", "1"))
     return dataset
 
@@ -173,15 +177,16 @@ def sweep(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], prof
     own = replace(subject, profile=catalogue.profiles[profile], logistic=catalogue.profiles[profile].power)
     at = partial(_points, constants=names.constants, ratio=np.zeros(len(rows)))
     paper = replace(names.presets[PAPER], basis="instance")
-    projected = [account.point(paper, own, names.constants, window) for window in windows]
+    subjects = grid.stacked(dict.fromkeys(map(str, windows), subject))
+    full = jax.vmap(lambda window: account.point(paper, own, names.constants, window))(jnp.asarray(windows))
+    projected = _seen(full, rows.gpus.to_numpy())
     found = {
         MEASURED: measured,
-        PAPER: Prediction(*np.array([(each.iteration_latency, each.throughput, each.power, each.tokens_per_joule) for each in projected]).T),
-        CONSISTENT: at(names.presets[CONSISTENT], grid.stacked(dict.fromkeys(map(str, windows), subject)), batch=batch, length=residents),
+        PAPER: projected,
+        CONSISTENT: at(names.presets[CONSISTENT], subjects, batch=batch, length=residents),
         IN_SAMPLE: model.predict_decoding(calibrated.fitted, prepared, residents),
         HELD_OUT: model.predict_decoding(calibrated.held_out[llm], prepared, residents),
     }
-    found[PAPER] = found[PAPER]._replace(power=found[PAPER].power / rows.gpus.to_numpy())
     efficiency = {name: each.tokens_per_joule for name, each in found.items()}
     efficiency["law"] = measured.tokens_per_joule[0] * windows[0] / windows
     spans = {"up to 64K": windows <= 65536, "all": windows > 0}
@@ -205,9 +210,7 @@ def sweep(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], prof
     return dataset
 
 
-def ratios(
-    catalogue: Catalogue, layout: Annotated[Serving, In("servings")], pairs: dict[str, Pair], batch: SequencesAxis
-) -> xr.Dataset:
+def ratios(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], pairs: dict[str, Pair], batch: SequencesAxis) -> xr.Dataset:
     """Tokens per joule of one series over another's at equal batch, over pair x account x batch.
 
     Between runs both are interpolated on logarithmic scales; NaN beyond the batches that both were measured at.
@@ -268,8 +271,13 @@ def _points(
         return account.point(assumed, subject, constants, length, 1.0, ratio, batch)
 
     found = jax.jit(jax.vmap(point))(subjects, *(jnp.asarray(each) for each in (batch, length, ratio)))
-    power = found.power / subjects.serving.tensor_parallel
-    return Prediction(*(np.asarray(each) for each in (found.iteration_latency, found.throughput, power, found.tokens_per_joule)))
+    return _seen(found, subjects.serving.tensor_parallel)
+
+
+def _seen(point: account.Point, gpus: Any) -> Prediction:
+    """Points on the basis of instances, with the power of one GPU."""
+    found = point.iteration_latency, point.throughput, point.power / gpus, point.tokens_per_joule
+    return Prediction(*(np.asarray(each) for each in found))
 
 
 def _subject(catalogue: Catalogue, layout: Serving, gpu: str, llm: str, precision: str, gpus: float) -> Subject:
