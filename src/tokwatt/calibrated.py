@@ -99,11 +99,12 @@ class Calibrated:
         predicted = calibration.held_out_predictions(self.model, rows, self.model.prepare(rows), self.held_out, self.fitted)
         kinds = interval_kinds(calibration.kinds(self.model.parameters, rows.llm))
         width = self.half_widths.loc[[cell(*each) for each in zip(rows.gpu, kinds, strict=True)]]
-        columns = {}
+        columns: dict[str, np.ndarray] = {}
         for name in QUANTITIES:
             middle, factor = getattr(predicted, name), np.exp(width[name].to_numpy())
             columns |= {name: middle, f"{name}_low": middle / factor, f"{name}_high": middle * factor}
-        return pd.DataFrame(columns, rows.index)
+        tdp = np.array([self.model.parameters.gpus[gpu].tdp for gpu in rows.gpu])
+        return pd.DataFrame(columns | {"power_high": np.minimum(columns["power_high"], tdp)}, rows.index)
 
     def score(self, rows: pd.DataFrame) -> pd.DataFrame:
         """How far predictions of runs are off, by GPU and kind of LLM: median errors, and the share within intervals.

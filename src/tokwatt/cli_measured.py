@@ -35,15 +35,19 @@ def predict(
     calibrated = Calibrated(parameters)
     asked = {"gpu": gpu, "llm": llm, "precision": precision}
     options = Section(params, asked, key="option")
-    for name, known in (("gpu", calibrated.model.boards), ("llm", parameters.architectures), ("precision", calibrated.model.measured.precisions)):
-        options.pick(name, asked[name], known)
-    numbers = {"gpus": gpus, "expert_parallel": expert_parallel, "batch": batch, "output": output, "prompt": prompt}
-    row = pd.DataFrame([{**asked, "task": calibrated.model.tasks[0], **{name: float(value) for name, value in numbers.items()}}])
+    known = {"gpu": calibrated.model.boards, "llm": parameters.architectures, "precision": calibrated.model.measured.precisions}
+    for name, value in asked.items():
+        options.pick(name, value, known[name])
+    given = {"gpus": gpus, "expert_parallel": expert_parallel, "batch": batch, "output": output, "prompt": prompt}
+    row = pd.DataFrame([{**asked, "task": calibrated.model.tasks[0], **{name: float(value) for name, value in given.items()}}])
     found = calibrated.predict(row).iloc[0]
     units = dict(zip(QUANTITIES, ("s", "tok/s", "W", "tok/J"), strict=True))
-    shown = float if as_json else _number
-    columns = {"value": "", "low": "_low", "high": "_high"}
-    _show([{"quantity": f"{name} [{unit}]"} | {key: shown(found[name + end]) for key, end in columns.items()} for name, unit in units.items()], as_json)
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    rows = []
+    for name, unit in units.items():
+        numbers = {key: float(found[name + end]) for key, end in ends.items()}
+        rows.append({"quantity": f"{name} [{unit}]", **(numbers if as_json else {key: _number(value) for key, value in numbers.items()})})
+    _show(rows, as_json)
 
 
 def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:

@@ -143,7 +143,7 @@ def _targets(runs: xr.Dataset, targets: xr.Dataset, sweep: xr.Dataset) -> pd.Dat
         gpu, kind = str(one.cell_of_target.item()).split("-")
         own = ((runs.gpu == gpu) | (gpu == "all")) & ((runs.kind == kind) | (kind == "all"))
         quantity = str(one.quantity_of_target.item())
-        error = np.abs(runs[quantity] / runs[quantity].sel(account="measured") - 1).sel(run=own).median("run")
+        error = abs(runs[quantity] / runs[quantity].sel(account="measured") - 1).sel(run=own).median("run")
         what = f"{QUANTITIES[quantity]}, {gpu if gpu != 'all' else 'both GPUs'}, {kind if kind != 'all' else 'all LLMs'}"
         others = [float(error.sel(account=each)) for each in ("paper", "consistent")]
         rows.append([what, *others, float(one.at_most), float(one.reached)])
