@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tokwatt import architecture, serving_step
 from tokwatt.calibrated import Calibrated
+from tokwatt.calibration import TERMS
 from tokwatt.params import Parameters
 from tokwatt.serving_step import BoardParameters, StepParameters, Work
 

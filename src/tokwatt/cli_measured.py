@@ -1,7 +1,7 @@
 """What a user asks of the calibration: a prediction with its interval, a score against own measurements, a new fit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,7 +35,11 @@ def predict(
     calibrated = Calibrated(parameters)
     asked = {"gpu": gpu, "llm": llm, "precision": precision}
     options = Section(params, asked, key="option")
-    known = {"gpu": calibrated.model.boards, "llm": parameters.architectures, "precision": calibrated.model.measured.precisions}
+    known: dict[str, Any] = {
+        "gpu": calibrated.model.boards,
+        "llm": parameters.architectures,
+        "precision": calibrated.model.measured.precisions,
+    }
     for name, value in asked.items():
         options.pick(name, value, known[name])
     given = {"gpus": gpus, "expert_parallel": expert_parallel, "batch": batch, "output": output, "prompt": prompt}
