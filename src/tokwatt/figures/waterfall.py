@@ -17,7 +17,7 @@ BEFORE, AFTER = "before [1]", "after [1]"
 SMALL = 0.02
 """Corrections of less than this are drawn together."""
 ACROSS = 3
-STEPS = {0.3: [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8], 0.7: [1, 1.5, 2, 3, 4, 6, 8], 1.6: [1, 2, 5], np.inf: [1, 3]}
+STEPS: dict[float, list[float]] = {0.3: [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8], 0.7: [1, 1.5, 2, 3, 4, 6, 8], 1.6: [1, 2, 5], np.inf: [1, 3]}
 """Ticks in a decade, by the decades that a panel's values span."""
 LOOKS: dict[str, dict[str, Any]] = {
     "lowers": {"facecolor": "#E69F00", "hatch": "//////"},

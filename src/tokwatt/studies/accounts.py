@@ -54,13 +54,14 @@ def waterfall(catalogue: Catalogue) -> xr.Dataset:
         return Correction(value, value / known.value(wanted, before), alone)
 
     table = grid.tabulate(corrected, headline=list(known.headlines), correction=[AS_PUBLISHED, REPLAYED, *known.order])
-    about = {
-        "claim": ("headline", [headline.claim for headline in known.headlines.values()]),
-        "unit": ("headline", ["1" if headline.over else "tok/W" for headline in known.headlines.values()]),
-    }
-    chosen = [*[""] * 2, *(consistent[name] for name in known.order)]
-    called = ["published", "not rounded in print", *(known.labels[name] for name in known.order)]
-    return table.assign_coords(**about, alternative=("correction", chosen), label=("correction", called))
+    return table.assign_coords(
+        {
+            "claim": ("headline", [headline.claim for headline in known.headlines.values()]),
+            "unit": ("headline", ["1" if headline.over else "tok/W" for headline in known.headlines.values()]),
+            "alternative": ("correction", [*[""] * 2, *(consistent[name] for name in known.order)]),
+            "label": ("correction", ["published", "not rounded in print", *(known.labels[name] for name in known.order)]),
+        }
+    )
 
 
 def _possible(evaluate: Callable[[], float]) -> float:
