@@ -43,7 +43,7 @@ def predict(
     for name, value in asked.items():
         options.pick(name, value, known[name])
     given = {"gpus": gpus, "expert_parallel": expert_parallel, "batch": batch, "output": output, "prompt": prompt}
-    row = pd.DataFrame([{**asked, "task": calibrated.model.tasks[0], **{name: float(value) for name, value in given.items()}}])
+    row = pd.DataFrame([{**asked, "task": model.tasks[0], **{name: float(value) for name, value in given.items()}}])
     found = calibrated.predict(row).iloc[0]
     units = dict(zip(QUANTITIES, ("s", "tok/s", "W", "tok/J"), strict=True))
     ends = {"value": "", "low": "_low", "high": "_high"}

@@ -95,6 +95,7 @@ def tidy(table: Table, dataset: xr.Dataset) -> Any:
 
 def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
     """The table in Markdown."""
+    names = names | _labels(dataset)
     groups = dataset[table.across].values.tolist() if table.across else [None]
     columns = [(groups[0], column, column.label) for column in table.columns if column.once]
     columns += [
@@ -113,6 +114,14 @@ def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
         lines.append([label(value, names) for value in point] + texts)
     heads = [*(row.replace("_", " ") for row in table.rows), *(head for _, _, head in columns)]
     return f"# {table.title}\n\n" + tabulate(lines, heads, tablefmt="pipe", disable_numparse=True) + "\n"
+
+
+def _labels(dataset: xr.Dataset) -> dict[Any, str]:
+    """Entries that the grid itself has a label for."""
+    if "label" not in dataset.coords:
+        return {}
+    (dimension,) = dataset.label.dims
+    return dict(zip(dataset[dimension].values.tolist(), dataset.label.values.tolist(), strict=True))
 
 
 def label(value: Any, names: dict[Any, str]) -> str:
