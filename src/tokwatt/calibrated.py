@@ -259,18 +259,19 @@ HEADER = """\
 
 def write(found: Mapping[str, Any], path: Path) -> None:
     """Write the records, one quantity a line."""
-    path.write_text(HEADER + "".join(_lines(found, 0)), encoding="utf-8")
+    path.write_text(HEADER + "".join(lines(found, 0)), encoding="utf-8")
 
 
-def _lines(tree: Mapping[str, Any], depth: int) -> list[str]:
-    lines = []
+def lines(tree: Mapping[str, Any], depth: int) -> list[str]:
+    """A tree of records as YAML, one quantity a line."""
+    found = []
     for key, value in tree.items():
         start = "  " * depth + f"{key}:"
         if isinstance(value, dict) and "value" not in value and not _flat(value):
-            lines += [f"{start}\n", *_lines(value, depth + 1)]
+            found += [f"{start}\n", *lines(value, depth + 1)]
         else:
-            lines.append(f"{start} {_flow(value)}\n")
-    return lines
+            found.append(f"{start} {_flow(value)}\n")
+    return found
 
 
 def _flat(tree: Mapping[str, Any]) -> bool:

@@ -35,10 +35,11 @@ def predict(
     calibrated = Calibrated(parameters)
     asked = {"gpu": gpu, "llm": llm, "precision": precision}
     options = Section(params, asked, key="option")
+    model = calibrated.model
     known: dict[str, Any] = {
-        "gpu": calibrated.model.boards,
+        "gpu": model.boards,
         "llm": parameters.architectures,
-        "precision": calibrated.model.measured.precisions,
+        "precision": model.measured.precisions,
     }
     for name, value in asked.items():
         options.pick(name, value, known[name])
@@ -81,4 +82,16 @@ def calibrate(
     calibrated.write(calibrated.calibrate(Parameters(params), table), out or params / "calibrated.yaml")
 
 
-COMMANDS = (predict, score, calibrate)
+def kernels(
+    params: Params = PARAMS,
+    out: Annotated[Path | None, typer.Option(help="File to write; PARAMS/kernels.yaml where not given.")] = None,
+) -> None:
+    """Tabulate steps by NVIDIA's measured kernels (needs the extra `kernels`)."""
+    from tokwatt import kernels
+    from tokwatt.params import Parameters
+
+    text = kernels.written(kernels.tabulate(Parameters(params)))
+    (out or params / "kernels.yaml").write_text(text, encoding="utf-8")
+
+
+COMMANDS = (predict, score, calibrate, kernels)
