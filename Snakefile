@@ -174,7 +174,7 @@ rule validation:
     input:
         expand(
             "results/grids/measured_{grid}.nc",
-            grid=["runs", "errors", "targets", "parameters", "sweep"],
+            grid=["runs", "errors", "targets", "parameters", "sweep", "kernels"],
         ),
         code=f"{CODE}/validation.py",
     output:

@@ -192,15 +192,28 @@ class Model:
         """What rows do, shape (row,) each."""
         return self._prediction(fitted, prepared, self._steps(fitted.values, prepared))
 
-    def predict_decoding(self, fitted: Fitted, prepared: Prepared, residents: np.ndarray) -> Prediction:
-        """What batches do that only decode, without the cost of each sequence that the benchmark's own server has."""
+    def predict_decoding(self, fitted: Fitted, prepared: Prepared, residents: np.ndarray, latency: np.ndarray | None = None) -> Prediction:
+        """What batches do that only decode, without the cost of each sequence that the benchmark's own server has.
+
+        Args:
+            fitted: parameters of steps and boards.
+            prepared: the batches.
+            residents: tokens that each sequence holds, shape (row,).
+            latency: time of a step from elsewhere, shape (row,); power then follows from it.
+
+        Returns:
+            The prediction.
+        """
         work, shared, layer_overhead = self._applied(fitted.values, prepared)
         shared["sequence_overhead"] = 0.0
 
         def step(work: Work, overhead: Any, held: Any) -> Steps:
             return serving_step.decoding_steps(work, StepParameters(layer_overhead=overhead, **shared), held)
 
-        return self._prediction(fitted, prepared, jax.vmap(step)(work, layer_overhead, jnp.asarray(residents)))
+        steps = jax.vmap(step)(work, layer_overhead, jnp.asarray(residents))
+        if latency is not None:
+            steps = steps._replace(median_latency=jnp.asarray(latency), mean_latency=jnp.asarray(latency))
+        return self._prediction(fitted, prepared, steps)
 
     def _prediction(self, fitted: Fitted, prepared: Prepared, steps: Steps) -> Prediction:
         boards = BoardParameters(**dict(zip(TERMS, jnp.asarray(fitted.boards)[prepared.gpu].T, strict=True)))

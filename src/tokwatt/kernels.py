@@ -6,7 +6,7 @@ all-reduce and dispatch to experts; it leaves out what the host adds.
 
 import importlib.metadata
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
+from tokwatt.grid import stacked
 from tokwatt.measured import Measured
 from tokwatt.params import Parameters
 from tokwatt.records import ParameterError, Section
@@ -159,12 +160,16 @@ class Kernels:
             for name, entry in self.entries.items()
         }
 
-    def latency(self, machine: Machine, batch: np.ndarray, length: np.ndarray) -> np.ndarray:
-        """Steps of a machine at batches and lengths, shape (row,) each; NaN where it is not tabulated."""
-        if machine.name not in self.tables:
-            return np.full(len(batch), np.nan)
-        at = jax.vmap(lambda batch, length: step_latency(self.tables[machine.name], batch, length))
-        return np.asarray(at(jnp.asarray(batch, float), jnp.asarray(length, float)))
+    def steps(self, machines: Sequence[Machine], batch: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Steps of machines at batches and lengths, and what they take to send, shape (row,) each; NaN of what is not tabulated."""
+        places = {name: place for place, name in enumerate(self.tables)}
+        place = np.array([places.get(machine.name, -1) for machine in machines])
+        every = jax.tree.map(lambda leaf: leaf[place], stacked(self.tables))
+        known = [np.asarray(fn(every, jnp.asarray(batch, float), jnp.asarray(length, float))) for fn in (_STEPS, _SENDING)]
+        return np.where(place < 0, np.nan, known[0]), np.where(place < 0, np.nan, known[1])
+
+
+_STEPS, _SENDING = (jax.jit(jax.vmap(fn)) for fn in (step_latency, communication_latency))
 
 
 def machine_of(row: Any) -> Machine:

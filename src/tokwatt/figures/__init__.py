@@ -25,6 +25,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "law": {"label": "Slope −1", "color": GREY, "marker": "", "linestyle": ":"},
     "paper": {"label": "The paper", "color": "#0072B2", "marker": "s", "linestyle": (0, (4, 1.2))},
     "consistent": {"label": "Consistent account", "color": "#E69F00", "marker": "^", "linestyle": "-."},
+    "kernels": {"label": "Kernel tables", "color": "#009E73", "marker": "v", "linestyle": (0, (6, 1, 1, 1))},
     "held_out": {"label": "Calibrated, LLM held out", "color": "#D55E00", "marker": "D", "linestyle": (0, (2, 1))},
 }
 """How what was measured and what accounts say of it are named and drawn."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,15 +17,18 @@ from tokwatt.calibrated import Calibrated, cell, interval_kinds
 from tokwatt.calibration import QUANTITIES, Prediction
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue
+from tokwatt.kernels import Kernels, Machine, machine_of
 from tokwatt.marks import In
 from tokwatt.measured import Measured
+from tokwatt.replay.points import Served, roofline_point
 from tokwatt.serving_step import resident_tokens
-from tokwatt.specs import Architecture, Llm, Serving
-from tokwatt.units import Dimensionless, SequencesAxis, Tokens, units_of
+from tokwatt.specs import Architecture, Gpu, Llm, Serving
+from tokwatt.units import Dimensionless, Seconds, SequencesAxis, Tokens, TokensPerJoule, units_of
 
-MEASURED, PAPER, CONSISTENT, IN_SAMPLE, HELD_OUT = "measured", "paper", "consistent", "in_sample", "held_out"
-ACCOUNTS = (PAPER, CONSISTENT, IN_SAMPLE, HELD_OUT)
-"""Predictions: the paper's, the consistent one, and the calibrated one, as fitted to every run and without the LLM of a row."""
+Gpus = Annotated[dict[str, Gpu], In("gpus")]
+MEASURED, PAPER, CONSISTENT, KERNELS, IN_SAMPLE, HELD_OUT = "measured", "paper", "consistent", "kernels", "in_sample", "held_out"
+ACCOUNTS = (PAPER, CONSISTENT, KERNELS, IN_SAMPLE, HELD_OUT)
+"""Predictions: the paper's, the consistent one, that of kernel tables, and the calibrated one, fitted to every run or without an LLM."""
 UNITS = {name: unit for name, unit in units_of(Prediction).items() if unit}
 LONG = {
     "latency": "time_between_two_tokens",
@@ -184,6 +187,7 @@ def sweep(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], prof
         MEASURED: measured,
         PAPER: projected,
         CONSISTENT: at(names.presets[CONSISTENT], subjects, batch=batch, length=residents),
+        KERNELS: model.predict_decoding(calibrated.fitted, prepared, residents, _by_kernels(catalogue, rows, residents)),
         IN_SAMPLE: model.predict_decoding(calibrated.fitted, prepared, residents),
         HELD_OUT: model.predict_decoding(calibrated.held_out[llm], prepared, residents),
     }
@@ -237,6 +241,44 @@ def ratios(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], pai
     )
 
 
+def kernel_bounds(catalogue: Catalogue, gpus: Gpus, served: dict[str, Served], context_window: Tokens) -> xr.Dataset:
+    """Table 2's bound for mixtures of experts, and what measured kernels leave of it without and with what they send.
+
+    Batch, power and basis are the paper's; only the step differs. NaN where there are no kernels of a machine.
+    """
+    point = partial(roofline_point, curve=catalogue.power_fractions, context_window=context_window)
+    bound = grid.sweep(point, served=served, gpu=gpus).rename(served="llm")
+    tables = Kernels(catalogue)
+
+    machines = [
+        Machine(
+            gpu, llm, "fp8" if each.serving.weight_width <= 1 else "bfloat16", int(each.serving.tensor_parallel), int(each.llm.experts > 0)
+        )
+        for llm, each in served.items()
+        for gpu in gpus
+    ]
+    length = np.repeat([float(each.serving.mean_length) for each in served.values()], len(gpus))
+    whole, sent = (each.reshape(bound.concurrency.shape) for each in tables.steps(machines, bound.concurrency.to_numpy().ravel(), length))
+    share = [tables.entries[each.name].measured_share if each.name in tables.entries else np.nan for each in machines]
+    rate = (bound.concurrency / bound.power).to_numpy()
+    found = KernelSteps(rate / (whole - sent), rate / whole, sent, np.reshape(share, sent.shape))
+    table, units = bound[["concurrency", "power", "tokens_per_joule"]], units_of(KernelSteps)
+    table = table.assign({name: (("llm", "gpu"), values, grid.describe(name, units[name])) for name, values in found._asdict().items()})
+    for name in ("tokens_per_joule", "tokens_per_joule_without_sending", "tokens_per_joule_with_sending"):
+        over = (table[name] / table[name].isel(llm=0, drop=True)).assign_attrs(grid.describe(f"{name}_over_that_of_the_first_llm", "1"))
+        table[f"{name}_over_dense"] = over
+    return table
+
+
+class KernelSteps(NamedTuple):
+    """Tokens per joule by kernels, without and with what they send, how long that takes, and what share is measured."""
+
+    tokens_per_joule_without_sending: TokensPerJoule
+    tokens_per_joule_with_sending: TokensPerJoule
+    communication: Seconds
+    measured_share: Dimensionless
+
+
 @lru_cache(maxsize=1)
 def _accounts(catalogue: Catalogue, layout: Serving) -> tuple[pd.DataFrame, dict[str, Prediction]]:
     """Rows of the records, and what each account says of them."""
@@ -257,9 +299,15 @@ def _accounts(catalogue: Catalogue, layout: Serving) -> tuple[pd.DataFrame, dict
         MEASURED: calibration.observed(rows),
         PAPER: Prediction(*(np.where(listed, *both) for both in zip(as_printed, as_published, strict=True))),
         CONSISTENT: at(names.presets[CONSISTENT], subjects),
+        KERNELS: model.predict_decoding(fitted, prepared, residents, _by_kernels(catalogue, rows, residents)),
         IN_SAMPLE: model.predict(fitted, prepared),
         HELD_OUT: calibration.held_out_predictions(model, rows, prepared, calibrated.held_out, fitted),
     }
+
+
+def _by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: np.ndarray) -> np.ndarray:
+    """Steps by the kernels of each row's machine, NaN where there are none."""
+    return Kernels(catalogue).steps([machine_of(row) for row in rows.itertuples()], rows.batch.to_numpy(), residents)[0]
 
 
 def _points(
