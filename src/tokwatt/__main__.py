@@ -25,10 +25,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, calibrated, cases, catalogue, plotting, studies, study, tables
+    from tokwatt import audit, calibrated, cases, catalogue, kernels, plotting, studies, study, tables
 
     catalogue.load(params)
-    for module in (cases, calibrated, studies, tables, plotting, audit, study):
+    for module in (cases, calibrated, kernels, studies, tables, plotting, audit, study):
         module.check(params)
 
 

@@ -121,6 +121,8 @@ class Model:
         self._residuals: Callable = jax.jit(self._residuals_at)
         self._jacobian: Callable = jax.jit(jax.jacfwd(self._residuals_at))
         self._steps: Callable = jax.jit(self.steps)
+        self._decoding: Callable = jax.jit(self._decoding_at)
+        self._predictions: Callable = jax.jit(self._predictions_at)
 
     def _check(self, section: Section) -> None:
         """Refuse a GPU, task or term of power that nobody knows."""
@@ -204,22 +206,27 @@ class Model:
         Returns:
             The prediction.
         """
-        work, shared, layer_overhead = self._applied(fitted.values, prepared)
-        shared["sequence_overhead"] = 0.0
-
-        def step(work: Work, overhead: Any, held: Any) -> Steps:
-            return serving_step.decoding_steps(work, StepParameters(layer_overhead=overhead, **shared), held)
-
-        steps = jax.vmap(step)(work, layer_overhead, jnp.asarray(residents))
+        steps = self._decoding(fitted.values, prepared, residents)
         if latency is not None:
-            steps = steps._replace(median_latency=jnp.asarray(latency), mean_latency=jnp.asarray(latency))
+            steps = steps._replace(median_latency=latency, mean_latency=latency)
         return self._prediction(fitted, prepared, steps)
 
+    def _decoding_at(self, values: Any, prepared: Prepared, residents: Any) -> Steps:
+        work, shared, layer_overhead = self._applied(values, prepared)
+
+        def step(work: Work, overhead: Any, held: Any) -> Steps:
+            own = StepParameters(**shared | {"layer_overhead": overhead, "sequence_overhead": 0.0})
+            return serving_step.decoding_steps(work, own, held)
+
+        return jax.vmap(step)(work, layer_overhead, residents)
+
     def _prediction(self, fitted: Fitted, prepared: Prepared, steps: Steps) -> Prediction:
-        boards = BoardParameters(**dict(zip(TERMS, jnp.asarray(fitted.boards)[prepared.gpu].T, strict=True)))
+        return Prediction(*(np.asarray(values) for values in self._predictions(fitted.boards, prepared, steps)))
+
+    def _predictions_at(self, boards: Any, prepared: Prepared, steps: Steps) -> Prediction:
+        own = BoardParameters(**dict(zip(TERMS, boards[prepared.gpu].T, strict=True)))
         cap = self.weighing.power_cap
-        found = jax.vmap(lambda work, board, steps: serving_step.prediction(work, board, steps, cap))(prepared.work, boards, steps)
-        return Prediction(*(np.asarray(values) for values in found))
+        return jax.vmap(lambda work, board, steps: serving_step.prediction(work, board, steps, cap))(prepared.work, own, steps)
 
     def data(self, rows: pd.DataFrame) -> Data:
         """Rows to fit: runs of one LLM on one GPU count together as a power of their number."""

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ import numpy as np
 from tokwatt.grid import stacked
 from tokwatt.measured import Measured
 from tokwatt.params import Parameters
-from tokwatt.records import ParameterError, Section
+from tokwatt.records import Section
 from tokwatt.specs import spec
 from tokwatt.units import Dimensionless, Seconds, SecondsAxis, Sequences, SequencesAxis, Tokens, TokensAxis
 
@@ -160,11 +161,15 @@ class Kernels:
             for name, entry in self.entries.items()
         }
 
+    @cached_property
+    def _stacked(self) -> Table:
+        return stacked(self.tables)
+
     def steps(self, machines: Sequence[Machine], batch: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Steps of machines at batches and lengths, and what they take to send, shape (row,) each; NaN of what is not tabulated."""
         places = {name: place for place, name in enumerate(self.tables)}
         place = np.array([places.get(machine.name, -1) for machine in machines])
-        every = jax.tree.map(lambda leaf: leaf[place], stacked(self.tables))
+        every = jax.tree.map(lambda leaf: leaf[place], self._stacked)
         known = [np.asarray(fn(every, jnp.asarray(batch, float), jnp.asarray(length, float))) for fn in (_STEPS, _SENDING)]
         return np.where(place < 0, np.nan, known[0]), np.where(place < 0, np.nan, known[1])
 
@@ -238,7 +243,7 @@ def written(found: Mapping[str, Any]) -> str:
     return HEADER + "".join(lines(found, 0))
 
 
-def check(parameters: Parameters) -> None:
+def check(params: Path) -> None:
     """Read every table, so that what is wrong comes up now."""
-    if not Kernels(parameters).tables:
-        raise ParameterError(f"{parameters.folder}/kernels.yaml: machines is empty, wanted at least one.")
+    if not (tables := Kernels(Parameters(params))).tables:
+        raise tables.section.fail("is empty", "at least one machine", "machines")

@@ -1,5 +1,6 @@
 """Studies of what was measured: every account beside it, errors, the sweep over context windows, and ratios of pairs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Annotated, Any, NamedTuple
@@ -96,18 +97,17 @@ def errors(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> 
         },
     )
     for name in QUANTITIES:
-        relative = {each: pd.Series(getattr(found[each], name) / getattr(measured, name) - 1) for each in ACCOUNTS}
+        relative = pd.DataFrame({each: getattr(found[each], name) / getattr(measured, name) - 1 for each in ACCOUNTS})
         for statistic, of in _STATISTICS.items():
-            values = [[float(of(relative[each][machine == one])) for each in ACCOUNTS] for one in cells]
             described = grid.describe(f"{statistic}_relative_error_of_{name}", "1")
-            dataset[f"{name}_{statistic}"] = (("machine", "account"), values, described)
+            dataset[f"{name}_{statistic}"] = (("machine", "account"), of(relative, machine.to_numpy()).loc[cells].to_numpy(), described)
     return dataset
 
 
-_STATISTICS = {
-    "signed": lambda each: each.median(),
-    "median": lambda each: each.abs().median(),
-    "percentile_90": lambda each: each.abs().quantile(0.9),
+_STATISTICS: dict[str, Callable[[pd.DataFrame, np.ndarray], pd.DataFrame]] = {
+    "signed": lambda each, cells: each.groupby(cells).median(),
+    "median": lambda each, cells: each.abs().groupby(cells).median(),
+    "percentile_90": lambda each, cells: each.abs().groupby(cells).quantile(0.9),
 }
 
 
@@ -181,7 +181,7 @@ def sweep(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], prof
     at = partial(_points, constants=names.constants, ratio=np.zeros(len(rows)))
     paper = replace(names.presets[PAPER], basis="instance")
     subjects = grid.stacked(dict.fromkeys(map(str, windows), subject))
-    full = jax.vmap(lambda window: account.point(paper, own, names.constants, window))(jnp.asarray(windows))
+    full = jax.jit(jax.vmap(lambda window: account.point(paper, own, names.constants, window)))(jnp.asarray(windows))
     projected = _seen(full, rows.gpus.to_numpy())
     found = {
         MEASURED: measured,
@@ -250,13 +250,7 @@ def kernel_bounds(catalogue: Catalogue, gpus: Gpus, served: dict[str, Served], c
     bound = grid.sweep(point, served=served, gpu=gpus).rename(served="llm")
     tables = Kernels(catalogue)
 
-    machines = [
-        Machine(
-            gpu, llm, "fp8" if each.serving.weight_width <= 1 else "bfloat16", int(each.serving.tensor_parallel), int(each.llm.experts > 0)
-        )
-        for llm, each in served.items()
-        for gpu in gpus
-    ]
+    machines = [_served_machine(gpu, llm, each) for llm, each in served.items() for gpu in gpus]
     length = np.repeat([float(each.serving.mean_length) for each in served.values()], len(gpus))
     whole, sent = (each.reshape(bound.concurrency.shape) for each in tables.steps(machines, bound.concurrency.to_numpy().ravel(), length))
     share = [tables.entries[each.name].measured_share if each.name in tables.entries else np.nan for each in machines]
@@ -268,6 +262,11 @@ def kernel_bounds(catalogue: Catalogue, gpus: Gpus, served: dict[str, Served], c
         over = (table[name] / table[name].isel(llm=0, drop=True)).assign_attrs(grid.describe(f"{name}_over_that_of_the_first_llm", "1"))
         table[f"{name}_over_dense"] = over
     return table
+
+
+def _served_machine(gpu: str, llm: str, served: Served) -> Machine:
+    precision = "fp8" if served.serving.weight_width <= 1 else "bfloat16"
+    return Machine(gpu, llm, precision, int(served.serving.tensor_parallel), int(served.llm.experts > 0))
 
 
 class KernelSteps(NamedTuple):
