@@ -65,9 +65,7 @@ def test_with_dispatch_the_bound_for_mixtures_of_experts_is_far_off(grids):
 
 def test_tables_of_a_wrong_size_are_named(damaged):
     folder = damaged("kernels", ["machines", DENSE.name, "latency"], {"value": [1.0], "unit": "ms"})
-    with pytest.raises(
-        ParameterError, match=r"kernels.yaml: machines.b200-llama-3.1-70b-bfloat16-tp8.latency.value has 1 numbers, wanted 72"
-    ):
+    with pytest.raises(ParameterError, match=r"kernels.yaml: machines.b200.*-tp8.latency.value has 1 numbers, wanted 72"):
         kernels.check(folder)
 
 
@@ -81,7 +79,5 @@ def test_the_committed_tables_are_what_the_package_gives(tables):
 
 def test_without_its_package_kernels_are_asked_for(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "aiconfigurator_core.sdk.engine", None)
-    with pytest.raises(
-        ParameterError, match=r"needs the package aiconfigurator-core, wanted it installed: pip install 'tokwatt\[kernels\]'"
-    ):
+    with pytest.raises(ParameterError, match=r"needs the package aiconfigurator-core, wanted it installed: pip"):
         kernels.tabulate(Parameters(ROOT / "params"))
