@@ -181,7 +181,7 @@ rule validation:
         report(
             "results/validation.md",
             category="Measured",
-            caption="docs/report/audit.rst",
+            caption="docs/report/validation.rst",
         ),
     log:
         "results/logs/validation.log",
