@@ -207,6 +207,9 @@ def sweep(catalogue: Catalogue, layout: Annotated[Serving, In("servings")], prof
             "span": ("span", list(spans), grid.describe("windows", None)),
         },
     )
+    slower = found[IN_SAMPLE].latency + calibrated.fitted.values[[each.name for each in model.names].index("sequence_overhead")] * batch
+    described = grid.describe("throughput_as_calibrated_with_the_time_of_each_sequence", "tok/s")
+    dataset["throughput_with_sequences"] = ("context_window", batch / slower, described)
     dataset["tokens_per_joule"] = (("curve", "context_window"), list(efficiency.values()), grid.describe(LONG["tokens_per_joule"], "tok/J"))
     for number, name in enumerate(("slope", "slope_error")):
         described = grid.describe(f"{name}_of_log_tokens_per_joule_over_log_window", "1")
