@@ -196,9 +196,18 @@ rule verdict:
     input:
         expand(
             "results/grids/{grid}.nc",
-            grid=["waterfall", "readings", "uncertainty", "slopes", "lever"],
+            grid=[
+                "waterfall",
+                "readings",
+                "uncertainty",
+                "slopes",
+                "lever",
+                "measured_sweep",
+                "measured_generation",
+                "measured_moe",
+            ],
         ),
-        code=f"{CODE}/verdict.py",
+        code=[f"{CODE}/verdict.py", f"{CODE}/verdict.md"],
     output:
         report(
             "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"
