@@ -70,10 +70,11 @@ Llama-3.1-70B on eight B200, throughput in tok/s and its errors; decoding alone,
 {sweep}
 
 Three cautions. The calibrated prediction leaves out the cost of each sequence that ML.ENERGY's runs show ({sequence:.0f} us), because
-the sweep ran on another, newer server: with it throughput would be {least:.0%} to {most:.0%} too low up to 16K. That choice was made after the failure
-was seen, so that these errors are no blind forecast; no number was fitted to the sweep. The consistent account is the other way round: its
-cost of a sequence was fitted to this very sweep. And no account that agrees with ML.ENERGY agrees with the sweep's power, which is
-lower at the same use of memory: boards were capped, or its mean holds pauses. Windows from 32K on are indicative (see the record).
+the sweep ran on another, newer server: with it throughput would be {least:.0f} to {most:.0f} % too low up to 16K. That choice was
+made after the failure was seen, so that these errors are no blind forecast; no number was fitted to the sweep. The consistent
+account is the other way round: its cost of a sequence was fitted to this very sweep. And no account that agrees with ML.ENERGY
+agrees with the sweep's power, which is lower at the same use of memory: boards were capped, or its mean holds pauses. Windows
+from 32K on are indicative (see the record).
 
 Slope of log tok/J over log window, with its standard error:
 
@@ -112,7 +113,8 @@ Percentiles 5 and 95 over fits to LLMs drawn with replacement. Prompts are effec
 
 * On B200, small LLMs in long answers (`gpqa`, 8 to 128 sequences) take 30 ms a token where the same LLM chats at 7 ms, at 300 W: the host
   holds them up, and nothing in their configuration says so. They stay in every score.
-* Where most steps take in prompts, the median time between tokens is that of a mixture of steps, and its errors are half as large again to twice as large.
+* Where most steps take in prompts, the median time between tokens is that of a mixture of steps: its errors are half as large
+  again to twice as large.
 * Qwen3-Coder-480B in 8 bits alone has long prompts and slow 8-bit blocks; held out, its throughput on B200 is overestimated severalfold.
 * Boards differ by several percent at equal work, which bounds every law of power from below.
 * The form of the model (which terms there are) was chosen by looking at scores of held-out LLMs among 13 architectures.
@@ -143,8 +145,8 @@ def page(data: Mapping[str, xr.Dataset]) -> str:
         cells=_printed(_cells(targets)),
         intervals=_printed(_intervals(targets)),
         sweep=_printed(_sweep(sweep)),
-        least=float(missing.min()),
-        most=float(missing.max()),
+        least=100 * float(missing.min()),
+        most=100 * float(missing.max()),
         sequence=float(parameters.value.sel(parameter="step.sequence_overhead")) * 1e6,
         slopes=_printed(_slopes(sweep)),
         kernels=_printed(_kernels(data["kernels"])),
