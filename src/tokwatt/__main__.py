@@ -24,11 +24,13 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, catalogue, plotting, studies, study, tables
+    from tokwatt import audit, cases, catalogue, plotting, studies, study, tables
 
-    catalogue.load(params)
-    for module in (studies, tables, plotting, audit, study):
-        module.check(params)
+    everything = catalogue.load(params)
+    for computing in (studies, study, cases):
+        computing.check(everything)
+    for printing in (tables, plotting, audit):
+        printing.check(params)
 
 
 @app.command(rich_help_panel="Workflow")

@@ -1,8 +1,10 @@
 """What an account of tokens per joule takes for granted: named choices, presets of them, and mixtures that make no sense."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from functools import cache
+from typing import Any, Literal, get_args
 
+from tokwatt.marks import hints_of
 from tokwatt.records import Section
 
 
@@ -90,9 +92,10 @@ def names() -> list[str]:
     return [field.name for field in fields(Assumptions)]
 
 
+@cache
 def alternatives(name: str) -> tuple[str, ...]:
     """What a choice may be."""
-    return get_args(get_type_hints(Assumptions)[name])
+    return get_args(hints_of(Assumptions)[name])
 
 
 def _complete(section: Section) -> dict[str, Any]:
@@ -112,7 +115,9 @@ def _sets(section: Section) -> dict[str, list[str]]:
     """Each choice of a rule with the alternatives it speaks of, one or a list of them."""
     section.only(*names())
     listed = {name: value if isinstance(value, list) else [value] for name, value in section.raw.items()}
-    return {name: [section.pick(name, str(one), {each: each for each in alternatives(name)}) for one in found] for name, found in listed.items()}
+    return {
+        name: [section.pick(name, str(one), {each: each for each in alternatives(name)}) for one in found] for name, found in listed.items()
+    }
 
 
 def _text(section: Section, key: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tokwatt import account, assumptions, routing
 from tokwatt.account import Constants, Pool, Subject
 from tokwatt.assumptions import Assumptions
 from tokwatt.catalogue import Catalogue
-from tokwatt.marks import In
+from tokwatt.marks import In, hints_of
 from tokwatt.records import Section
 from tokwatt.replay import sampling
 from tokwatt.routing import Requests, Routed, Topology
@@ -125,9 +125,19 @@ class Case:
         return Routed(exact.windows, tuple(pools), exact.rejected)
 
 
+def check(catalogue: Catalogue) -> None:
+    """Read every assumption, case and headline and say what is wrong with the first one that is."""
+    account = Account(catalogue)
+    for part in ("presets", "constants", "demand", "order", "cases", "headlines"):
+        getattr(account, part)
+
+
 def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand) -> Result:
     """Pools side by side."""
-    sized = [account.size_pool(assumed, subject, constants, pool, window, demand) for pool, window in zip(routed.pools, routed.windows, strict=True)]
+    sized = [
+        account.size_pool(assumed, subject, constants, pool, window, demand)
+        for pool, window in zip(routed.pools, routed.windows, strict=True)
+    ]
     total = Pool(*(sum(values) for values in zip(*sized, strict=True)))
     return Result(
         tokens_per_joule=total.credited / total.power,
@@ -223,9 +233,11 @@ class Account:
         return assumptions.mixture(self.section, wanted)
 
     def _case(self, section: Section) -> Case:
-        entry = Entry(**section.bind(get_type_hints(Entry, include_extras=True), _optional(Entry)))
+        entry = Entry(**section.bind(hints_of(Entry), _optional(Entry)))
         workload = section.choose("workload", entry.workload, "workloads")
-        changed = assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
+        changed = (
+            assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
+        )
         return Case(
             subject=self._subject(section.child("subject"), entry.subject),
             workload=workload,
@@ -257,7 +269,9 @@ class Account:
             return None
         shares = entries.child(name).spec(Shares).shares
         if len(shares) != len(workload.lengths) or (shares > 1).any():
-            raise entries.fail(f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value")
+            raise entries.fail(
+                f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value"
+            )
         return shares
 
 

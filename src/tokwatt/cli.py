@@ -29,8 +29,10 @@ Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share 
 def studies(params: Params = PARAMS, as_json: Json = False) -> None:
     """List the studies of the parameter folder."""
     from tokwatt import study
+    from tokwatt.catalogue import load
 
-    known = [study.load(params, name) for name in study.names(params)]
+    catalogue = load(params)
+    known = [study.load(params, name, catalogue) for name in study.names(params)]
     rows = [{"study": each.name, "points": each.points, "axes": list(each.axes), "title": each.title} for each in known]
     _show(rows, as_json)
 

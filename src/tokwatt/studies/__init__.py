@@ -24,9 +24,8 @@ JOBS = ("instances", "fleets", "sampling")
 """Modules of this package, each computed by one process."""
 
 
-def check(params: Path) -> None:
+def check(catalogue: Catalogue) -> None:
     """Read the inputs of every grid and say what is wrong with the first one that is."""
-    catalogue = Catalogue(params)
     entries = _grids(catalogue)
     for name in entries.raw:
         inputs(catalogue, entries.child(name))
