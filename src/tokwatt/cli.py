@@ -1,6 +1,8 @@
 """What a user asks on the command line: one point, one fleet, one study, and where a number comes from."""
 
 import json
+import math
+import re
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from rich.text import Text
 from tokwatt.records import ParameterError, Section
 
 PARAMS, STORES = Path("params"), Path("results/studies")
+SHORTEST, LONGEST = 1.0, 40.0
+"""Inches that a figure may be wide or high."""
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Stores = Annotated[Path, typer.Option(help="Folder of stores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -24,6 +28,22 @@ ServingName = Annotated[str, typer.Option("--serving", help="A layout by name.")
 Window = Annotated[float, typer.Option(min=1, help="Context window in tokens.")]
 Utilization = Annotated[float, typer.Option(min=0, max=1, help="Share of the concurrency in flight.")]
 Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share of the window.")]
+
+
+def inches(text: str) -> float:
+    """A length on paper: a journal's column by name, or a number with mm, cm or in."""
+    from tokwatt.figures import DOUBLE, SINGLE
+
+    if text in ("single", "double"):
+        return SINGLE if text == "single" else DOUBLE
+    number = re.fullmatch(r"([0-9.]+)(mm|cm|in)", text)
+    try:
+        length = float(number[1]) / {"mm": 25.4, "cm": 2.54, "in": 1.0}[number[2]] if number else math.nan
+    except ValueError:
+        length = math.nan
+    if not SHORTEST <= length <= LONGEST:
+        raise typer.BadParameter(f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches such as 89mm or 3.5in")
+    return length
 
 
 def studies(params: Params = PARAMS, as_json: Json = False) -> None:
