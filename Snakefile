@@ -14,7 +14,14 @@ GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
 CODE = "src/tokwatt"
 PAGES = [
     Path(CODE, f"{module}.py")
-    for module in ["tables", "plotting", "audit", "expressions", "published"]
+    for module in [
+        "tables",
+        "plotting",
+        "audit",
+        "expressions",
+        "published",
+        "verdict",
+    ]
 ]
 MODELS = sorted(
     str(path)
@@ -43,7 +50,10 @@ rule all:
             figure=FIGURES,
             format=["pdf", "svg", "png", "csv"],
         ),
-        expand("results/{page}", page=["audit.csv", "audit.md", "headlines.md"]),
+        expand(
+            "results/{page}",
+            page=["audit.csv", "audit.md", "headlines.md", "verdict.md"],
+        ),
 
 
 for job in config["jobs"]:
@@ -150,6 +160,26 @@ rule audit:
         "environment.yml"
     shell:
         "tokwatt audit > {log} 2>&1"
+
+
+rule verdict:
+    """Which headlines survive, for whom, and what to plan with."""
+    input:
+        expand(
+            "results/grids/{grid}.nc",
+            grid=["waterfall", "readings", "uncertainty", "slopes", "lever"],
+        ),
+        code=f"{CODE}/verdict.py",
+    output:
+        report(
+            "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"
+        ),
+    log:
+        "results/logs/verdict.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt verdict > {log} 2>&1"
 
 
 rule study_part:

@@ -82,6 +82,14 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
     audit.write(params, grids, out)
 
 
+@app.command(rich_help_panel="Workflow")
+def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+    """Say which headlines survive, for whom, and what to plan with."""
+    from tokwatt import verdict
+
+    verdict.write(grids, out)
+
+
 def main() -> None:
     """Run the command line; what is wrong is said in one sentence, with exit code 1."""
     try:

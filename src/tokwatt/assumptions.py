@@ -1,38 +1,9 @@
-"""What an account of tokens per joule takes for granted: named choices, presets of them, and mixtures that make no sense."""
+"""The choices of an account read from `params/assumptions.yaml`: explained, mixed, and refused where they contradict each other."""
 
-from dataclasses import dataclass, fields, replace
-from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any
 
-from tokwatt.marks import hints_of
+from tokwatt.choices import Assumptions, alternatives, names, switched
 from tokwatt.records import Section
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assumptions:
-    """One alternative for each choice; `params/assumptions.yaml` says what they mean and where they come from."""
-
-    basis: Literal["gpu", "instance", "server", "facility"]
-    architecture: Literal["catalogue", "published"]
-    input_table: Literal["uncounted", "held"]
-    kv_sharding: Literal["whole", "sharded"]
-    misfit: Literal["one_sequence", "infeasible"]
-    kv_allocation: Literal["reserved", "on_demand"]
-    context_length: Literal["end", "mean"]
-    experts: Literal["printed", "active", "expected", "all"]
-    dispatch: Literal["free", "counted"]
-    step: Literal["calibrated", "program", "measured"]
-    prefill: Literal["free", "additive", "overlapped"]
-    power: Literal["logistic", "activity", "utilization"]
-    lengths: Literal["sampled", "exact", "pairs"]
-    output_share: Literal["fifth", "trace"]
-    long_pool: Literal["from_one", "from_split"]
-    oversized: Literal["clip_credit_all", "clip", "compress", "fitting_window", "reject"]
-    baseline: Literal["given", "smallest"]
-    search_start: Literal["one_too_many", "fewest"]
-    target: Literal["wait", "first_token"]
-    output_rounding: Literal["whole", "none"]
-    batch_rounding: Literal["whole", "none"]
 
 
 def presets(section: Section) -> dict[str, Assumptions]:
@@ -73,7 +44,7 @@ def changed(section: Section, base: Assumptions, changes: Section) -> Assumption
     Raises:
         ParameterError: where a choice or alternative is unknown, or the mixture makes no sense.
     """
-    return mixture(section, replace(base, **_chosen(changes)), changes)
+    return mixture(section, switched(base, _chosen(changes)), changes)
 
 
 def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
@@ -85,17 +56,6 @@ def mixture(section: Section, wanted: Assumptions, where: Section | None = None)
             met = ", ".join(f"{name} {getattr(wanted, name)}" for name in rule["when"])
             raise (where or section).fail(f"mixes {met}", f"a mixture that makes sense: {rule['reason']}")
     return wanted
-
-
-def names() -> list[str]:
-    """The choices, in the order in which they are explained."""
-    return [field.name for field in fields(Assumptions)]
-
-
-@cache
-def alternatives(name: str) -> tuple[str, ...]:
-    """What a choice may be."""
-    return get_args(hints_of(Assumptions)[name])
 
 
 def _complete(section: Section) -> dict[str, Any]:

@@ -108,11 +108,8 @@ def _refuse_crowding(name: str, draw: Callable[[pd.DataFrame], Canvas], frame: p
     own, page = draw(frame), _resized(draw(frame), form)
     if own.get_size_inches().tolist() == page.get_size_inches().tolist() or _overlaps(page) <= _overlaps(own):
         return
-    width, height = page.get_size_inches()
-    wanted = "{:.3g} by {:.3g}, its own".format(*own.get_size_inches())
-    raise ParameterError(
-        f"{name}: has text over text on a page of {width:.3g} by {height:.3g} inches, wanted a larger one, such as {wanted}."
-    )
+    found, fitting = ("{:.3g} by {:.3g} inches".format(*canvas.get_size_inches()) for canvas in (page, own))
+    raise ParameterError(f"{name}: has text over text on a page of {found}, wanted a larger one, such as its own of {fitting}.")
 
 
 def _overlaps(canvas: Canvas) -> float:

@@ -20,7 +20,7 @@ import tokwatt
 from tokwatt.catalogue import Catalogue
 from tokwatt.records import Section
 
-JOBS = ("instances", "fleets", "sampling")
+JOBS = ("instances", "fleets", "sampling", "accounts")
 """Modules of this package, each computed by one process."""
 
 
