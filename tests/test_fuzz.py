@@ -18,7 +18,26 @@ TEXTS = {name: (ROOT / "params" / name).read_text(encoding="utf-8") for name in 
 TREES = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
 PLACES = {name: list(paths(tree)) for name, tree in TREES.items()}
 NUMBERS = [0, -0.0, -1, 1e-308, 5e-324, 1e308, 1e12, 10**12, 2**63, 10**400, 0.5, float("nan"), float("inf"), float("-inf"), 7, 1e-9]
-UNITS = ["W", "s", "tok", "1", "%", "GiB/s", "m", "", "W**W", "1e999", "tok/0", "degC", "dBm", "W" * 5000, "(" * 300, "__import__('os')"]
+UNITS = [
+    "W",
+    "s",
+    "tok",
+    "1",
+    "%",
+    "GiB/s",
+    "m",
+    "",
+    "W**W",
+    "1e999",
+    "tok/0",
+    "degC",
+    "dBm",
+    "W" * 5000,
+    "(" * 300,
+    "__import__('os')",
+    "9**9**9**9",
+    "W*9**99999",
+]
 WORDS = ["none", "all", "null", "\u2028", "a\nb", "{:.0f}", "{:9999999999d}", "{0.__class__}", "%s", "x" * 10**5]
 VALUES = [*JUNK, *NUMBERS, *UNITS, *WORDS]
 KEYS = ["new", "value", "unit", "linspace", "name", 3, None, "", "a\nb", "<<", "x" * 10**4]

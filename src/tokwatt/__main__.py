@@ -90,6 +90,14 @@ def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     verdict.write(grids, out)
 
 
+@app.command(rich_help_panel="Workflow")
+def record(outputs: list[Path], params: Params = PARAMS) -> None:
+    """Record what a run read, which versions it used and what came out, as an RO-Crate."""
+    from tokwatt import provenance
+
+    provenance.write(outputs, params)
+
+
 def main() -> None:
     """Run the command line; what is wrong is said in one sentence, with exit code 1."""
     try:

@@ -142,7 +142,7 @@ class Case:
 def check(catalogue: Catalogue) -> None:
     """Read every assumption, case and headline and say what is wrong with the first one that is."""
     account = Account(catalogue)
-    for part in ("presets", "constants", "demand", "order", "cases", "headlines"):
+    for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
         getattr(account, part)
 
 

@@ -177,6 +177,22 @@ def explain(
     print(f"\ntokens_per_joule = {_number(float(point.tokens_per_joule))} tok/J")
 
 
+def verify(
+    record: Annotated[Path, typer.Option(help="The record of a run.")] = Path("ro-crate-metadata.json"),
+    as_json: Json = False,
+) -> None:
+    """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
+    from tokwatt import provenance
+
+    differences = provenance.verify(record)
+    if as_json:
+        _json(differences)
+    else:
+        for kind, names in vars(differences).items():
+            print("\n".join(f"{kind} {name}" for name in names), end="\n" if names else "")
+    raise typer.Exit(1 if differences else 0)
+
+
 LLM = typer.Typer(help="Records of language models.", no_args_is_help=True)
 
 
@@ -260,4 +276,4 @@ def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-COMMANDS = (studies, study, point, fleet, explain)
+COMMANDS = (studies, study, point, fleet, explain, verify)

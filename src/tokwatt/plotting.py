@@ -6,7 +6,7 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import BytesIO
 from itertools import combinations
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from tokwatt import __version__, figures
-from tokwatt.records import ParameterError, Section, read
+from tokwatt.records import ParameterError, Section, read, refusing
 
 STYLE = "tokwatt.tokwatt"
 KINDS = ("pdf", "svg", "png")
@@ -74,9 +74,11 @@ def check(params: Path) -> None:
 def write(name: str, params: Path, grids: Path, out: Path, form: Print = Print()) -> None:
     """Draw a figure as its entry says."""
     known = entries(params)
+    figures = Section(params / "paper.yaml", known, key="figures")
     if name not in known:
-        raise Section(params / "paper.yaml", known, key="figures").fail("is missing", f"one of {', '.join(known)}", name)
-    render(name, known[name], grids, out, form)
+        raise figures.fail("is missing", f"one of {', '.join(known)}", name)
+    with refusing(replace(figures, key=f"figures.{name}"), "drawn"):
+        render(name, known[name], grids, out, form)
 
 
 def render(name: str, entry: Figure, grids_folder: Path, out_folder: Path, form: Print = Print()) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
@@ -21,9 +22,12 @@ Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed",
 QUALITIES = get_args(Quality)
 SIGNED = ("log2_midpoint",)
 """Quantities that may be negative."""
-DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 10**6
+DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 2 * 10**5
 """How much a file may hold: levels of nesting, characters of a key, and values with every alias written out."""
+LARGEST = {"tok": 2.0**24, "seeds": 1e4}
+"""Largest numbers that are believed, by unit or by name: sums run over every token, and fleets are drawn anew for each seed."""
 T = TypeVar("T")
+_UNIT = re.compile(r"(1|%|[^\W\d]\w*)(\*\*-?\d)?( ?[*/] ?[^\W\d]\w*(\*\*-?\d)?)*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """Characters that are no text: all but tabs and line feeds that move the cursor, half characters, marks of byte order."""
 
@@ -235,6 +239,8 @@ class Section:
             wanted = "finite number" if field in SIGNED else "positive number" if positive and not many else "number that is not negative"
             found = np.atleast_1d(quantity.value)[~np.atleast_1d(allowed)][0]
             raise self.fail(f"is {found:g} {quantity.unit}", f"a {wanted}", f"{field}.value")
+        if (numbers > (most := LARGEST.get(field, LARGEST.get(unit, np.inf)))).any():
+            raise self.fail(f"is up to {numbers.max():g} {unit}", f"at most {most:g}", f"{field}.value")
         return numbers if many else float(numbers)
 
     def _complaint(self, message: str, kind: type) -> ParameterError:
@@ -249,6 +255,18 @@ class Section:
         for plain, technical in {"a mapping": "object", "a number": "float", "text": "str", "a list": "array", "nothing": "null"}.items():
             wanted = re.sub(rf"`?\b{technical}\b`?", plain, wanted)
         return self.fail(f"is {_shown(_at(self.raw, path))}", wanted.replace("`", "").replace(" | ", " or "), path)
+
+
+@contextmanager
+def refusing(section: Section, done: str) -> Iterator[None]:
+    """Say of a section what could not be done with it, where its numbers are each allowed and do not work together."""
+    try:
+        yield
+    except ParameterError:
+        raise
+    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise section.fail(f"cannot be {done} ({why:.100})", "numbers and names that work together") from error
 
 
 def _written_as(hint: Any) -> Any:
@@ -270,11 +288,17 @@ def _entry_of(fields: tuple[tuple[str, Any, bool], ...]) -> type:
 
 @cache
 def _factor(found: str, wanted: str) -> float | None:
-    """What a number in one unit is multiplied by to be in another; None where the first is no unit of that dimension."""
+    """What a number in one unit is multiplied by to be in another; None where the first is no unit of that dimension.
+
+    Only products of names are read, since the registry would work out `9**9**9` for days; and only units that multiply, so no decibels.
+    """
+    if not (_UNIT.fullmatch(found) and len(found) <= LONGEST_KEY):
+        return None
     try:
-        return float(_registry().Quantity(1, found).to(wanted).magnitude)
+        one, two = (float(_registry().Quantity(number, found).to(wanted).magnitude) for number in (1, 2))
     except Exception:
         return None
+    return one if two == 2 * one else None
 
 
 @cache

@@ -8,7 +8,7 @@ import msgspec
 import xarray as xr
 from tabulate import tabulate
 
-from tokwatt.records import Section, read
+from tokwatt.records import Section, read, refusing
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +71,8 @@ def write(name: str, params: Path, grids: Path, out: Path) -> None:
     section, table = entry(paper, name)
     with xr.open_dataset(grids / f"{table.grid}.nc") as dataset:
         fit(table, dataset, section)
-        texts = {"csv": tidy(table, dataset).to_csv(index=False), "md": printed(table, dataset, _names(paper))}
+        with refusing(section, "printed"):
+            texts = {"csv": tidy(table, dataset).to_csv(index=False), "md": printed(table, dataset, _names(paper))}
     out.mkdir(parents=True, exist_ok=True)
     for kind, text in texts.items():
         (out / f"{name}.{kind}").write_text(text, encoding="utf-8")
