@@ -21,6 +21,7 @@ PAGES = [
         "expressions",
         "published",
         "verdict",
+        "provenance",
     ]
 ]
 MODELS = sorted(

@@ -20,14 +20,20 @@ def presets(section: Section) -> dict[str, Assumptions]:
     """
     choices = section.child("choices").only(*names())
     for name in names():
-        choice = choices.child(name).only("meaning", "alternatives")
-        _text(choice, "meaning")
+        choice = choices.child(name).only("meaning", "label", "alternatives")
+        _text(choice, "meaning"), _text(choice, "label")
         given = choice.child("alternatives").only(*alternatives(name))
         for alternative in alternatives(name):
             described = given.child(alternative).only("meaning", "source")
             _text(described, "meaning"), _text(described, "source")
     entries = section.child("presets")
     return {name: mixture(section, Assumptions(**_complete(entries.child(name)))) for name in entries.raw}
+
+
+def labels(section: Section) -> dict[str, str]:
+    """What each choice is called where it is corrected, in a few words."""
+    choices = section.child("choices")
+    return {name: _text(choices.child(name), "label") for name in names()}
 
 
 def changed(section: Section, base: Assumptions, changes: Section) -> Assumptions:
@@ -44,7 +50,7 @@ def changed(section: Section, base: Assumptions, changes: Section) -> Assumption
     Raises:
         ParameterError: where a choice or alternative is unknown, or the mixture makes no sense.
     """
-    return mixture(section, switched(base, _chosen(changes)), changes)
+    return mixture(section, switched(base, chosen(changes)), changes)
 
 
 def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
@@ -59,14 +65,15 @@ def mixture(section: Section, wanted: Assumptions, where: Section | None = None)
 
 
 def _complete(section: Section) -> dict[str, Any]:
-    chosen = _chosen(section)
+    complete = chosen(section)
     for name in names():
-        if name not in chosen:
+        if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)
-    return chosen
+    return complete
 
 
-def _chosen(section: Section) -> dict[str, str]:
+def chosen(section: Section) -> dict[str, str]:
+    """Alternatives by choice, refused where one is unknown."""
     section.only(*names())
     return {name: section.pick(name, str(value), {one: one for one in alternatives(name)}) for name, value in section.raw.items()}
 

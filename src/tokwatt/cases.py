@@ -139,13 +139,6 @@ class Case:
         return Routed(exact.windows, tuple(pools), exact.rejected)
 
 
-def check(catalogue: Catalogue) -> None:
-    """Read every assumption, case and headline and say what is wrong with the first one that is."""
-    account = Account(catalogue)
-    for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
-        getattr(account, part)
-
-
 def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand) -> Result:
     """Pools side by side."""
     sized = [
@@ -206,6 +199,11 @@ class Account:
     def presets(self) -> dict[str, Assumptions]:
         """Named mixtures."""
         return assumptions.presets(self.section)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What choices are called where they are corrected."""
+        return assumptions.labels(self.section)
 
     @cached_property
     def constants(self) -> Constants:
@@ -269,6 +267,10 @@ class Account:
     def changed(self, preset: str, entries: Mapping[str, dict], name: str) -> Assumptions:
         """A preset with the changes that an entry of a grid makes to it."""
         return assumptions.changed(self.section, self.presets[preset], replace(self.section, raw=entries[name], key=name))
+
+    def switches(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Choices and alternatives from outside, refused where one is unknown."""
+        return assumptions.chosen(replace(self.section, raw=dict(given), key="the change asked for"))
 
     def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
         """A headline with changes made to what the paper assumed for each of its cases.
@@ -345,6 +347,13 @@ class Account:
                 f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value"
             )
         return shares
+
+
+def check(catalogue: Catalogue) -> None:
+    """Read every assumption, case and headline, and say what is wrong with the first that is."""
+    known = Account(catalogue)
+    for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
+        getattr(known, part)
 
 
 def _optional(kind: type) -> list[str]:

@@ -32,7 +32,9 @@ class Differences:
     changed: list[str]
     extra: list[str]
 
-    def __bool__(self) -> bool:
+    @property
+    def any(self) -> bool:
+        """Whether there is a difference."""
         return bool(self.missing or self.changed or self.extra)
 
 

@@ -23,7 +23,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     once: bool = False
     blank: dict[str, str] = {}
 
-    def text(self, value: Any, place: dict[str, Any], names: dict[str, str]) -> str:
+    def text(self, value: Any, place: dict[str, Any], names: dict[Any, str]) -> str:
         """A value as printed; blank where there is none or the entry says so."""
         if value != value or (self.blank and self.blank.items() <= place.items()):
             return "-"
@@ -97,8 +97,9 @@ def tidy(table: Table, dataset: xr.Dataset) -> Any:
     return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
 
-def printed(table: Table, dataset: xr.Dataset, names: dict[str, str]) -> str:
+def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
     """The table in Markdown."""
+    names = names | _labels(dataset)
     groups = dataset[table.across].values.tolist() if table.across else [None]
     columns = [(groups[0], column, column.label) for column in table.columns if column.once]
     columns += [
@@ -119,7 +120,15 @@ def printed(table: Table, dataset: xr.Dataset, names: dict[str, str]) -> str:
     return f"# {table.title}\n\n" + tabulate(lines, heads, tablefmt="pipe", disable_numparse=True) + "\n"
 
 
-def label(value: Any, names: dict[str, str]) -> str:
+def _labels(dataset: xr.Dataset) -> dict[Any, str]:
+    """Entries that the grid itself has a label for."""
+    if "label" not in dataset.coords:
+        return {}
+    (dimension,) = dataset.label.dims
+    return dict(zip(dataset[dimension].values.tolist(), dataset.label.values.tolist(), strict=True))
+
+
+def label(value: Any, names: dict[Any, str]) -> str:
     """How a coordinate is printed: by its given name, in binary thousands, or as it is."""
     if value in names:
         return names[value]
@@ -128,7 +137,7 @@ def label(value: Any, names: dict[str, str]) -> str:
     return str(value)
 
 
-def _names(paper: Section) -> dict[str, str]:
+def _names(paper: Section) -> dict[Any, str]:
     return paper.child("names").convert(dict[str, str])
 
 
