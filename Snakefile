@@ -22,6 +22,7 @@ PAGES = [
         "published",
         "verdict",
         "provenance",
+        "reference",
     ]
 ]
 MODELS = sorted(
@@ -51,7 +52,8 @@ RESULTS = [
         format=["pdf", "svg", "png", "csv"],
     ),
     expand(
-        "results/{page}", page=["audit.csv", "audit.md", "headlines.md", "verdict.md"]
+        "results/{page}",
+        page=["audit.csv", "audit.md", "headlines.md", "verdict.md", "reference.md"],
     ),
 ]
 
@@ -187,6 +189,23 @@ rule verdict:
         "environment.yml"
     shell:
         "tokwatt verdict > {log} 2>&1"
+
+
+rule reference:
+    """Commands, parameters, choices, models and datasets, from themselves."""
+    input:
+        expand("results/grids/{grid}.nc", grid=GRIDS),
+        sorted(map(str, Path("params").glob("*.yaml"))),
+        MODELS,
+        code=f"{CODE}/reference.py",
+    output:
+        "results/reference.md",
+    log:
+        "results/logs/reference.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt reference > {log} 2>&1"
 
 
 rule record:

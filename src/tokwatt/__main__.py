@@ -91,6 +91,14 @@ def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
 
 
 @app.command(rich_help_panel="Workflow")
+def reference(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/reference.md")) -> None:
+    """Write the reference of commands, parameters, choices, models and datasets, as Markdown."""
+    from tokwatt import reference
+
+    reference.write(typer.main.get_command(app), params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
 def record(outputs: list[Path], params: Params = PARAMS) -> None:
     """Record what a run read, which versions it used and what came out, as an RO-Crate."""
     from tokwatt import provenance
