@@ -1,6 +1,7 @@
 """Damaged files: whatever is done to a parameter or study file, the check passes or says in one sentence what is wrong."""
 
 import copy
+import os
 import random
 import re
 import shutil
@@ -191,9 +192,6 @@ def fuzz(check, seeds):
 
 
 def test_a_damaged_file_passes_or_is_named_in_one_sentence(check):
-    assert 750 < fuzz(check, range(1500)) < 1450  # some damage is none, some is not enough to be noticed
-
-
-@pytest.mark.slow
-def test_ten_thousand_damaged_files_pass_or_are_named_in_one_sentence(check):
-    assert fuzz(check, range(10_000)) > 5000
+    """TOKWATT_FUZZ=10000 makes it as many."""
+    count = int(os.environ.get("TOKWATT_FUZZ", "600"))
+    assert 0.7 * count < fuzz(check, range(count)) < 0.95 * count  # some damage is none, some is not enough to be noticed

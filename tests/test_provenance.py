@@ -41,7 +41,9 @@ def test_right_after_a_run_nothing_differs(checkout):
 def test_every_file_that_went_in_and_came_out_is_there_with_its_hash(checkout):
     graph = json.loads(provenance.RECORD.read_text(encoding="utf-8"))["@graph"]
     hashed = {entity["@id"] for entity in graph if "sha256" in entity}
-    tracked = {path.relative_to(checkout).as_posix() for folder in ["params", "src"] for path in (checkout / folder).rglob("*") if path.is_file()}
+    tracked = {
+        path.relative_to(checkout).as_posix() for folder in ["params", "src"] for path in (checkout / folder).rglob("*") if path.is_file()
+    }
     assert hashed == tracked | {"CITATION.cff", "Snakefile", "requirements.txt", *map(str, OUTPUTS)}
 
 

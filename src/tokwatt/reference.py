@@ -42,7 +42,7 @@ def write(command: Any, params: Path, grids: Path, out: Path) -> None:
         "A study in `params/studies/` sweeps one of these; an axis or fixed input is a name of a catalogue or a number with a unit.",
         *_models(),
         "## Figures",
-        _table(("figure", "grids", "title"), [(name, ", ".join(each.grids), each.title) for name, each in plotting.entries(params).items()]),
+        _table(("figure", "grids", "title"), _figures(params)),
         "## Datasets",
         "Files in `results/grids/`, one heading each; numbers are in the units given.",
         *_datasets(grids),
@@ -96,6 +96,10 @@ def _wanted(hint: Any) -> str:
     if isinstance(mark, In):
         return f"a name in {mark.catalogue}"
     return f"a number in {mark}" if mark else f"one of {', '.join(get_args(hint))}"
+
+
+def _figures(params: Path) -> Iterator[Sequence[str]]:
+    return ((f"`{name}`", ", ".join(entry.grids), entry.title) for name, entry in plotting.entries(params).items())
 
 
 def _datasets(grids: Path) -> Iterator[str]:
