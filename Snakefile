@@ -22,6 +22,8 @@ PAGES = [
         "published",
         "validation",
         "verdict",
+        "provenance",
+        "reference",
     ]
 ]
 MODELS = sorted(
@@ -42,25 +44,33 @@ wildcard_constraints:
     study="[^/]+",
 
 
+RESULTS = [
+    expand("results/grids/{grid}.nc", grid=GRIDS),
+    expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
+    expand(
+        "figures/{figure}.{format}",
+        figure=FIGURES,
+        format=["pdf", "svg", "png", "csv"],
+    ),
+    expand(
+        "results/{page}",
+        page=[
+            "audit.csv",
+            "audit.md",
+            "headlines.md",
+            "verdict.md",
+            "validation.md",
+            "reference.md",
+        ],
+    ),
+]
+
+
 rule all:
-    """Every table, figure and verdict."""
+    """Every table, figure and verdict, and the record of them."""
     input:
-        expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
-        expand(
-            "figures/{figure}.{format}",
-            figure=FIGURES,
-            format=["pdf", "svg", "png", "csv"],
-        ),
-        expand(
-            "results/{page}",
-            page=[
-                "audit.csv",
-                "audit.md",
-                "headlines.md",
-                "verdict.md",
-                "validation.md",
-            ],
-        ),
+        RESULTS,
+        "ro-crate-metadata.json",
 
 
 for job in config["jobs"]:
@@ -218,6 +228,40 @@ rule verdict:
         "environment.yml"
     shell:
         "tokwatt verdict > {log} 2>&1"
+
+
+rule reference:
+    """Commands, parameters, choices, models and datasets, from themselves."""
+    input:
+        expand("results/grids/{grid}.nc", grid=GRIDS),
+        sorted(map(str, Path("params").glob("*.yaml"))),
+        MODELS,
+        code=f"{CODE}/reference.py",
+    output:
+        "results/reference.md",
+    log:
+        "results/logs/reference.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt reference > {log} 2>&1"
+
+
+rule record:
+    """What went in and what came out, by hash; `tokwatt verify` compares."""
+    input:
+        ["requirements.txt", "CITATION.cff"],
+        sorted(map(str, Path("params").rglob("*.yaml"))),
+        sorted(map(str, Path(CODE).rglob("*.py"))),
+        results=RESULTS,
+    output:
+        "ro-crate-metadata.json",
+    log:
+        "results/logs/record.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt record {input.results} > {log} 2>&1"
 
 
 rule study_part:
