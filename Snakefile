@@ -44,6 +44,7 @@ rule all:
             format=["pdf", "svg", "png", "csv"],
         ),
         expand("results/{page}", page=["audit.csv", "audit.md", "headlines.md"]),
+        "results/site",
 
 
 for job in config["jobs"]:
@@ -150,6 +151,40 @@ rule audit:
         "environment.yml"
     shell:
         "tokwatt audit > {log} 2>&1"
+
+
+rule explorer:
+    """What the explorer of the site computes with."""
+    input:
+        expand("params/{file}.yaml", file=config["jobs"]["accounts"]["reads"]),
+        MODELS,
+    output:
+        "results/explorer.json",
+    log:
+        "results/logs/explorer.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt explorer > {log} 2>&1"
+
+
+rule site:
+    """Everything above as pages that open from disk."""
+    input:
+        rules.all.input[:-1],
+        expand("results/{report}.md", report=config["reports"]),
+        expand("results/grids/{grid}.nc", grid=GRIDS),
+        sorted(str(path) for path in Path("params").glob("*.yaml")),
+        sorted(str(path) for path in Path(CODE).rglob("*.*") if path.suffix != ".pyc"),
+        "results/explorer.json",
+    output:
+        directory("results/site"),
+    log:
+        "results/logs/site.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt site > {log} 2>&1"
 
 
 rule study_part:

@@ -16,6 +16,8 @@ app.add_typer(LLM, name="llm")
 
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
+Results = Annotated[Path, typer.Option(help="Folder of results.")]
+Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 
 PARAMS, GRIDS = Path("params"), Path("results/grids")
@@ -61,6 +63,14 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
     from tokwatt import audit
 
     audit.write(params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def site(params: Params = PARAMS, results: Results = Path("results"), figures: Figures = Path("figures"), out: Out = Path("results/site")) -> None:
+    """Make the site from what the other rules have written."""
+    from tokwatt import site
+
+    site.write(params, results, figures, out)
 
 
 def main() -> None:

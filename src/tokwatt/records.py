@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
 QUALITIES = get_args(Quality)
+CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads", "views")
+"""The files whose every number is a record."""
 SIGNED = ("log2_midpoint",)
 """Quantities that may be negative."""
 T = TypeVar("T")
