@@ -21,6 +21,7 @@ MODELS = sorted(
     for path in Path(CODE).rglob("*.py")
     if path not in PAGES and path.parent.name != "figures"
 )
+ACCOUNT = ["architectures", "assumptions", "views"]
 READING = [f"{CODE}/records.py", f"{CODE}/marks.py"]
 
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
@@ -156,7 +157,7 @@ rule audit:
 rule explorer:
     """What the explorer of the site computes with."""
     input:
-        expand("params/{file}.yaml", file=config["jobs"]["accounts"]["reads"]),
+        expand("params/{file}.yaml", file=[*config["jobs"]["fleets"]["reads"], *ACCOUNT]),
         MODELS,
     output:
         "results/explorer.json",

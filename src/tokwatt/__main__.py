@@ -18,6 +18,7 @@ Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.")]
 Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
+OutFile = Annotated[Path, typer.Option(help="File to write.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 
 PARAMS, GRIDS = Path("params"), Path("results/grids")
@@ -26,10 +27,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, catalogue, plotting, studies, study, tables
+    from tokwatt import audit, catalogue, explorer, plotting, studies, study, tables
 
     catalogue.load(params)
-    for module in (studies, tables, plotting, audit, study):
+    for module in (studies, tables, plotting, audit, study, explorer):
         module.check(params)
 
 
@@ -63,6 +64,14 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
     from tokwatt import audit
 
     audit.write(params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json")) -> None:
+    """Compute what the explorer of the site stands on."""
+    from tokwatt import explorer
+
+    explorer.write(params, out)
 
 
 @app.command(rich_help_panel="Workflow")
