@@ -157,7 +157,9 @@ rule audit:
 rule explorer:
     """What the explorer of the site computes with."""
     input:
-        expand("params/{file}.yaml", file=[*config["jobs"]["fleets"]["reads"], *ACCOUNT]),
+        expand(
+            "params/{file}.yaml", file=[*config["jobs"]["fleets"]["reads"], *ACCOUNT]
+        ),
         MODELS,
     output:
         "results/explorer.json",

@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from tokwatt import account, assumptions, cases
-from tokwatt.explorer import ADJUSTABLE, Choice, Explorer, data_of
+from tokwatt.explorer import ADJUSTABLE, Explorer, data_of
 from tokwatt.records import ParameterError
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
@@ -75,15 +75,15 @@ def states(explorer, sampled):
         workload, window = RANDOM.choice(["azure", "lmsys", "agent_heavy"]), RANDOM.choice([1024, 4096, 8192, 65536, 100_000])
         split, overflow = RANDOM.choice([0, 512, 1536, 4096, 5000]), RANDOM.choice([1, 1.5, 2, 3.3])
         chosen = case(explorer, choice, workload, window, split, overflow)
-        basis, changes = RANDOM.choice(assumptions.alternatives("basis")), possible_changes(explorer, chosen.paper)
-        state = {**choice._asdict(), "workload": workload, "window": window, "basis": basis, "changes": changes}
-        yield state, replace(chosen.paper, basis=basis, **changes), chosen
+        changes = possible_changes(explorer, chosen.paper)
+        state = {**choice._asdict(), "workload": workload, "window": window, "longWindow": window, "changes": changes}
+        yield state, replace(chosen.paper, **changes), chosen
 
 
 def possible_changes(explorer, start):
     """Some choices made otherwise, as far as the mixture makes sense."""
     changes = {}
-    for name in RANDOM.sample(ADJUSTABLE, 4):
+    for name in ["basis", *RANDOM.sample(ADJUSTABLE, 4)]:
         wanted = {**changes, name: RANDOM.choice(assumptions.alternatives(name))}
         with contextlib.suppress(ParameterError):
             explorer.known.mixture(replace(start, **wanted))
@@ -103,7 +103,9 @@ def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
         window, fill = state["window"], explorer.offer.mean_fill
         held = account.point(assumed, chosen.subject, constants, window, fill, ratio).concurrency
         wanted = account.point(assumed, chosen.subject, constants, window, fill, ratio, utilization * held)
-        found = javascript("Tokwatt.instanceAt(Tokwatt.prepare(DATA, state), state.window, utilization)", state=state, utilization=utilization)
+        found = javascript(
+            "Tokwatt.instanceAt(Tokwatt.prepare(DATA, state), state.window, utilization)", state=state, utilization=utilization
+        )
         for ours, theirs in PAIRS.items():
             assert same(found[ours], getattr(wanted, theirs)), (ours, state)
 
@@ -113,8 +115,15 @@ def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
     for state, assumed, chosen in states(explorer, sampled):
         wanted = chosen.evaluate(assumed, known.constants, known.demand)
         topology = {"split": chosen.split_length, "overflow": chosen.overflow_factor}
-        found = javascript("Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)", state=state, topology=topology)
-        for ours, theirs in {"instances": "instances", "tokensPerJoule": "tokens_per_joule", "power": "power", "rejected": "rejected"}.items():
+        found = javascript(
+            "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)", state=state, topology=topology
+        )
+        for ours, theirs in {
+            "instances": "instances",
+            "tokensPerJoule": "tokens_per_joule",
+            "power": "power",
+            "rejected": "rejected",
+        }.items():
             assert same(found[ours], getattr(wanted, theirs)), (ours, topology, state)
 
 

@@ -75,7 +75,9 @@ def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json
 
 
 @app.command(rich_help_panel="Workflow")
-def site(params: Params = PARAMS, results: Results = Path("results"), figures: Figures = Path("figures"), out: Out = Path("results/site")) -> None:
+def site(
+    params: Params = PARAMS, results: Results = Path("results"), figures: Figures = Path("figures"), out: Out = Path("results/site")
+) -> None:
     """Make the site from what the other rules have written."""
     from tokwatt import site
 

@@ -20,7 +20,6 @@ from tokwatt.account import Subject
 from tokwatt.assumptions import Assumptions
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue, load
-from tokwatt.records import Section
 from tokwatt.specs import Gpu, Profile, Serving, spec
 from tokwatt.units import Dimensionless, DimensionlessAxis, DollarsPerJoule, KilogramsPerJoule, Parameters
 
@@ -183,7 +182,9 @@ class Explorer:
 
     def mixture(self, choice: Choice) -> str:
         """Which of the mixtures a choice takes."""
-        return choice.account if self.profile(choice) or not self.views[choice.account].uncalibrated else _UNCALIBRATED.format(choice.account)
+        return (
+            choice.account if self.profile(choice) or not self.views[choice.account].uncalibrated else _UNCALIBRATED.format(choice.account)
+        )
 
     def machines(self, choices: Iterable[Choice]) -> dict[str, dict[str, Any]]:
         """Machines by the names of their parts: the numbers of `account.Machine`, the mixture, the curve of power, the chunk of prompt."""
@@ -208,7 +209,8 @@ class Explorer:
 def check(params: Path) -> None:
     """Read every entry, so that what is wrong comes up now."""
     explorer = Explorer(load(params))
-    explorer.energy, explorer.offer, explorer.calibrated, explorer.printed, explorer.mixtures
+    for part in ("energy", "offer", "calibrated", "printed", "mixtures"):
+        getattr(explorer, part)
 
 
 def write(params: Path, out: Path) -> None:
@@ -234,9 +236,7 @@ def _published(explorer: Explorer, choices: Iterable[Choice]) -> dict[str, Any]:
         "adjustable": ADJUSTABLE,
         "impossible": known.section.raw.get("impossible") or [],
         "assumed": {name: asdict(mixture) for name, mixture in explorer.mixtures.items()},
-        "gpus": {
-            name: asdict(gpu) | {"utilization": asdict(catalogue.utilization_curves[name])} for name, gpu in explorer.gpus.items()
-        },
+        "gpus": {name: asdict(gpu) | {"utilization": asdict(catalogue.utilization_curves[name])} for name, gpu in explorer.gpus.items()},
         "llms": {name: catalogue.section("architectures").raw[name].get("name", name) for name in catalogue.architectures},
         "precisions": {name: catalogue.section("serving").raw["precisions"][name]["source"] for name in catalogue.precisions},
         "tensor_parallel": explorer.offer.tensor_parallel,
@@ -261,7 +261,9 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     """One level of a machine, those inside it by their own names."""
     machine = asdict(entry["machine"])
     cache, curve = machine.pop("cache"), asdict(entry["curve"]) if hasattr(entry["curve"], "log2_midpoint") else {}
-    return {"assumed": entry["assumed"], "chunk": entry["chunk"]} | machine | cache | {f"curve_{name}": value for name, value in curve.items()}
+    return (
+        {"assumed": entry["assumed"], "chunk": entry["chunk"]} | machine | cache | {f"curve_{name}": value for name, value in curve.items()}
+    )
 
 
 def _json(value: Any) -> Any:

@@ -130,7 +130,9 @@ def paper_fleets(
     return _on(basis, profile, fleet)
 
 
-def layout(catalogue: Catalogue, serving: Serving, precision: Precision, tensor_parallel: Dimensionless, kv_heads: Dimensionless) -> Serving:
+def layout(
+    catalogue: Catalogue, serving: Serving, precision: Precision, tensor_parallel: Dimensionless, kv_heads: Dimensionless
+) -> Serving:
     """A layout on another number of GPUs at another precision; a rank holds at least one head."""
     return replace(
         serving,

@@ -47,17 +47,19 @@ def _others(own: Sequence[Judged], rows: list[tuple[list[str], list[Compared]]])
 
 def _compared(cell: Cell, dataset: xr.Dataset, grid: str, own: Sequence[Judged]) -> Compared:
     variable = cell.column.variable
-    place = [cell.place[dimension] for dimension in dataset[variable].dims]
+    place = [cell.place[str(dimension)] for dimension in dataset[variable].dims]
     found = (each for each in own if len(each.lookups) == 1 and _reads(each.lookups[0], variable, place))
     claims = sorted(found, key=lambda each: each.lookups[0].dataset != grid)
     return Compared(cell.text, claims[0] if claims else None)
 
 
 def _reads(lookup: Lookup, variable: str, place: Sequence[Any]) -> bool:
-    return lookup.variable == variable and not lookup.values.ndim and {*map(str, map(_plain, lookup.labels))} == {*map(str, map(_plain, place))}
+    return (
+        lookup.variable == variable
+        and not lookup.values.ndim
+        and {*map(str, map(_plain, lookup.labels))} == {*map(str, map(_plain, place))}
+    )
 
 
 def _plain(label: Any) -> Any:
     return float(label) if isinstance(label, int | float) else label
-
-

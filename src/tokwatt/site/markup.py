@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from html import escape
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
@@ -56,15 +57,15 @@ def _inline(token: Token) -> Markup:
 
 
 def _point(tokens: list[Token], files: Collection[str]) -> None:
-    for token in (child for token in tokens for child in token.children or []):
+    for child in (child for token in tokens for child in token.children or []):
         for attribute in ("src", "href"):
-            name = PurePosixPath(str(token.attrs.get(attribute, ""))).name
+            name = PurePosixPath(str(child.attrs.get(attribute, ""))).name
             if name in files:
-                token.attrs[attribute] = f"data/{name}"
+                child.attrs[attribute] = f"data/{name}"
 
 
 def _mark_verdicts(tokens: list[Token]) -> None:
-    for opening, token in zip(tokens, tokens[1:], strict=False):
+    for opening, token in pairwise(tokens):
         if opening.type == "td_open" and token.content in VERDICTS:
             opening.attrSet("class", verdict_class(token.content))
 

@@ -77,7 +77,13 @@ class _Renderer:
         }
         reports = [(f"{name}.html", report.title) for name, report in sources.reports.items()]
         ends = [("parameters.html", "Parameters"), ("method.html", "Method")]
-        starts = [("index.html", "Start"), ("explorer.html", "Explorer"), ("tables.html", "Tables"), ("figures.html", "Figures"), ("audit.html", "Audit")]
+        starts = [
+            ("index.html", "Start"),
+            ("explorer.html", "Explorer"),
+            ("tables.html", "Tables"),
+            ("figures.html", "Figures"),
+            ("audit.html", "Audit"),
+        ]
         self._ways = [*starts, *reports, *ends]
 
     def __call__(self, template: str, title: str, file: str = "", within: str = "", **content: Any) -> tuple[str, str]:
@@ -91,7 +97,7 @@ def _start(sources: Sources) -> dict[str, Any]:
     return {
         "counts": [(verdict, _count(sources, verdict)) for verdict in reversed(audit.ORDER)],
         "reports": [(name, report.title, markup.chosen_columns(sources.report(name), report.start)) for name, report in chosen.items()],
-        "tables": [(name, table.title) for name, (_, table) in sources.tables.items()],
+        "tables": sources.tables,
         "plots": sources.plots,
     }
 
@@ -106,9 +112,7 @@ def _sections(sources: Sources) -> list[str]:
 
 def _tables(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
     names = sources.paper.child("names").raw
-    compared = {
-        name: compare(table, section, sources.grids, names, sources.judged) for name, (section, table) in sources.tables.items()
-    }
+    compared = {name: compare(table, section, sources.grids, names, sources.judged) for name, (section, table) in sources.tables.items()}
     rows = [(name, sources.tables[name][1], _verdicts(each)) for name, each in compared.items()]
     yield render("tables", "Tables", tables=rows, order=audit.ORDER)
     for name, (_, table) in sources.tables.items():
@@ -146,6 +150,6 @@ def _number(text: str) -> str:
 
 def _write_explorer(published: Path, out: Path) -> None:
     """The explorer's numbers as a script, since pages from disk may load scripts but no data."""
-    (out / "explorer-data.js").write_text(f'"use strict";\nconst EXPLORER = {published.read_text(encoding="utf-8").strip()};\n', encoding="utf-8")
-
-
+    (out / "explorer-data.js").write_text(
+        f'"use strict";\nconst EXPLORER = {published.read_text(encoding="utf-8").strip()};\n', encoding="utf-8"
+    )

@@ -3,7 +3,11 @@
    compute, function by function and by the same names. Numbers are in SI units; NaN is what does not fit. */
 
 const Tokwatt = (() => {
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
+  function sum(values) {
+    let total = 0;
+    for (let place = 0; place < values.length; place += 1) total += values[place];
+    return total;
+  }
 
   /* ---- tokwatt.account: one instance ---- */
 
@@ -138,51 +142,62 @@ const Tokwatt = (() => {
     return requests;
   }
 
-  const reweighted = (requests, weight) => ({ ...requests, weight: requests.weight.map(weight) });
+  /* Never falls from kind to kind. */
   const lengthOf = (requests, kind) => requests.prompt[kind] + requests.output[kind];
+
+  /* The stretch of kinds that a pool gets any of, with the pool's own weights. */
+  function withWeights(requests, weights) {
+    let first = 0, end = weights.length;
+    while (first < end && !(weights[first] > 0)) first += 1;
+    while (end > first && !(weights[end - 1] > 0)) end -= 1;
+    const taken = (values) => values.subarray(first, end);
+    return { weight: taken(weights), prompt: taken(requests.prompt), output: taken(requests.output), promptShare: taken(requests.promptShare) };
+  }
 
   function smallestWindow(requests) {
     let longest = 0;
-    requests.weight.forEach((weight, kind) => { if (weight > 0) longest = Math.max(longest, lengthOf(requests, kind)); });
+    for (let kind = 0; kind < requests.weight.length; kind += 1) {
+      if (requests.weight[kind] > 0) longest = Math.max(longest, lengthOf(requests, kind));
+    }
     return 2 ** Math.ceil(Math.log2(longest));
   }
 
   function route(assumed, requests, knots, topology, chunk, compressible) {
     const { window, splitLength: split, overflow } = topology;
     if (!split) {
-      const [served, rejected] = within(assumed, requests, window);
-      return { windows: [window], pools: [traffic(assumed, requests, served, chunk)], rejected };
+      const [arriving, served, rejected] = within(assumed, requests, requests.weight, window);
+      return { windows: [window], pools: [traffic(assumed, arriving, served, chunk)], rejected };
     }
     const cut = Math.trunc(overflow * split), shortWindow = assumed.oversized === "fitting_window" ? cut : split;
-    const toShort = (kind) => {
-      const length = lengthOf(requests, kind);
-      if (length <= split) return 1;
-      if (length > cut || assumed.oversized === "reject") return 0;
+    const overflowing = (kind) => {
+      if (assumed.oversized === "reject") return 0;
       return assumed.oversized !== "compress" ? 1 : requests.output[kind] < split ? compressible : 0;
     };
-    const short = reweighted(requests, (weight, kind) => weight * toShort(kind));
-    let long = reweighted(requests, (weight, kind) => weight * (1 - toShort(kind)));
-    if (assumed.long_pool === "from_one") long = fromOne(long, knots, assumed.oversized === "reject" ? split : cut);
-    const [served, rejected] = within(assumed, long, window);
-    const pools = [traffic(assumed, short, squeezed(assumed, short, shortWindow), chunk), traffic(assumed, long, served, chunk)];
+    const short = new Float64Array(requests.weight.length), long = requests.weight.slice();
+    for (let kind = 0; kind < short.length && lengthOf(requests, kind) <= cut; kind += 1) {
+      short[kind] = long[kind] * (lengthOf(requests, kind) <= split ? 1 : overflowing(kind));
+      long[kind] -= short[kind];
+    }
+    if (assumed.long_pool === "from_one") fromOne(requests, long, knots, assumed.oversized === "reject" ? split : cut);
+    const near = withWeights(requests, short), [far, served, rejected] = within(assumed, requests, long, window);
+    const pools = [traffic(assumed, near, squeezed(assumed, near, shortWindow), chunk), traffic(assumed, far, served, chunk)];
     return { windows: [shortWindow, window], pools, rejected };
   }
 
-  function within(assumed, requests, window) {
-    if (assumed.oversized === "clip" || assumed.oversized === "clip_credit_all") return [squeezed(assumed, requests, window), 0];
-    let rejected = 0;
-    const served = reweighted(requests, (weight, kind) => {
-      if (lengthOf(requests, kind) <= window) return weight;
-      rejected += weight;
-      return 0;
-    });
-    return [served, rejected];
+  /* Requests of the last pool as they arrive and as they are served, and the share that is not. */
+  function within(assumed, requests, weights, window) {
+    const arriving = withWeights(requests, weights);
+    if (assumed.oversized === "clip" || assumed.oversized === "clip_credit_all") return [arriving, squeezed(assumed, arriving, window), 0];
+    const fitting = arriving.weight.slice();
+    for (let kind = fitting.length - 1; kind >= 0 && lengthOf(arriving, kind) > window; kind -= 1) fitting[kind] = 0;
+    return [arriving, withWeights(arriving, fitting), sum(arriving.weight) - sum(fitting)];
   }
 
   function squeezed(assumed, requests, window) {
+    const last = requests.weight.length - 1;
+    if (last < 0 || lengthOf(requests, last) <= window) return requests;
     const served = { ...requests, prompt: requests.prompt.slice(), output: requests.output.slice() };
-    for (let kind = 0; kind < served.weight.length; kind += 1) {
-      if (lengthOf(requests, kind) <= window) continue;
+    for (let kind = last; kind >= 0 && lengthOf(requests, kind) > window; kind -= 1) {
       if (assumed.oversized === "compress") {
         served.prompt[kind] = Math.max(1, window - served.output[kind]);
       } else {
@@ -193,53 +208,58 @@ const Tokwatt = (() => {
     return served;
   }
 
-  function fromOne(long, knots, cut) {
+  /* Spreads the long requests of the cut's bin from one token to the bin's end, as the paper does. */
+  function fromOne(requests, long, knots, cut) {
     const end = Math.min(...knots.filter((knot) => knot > cut));
     let mass = 0, kinds = 0;
-    long.weight.forEach((weight, kind) => { if (lengthOf(long, kind) <= end) { mass += weight; kinds += 1; } });
-    return reweighted(long, (weight, kind) => (lengthOf(long, kind) <= end ? mass / kinds : weight));
+    for (; kinds < long.length && lengthOf(requests, kinds) <= end; kinds += 1) mass += long[kinds];
+    long.fill(mass / kinds, 0, kinds);
   }
+
+  const NOBODY = {
+    share: 0, credited: 0, prompts: 1, steps: 1, stepsEnds: 1, stepsMeans: 1, steps2: 1, steps2Ends: 1, steps2Ends2: 1, longestPrompt: 1,
+  };
 
   function traffic(assumed, arriving, served, chunk) {
     const share = sum(served.weight);
-    const found = { share, credited: 0, generated: 0, prompts: 0, steps: 0, stepsEnds: 0, stepsMeans: 0, steps2: 0, steps2Ends: 0, steps2Ends2: 0 };
-    if (share <= 0) return { ...Object.fromEntries(Object.keys(found).map((name) => [name, 1])), longestPrompt: 1, share: 0, credited: 0, generated: 0 };
-    let output = 0;
+    if (share <= 0) return NOBODY;
+    let prompts = 0, steps = 0, stepsEnds = 0, stepsMeans = 0, steps2 = 0, steps2Ends = 0, steps2Ends2 = 0;
     for (let kind = 0; kind < served.weight.length; kind += 1) {
-      if (!served.weight[kind]) continue;
-      const weight = served.weight[kind] / share, prompt = served.prompt[kind], made = served.output[kind];
-      const steps = Math.ceil(prompt / chunk) + made, ends = prompt + made;
-      output += weight * made;
-      found.prompts += weight * prompt;
-      found.steps += weight * steps;
-      found.stepsEnds += weight * steps * ends;
-      found.stepsMeans += weight * steps * (prompt + made / 2);
-      found.steps2 += weight * steps * steps;
-      found.steps2Ends += weight * steps * steps * ends;
-      found.steps2Ends2 += weight * steps * ends * steps * ends;
+      const weight = served.weight[kind] / share, prompt = served.prompt[kind], output = served.output[kind];
+      const count = Math.ceil(prompt / chunk) + output, ends = prompt + output;
+      prompts += weight * prompt;
+      steps += weight * count;
+      stepsEnds += weight * count * ends;
+      stepsMeans += weight * count * (prompt + output / 2);
+      steps2 += weight * count * count;
+      steps2Ends += weight * count * count * ends;
+      steps2Ends2 += weight * count * ends * count * ends;
     }
-    found.generated = share * output;
-    found.credited = share * credited(assumed, assumed.oversized === "clip_credit_all" ? arriving : served);
-    return { ...found, longestPrompt: promptQuantile(served, 0.99 * (1 - 1e-12) * share) };
+    const credited = share * creditedOf(assumed, assumed.oversized === "clip_credit_all" ? arriving : served);
+    const longestPrompt = promptQuantile(served, 0.99 * (1 - 1e-12) * share);
+    return { share, credited, prompts, steps, stepsEnds, stepsMeans, steps2, steps2Ends, steps2Ends2, longestPrompt };
   }
 
-  function credited(assumed, requests) {
+  function creditedOf(assumed, requests) {
     let mass = 0, output = 0, length = 0, share = 0;
-    requests.weight.forEach((weight, kind) => {
+    for (let kind = 0; kind < requests.weight.length; kind += 1) {
+      const weight = requests.weight[kind];
       mass += weight;
       output += weight * requests.output[kind];
       length += weight * lengthOf(requests, kind);
       share += weight * requests.promptShare[kind];
-    });
+    }
     if (assumed.output_rounding === "none") return output / mass;
     return Math.max(1, Math.trunc((1 - share / mass) * (length / mass - 0.5) + 1e-9));
   }
 
   function promptQuantile(requests, mass) {
-    const masses = new Float64Array(requests.prompt.reduce((longest, prompt) => Math.max(longest, prompt), 0) + 1);
-    requests.weight.forEach((weight, kind) => { masses[requests.prompt[kind]] += weight; });
+    let longest = 0;
+    for (let kind = 0; kind < requests.prompt.length; kind += 1) longest = Math.max(longest, requests.prompt[kind]);
+    const masses = new Float64Array(longest + 1);
+    for (let kind = 0; kind < requests.prompt.length; kind += 1) masses[requests.prompt[kind]] += requests.weight[kind];
     let prompt = 0;
-    for (let below = masses[0]; below < mass && prompt < masses.length - 1; below += masses[prompt]) prompt += 1;
+    for (let below = masses[0]; below < mass && prompt < longest; below += masses[prompt]) prompt += 1;
     return prompt;
   }
 
@@ -307,9 +327,9 @@ const Tokwatt = (() => {
   function prepare(data, state) {
     const machine = machineOf(data, [state.account, state.gpu, state.llm, state.precision, state.tensor_parallel].join("/"));
     if (!machine) return null;
-    const assumed = { ...data.assumed[machine.assumed], ...state.changes, basis: state.basis };
+    const assumed = { ...data.assumed[machine.assumed], ...state.changes };
     const requests = requestsOf(data.workloads[state.workload], sharesOf(data, state, assumed));
-    const longWindow = assumed.baseline === "smallest" ? smallestWindow(requests) : state.window;
+    const longWindow = assumed.baseline === "smallest" ? smallestWindow(requests) : state.longWindow;
     return { data, state, machine, assumed, requests, longWindow, ratio: promptRatio(assumed, requests, data.demand.output_share) };
   }
 
