@@ -14,14 +14,21 @@ GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
 CODE = "src/tokwatt"
 PAGES = [
     Path(CODE, f"{module}.py")
-    for module in ["tables", "plotting", "audit", "expressions", "published"]
+    for module in [
+        "tables",
+        "plotting",
+        "audit",
+        "expressions",
+        "published",
+        "verdict",
+        "explorer",
+    ]
 ]
 MODELS = sorted(
     str(path)
     for path in Path(CODE).rglob("*.py")
-    if path not in PAGES and path.parent.name != "figures"
+    if path not in PAGES and path.parent.name not in ("figures", "site")
 )
-ACCOUNT = ["architectures", "assumptions", "views"]
 READING = [f"{CODE}/records.py", f"{CODE}/marks.py"]
 
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
@@ -44,7 +51,10 @@ rule all:
             figure=FIGURES,
             format=["pdf", "svg", "png", "csv"],
         ),
-        expand("results/{page}", page=["audit.csv", "audit.md", "headlines.md"]),
+        expand(
+            "results/{page}",
+            page=["audit.csv", "audit.md", "headlines.md", "verdict.md"],
+        ),
         "results/site",
 
 
@@ -158,9 +168,10 @@ rule explorer:
     """What the explorer of the site computes with."""
     input:
         expand(
-            "params/{file}.yaml", file=[*config["jobs"]["fleets"]["reads"], *ACCOUNT]
+            "params/{file}.yaml", file=[*config["jobs"]["accounts"]["reads"], "views"]
         ),
         MODELS,
+        code=f"{CODE}/explorer.py",
     output:
         "results/explorer.json",
     log:
@@ -188,6 +199,26 @@ rule site:
         "environment.yml"
     shell:
         "tokwatt site > {log} 2>&1"
+
+
+rule verdict:
+    """Which headlines survive, for whom, and what to plan with."""
+    input:
+        expand(
+            "results/grids/{grid}.nc",
+            grid=["waterfall", "readings", "uncertainty", "slopes", "lever"],
+        ),
+        code=f"{CODE}/verdict.py",
+    output:
+        report(
+            "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"
+        ),
+    log:
+        "results/logs/verdict.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt verdict > {log} 2>&1"
 
 
 rule study_part:

@@ -4,12 +4,12 @@ import contextlib
 import json
 import math
 import random
-from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 
-from tokwatt import account, assumptions, cases
+from tokwatt import account, cases
+from tokwatt.choices import alternatives, switched
 from tokwatt.explorer import ADJUSTABLE, Explorer, data_of
 from tokwatt.records import ParameterError
 
@@ -57,6 +57,7 @@ def case(explorer, choice, workload, window, split, overflow):
     law = explorer.catalogue.workloads[workload]
     topology = "two_pools" if split else "homogeneous"
     fields = {
+        "gpu": choice.gpu,
         "subject": explorer.subject(choice),
         "workload": law,
         "shares": explorer.known.shares(workload, law),
@@ -77,16 +78,16 @@ def states(explorer, sampled):
         chosen = case(explorer, choice, workload, window, split, overflow)
         changes = possible_changes(explorer, chosen.paper)
         state = {**choice._asdict(), "workload": workload, "window": window, "longWindow": window, "changes": changes}
-        yield state, replace(chosen.paper, **changes), chosen
+        yield state, switched(chosen.paper, changes), chosen
 
 
 def possible_changes(explorer, start):
     """Some choices made otherwise, as far as the mixture makes sense."""
     changes = {}
     for name in ["basis", *RANDOM.sample(ADJUSTABLE, 4)]:
-        wanted = {**changes, name: RANDOM.choice(assumptions.alternatives(name))}
+        wanted = {**changes, name: RANDOM.choice(alternatives(name))}
         with contextlib.suppress(ParameterError):
-            explorer.known.mixture(replace(start, **wanted))
+            explorer.known.mixture(switched(start, wanted))
             changes = wanted
     return changes
 
@@ -113,7 +114,8 @@ def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
 def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
     known = explorer.known
     for state, assumed, chosen in states(explorer, sampled):
-        wanted = chosen.evaluate(assumed, known.constants, known.demand)
+        routed = chosen.traffic(assumed, known.demand, known.constants)
+        wanted = chosen.evaluate(assumed, known.constants, known.demand, routed, chosen.subject)
         topology = {"split": chosen.split_length, "overflow": chosen.overflow_factor}
         found = javascript(
             "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)", state=state, topology=topology

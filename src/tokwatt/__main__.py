@@ -27,10 +27,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, catalogue, explorer, plotting, studies, study, tables
+    from tokwatt import audit, cases, catalogue, explorer, plotting, studies, study, tables
 
     catalogue.load(params)
-    for module in (studies, tables, plotting, audit, study, explorer):
+    for module in (cases, studies, tables, plotting, audit, study, explorer):
         module.check(params)
 
 
@@ -82,6 +82,14 @@ def site(
     from tokwatt import site
 
     site.write(params, results, figures, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+    """Say which headlines survive, for whom, and what to plan with."""
+    from tokwatt import verdict
+
+    verdict.write(grids, out)
 
 
 def main() -> None:

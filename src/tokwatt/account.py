@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from tokwatt import architecture, decode, memory, power, queueing, roofline, weights
-from tokwatt.assumptions import Assumptions
+from tokwatt.choices import Assumptions
 from tokwatt.routing import Traffic
-from tokwatt.specs import ActivityPower, Architecture, Demand, Gpu, Llm, LogisticPower, Profile, Serving, UtilizationPower, spec
+from tokwatt.specs import ActivityPower, Architecture, Demand, Gpu, LogisticPower, Serving, UtilizationPower, spec
 from tokwatt.units import (
     Bytes,
     BytesPerSecond,
@@ -51,18 +51,18 @@ class Constants:
 class Subject:
     """What is accounted for: an LLM on GPUs of one kind, with all that any assumption may want to know of it.
 
-    `llm` is the paper's description and `profile` a calibrated instance, where there is one; `active_parameters` are those that the paper prints.
+    `llm` is the paper's description, `architecture` the published one; `active_parameters` are those that the paper prints.
     """
 
     gpu: Gpu
-    llm: Llm | None
+    llm: Any  # Llm, or None where the paper's catalogue lacks it
     architecture: Architecture
     serving: Serving
     logistic: LogisticPower
     fractions: ActivityPower
     utilization: UtilizationPower
     active_parameters: Parameters = 0.0
-    profile: Profile | None = None
+    profile: Any = None  # Profile, where somebody calibrated one
 
 
 @spec
@@ -408,9 +408,7 @@ def point(
     return Point(held, pass_.latency, rate, watts, roofline.tokens_per_joule(rate, watts), missing)
 
 
-def size_pool(
-    assumed: Assumptions, subject: Subject, constants: Constants, traffic: Traffic, window: Tokens, demand: Demand
-) -> Pool:
+def size_pool(assumed: Assumptions, subject: Subject, constants: Constants, traffic: Traffic, window: Tokens, demand: Demand) -> Pool:
     """The smallest pool that carries its requests within the bounds.
 
     Args:

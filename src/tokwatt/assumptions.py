@@ -1,36 +1,9 @@
-"""What an account of tokens per joule takes for granted: named choices, presets of them, and mixtures that make no sense."""
+"""The choices of an account read from `params/assumptions.yaml`: explained, mixed, and refused where they contradict each other."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any
 
+from tokwatt.choices import Assumptions, alternatives, names, switched
 from tokwatt.records import Section
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assumptions:
-    """One alternative for each choice; `params/assumptions.yaml` says what they mean and where they come from."""
-
-    basis: Literal["gpu", "instance", "server", "facility"]
-    architecture: Literal["catalogue", "published"]
-    input_table: Literal["uncounted", "held"]
-    kv_sharding: Literal["whole", "sharded"]
-    misfit: Literal["one_sequence", "infeasible"]
-    kv_allocation: Literal["reserved", "on_demand"]
-    context_length: Literal["end", "mean"]
-    experts: Literal["printed", "active", "expected", "all"]
-    dispatch: Literal["free", "counted"]
-    step: Literal["calibrated", "program", "measured"]
-    prefill: Literal["free", "additive", "overlapped"]
-    power: Literal["logistic", "activity", "utilization"]
-    lengths: Literal["sampled", "exact", "pairs"]
-    output_share: Literal["fifth", "trace"]
-    long_pool: Literal["from_one", "from_split"]
-    oversized: Literal["clip_credit_all", "clip", "compress", "fitting_window", "reject"]
-    baseline: Literal["given", "smallest"]
-    search_start: Literal["one_too_many", "fewest"]
-    target: Literal["wait", "first_token"]
-    output_rounding: Literal["whole", "none"]
-    batch_rounding: Literal["whole", "none"]
 
 
 def presets(section: Section) -> dict[str, Assumptions]:
@@ -71,7 +44,7 @@ def changed(section: Section, base: Assumptions, changes: Section) -> Assumption
     Raises:
         ParameterError: where a choice or alternative is unknown, or the mixture makes no sense.
     """
-    return mixture(section, replace(base, **_chosen(changes)), changes)
+    return mixture(section, switched(base, chosen(changes)), changes)
 
 
 def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
@@ -85,25 +58,16 @@ def mixture(section: Section, wanted: Assumptions, where: Section | None = None)
     return wanted
 
 
-def names() -> list[str]:
-    """The choices, in the order in which they are explained."""
-    return [field.name for field in fields(Assumptions)]
-
-
-def alternatives(name: str) -> tuple[str, ...]:
-    """What a choice may be."""
-    return get_args(get_type_hints(Assumptions)[name])
-
-
 def _complete(section: Section) -> dict[str, Any]:
-    chosen = _chosen(section)
+    complete = chosen(section)
     for name in names():
-        if name not in chosen:
+        if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)
-    return chosen
+    return complete
 
 
-def _chosen(section: Section) -> dict[str, str]:
+def chosen(section: Section) -> dict[str, str]:
+    """Alternatives by choice, refused where one is unknown."""
     section.only(*names())
     return {name: section.pick(name, str(value), {one: one for one in alternatives(name)}) for name, value in section.raw.items()}
 
@@ -112,7 +76,9 @@ def _sets(section: Section) -> dict[str, list[str]]:
     """Each choice of a rule with the alternatives it speaks of, one or a list of them."""
     section.only(*names())
     listed = {name: value if isinstance(value, list) else [value] for name, value in section.raw.items()}
-    return {name: [section.pick(name, str(one), {each: each for each in alternatives(name)}) for one in found] for name, found in listed.items()}
+    return {
+        name: [section.pick(name, str(one), {each: each for each in alternatives(name)}) for one in found] for name, found in listed.items()
+    }
 
 
 def _text(section: Section, key: str) -> str:

@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_type_hints
 
+import msgspec
 import numpy as np
 
-from tokwatt import account, assumptions, routing
+from tokwatt import account, assumptions, choices, routing
 from tokwatt.account import Constants, Pool, Subject
-from tokwatt.assumptions import Assumptions
 from tokwatt.catalogue import Catalogue
+from tokwatt.choices import Assumptions
+from tokwatt.factors import Uncertain
 from tokwatt.marks import In
 from tokwatt.records import Section
 from tokwatt.replay import sampling
@@ -69,6 +72,7 @@ class Shares:
 class Case:
     """An instance or a fleet, ready to be evaluated; `paper` is the mixture that the paper's own number stands on."""
 
+    gpu: str
     subject: Subject
     workload: Workload
     shares: np.ndarray | None
@@ -78,15 +82,32 @@ class Case:
     overflow_factor: float
     paper: Assumptions
 
-    def evaluate(self, assumed: Assumptions, constants: Constants, demand: Demand, subject: Subject | None = None) -> Result:
-        """The case under a mixture; another subject, of perturbed numbers, may stand in for its own."""
-        subject = subject or self.subject
+    def evaluate(self, assumed: Assumptions, constants: Constants, demand: Demand, routed: Routed | None, subject: Subject) -> Result:
+        """The case under a mixture.
+
+        Args:
+            assumed: the mixture.
+            constants: numbers of the account.
+            demand: what a fleet must carry.
+            routed: traffic of a fleet's pools under the same mixture; an instance has none.
+            subject: the case's own, or one with other numbers.
+        """
+        if routed:
+            return fleet(assumed, subject, constants, routed, demand)
+        ratio = self.prompt_ratio(assumed, float(demand.output_share))
+        point = account.point(assumed, subject, constants, self.window, prompt_ratio=ratio)
+        return Result(point.tokens_per_joule, point.throughput, point.throughput, point.power, 1.0, point.concurrency, 0.0)
+
+    def traffic(self, assumed: Assumptions, demand: Demand, constants: Constants) -> Routed | None:
+        """The pools of a fleet and their traffic; none for an instance."""
         if self.topology == "instance":
-            ratio = self.prompt_ratio(assumed, float(demand.output_share))
-            point = account.point(assumed, subject, constants, self.window, prompt_ratio=ratio)
-            return Result(point.tokens_per_joule, point.throughput, point.throughput, point.power, 1.0, point.concurrency, 0.0)
-        routed = self.routed(assumed, float(demand.output_share), float(self.chunk), float(constants.compressible))
-        return fleet(assumed, subject, constants, routed, demand)
+            return None
+        share, chunk = float(demand.output_share), float(self.chunk)
+        requests = self.requests(assumed, share)
+        window = routing.smallest_window(requests) if assumed.baseline == "smallest" else self.window
+        topology = Topology(window, self.split_length, self.overflow_factor)
+        exact = routing.route(assumed, requests, self.workload.lengths, topology, chunk, float(constants.compressible))
+        return self._sampled(assumed, exact, share, chunk) if assumed.lengths == "sampled" else exact
 
     @property
     def chunk(self) -> float:
@@ -105,14 +126,6 @@ class Case:
         requests = self.requests(assumed, share)
         return float(requests.weight @ requests.prompt / (requests.weight @ requests.output))
 
-    def routed(self, assumed: Assumptions, share: float, chunk: float, compressible: float) -> Routed:
-        """The pools of the case and their traffic."""
-        requests = self.requests(assumed, share)
-        window = routing.smallest_window(requests) if assumed.baseline == "smallest" else self.window
-        topology = Topology(window, self.split_length, self.overflow_factor)
-        exact = routing.route(assumed, requests, self.workload.lengths, topology, chunk, compressible)
-        return self._sampled(assumed, exact, share, chunk) if assumed.lengths == "sampled" else exact
-
     def _sampled(self, assumed: Assumptions, exact: Routed, share: float, chunk: float) -> Routed:
         """The same pools with service averaged over the draws of the paper's program, credit as before."""
         knots = list(zip(self.workload.lengths.tolist(), self.workload.fractions.tolist(), strict=True))
@@ -120,14 +133,19 @@ class Case:
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):
             lengths, weights = sampling.sampled(law, window)
-            drawn = routing.traffic(assumed, *[routing.split_of(weights, lengths, 1 - share)] * 2, chunk)
-            pools.append(drawn._replace(share=pool.share, credited=pool.credited, generated=pool.generated))
+            draws = routing.split_of(weights, lengths, 1 - share)
+            pools.append(
+                routing.traffic(assumed, draws, draws, chunk)._replace(share=pool.share, credited=pool.credited, generated=pool.generated)
+            )
         return Routed(exact.windows, tuple(pools), exact.rejected)
 
 
 def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand) -> Result:
     """Pools side by side."""
-    sized = [account.size_pool(assumed, subject, constants, pool, window, demand) for pool, window in zip(routed.pools, routed.windows, strict=True)]
+    sized = [
+        account.size_pool(assumed, subject, constants, pool, window, demand)
+        for pool, window in zip(routed.pools, routed.windows, strict=True)
+    ]
     total = Pool(*(sum(values) for values in zip(*sized, strict=True)))
     return Result(
         tokens_per_joule=total.credited / total.power,
@@ -140,16 +158,22 @@ def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: 
     )
 
 
-@dataclass(frozen=True)
-class Headline:
+class Headline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A conclusion of the paper: a case, or the ratio of two."""
 
     claim: str
-    published: float
+    published: Annotated[float, msgspec.Meta(gt=0)]
     case: str
     over: str = ""
-    survives: str = ""
-    reading: str = ""
+
+
+class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to understand a headline: a few changes to a preset."""
+
+    headline: str
+    start: str
+    changes: dict[str, str]
+    meaning: str
 
 
 class Account:
@@ -159,7 +183,17 @@ class Account:
         self.catalogue = catalogue
         self._results: dict[tuple[str, Assumptions], Result] = {}
         self.section = catalogue.section("assumptions").only(
-            "choices", "order", "presets", "impossible", "constants", "output_shares", "demand", "cases", "headlines", "readings"
+            "choices",
+            "order",
+            "presets",
+            "impossible",
+            "constants",
+            "output_shares",
+            "demand",
+            "cases",
+            "headlines",
+            "readings",
+            "uncertain",
         )
 
     @cached_property
@@ -181,8 +215,8 @@ class Account:
     def order(self) -> list[str]:
         """The choices in the order in which they are corrected."""
         given = self.section.raw.get("order")
-        if not isinstance(given, list) or sorted(map(str, given)) != sorted(assumptions.names()):
-            raise self.section.fail(f"is {given!r:.60}", f"each choice once: {', '.join(assumptions.names())}", "order")
+        if not isinstance(given, list) or sorted(map(str, given)) != sorted(choices.names()):
+            raise self.section.fail(f"is {given!r:.60}", f"each choice once: {', '.join(choices.names())}", "order")
         return given
 
     @cached_property
@@ -202,6 +236,38 @@ class Account:
                     entries.child(name).pick(key, wanted, self.cases)
         return found
 
+    @cached_property
+    def readings(self) -> dict[str, Reading]:
+        """Ways to understand headlines, by name."""
+        entries = self.section.child("readings")
+        found = {name: entries.child(name).convert(Reading) for name in entries.raw}
+        for name, reading in found.items():
+            entries.child(name).pick("headline", reading.headline, self.headlines)
+            start = entries.child(name).pick("start", reading.start, self.presets)
+            assumptions.changed(self.section, start, entries.child(name).child("changes"))
+        return found
+
+    @cached_property
+    def uncertain(self) -> dict[str, Uncertain]:
+        """Numbers that are known only to within a factor, by name."""
+        entries = self.section.child("uncertain")
+        found = {name: entries.child(name).convert(Uncertain) for name in entries.raw}
+        for name, each in found.items():
+            if not each.low < each.high:
+                raise entries.child(name).fail(f"is {each.high:g}", f"more than low, which is {each.low:g}", "high")
+            for path in each.paths:
+                if not any(each.known(path, case.subject, self.constants) for case in self.cases.values()):
+                    raise entries.child(name).fail(f"has {path!r}", "numbers of a subject or of the constants, such as gpu.tdp", "paths")
+        return found
+
+    def changed(self, preset: str, entries: Mapping[str, dict], name: str) -> Assumptions:
+        """A preset with the changes that an entry of a grid makes to it."""
+        return assumptions.changed(self.section, self.presets[preset], replace(self.section, raw=entries[name], key=name))
+
+    def switches(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Choices and alternatives from outside, refused where one is unknown."""
+        return assumptions.chosen(replace(self.section, raw=dict(given), key="the change asked for"))
+
     def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
         """A headline with changes made to what the paper assumed for each of its cases.
 
@@ -213,9 +279,11 @@ class Account:
 
     def result(self, case: str, changes: Mapping[str, str]) -> Result:
         """A case with changes made to what the paper assumed for it."""
-        wanted = self.mixture(replace(self.cases[case].paper, **changes))
+        wanted = self.mixture(choices.switched(self.cases[case].paper, changes))
         if (case, wanted) not in self._results:
-            self._results[case, wanted] = self.cases[case].evaluate(wanted, self.constants, self.demand)
+            chosen = self.cases[case]
+            routed = chosen.traffic(wanted, self.demand, self.constants)
+            self._results[case, wanted] = chosen.evaluate(wanted, self.constants, self.demand, routed, chosen.subject)
         return self._results[case, wanted]
 
     def mixture(self, wanted: Assumptions) -> Assumptions:
@@ -225,9 +293,19 @@ class Account:
     def _case(self, section: Section) -> Case:
         entry = Entry(**section.bind(get_type_hints(Entry, include_extras=True), _optional(Entry)))
         workload = section.choose("workload", entry.workload, "workloads")
-        changed = assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
+        changed = (
+            assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
+        )
+        subject = self._subject(section.child("subject"), entry.subject)
+        if changed.step == "calibrated" and subject.profile is None:
+            raise section.fail("is missing", "a calibrated profile, or changes with another step", "subject.profile")
+        if changed.architecture == "catalogue" and subject.llm is None:
+            raise section.fail(
+                f"is {entry.subject.llm!r}", "an LLM of params/llms.yaml, or changes with the published architecture", "subject.llm"
+            )
         return Case(
-            subject=self._subject(section.child("subject"), entry.subject),
+            gpu=entry.subject.gpu,
+            subject=subject,
             workload=workload,
             shares=self.shares(entry.workload, workload),
             window=float(entry.window),
@@ -237,11 +315,15 @@ class Account:
             paper=changed,
         )
 
-    def _subject(self, section: Section, names: Names) -> Subject:
+    def subject(self, gpu: str, llm: str, serving: Serving) -> Subject:
+        """A published LLM on a GPU, by their names."""
+        return self._subject(self.section, Names(gpu=gpu, llm=llm, serving=serving), described=False)
+
+    def _subject(self, section: Section, names: Names, described: bool = True) -> Subject:
         profile = section.choose("profile", names.profile, "profiles") if names.profile else None
         return Subject(
             gpu=section.choose("gpu", names.gpu, "gpus"),
-            llm=self.catalogue.llms.get(names.llm),
+            llm=self.catalogue.llms.get(names.llm) if described else None,
             architecture=section.choose("llm", names.llm, "architectures"),
             serving=names.serving,
             logistic=profile.power if profile else section.choose("gpu", names.gpu, "power_curves"),
@@ -258,8 +340,17 @@ class Account:
             return None
         shares = entries.child(name).spec(Shares).shares
         if len(shares) != len(workload.lengths) or (shares > 1).any():
-            raise entries.fail(f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value")
+            raise entries.fail(
+                f"has {len(shares)} numbers up to {shares.max():g}", f"{len(workload.lengths)} from 0 to 1", f"{name}.shares.value"
+            )
         return shares
+
+
+def check(params: Path) -> None:
+    """Read every assumption, case and headline, and say what is wrong with the first that is."""
+    known = Account(Catalogue(params))
+    for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
+        getattr(known, part)
 
 
 def _optional(kind: type) -> list[str]:

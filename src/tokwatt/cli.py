@@ -155,6 +155,29 @@ def explain(
     print(f"\ntokens_per_joule = {_number(float(point.tokens_per_joule))} tok/J")
 
 
+def headline(
+    name: Annotated[str | None, typer.Argument(help="A headline of assumptions.yaml; all of them where not given.")] = None,
+    preset: Annotated[str, typer.Option(help="The account to start from; with paper, the one its number stands on.")] = "consistent",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated.")
+    ] = None,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """What the paper concludes, as published and under any mixture of assumptions."""
+    from tokwatt.cases import Account
+    from tokwatt.catalogue import load
+
+    known = Account(load(params))
+    chosen = [_pick(params, "assumptions", name, known.headlines)] if name else list(known.headlines.values())
+    start = {} if preset == "paper" else vars(_pick(params, "assumptions", preset, known.presets))
+    switches = dict(change.partition("=")[::2] for change in changes or [])
+    wanted = {**start, **known.switches(switches)}
+    values = [known.value(each, wanted) for each in chosen]
+    shown: list[Any] = values if as_json else [_number(value) for value in values]
+    _show([{"claim": each.claim, "published": each.published, "value": value} for each, value in zip(chosen, shown, strict=True)], as_json)
+
+
 LLM = typer.Typer(help="Records of language models.", no_args_is_help=True)
 
 
@@ -238,4 +261,4 @@ def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-COMMANDS = (studies, study, point, fleet, explain)
+COMMANDS = (studies, study, point, fleet, headline, explain)

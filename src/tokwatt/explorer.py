@@ -17,9 +17,9 @@ import numpy as np
 
 from tokwatt import account, assumptions, models
 from tokwatt.account import Subject
-from tokwatt.assumptions import Assumptions
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue, load
+from tokwatt.choices import Assumptions
 from tokwatt.specs import Gpu, Profile, Serving, spec
 from tokwatt.units import Dimensionless, DimensionlessAxis, DollarsPerJoule, KilogramsPerJoule, Parameters
 

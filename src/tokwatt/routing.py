@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.assumptions import Assumptions
+from tokwatt.choices import Assumptions
 
 
 @dataclass(frozen=True)

@@ -1,59 +1,56 @@
 """Markdown, docstrings and mathematics as HTML; LaTeX becomes MathML, which browsers draw by themselves."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 from latex2mathml import converter
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from tokwatt.published import Verdict
-
-VERDICTS = get_args(Verdict)
 SCROLL = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
 _READER = MarkdownIt("commonmark").enable("table")
 _INLINE = re.compile(r":math:`(?P<math>[^`]+)`|``?(?P<code>[^`]+)``?|(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<doi>doi:10\.[^\s,]+[^\s,.])")
 
 
-def page(text: str, files: Collection[str]) -> tuple[str, Markup]:
-    """A Markdown page as its title and what stands below it; pictures and links of the name of one of `files` point to it."""
+def page(text: str, files: Collection[str], columns: Sequence[str] = ()) -> Markup:
+    """What stands below the title of a Markdown page, or some columns of its first table.
+
+    Args:
+        text: the page.
+        files: names of files in `data/`; pictures and links of these names point there.
+        columns: heads of the columns to keep; the whole page where there are none.
+    """
     tokens = _READER.parse(text)
-    title = ""
-    if len(tokens) > 2 and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
-        title, tokens = tokens[1].content, tokens[3:]
+    if tokens and tokens[0].tag == "h1":
+        tokens = tokens[3:]
     _point(tokens, files)
     _mark_verdicts(tokens)
+    if columns:
+        tokens = _with_columns(tokens, columns)
     html = _READER.renderer.render(tokens, _READER.options, {})
-    return title, Markup(html.replace("<table>", SCROLL + "<table>").replace("</table>", "</table></div>"))
+    return Markup(html.replace("<table>", SCROLL + "<table>").replace("</table>", "</table></div>"))
 
 
-def chosen_columns(text: str, columns: list[str]) -> tuple[list[str], list[list[Markup]]]:
-    """Some columns of the first table of a Markdown page, cells as HTML."""
-    tokens = _READER.parse(text)
-    cells = [[token for token in row if token.type == "inline"] for row in _rows(tokens)]
-    places = [[cell.content for cell in cells[0]].index(column) for column in columns] if cells else []
-    return columns, [[_inline(row[place]) for place in places] for row in cells[1:]]
-
-
-def _rows(tokens: list[Token]) -> list[list[Token]]:
-    rows: list[list[Token]] = []
-    for token in tokens:
-        if token.type == "table_close":
-            break
+def _with_columns(tokens: list[Token], columns: Sequence[str]) -> list[Token]:
+    """The first table with only those columns; a cell is three tokens."""
+    first = [token.type for token in tokens].index("table_open")
+    table = tokens[first : [token.type for token in tokens].index("table_close") + 1]
+    kept, column, heads = [], 0, []
+    for place, token in enumerate(table):
         if token.type == "tr_open":
-            rows.append([])
-        elif rows:
-            rows[-1].append(token)
-    return rows
-
-
-def _inline(token: Token) -> Markup:
-    return Markup(_READER.renderer.render([token], _READER.options, {}))
+            column = 0
+        if token.type == "th_open":
+            heads.append(table[place + 1].content)
+        inside = token.type in ("th_open", "td_open", "inline", "th_close", "td_close")
+        if not inside or heads[column] in columns:
+            kept.append(token)
+        column += token.type in ("th_close", "td_close")
+    return kept
 
 
 def _point(tokens: list[Token], files: Collection[str]) -> None:
@@ -65,9 +62,20 @@ def _point(tokens: list[Token], files: Collection[str]) -> None:
 
 
 def _mark_verdicts(tokens: list[Token]) -> None:
+    """Give cells below a head named verdict the looks of one."""
+    heads: list[str] = []
+    column = 0
     for opening, token in pairwise(tokens):
-        if opening.type == "td_open" and token.content in VERDICTS:
-            opening.attrSet("class", verdict_class(token.content))
+        if opening.type == "table_open":
+            heads = []
+        if opening.type == "tr_open":
+            column = 0
+        if opening.type == "th_open":
+            heads.append(token.content)
+        if opening.type == "td_open":
+            if heads[column] == "verdict":
+                opening.attrSet("class", verdict_class(token.content))
+            column += 1
 
 
 def verdict_class(verdict: str) -> str:

@@ -53,9 +53,9 @@ def pages(sources: Sources) -> Iterator[tuple[str, str]]:
     yield from _tables(sources, render)
     yield from _figures(sources, render)
     yield render("audit", "Audit", claims=sources.judged, sections=_sections(sources), order=audit.ORDER)
+    offered = {path.name for path in sources.files()}
     for name, report in sources.reports.items():
-        _, body = markup.page(sources.report(name), {path.name for path in sources.files()})
-        yield render("report", report.title, f"{name}.html", body=body)
+        yield render("report", report.title, f"{name}.html", body=markup.page(sources.report(name), offered))
     yield render("parameters", "Parameters", records=sources.records)
     yield render("method", "Method", modules=method.modules(Path(tokwatt.__file__).parent))
 
@@ -93,10 +93,12 @@ class _Renderer:
 
 
 def _start(sources: Sources) -> dict[str, Any]:
-    chosen = {name: report for name, report in sources.reports.items() if report.start}
+    offered = {path.name for path in sources.files()}
+    shown = {name: report for name, report in sources.reports.items() if report.start}
+    columns = {name: report.start if isinstance(report.start, list) else [] for name, report in shown.items()}
     return {
         "counts": [(verdict, _count(sources, verdict)) for verdict in reversed(audit.ORDER)],
-        "reports": [(name, report.title, markup.chosen_columns(sources.report(name), report.start)) for name, report in chosen.items()],
+        "reports": [(name, report.title, markup.page(sources.report(name), offered, columns[name])) for name, report in shown.items()],
         "tables": sources.tables,
         "plots": sources.plots,
     }

@@ -18,10 +18,10 @@ ASSUMED = ("constants", "output_shares", "demand")
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A Markdown page of `results/`: its title, and which columns of its first table the start page shows."""
+    """A Markdown page of `results/`: its title, and what the start page shows of it: all, or some columns of its first table."""
 
     title: str
-    start: list[str] = []
+    start: bool | list[str] = False
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import tokwatt
 from tokwatt.catalogue import Catalogue
 from tokwatt.records import Section
 
-JOBS = ("instances", "fleets", "sampling")
+JOBS = ("instances", "fleets", "sampling", "accounts")
 """Modules of this package, each computed by one process."""
 
 
@@ -81,4 +81,4 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 
 
 def _grids(catalogue: Catalogue) -> Section:
-    return catalogue.section("paper").only("jobs", "grids", "tables", "figures", "names").child("grids")
+    return catalogue.section("paper").only("jobs", "grids", "tables", "figures", "reports", "names").child("grids")

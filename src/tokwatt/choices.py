@@ -1,0 +1,49 @@
+"""What an account of tokens per joule takes for granted: named choices, one alternative each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any, Literal, get_args, get_type_hints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumptions:
+    """One alternative for each choice; `params/assumptions.yaml` says what they mean and where they come from."""
+
+    basis: Literal["gpu", "instance", "server", "facility"]
+    architecture: Literal["catalogue", "published"]
+    input_table: Literal["uncounted", "held"]
+    kv_sharding: Literal["whole", "sharded"]
+    misfit: Literal["one_sequence", "infeasible"]
+    kv_allocation: Literal["reserved", "on_demand"]
+    context_length: Literal["end", "mean"]
+    experts: Literal["printed", "active", "expected", "all"]
+    dispatch: Literal["free", "counted"]
+    step: Literal["calibrated", "program", "measured"]
+    prefill: Literal["free", "additive", "overlapped"]
+    power: Literal["logistic", "activity", "utilization"]
+    lengths: Literal["sampled", "exact", "pairs"]
+    output_share: Literal["fifth", "trace"]
+    long_pool: Literal["from_one", "from_split"]
+    oversized: Literal["clip_credit_all", "clip", "compress", "fitting_window", "reject"]
+    baseline: Literal["given", "smallest"]
+    search_start: Literal["one_too_many", "fewest"]
+    target: Literal["wait", "first_token"]
+    output_rounding: Literal["whole", "none"]
+    batch_rounding: Literal["whole", "none"]
+
+
+def switched(base: Assumptions, changes: Mapping[str, Any]) -> Assumptions:
+    """Other alternatives for some of the choices."""
+    return replace(base, **changes)
+
+
+def names() -> list[str]:
+    """The choices, in the order in which they are explained."""
+    return [field.name for field in fields(Assumptions)]
+
+
+@cache
+def alternatives(name: str) -> tuple[str, ...]:
+    """What a choice may be."""
+    return get_args(get_type_hints(Assumptions)[name])

@@ -1,0 +1,124 @@
+"""One page for whoever plans capacity: which headlines survive, for whom, and what follows from it."""
+
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from tabulate import tabulate
+
+GRIDS = ("waterfall", "readings", "uncertainty", "slopes", "lever")
+
+VERDICTS = {
+    "holds": "the published number lies within our 90 % interval",
+    "weaker": "same direction, but the published number lies outside of our interval",
+    "gone": "no effect is left",
+    "reversed": "the effect points the other way",
+    "other basis": "a number of watts that another basis would give",
+}
+
+
+class Survival(NamedTuple):
+    """A headline under the consistent account."""
+
+    claim: str
+    published: float
+    median: float
+    low: float
+    high: float
+    ratio: bool
+
+    @property
+    def verdict(self) -> str:
+        """Which of `VERDICTS` it is; a ratio within 5 % of 1 is no effect."""
+        if self.low <= self.published <= self.high:
+            return "holds"
+        if not self.ratio:
+            return "other basis"
+        if self.high < 1:
+            return "reversed"
+        return "gone" if self.low < 1.05 else "weaker"
+
+
+def write(grids: Path, out: Path) -> None:
+    """Write `verdict.md` from the grids of the accounts."""
+    loaded = {name: xr.load_dataset(grids / f"{name}.nc") for name in GRIDS}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "verdict.md").write_text(page(loaded), encoding="utf-8")
+
+
+def page(grids: dict[str, xr.Dataset]) -> str:
+    """The page as Markdown: `verdict.md` of this package with the numbers filled in."""
+    rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
+    counts = Counter(row.verdict for row in rows.values())
+    header = ["claim", "published", "consistent, 90 % interval", "verdict", "the largest correction", "nearest to it under another reading"]
+    lines = [_line(grids, name, row) for name, row in rows.items()]
+    return (
+        files("tokwatt")
+        .joinpath("verdict.md")
+        .read_text(encoding="utf-8")
+        .format(
+            headlines=len(rows),
+            summary=", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]),
+            legend="; ".join(f"*{verdict}*: {meaning}" for verdict, meaning in VERDICTS.items() if counts[verdict]),
+            table=tabulate(lines, header, tablefmt="github", disable_numparse=True),
+            reading=_numbers(grids["readings"].value, "reading"),
+            alone=_numbers(grids["waterfall"].alone.sel(headline="window_12x"), "correction"),
+            slope=_slopes(grids["slopes"].slope),
+            lever=_levers(grids["lever"].advantage),
+            **rows,
+        )
+    )
+
+
+def survival(grids: dict[str, xr.Dataset], headline: str) -> Survival:
+    """What became of a headline."""
+    path, spread = grids["waterfall"].sel(headline=headline), grids["uncertainty"].sel(headline=headline, account="consistent")
+    low, _, high = spread.value.values
+    return Survival(str(path.claim.values), float(path.value[0]), float(path.value[-1]), low, high, bool(np.isfinite(spread.cancelled)))
+
+
+def _line(grids: dict[str, xr.Dataset], name: str, row: Survival) -> list[str]:
+    consistent = f"{row.median:.3g} ({row.low:.3g} to {row.high:.3g})"
+    path = grids["waterfall"].sel(headline=name).isel(correction=slice(2, None))
+    largest = path.isel(correction=int(np.argmax(abs(np.log(path.factor.values)))))
+    correction = f"{_words(largest.correction)}: {_words(largest.alternative)} (×{float(largest.factor):.2f})"
+    return [row.claim, f"{row.published:g}", consistent, row.verdict, correction, _nearest(grids["readings"], name)]
+
+
+def _nearest(readings: xr.Dataset, headline: str) -> str:
+    """The reading under which a headline comes nearest to what was published."""
+    own = readings.where(readings.headline == headline, drop=True)
+    if not own.sizes["reading"]:
+        return ""
+    best = own.isel(reading=int(np.argmin(abs(np.log(own.over_published.values)))))
+    return f"{float(best.value):.3g}: {best.meaning.item()}"
+
+
+def _numbers(values: xr.DataArray, dimension: str) -> SimpleNamespace:
+    """Values along a dimension as attributes of their names."""
+    return SimpleNamespace(**dict(zip(values[dimension].values.tolist(), values.values.tolist(), strict=True)))
+
+
+def _slopes(slope: xr.DataArray) -> SimpleNamespace:
+    """The law's slope for Llama-3.1-70B on H100 at both ends of the second headline, with prompts and in decoding alone."""
+    own = slope.sel(gpu="H100", llm="llama-3.1-70b", context_window=[4096, 65536]).values.tolist()
+    return SimpleNamespace(
+        with_prompts=SimpleNamespace(short=own[0][0], long=own[0][1]), decoding=SimpleNamespace(short=own[1][0], long=own[1][1])
+    )
+
+
+def _levers(advantage: xr.DataArray) -> SimpleNamespace:
+    """The worst batch of two large mixtures on B200 in decoding with dispatch, and how they compare there with the dense LLM."""
+    own = advantage.isel(reading=-1).sel(gpu="B200")
+    worst = {name: own.sel(llm=llm) for name, llm in {"qwen": "qwen3-235b-a22b", "deepseek": "deepseek-v3"}.items()}
+    return SimpleNamespace(
+        **{name: SimpleNamespace(least=float(row.min()), batch=float(row.idxmin("batch"))) for name, row in worst.items()}
+    )
+
+
+def _words(name: Any) -> str:
+    return str(getattr(name, "values", name)).replace("_", " ")
