@@ -1,5 +1,6 @@
 """A table of ours with what the paper prints in each of its cells."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import xarray as xr
 from tokwatt.expressions import Lookup
 from tokwatt.published import Judged
 from tokwatt.records import Section
+from tokwatt.site.markup import verdict_class
 from tokwatt.tables import Cell, Table, fit, laid_out
 
 
@@ -19,6 +21,12 @@ class Compared:
 
     text: str
     claim: Judged | None
+
+    @property
+    def looks(self) -> str:
+        """How style sheets know the cell: as a number or text, and by its verdict."""
+        kind = "number" if re.match(r"[-+$]?\d|-$", self.text) else ""
+        return f"{kind} {verdict_class(self.claim.verdict) if self.claim else ''}".strip()
 
 
 @dataclass(frozen=True)
