@@ -20,6 +20,9 @@ ARGUMENTS = {
     "memory.kv_blocks": {"budget": 6e10, "kv_bytes": 327680.0, "block_size": 16.0},
     "memory.kv_budget": {"capacity": 8.59e10, "memory_fraction": 0.9, "weights": 1.7e10, "workspace": 4.1e8},
     "memory.kv_bytes_per_token": {"layers": 80.0, "kv_heads": 8.0, "head_dim": 128.0, "kv_width": 2.0},
+    "memory.held_sequences": {"budget": 6e10, "sequence": 3.3e8},
+    "memory.latent_bytes_per_token": {"layers": 61.0, "kv_latent": 512.0, "rope_dim": 64.0, "kv_width": 2.0},
+    "memory.rank_heads": {"kv_heads": 8.5, "tensor_parallel": 2.0},
     "memory.reserved_sequences": {"blocks": 65536.5, "block_size": 16.0, "context_window": 9000.0},
     "memory.scaled_sequences": {"max_sequences": 256.0, "calibration_length": 8192.0, "context_window": 9000.0},
     "memory.weight_bytes": {"parameters": 7e10, "weight_width": 2.0, "tensor_parallel": 8.0},
@@ -28,6 +31,7 @@ ARGUMENTS = {
     "power.logistic_batch": {"power": 437.0, **CURVE},
     "power.logistic_power": {"batch": 40.0, **CURVE},
     "power.scan_activity": {"batch": 64.0, "scan_time": 3e-4, "iteration_latency": 0.03},
+    "power.utilization_power": {"bandwidth": 0.5, "arithmetic": 0.2, "idle": 233.0, "memory": 203.0, "compute": 750.0},
     "queueing.erlang_b": {"servers": 64.0, "offered_load": 60.0},
     "queueing.erlang_c": {"servers": 64.0, "offered_load": 60.0},
     "queueing.instances_required": {
@@ -51,6 +55,7 @@ ARGUMENTS = {
         "tensor_parallel": 8.0,
         "bandwidth": 3.35e12,
     },
+    "roofline.dispatch_bytes": {"hidden": 4096.0, "active_experts": 8.0, "width": 2.0, "expert_parallel": 8.0},
     "roofline.expert_layer_time": {
         "kernel_latency": 5e-4,
         "reference_bandwidth": 3.35e12,
@@ -74,6 +79,17 @@ ARGUMENTS = {
     "roofline.tokens_per_joule": {"throughput": 5000.0, "power": 580.0},
     "roofline.weight_time": {"weights": 1.7e10, "bandwidth": 2.7e12},
     "weights.attention_parameters": {"hidden": 8192.0, "query_heads": 64.0, "kv_heads": 8.0, "head_dim": 128.0},
+    "weights.expert_coverage": {"share": 0.0625, "batch": 24.0},
+    "weights.feed_forward_parameters": {"hidden": 8192.0, "width": 28672.0, "matrices": 3.0},
+    "weights.latent_attention_parameters": {
+        "hidden": 7168.0,
+        "query_heads": 128.0,
+        "kv_latent": 512.0,
+        "rope_dim": 64.0,
+        "query_latent": 1536.0,
+        "nope_dim": 128.0,
+        "value_dim": 128.0,
+    },
     "weights.gated_parameters": {"hidden": 8192.0, "width": 28672.0},
     "weights.parameter_count": {"vocabulary": 128256.0, "hidden": 8192.0, "layers": 80.0, "layer_parameters": 9e8},
 }
@@ -82,7 +98,14 @@ ROUNDED = {
     "memory.kv_budget": ["capacity", "memory_fraction"],
     **{
         name: list(ARGUMENTS[name])
-        for name in ("memory.kv_blocks", "memory.reserved_sequences", "memory.scaled_sequences", "queueing.instances_required")
+        for name in (
+            "memory.held_sequences",
+            "memory.kv_blocks",
+            "memory.rank_heads",
+            "memory.reserved_sequences",
+            "memory.scaled_sequences",
+            "queueing.instances_required",
+        )
     },
 }
 each_function = pytest.mark.parametrize("name", ARGUMENTS)

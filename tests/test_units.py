@@ -10,7 +10,7 @@ from public import EQUATIONS, public_functions
 from tokwatt import units
 from tokwatt.marks import In, mark_of
 
-FUNCTIONS = public_functions(*EQUATIONS, "decode")
+FUNCTIONS = public_functions(*EQUATIONS, "architecture", "decode")
 OF_EQUATIONS = public_functions(*EQUATIONS)
 KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
 ANY_UNIT = {"lengths.running_sums": {"values", "return"}}

@@ -45,7 +45,16 @@ def planned(folder, *targets):
 
 def test_it_lints_and_plans(checkout):
     assert run(checkout, "--lint").returncode == 0
-    assert planned(checkout) == {"all", "grids_instances", "grids_fleets", "grids_sampling", "table", "figure", "audit"}
+    assert planned(checkout) == {
+        "all",
+        *(f"grids_{job}" for job in studies.JOBS),
+        "table",
+        "figure",
+        "audit",
+        "verdict",
+        "explorer",
+        "site",
+    }
     assert "digraph" in run(checkout, "--rulegraph").stdout
 
 

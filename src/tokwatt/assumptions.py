@@ -20,14 +20,20 @@ def presets(section: Section) -> dict[str, Assumptions]:
     """
     choices = section.child("choices").only(*names())
     for name in names():
-        choice = choices.child(name).only("meaning", "alternatives")
-        _text(choice, "meaning")
+        choice = choices.child(name).only("meaning", "label", "alternatives")
+        _text(choice, "meaning"), _text(choice, "label")
         given = choice.child("alternatives").only(*alternatives(name))
         for alternative in alternatives(name):
             described = given.child(alternative).only("meaning", "source")
             _text(described, "meaning"), _text(described, "source")
     entries = section.child("presets")
     return {name: mixture(section, Assumptions(**_complete(entries.child(name)))) for name in entries.raw}
+
+
+def labels(section: Section) -> dict[str, str]:
+    """What each choice is called where it is corrected, in a few words."""
+    choices = section.child("choices")
+    return {name: _text(choices.child(name), "label") for name in names()}
 
 
 def changed(section: Section, base: Assumptions, changes: Section) -> Assumptions:

@@ -202,6 +202,11 @@ class Account:
         return assumptions.presets(self.section)
 
     @cached_property
+    def labels(self) -> dict[str, str]:
+        """What choices are called where they are corrected."""
+        return assumptions.labels(self.section)
+
+    @cached_property
     def constants(self) -> Constants:
         """Numbers of the account."""
         return self.section.child("constants").spec(Constants)

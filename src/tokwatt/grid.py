@@ -80,6 +80,13 @@ def describe(name: str, unit: str | None) -> dict[str, str]:
     return {"long_name": name.replace("_", " ")} | ({"units": unit} if unit else {})
 
 
+def named(dataset: xr.Dataset) -> xr.Dataset:
+    """The same with a long name on every variable and coordinate, its own name in words where it has none."""
+    for name in dataset.variables:
+        dataset[name].attrs.setdefault("long_name", str(name).replace("_", " "))
+    return dataset
+
+
 def _is_axis(value: Any) -> bool:
     return isinstance(value, Mapping | Sequence) or np.ndim(value) == 1
 

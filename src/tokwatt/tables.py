@@ -111,6 +111,7 @@ class Layout(NamedTuple):
 
 def laid_out(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> Layout:
     """The table with every cell's place."""
+    names = names | _labels(dataset)
     groups = dataset[table.across].values.tolist() if table.across else [None]
     columns = [(groups[0], column, column.label) for column in table.columns if column.once]
     columns += [
@@ -134,6 +135,14 @@ def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
     layout = laid_out(table, dataset, names)
     lines = [labels + [cell.text for cell in cells] for labels, cells in layout.rows]
     return f"# {table.title}\n\n" + tabulate(lines, layout.heads, tablefmt="pipe", disable_numparse=True) + "\n"
+
+
+def _labels(dataset: xr.Dataset) -> dict[Any, str]:
+    """Entries that the grid itself has a label for."""
+    if "label" not in dataset.coords:
+        return {}
+    (dimension,) = dataset.label.dims
+    return dict(zip(dataset[dimension].values.tolist(), dataset.label.values.tolist(), strict=True))
 
 
 def label(value: Any, names: dict[Any, str]) -> str:

@@ -51,7 +51,11 @@ def spread(known: Account, preset: Assumptions, draws: int, seed: int) -> xr.Dat
     drawn = np.exp(outcome(factors))
     parts = {name: log(factors) for name, log in logs.items()}
     indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=np.random.default_rng(seed))
-    names = {"headline": list(headlines), "uncertain": list(uncertain), "quantile": list(QUANTILES)}
+    names = {
+        "headline": list(headlines),
+        "uncertain": list(uncertain),
+        "quantile": ("quantile", list(QUANTILES), describe("quantile", "1")),
+    }
     return xr.Dataset(
         {
             "value": (("headline", "quantile"), np.quantile(drawn, QUANTILES, axis=1).T, describe("headline", "1")),

@@ -24,16 +24,34 @@ _PRINTED = {
     "azure": "Azure",
     "deepseek": "DeepSeek",
     "fleetopt": "FleetOpt",
+    "gemma": "Gemma",
+    "gpt": "gpt",
     "homogeneous": "Homogeneous",
     "llama": "Llama",
+    "next": "Next",
+    "oss": "oss",
     "pool": "Pool routing",
     "qwen3": "Qwen3",
+}
+_WORDS = {
+    "b200": "B200",
+    "fp16": "16-bit",
+    "h100": "H100",
+    "hbm": "HBM",
+    "kv": "KV",
+    "log2": "log₂",
+    "tdp": "TDP",
 }
 
 
 def label(name: str) -> str:
     """How a name of a grid is printed: `llama-3.1-70b` as Llama-3.1-70B."""
     return "-".join(_PRINTED.get(part, part.upper()) for part in name.split("-"))
+
+
+def words(name: str) -> str:
+    """How the name of a number is printed: `hbm_bandwidth` as HBM bandwidth."""
+    return " ".join(_WORDS.get(part, part) for part in name.split("_"))
 
 
 def windows(tokens: Iterable[float]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 import xarray as xr
 
 import tokwatt
+from tokwatt import grid
 from tokwatt.catalogue import Catalogue
 from tokwatt.records import Section
 
@@ -45,7 +46,7 @@ def run(job: str, params: Path, out: Path) -> None:
 
 def compute(catalogue: Catalogue, entry: Section) -> xr.Dataset:
     """Run the study that an entry of `grids` names, with the inputs it gives."""
-    return find(entry)(catalogue, **inputs(catalogue, entry))
+    return grid.named(find(entry)(catalogue, **inputs(catalogue, entry)))
 
 
 def inputs(catalogue: Catalogue, entry: Section) -> dict[str, Any]:

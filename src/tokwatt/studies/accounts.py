@@ -1,6 +1,7 @@
 """What survives: the way from the paper's account to the consistent one, the law's slope, the lever of experts, and how sure it all is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from tokwatt import account, grid, uncertainty
-from tokwatt.account import Constants, Subject
+from tokwatt.account import Constants, Machine, Subject
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue
 from tokwatt.choices import Assumptions
@@ -53,9 +54,14 @@ def waterfall(catalogue: Catalogue) -> xr.Dataset:
         return Correction(value, value / known.value(wanted, before), alone)
 
     table = grid.tabulate(corrected, headline=list(known.headlines), correction=[AS_PUBLISHED, REPLAYED, *known.order])
-    claims = [headline.claim for headline in known.headlines.values()]
-    chosen = [*[""] * 2, *(consistent[name] for name in known.order)]
-    return table.assign_coords(claim=("headline", claims), alternative=("correction", chosen))
+    return table.assign_coords(
+        {
+            "claim": ("headline", [headline.claim for headline in known.headlines.values()]),
+            "unit": ("headline", ["1" if headline.over else "tok/W" for headline in known.headlines.values()]),
+            "alternative": ("correction", [*[""] * 2, *(consistent[name] for name in known.order)]),
+            "label": ("correction", ["published", "not rounded in print", *(known.labels[name] for name in known.order)]),
+        }
+    )
 
 
 def _possible(evaluate: Callable[[], float]) -> float:
@@ -98,8 +104,18 @@ class Laid:
     serving: Annotated[Serving, In("servings")]
 
 
+class Bends(NamedTuple):
+    """What keeps the slope from -1, each as far as it alone follows the window; they add up to slope + 1."""
+
+    by_limited_layers: Dimensionless
+    by_experts: Dimensionless
+    by_overhead: Dimensionless
+    by_prompts: Dimensionless
+    by_arithmetic: Dimensionless
+
+
 class Slope(NamedTuple):
-    """The law at one window, and what bends it: shares of the step, of the power, and of the bytes of a sequence."""
+    """The law at one window, and what bends it: shares of the step, of the power, and of the bytes of a sequence; and causes."""
 
     tokens_per_joule: TokensPerJoule
     slope: Dimensionless
@@ -110,6 +126,11 @@ class Slope(NamedTuple):
     idle_power_share: Dimensionless
     bounded_share: Dimensionless
     missing: Bytes
+    by_limited_layers: Dimensionless
+    by_experts: Dimensionless
+    by_overhead: Dimensionless
+    by_prompts: Dimensionless
+    by_arithmetic: Dimensionless
 
 
 def slopes(
@@ -147,7 +168,28 @@ def _slope(assumed: Assumptions, subject: Subject, constants: Constants, window:
         idle_power_share=subject.utilization.idle / step.power,
         bounded_share=1 - own.cache.held * length / kept,
         missing=full.missing,
+        **_bends(assumed, subject, own, window, prompt_ratio)._asdict(),
     )
+
+
+def _bends(assumed: Assumptions, subject: Subject, own: Machine, window: Tokens, prompt_ratio: Dimensionless) -> Bends:
+    """Partial derivatives of log tok/J, as if each part of an instance had a window of its own."""
+
+    def held(log_window: Any) -> Any:
+        return account.concurrency(assumed, own, jnp.exp(log_window), jnp.exp(log_window) / 2)
+
+    def log_efficiency(at: Bends) -> Any:
+        overhead = own.overhead + own.dispatch_overhead + (own.sequence_overhead + own.dispatch_time) * held(at.by_overhead)
+        streamed = account.weight_bytes(assumed, own, held(at.by_experts))
+        apart = replace(
+            own, overhead=overhead, dispatch_overhead=0.0, sequence_overhead=0.0, dispatch_time=0.0, streamed=streamed, routed=0.0
+        )
+        length, prompts = jnp.exp(at.by_arithmetic) / 2, prompt_ratio * held(at.by_prompts)
+        step = account.step(assumed, subject, apart, held(at.by_arithmetic), length, prompts)
+        return jnp.log(held(at.by_limited_layers) / (step.latency * step.power))
+
+    found = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
+    return found._replace(by_limited_layers=found.by_limited_layers + 1)
 
 
 class Lever(NamedTuple):
