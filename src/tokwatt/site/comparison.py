@@ -25,7 +25,7 @@ class Compared:
     @property
     def looks(self) -> str:
         """How style sheets know the cell: as a number or text, and by its verdict."""
-        kind = "number" if re.match(r"[-+$]?\d|-$", self.text) else ""
+        kind = "number" if re.match(r"[-+$×]?\d|-$", self.text) else ""
         return f"{kind} {verdict_class(self.claim.verdict) if self.claim else ''}".strip()
 
 

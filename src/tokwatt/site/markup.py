@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-SCROLL = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
+SCROLLED = '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table class="report">'
 _READER = MarkdownIt("commonmark").enable("table")
 _INLINE = re.compile(r":math:`(?P<math>[^`]+)`|``?(?P<code>[^`]+)``?|(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<doi>doi:10\.[^\s,]+[^\s,.])")
 
@@ -33,7 +33,7 @@ def page(text: str, files: Collection[str], columns: Sequence[str] = ()) -> Mark
     if columns:
         tokens = _with_columns(tokens, columns)
     html = _READER.renderer.render(tokens, _READER.options, {})
-    return Markup(html.replace("<table>", SCROLL + "<table>").replace("</table>", "</table></div>"))
+    return Markup(html.replace("<table>", SCROLLED).replace("</table>", "</table></div>"))
 
 
 def _with_columns(tokens: list[Token], columns: Sequence[str]) -> list[Token]:

@@ -4,7 +4,7 @@
 function sortKey(cell) {
   const text = cell.dataset.sort ?? cell.textContent.trim();
   const multiple = text.match(/^([-+\d.]+)K$/);
-  const number = multiple ? 1024 * multiple[1] : parseFloat(text.replace(/^\$/, ""));
+  const number = multiple ? 1024 * multiple[1] : parseFloat(text.replace(/^[$×]/, ""));
   return { text, number };
 }
 
