@@ -27,10 +27,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, cases, catalogue, explorer, plotting, studies, study, tables
+    from tokwatt import audit, cases, catalogue, explorer, plotting, site, studies, study, tables
 
     catalogue.load(params)
-    for module in (cases, studies, tables, plotting, audit, study, explorer):
+    for module in (cases, studies, tables, plotting, audit, study, explorer, site):
         module.check(params)
 
 

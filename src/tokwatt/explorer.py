@@ -21,7 +21,7 @@ from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue, load
 from tokwatt.choices import Assumptions
 from tokwatt.specs import Gpu, Profile, Serving, spec
-from tokwatt.units import Dimensionless, DimensionlessAxis, DollarsPerJoule, KilogramsPerJoule, Parameters
+from tokwatt.units import Dimensionless, DimensionlessAxis, DollarsPerJoule, KilogramsPerJoule, Parameters, Tokens
 
 ADJUSTABLE = (
     "misfit",
@@ -52,10 +52,14 @@ class Energy:
 
 @spec
 class Offer:
-    """Numbers that the explorer offers or takes for granted."""
+    """Numbers that the explorer offers, takes for granted or starts from."""
 
     tensor_parallel: DimensionlessAxis
     mean_fill: Dimensionless
+    context_window: Tokens
+    longest_window: Tokens
+    split_length: Tokens
+    overflow_factor: Dimensionless
 
 
 @spec
@@ -177,8 +181,11 @@ class Explorer:
     def mixtures(self) -> dict[str, Assumptions]:
         """The assumptions of every account, and of those that take a calibrated profile where there is none."""
         own = {name: self._assumed(name, view.changes) for name, view in self.views.items()}
-        others = {name: view for name, view in self.views.items() if view.uncalibrated}
-        return own | {_UNCALIBRATED.format(name): self._assumed(name, view.changes | view.uncalibrated) for name, view in others.items()}
+        others = {name: self._assumed(name, view.changes | view.uncalibrated) for name, view in self.views.items() if view.uncalibrated}
+        for name, mixture in (own | others).items():
+            if mixture.step == "calibrated":
+                raise self.section.child("accounts").child(name).fail("is missing", "a mixture whose step needs no profile", "uncalibrated")
+        return own | {_UNCALIBRATED.format(name): mixture for name, mixture in others.items()}
 
     def mixture(self, choice: Choice) -> str:
         """Which of the mixtures a choice takes."""
@@ -239,12 +246,12 @@ def _published(explorer: Explorer, choices: Iterable[Choice]) -> dict[str, Any]:
         "gpus": {name: asdict(gpu) | {"utilization": asdict(catalogue.utilization_curves[name])} for name, gpu in explorer.gpus.items()},
         "llms": {name: catalogue.section("architectures").raw[name].get("name", name) for name in catalogue.architectures},
         "precisions": {name: catalogue.section("serving").raw["precisions"][name]["source"] for name in catalogue.precisions},
-        "tensor_parallel": explorer.offer.tensor_parallel,
+        "offer": asdict(explorer.offer),
+        "start": msgspec.structs.asdict(explorer.calibrated),
         "workloads": {name: _workload(explorer, name) for name in catalogue.workloads},
         "fractions": asdict(catalogue.power_fractions),
         "constants": asdict(known.constants),
         "demand": asdict(known.demand),
-        "mean_fill": explorer.offer.mean_fill,
         "energy": asdict(explorer.energy),
         "fields": fields,
         "machines": {key: [entry[field] for field in fields] for key, entry in machines.items()},

@@ -4,5 +4,6 @@
 """
 
 from tokwatt.site.pages import write
+from tokwatt.site.sources import check
 
-__all__ = ["write"]
+__all__ = ["check", "write"]

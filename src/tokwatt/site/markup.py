@@ -36,18 +36,25 @@ def page(text: str, files: Collection[str], columns: Sequence[str] = ()) -> Mark
     return Markup(html.replace("<table>", SCROLLED).replace("</table>", "</table></div>"))
 
 
+def heads(text: str) -> list[str]:
+    """Heads of the first table of a Markdown page."""
+    tokens = _READER.parse(text)
+    ends = [place for place, token in enumerate(tokens) if token.type == "thead_close"]
+    return [token.content for opening, token in pairwise(tokens[: ends[0]]) if opening.type == "th_open"] if ends else []
+
+
 def _with_columns(tokens: list[Token], columns: Sequence[str]) -> list[Token]:
     """The first table with only those columns; a cell is three tokens."""
     first = [token.type for token in tokens].index("table_open")
     table = tokens[first : [token.type for token in tokens].index("table_close") + 1]
-    kept, column, heads = [], 0, []
+    kept, column, found = [], 0, []
     for place, token in enumerate(table):
         if token.type == "tr_open":
             column = 0
         if token.type == "th_open":
-            heads.append(table[place + 1].content)
+            found.append(table[place + 1].content)
         inside = token.type in ("th_open", "td_open", "inline", "th_close", "td_close")
-        if not inside or heads[column] in columns:
+        if not inside or found[column] in columns:
             kept.append(token)
         column += token.type in ("th_close", "td_close")
     return kept
@@ -63,17 +70,17 @@ def _point(tokens: list[Token], files: Collection[str]) -> None:
 
 def _mark_verdicts(tokens: list[Token]) -> None:
     """Give cells below a head named verdict the looks of one."""
-    heads: list[str] = []
+    named: list[str] = []
     column = 0
     for opening, token in pairwise(tokens):
         if opening.type == "table_open":
-            heads = []
+            named = []
         if opening.type == "tr_open":
             column = 0
         if opening.type == "th_open":
-            heads.append(token.content)
+            named.append(token.content)
         if opening.type == "td_open":
-            if heads[column] == "verdict":
+            if named[column] == "verdict":
                 opening.attrSet("class", verdict_class(token.content))
             column += 1
 

@@ -95,10 +95,10 @@ class _Renderer:
 def _start(sources: Sources) -> dict[str, Any]:
     offered = {path.name for path in sources.files()}
     shown = {name: report for name, report in sources.reports.items() if report.start}
-    columns = {name: report.start if isinstance(report.start, list) else [] for name, report in shown.items()}
+    bodies = {name: markup.page(sources.report(name), offered, sources.columns(name)) for name in shown}
     return {
         "counts": [(verdict, _count(sources, verdict)) for verdict in reversed(audit.ORDER)],
-        "reports": [(name, report.title, markup.page(sources.report(name), offered, columns[name])) for name, report in shown.items()],
+        "reports": [(name, report.title, bodies[name]) for name, report in shown.items()],
         "tables": sources.tables,
         "plots": sources.plots,
     }

@@ -12,7 +12,10 @@ import msgspec
 from tokwatt import plotting, published, tables
 from tokwatt.published import Judged
 from tokwatt.records import CATALOGUES, Record, Section, read
+from tokwatt.site import markup
 
+RESERVED = ("index", "explorer", "tables", "figures", "audit", "parameters", "method")
+"""Pages that no table and no report may be named as."""
 ASSUMED = ("constants", "output_shares", "demand")
 """The parts of `assumptions.yaml` that hold records."""
 
@@ -51,7 +54,7 @@ class Sources:
     @cached_property
     def tables(self) -> dict[str, tuple[Section, tables.Table]]:
         """Layouts of the tables by name."""
-        return {name: tables.entry(self.params, name) for name in self.paper.child("tables").raw}
+        return {name: tables.entry(self.params, name) for name in self._free("tables").raw}
 
     @cached_property
     def plots(self) -> dict[str, plotting.Figure]:
@@ -61,7 +64,10 @@ class Sources:
     @cached_property
     def reports(self) -> dict[str, Report]:
         """Reports by name."""
-        section = self.paper.child("reports")
+        section = self._free("reports")
+        for name in section.raw:
+            if name in self.tables:
+                raise section.fail("is a table already", "another name", name)
         return {name: section.child(name).convert(Report) for name in section.raw}
 
     @cached_property
@@ -96,5 +102,29 @@ class Sources:
         yield from (self.results / "tables" / f"{name}.csv" for name in self.tables)
         yield self.results / "audit.csv"
 
+    def columns(self, name: str) -> list[str]:
+        """The columns of a report that the start page shows; all of it where there are none."""
+        start = self.reports[name].start
+        heads = markup.heads(self.report(name))
+        for column in start if isinstance(start, list) else []:
+            if column not in heads:
+                raise self.paper.child("reports").child(name).fail(f"names {column!r}", f"some of {', '.join(heads)}", "start")
+        return start if isinstance(start, list) else []
+
+    def _free(self, part: str) -> Section:
+        """A part of `paper.yaml` whose entries become pages of their own."""
+        section = self.paper.child(part)
+        for name in section.raw:
+            if name in RESERVED:
+                raise section.fail("is a page of the site already", "another name", name)
+        return section
+
     def _section(self, name: str) -> Section:
         return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
+
+
+def check(params: Path) -> None:
+    """Read every entry that becomes a page, so that what is wrong comes up now."""
+    sources = Sources(params, Path(), Path())
+    for part in ("tables", "plots", "reports", "records"):
+        getattr(sources, part)

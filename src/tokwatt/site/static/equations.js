@@ -334,7 +334,7 @@ const Tokwatt = (() => {
   }
 
   const instanceAt = ({ data, machine, assumed, ratio }, window, utilization) =>
-    point(assumed, machine, data.constants, window, data.mean_fill, ratio, utilization);
+    point(assumed, machine, data.constants, window, data.offer.mean_fill, ratio, utilization);
 
   function fleetAt({ data, state, machine, assumed, requests, longWindow }, splitLength, overflow) {
     const topology = { window: longWindow, splitLength, overflow };

@@ -2,14 +2,14 @@
 /* The explorer: a form whose state stands in the address, numbers by equations.js, curves drawn as SVG. */
 
 const form = document.getElementById("controls");
+const OFFER = EXPLORER.offer;
 const START = {
-  account: Object.keys(EXPLORER.accounts)[0], gpu: Object.keys(EXPLORER.gpus)[0], llm: "llama-3.1-70b", precision: Object.keys(EXPLORER.precisions)[0],
-  tensor_parallel: String(EXPLORER.tensor_parallel.at(-1)), window: 8192, utilization: 1, workload: Object.keys(EXPLORER.workloads)[0],
-  long_window: 65536, split: 4096, overflow: 2, arrivals: EXPLORER.demand.arrival_rate, limit: round(1e3 * EXPLORER.demand.latency_target),
+  account: Object.keys(EXPLORER.accounts)[0], gpu: Object.keys(EXPLORER.gpus)[0], ...EXPLORER.start, window: OFFER.context_window, utilization: 1,
+  workload: Object.keys(EXPLORER.workloads)[0], long_window: OFFER.longest_window, split: OFFER.split_length, overflow: OFFER.overflow_factor,
+  arrivals: EXPLORER.demand.arrival_rate, limit: round(1e3 * EXPLORER.demand.latency_target),
   electricity: round(3.6e6 * EXPLORER.energy.electricity_price), grid: round(3.6e9 * EXPLORER.energy.grid_intensity),
 };
 const NAMES = [...Object.keys(START), "basis", ...EXPLORER.adjustable];
-if (!(START.llm in EXPLORER.llms)) START.llm = Object.keys(EXPLORER.llms)[0];
 
 function round(value) { return Number(value.toPrecision(12)); }
 
@@ -26,7 +26,7 @@ function buildControls() {
   fill("gpu", Object.keys(EXPLORER.gpus).map((name) => [name, name]));
   fill("llm", named(EXPLORER.llms));
   fill("precision", named(EXPLORER.precisions));
-  fill("tensor_parallel", EXPLORER.tensor_parallel.map((count) => [count, count === 1 ? "1 GPU" : `${count} GPUs`]));
+  fill("tensor_parallel", OFFER.tensor_parallel.map((count) => [count, count === 1 ? "1 GPU" : `${count} GPUs`]));
   fill("workload", named(EXPLORER.workloads));
   for (const name of EXPLORER.adjustable) {
     const label = element("label", {}, `${sentence(EXPLORER.choices[name].meaning)} `, element("select", { name }));
@@ -91,8 +91,12 @@ function problemOf(state, ready) {
   const invalid = [...form.elements].find((control) => control.name && !control.validity.valid);
   if (invalid) return `${invalid.labels[0].firstChild.textContent.trim()}: ${invalid.validationMessage}`;
   if (!ready) return `The account “${state.account}” does not describe ${EXPLORER.llms[state.llm]}: choose another LLM or preset.`;
-  const met = EXPLORER.impossible.find(({ when }) => Object.entries(when).every(([name, found]) => [found].flat().includes(ready.assumed[name])));
+  const met = contradiction(ready.assumed);
   return met ? `These assumptions contradict each other: ${met.reason}.` : "";
+}
+
+function contradiction(assumed) {
+  return EXPLORER.impossible.find(({ when }) => Object.entries(when).every(([name, found]) => [found].flat().includes(assumed[name])));
 }
 
 /* ---- numbers ---- */
@@ -240,7 +244,7 @@ function drawLaw(state, ready, point) {
   const windows = doublings(1024, 262144, 2);
   const lines = Object.keys(EXPLORER.accounts).map((account) => {
     const own = account === state.account ? ready : prepared({ ...state, account });
-    const points = own ? windows.map((window) => [window, Tokwatt.instanceAt(own, window, Number(state.utilization)).tokensPerJoule]) : [];
+    const points = own && !contradiction(own.assumed) ? windows.map((window) => [window, Tokwatt.instanceAt(own, window, Number(state.utilization)).tokensPerJoule]) : [];
     return { name: account, look: account === state.account ? "chosen" : "other", points };
   });
   const slope = windows.map((window) => [window, (point.tokensPerJoule * ready.state.window) / window]);
@@ -258,6 +262,13 @@ function drawSplits(state, ready, fleet, alone) {
 
 /* ---- all of it ---- */
 
+function showPreset(ready) {
+  for (const name of ["basis", ...EXPLORER.adjustable]) {
+    const preset = EXPLORER.assumed[ready.machine.assumed][name].replaceAll("_", " ");
+    form.elements[name].options[0].textContent = `as the preset has it: ${preset}`;
+  }
+}
+
 let pending = 0;
 
 function update() {
@@ -267,6 +278,7 @@ function update() {
   note.hidden = !problem;
   document.getElementById("account-note").textContent = `${EXPLORER.accounts[state.account]}.`;
   document.querySelector(".results").classList.toggle("stale", Boolean(problem));
+  if (ready) showPreset(ready);
   if (problem) return;
   const point = Tokwatt.instanceAt(ready, ready.state.window, Number(state.utilization));
   const alone = Tokwatt.fleetAt(ready, 0, 1), fleet = Number(state.split) ? Tokwatt.fleetAt(ready, Number(state.split), Number(state.overflow)) : alone;
