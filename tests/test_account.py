@@ -1,6 +1,7 @@
 """The account under named assumptions: equal to the replay in one corner, conserving everything in another, one switch at a time."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokwatt import account, architecture, choices, decode, routing
+from tokwatt import account, architecture, choices, decode, routing, traces
 from tokwatt.cases import Account
 from tokwatt.catalogue import load
 from tokwatt.choices import switched
@@ -437,3 +438,44 @@ def test_any_other_mixture_gives_a_number_or_says_why_not(known, changes):
         except ParameterError:
             continue
         assert found.tokens_per_joule >= 0 and found.power > 0
+
+
+# --- a trace with prompts and outputs -------------------------------------------------------------------------------
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+PAIRS = {"lengths": "pairs", "output_share": "trace", "long_pool": "from_split", "output_rounding": "none"}
+
+
+@pytest.fixture(scope="module")
+def traced(params):
+    parts = [SHARED / f"AzureLLMInferenceTrace_{part}.csv" for part in ("conv", "code")]
+    if not all(part.exists() for part in parts):
+        pytest.skip("the Azure trace is not beside the checkout")
+    conversation, code = map(traces.read, parts)
+    prompt, output = np.concatenate([conversation.prompt, code.prompt]), np.concatenate([conversation.output, code.output])
+    return Account(load(params), replace(conversation, prompt=prompt, output=output))
+
+
+@pytest.mark.parametrize(
+    "case, oversized, expected",
+    [
+        ("azure_h100_homogeneous", "reject", 6.53),
+        ("azure_h100_fleetopt", "reject", 17.78),
+        ("azure_b200_homogeneous", "reject", 12.10),
+        ("azure_b200_fleetopt", "reject", 28.02),
+        ("azure_b200_fleetopt", "clip_credit_all", 25.63),
+    ],
+)
+def test_reference_values_of_the_trace(traced, case, oversized, expected):
+    assert traced.result(case, PAIRS | {"oversized": oversized}).tokens_per_joule == pytest.approx(expected, abs=0.006)
+
+
+def test_bins_of_output_shares_stand_for_the_trace(traced, consistent):
+    for name, headline in traced.headlines.items():
+        by_bins, by_pairs = (traced.value(headline, vars(consistent) | {"lengths": lengths}) for lengths in ("exact", "pairs"))
+        assert by_bins == pytest.approx(by_pairs, rel=0.06), name
+
+
+def test_pairs_without_a_trace_are_refused(known, consistent):
+    with pytest.raises(ParameterError, match="a trace whose rows they are"):
+        known.result("azure_h100_homogeneous", vars(consistent) | {"lengths": "pairs"})

@@ -32,6 +32,7 @@ def test_the_file_is_checked_with_everything_else(params):
         (["presets", "paper", "lengths"], "exat", ["presets.paper.lengths", "did you mean 'exact'"]),
         (["presets", "consistent", "lengths"], "sampled", ["mixes lengths sampled", "begin at one token"]),
         (["choices", "power", "meaning"], "", ["choices.power.meaning", "wanted text"]),
+        (["choices", "power", "label"], "", ["choices.power.label", "wanted text"]),
         (["choices", "power", "alternatives", "logistic", "source"], None, ["alternatives.logistic.source"]),
         (["order"], ["basis"], ["order", "each choice once"]),
         (["impossible"], [{"when": {"lenghts": "pairs"}, "reason": "none"}], ["impossible[0].when.lenghts", "did you mean 'lengths'"]),

@@ -90,6 +90,25 @@ def test_every_number_drawn_follows_from_its_grids(name, entries, grids, drawn):
             assert np.isclose(near, value, rtol=1e-12, atol=0).any(), (column, value)
 
 
+def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(grids, drawn):
+    """What is left out between two bars changes a value by less than the smallest bar does."""
+    values = xr.load_dataset(grids / "waterfall.nc").value
+    for headline, rows in pd.read_csv(drawn / "waterfall.csv").groupby("headline"):
+        before, after = rows["before [1]"].fillna(rows["after [1]"]).to_numpy(), rows["after [1]"].to_numpy()
+        assert [after[0], after[-1]] == values.sel(headline=headline)[[0, -1]].values.tolist()
+        assert np.all(abs(np.log(before[1:] / after[:-1])) < np.log(1.02))
+        assert np.all(abs(np.log(after / before))[1:-1] >= np.log(1.02))
+
+
+def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_bytes(grids, drawn):
+    grid = xr.load_dataset(grids / "slopes.nc")
+    for row in pd.read_csv(drawn / "slopes.csv").to_dict("records"):
+        point = grid.sel(account=row["account"], gpu=row["gpu"], llm=row["llm"], context_window=row["context_window [tok]"])
+        parts = {name: float(point[name]) for name in point if name.startswith("by_")}
+        assert np.isnan(row["slope [1]"]) == (row["missing [B]"] > 0)
+        assert np.isnan(row["slope [1]"]) or row["cause"] == max(parts, key=parts.get)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [

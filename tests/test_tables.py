@@ -53,7 +53,7 @@ PRINTED = {
 @pytest.fixture(scope="session")
 def written(grids, params, tmp_path_factory):
     out = tmp_path_factory.mktemp("tables")
-    for name in [*PRINTED, "table6", "table7"]:
+    for name in [*PRINTED, "table6", "table7", "waterfall"]:
         tables.write(name, params, grids, out)
     return out
 
@@ -138,6 +138,13 @@ def test_table_6_shows_both_where_the_fleets_disagree(written):
     for row in rows.values():
         assert row["topology_agrees"] == str(row["best_topology"] in row["recommended_topology"].split(" or "))
     assert rows["mixed"]["topology_agrees"] == "False"
+
+
+def test_the_waterfall_goes_from_the_published_values_to_the_consistent_ones(written):
+    rows = {name: after for name, after, *_ in markdown_rows(written / "waterfall.md")}
+    tidy = [row for row in read(written / "waterfall.csv") if row["headline"] == "law_40x"]
+    assert next(iter(rows)) == "published" and "prompts take time" in rows
+    assert [float(after) for after in rows.values()] == pytest.approx([float(row["value"]) for row in tidy], rel=5e-3)
 
 
 def test_a_layout_that_asks_for_what_its_grid_lacks_is_one_sentence(damaged, grids, tmp_path):

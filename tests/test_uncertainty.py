@@ -83,6 +83,17 @@ def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
     assert found == pytest.approx(float(logs[1] - logs[0]) / 2e-5, rel=1e-5)
 
 
+def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
+    import xarray as xr
+
+    slopes = xr.load_dataset(grids / "slopes.nc")
+    parts = slopes[[name for name in slopes if name.startswith("by_")]]
+    np.testing.assert_allclose(parts.to_array("part").sum("part", skipna=False), slopes.slope + 1, atol=1e-12)
+    assert abs(parts.by_prompts.sel(account="decoding alone")).max() == 0
+    dense = parts.sel(llm=["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b"])
+    assert max(abs(dense.by_experts).max(), abs(dense.by_limited_layers).max()) < 1e-12
+
+
 def test_the_way_of_each_headline_ends_where_the_consistent_account_stands(grids, known):
     import xarray as xr
 

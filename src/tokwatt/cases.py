@@ -19,6 +19,7 @@ from tokwatt.records import Section
 from tokwatt.replay import sampling
 from tokwatt.routing import Requests, Routed, Topology
 from tokwatt.specs import Demand, Serving, Workload
+from tokwatt.traces import Trace
 from tokwatt.units import Dimensionless, DimensionlessAxis, Instances, Parameters, Sequences, Tokens, TokensPerJoule, TokensPerSecond, Watts
 
 
@@ -81,6 +82,7 @@ class Case:
     split_length: float
     overflow_factor: float
     paper: Assumptions
+    pairs: Requests | None = None
 
     def evaluate(self, assumed: Assumptions, constants: Constants, demand: Demand, routed: Routed | None, subject: Subject) -> Result:
         """The case under a mixture.
@@ -115,7 +117,9 @@ class Case:
         return (self.subject.profile or self.subject.serving).prefill_chunk
 
     def requests(self, assumed: Assumptions, share: float) -> Requests:
-        """The requests of the workload, with the share of output that is assumed."""
+        """The rows of a trace, or the law of the workload with the share of output that is assumed."""
+        if assumed.lengths == "pairs" and self.pairs:
+            return self.pairs
         shares = self.shares if assumed.output_share == "trace" and self.shares is not None else share
         return routing.lengths_of(self.workload.lengths, self.workload.fractions, shares)
 
@@ -177,10 +181,11 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Account:
-    """`params/assumptions.yaml` with everything in it looked up."""
+    """`params/assumptions.yaml` with everything in it looked up; where pairs are assumed, a trace stands in for every workload."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
         self.catalogue = catalogue
+        self.pairs = routing.pairs_of(trace.prompt, trace.output) if trace else None
         self._results: dict[tuple[str, Assumptions], Result] = {}
         self.section = catalogue.section("assumptions").only(
             "choices",
@@ -293,6 +298,8 @@ class Account:
 
     def mixture(self, wanted: Assumptions) -> Assumptions:
         """The assumptions themselves, refused where they contradict each other."""
+        if wanted.lengths == "pairs" and not self.pairs:
+            raise self.section.fail("mixes lengths pairs with no trace", "a trace whose rows they are")
         return assumptions.mixture(self.section, wanted)
 
     def _case(self, section: Section) -> Case:
@@ -318,6 +325,7 @@ class Account:
             split_length=float(entry.split_length),
             overflow_factor=float(entry.overflow_factor),
             paper=changed,
+            pairs=self.pairs,
         )
 
     def subject(self, gpu: str, llm: str, serving: Serving) -> Subject:

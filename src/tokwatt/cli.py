@@ -161,14 +161,16 @@ def headline(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated.")
     ] = None,
+    trace: Annotated[Path | None, typer.Option(help="A CSV of requests, for `--set lengths=pairs`.")] = None,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
     """What the paper concludes, as published and under any mixture of assumptions."""
+    from tokwatt import traces
     from tokwatt.cases import Account
     from tokwatt.catalogue import load
 
-    known = Account(load(params))
+    known = Account(load(params), traces.read(trace) if trace else None)
     chosen = [_pick(params, "assumptions", name, known.headlines)] if name else list(known.headlines.values())
     start = {} if preset == "paper" else vars(_pick(params, "assumptions", preset, known.presets))
     switches = dict(change.partition("=")[::2] for change in changes or [])

@@ -4,7 +4,7 @@ from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -85,7 +85,7 @@ def _line(grids: dict[str, xr.Dataset], name: str, row: Survival) -> list[str]:
     consistent = f"{row.median:.3g} ({row.low:.3g} to {row.high:.3g})"
     path = grids["waterfall"].sel(headline=name).isel(correction=slice(2, None))
     largest = path.isel(correction=int(np.argmax(abs(np.log(path.factor.values)))))
-    correction = f"{_words(largest.correction)}: {_words(largest.alternative)} (×{float(largest.factor):.2f})"
+    correction = f"{largest.label.item()} (×{float(largest.factor):.2f})"
     return [row.claim, f"{row.published:g}", consistent, row.verdict, correction, _nearest(grids["readings"], name)]
 
 
@@ -118,7 +118,3 @@ def _levers(advantage: xr.DataArray) -> SimpleNamespace:
     return SimpleNamespace(
         **{name: SimpleNamespace(least=float(row.min()), batch=float(row.idxmin("batch"))) for name, row in worst.items()}
     )
-
-
-def _words(name: Any) -> str:
-    return str(getattr(name, "values", name)).replace("_", " ")
