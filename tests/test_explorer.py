@@ -4,13 +4,14 @@ import contextlib
 import json
 import math
 import random
+import re
 from importlib.resources import files
 
 import pytest
 
 from tokwatt import account, cases
 from tokwatt.choices import alternatives, switched
-from tokwatt.explorer import ADJUSTABLE, Explorer, data_of
+from tokwatt.explorer import ADJUSTABLE, Explorer, check, data_of
 from tokwatt.records import ParameterError
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
@@ -132,3 +133,21 @@ def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
 def test_an_offer_that_is_not_there_is_nothing(javascript):
     state = {"account": "paper", "gpu": "H100", "llm": "kimi-k2", "precision": "16bit", "tensor_parallel": 8}
     assert javascript("Tokwatt.prepare(DATA, state)", state=state) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (["accounts", "paper", "preset"], "papers", "views.yaml: accounts.paper.preset is 'papers'"),
+        (["accounts", "paper", "changes", "lengths"], "sampled", "takes lengths sampled, wanted lengths exact"),
+        (["accounts", "paper", "uncalibrated"], {}, "views.yaml: accounts.paper.uncalibrated is missing"),
+        (["accounts", "consistent", "preset"], 3, "views.yaml: accounts.consistent"),
+        (["calibrated", "llm"], "llama", "views.yaml: calibrated.llm is 'llama'"),
+        (["printed", "gpt-7"], {}, "views.yaml: printed.gpt-7 is 'gpt-7'"),
+        (["energy", "grid_intensity", "unit"], "kg", "views.yaml: energy.grid_intensity.unit is 'kg'"),
+        (["explorer", "tensor_parallel", "value"], 8, "views.yaml: explorer.tensor_parallel.value is 8"),
+    ],
+)
+def test_what_is_wrong_with_the_views_is_said_in_one_sentence(path, value, sentence, damaged):
+    with pytest.raises(ParameterError, match=re.escape(sentence)):
+        check(damaged("views", path, value))

@@ -14,6 +14,7 @@ import yaml
 from conftest import ROOT, write_pages
 
 from tokwatt import published, site
+from tokwatt.records import ParameterError
 from tokwatt.site import markup, method
 from tokwatt.site.sources import Sources
 
@@ -215,3 +216,18 @@ def test_no_page_knows_where_it_was_made(built):
     for name, content in files_of(built).items():
         if Path(name).suffix in (".html", ".js", ".css", ".csv"):
             assert str(ROOT).encode() not in content and b"/tmp/" not in content, name
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (["reports", "headlines", "start"], ["headline", "colour"], "paper.yaml: reports.headlines.start names 'colour'"),
+        (["reports", "headlines", "title"], 3, "paper.yaml: reports.headlines.title"),
+        (["reports", "audit"], {"title": "Audit"}, "paper.yaml: reports.audit is a page of the site already"),
+        (["reports", "table1"], {"title": "Table"}, "paper.yaml: reports.table1 is a table already"),
+    ],
+)
+def test_what_is_wrong_with_a_report_is_said_in_one_sentence(path, value, sentence, damaged, results, tmp_path):
+    with pytest.raises(ParameterError, match=re.escape(sentence)):
+        site.write(damaged("paper", path, value), results, ROOT / "figures", tmp_path / "site")
+    assert not (tmp_path / "site").exists()

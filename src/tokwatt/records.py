@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
 QUALITIES = get_args(Quality)
-CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads", "views")
+CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads")
 """The files whose every number is a record."""
 SIGNED = ("log2_midpoint",)
 """Quantities that may be negative."""

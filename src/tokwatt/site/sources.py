@@ -78,7 +78,7 @@ class Sources:
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """Every number with its source, by file."""
-        found = {name: list(self._section(name).records()) for name in CATALOGUES}
+        found = {name: list(self._section(name).records()) for name in (*CATALOGUES, "views")}
         assumed = self._section("assumptions")
         return found | {"assumptions": [record for part in ASSUMED for record in assumed.child(part).records()]}
 
