@@ -66,13 +66,20 @@ def browse(chromium, built):
     assert problems == []
 
 
+def every(browse, built, **options):
+    """Each page of the site in turn, in one window."""
+    window = browse("index.html", **options)
+    for path in sorted(built.glob("*.html")):
+        window.goto(path.as_uri())
+        yield path.name, window
+
+
 def column(page, table, number):
     return page.locator(f"{table} tbody tr:not([hidden]) > :nth-child({number})").all_inner_texts()
 
 
 def test_every_page_loads_without_an_error_or_the_network(browse, built):
-    for path in sorted(built.glob("*.html")):
-        page = browse(path.name)
+    for _, page in every(browse, built):
         assert page.locator("h1").inner_text()
         assert page.evaluate("[...document.images].every((image) => image.loading === 'lazy' || image.naturalWidth > 0)")
 
@@ -84,17 +91,17 @@ def test_the_first_page_is_ready_within_a_second(browse):
 
 def test_the_audit_filters_by_verdict_section_and_words(browse):
     page = browse("audit.html")
-    every = len(column(page, "#claims", 1))
+    total = len(column(page, "#claims", 1))
     page.get_by_label("Verdict").select_option("inconsistent")
     assert set(column(page, "#claims", 7)) == {"inconsistent"}
     page.get_by_label("Section").select_option("Abstract")
     assert column(page, "#claims", 1) == ["C002"]
-    assert page.get_by_role("status").inner_text() == f"1 of {every} claims"
+    assert page.get_by_role("status").inner_text() == f"1 of {total} claims"
     assert page.url.endswith("#verdict=inconsistent&section=Abstract")
     page.get_by_label("Section").select_option("")
     page.get_by_label("Verdict").select_option("")
     page.get_by_label("Words").fill("kv BLOCKS")
-    assert 0 < len(column(page, "#claims", 1)) < every
+    assert 0 < len(column(page, "#claims", 1)) < total
     assert all("kv blocks" in row.lower() for row in page.locator("#claims tbody tr:not([hidden])").all_inner_texts())
 
 
@@ -314,20 +321,18 @@ def test_dark_mode_is_dark(browse):
 
 
 def test_a_narrow_screen_never_scrolls_sideways(browse, built):
-    for path in sorted(built.glob("*.html")):
-        page = browse(path.name, viewport={"width": 320, "height": 640})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path.name
+    for name, page in every(browse, built, viewport={"width": 320, "height": 640}):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
 
 
 def test_screen_readers_find_names_for_what_can_be_used(browse, built):
-    for path in sorted(built.glob("*.html")):
-        page = browse(path.name)
+    for name, page in every(browse, built):
         controls = page.locator("main a, main button, main input, main select, main summary, main [tabindex='0']")
         unnamed = controls.evaluate_all(
             """(found) => found.filter((each) => !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()))
               .map((each) => each.outerHTML.slice(0, 80))"""
         )
-        assert unnamed == [], path.name
+        assert unnamed == [], name
         assert page.get_by_role("navigation", name="Pages").get_by_role("link").count() > 5
 
 
