@@ -24,12 +24,13 @@ PAGES = [
         "verdict",
         "provenance",
         "reference",
+        "explorer",
     ]
 ]
 MODELS = sorted(
     str(path)
     for path in Path(CODE).rglob("*.py")
-    if path not in PAGES and path.parent.name != "figures"
+    if path not in PAGES and path.parent.name not in ("figures", "site")
 )
 READING = [f"{CODE}/records.py", f"{CODE}/marks.py"]
 
@@ -70,6 +71,7 @@ rule all:
     """Every table, figure and verdict, and the record of them."""
     input:
         RESULTS,
+        "results/site",
         "ro-crate-metadata.json",
 
 
@@ -201,6 +203,41 @@ rule validation:
         "tokwatt validation > {log} 2>&1"
 
 
+rule explorer:
+    """What the explorer of the site computes with."""
+    input:
+        expand(
+            "params/{file}.yaml", file=[*config["jobs"]["accounts"]["reads"], "views"]
+        ),
+        MODELS,
+        code=f"{CODE}/explorer.py",
+    output:
+        "results/explorer.json",
+    log:
+        "results/logs/explorer.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt explorer > {log} 2>&1"
+
+
+rule site:
+    """Everything above as pages that open from disk."""
+    input:
+        RESULTS,
+        sorted(str(path) for path in Path("params").glob("*.yaml")),
+        sorted(str(path) for path in Path(CODE).rglob("*.*") if path.suffix != ".pyc"),
+        "results/explorer.json",
+    output:
+        directory("results/site"),
+    log:
+        "results/logs/site.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt site > {log} 2>&1"
+
+
 rule verdict:
     """Which headlines survive, for whom, and what to plan with."""
     input:
@@ -253,7 +290,7 @@ rule record:
         ["requirements.txt", "CITATION.cff"],
         sorted(map(str, Path("params").rglob("*.yaml"))),
         sorted(map(str, Path(CODE).rglob("*.py"))),
-        results=RESULTS,
+        results=[RESULTS, "results/site"],
     output:
         "ro-crate-metadata.json",
     log:

@@ -7,7 +7,7 @@ import jax
 import pytest
 import yaml
 
-from tokwatt import catalogue, studies
+from tokwatt import audit, catalogue, explorer, site, studies, tables, verdict
 from tokwatt.replay.instances import Computed
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -69,6 +69,32 @@ def grids(params, tmp_path_factory):
     for job in studies.JOBS:
         studies.run(job, params, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def results(grids, params, tmp_path_factory):
+    """What the site is made from, beside the figures."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "grids").symlink_to(grids)
+    write_pages(params, folder)
+    explorer.write(params, folder / "explorer.json")
+    return folder
+
+
+def write_pages(params, folder):
+    """The tables, the audit and the verdict on the datasets of a folder."""
+    for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
+        tables.write(name, params, folder / "grids", folder / "tables")
+    audit.write(params, folder / "grids", folder)
+    verdict.write(folder / "grids", folder)
+
+
+@pytest.fixture(scope="session")
+def built(results, params, tmp_path_factory):
+    """The folder of the site."""
+    out = tmp_path_factory.mktemp("site")
+    site.write(params, results, ROOT / "figures", out)
+    return out
 
 
 @pytest.fixture

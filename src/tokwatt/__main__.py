@@ -18,6 +18,9 @@ app.add_typer(LLM, name="llm")
 
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
+Results = Annotated[Path, typer.Option(help="Folder of results.")]
+Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
+OutFile = Annotated[Path, typer.Option(help="File to write.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 
 Width = Annotated[float | None, typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in.")]
@@ -32,12 +35,12 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, calibrated, cases, catalogue, kernels, plotting, studies, study, tables
+    from tokwatt import audit, calibrated, cases, catalogue, explorer, kernels, plotting, site, studies, study, tables
 
     everything = catalogue.load(params)
     for computing in (studies, study, cases):
         computing.check(everything)
-    for reading in (calibrated, kernels, tables, plotting, audit):
+    for reading in (calibrated, kernels, explorer, tables, plotting, audit, site):
         reading.check(params)
 
 
@@ -81,6 +84,24 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
     from tokwatt import audit
 
     audit.write(params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json")) -> None:
+    """Compute what the explorer of the site stands on."""
+    from tokwatt import explorer
+
+    explorer.write(params, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def site(
+    params: Params = PARAMS, results: Results = Path("results"), figures: Figures = Path("figures"), out: Out = Path("results/site")
+) -> None:
+    """Make the site from what the other rules have written."""
+    from tokwatt import site
+
+    site.write(params, results, figures, out)
 
 
 @app.command(rich_help_panel="Workflow")

@@ -91,14 +91,14 @@ def _counts(rows: Iterable[Judged]) -> str:
 
 def _line(row: Judged) -> list[str]:
     place = row.placed
-    return [place.id, f"{place.section}, {place.location}", place.claim.claim, _printed(place.claim), _shown(row.computed), row.reason]
+    return [place.id, f"{place.section}, {place.location}", place.claim.claim, printed(place.claim), shown(row.computed), row.reason]
 
 
 def _headline(row: Judged) -> list[str]:
     claim = row.placed.claim
     formula = "; ".join(f"`{formula_of(text)}`" for text in ([claim.computed] if isinstance(claim.computed, str) else claim.computed or []))
     rows = "<br>".join(dict.fromkeys(_read(lookup) for lookup in row.lookups))
-    return [claim.headline or "", row.placed.id, _printed(claim), _shown(row.computed), row.verdict, formula, rows, claim.note or ""]
+    return [claim.headline or "", row.placed.id, printed(claim), shown(row.computed), row.verdict, formula, rows, claim.note or ""]
 
 
 def formula_of(expression: str) -> str:
@@ -117,10 +117,11 @@ class _Readable(ast.NodeTransformer):
 
 def _read(lookup: Lookup) -> str:
     labels = ", ".join(map(str, lookup.labels))
-    return f"`{lookup.dataset}` at {labels}: {_shown(lookup.values.values.ravel().tolist())} {lookup.values.attrs.get('units', '')}"
+    return f"`{lookup.dataset}` at {labels}: {shown(lookup.values.values.ravel().tolist())} {lookup.values.attrs.get('units', '')}"
 
 
-def _printed(claim: Claim) -> str:
+def printed(claim: Claim) -> str:
+    """What the paper prints, with its unit."""
     return _listed(claim.printed) + ("" if claim.unit in ("1", "-") else f" {claim.unit}")
 
 
@@ -128,7 +129,8 @@ def _listed(printed: str | list[str]) -> str:
     return printed if isinstance(printed, str) else "; ".join(printed)
 
 
-def _shown(values: Iterable[Value]) -> str:
+def shown(values: Iterable[Value]) -> str:
+    """What a claim comes to, at five digits."""
     return "; ".join(f"{value:.5g}" if isinstance(value, float) and abs(value) < 1e5 else _full(value) for value in values)
 
 

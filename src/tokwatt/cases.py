@@ -318,7 +318,7 @@ class Account:
             gpu=entry.subject.gpu,
             subject=subject,
             workload=workload,
-            shares=self._shares(entry.workload, workload),
+            shares=self.shares(entry.workload, workload),
             window=float(entry.window),
             topology=entry.topology,
             split_length=float(entry.split_length),
@@ -345,7 +345,8 @@ class Account:
             profile=profile,
         )
 
-    def _shares(self, name: str, workload: Workload) -> np.ndarray | None:
+    def shares(self, name: str, workload: Workload) -> np.ndarray | None:
+        """Output as a share of all tokens in each bin of a workload, where it was measured."""
         entries = self.section.child("output_shares")
         if name not in entries.raw:
             return None

@@ -130,16 +130,23 @@ def paper_fleets(
     return _on(basis, profile, fleet)
 
 
-def _roofline(catalogue: Catalogue, gpu: Gpu, llm: Llm, serving: Serving, precision: Precision, tensor_parallel: Dimensionless) -> Profile:
-    layout = replace(
+def layout(
+    catalogue: Catalogue, serving: Serving, precision: Precision, tensor_parallel: Dimensionless, kv_heads: Dimensionless
+) -> Serving:
+    """A layout on another number of GPUs at another precision; a rank holds at least one head."""
+    return replace(
         serving,
         tensor_parallel=tensor_parallel,
         weight_width=precision.weight_width,
         kv_width=precision.kv_width,
-        kv_shards=jnp.minimum(tensor_parallel, llm.kv_heads),
+        kv_shards=jnp.minimum(tensor_parallel, kv_heads),
         workspace=jnp.interp(tensor_parallel, catalogue.workspaces.gpus, catalogue.workspaces.workspace),
     )
-    return decode.roofline_profile(gpu, llm, layout, catalogue.power_fractions)
+
+
+def _roofline(catalogue: Catalogue, gpu: Gpu, llm: Llm, serving: Serving, precision: Precision, tensor_parallel: Dimensionless) -> Profile:
+    laid_out = layout(catalogue, serving, precision, tensor_parallel, llm.kv_heads)
+    return decode.roofline_profile(gpu, llm, laid_out, catalogue.power_fractions)
 
 
 def _on(basis: Basis, profile: Profile, result: Any) -> Any:

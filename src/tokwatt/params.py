@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tokwatt.records import Record, Section, read
+from tokwatt.records import CATALOGUES, Record, Section, read
 from tokwatt.specs import (
     ActivityPower,
     Architecture,
@@ -23,8 +23,6 @@ from tokwatt.specs import (
     Workload,
     Workspaces,
 )
-
-CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads")
 
 
 class Parameters:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
 QUALITIES = get_args(Quality)
+CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads")
+"""The files whose every number is a record."""
 SIGNED = ("log2_midpoint", "signed")
 """Quantities that may be negative."""
 DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 2 * 10**5

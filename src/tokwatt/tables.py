@@ -2,7 +2,7 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import xarray as xr
@@ -34,13 +34,14 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One table: its grid, which dimensions make rows, and which one repeats the columns."""
+    """One table: its grid, which dimensions make rows, which one repeats the columns, and what the paper calls it."""
 
     title: str
     grid: str
     rows: list[str]
     columns: list[Column]
     across: str | None = None
+    place: str = ""
 
     @property
     def dimensions(self) -> list[str]:
@@ -97,8 +98,23 @@ def tidy(table: Table, dataset: xr.Dataset) -> Any:
     return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
 
-def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
-    """The table in Markdown."""
+class Cell(NamedTuple):
+    """One number of a table: its column, the labels of its row and group, and how it is printed."""
+
+    column: Column
+    place: dict[str, Any]
+    text: str
+
+
+class Layout(NamedTuple):
+    """A table ready to be shown: the heads of its columns, and for each row its labels and its cells."""
+
+    heads: list[str]
+    rows: list[tuple[list[str], list[Cell]]]
+
+
+def laid_out(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> Layout:
+    """The table with every cell's place."""
     names = names | _labels(dataset)
     groups = dataset[table.across].values.tolist() if table.across else [None]
     columns = [(groups[0], column, column.label) for column in table.columns if column.once]
@@ -108,16 +124,21 @@ def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
         for column in table.columns
         if not column.once
     ]
-    lines = []
+    rows = []
     for point in product(*(dataset[dimension].values.tolist() for dimension in table.rows)):
-        places = [dict(zip(table.dimensions, (*point, group), strict=False)) for group, _, _ in columns]
-        texts = [
-            column.text(dataset[column.variable].sel(place).item(), place, names)
-            for place, (_, column, _) in zip(places, columns, strict=True)
-        ]
-        lines.append([label(value, names) for value in point] + texts)
-    heads = [*(row.replace("_", " ") for row in table.rows), *(head for _, _, head in columns)]
-    return f"# {table.title}\n\n" + tabulate(lines, heads, tablefmt="pipe", disable_numparse=True) + "\n"
+        cells = []
+        for group, column, _ in columns:
+            place = dict(zip(table.dimensions, (*point, group), strict=False))
+            cells.append(Cell(column, place, column.text(dataset[column.variable].sel(place).item(), place, names)))
+        rows.append(([label(value, names) for value in point], cells))
+    return Layout([*(row.replace("_", " ") for row in table.rows), *(head for _, _, head in columns)], rows)
+
+
+def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
+    """The table in Markdown."""
+    layout = laid_out(table, dataset, names)
+    lines = [labels + [cell.text for cell in cells] for labels, cells in layout.rows]
+    return f"# {table.title}\n\n" + tabulate(lines, layout.heads, tablefmt="pipe", disable_numparse=True) + "\n"
 
 
 def _labels(dataset: xr.Dataset) -> dict[Any, str]:

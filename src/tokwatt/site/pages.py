@@ -1,0 +1,157 @@
+"""What stands on each page of the site."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import tokwatt
+from tokwatt import audit
+from tokwatt.site import markup, method
+from tokwatt.site.comparison import Comparison, compare
+from tokwatt.site.sources import Sources
+
+PREVIEW = 40
+"""Rows of a figure's data that its page shows; the file has all of them."""
+
+
+def write(params: Path, results: Path, figures: Path, out: Path) -> None:
+    """Write the site.
+
+    Args:
+        params: the parameter folder.
+        results: what the other rules have written.
+        figures: the published figures.
+        out: the folder of the site.
+
+    Raises:
+        ParameterError: with one sentence, where an entry of `params/` is wrong.
+    """
+    sources = Sources(params, results, figures)
+    made = dict(pages(sources))
+    data = out / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (out / name).write_text(text, encoding="utf-8")
+    for path in sources.files():
+        shutil.copyfile(path, data / path.name)
+    _write_explorer(results / "explorer.json", out)
+    with as_file(files("tokwatt.site") / "static") as static:
+        for path in sorted(static.iterdir()):
+            shutil.copyfile(path, out / path.name)
+
+
+def pages(sources: Sources) -> Iterator[tuple[str, str]]:
+    """Every page by the name of its file."""
+    render = _Renderer(sources)
+    yield render("index", "Tokens per watt", **_start(sources))
+    yield render("explorer", "Explorer")
+    yield from _tables(sources, render)
+    yield from _figures(sources, render)
+    yield render("audit", "Audit", claims=sources.judged, sections=_sections(sources), order=audit.ORDER)
+    offered = {path.name for path in sources.files()}
+    for name, report in sources.reports.items():
+        yield render("report", report.title, f"{name}.html", body=markup.page(sources.report(name), offered))
+    yield render("parameters", "Parameters", records=sources.records)
+    yield render("method", "Method", modules=method.modules(Path(tokwatt.__file__).parent))
+
+
+class _Renderer:
+    """Fills templates; every page has the same way to the others."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("tokwatt.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        self._environment.filters |= {
+            "linked": markup.linked,
+            "verdict_class": markup.verdict_class,
+            "as_yaml": markup.as_yaml,
+            "printed": audit.printed,
+            "shown": audit.shown,
+            "number": _number,
+        }
+        reports = [(f"{name}.html", report.title) for name, report in sources.reports.items()]
+        ends = [("parameters.html", "Parameters"), ("method.html", "Method")]
+        starts = [
+            ("index.html", "Start"),
+            ("explorer.html", "Explorer"),
+            ("tables.html", "Tables"),
+            ("figures.html", "Figures"),
+            ("audit.html", "Audit"),
+        ]
+        self._ways = [*starts, *reports, *ends]
+
+    def __call__(self, template: str, title: str, file: str = "", within: str = "", **content: Any) -> tuple[str, str]:
+        file = file or f"{template}.html"
+        filled = self._environment.get_template(f"{template}.html")
+        return file, filled.render(title=title, ways=self._ways, here=within or file, **content)
+
+
+def _start(sources: Sources) -> dict[str, Any]:
+    offered = {path.name for path in sources.files()}
+    shown = {name: report for name, report in sources.reports.items() if report.start}
+    bodies = {name: markup.page(sources.report(name), offered, sources.columns(name)) for name in shown}
+    return {
+        "counts": [(verdict, _count(sources, verdict)) for verdict in reversed(audit.ORDER)],
+        "reports": [(name, report.title, bodies[name]) for name, report in shown.items()],
+        "tables": sources.tables,
+        "plots": sources.plots,
+    }
+
+
+def _count(sources: Sources, verdict: str) -> int:
+    return sum(each.verdict == verdict for each in sources.judged)
+
+
+def _sections(sources: Sources) -> list[str]:
+    return list(dict.fromkeys(each.placed.section for each in sources.judged))
+
+
+def _tables(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
+    names = sources.paper.child("names").raw
+    compared = {name: compare(table, section, sources.grids, names, sources.judged) for name, (section, table) in sources.tables.items()}
+    rows = [(name, sources.tables[name][1], _verdicts(each)) for name, each in compared.items()]
+    yield render("tables", "Tables", tables=rows, order=audit.ORDER)
+    for name, (_, table) in sources.tables.items():
+        made = _made(sources, [table.grid])
+        yield render("table", table.title, f"{name}.html", "tables.html", name=name, table=table, comparison=compared[name], grids=made)
+
+
+def _verdicts(comparison: Comparison) -> Counter[str]:
+    cells = [cell.claim for _, cells in comparison.rows for cell in cells if cell.claim]
+    return Counter(claim.verdict for claim in [*cells, *comparison.others])
+
+
+def _figures(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
+    categories = dict.fromkeys(figure.category for figure in sources.plots.values())
+    yield render("figures", "Figures", categories=categories, plots=sources.plots)
+    for name, figure in sources.plots.items():
+        heads, *rows = sources.rows(name)
+        made = _made(sources, figure.grids)
+        shown = {"heads": heads, "rows": rows[:PREVIEW], "total": len(rows)}
+        yield render("figure", figure.title, f"figure-{name}.html", "figures.html", name=name, figure=figure, grids=made, **shown)
+
+
+def _made(sources: Sources, grids: list[str]) -> list[tuple[str, dict[str, Any], list[str]]]:
+    """The grids behind a table or figure: their entries, and the parameter files that they are computed from."""
+    return [(name, *sources.grid(name)) for name in grids]
+
+
+def _number(text: str) -> str:
+    """A number of a CSV file, short enough to read."""
+    try:
+        return f"{float(text):.6g}"
+    except ValueError:
+        return text
+
+
+def _write_explorer(published: Path, out: Path) -> None:
+    """The explorer's numbers as a script, since pages from disk may load scripts but no data."""
+    (out / "explorer-data.js").write_text(
+        f'"use strict";\nconst EXPLORER = {published.read_text(encoding="utf-8").strip()};\n', encoding="utf-8"
+    )

@@ -1,0 +1,130 @@
+"""What pages are made from: `params/`, what rules have written, and the code's own docstrings."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tokwatt import plotting, published, tables
+from tokwatt.published import Judged
+from tokwatt.records import CATALOGUES, Record, Section, read
+from tokwatt.site import markup
+
+RESERVED = ("index", "explorer", "tables", "figures", "audit", "parameters", "method")
+"""Pages that no table and no report may be named as."""
+ASSUMED = ("constants", "output_shares", "demand")
+"""The parts of `assumptions.yaml` that hold records."""
+
+
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Markdown page of `results/`: its title, and what the start page shows of it: all, or some columns of its first table."""
+
+    title: str
+    start: bool | list[str] = False
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where everything lies.
+
+    Args:
+        params: the parameter folder.
+        results: what rules have written.
+        figures: the published figures.
+    """
+
+    params: Path
+    results: Path
+    figures: Path
+
+    @property
+    def grids(self) -> Path:
+        """The folder of datasets."""
+        return self.results / "grids"
+
+    @cached_property
+    def paper(self) -> Section:
+        """The entries of tables, figures, grids, jobs and reports."""
+        return Section(self.params / "paper.yaml", read(self.params / "paper.yaml"))
+
+    @cached_property
+    def tables(self) -> dict[str, tuple[Section, tables.Table]]:
+        """Layouts of the tables by name."""
+        return {name: tables.entry(self.paper, name) for name in self._free("tables").raw}
+
+    @cached_property
+    def plots(self) -> dict[str, plotting.Figure]:
+        """Entries of the figures by name."""
+        return plotting.entries(self.params)
+
+    @cached_property
+    def reports(self) -> dict[str, Report]:
+        """Reports by name."""
+        section = self._free("reports")
+        for name in section.raw:
+            if name in self.tables:
+                raise section.fail("is a table already", "another name", name)
+        return {name: section.child(name).convert(Report) for name in section.raw}
+
+    @cached_property
+    def judged(self) -> list[Judged]:
+        """Every claim with its verdict."""
+        return published.judged(self.params, self.grids)
+
+    @cached_property
+    def records(self) -> dict[str, list[Record]]:
+        """Every number with its source, by file."""
+        found = {name: list(self._section(name).records()) for name in (*CATALOGUES, "views")}
+        assumed = self._section("assumptions")
+        return found | {"assumptions": [record for part in ASSUMED for record in assumed.child(part).records()]}
+
+    def grid(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        """The entry of a grid, and the parameter files that its job reads."""
+        entry = self.paper.child("grids").child(name).raw
+        return entry, self.paper.child("jobs").child(entry["job"]).raw["reads"]
+
+    def report(self, name: str) -> str:
+        """The text of a report."""
+        return (self.results / f"{name}.md").read_text(encoding="utf-8")
+
+    def rows(self, figure: str) -> list[list[str]]:
+        """The numbers that a figure draws, below their heads."""
+        with (self.figures / f"{figure}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.reader(file))
+
+    def files(self) -> Iterator[Path]:
+        """Files that pages offer for download or show."""
+        yield from (self.figures / f"{name}.{kind}" for name in self.plots for kind in ("svg", "png", "pdf", "csv"))
+        yield from (self.results / "tables" / f"{name}.csv" for name in self.tables)
+        yield self.results / "audit.csv"
+
+    def columns(self, name: str) -> list[str]:
+        """The columns of a report that the start page shows; all of it where there are none."""
+        start = self.reports[name].start
+        heads = markup.heads(self.report(name))
+        for column in start if isinstance(start, list) else []:
+            if column not in heads:
+                raise self.paper.child("reports").child(name).fail(f"names {column!r}", f"some of {', '.join(heads)}", "start")
+        return start if isinstance(start, list) else []
+
+    def _free(self, part: str) -> Section:
+        """A part of `paper.yaml` whose entries become pages of their own."""
+        section = self.paper.child(part)
+        for name in section.raw:
+            if name in RESERVED:
+                raise section.fail("is a page of the site already", "another name", name)
+        return section
+
+    def _section(self, name: str) -> Section:
+        return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
+
+
+def check(params: Path) -> None:
+    """Read every entry that becomes a page, so that what is wrong comes up now."""
+    sources = Sources(params, Path(), Path())
+    for part in ("tables", "plots", "reports", "records"):
+        getattr(sources, part)

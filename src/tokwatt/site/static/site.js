@@ -1,0 +1,67 @@
+"use strict";
+/* Tables that sort and filter. Without scripts every row is there. */
+
+function sortKey(cell) {
+  const text = cell.dataset.sort ?? cell.textContent.trim();
+  const multiple = text.match(/^([-+\d.]+)K$/);
+  const number = multiple ? 1024 * multiple[1] : parseFloat(text.replace(/^[$×]/, ""));
+  return { text, number };
+}
+
+function compareCells(left, right) {
+  const [a, b] = [sortKey(left), sortKey(right)];
+  const [noA, noB] = [Number.isNaN(a.number), Number.isNaN(b.number)];
+  if (noA !== noB) return noA ? 1 : -1;
+  return noA || a.number === b.number ? a.text.localeCompare(b.text, "en", { numeric: true }) : a.number - b.number;
+}
+
+function sortBy(table, heading) {
+  const ascending = heading.getAttribute("aria-sort") !== "ascending";
+  const column = [...heading.parentNode.children].indexOf(heading);
+  const body = table.tBodies[0];
+  const rows = [...body.rows].sort((a, b) => compareCells(a.cells[column], b.cells[column]));
+  body.append(...(ascending ? rows : rows.reverse()));
+  for (const other of heading.parentNode.children) other.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+}
+
+function makeSortable(table) {
+  for (const heading of table.tHead.rows[0].cells) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => sortBy(table, heading));
+  }
+}
+
+function makeFilters(form) {
+  const table = document.getElementById(form.dataset.filters);
+  const rows = [...table.tBodies[0].rows];
+  const controls = [...form.elements].filter((control) => control.name);
+  const shows = (row, control) => !control.value || (control.name === "words"
+    ? row.textContent.toLowerCase().includes(control.value.toLowerCase())
+    : row.dataset[control.name] === control.value);
+  const apply = () => {
+    for (const row of rows) row.hidden = !controls.every((control) => shows(row, control));
+    const left = rows.filter((row) => !row.hidden).length;
+    form.querySelector("output").textContent = `${left} of ${rows.length} ${table.dataset.noun}`;
+  };
+  const remember = () => {
+    const given = controls.filter((control) => control.value).map((control) => [control.name, control.value]);
+    history.replaceState(null, "", given.length ? `#${new URLSearchParams(given)}` : location.pathname + location.search);
+  };
+  const restore = () => {
+    const given = new URLSearchParams(location.hash.slice(1));
+    for (const control of controls) if (given.has(control.name)) control.value = given.get(control.name);
+    apply();
+  };
+  form.addEventListener("input", () => { apply(); remember(); });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("hashchange", restore);
+  form.hidden = false;
+  restore();
+}
+
+document.querySelectorAll("table.sortable").forEach(makeSortable);
+document.querySelectorAll("form[data-filters]").forEach(makeFilters);
