@@ -18,10 +18,10 @@ BATCH, SIZE = "batch [seq]", "parameters [param]"
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per account and run: predicted over measured."""
     runs = grids["measured_runs"]
-    ratio = runs[list(QUANTITIES)] / runs[list(QUANTITIES)].sel(account="measured", drop=True)
+    ratio = runs[[f"{name}_over_measured" for name in QUANTITIES]]
     frame = ratio.sel(account=list(DRAWN)).to_dataframe().reset_index()
     own = runs[["gpu", "llm", "task", "batch", "parameters"]].to_dataframe().loc[frame.run].reset_index(drop=True)
-    frame = frame.drop(columns="run").rename(columns={name: _column(name) for name in QUANTITIES})
+    frame = frame.drop(columns="run").rename(columns={f"{name}_over_measured": _column(name) for name in QUANTITIES})
     return pd.concat([own.rename(columns={"batch": BATCH, "parameters": SIZE}), frame], axis=1)
 
 
@@ -57,4 +57,4 @@ def _panel(axes: Axes, frame: pd.DataFrame, against: str, quantity: str) -> None
 
 
 def _column(name: str) -> str:
-    return f"{name}_predicted_over_measured [1]"
+    return f"{name}_over_measured [1]"
