@@ -20,6 +20,7 @@ PAGES = [
         "audit",
         "expressions",
         "published",
+        "validation",
         "verdict",
         "explorer",
     ]
@@ -53,7 +54,13 @@ rule all:
         ),
         expand(
             "results/{page}",
-            page=["audit.csv", "audit.md", "headlines.md", "verdict.md"],
+            page=[
+                "audit.csv",
+                "audit.md",
+                "headlines.md",
+                "verdict.md",
+                "validation.md",
+            ],
         ),
         "results/site",
 
@@ -201,14 +208,45 @@ rule site:
         "tokwatt site > {log} 2>&1"
 
 
+rule validation:
+    """Every account against measured runs: errors, targets, intervals, and the worst runs."""
+    input:
+        expand(
+            "results/grids/measured_{grid}.nc",
+            grid=["runs", "errors", "targets", "parameters", "sweep", "kernels"],
+        ),
+        code=f"{CODE}/validation.py",
+    output:
+        report(
+            "results/validation.md",
+            category="Measured",
+            caption="docs/report/validation.rst",
+        ),
+    log:
+        "results/logs/validation.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt validation > {log} 2>&1"
+
+
 rule verdict:
     """Which headlines survive, for whom, and what to plan with."""
     input:
         expand(
             "results/grids/{grid}.nc",
-            grid=["waterfall", "readings", "uncertainty", "slopes", "lever"],
+            grid=[
+                "waterfall",
+                "readings",
+                "uncertainty",
+                "slopes",
+                "lever",
+                "measured_sweep",
+                "measured_generation",
+                "measured_moe",
+            ],
         ),
-        code=f"{CODE}/verdict.py",
+        code=[f"{CODE}/verdict.py", f"{CODE}/verdict.md"],
     output:
         report(
             "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"

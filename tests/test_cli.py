@@ -193,3 +193,23 @@ def test_a_completion_script_is_offered_and_errors_of_a_process_go_to_stderr():
     assert "complete" in offered.stdout
     failed = subprocess.run([*command, "study", "nothing"], capture_output=True, text=True, cwd=ROOT)
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+
+
+def test_a_prediction_has_ends_and_says_what_it_does_not_know(tokwatt):
+    found = {row["quantity"]: row for row in answer(tokwatt("predict", "--llm", "qwen3-32b", "--gpus", 2, "--json"))}
+    assert list(found) == ["latency [s]", "throughput [tok/s]", "power [W]", "tokens_per_joule [tok/J]"]
+    assert all(row["low"] < row["value"] < row["high"] for row in found.values())
+    assert found["power [W]"]["high"] <= 700
+    code, _, errors = tokwatt("predict", "--gpu", "A100")
+    assert code == 1 and "option.gpu is 'A100', wanted one of H100, B200" in errors
+
+
+def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
+    row = "gpqa,H100,{},bfloat16,1,1,8,500,700,10,600\n"
+    head = "task,gpu_model,model_id,weight_precision,num_gpus,expert_parallel,avg_batch_size,avg_power_watts,"
+    head += "output_throughput_tokens_per_sec,median_itl_ms,avg_output_len\n"
+    (tmp_path / "runs.csv").write_text(head + row.format("Qwen/Qwen3-8B") + row.format("somebody/else"), encoding="utf-8")
+    code, out, errors = tokwatt("score", tmp_path / "runs.csv", "--json")
+    (scored,) = json.loads(out)
+    assert code == 0 and scored["runs of"] == "H100-dense" and scored["runs"] == 1
+    assert "Left out, as unknown or incomplete: somebody/else" in errors

@@ -45,16 +45,8 @@ def planned(folder, *targets):
 
 def test_it_lints_and_plans(checkout):
     assert run(checkout, "--lint").returncode == 0
-    assert planned(checkout) == {
-        "all",
-        *(f"grids_{job}" for job in studies.JOBS),
-        "table",
-        "figure",
-        "audit",
-        "verdict",
-        "explorer",
-        "site",
-    }
+    pages = {"audit", "explorer", "figure", "site", "table", "validation", "verdict"}
+    assert planned(checkout) == {"all", *(f"grids_{job}" for job in studies.JOBS), *pages}
     assert "digraph" in run(checkout, "--rulegraph").stdout
 
 
@@ -89,7 +81,7 @@ def test_a_job_reads_the_files_it_says(grids, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     for name, grid in paper["grids"].items():
         with xr.open_dataset(grids / f"{name}.nc") as dataset:
-            read = {Path(file).stem for file in json.loads(dataset.attrs["parameters"])}
+            read = {Path(file).with_suffix("").as_posix() for file in json.loads(dataset.attrs["parameters"])}
         assert read <= set(paper["jobs"][grid["job"]]["reads"])
 
 

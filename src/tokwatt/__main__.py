@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from tokwatt.cli import COMMANDS, LLM
+from tokwatt.cli_measured import COMMANDS as MEASURED
 from tokwatt.records import ParameterError, StoreError
 
 app = typer.Typer(help="How many tokens a watt buys, and what would change it.", no_args_is_help=True)
-for command in COMMANDS:
+for command in (*COMMANDS, *MEASURED):
     app.command()(command)
 app.add_typer(LLM, name="llm")
 
@@ -27,10 +28,10 @@ PARAMS, GRIDS = Path("params"), Path("results/grids")
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, cases, catalogue, explorer, plotting, site, studies, study, tables
+    from tokwatt import audit, calibrated, cases, catalogue, explorer, kernels, plotting, site, studies, study, tables
 
     catalogue.load(params)
-    for module in (cases, studies, tables, plotting, audit, study, explorer, site):
+    for module in (cases, calibrated, kernels, studies, tables, plotting, audit, study, explorer, site):
         module.check(params)
 
 
@@ -90,6 +91,14 @@ def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     from tokwatt import verdict
 
     verdict.write(grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def validation(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+    """Write the page that holds predictions against measured runs."""
+    from tokwatt import validation
+
+    validation.write(grids, out)
 
 
 def main() -> None:

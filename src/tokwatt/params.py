@@ -46,7 +46,7 @@ class Parameters:
         if name not in self._sections:
             path = self.folder / f"{name}.yaml"
             self._sections[name] = Section(path, read(path), self.catalogue)
-            self.digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            self.digests[f"{name}.yaml"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         return self._sections[name]
 
     def catalogue(self, name: str) -> Mapping[str, Any]:

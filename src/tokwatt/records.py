@@ -21,7 +21,7 @@ Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed",
 QUALITIES = get_args(Quality)
 CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads")
 """The files whose every number is a record."""
-SIGNED = ("log2_midpoint",)
+SIGNED = ("log2_midpoint", "signed")
 """Quantities that may be negative."""
 T = TypeVar("T")
 
@@ -143,6 +143,10 @@ class Section:
         entry: Any = self.convert(_entry_of(tuple((name, _written_as(hint), name in optional) for name, hint in hints.items())))
         given = {name: getattr(entry, name) for name in hints}
         return {name: self._value(name, value, hints[name], name not in optional) for name, value in given.items() if value is not None}
+
+    def quantity(self, name: str, hint: Any, positive: bool = True) -> Any:
+        """What stands under a key in SI, for keys that are not known beforehand."""
+        return self._si(name, self.child(name).convert(Quantity), hint, positive)
 
     def choose(self, field: str, name: str, catalogue: str) -> Any:
         """What a catalogue holds under a name."""

@@ -47,7 +47,11 @@ Watts = Annotated[Scalar, "W"]
 
 DimensionlessAxis = Annotated[Scalar, "1", MANY]
 BytesAxis = Annotated[Scalar, "B", MANY]
+SecondsAxis = Annotated[Scalar, "s", MANY]
+SequencesAxis = Annotated[Scalar, "seq", MANY]
 TokensAxis = Annotated[Scalar, "tok", MANY]
+TokensPerSecondAxis = Annotated[Scalar, "tok/s", MANY]
+WattsAxis = Annotated[Scalar, "W", MANY]
 
 
 def units_of(owner: Callable | type) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from tabulate import tabulate
 
-GRIDS = ("waterfall", "readings", "uncertainty", "slopes", "lever")
+GRIDS = ("waterfall", "readings", "uncertainty", "slopes", "lever", "measured_sweep", "measured_generation", "measured_moe")
 
 VERDICTS = {
     "holds": "the published number lies within our 90 % interval",
@@ -69,6 +69,7 @@ def page(grids: dict[str, xr.Dataset]) -> str:
             alone=_numbers(grids["waterfall"].alone.sel(headline="window_12x"), "correction"),
             slope=_slopes(grids["slopes"].slope),
             lever=_levers(grids["lever"].advantage),
+            measured=_measured(grids),
             **rows,
         )
     )
@@ -118,3 +119,14 @@ def _levers(advantage: xr.DataArray) -> SimpleNamespace:
     return SimpleNamespace(
         **{name: SimpleNamespace(least=float(row.min()), batch=float(row.idxmin("batch"))) for name, row in worst.items()}
     )
+
+
+def _measured(grids: dict[str, xr.Dataset]) -> SimpleNamespace:
+    """What machines did: the slope of the B200 sweep, the gain of a generation, and mixtures against the dense LLM at equal batch."""
+    sweep = grids["measured_sweep"].sel(curve="measured").isel(span=0)
+    generation, mixtures = (grids[name].ratio.sel(account="measured") for name in ("measured_generation", "measured_moe"))
+    large = mixtures.where(mixtures.pair.str.startswith("Qwen3-235B"), drop=True)
+    ranges = {
+        name: SimpleNamespace(low=float(row.min()), high=float(row.max())) for name, row in {"generation": generation, "moe": large}.items()
+    }
+    return SimpleNamespace(slope=float(sweep.slope), slope_error=float(sweep.slope_error), llms=generation.sizes["pair"], **ranges)

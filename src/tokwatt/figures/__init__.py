@@ -20,6 +20,15 @@ COLORS = defaultdict(lambda: GREY, {"H100": "#0072B2", "H200": "#56B4E9", "B200"
 MARKERS = defaultdict(lambda: "v", {"H100": "o", "H200": "D", "B200": "s", "GB200": "^"})
 LINES: dict[str, Any] = defaultdict(lambda: (0, (1, 1)), {"H100": "-", "H200": "-.", "B200": (0, (4, 1.2)), "GB200": ":"})
 HATCHES = defaultdict(lambda: "ooo", {"H100": "", "H200": "....", "B200": "//////", "GB200": "xxxxx"})
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "measured": {"label": "Measured", "color": "black", "marker": "o", "linestyle": "-"},
+    "law": {"label": "Slope −1", "color": GREY, "marker": "", "linestyle": ":"},
+    "paper": {"label": "The paper", "color": "#0072B2", "marker": "s", "linestyle": (0, (4, 1.2))},
+    "consistent": {"label": "Consistent account", "color": "#E69F00", "marker": "^", "linestyle": "-."},
+    "kernels": {"label": "Kernel tables", "color": "#009E73", "marker": "v", "linestyle": (0, (6, 1, 1, 1))},
+    "held_out": {"label": "Calibrated, LLM held out", "color": "#D55E00", "marker": "D", "linestyle": (0, (2, 1))},
+}
+"""How what was measured and what accounts say of it are named and drawn."""
 _PRINTED = {
     "azure": "Azure",
     "deepseek": "DeepSeek",

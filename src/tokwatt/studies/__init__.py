@@ -21,7 +21,7 @@ from tokwatt import grid
 from tokwatt.catalogue import Catalogue
 from tokwatt.records import Section
 
-JOBS = ("instances", "fleets", "sampling", "accounts")
+JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
 
 
