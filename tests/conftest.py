@@ -7,7 +7,7 @@ import jax
 import pytest
 import yaml
 
-from tokwatt import audit, catalogue, explorer, site, studies, tables, verdict
+from tokwatt import audit, catalogue, explorer, site, studies, tables, validation, verdict
 from tokwatt.replay.instances import Computed
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -82,11 +82,12 @@ def results(grids, params, tmp_path_factory):
 
 
 def write_pages(params, folder):
-    """The tables, the audit and the verdict on the datasets of a folder."""
+    """The tables, the audit, the verdict and the validation on the datasets of a folder."""
     for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
         tables.write(name, params, folder / "grids", folder / "tables")
     audit.write(params, folder / "grids", folder)
     verdict.write(folder / "grids", folder)
+    validation.write(folder / "grids", folder)
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,8 @@ def text_of(tree):
 
 def test_there_is_a_page_for_every_table_figure_and_report(pages, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
-    wanted = {f"{name}.html" for name in [*paper["tables"], *paper["reports"]]} | {f"figure-{name}.html" for name in paper["figures"]}
+    wanted = {f"{name}.html" for name in paper["reports"]}
+    wanted |= {f"{kind}-{name}.html" for kind in ["table", "figure"] for name in paper[f"{kind}s"]}
     others = {f"{name}.html" for name in ["index", "explorer", "tables", "figures", "audit", "parameters", "method"]}
     assert set(pages) == wanted | others
 
@@ -131,7 +132,7 @@ def test_another_dataset_changes_the_pages_that_read_it(built, params, results, 
     dataset.to_netcdf(path)
     write_pages(params, other)
     found = differing(files_of(built), rebuilt(params, other, tmp_path / "site"))
-    assert found == {"audit.html", "data/audit.csv", "data/table4.csv", "index.html", "table4.html", "tables.html"}
+    assert found == {"audit.html", "data/audit.csv", "data/table-table4.csv", "index.html", "table-table4.html", "tables.html"}
 
 
 def test_a_new_table_appears_by_itself(params, results, tmp_path):
@@ -144,8 +145,8 @@ def test_a_new_table_appears_by_itself(params, results, tmp_path):
     shutil.copytree(results, other, symlinks=True)
     write_pages(changed, other)
     made = rebuilt(changed, other, tmp_path / "site")
-    assert b"Boards by their power" in made["boards.html"]
-    assert all(b'href="boards.html"' in made[name] for name in ["index.html", "tables.html"])
+    assert b"Boards by their power" in made["table-boards.html"]
+    assert all(b'href="table-boards.html"' in made[name] for name in ["index.html", "tables.html"])
 
 
 def test_the_audit_shows_every_claim(pages, params):
@@ -156,7 +157,7 @@ def test_the_audit_shows_every_claim(pages, params):
 
 @pytest.mark.parametrize("name", [f"table{number}" for number in range(1, 8)])
 def test_a_table_holds_every_number_that_the_paper_prints_in_it(name, pages, sources):
-    text = text_of(pages[f"{name}.html"])
+    text = text_of(pages[f"table-{name}.html"])
     place = sources.tables[name][1].place
     claims = [each.placed.claim for each in sources.judged if each.placed.location.startswith(place)]
     assert claims
@@ -166,7 +167,7 @@ def test_a_table_holds_every_number_that_the_paper_prints_in_it(name, pages, sou
 
 
 def test_most_of_what_a_table_prints_stands_in_its_cells(pages, sources):
-    beside = elements(pages["table3.html"], "small")
+    beside = elements(pages["table-table3.html"], "small")
     wanted = [each for each in sources.judged if each.placed.location == "Table 3" and len(each.lookups) == 1]
     elsewhere = ["short window", "best overflow factor"]
     assert len(beside) == len([each for each in wanted if not any(words in each.placed.claim.claim for words in elsewhere)]) == 46
@@ -224,7 +225,6 @@ def test_no_page_knows_where_it_was_made(built):
         (["reports", "headlines", "start"], ["headline", "colour"], "paper.yaml: reports.headlines.start names 'colour'"),
         (["reports", "headlines", "title"], 3, "paper.yaml: reports.headlines.title"),
         (["reports", "audit"], {"title": "Audit"}, "paper.yaml: reports.audit is a page of the site already"),
-        (["reports", "table1"], {"title": "Table"}, "paper.yaml: reports.table1 is a table already"),
     ],
 )
 def test_what_is_wrong_with_a_report_is_said_in_one_sentence(path, value, sentence, damaged, results, tmp_path):

@@ -115,7 +115,7 @@ def test_a_tile_of_the_start_page_leads_to_its_claims(browse):
 
 
 def test_tables_sort_by_number_both_ways_and_say_so(browse):
-    page = browse("table1.html")
+    page = browse("table-table1.html")
     for head, place in [("context window", 1), ("H100 tok/W", 4)]:
         button = page.get_by_role("button", name=head)
         for direction in ["ascending", "descending"]:
@@ -309,7 +309,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["index.html", "table3.html", "table5.html", "audit.html", "explorer.html", "method.html"])
+@pytest.mark.parametrize("name", ["index.html", "table-table3.html", "table-table5.html", "audit.html", "explorer.html", "method.html"])
 def test_text_stands_out_from_its_ground(name, scheme, browse):
     page = browse(name, color_scheme=scheme)
     assert page.evaluate(CONTRAST) == []

@@ -37,8 +37,8 @@ def write(params: Path, results: Path, figures: Path, out: Path) -> None:
     data.mkdir(parents=True, exist_ok=True)
     for name, text in made.items():
         (out / name).write_text(text, encoding="utf-8")
-    for path in sources.files():
-        shutil.copyfile(path, data / path.name)
+    for name, path in sources.files().items():
+        shutil.copyfile(path, data / name)
     _write_explorer(results / "explorer.json", out)
     with as_file(files("tokwatt.site") / "static") as static:
         for path in sorted(static.iterdir()):
@@ -53,7 +53,7 @@ def pages(sources: Sources) -> Iterator[tuple[str, str]]:
     yield from _tables(sources, render)
     yield from _figures(sources, render)
     yield render("audit", "Audit", claims=sources.judged, sections=_sections(sources), order=audit.ORDER)
-    offered = {path.name for path in sources.files()}
+    offered = sources.files()
     for name, report in sources.reports.items():
         yield render("report", report.title, f"{name}.html", body=markup.page(sources.report(name), offered))
     yield render("parameters", "Parameters", records=sources.records)
@@ -93,7 +93,7 @@ class _Renderer:
 
 
 def _start(sources: Sources) -> dict[str, Any]:
-    offered = {path.name for path in sources.files()}
+    offered = sources.files()
     shown = {name: report for name, report in sources.reports.items() if report.start}
     bodies = {name: markup.page(sources.report(name), offered, sources.columns(name)) for name in shown}
     return {
@@ -119,7 +119,9 @@ def _tables(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
     yield render("tables", "Tables", tables=rows, order=audit.ORDER)
     for name, (_, table) in sources.tables.items():
         made = _made(sources, [table.grid])
-        yield render("table", table.title, f"{name}.html", "tables.html", name=name, table=table, comparison=compared[name], grids=made)
+        yield render(
+            "table", table.title, f"table-{name}.html", "tables.html", name=name, table=table, comparison=compared[name], grids=made
+        )
 
 
 def _verdicts(comparison: Comparison) -> Counter[str]:

@@ -1,7 +1,6 @@
 """What pages are made from: `params/`, what rules have written, and the code's own docstrings."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ from tokwatt.records import CATALOGUES, Record, Section, read
 from tokwatt.site import markup
 
 RESERVED = ("index", "explorer", "tables", "figures", "audit", "parameters", "method")
-"""Pages that no table and no report may be named as."""
+"""Pages that no report may be named as."""
 ASSUMED = ("constants", "output_shares", "demand")
 """The parts of `assumptions.yaml` that hold records."""
 
@@ -54,7 +53,7 @@ class Sources:
     @cached_property
     def tables(self) -> dict[str, tuple[Section, tables.Table]]:
         """Layouts of the tables by name."""
-        return {name: tables.entry(self.paper, name) for name in self._free("tables").raw}
+        return {name: tables.entry(self.paper, name) for name in self.paper.child("tables").raw}
 
     @cached_property
     def plots(self) -> dict[str, plotting.Figure]:
@@ -64,10 +63,10 @@ class Sources:
     @cached_property
     def reports(self) -> dict[str, Report]:
         """Reports by name."""
-        section = self._free("reports")
+        section = self.paper.child("reports")
         for name in section.raw:
-            if name in self.tables:
-                raise section.fail("is a table already", "another name", name)
+            if name in RESERVED:
+                raise section.fail("is a page of the site already", "another name", name)
         return {name: section.child(name).convert(Report) for name in section.raw}
 
     @cached_property
@@ -96,11 +95,11 @@ class Sources:
         with (self.figures / f"{figure}.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.reader(file))
 
-    def files(self) -> Iterator[Path]:
-        """Files that pages offer for download or show."""
-        yield from (self.figures / f"{name}.{kind}" for name in self.plots for kind in ("svg", "png", "pdf", "csv"))
-        yield from (self.results / "tables" / f"{name}.csv" for name in self.tables)
-        yield self.results / "audit.csv"
+    def files(self) -> dict[str, Path]:
+        """Files that pages offer for download or show, by the names that they have there."""
+        drawn = {f"{name}.{kind}": self.figures / f"{name}.{kind}" for name in self.plots for kind in ("svg", "png", "pdf", "csv")}
+        tidy = {f"table-{name}.csv": self.results / "tables" / f"{name}.csv" for name in self.tables}
+        return drawn | tidy | {"audit.csv": self.results / "audit.csv"}
 
     def columns(self, name: str) -> list[str]:
         """The columns of a report that the start page shows; all of it where there are none."""
@@ -110,14 +109,6 @@ class Sources:
             if column not in heads:
                 raise self.paper.child("reports").child(name).fail(f"names {column!r}", f"some of {', '.join(heads)}", "start")
         return start if isinstance(start, list) else []
-
-    def _free(self, part: str) -> Section:
-        """A part of `paper.yaml` whose entries become pages of their own."""
-        section = self.paper.child(part)
-        for name in section.raw:
-            if name in RESERVED:
-                raise section.fail("is a page of the site already", "another name", name)
-        return section
 
     def _section(self, name: str) -> Section:
         return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
