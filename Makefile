@@ -30,7 +30,7 @@ lock: $(BIN)/uv
 	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv .venv-bench .snakemake results .*_cache .hypothesis
+	rm -rf .venv .venv-bench .snakemake results ro-crate-metadata.json .*_cache .hypothesis
 
 .venv/.checked: .venv/.installed $(wildcard params/*.yaml params/studies/*.yaml)
 	@$(BIN)/tokwatt check

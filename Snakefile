@@ -22,6 +22,8 @@ PAGES = [
         "published",
         "validation",
         "verdict",
+        "provenance",
+        "reference",
         "explorer",
     ]
 ]
@@ -43,26 +45,34 @@ wildcard_constraints:
     study="[^/]+",
 
 
+RESULTS = [
+    expand("results/grids/{grid}.nc", grid=GRIDS),
+    expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
+    expand(
+        "figures/{figure}.{format}",
+        figure=FIGURES,
+        format=["pdf", "svg", "png", "csv"],
+    ),
+    expand(
+        "results/{page}",
+        page=[
+            "audit.csv",
+            "audit.md",
+            "headlines.md",
+            "verdict.md",
+            "validation.md",
+            "reference.md",
+        ],
+    ),
+]
+
+
 rule all:
-    """Every table, figure and verdict."""
+    """Every table, figure and verdict, and the record of them."""
     input:
-        expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
-        expand(
-            "figures/{figure}.{format}",
-            figure=FIGURES,
-            format=["pdf", "svg", "png", "csv"],
-        ),
-        expand(
-            "results/{page}",
-            page=[
-                "audit.csv",
-                "audit.md",
-                "headlines.md",
-                "verdict.md",
-                "validation.md",
-            ],
-        ),
+        RESULTS,
         "results/site",
+        "ro-crate-metadata.json",
 
 
 for job in config["jobs"]:
@@ -171,6 +181,28 @@ rule audit:
         "tokwatt audit > {log} 2>&1"
 
 
+rule validation:
+    """Every account against measured runs: errors, targets, intervals, and the worst runs."""
+    input:
+        expand(
+            "results/grids/measured_{grid}.nc",
+            grid=["runs", "errors", "targets", "parameters", "sweep", "kernels"],
+        ),
+        code=f"{CODE}/validation.py",
+    output:
+        report(
+            "results/validation.md",
+            category="Measured",
+            caption="docs/report/validation.rst",
+        ),
+    log:
+        "results/logs/validation.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt validation > {log} 2>&1"
+
+
 rule explorer:
     """What the explorer of the site computes with."""
     input:
@@ -192,9 +224,7 @@ rule explorer:
 rule site:
     """Everything above as pages that open from disk."""
     input:
-        rules.all.input[:-1],
-        expand("results/{report}.md", report=config["reports"]),
-        expand("results/grids/{grid}.nc", grid=GRIDS),
+        RESULTS,
         sorted(str(path) for path in Path("params").glob("*.yaml")),
         sorted(str(path) for path in Path(CODE).rglob("*.*") if path.suffix != ".pyc"),
         "results/explorer.json",
@@ -206,28 +236,6 @@ rule site:
         "environment.yml"
     shell:
         "tokwatt site > {log} 2>&1"
-
-
-rule validation:
-    """Every account against measured runs: errors, targets, intervals, and the worst runs."""
-    input:
-        expand(
-            "results/grids/measured_{grid}.nc",
-            grid=["runs", "errors", "targets", "parameters", "sweep", "kernels"],
-        ),
-        code=f"{CODE}/validation.py",
-    output:
-        report(
-            "results/validation.md",
-            category="Measured",
-            caption="docs/report/validation.rst",
-        ),
-    log:
-        "results/logs/validation.log",
-    conda:
-        "environment.yml"
-    shell:
-        "tokwatt validation > {log} 2>&1"
 
 
 rule verdict:
@@ -257,6 +265,40 @@ rule verdict:
         "environment.yml"
     shell:
         "tokwatt verdict > {log} 2>&1"
+
+
+rule reference:
+    """Commands, parameters, choices, models and datasets, from themselves."""
+    input:
+        expand("results/grids/{grid}.nc", grid=GRIDS),
+        sorted(map(str, Path("params").glob("*.yaml"))),
+        MODELS,
+        code=f"{CODE}/reference.py",
+    output:
+        "results/reference.md",
+    log:
+        "results/logs/reference.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt reference > {log} 2>&1"
+
+
+rule record:
+    """What went in and what came out, by hash; `tokwatt verify` compares."""
+    input:
+        ["requirements.txt", "CITATION.cff"],
+        sorted(map(str, Path("params").rglob("*.yaml"))),
+        sorted(map(str, Path(CODE).rglob("*.py"))),
+        results=[RESULTS, "results/site"],
+    output:
+        "ro-crate-metadata.json",
+    log:
+        "results/logs/record.log",
+    conda:
+        "environment.yml"
+    shell:
+        "tokwatt record {input.results} > {log} 2>&1"
 
 
 rule study_part:

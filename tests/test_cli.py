@@ -11,7 +11,7 @@ from conftest import ROOT
 from stores import study_folder
 
 import tokwatt as tw
-from tokwatt import __main__, engine, fleets, study, traces
+from tokwatt import __main__, cli, engine, fleets, study, traces
 
 TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,374,44\n2023-11-16 18:15:47,396,109\n2023-11-16 18:15:49,879,55\n"
 
@@ -157,7 +157,16 @@ def test_bad_rows_of_a_trace_are_told_by_line(tokwatt, tmp_path):
     assert "line 5" in errors
 
 
+@pytest.mark.parametrize(("text", "width"), [("single", 3.35), ("double", 6.9), ("89mm", 89 / 25.4), ("8.9cm", 8.9 / 2.54), ("3.5in", 3.5)])
+def test_a_width_is_a_column_or_a_length(text, width):
+    assert cli.inches(text) == pytest.approx(width)
+
+
 USAGE = [
+    ["figure", "split", "--width", "3.5"],
+    ["figure", "split", "--width", "1.2.3mm"],
+    ["figure", "split", "--width", "9000mm"],
+    ["figure", "split", "--format", "gif"],
     ["nonsense"],
     ["study"],
     ["study", "example", "--part", "4", "--parts", "4"],

@@ -1,6 +1,10 @@
 """Figures: the entries and the modules match, what is drawn is what is written, and twice is the same."""
 
+import hashlib
+import html
 import io
+import itertools
+import re
 from importlib import import_module
 
 import matplotlib.style
@@ -8,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.colors import to_rgb
+from PIL import Image
 
-from tokwatt import plotting
+from tokwatt import __version__, figures, plotting
 from tokwatt.records import ParameterError
 
 
@@ -90,6 +96,72 @@ def test_every_number_drawn_follows_from_its_grids(name, entries, grids, drawn):
             assert np.isclose(near, value, rtol=1e-12, atol=0).any(), (column, value)
 
 
+PAGE = plotting.Print(width=89 / 25.4, height=4.0, dpi=200)
+FITTING = ["context_window", "gains", "generations", "power_curve"]
+
+
+@pytest.fixture(scope="module")
+def printed(entries, grids, tmp_path_factory):
+    """Figures at the width of a column of another journal."""
+    folder = tmp_path_factory.mktemp("printed")
+    for name in FITTING:
+        plotting.render(name, entries[name], grids, folder, PAGE)
+    return folder
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_a_page_is_as_wide_and_high_as_asked(name, printed):
+    box = re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+) ([0-9.]+) ?\]", (printed / f"{name}.pdf").read_bytes())
+    assert [float(points) / 72 for points in box.groups()] == pytest.approx([PAGE.width, PAGE.height], abs=1e-3)
+    size = re.search(r'<svg [^>]*width="([0-9.]+)pt" height="([0-9.]+)pt"', (printed / f"{name}.svg").read_text(encoding="utf-8"))
+    assert [float(points) / 72 for points in size.groups()] == pytest.approx([PAGE.width, PAGE.height], abs=1e-3)
+    pixels = image(printed / f"{name}.png").size
+    assert pixels == (int(PAGE.width * 200), 800)
+
+
+@pytest.mark.parametrize("name", ["split", "fleets", "architecture", "sampling_error"])
+def test_a_page_on_which_letters_would_lie_over_letters_is_refused(name, entries, grids, tmp_path):
+    with pytest.raises(ParameterError, match=rf"^{name}: has text over text on a page of 3.35 by [\d.]+ inches, wanted a larger one"):
+        plotting.render(name, entries[name], grids, tmp_path, plotting.Print(width=3.35))
+    assert list(tmp_path.iterdir()) == []
+
+
+def image(path):
+    """A bitmap with its texts."""
+    with Image.open(path) as bitmap:
+        bitmap.load()
+        return bitmap
+
+
+@each_figure
+def test_every_font_of_a_pdf_is_embedded_as_truetype(name, drawn):
+    content = (drawn / f"{name}.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    assert content.count(b"/FontFile2 ") == len(set(re.findall(rb"/FontName /(\S+)", content)))
+
+
+@each_figure
+def test_letters_of_an_svg_need_no_font(name, drawn):
+    text = (drawn / f"{name}.svg").read_text(encoding="utf-8")
+    assert "<text" not in text
+    assert "font-family" not in text
+
+
+@each_figure
+def test_each_format_says_what_it_shows_and_what_that_was_made_from(name, entries, drawn):
+    table = hashlib.sha256((drawn / f"{name}.csv").read_bytes()).hexdigest()
+    told = {
+        "pdf": (drawn / f"{name}.pdf").read_bytes().decode("latin-1").replace("\\", ""),
+        "svg": html.unescape((drawn / f"{name}.svg").read_text(encoding="utf-8")),
+        "png": "\n".join(image(drawn / f"{name}.png").text.values()),
+    }
+    for kind, text in told.items():
+        assert entries[name].title in text, kind
+        assert f"tokwatt {__version__}; parameter_hash {entries[name].grids[0]} " in text, kind
+        assert f"{name}.csv sha256 {table}" in text, kind
+
+
 def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(grids, drawn):
     """What is left out between two bars changes a value by less than the smallest bar does."""
     values = xr.load_dataset(grids / "waterfall.nc").value
@@ -124,3 +196,32 @@ def test_a_wrong_entry_is_one_sentence(key, value, sentence, damaged):
         plotting.check(folder)
     assert str(caught.value).startswith(f"{folder}/paper.yaml: {sentence}")
     assert "\n" not in str(caught.value)
+
+
+# Linear RGB as it is seen without one kind of cone: Machado, Oliveira and Fernandes, 2009, table 1, severity 1.
+SIGHT = {
+    "all cones": np.eye(3),
+    "no long": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no middle": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no short": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(color, sight):
+    """A colour as it is seen, in CIELAB."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.cbrt(TO_XYZ @ np.clip(np.array(SIGHT[sight]) @ linear, 0, 1) / TO_XYZ.sum(axis=1))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_gpus_are_told_apart_without_seeing_all_colours(sight):
+    seen = [lab(color, sight) for color in figures.COLORS.values()]
+    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > 15
+
+
+@pytest.mark.parametrize("look", [figures.MARKERS, figures.LINES, figures.HATCHES])
+def test_gpus_are_told_apart_without_colour(look):
+    assert len(set(map(str, look.values()))) == len(figures.COLORS)

@@ -63,6 +63,9 @@ DAMAGES = {
     "a unit of another dimension": ("gpus", ["H100", "tdp", "unit"], "s", ["H100.tdp.unit", "'s'", "'W'"]),
     "a unit nobody knows": ("gpus", ["H100", "tdp", "unit"], "furlong watts", ["H100.tdp.unit", "'furlong watts'", "'W'"]),
     "a unit that divides by zero": ("gpus", ["H100", "tdp", "unit"], "W/0", ["H100.tdp.unit", "'W/0'"]),
+    "a unit that would take days": ("gpus", ["H100", "tdp", "unit"], "9**9**9**9 W", ["H100.tdp.unit", "'9**9**9**9 W'", "'W'"]),
+    "a unit that does not multiply": ("gpus", ["H100", "tdp", "unit"], "dBm", ["H100.tdp.unit", "'dBm'", "'W'"]),
+    "more tokens than memory": ("workloads", ["azure", "lengths", "value", 17], 10**12, ["azure.lengths.value", "1e+12", "at most"]),
     "an empty unit": ("gpus", ["H100", "tdp", "unit"], "", ["H100.tdp.unit", "''", "'W'"]),
     "a string for a number": ("gpus", ["H100", "tdp", "value"], "3.35e12", ["H100.tdp.value", "'3.35e12'", "number"]),
     "a truth value for a number": ("gpus", ["H100", "tdp", "value"], True, ["H100.tdp.value", "True", "number"]),
@@ -162,6 +165,13 @@ TEXTS = {
     "a Python object": ("H100: !!python/object:os.system {}\n", ["valid YAML"]),
     "a key that is a list": ("[1, 2]: 3\n", ["wanted"]),
     "a key that is a number": ("100: {tdp: 1}\n", ["100"]),
+    "brackets that overflow the stack of the parser": ("[" * 10**5, ["more than 50 levels", "valid YAML"]),
+    "a value that holds itself": ("H100: &a [*a]\n", ["H100[0]", "holds too much"]),
+    "aliases that multiply": ("k0: &a0 [x]\n" + "".join(f"k{n + 1}: &a{n + 1} [{f'*a{n}, ' * 9}]\n" for n in range(9)), ["holds too much"]),
+    "a date": ("H100: {source: 2026-01-01}\n", ["H100.source", "date", "quotes"]),
+    "a key of two lines": ('"H\\n100": {}\n', ["key 'H\\n100'", "printable"]),
+    "a text that moves the cursor": ('H100: {source: "\\e[2J"}\n', ["H100.source", "printable"]),
+    "a whole number of thousands of digits": (f"H100: {{tdp: 0x{'f' * 5000}}}\n", ["H100.tdp", "63 bits"]),
     "bytes that are no text": (b"\xff\xfeH\x00\xd8", ["wanted"]),
 }
 

@@ -45,8 +45,19 @@ def planned(folder, *targets):
 
 def test_it_lints_and_plans(checkout):
     assert run(checkout, "--lint").returncode == 0
-    pages = {"audit", "explorer", "figure", "site", "table", "validation", "verdict"}
-    assert planned(checkout) == {"all", *(f"grids_{job}" for job in studies.JOBS), *pages}
+    assert planned(checkout) == {
+        "all",
+        *(f"grids_{job}" for job in studies.JOBS),
+        "table",
+        "figure",
+        "audit",
+        "verdict",
+        "explorer",
+        "site",
+        "validation",
+        "reference",
+        "record",
+    }
     assert "digraph" in run(checkout, "--rulegraph").stdout
 
 

@@ -1,12 +1,13 @@
 """Command line: what users ask, and below it what the rules of the Snakefile call."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tokwatt.cli import COMMANDS, LLM
+from tokwatt.cli import COMMANDS, LLM, inches
 from tokwatt.cli_measured import COMMANDS as MEASURED
 from tokwatt.records import ParameterError, StoreError
 
@@ -22,6 +23,12 @@ Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
 OutFile = Annotated[Path, typer.Option(help="File to write.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 
+Width = Annotated[float | None, typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in.")]
+Height = Annotated[float | None, typer.Option(parser=inches, help="A length such as 60mm.")]
+Dpi = Annotated[int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")]
+Kind = StrEnum("Kind", ["pdf", "svg", "png"])
+Kinds = Annotated[list[Kind], typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format.")]
+
 PARAMS, GRIDS = Path("params"), Path("results/grids")
 
 
@@ -30,9 +37,11 @@ def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
     from tokwatt import audit, calibrated, cases, catalogue, explorer, kernels, plotting, site, studies, study, tables
 
-    catalogue.load(params)
-    for module in (cases, calibrated, kernels, studies, tables, plotting, audit, study, explorer, site):
-        module.check(params)
+    everything = catalogue.load(params)
+    for computing in (studies, study, cases):
+        computing.check(everything)
+    for reading in (calibrated, kernels, explorer, tables, plotting, audit, site):
+        reading.check(params)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -51,12 +60,22 @@ def table(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = P
     tables.write(name, params, grids, out)
 
 
-@app.command(rich_help_panel="Workflow")
-def figure(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("figures")) -> None:
-    """Draw a figure from its grids, as PDF, SVG, PNG and CSV."""
+@app.command()
+def figure(
+    name: str,
+    kinds: Kinds,
+    width: Width = None,
+    height: Height = None,
+    dpi: Dpi = None,
+    params: Params = PARAMS,
+    grids: Grids = GRIDS,
+    out: Out = Path("figures"),
+) -> None:
+    """Draw a figure from its grids, as PDF, SVG and PNG, with the numbers drawn as CSV."""
     from tokwatt import plotting
 
-    plotting.write(name, params, grids, out)
+    form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
+    plotting.write(name, params, grids, out, form)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -99,6 +118,22 @@ def validation(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     from tokwatt import validation
 
     validation.write(grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def reference(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/reference.md")) -> None:
+    """Write the reference of commands, parameters, choices, models and datasets, as Markdown."""
+    from tokwatt import reference
+
+    reference.write(typer.main.get_command(app), params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def record(outputs: list[Path], params: Params = PARAMS) -> None:
+    """Record what a run read, which versions it used and what came out, as an RO-Crate."""
+    from tokwatt import provenance
+
+    provenance.write(outputs, params)
 
 
 def main() -> None:

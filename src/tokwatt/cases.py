@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,7 +13,7 @@ from tokwatt.account import Constants, Pool, Subject
 from tokwatt.catalogue import Catalogue
 from tokwatt.choices import Assumptions
 from tokwatt.factors import Uncertain
-from tokwatt.marks import In
+from tokwatt.marks import In, hints_of
 from tokwatt.records import Section
 from tokwatt.replay import sampling
 from tokwatt.routing import Requests, Routed, Topology
@@ -303,7 +302,7 @@ class Account:
         return assumptions.mixture(self.section, wanted)
 
     def _case(self, section: Section) -> Case:
-        entry = Entry(**section.bind(get_type_hints(Entry, include_extras=True), _optional(Entry)))
+        entry = Entry(**section.bind(hints_of(Entry), _optional(Entry)))
         workload = section.choose("workload", entry.workload, "workloads")
         changed = (
             assumptions.changed(self.section, self.presets["paper"], section.child("changes")) if entry.changes else self.presets["paper"]
@@ -359,9 +358,9 @@ class Account:
         return shares
 
 
-def check(params: Path) -> None:
+def check(catalogue: Catalogue) -> None:
     """Read every assumption, case and headline, and say what is wrong with the first that is."""
-    known = Account(Catalogue(params))
+    known = Account(catalogue)
     for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
         getattr(known, part)
 

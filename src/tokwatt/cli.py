@@ -1,6 +1,8 @@
 """What a user asks on the command line: one point, one fleet, one study, and where a number comes from."""
 
 import json
+import math
+import re
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from rich.text import Text
 from tokwatt.records import ParameterError, Section
 
 PARAMS, STORES = Path("params"), Path("results/studies")
+SHORTEST, LONGEST = 1.0, 40.0
+"""Inches that a figure may be wide or high."""
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Stores = Annotated[Path, typer.Option(help="Folder of stores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,11 +30,29 @@ Utilization = Annotated[float, typer.Option(min=0, max=1, help="Share of the con
 Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share of the window.")]
 
 
+def inches(text: str) -> float:
+    """A length on paper: a journal's column by name, or a number with mm, cm or in."""
+    from tokwatt.figures import DOUBLE, SINGLE
+
+    if text in ("single", "double"):
+        return SINGLE if text == "single" else DOUBLE
+    number = re.fullmatch(r"([0-9.]+)(mm|cm|in)", text)
+    try:
+        length = float(number[1]) / {"mm": 25.4, "cm": 2.54, "in": 1.0}[number[2]] if number else math.nan
+    except ValueError:
+        length = math.nan
+    if not SHORTEST <= length <= LONGEST:
+        raise typer.BadParameter(f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches such as 89mm or 3.5in")
+    return length
+
+
 def studies(params: Params = PARAMS, as_json: Json = False) -> None:
     """List the studies of the parameter folder."""
     from tokwatt import study
+    from tokwatt.catalogue import load
 
-    known = [study.load(params, name) for name in study.names(params)]
+    catalogue = load(params)
+    known = [study.load(params, name, catalogue) for name in study.names(params)]
     rows = [{"study": each.name, "points": each.points, "axes": list(each.axes), "title": each.title} for each in known]
     _show(rows, as_json)
 
@@ -155,6 +177,22 @@ def explain(
     print(f"\ntokens_per_joule = {_number(float(point.tokens_per_joule))} tok/J")
 
 
+def verify(
+    record: Annotated[Path, typer.Option(help="The record of a run.")] = Path("ro-crate-metadata.json"),
+    as_json: Json = False,
+) -> None:
+    """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
+    from tokwatt import provenance
+
+    differences = provenance.verify(record)
+    if as_json:
+        _json(differences)
+    else:
+        for kind, names in vars(differences).items():
+            print("\n".join(f"{kind} {name}" for name in names), end="\n" if names else "")
+    raise typer.Exit(1 if differences.any else 0)
+
+
 def headline(
     name: Annotated[str | None, typer.Argument(help="A headline of assumptions.yaml; all of them where not given.")] = None,
     preset: Annotated[str, typer.Option(help="The account to start from; with paper, the one its number stands on.")] = "consistent",
@@ -263,4 +301,4 @@ def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-COMMANDS = (studies, study, point, fleet, headline, explain)
+COMMANDS = (studies, study, point, fleet, headline, explain, verify)

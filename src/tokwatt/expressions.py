@@ -64,11 +64,13 @@ class Expressions:
     def _evaluate(self, expression: str) -> Any:
         try:
             return simpleeval.EvalWithCompoundTypes(functions=dict(self._functions), names={}).eval(expression)
+        except ExpressionError:
+            raise
         except simpleeval.FunctionNotDefined as error:
             raise ExpressionError(f"uses {error.func_name!r}", _one_of(error.func_name, self._functions)) from None
         except simpleeval.NameNotDefined as error:
             raise ExpressionError(f"uses the name {error.name!r}", "labels in quotes, and functions") from None
-        except (simpleeval.InvalidExpression, ArithmeticError, LookupError, SyntaxError, TypeError) as error:
+        except (simpleeval.InvalidExpression, ArithmeticError, LookupError, SyntaxError, TypeError, ValueError) as error:
             found = f"is {expression!r} ({type(error).__name__})"
             raise ExpressionError(found, "an expression over the datasets") from None
 

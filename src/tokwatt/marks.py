@@ -1,6 +1,7 @@
 """What is written beside a type: a unit, or the catalogue that a name refers to. Needs no JAX."""
 
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 
 class In(NamedTuple):
@@ -11,6 +12,12 @@ class In(NamedTuple):
 
 MANY = "many"
 """Written after a unit where a list of numbers is wanted instead of one."""
+
+
+@cache
+def hints_of(kind: Any) -> dict[str, Any]:
+    """The types of the fields of a class with what is written beside them."""
+    return get_type_hints(kind, include_extras=True)
 
 
 def mark_of(annotation: object) -> Any:

@@ -1,22 +1,30 @@
 """Figures from datasets: what an entry of `params/paper.yaml` names, drawn, and written the same way each time."""
 
+import hashlib
+import math
 import pkgutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import BytesIO
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
 import matplotlib.style
 import msgspec
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
 
 from tokwatt import __version__, figures
-from tokwatt.records import Section, read
+from tokwatt.records import ParameterError, Section, read, refusing
 
 STYLE = "tokwatt.tokwatt"
+KINDS = ("pdf", "svg", "png")
 NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__path__)))
 """The figures that can be drawn: each is a module of `tokwatt.figures`."""
 
@@ -28,6 +36,16 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     caption: str
     category: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Print:
+    """How a figure is printed: inches of the page (its own where None), dots per inch of the bitmap, and the formats."""
+
+    width: float | None = None
+    height: float | None = None
+    dpi: int | None = None
+    kinds: Sequence[str] = KINDS
 
 
 def entries(params: Path) -> dict[str, Figure]:
@@ -53,27 +71,31 @@ def check(params: Path) -> None:
     entries(params)
 
 
-def write(name: str, params: Path, grids: Path, out: Path) -> None:
+def write(name: str, params: Path, grids: Path, out: Path, form: Print = Print()) -> None:
     """Draw a figure as its entry says."""
     known = entries(params)
+    figures = Section(params / "paper.yaml", known, key="figures")
     if name not in known:
-        raise Section(params / "paper.yaml", known, key="figures").fail("is missing", f"one of {', '.join(known)}", name)
-    render(name, known[name], grids, out)
+        raise figures.fail("is missing", f"one of {', '.join(known)}", name)
+    with refusing(replace(figures, key=f"figures.{name}"), "drawn"):
+        render(name, known[name], grids, out, form)
 
 
-def render(name: str, entry: Figure, grids_folder: Path, out_folder: Path) -> None:
-    """Write `NAME.csv`, exactly what is drawn, and the drawing as `.pdf`, `.svg` and `.png`."""
+def render(name: str, entry: Figure, grids_folder: Path, out_folder: Path, form: Print = Print()) -> None:
+    """Write `NAME.csv`, exactly what is drawn, and the drawing in each format, which says the hash of that CSV."""
     module = import_module(f"tokwatt.figures.{name}")
     with ExitStack() as stack:
         grids = {grid: stack.enter_context(xr.open_dataset(grids_folder / f"{grid}.nc")) for grid in entry.grids}
         frame = module.data(grids)
-        source = provenance(grids)
+        table = frame.to_csv(index=False, lineterminator="\n").encode()
+        source = f"{provenance(grids)}; {name}.csv sha256 {hashlib.sha256(table).hexdigest()}"
     with matplotlib.style.context(STYLE, after_reset=True):
         # Drawn anew for each format: saving settles the layout, so that a second save would differ from the first.
-        drawn = {kind: _bytes(module.draw(frame), kind, metadata) for kind, metadata in _metadata(entry, source).items()}
+        _refuse_crowding(name, module.draw, frame, form)
+        metadata = _metadata(entry, source)
+        drawn = {kind: _bytes(_resized(module.draw(frame), form), form, kind, metadata[kind]) for kind in form.kinds}
     out_folder.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(out_folder / f"{name}.csv", index=False, lineterminator="\n")
-    for kind, content in drawn.items():
+    for kind, content in {"csv": table, **drawn}.items():
         (out_folder / f"{name}.{kind}").write_bytes(content)
 
 
@@ -83,9 +105,35 @@ def provenance(grids: Mapping[str, xr.Dataset]) -> str:
     return f"tokwatt {__version__}; parameter_hash {hashes}"
 
 
-def _bytes(canvas: Canvas, kind: str, metadata: Mapping[str, str | None]) -> bytes:
+def _refuse_crowding(name: str, draw: Callable[[pd.DataFrame], Canvas], frame: pd.DataFrame, form: Print) -> None:
+    """Refuse a page on which more text lies over text than on the page that the figure was made for."""
+    own, page = draw(frame), _resized(draw(frame), form)
+    if own.get_size_inches().tolist() == page.get_size_inches().tolist() or _overlaps(page) <= _overlaps(own):
+        return
+    found, fitting = ("{:.3g} by {:.3g} inches".format(*canvas.get_size_inches()) for canvas in (page, own))
+    raise ParameterError(f"{name}: has text over text on a page of {found}, wanted a larger one, such as its own of {fitting}.")
+
+
+def _overlaps(canvas: Canvas) -> float:
+    """How many pairs of texts lie over each other; infinity where the axes have no room at all."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        canvas.draw_without_rendering()
+    if said:
+        return math.inf
+    texts = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [text.get_window_extent().shrunk(0.9, 0.7) for text in texts]  # a box is larger than its letters
+    return sum(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def _resized(canvas: Canvas, form: Print) -> Canvas:
+    canvas.set_size_inches(form.width or canvas.get_figwidth(), form.height or canvas.get_figheight())
+    return canvas
+
+
+def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | None]) -> bytes:
     content = BytesIO()
-    canvas.savefig(content, format=kind, metadata=metadata)
+    canvas.savefig(content, format=kind, dpi=form.dpi, metadata=metadata)
     return content.getvalue()
 
 

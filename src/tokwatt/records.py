@@ -3,16 +3,17 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import numpy as np
 import yaml
 
-from tokwatt.marks import In, is_many, mark_of
+from tokwatt.marks import In, hints_of, is_many, mark_of
 
 if TYPE_CHECKING:
     import pint
@@ -23,7 +24,14 @@ CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "
 """The files whose every number is a record."""
 SIGNED = ("log2_midpoint", "signed")
 """Quantities that may be negative."""
+DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 2 * 10**5
+"""How much a file may hold: levels of nesting, characters of a key, and values with every alias written out."""
+LARGEST = {"tok": 2.0**24, "seeds": 1e4}
+"""Largest numbers that are believed, by unit or by name: sums run over every token, and fleets are drawn anew for each seed."""
 T = TypeVar("T")
+_UNIT = re.compile(r"(1|%|[^\W\d]\w*)(\*\*-?\d)?( ?[*/] ?[^\W\d]\w*(\*\*-?\d)?)*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Characters that are no text: all but tabs and line feeds that move the cursor, half characters, marks of byte order."""
 
 
 class ParameterError(ValueError):
@@ -59,25 +67,65 @@ class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
     """A loader that refuses a key that is written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen: set[Hashable] = set()
+        for key in [self.construct_object(key, deep=True) for key, _ in node.value]:
+            if isinstance(key, Hashable) and key in seen:
                 line = node.start_mark.line + 1
                 raise yaml.constructor.ConstructorError(problem=f"the key {key!r} stands twice in the mapping of line {line}")
+            seen.update([key] if isinstance(key, Hashable) else [])
         return super().construct_mapping(node, deep)
 
 
 def read(path: Path) -> dict[str, Any]:
     """Parse a YAML file whose top level is a mapping."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        raw = _parsed(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(f"{path}: cannot be read ({error.strerror}), wanted a YAML file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # a value that its tag cannot read makes the loader raise nearly anything
         raise ParameterError(f"{path}: {_yaml_problem(error)}, wanted valid YAML.") from None
+    _refuse_what_is_not_plain(Section(path, raw))
     if not isinstance(raw, dict):
         raise ParameterError(f"{path}: the top level is {_shown(raw)}, wanted a mapping.")
     return raw
+
+
+def _parsed(text: str) -> Any:
+    """The tree of a text, refused before it is built where it is so deep that the loader would overflow its stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_UniqueKeys):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            mark: Any = event.start_mark
+            raise yaml.constructor.ConstructorError(problem=f"there are more than {DEEPEST} levels", problem_mark=mark)
+    return yaml.load(text, Loader=_UniqueKeys)
+
+
+def _refuse_what_is_not_plain(section: "Section") -> None:
+    """Refuse what nobody means: aliases that multiply or hold themselves, dates, endless numbers, text that cannot be printed."""
+    left, met = [(section.key, section.raw, 1)], 0
+    while left:
+        key, value, depth = left.pop()
+        met += 1
+        if met > MOST_VALUES or depth > DEEPEST:
+            raise section.fail("holds too much", f"at most {MOST_VALUES} values in {DEEPEST} levels, aliases written out", key)
+        if isinstance(value, dict):
+            if odd := [name for name in value if not (isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_KEY)]:
+                wanted = f"printable text of at most {LONGEST_KEY} characters, in quotes where YAML reads something else"
+                raise section.fail(f"has the key {_shown(odd[0])}", wanted, key)
+            left += [(_join(key, name), inner, depth + 1) for name, inner in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{key}[{place}]", inner, depth + 1) for place, inner in enumerate(value) if type(inner) is not float]
+        elif isinstance(value, str) and not _is_text(value):
+            raise section.fail(f"is {_shown(value)}", "printable text", key)
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise section.fail("is a whole number of more than 63 bits", "a smaller one", key)
+        elif not isinstance(value, str | int | float | None):
+            raise section.fail(f"is a {type(value).__name__}", "a number or text, in quotes where YAML reads something else", key)
+
+
+def _is_text(value: str) -> bool:
+    return not _CONTROL.search(value)
 
 
 def _yaml_problem(error: Exception) -> str:
@@ -118,7 +166,9 @@ class Section:
             raise self._complaint(str(error), kind) from None
 
     def only(self, *keys: str) -> "Section":
-        """This section, refused where it has other keys than these."""
+        """This section, refused where it is no mapping or has other keys than these."""
+        if not isinstance(self.raw, dict):
+            raise self.fail(f"is {_shown(self.raw)}", "a mapping")
         for key in self.raw:
             if key not in keys:
                 raise self.fail("is not a known key", f"one of {', '.join(keys)}{_nearest(str(key), keys)}", str(key))
@@ -127,7 +177,7 @@ class Section:
     def specs(self, kind: type[T], common: "Section | None" = None) -> dict[str, T]:
         """Every entry of this section as a spec; what is in `common` holds for each."""
         if common:
-            hints = get_type_hints(kind, include_extras=True)
+            hints = hints_of(kind)  # type: ignore[arg-type]
             common.bind(hints, optional=list(hints))
         return {name: self.child(name).spec(kind, common.raw if common else {}) for name in self.raw}
 
@@ -136,7 +186,7 @@ class Section:
         fields = dataclasses.fields(kind)  # type: ignore[arg-type]
         optional = [field.name for field in fields if field.default is not dataclasses.MISSING]
         merged = dataclasses.replace(self, raw={**common, **self.raw})
-        return kind(**merged.bind(get_type_hints(kind, include_extras=True), optional))
+        return kind(**merged.bind(hints_of(kind), optional))  # type: ignore[arg-type]
 
     def bind(self, hints: Mapping[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
         """This section as values for typed names: quantities in SI, references looked up, sections inside built."""
@@ -155,7 +205,7 @@ class Section:
     def pick(self, field: str, name: str, known: Mapping[str, T]) -> T:
         """What a mapping holds under a name that stands in this section."""
         if name not in known:
-            raise self.fail(f"is {name!r}", f"one of {', '.join(known)}{_nearest(name, known)}", field)
+            raise self.fail(f"is {_shown(name)}", f"one of {', '.join(known)}{_nearest(name, known)}", field)
         return known[name]
 
     def records(self, source: str | None = None, quality: str | None = None) -> Iterator[Record]:
@@ -185,20 +235,19 @@ class Section:
         many, unit = is_many(hint), str(mark_of(hint))
         if isinstance(quantity.value, list) != many or quantity.value == []:
             raise self.fail(f"is {_shown(quantity.value)}", "a list of numbers" if many else "one number", f"{field}.value")
+        factor = _factor(quantity.unit, unit)
+        if factor is None:
+            raise self.fail(f"is {_shown(quantity.unit)}", f"a unit that converts to {unit!r}", f"{field}.unit")
         with np.errstate(over="ignore"):
-            numbers = np.array(quantity.value, float) * self._factor(field, quantity.unit, unit)
+            numbers = np.array(quantity.value, float) * factor
         allowed = np.isfinite(numbers) & ((numbers > 0) | ((numbers == 0) & (many or not positive)) | (field in SIGNED))
         if not allowed.all():
             wanted = "finite number" if field in SIGNED else "positive number" if positive and not many else "number that is not negative"
             found = np.atleast_1d(quantity.value)[~np.atleast_1d(allowed)][0]
             raise self.fail(f"is {found:g} {quantity.unit}", f"a {wanted}", f"{field}.value")
+        if (numbers > (most := LARGEST.get(field, LARGEST.get(unit, np.inf)))).any():
+            raise self.fail(f"is up to {numbers.max():g} {unit}", f"at most {most:g}", f"{field}.value")
         return numbers if many else float(numbers)
-
-    def _factor(self, field: str, found: str, wanted: str) -> float:
-        try:
-            return float(_registry().Quantity(1, found).to(wanted).magnitude)
-        except Exception:
-            raise self.fail(f"is {found!r}", f"a unit that converts to {wanted!r}", f"{field}.unit") from None
 
     def _complaint(self, message: str, kind: type) -> ParameterError:
         what, _, path = message.partition(" - at `$")
@@ -212,6 +261,18 @@ class Section:
         for plain, technical in {"a mapping": "object", "a number": "float", "text": "str", "a list": "array", "nothing": "null"}.items():
             wanted = re.sub(rf"`?\b{technical}\b`?", plain, wanted)
         return self.fail(f"is {_shown(_at(self.raw, path))}", wanted.replace("`", "").replace(" | ", " or "), path)
+
+
+@contextmanager
+def refusing(section: Section, done: str) -> Iterator[None]:
+    """Say of a section what could not be done with it, where its numbers are each allowed and do not work together."""
+    try:
+        yield
+    except ParameterError:
+        raise
+    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise section.fail(f"cannot be {done} ({why:.100})", "numbers and names that work together") from error
 
 
 def _written_as(hint: Any) -> Any:
@@ -229,6 +290,21 @@ def _entry_of(fields: tuple[tuple[str, Any, bool], ...]) -> type:
     always: list[tuple] = [("name", str | None, None), ("source", str | None, None), ("quality", Quality | None, None)]
     own = [(name, kind | None, None) if optional else (name, kind) for name, kind, optional in fields]
     return msgspec.defstruct("Entry", [*always, *own], kw_only=True, forbid_unknown_fields=True)
+
+
+@cache
+def _factor(found: str, wanted: str) -> float | None:
+    """What a number in one unit is multiplied by to be in another; None where the first is no unit of that dimension.
+
+    Only products of names are read, since the registry would work out `9**9**9` for days; and only units that multiply, so no decibels.
+    """
+    if not (_UNIT.fullmatch(found) and len(found) <= LONGEST_KEY):
+        return None
+    try:
+        one, two = (float(_registry().Quantity(number, found).to(wanted).magnitude) for number in (1, 2))
+    except Exception:
+        return None
+    return one if two == 2 * one else None
 
 
 @cache
@@ -279,5 +355,8 @@ def _at(raw: Any, path: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out thousands of digits
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

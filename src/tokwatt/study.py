@@ -57,18 +57,19 @@ def names(params: Path) -> list[str]:
     return sorted(path.stem for path in (params / FOLDER).glob("*.yaml"))
 
 
-def check(params: Path) -> None:
+def check(catalogue: Catalogue) -> None:
     """Read every study and say what is wrong with the first one that is."""
-    for name in names(params):
-        load(params, name)
+    for name in names(catalogue.folder):
+        load(catalogue.folder, name, catalogue)
 
 
-def load(params: Path, name: str) -> Study:
+def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
     """Read a study.
 
     Args:
         params: parameter folder; the study is `studies/NAME.yaml` in it.
         name: name of the study.
+        catalogue: what the folder holds, where it is already loaded.
 
     Returns:
         The study with its axes in SI units.
@@ -76,7 +77,7 @@ def load(params: Path, name: str) -> Study:
     Raises:
         ParameterError: with one sentence, at the first thing that is wrong.
     """
-    catalogue = load_catalogue(params)
+    catalogue = catalogue or load_catalogue(params)
     known = names(params)
     Section(params / FOLDER, known).pick("the study asked for", name, dict.fromkeys(known))
     path = params / FOLDER / f"{name}.yaml"

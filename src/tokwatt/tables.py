@@ -8,7 +8,7 @@ import msgspec
 import xarray as xr
 from tabulate import tabulate
 
-from tokwatt.records import Section, read
+from tokwatt.records import Section, read, refusing
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,13 +51,14 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def check(params: Path) -> None:
     """Refuse a layout that cannot be read or names no grid."""
-    for name in _paper(params).child("tables").raw:
-        entry(params, name)
-
-
-def entry(params: Path, name: str) -> tuple[Section, Table]:
-    """The layout of a table."""
     paper = _paper(params)
+    _names(paper)
+    for name in paper.child("tables").raw:
+        entry(paper, name)
+
+
+def entry(paper: Section, name: str) -> tuple[Section, Table]:
+    """The layout of a table, from `paper.yaml`."""
     section = paper.child("tables").child(name)
     table = section.convert(Table)
     if table.grid not in paper.child("grids").raw:
@@ -67,12 +68,15 @@ def entry(params: Path, name: str) -> tuple[Section, Table]:
 
 def write(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
-    section, table = entry(params, name)
+    paper = _paper(params)
+    section, table = entry(paper, name)
     with xr.open_dataset(grids / f"{table.grid}.nc") as dataset:
         fit(table, dataset, section)
-        out.mkdir(parents=True, exist_ok=True)
-        tidy(table, dataset).to_csv(out / f"{name}.csv", index=False)
-        (out / f"{name}.md").write_text(printed(table, dataset, _paper(params).child("names").raw), encoding="utf-8")
+        with refusing(section, "printed"):
+            texts = {"csv": tidy(table, dataset).to_csv(index=False), "md": printed(table, dataset, _names(paper))}
+    out.mkdir(parents=True, exist_ok=True)
+    for kind, text in texts.items():
+        (out / f"{name}.{kind}").write_text(text, encoding="utf-8")
 
 
 def fit(table: Table, dataset: xr.Dataset, section: Section) -> None:
@@ -152,6 +156,10 @@ def label(value: Any, names: dict[Any, str]) -> str:
     if isinstance(value, float):
         return f"{value / 1024:g}K" if value % 1024 == 0 else f"{value:g}"
     return str(value)
+
+
+def _names(paper: Section) -> dict[Any, str]:
+    return paper.child("names").convert(dict[str, str])
 
 
 def _paper(params: Path) -> Section:

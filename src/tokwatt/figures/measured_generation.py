@@ -22,5 +22,6 @@ def draw(frame: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(DOUBLE, 4.1))
     panels = figure.subplots(-(-frame.pair.nunique() // 3), 3, sharey=True)
     small_multiples(figure, list(panels.flat), frame, TICKS)
-    figure.supylabel("Tokens per joule, B200 / H100", fontsize=7)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Tokens per joule, B200 / H100 (×)")
     return figure

@@ -30,7 +30,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(DOUBLE, 2.6))
     panels = figure.subplots(1, frame.pair.nunique(), sharey=True)
     small_multiples(figure, list(panels), frame, TICKS)
-    panels[0].set_ylabel("Tokens per joule, mixture / dense")
+    panels[0].set_ylabel("Tokens per joule, mixture / dense (×)")
     return figure
 
 
@@ -48,6 +48,6 @@ def small_multiples(figure: Figure, panels: list[Axes], frame: pd.DataFrame, tic
         axes.set_xticks(shown, [f"{batch:g}" for batch in shown])
         axes.minorticks_off()
         plain_log(axes.yaxis, ticks)
+        axes.set_xlabel("Batch (seq)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    figure.supxlabel("Batch (sequences in flight)", fontsize=7)

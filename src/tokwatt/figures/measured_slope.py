@@ -60,4 +60,4 @@ def _slopes(axes: Axes, frame: pd.DataFrame) -> None:
     axes.invert_yaxis()
     axes.set_xlim(-1.03, -0.35)
     axes.set_xticks(np.arange(-1, -0.39, 0.2), [f"−{-tick:.1f}" for tick in np.arange(-1, -0.39, 0.2)])
-    axes.set_xlabel("Slope of log tok/J over log window, ± standard error")
+    axes.set_xlabel("Slope of log tok/J over log window, ± standard error (1)")

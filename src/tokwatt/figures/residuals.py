@@ -12,17 +12,16 @@ from tokwatt.figures import ACCOUNTS, DOUBLE, GREY
 
 QUANTITIES = {"latency": "Time between tokens", "power": "Board power", "tokens_per_joule": "Tokens per joule"}
 DRAWN = ("paper", "consistent", "held_out")
-BATCH, SIZE = "batch [seq]", "parameters [Gparam]"
+BATCH, SIZE = "batch [seq]", "parameters [param]"
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per account and run: predicted over measured."""
     runs = grids["measured_runs"]
-    ratio = runs[list(QUANTITIES)] / runs[list(QUANTITIES)].sel(account="measured", drop=True)
+    ratio = runs[[f"{name}_over_measured" for name in QUANTITIES]]
     frame = ratio.sel(account=list(DRAWN)).to_dataframe().reset_index()
     own = runs[["gpu", "llm", "task", "batch", "parameters"]].to_dataframe().loc[frame.run].reset_index(drop=True)
-    frame = frame.drop(columns="run").rename(columns={name: _column(name) for name in QUANTITIES})
-    own["parameters"] *= 1e-9
+    frame = frame.drop(columns="run").rename(columns={f"{name}_over_measured": _column(name) for name in QUANTITIES})
     return pd.concat([own.rename(columns={"batch": BATCH, "parameters": SIZE}), frame], axis=1)
 
 
@@ -33,9 +32,9 @@ def draw(frame: pd.DataFrame) -> Figure:
     for row, (name, title) in enumerate(QUANTITIES.items()):
         for axes, against in zip(panels[row], (BATCH, SIZE), strict=True):
             _panel(axes, frame, against, _column(name))
-        panels[row, 0].set_ylabel(f"{title}:\npredicted / measured")
-    panels[-1, 0].set(xlabel="Batch (sequences in flight)", xscale="log")
-    panels[-1, 1].set(xlabel="Parameters of the LLM (billions)", xscale="log")
+        panels[row, 0].set_ylabel(f"{title}:\npredicted / measured (×)")
+    panels[-1, 0].set(xlabel="Batch (seq)", xscale="log")
+    panels[-1, 1].set(xlabel="Parameters of the LLM (param)", xscale="log")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(DRAWN))
     return figure
@@ -58,4 +57,4 @@ def _panel(axes: Axes, frame: pd.DataFrame, against: str, quantity: str) -> None
 
 
 def _column(name: str) -> str:
-    return f"{name}_predicted_over_measured [1]"
+    return f"{name}_over_measured [1]"

@@ -14,11 +14,12 @@ from matplotlib.ticker import NullFormatter
 from tokwatt.figures import COLORS, DOUBLE, GREY
 
 PANELS = {
-    "latency [s]": "Token latency (s)",
-    "throughput [tok/s]": "Throughput (tok/s)",
-    "power [W]": "Board power (W)",
-    "tokens_per_joule [tok/J]": "Efficiency (tok/J)",
+    "latency [s]": "Token latency",
+    "throughput [tok/s]": "Throughput",
+    "power [W]": "Board power",
+    "tokens_per_joule [tok/J]": "Tokens per joule",
 }
+UNITS = {each: each.split("[")[1].rstrip("]") for each in PANELS}
 ROWS = {"paper": "The paper", "consistent": "Consistent account", "held_out": "Calibrated"}
 MARKERS = {"dense": "o", "hybrid": "^", "experts": "D"}
 KINDS = {"dense": "Dense", "hybrid": "Hybrid", "experts": "Mixture of experts"}
@@ -50,11 +51,13 @@ def draw(frame: pd.DataFrame) -> Figure:
                 axes.plot(seen[f"measured_{quantity}"], seen[quantity], "x", color="0.6", markersize=2.2, markeredgewidth=0.5)
             _scatter(axes, frame[frame.account == account], quantity)
             _frame(axes, frame, quantity)
+            if column > 0:
+                axes.set_ylabel(f"({UNITS[quantity]})")
             if row == 0:
                 axes.set_title(title)
             if row == len(ROWS) - 1:
-                axes.set_xlabel("Measured")
-        panels[row, 0].set_ylabel(f"{ROWS[account]}:\npredicted")
+                axes.set_xlabel(f"Measured ({UNITS[quantity]})")
+        panels[row, 0].set_ylabel(f"{ROWS[account]}:\npredicted (s)")
     looks: list[dict[str, Any]] = [{"color": COLORS[gpu], "marker": "s", "label": gpu} for gpu in ("H100", "B200")]
     looks += [{"color": GREY, "marker": marker, "label": KINDS[kind], "markerfacecolor": "none"} for kind, marker in MARKERS.items()]
     looks += [{"color": "0.6", "marker": "x", "label": "Calibrated, LLM not held out"}]

@@ -53,7 +53,7 @@ class Sources:
     @cached_property
     def tables(self) -> dict[str, tuple[Section, tables.Table]]:
         """Layouts of the tables by name."""
-        return {name: tables.entry(self.params, name) for name in self.paper.child("tables").raw}
+        return {name: tables.entry(self.paper, name) for name in self.paper.child("tables").raw}
 
     @cached_property
     def plots(self) -> dict[str, plotting.Figure]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from inspect import isfunction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
 
 import xarray as xr
@@ -19,29 +20,33 @@ import xarray as xr
 import tokwatt
 from tokwatt import grid
 from tokwatt.catalogue import Catalogue
-from tokwatt.records import Section
+from tokwatt.records import Section, refusing
 
 JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
 
 
-def check(params: Path) -> None:
+def check(catalogue: Catalogue) -> None:
     """Read the inputs of every grid and say what is wrong with the first one that is."""
-    catalogue = Catalogue(params)
     entries = _grids(catalogue)
     for name in entries.raw:
         inputs(catalogue, entries.child(name))
 
 
 def run(job: str, params: Path, out: Path) -> None:
-    """Compute every grid of a job and write each to `out/NAME.nc`."""
+    """Compute every grid of a job and write each to `out/NAME.nc`: all of them, or none where one cannot be computed."""
     catalogue = Catalogue(params)
     entries = _grids(catalogue)
-    datasets = {name: compute(catalogue, entries.child(name)) for name, entry in entries.raw.items() if entry.get("job") == job}
+    chosen = [entries.child(name) for name, entry in entries.raw.items() if entry.get("job") == job]
     out.mkdir(parents=True, exist_ok=True)
-    for name, dataset in datasets.items():
-        dataset.attrs = provenance(catalogue, entries.child(name))
-        dataset.to_netcdf(out / f"{name}.nc", engine="netcdf4")
+    with TemporaryDirectory(dir=out) as folder:
+        for entry in chosen:
+            with refusing(entry, "computed"):
+                dataset = compute(catalogue, entry)
+                dataset.attrs = provenance(catalogue, entry)
+                dataset.to_netcdf(_file(folder, entry), engine="netcdf4")
+        for entry in chosen:
+            _file(folder, entry).replace(_file(out, entry))
 
 
 def compute(catalogue: Catalogue, entry: Section) -> xr.Dataset:
@@ -58,14 +63,16 @@ def inputs(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
 
 def find(entry: Section) -> Callable[..., xr.Dataset]:
     """The function that an entry names by its job and study."""
-    job, study = entry.raw.get("job"), entry.raw.get("study")
-    if job not in JOBS:
-        raise entry.fail(f"is {job!r}", f"one of {', '.join(JOBS)}", "job")
+    job, study = str(entry.raw.get("job")), str(entry.raw.get("study"))
+    entry.pick("job", job, dict.fromkeys(JOBS))
     module = import_module(f"tokwatt.studies.{job}")
     known = [name for name, value in vars(module).items() if isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"]
-    if study not in known:
-        raise entry.fail(f"is {study!r}", f"one of {', '.join(known)}", "study")
+    entry.pick("study", study, dict.fromkeys(known))
     return getattr(module, study)
+
+
+def _file(folder: Path | str, entry: Section) -> Path:
+    return Path(folder, f"{entry.key.removeprefix('grids.')}.nc")
 
 
 def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:

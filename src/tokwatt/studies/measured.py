@@ -72,6 +72,14 @@ def runs(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> xr
     }
     described = {name: grid.describe(LONG[name], UNITS[name]) for name in QUANTITIES}
     values = {name: (("account", "run"), [getattr(each, name) for each in found.values()], described[name]) for name in QUANTITIES}
+    over = {
+        f"{name}_over_measured": (
+            ("account", "run"),
+            [getattr(each, name) / getattr(found[MEASURED], name) for each in found.values()],
+            grid.describe(f"{name}_over_measured", "1"),
+        )
+        for name in QUANTITIES
+    }
     half = {
         f"{name}_half_width": ("run", widths[name].to_numpy(), grid.describe(f"half_width_of_the_interval_of_log_{name}", "1"))
         for name in QUANTITIES
@@ -80,7 +88,7 @@ def runs(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> xr
         "account": ("account", list(found), grid.describe("account", None)),
         "run": ("run", np.arange(len(rows)), grid.describe("run", None)),
     }
-    return xr.Dataset(names | numbers | values | half, coordinates)
+    return xr.Dataset(names | numbers | values | over | half, coordinates)
 
 
 def errors(catalogue: Catalogue, layout: Annotated[Serving, In("servings")]) -> xr.Dataset:

@@ -1,0 +1,93 @@
+"""The documents: what they tell to run runs, what they link to is there, and the reference holds everything."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from conftest import ROOT
+
+from tokwatt import __main__, reference, studies, study
+from tokwatt.choices import names
+
+PAGES = [ROOT / name for name in ["README.md", "CONTRIBUTING.md"]] + sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def instances(params, tmp_path_factory):
+    """The datasets of one job: enough for the figures that the pages draw."""
+    folder = tmp_path_factory.mktemp("grids")
+    studies.run("instances", params, folder)
+    return folder
+
+
+@pytest.fixture
+def checkout(instances, tmp_path):
+    """A clone after its first run, as far as commands need it."""
+    for name in ["params", "src"]:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/grids").symlink_to(instances)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["tutorial", "how-to"])
+def test_the_commands_of_a_page_run_one_after_the_other(page, checkout):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) > 4
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(checkout / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(["bash", "-e"], input="\n".join(blocks), cwd=checkout, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stderr == ""
+
+
+def headings(page):
+    """The anchors of a page, as Markdown readers make them from its headings."""
+    lines = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL).splitlines()
+    return {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines if line.startswith("#")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page):
+    links = re.findall(r"\]\(((?!http)[^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    for file, anchor in links:
+        target = page.parent / file if file else page
+        assert target.exists(), file
+        assert not anchor or anchor in headings(target), (file, anchor)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there_or_made(page):
+    """Results are made; a figure stands for its module."""
+    named = re.findall(r"`((?:params|src|docs|figures|profiles|tests)/[\w./-]+)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.fixture(scope="module")
+def written(instances, params, tmp_path_factory):
+    path = tmp_path_factory.mktemp("reference") / "reference.md"
+    reference.write(typer.main.get_command(__main__.app), params, instances, path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_reference_has_every_command_record_choice_model_and_dataset(written, parameters, instances):
+    commands = [command.name or command.callback.__name__ for command in __main__.app.registered_commands]
+    expected = [f"### tokwatt {name}\n" for name in commands]
+    expected += [f"| `{record.key}` |" for record in parameters.records()]
+    expected += [f"| **{name}** |" for name in names()]
+    expected += [f"### {model}\n" for model in study.MODELS]
+    expected += [f"### {path.stem}\n" for path in instances.glob("*.nc")]
+    assert [text for text in expected if text not in written] == []
+    assert "### tokwatt llm import\n" in written
+
+
+def test_the_tables_of_the_reference_are_whole(written):
+    for table in re.findall(r"(?:^\|.*\n)+", written, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table[:200]
