@@ -139,7 +139,7 @@ def _figures(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
         yield render("figure", figure.title, f"figure-{name}.html", "figures.html", name=name, figure=figure, grids=made, **shown)
 
 
-def _made(sources: Sources, grids: list[str]) -> list[tuple[str, dict[str, Any], list[str]]]:
+def _made(sources: Sources, grids: list[str]) -> list[tuple[str, dict[str, Any], dict[str, bool]]]:
     """The grids behind a table or figure: their entries, and the parameter files that they are computed from."""
     return [(name, *sources.grid(name)) for name in grids]
 

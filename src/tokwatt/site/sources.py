@@ -77,14 +77,14 @@ class Sources:
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """Every number with its source, by file."""
-        found = {name: list(self._section(name).records()) for name in (*CATALOGUES, "views")}
+        found = {name: list(self._section(name).records()) for name in (*CATALOGUES, "calibration", "views")}
         assumed = self._section("assumptions")
         return found | {"assumptions": [record for part in ASSUMED for record in assumed.child(part).records()]}
 
-    def grid(self, name: str) -> tuple[dict[str, Any], list[str]]:
-        """The entry of a grid, and the parameter files that its job reads."""
+    def grid(self, name: str) -> tuple[dict[str, Any], dict[str, bool]]:
+        """The entry of a grid, and the parameter files that its job reads, each with whether its numbers are listed."""
         entry = self.paper.child("grids").child(name).raw
-        return entry, self.paper.child("jobs").child(entry["job"]).raw["reads"]
+        return entry, {file: file in self.records for file in self.paper.child("jobs").child(entry["job"]).raw["reads"]}
 
     def report(self, name: str) -> str:
         """The text of a report."""
