@@ -25,7 +25,7 @@ def run(folder, *arguments):
 def checkout(tmp_path):
     for name in ["params", "src", "profiles", "docs"]:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ["Snakefile", "environment.yml"]:
+    for name in ["Snakefile", "environment.yml", "requirements.txt", "CITATION.cff"]:
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 

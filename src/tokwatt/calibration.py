@@ -22,7 +22,7 @@ from tokwatt.measured import Measured
 from tokwatt.params import Parameters
 from tokwatt.records import Section
 from tokwatt.serving_step import BoardParameters, Prediction, StepParameters, Steps, Work
-from tokwatt.units import BytesPerSecond, Dimensionless, Tokens, units_of
+from tokwatt.units import Dimensionless, Tokens, units_of
 
 QUANTITIES = Prediction._fields
 TERMS = tuple(each.name for each in fields(BoardParameters))
@@ -43,9 +43,8 @@ class Weighing:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A GPU's link to others, and the terms of power that its runs tell apart."""
+    """The terms of power that the runs of a GPU tell apart."""
 
-    link: BytesPerSecond
     terms: list[str]
 
 
@@ -97,6 +96,7 @@ class Model:
             "source", "quality", "fixed", "start", "spread", "prompts", "gpus", "requantized", "fit"
         )
         hints = get_type_hints(StepParameters, include_extras=True)
+        self.section = section
         fixed = section.child("fixed")
         free = [name for name in hints if name not in fixed.raw]
         shared = [name for name in free if name != "layer_overhead"]
@@ -135,6 +135,9 @@ class Model:
 
     def prepare(self, rows: pd.DataFrame) -> Prepared:
         """Rows as arrays; their GPUs must be among those that are calibrated. A column `prompt` goes before a task's own."""
+        for gpu in rows.gpu.unique():
+            if gpu not in self.boards:
+                raise self.section.child("gpus").fail("is missing", "a mapping, as there are runs on it", str(gpu))
         keys = ["llm", "gpu", "precision", "task", "gpus", "expert_parallel"]
         alike = rows.groupby(keys, sort=False)
         number = alike.ngroup().to_numpy()
@@ -155,7 +158,7 @@ class Model:
         return serving_step.work(
             catalogue.architectures[llm],
             catalogue.gpus[gpu],
-            link=self.boards[gpu].link,
+            link=catalogue.gpus[gpu].link_bandwidth,
             gpus=gpus,
             expert_parallel=expert_parallel,
             requantized=float(widths.dense == 1 and llm.startswith(self.requantized)),
