@@ -6,6 +6,7 @@ import hypothesis
 import jax
 import pytest
 import yaml
+from filelock import FileLock
 
 from tokwatt import audit, catalogue, explorer, site, studies, tables, validation, verdict
 from tokwatt.replay.instances import Computed
@@ -63,12 +64,16 @@ def params():
 
 
 @pytest.fixture(scope="session")
-def grids(params, tmp_path_factory):
-    """Every dataset of the workflow, computed once."""
-    folder = tmp_path_factory.mktemp("grids")
-    for job in studies.JOBS:
-        studies.run(job, params, folder)
-    return folder
+def grids(params, tmp_path_factory, worker_id):
+    """Every dataset of the workflow, computed once; two processes of tests begin at opposite ends of the jobs."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    for job in studies.JOBS if worker_id in ("master", "gw0") else reversed(studies.JOBS):
+        with FileLock(shared / f"{job}.lock"):
+            if not (shared / f"{job}.done").exists():
+                studies.run(job, params, shared / "grids")
+                (shared / f"{job}.done").touch()
+    return shared / "grids"
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import copy
-import random
 import re
 import shutil
 
@@ -203,28 +202,6 @@ def paths(tree, before=()):
     for key, value in items:
         yield [*before, key]
         yield from paths(value, [*before, key])
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_damage_raises_nothing_but_parameter_errors(seed, folder):
-    generator = random.Random(seed)
-    refused = 0
-    for _ in range(100):
-        name = generator.choice(FILES)
-        path = generator.choice(list(paths(TREES[name])))
-        if generator.random() < 0.2:
-            path = [*path[:-1], "new"] if isinstance(path[-1], str) else path
-        value = GONE if generator.random() < 0.3 and path[-1] != "new" else generator.choice(JUNK)
-        write(folder, name, damage(name, path, value))
-        try:
-            catalogue.load(folder)
-        except ParameterError as error:
-            refused += 1
-            assert "\n" not in str(error), (name, path, value)
-        except Exception as error:
-            pytest.fail(f"{name}.yaml {path} = {value!r}: {error!r}")
-        write(folder, name, TREES[name])
-    assert refused > 50  # else the damage was no damage
 
 
 def test_quantities_arrive_in_si_units(parameters):
