@@ -370,6 +370,26 @@ def test_a_wider_basis_counts_more_power(known, low, high):
     assert known.result("h100_4k", {"basis": low}).power < known.result("h100_4k", {"basis": high}).power
 
 
+@pytest.mark.parametrize(
+    "headline", ["law_40x", "window_12x", "watt_4k", "watt_64k", "topology_2_5x", "generation_1_7x", "combined_4_25x", "moe_5_1x"]
+)
+def test_kernels_that_others_measured_tell_the_same(known, consistent, headline):
+    """Steps composed of NVIDIA's kernels know nothing of our roofline, and agree with it to 10 %."""
+    own, other = (
+        known.value(known.headlines[headline], vars(consistent) | changes) for changes in ({}, {"step": "kernels", "dispatch": "free"})
+    )
+    assert other == pytest.approx(own, rel=0.1)
+
+
+def test_kernels_are_not_made_up_where_there_are_none(known, consistent):
+    assumed = vars(consistent) | {"step": "kernels", "dispatch": "free"}
+    bare = replace(known.cases["qwen_8k"], subject=replace(known.cases["qwen_8k"].subject, kernels=None))
+    other = Account(known.catalogue)
+    other.cases["qwen_8k"] = bare
+    with pytest.raises(ParameterError, match=r"cases\.qwen_8k has no table of kernels"):
+        other.result("qwen_8k", assumed)
+
+
 # --- limits and slopes ----------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,9 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokwatt import kernels
-from tokwatt.kernels import Kernels, Machine, Table
+from tokwatt import kernel_step, kernels
+from tokwatt.kernel_step import Table
+from tokwatt.kernels import Kernels, Machine
 from tokwatt.params import Parameters
 from tokwatt.records import ParameterError
 
@@ -35,13 +36,13 @@ def test_powers_of_batch_and_length_are_interpolated_exactly(slope, other, batch
     axes = jnp.log(jnp.array([1.0, 8.0, 64.0, 2048.0])), jnp.log(jnp.array([128.0, 1024.0, 131072.0]))
     values = jnp.exp(slope * axes[0][:, None] + other * axes[1][None, :])
     table = Table(log_batch=axes[0], log_length=axes[1], latency=values, communication=values)
-    assert kernels.step_latency(table, batch, length) == pytest.approx(batch**slope * length**other, rel=1e-9)
+    assert kernel_step.step_latency(table, batch, length) == pytest.approx(batch**slope * length**other, rel=1e-9)
 
 
 def test_more_tokens_to_read_never_make_a_step_of_kernels_shorter(tables):
     for name, table in tables.tables.items():
         assert (np.diff(table.latency, axis=1) > -0.02 * np.asarray(table.latency)[:, 1:]).all(), name
-        slope = jax.grad(lambda length, table=table: kernels.step_latency(table, 64.0, length))(4000.0)
+        slope = jax.grad(lambda length, table=table: kernel_step.step_latency(table, 64.0, length))(4000.0)
         assert np.isfinite(slope) and slope > 0
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from tokwatt import architecture, decode, memory, power, queueing, roofline, weights
+from tokwatt import architecture, decode, kernel_step, memory, power, queueing, roofline, weights
 from tokwatt.choices import Assumptions
 from tokwatt.routing import Traffic
 from tokwatt.specs import ActivityPower, Architecture, Demand, Gpu, LogisticPower, Serving, UtilizationPower, spec
@@ -63,6 +63,7 @@ class Subject:
     utilization: UtilizationPower
     active_parameters: Parameters = 0.0
     profile: Any = None  # Profile, where somebody calibrated one
+    kernels: Any = None  # kernel_step.Table, where its kernels were tabulated
 
 
 @spec
@@ -150,7 +151,7 @@ def machine(assumed: Assumptions, subject: Subject, constants: Constants) -> Mac
 
     Source: `params/assumptions.yaml`, which names one for each alternative.
     """
-    gpu, serving, measured = subject.gpu, subject.serving, assumed.step == "measured"
+    gpu, serving, measured = subject.gpu, subject.serving, assumed.step in ("measured", "kernels")
     counted, cache = _weights(assumed, subject), _cache(assumed, subject)
     width = serving.weight_width / serving.tensor_parallel
     bandwidth = (constants.bandwidth_efficiency if measured else serving.bandwidth_efficiency) * gpu.hbm_bandwidth
@@ -314,8 +315,11 @@ def step(assumed: Assumptions, subject: Subject, machine: Machine, batch: Sequen
     kv = batch * sequence_bytes(machine, mean_length, machine.cache.read)
     memory_time = read / machine.weight_bandwidth + kv / machine.kv_bandwidth
     compute_time = machine.token_flops * batch / machine.decode_rate
-    overhead = machine.overhead + machine.dispatch_overhead + (machine.sequence_overhead + machine.dispatch_time) * batch
-    decoding = jnp.maximum(memory_time, compute_time) + overhead
+    if assumed.step == "kernels":
+        decoding = kernel_step.step_latency(subject.kernels, batch, mean_length) + machine.sequence_overhead * batch
+    else:
+        overhead = machine.overhead + machine.dispatch_overhead + (machine.sequence_overhead + machine.dispatch_time) * batch
+        decoding = jnp.maximum(memory_time, compute_time) + overhead
     prefill_time = 0.0 if assumed.prefill == "free" else machine.token_flops * prompts / machine.prefill_rate
     latency = jnp.maximum(decoding, prefill_time) if assumed.prefill == "overlapped" else decoding + prefill_time
     computed = batch if assumed.prefill == "free" else batch + prompts

@@ -13,11 +13,12 @@ from tokwatt.account import Constants, Pool, Subject
 from tokwatt.catalogue import Catalogue
 from tokwatt.choices import Assumptions
 from tokwatt.factors import Uncertain
+from tokwatt.kernels import Kernels, Machine
 from tokwatt.marks import In, hints_of
 from tokwatt.records import Section
 from tokwatt.replay import sampling
 from tokwatt.routing import Requests, Routed, Topology
-from tokwatt.specs import Demand, Serving, Workload
+from tokwatt.specs import Architecture, Demand, Serving, Workload
 from tokwatt.traces import Trace
 from tokwatt.units import Dimensionless, DimensionlessAxis, Instances, Parameters, Sequences, Tokens, TokensPerJoule, TokensPerSecond, Watts
 
@@ -229,6 +230,11 @@ class Account:
         return given
 
     @cached_property
+    def kernels(self) -> Kernels:
+        """Tables of measured kernels."""
+        return Kernels(self.catalogue)
+
+    @cached_property
     def cases(self) -> dict[str, Case]:
         """Instances and fleets by name."""
         entries = self.section.child("cases")
@@ -291,6 +297,8 @@ class Account:
         wanted = self.mixture(choices.switched(self.cases[case].paper, changes))
         if (case, wanted) not in self._results:
             chosen = self.cases[case]
+            if wanted.step == "kernels" and chosen.subject.kernels is None:
+                raise self.section.child("cases").fail("has no table of kernels", "one in params/kernels.yaml, or another step", case)
             routed = chosen.traffic(wanted, self.demand, self.constants)
             self._results[case, wanted] = chosen.evaluate(wanted, self.constants, self.demand, routed, chosen.subject)
         return self._results[case, wanted]
@@ -333,16 +341,18 @@ class Account:
 
     def _subject(self, section: Section, names: Names, described: bool = True) -> Subject:
         profile = section.choose("profile", names.profile, "profiles") if names.profile else None
+        architecture = section.choose("llm", names.llm, "architectures")
         return Subject(
             gpu=section.choose("gpu", names.gpu, "gpus"),
             llm=self.catalogue.llms.get(names.llm) if described else None,
-            architecture=section.choose("llm", names.llm, "architectures"),
+            architecture=architecture,
             serving=names.serving,
             logistic=profile.power if profile else section.choose("gpu", names.gpu, "power_curves"),
             fractions=self.catalogue.power_fractions,
             utilization=section.choose("gpu", names.gpu, "utilization_curves"),
             active_parameters=names.active_parameters,
             profile=profile,
+            kernels=self.kernels.tables.get(_machine(names, architecture).name) if described else None,
         )
 
     def shares(self, name: str, workload: Workload) -> np.ndarray | None:
@@ -363,6 +373,13 @@ def check(catalogue: Catalogue) -> None:
     known = Account(catalogue)
     for part in ("presets", "constants", "demand", "order", "cases", "headlines", "readings", "uncertain"):
         getattr(known, part)
+
+
+def _machine(names: Names, architecture: Architecture) -> Machine:
+    """How kernels know a subject: experts are whole on each of several GPUs."""
+    shared, mixed = names.serving.tensor_parallel > 1, architecture.experts > 0
+    precision = {2.0: "bfloat16", 1.0: "fp8"}.get(float(names.serving.weight_width), "")
+    return Machine(names.gpu, names.llm, precision, int(names.serving.tensor_parallel), int(shared and mixed))
 
 
 def _optional(kind: type) -> list[str]:

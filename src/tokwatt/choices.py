@@ -19,7 +19,7 @@ class Assumptions:
     context_length: Literal["end", "mean"]
     experts: Literal["printed", "active", "expected", "all"]
     dispatch: Literal["free", "counted"]
-    step: Literal["calibrated", "program", "measured"]
+    step: Literal["calibrated", "program", "measured", "kernels"]
     prefill: Literal["free", "additive", "overlapped"]
     power: Literal["logistic", "activity", "utilization"]
     lengths: Literal["sampled", "exact", "pairs"]

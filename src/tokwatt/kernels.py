@@ -18,11 +18,11 @@ import msgspec
 import numpy as np
 
 from tokwatt.grid import stacked
+from tokwatt.kernel_step import Table, communication_latency, step_latency
 from tokwatt.measured import Measured
 from tokwatt.params import Parameters
 from tokwatt.records import Section
-from tokwatt.specs import spec
-from tokwatt.units import Dimensionless, Seconds, SecondsAxis, Sequences, SequencesAxis, Tokens, TokensAxis
+from tokwatt.units import Dimensionless, SecondsAxis, SequencesAxis, TokensAxis
 
 MEASURED = "silicon"
 """How the package marks a time that rests on measurements of that kernel on that GPU alone."""
@@ -85,49 +85,6 @@ class Entry:
     measured_share: Dimensionless
     latency: SecondsAxis
     communication: SecondsAxis
-
-
-@spec
-class Table:
-    """Times of a step, shape (batch, length), over the logarithms of both; `communication` is the part that sends."""
-
-    log_batch: Any
-    log_length: Any
-    latency: Any
-    communication: Any
-
-
-def step_latency(table: Table, batch: Sequences, length: Tokens) -> Seconds:
-    """A decoding step by kernels, with all-reduce and dispatch.
-
-    Args:
-        table: of one machine.
-        batch: sequences in flight.
-        length: tokens that each holds.
-
-    Returns:
-        The time, bilinear on logarithmic axes; beyond the table it goes on as at its edge.
-
-    Source: `params/kernels.yaml`.
-    """
-    return jnp.exp(_between(table, jnp.log(table.latency), batch, length))
-
-
-def communication_latency(table: Table, batch: Sequences, length: Tokens) -> Seconds:
-    """The part of `step_latency` that sends activations; where dispatch overlaps with experts it counts with them."""
-    return _between(table, table.communication, batch, length)
-
-
-def _between(table: Table, values: Any, batch: Any, length: Any) -> Any:
-    """Bilinear interpolation, and extrapolation by the last slope."""
-    (row, down), (column, right) = _place(table.log_batch, jnp.log(batch)), _place(table.log_length, jnp.log(length))
-    above, below = (values[each, column] * (1 - right) + values[each, column + 1] * right for each in (row, row + 1))
-    return above * (1 - down) + below * down
-
-
-def _place(axis: Any, value: Any) -> tuple[Any, Any]:
-    index = jnp.clip(jnp.searchsorted(axis, value, side="right") - 1, 0, len(axis) - 2)
-    return index, (value - axis[index]) / (axis[index + 1] - axis[index])
 
 
 class Kernels:
