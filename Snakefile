@@ -290,7 +290,7 @@ rule record:
         ["requirements.txt", "CITATION.cff"],
         sorted(map(str, Path("params").rglob("*.yaml"))),
         sorted(map(str, Path(CODE).rglob("*.py"))),
-        results=[RESULTS, "results/site"],
+        results=[RESULTS, "results/explorer.json", "results/site"],
     output:
         "ro-crate-metadata.json",
     log:

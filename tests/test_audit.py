@@ -19,7 +19,7 @@ from tokwatt.published import VERDICTS, claims, judge, judged
 from tokwatt.records import ParameterError
 
 PARAMS = ROOT / "params"
-SHARED = Path("/work/shared/spec/claims.csv")
+SHARED = ROOT.parent / "shared" / "spec" / "claims.csv"
 IDS = [*(f"C{number:03d}" for number in range(1, 375)), "N001"]
 CLAIMS = {placed.id: placed.claim for placed in claims(PARAMS)}
 HEADLINES = {"1.7", "2.5", "4.25", "40", "12", "16", "256", "1.5", "17.6", "37.8", "5.1"}
