@@ -64,16 +64,21 @@ def params():
 
 
 @pytest.fixture(scope="session")
-def grids(params, tmp_path_factory, worker_id):
-    """Every dataset of the workflow, computed once; two processes of tests begin at opposite ends of the jobs."""
+def shared_folder(tmp_path_factory, worker_id):
+    """A folder that all processes of tests see."""
     base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def grids(params, shared_folder, worker_id):
+    """Every dataset of the workflow, computed once; two processes of tests begin at opposite ends of the jobs."""
     for job in studies.JOBS if worker_id in ("master", "gw0") else reversed(studies.JOBS):
-        with FileLock(shared / f"{job}.lock"):
-            if not (shared / f"{job}.done").exists():
-                studies.run(job, params, shared / "grids")
-                (shared / f"{job}.done").touch()
-    return shared / "grids"
+        with FileLock(shared_folder / f"{job}.lock"):
+            if not (shared_folder / f"{job}.done").exists():
+                studies.run(job, params, shared_folder / "grids")
+                (shared_folder / f"{job}.done").touch()
+    return shared_folder / "grids"
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from filelock import FileLock
 from matplotlib.colors import to_rgb
 from PIL import Image
 
@@ -24,11 +25,13 @@ def entries(params):
     return plotting.entries(params)
 
 
-@pytest.fixture(scope="module")
-def drawn(entries, grids, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("figures")
-    for name, entry in entries.items():
-        plotting.render(name, entry, grids, folder)
+@pytest.fixture
+def drawn(name, entries, grids, shared_folder):
+    """The folder of figures, with the one of a test in it; each is drawn once for all processes of tests."""
+    folder = shared_folder / "figures"
+    with FileLock(shared_folder / f"{name}.drawn.lock"):
+        if not (folder / f"{name}.png").exists():
+            plotting.render(name, entries[name], grids, folder)
     return folder
 
 
@@ -162,7 +165,8 @@ def test_each_format_says_what_it_shows_and_what_that_was_made_from(name, entrie
         assert f"{name}.csv sha256 {table}" in text, kind
 
 
-def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(grids, drawn):
+@pytest.mark.parametrize("name", ["waterfall"])
+def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(name, grids, drawn):
     """What is left out between two bars changes a value by less than the smallest bar does."""
     values = xr.load_dataset(grids / "waterfall.nc").value
     for headline, rows in pd.read_csv(drawn / "waterfall.csv").groupby("headline"):
@@ -172,7 +176,8 @@ def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(
         assert np.all(abs(np.log(after / before))[1:-1] >= np.log(1.02))
 
 
-def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_bytes(grids, drawn):
+@pytest.mark.parametrize("name", ["slopes"])
+def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_bytes(name, grids, drawn):
     grid = xr.load_dataset(grids / "slopes.nc")
     for row in pd.read_csv(drawn / "slopes.csv").to_dict("records"):
         point = grid.sel(account=row["account"], gpu=row["gpu"], llm=row["llm"], context_window=row["context_window [tok]"])
