@@ -412,12 +412,15 @@ def point(
     return Point(held, pass_.latency, rate, watts, roofline.tokens_per_joule(rate, watts), missing)
 
 
-def size_pool(assumed: Assumptions, subject: Subject, constants: Constants, traffic: Traffic, window: Tokens, demand: Demand) -> Pool:
+def size_pool(
+    assumed: Assumptions, subject: Subject, machine: Machine, constants: Constants, traffic: Traffic, window: Tokens, demand: Demand
+) -> Pool:
     """The smallest pool that carries its requests within the bounds.
 
     Args:
         assumed: the account.
         subject: the LLM and its GPUs.
+        machine: what an instance of theirs is.
         constants: numbers of the account.
         traffic: the requests of the pool.
         window: context window of the pool.
@@ -429,16 +432,15 @@ def size_pool(assumed: Assumptions, subject: Subject, constants: Constants, traf
 
     Source: arXiv:2603.17280, Section 4; its rules are the alternatives of the preset `paper`.
     """
-    own = machine(assumed, subject, constants)
     resident = traffic.steps_ends if assumed.context_length == "end" else traffic.steps_means
     length, prompts = resident / traffic.steps, traffic.prompts / traffic.steps
-    slots = concurrency(assumed, own, window, length)
-    full = step(assumed, subject, own, slots, length, slots * prompts)
+    slots = concurrency(assumed, machine, window, length)
+    full = step(assumed, subject, machine, slots, length, slots * prompts)
     service_rate = slots / (traffic.steps * full.latency)
-    scv = _scv(own, traffic, full, slots, length)
+    scv = _scv(machine, traffic, full, slots, length)
     arriving, used = demand.arrival_rate * traffic.share, traffic.share > 0
     carried = jnp.where(used, arriving, service_rate)
-    prompt_time = traffic.longest_prompt * own.token_flops / own.prefill_rate + full.latency - full.prefill_time
+    prompt_time = traffic.longest_prompt * machine.token_flops / machine.prefill_rate + full.latency - full.prefill_time
     left = demand.latency_target - (prompt_time if assumed.target == "first_token" else 0.0)
     at_least = jnp.ceil(carried / service_rate) + 1 if assumed.search_start == "one_too_many" else 1.0
     found = queueing.instances_required(carried, service_rate, scv, slots, left, demand.max_utilization, at_least)
@@ -447,14 +449,14 @@ def size_pool(assumed: Assumptions, subject: Subject, constants: Constants, traf
     batch = utilization * slots
     if assumed.batch_rounding == "whole":
         batch = jnp.maximum(1.0, jnp.trunc(batch))
-    watts = step(assumed, subject, own, batch, length, batch * prompts).power
+    watts = step(assumed, subject, machine, batch, length, batch * prompts).power
     return Pool(
         instances=instances,
         utilization=jnp.where(used, utilization, 0.0),
         concurrency=slots,
         iteration_latency=full.latency,
         prompt_time=prompt_time,
-        power=jnp.where(used, instances * on_basis(assumed, constants, own.gpus, watts), 0.0),
+        power=jnp.where(used, instances * on_basis(assumed, constants, machine.gpus, watts), 0.0),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,
     )

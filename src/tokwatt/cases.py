@@ -146,8 +146,9 @@ class Case:
 
 def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand) -> Result:
     """Pools side by side."""
+    machine = account.machine(assumed, subject, constants)
     sized = [
-        account.size_pool(assumed, subject, constants, pool, window, demand)
+        account.size_pool(assumed, subject, machine, constants, pool, window, demand)
         for pool, window in zip(routed.pools, routed.windows, strict=True)
     ]
     total = Pool(*(sum(values) for values in zip(*sized, strict=True)))

@@ -54,7 +54,7 @@ def studies(params: Params = PARAMS, as_json: Json = False) -> None:
     catalogue = load(params)
     known = [study.load(params, name, catalogue) for name in study.names(params)]
     rows = [{"study": each.name, "points": each.points, "axes": list(each.axes), "title": each.title} for each in known]
-    _show(rows, as_json)
+    show(rows, as_json)
 
 
 def study(
@@ -170,11 +170,11 @@ def explain(
     if as_json:
         _json({"parameters": records, "steps": steps, "result": point._asdict()})
         return
-    _show([{"parameter": r.key, "value": f"{r.value} {r.unit}", "quality": r.quality, "source": r.source} for r in records], False)
+    show([{"parameter": r.key, "value": f"{r.value} {r.unit}", "quality": r.quality, "source": r.source} for r in records], False)
     for number, step in enumerate(steps, 1):
-        given = ", ".join(f"{name} = {_number(value)} {unit}" for name, (value, unit) in step.arguments.items())
-        print(f"{number}. {step.equation}({given})\n   = {_number(step.result)} {step.unit}\n   {step.meaning} [{step.source}]")
-    print(f"\ntokens_per_joule = {_number(float(point.tokens_per_joule))} tok/J")
+        given = ", ".join(f"{name} = {digits(value)} {unit}" for name, (value, unit) in step.arguments.items())
+        print(f"{number}. {step.equation}({given})\n   = {digits(step.result)} {step.unit}\n   {step.meaning} [{step.source}]")
+    print(f"\ntokens_per_joule = {digits(float(point.tokens_per_joule))} tok/J")
 
 
 def verify(
@@ -214,8 +214,8 @@ def headline(
     switches = dict(change.partition("=")[::2] for change in changes or [])
     wanted = {**start, **known.switches(switches)}
     values = [known.value(each, wanted) for each in chosen]
-    shown: list[Any] = values if as_json else [_number(value) for value in values]
-    _show([{"claim": each.claim, "published": each.published, "value": value} for each, value in zip(chosen, shown, strict=True)], as_json)
+    shown: list[Any] = values if as_json else [digits(value) for value in values]
+    show([{"claim": each.claim, "published": each.published, "value": value} for each, value in zip(chosen, shown, strict=True)], as_json)
 
 
 LLM = typer.Typer(help="Records of language models.", no_args_is_help=True)
@@ -279,10 +279,11 @@ def _show_result(result: Any, as_json: bool, more: dict[str, float] | None = Non
     if as_json:
         _json(values)
     else:
-        _show([{"quantity": name, "value": _number(value)} for name, value in values.items()], False)
+        show([{"quantity": name, "value": digits(value)} for name, value in values.items()], False)
 
 
-def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+def show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Rows as a table, or as JSON."""
     if as_json:
         _json(rows)
         return
@@ -297,7 +298,8 @@ def _json(value: Any) -> None:
     print(json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2))  # JSON has no word for NaN and infinity
 
 
-def _number(value: float) -> str:
+def digits(value: float) -> str:
+    """A number as it is shown: six digits."""
     return f"{value:.6g}"
 
 

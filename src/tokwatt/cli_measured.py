@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.cli import PARAMS, Json, Params, _number, _show
+from tokwatt.cli import PARAMS, Json, Params, digits, show
 
 Table = Annotated[Path, typer.Argument(help="Runs: a CSV with the columns of ML.ENERGY's, or the folder of its gated data set.")]
 Flag = Annotated[bool, typer.Option(help="Whole experts on each GPU.")]
@@ -51,8 +51,8 @@ def predict(
     rows = []
     for name, unit in units.items():
         numbers = {key: float(found[name + end]) for key, end in ends.items()}
-        rows.append({"quantity": f"{name} [{unit}]", **(numbers if as_json else {key: _number(value) for key, value in numbers.items()})})
-    _show(rows, as_json)
+        rows.append({"quantity": f"{name} [{unit}]", **(numbers if as_json else {key: digits(value) for key, value in numbers.items()})})
+    show(rows, as_json)
 
 
 def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
@@ -67,7 +67,7 @@ def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
         typer.echo(f"Left out, as unknown or incomplete: {', '.join(unknown)}", err=True)
     if rows.empty:
         raise typer.BadParameter(f"{table} has no run of a calibrated GPU and a known LLM")
-    _show([{"runs of": str(name), **own} for name, own in calibrated.score(rows).round(4).to_dict("index").items()], as_json)
+    show([{"runs of": str(name), **own} for name, own in calibrated.score(rows).round(4).to_dict("index").items()], as_json)
 
 
 def calibrate(

@@ -41,16 +41,19 @@ def spread(known: Account, preset: Assumptions, draws: int, seed: int) -> xr.Dat
     logs = {name: _drawn(known, case, preset) for name, case in known.cases.items()}
     ranges = [stats.uniform(each.low, each.high - each.low) for each in uncertain.values()]
 
-    def outcome(factors: np.ndarray) -> np.ndarray:
-        """Logarithm of each headline, shape (headline, draw), at factors of shape (uncertain, draw)."""
-        found = {name: log(factors) for name, log in logs.items()}
+    def at(factors: np.ndarray) -> dict[str, np.ndarray]:
+        """Logarithm of each case, shape (draw,), at factors of shape (uncertain, draw)."""
+        return {name: log(factors) for name, log in logs.items()}
+
+    def outcome(found: dict[str, np.ndarray]) -> np.ndarray:
+        """Logarithm of each headline, shape (headline, draw)."""
         return np.stack([found[each.case] - (found[each.over] if each.over else 0.0) for each in headlines.values()])
 
     unit = stats.qmc.Sobol(len(uncertain), rng=seed).random(draws).T
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
-    drawn = np.exp(outcome(factors))
-    parts = {name: log(factors) for name, log in logs.items()}
-    indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=np.random.default_rng(seed))
+    parts = at(factors)
+    drawn = np.exp(outcome(parts))
+    indices = stats.sobol_indices(func=lambda factors: outcome(at(factors)), n=BLOCK, dists=ranges, rng=np.random.default_rng(seed))
     names = {
         "headline": list(headlines),
         "uncertain": list(uncertain),

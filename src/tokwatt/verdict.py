@@ -65,8 +65,7 @@ def page(grids: dict[str, xr.Dataset]) -> str:
             summary=", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]),
             legend="; ".join(f"*{verdict}*: {meaning}" for verdict, meaning in VERDICTS.items() if counts[verdict]),
             table=tabulate(lines, header, tablefmt="github", disable_numparse=True),
-            reading=_numbers(grids["readings"].value, "reading"),
-            alone=_numbers(grids["waterfall"].alone.sel(headline="window_12x"), "correction"),
+            reading=_readings(grids["readings"].value),
             slope=_slopes(grids["slopes"].slope),
             lever=_levers(grids["lever"].advantage),
             measured=_measured(grids),
@@ -99,9 +98,9 @@ def _nearest(readings: xr.Dataset, headline: str) -> str:
     return f"{float(best.value):.3g}: {best.meaning.item()}"
 
 
-def _numbers(values: xr.DataArray, dimension: str) -> SimpleNamespace:
-    """Values along a dimension as attributes of their names."""
-    return SimpleNamespace(**dict(zip(values[dimension].values.tolist(), values.values.tolist(), strict=True)))
+def _readings(values: xr.DataArray) -> SimpleNamespace:
+    """Readings as attributes of their names."""
+    return SimpleNamespace(**dict(zip(values.reading.values.tolist(), values.values.tolist(), strict=True)))
 
 
 def _slopes(slope: xr.DataArray) -> SimpleNamespace:
