@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ hypothesis.settings.load_profile("tokwatt")
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "tests" / "reference"
+GONE = object()
 
 
 @pytest.fixture(scope="session")
@@ -108,19 +110,28 @@ def built(results, params, tmp_path_factory):
     return out
 
 
+def damage(tree, path, value):
+    """A tree with the value at a path of keys replaced, added or taken out; aliases stay one."""
+    tree = copy.deepcopy(tree)
+    *parents, last = path
+    owner = tree
+    for key in parents:
+        owner = owner[key]
+    if value is GONE:
+        del owner[last]
+    else:
+        owner[last] = value
+    return tree
+
+
 @pytest.fixture
 def damaged(params, tmp_path):
     """Copies the parameters and changes what stands at one path of keys in one file."""
 
-    def damage(name, path, value):
+    def damaged_folder(name, path, value):
         folder = shutil.copytree(params, tmp_path / "params")
-        tree = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
-        *parents, last = path
-        owner = tree
-        for key in parents:
-            owner = owner[key]
-        owner[last] = value
+        tree = damage(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")), path, value)
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
         return folder
 
-    return damage
+    return damaged_folder

@@ -274,9 +274,10 @@ def test_a_length_split_gains_nothing_where_the_cache_is_taken_as_it_grows(known
 
     def load(topology):
         _, routed = served(known, assumed, topology)
+        machine = account.machine(assumed, chosen.subject, constants)
         loads = []
         for pool, window in zip(routed.pools, routed.windows, strict=True):
-            sized = account.size_pool(assumed, chosen.subject, constants, pool, window, known.demand)
+            sized = account.size_pool(assumed, chosen.subject, machine, constants, pool, window, known.demand)
             loads.append(float(sized.utilization * sized.instances))
         return sum(loads)
 

@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 import yaml
-from conftest import ROOT
-from test_params import GONE, JUNK, paths
+from conftest import GONE, ROOT
+from test_params import JUNK, paths
 
 from tokwatt import __main__, catalogue, params, records
 from tokwatt.records import ParameterError

@@ -5,14 +5,13 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import GONE, ROOT, damage
 
 from tokwatt import catalogue
 from tokwatt.records import ParameterError
 
 FILES = ["gpus", "llms", "architectures", "serving", "power", "profiles", "workloads"]
 TREES = {name: yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text(encoding="utf-8")) for name in FILES}
-GONE = object()
 
 
 @pytest.fixture
@@ -22,20 +21,6 @@ def folder(tmp_path):
 
 def write(folder, name, tree):
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-
-
-def damage(name, path, value):
-    """A file's tree with the value at a path of keys replaced, added or taken out."""
-    tree = copy.deepcopy(TREES[name])
-    *parents, last = path
-    owner = tree
-    for key in parents:
-        owner = owner[key]
-    if value is GONE:
-        del owner[last]
-    else:
-        owner[last] = value
-    return tree
 
 
 def complaint(folder):
@@ -128,7 +113,7 @@ DAMAGES = {
 @pytest.mark.parametrize("case", DAMAGES)
 def test_bad_input_is_named_in_one_sentence(case, folder):
     name, path, value, named = DAMAGES[case]
-    write(folder, name, damage(name, path, value))
+    write(folder, name, damage(TREES[name], path, value))
     sentence = complaint(folder)
     assert sentence.startswith(f"{folder / name}.yaml: ")
     assert [part for part in named if part not in sentence] == []
@@ -214,7 +199,7 @@ def test_quantities_arrive_in_si_units(parameters):
 
 
 def test_another_spelling_of_a_unit_gives_the_same_number(folder, parameters):
-    write(folder, "gpus", damage("gpus", ["H100", "tdp"], {"value": 0.7, "unit": "kW", "source": "here", "quality": "assumed"}))
+    write(folder, "gpus", damage(TREES["gpus"], ["H100", "tdp"], {"value": 0.7, "unit": "kW", "source": "here", "quality": "assumed"}))
     assert catalogue.load(folder).gpus["H100"].tdp == pytest.approx(parameters.gpus["H100"].tdp, rel=1e-15)
 
 

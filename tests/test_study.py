@@ -1,14 +1,12 @@
 """Study files: what is written is what is swept, and what is wrong is one sentence that names file and key."""
 
-import copy
 import re
 
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import GONE, ROOT, damage
 from stores import study_folder
-from test_params import GONE
 
 from tokwatt import study
 from tokwatt.records import ParameterError
@@ -26,21 +24,8 @@ def write(folder, tree, name="mine"):
     (folder / "studies" / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 
-def changed(name, path, value):
-    tree = copy.deepcopy(TREES[name])
-    *parents, last = path
-    owner = tree
-    for key in parents:
-        owner = owner[key]
-    if value is GONE:
-        del owner[last]
-    else:
-        owner[last] = value
-    return tree
-
-
 def axis(folder, value, name="context_window"):
-    write(folder, changed("example", ["axes", name], value))
+    write(folder, damage(TREES["example"], ["axes", name], value))
     return study.load(folder, "mine").axes[name]
 
 
@@ -152,7 +137,7 @@ def complaint(folder, name="mine"):
 @pytest.mark.parametrize("case", DAMAGES)
 def test_a_bad_study_is_named_in_one_sentence(case, folder):
     name, path, value, named = DAMAGES[case]
-    write(folder, changed(name, path, value))
+    write(folder, damage(TREES[name], path, value))
     sentence = complaint(folder)
     assert sentence.startswith(f"{folder / 'studies' / 'mine'}.yaml: ")
     assert [part for part in named if part not in sentence] == []
