@@ -1,6 +1,6 @@
 # make        set up .venv, then make every result       make lock   renew requirements.txt
 # make test   set up .venv, then run every check         make clean  remove what is not tracked
-# make bench  measure, beside other programs and the machine, into results/bench.csv
+# make bench  measure, beside other programs and the machine, into results/bench/
 PYTHON ?= python3
 BIN := .venv/bin
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -30,7 +30,7 @@ lock: $(BIN)/uv
 	$(BIN)/$(LOCK) pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv .venv-bench .snakemake results ro-crate-metadata.json .*_cache .hypothesis
+	rm -rf .venv .venv-bench .snakemake results report.html ro-crate-metadata.json .*_cache .hypothesis
 
 .venv/.checked: .venv/.installed $(wildcard params/*.yaml params/studies/*.yaml)
 	@$(BIN)/tokwatt check

@@ -13,7 +13,7 @@ from time import perf_counter
 from benchmarks import figure, machine, workers
 from benchmarks.timing import OURS, RUNS, Row
 
-OUT = Path("results")
+OUT = Path("results/bench")
 FIELDS = ("what", "program", "threads", "state", "value", "unit", "ours_over_this", "least", "greatest", "runs")
 SIZES = (100_000_000, 300_000_000, 1_000_000_000)
 LONGEST, BYTES = 60, 5  # seconds a store may take, bytes a point takes on disk
@@ -45,7 +45,7 @@ def main() -> None:
             pace = 1 / found[0].values[0]
     rows += run("accelerator", 1, platform=None)
     ran = {"bench_seconds": round(perf_counter() - began), "load_before": busy, "load_after": os.getloadavg()[0]}
-    OUT.mkdir(exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "machine.json").write_text(json.dumps(machine.describe() | ran, indent=1) + "\n")
     table = summary(rows)
     with (OUT / "bench.csv").open("w", newline="") as file:
