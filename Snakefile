@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import yaml
+
 
 configfile: "params/paper.yaml"
 
@@ -10,12 +12,18 @@ configfile: "params/paper.yaml"
 config.setdefault("parts", 1)
 
 
-GRIDS, TABLES, FIGURES = config["grids"], config["tables"], config["figures"]
+GRIDS, TABLES, FIGURES, STORES = config["grids"], config["tables"], {}, {}
+FIGURES.update(config["figures"])
+for study in sorted(Path("params/studies").glob("*.yaml")):
+    figures = yaml.safe_load(study.read_text(encoding="utf-8")).get("figures", {})
+    FIGURES.update(figures)
+    STORES.update(dict.fromkeys(figures, f"results/studies/{study.stem}.zarr"))
 CODE = "src/tokwatt"
 PAGES = [
     Path(CODE, f"{module}.py")
     for module in [
         "tables",
+        "gallery",
         "plotting",
         "audit",
         "expressions",
@@ -130,13 +138,14 @@ rule table:
 rule figure:
     """One figure: PDF, SVG and PNG, and the numbers that are drawn."""
     input:
-        expand(
-            "results/grids/{grid}.nc",
-            grid=lookup("figures/{figure}/grids", within=config),
+        lambda chosen: expand(
+            "results/grids/{grid}.nc", grid=FIGURES[chosen.figure].get("grids", [])
         ),
+        lambda chosen: STORES.get(chosen.figure, []),
         READING,
         code=f"{CODE}/figures/{{figure}}.py",
         plotting=[
+            f"{CODE}/gallery.py",
             f"{CODE}/plotting.py",
             f"{CODE}/figures/__init__.py",
             f"{CODE}/tokwatt.mplstyle",
@@ -153,7 +162,7 @@ rule figure:
     conda:
         "environment.yml"
     params:
-        entry=lookup("figures/{figure}", within=config),
+        entry=lambda chosen: FIGURES[chosen.figure],
     shell:
         "tokwatt figure {wildcards.figure} > {log} 2>&1"
 

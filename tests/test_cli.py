@@ -136,6 +136,14 @@ WRONG = {
     "an unknown workload": (["fleet", "--workload", "azur"], "did you mean 'azure'?"),
     "a trace that is not there": (["fleet", "--trace", "nowhere.csv"], "nowhere.csv: cannot be read"),
     "no parameters": (["point", "--params", "nowhere"], "nowhere"),
+    "no grids to draw": (["figure", "split", "--grids", "nowhere", "--out", "nowhere"], "nowhere/split.nc: cannot be used"),
+    "no store to draw": (["export", "fleet_size", "--stores", "nowhere", "--out", "nowhere"], "nowhere/fleet_size.zarr: there is no such"),
+    "no grids to print": (["table", "table1", "--grids", "nowhere", "--out", "nowhere"], "nowhere/context_window.nc: cannot be used"),
+    "no grids to judge": (["audit", "--grids", "nowhere", "--out", "nowhere"], "nowhere: cannot be used"),
+    "no grids for a verdict": (["verdict", "--grids", "nowhere", "--out", "nowhere"], "nowhere/waterfall.nc: cannot be used"),
+    "no grids to describe": (["reference", "--grids", "nowhere", "--out", "nowhere"], "nowhere: cannot be used"),
+    "no results for a site": (["site", "--results", "nowhere", "--out", "nowhere"], "nowhere/verdict.md: cannot be used"),
+    "nothing to record": (["record", "nowhere"], "nowhere: cannot be used"),
     "no place for a store": (["study", "example", "--out", "LICENSE/here"], "example.zarr: Not a directory"),
 }
 
@@ -148,6 +156,7 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_1(case, tokwatt):
     assert named in errors
     assert errors.endswith(".")
     assert "\n" not in errors
+    assert not (ROOT / "nowhere").exists()
 
 
 def test_bad_rows_of_a_trace_are_told_by_line(tokwatt, tmp_path):
@@ -163,10 +172,10 @@ def test_a_width_is_a_column_or_a_length(text, width):
 
 
 USAGE = [
-    ["figure", "split", "--width", "3.5"],
-    ["figure", "split", "--width", "1.2.3mm"],
-    ["figure", "split", "--width", "9000mm"],
-    ["figure", "split", "--format", "gif"],
+    ["export", "split", "--width", "3.5"],
+    ["export", "split", "--width", "1.2.3mm"],
+    ["export", "split", "--width", "9000mm"],
+    ["export", "split", "--format", "gif"],
     ["nonsense"],
     ["study"],
     ["study", "example", "--part", "4", "--parts", "4"],

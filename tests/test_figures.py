@@ -5,6 +5,7 @@ import html
 import io
 import itertools
 import re
+import shutil
 from importlib import import_module
 
 import matplotlib.style
@@ -16,26 +17,35 @@ from filelock import FileLock
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from tokwatt import __version__, figures, plotting
+from tokwatt import __version__, engine, figures, gallery, plotting, stores, study
 from tokwatt.records import ParameterError
 
 
 @pytest.fixture(scope="module")
 def entries(params):
-    return plotting.entries(params)
+    return gallery.entries(params)
+
+
+@pytest.fixture(scope="module")
+def data(grids, params, entries, shared_folder):
+    """Grids and the stores of studies that have figures."""
+    for name in {figure.study for figure in entries.values() if figure.study}:
+        with FileLock(shared_folder / f"{name}.study.lock"):
+            engine.stream(study.load(params, name), shared_folder / "stores" / f"{name}.zarr")
+    return plotting.Data(grids, shared_folder / "stores")
 
 
 @pytest.fixture
-def drawn(name, entries, grids, shared_folder):
+def drawn(name, entries, data, shared_folder):
     """The folder of figures, with the one of a test in it; each is drawn once for all processes of tests."""
     folder = shared_folder / "figures"
     with FileLock(shared_folder / f"{name}.drawn.lock"):
         if not (folder / f"{name}.png").exists():
-            plotting.render(name, entries[name], grids, folder)
+            plotting.render(name, entries[name], data, folder)
     return folder
 
 
-each_figure = pytest.mark.parametrize("name", plotting.NAMES)
+each_figure = pytest.mark.parametrize("name", gallery.NAMES)
 
 
 def canvas_of(name, frame):
@@ -44,7 +54,7 @@ def canvas_of(name, frame):
 
 
 def test_every_entry_has_a_module_and_every_module_an_entry(entries):
-    assert sorted(entries) == sorted(plotting.NAMES)
+    assert sorted(entries) == sorted(gallery.NAMES)
 
 
 @each_figure
@@ -53,8 +63,8 @@ def test_a_figure_comes_in_four_formats(name, drawn):
 
 
 @each_figure
-def test_drawn_again_it_is_the_same_to_the_byte(name, entries, grids, drawn, tmp_path):
-    plotting.render(name, entries[name], grids, tmp_path)
+def test_drawn_again_it_is_the_same_to_the_byte(name, entries, data, drawn, tmp_path):
+    plotting.render(name, entries[name], data, tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
 
@@ -77,9 +87,8 @@ def test_axes_that_show_a_quantity_name_its_unit(name, drawn):
     assert [label for label in labels if label and not label.endswith(")")] == []
 
 
-def numbers_of(grids, names):
-    """Every number of these grids; and ratios of tokens per joule, and products of two such ratios."""
-    datasets = [xr.load_dataset(grids / f"{name}.nc") for name in names]
+def numbers_of(datasets):
+    """Every number of these datasets; and ratios of tokens per joule, and products of two such ratios."""
     numbers = np.concatenate([np.ravel(data[name]) for data in datasets for name in data.variables if data[name].dtype.kind in "fi"])
     fleets = [data.tokens_per_joule for data in datasets if "topology" in data.dims and "seed" not in data.dims]
     efficiencies = np.unique(np.concatenate([np.ravel(fleet) for fleet in fleets] or [[]]))
@@ -88,8 +97,9 @@ def numbers_of(grids, names):
 
 
 @each_figure
-def test_every_number_drawn_follows_from_its_grids(name, entries, grids, drawn):
-    known = numbers_of(grids, entries[name].grids)
+def test_every_number_drawn_follows_from_its_datasets(name, entries, data, drawn):
+    grids = [xr.load_dataset(data.grids / f"{name}.nc") for name in entries[name].entry.grids]
+    known = numbers_of([*grids, *(stores.open(study, data.stores) for study in filter(None, [entries[name].study]))])
     known = known[np.isfinite(known)]
     frame = pd.read_csv(drawn / f"{name}.csv")
     for column in frame.select_dtypes("number"):
@@ -104,11 +114,11 @@ FITTING = ["context_window", "gains", "generations", "power_curve"]
 
 
 @pytest.fixture(scope="module")
-def printed(entries, grids, tmp_path_factory):
+def printed(entries, data, tmp_path_factory):
     """Figures at the width of a column of another journal."""
     folder = tmp_path_factory.mktemp("printed")
     for name in FITTING:
-        plotting.render(name, entries[name], grids, folder, PAGE)
+        plotting.render(name, entries[name], data, folder, PAGE)
     return folder
 
 
@@ -123,9 +133,9 @@ def test_a_page_is_as_wide_and_high_as_asked(name, printed):
 
 
 @pytest.mark.parametrize("name", ["split", "fleets", "architecture", "sampling_error"])
-def test_a_page_on_which_letters_would_lie_over_letters_is_refused(name, entries, grids, tmp_path):
+def test_a_page_on_which_letters_would_lie_over_letters_is_refused(name, entries, data, tmp_path):
     with pytest.raises(ParameterError, match=rf"^{name}: has text over text on a page of 3.35 by [\d.]+ inches, wanted a larger one"):
-        plotting.render(name, entries[name], grids, tmp_path, plotting.Print(width=3.35))
+        plotting.render(name, entries[name], data, tmp_path, plotting.Print(width=3.35))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,18 +161,44 @@ def test_letters_of_an_svg_need_no_font(name, drawn):
     assert "font-family" not in text
 
 
-@each_figure
-def test_each_format_says_what_it_shows_and_what_that_was_made_from(name, entries, drawn):
-    table = hashlib.sha256((drawn / f"{name}.csv").read_bytes()).hexdigest()
-    told = {
-        "pdf": (drawn / f"{name}.pdf").read_bytes().decode("latin-1").replace("\\", ""),
-        "svg": html.unescape((drawn / f"{name}.svg").read_text(encoding="utf-8")),
-        "png": "\n".join(image(drawn / f"{name}.png").text.values()),
+def told(folder, name):
+    """What the metadata of each format say, and much else."""
+    return {
+        "pdf": (folder / f"{name}.pdf").read_bytes().decode("latin-1").replace("\\", ""),
+        "svg": html.unescape((folder / f"{name}.svg").read_text(encoding="utf-8")),
+        "png": "\n".join(image(folder / f"{name}.png").text.values()),
     }
-    for kind, text in told.items():
-        assert entries[name].title in text, kind
-        assert f"tokwatt {__version__}; parameter_hash {entries[name].grids[0]} " in text, kind
-        assert f"{name}.csv sha256 {table}" in text, kind
+
+
+@each_figure
+def test_each_format_says_what_it_shows_and_which_numbers_those_are(name, entries, drawn):
+    table = hashlib.sha256((drawn / f"{name}.csv").read_bytes()).hexdigest()
+    for kind, text in told(drawn, name).items():
+        assert entries[name].entry.title in text, kind
+        assert f"tokwatt {__version__}; {name}.csv sha256 {table}" in text, kind
+        assert "parameter_hash" not in text, kind
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_what_is_printed_for_elsewhere_says_the_hash_of_its_parameters(name, entries, data, printed):
+    hashes = [xr.load_dataset(data.grids / f"{grid}.nc").attrs["parameter_hash"] for grid in entries[name].entry.grids]
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in hashes)
+    for kind, text in told(printed, name).items():
+        assert [each for each in hashes if each not in text] == [], kind
+
+
+@pytest.mark.parametrize("name", ["generations"])
+def test_a_figure_changes_with_its_numbers_alone(name, entries, data, drawn, tmp_path):
+    """Other parameters that give the same numbers leave every byte of what the workflow draws; what is printed names them."""
+    grids = shutil.copytree(data.grids, tmp_path / "grids")
+    for grid in entries[name].entry.grids:
+        dataset = xr.load_dataset(grids / f"{grid}.nc").assign_attrs(parameter_hash="0" * 16)
+        dataset.to_netcdf(grids / f"{grid}.nc")
+    other = plotting.Data(grids, data.stores)
+    plotting.render(name, entries[name], other, tmp_path / "figures")
+    assert all(path.read_bytes() == (drawn / path.name).read_bytes() for path in (tmp_path / "figures").iterdir())
+    plotting.render(name, entries[name], other, tmp_path / "print", plotting.Print())
+    assert all("0" * 16 in text for text in told(tmp_path / "print", name).values())
 
 
 @pytest.mark.parametrize("name", ["waterfall"])
@@ -187,19 +223,22 @@ def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_b
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "sentence"),
+    ("file", "key", "value", "sentence"),
     [
-        (["figures", "context_window", "grids"], ["context_windw"], "figures.context_window.grids is 'context_windw', wanted one of"),
-        (["figures", "context_window", "grids"], [], "figures.context_window.grids is [], wanted"),
-        (["figures", "contxt"], {"grids": ["split"]}, "figures.contxt is not a figure, wanted one of"),
-        (["figures", "split", "titel"], "A", "figures.split.titel is not a known key, wanted one of"),
+        ("paper", ["context_window", "grids"], ["context_windw"], "figures.context_window.grids is 'context_windw', wanted one of"),
+        ("paper", ["context_window", "grids"], [], "figures.context_window.grids is empty, wanted"),
+        ("paper", ["contxt"], {"grids": ["split"]}, "figures.contxt is not a figure, wanted one of"),
+        ("paper", ["split", "titel"], "A", "figures.split.titel is not a known key, wanted one of"),
+        ("studies/fleet_size", ["fleet_size", "grids"], ["spilt"], "figures.fleet_size.grids is 'spilt', wanted one of"),
+        ("studies/fleet_size", ["fleet_size"], None, "figures.fleet_size is None, wanted a mapping"),
+        ("studies/fleet_size", ["split"], {"title": "", "caption": "", "category": ""}, "figures.split stands in"),
     ],
 )
-def test_a_wrong_entry_is_one_sentence(key, value, sentence, damaged):
-    folder = damaged("paper", key, value)
+def test_a_wrong_entry_is_one_sentence(file, key, value, sentence, damaged):
+    folder = damaged(file, ["figures", *key], value)
     with pytest.raises(ParameterError) as caught:
-        plotting.check(folder)
-    assert str(caught.value).startswith(f"{folder}/paper.yaml: {sentence}")
+        gallery.check(folder)
+    assert str(caught.value).startswith(f"{folder}/{file}.yaml: {sentence}")
     assert "\n" not in str(caught.value)
 
 

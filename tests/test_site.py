@@ -13,7 +13,7 @@ import xarray as xr
 import yaml
 from conftest import ROOT, write_pages
 
-from tokwatt import published, site
+from tokwatt import gallery, published, site
 from tokwatt.records import ParameterError
 from tokwatt.site import markup, method
 from tokwatt.site.sources import Sources
@@ -57,7 +57,7 @@ def text_of(tree):
 def test_there_is_a_page_for_every_table_figure_and_report(pages, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     wanted = {f"{name}.html" for name in paper["reports"]}
-    wanted |= {f"{kind}-{name}.html" for kind in ["table", "figure"] for name in paper[f"{kind}s"]}
+    wanted |= {f"table-{name}.html" for name in paper["tables"]} | {f"figure-{name}.html" for name in gallery.entries(params)}
     others = {f"{name}.html" for name in ["index", "explorer", "tables", "figures", "audit", "parameters", "method"]}
     assert set(pages) == wanted | others
 

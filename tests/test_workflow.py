@@ -50,6 +50,8 @@ def test_it_lints_and_plans(checkout):
         *(f"grids_{job}" for job in studies.JOBS),
         "table",
         "figure",
+        "study_part",
+        "study",
         "audit",
         "verdict",
         "explorer",

@@ -12,7 +12,7 @@ _FACE = {
     "ParameterError": "records",
     "fleet": "fleets",
     "load": "catalogue",
-    "open": "engine",
+    "open": "stores",
     "operating_point": "decode",
     "sweep": "grid",
 }

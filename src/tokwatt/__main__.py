@@ -23,24 +23,25 @@ Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
 OutFile = Annotated[Path, typer.Option(help="File to write.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 
+Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
 Width = Annotated[float | None, typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in.")]
 Height = Annotated[float | None, typer.Option(parser=inches, help="A length such as 60mm.")]
 Dpi = Annotated[int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")]
 Kind = StrEnum("Kind", ["pdf", "svg", "png"])
 Kinds = Annotated[list[Kind], typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format.")]
 
-PARAMS, GRIDS = Path("params"), Path("results/grids")
+PARAMS, GRIDS, STORES = Path("params"), Path("results/grids"), Path("results/studies")
 
 
 @app.command(rich_help_panel="Workflow")
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
-    from tokwatt import audit, calibrated, cases, catalogue, explorer, kernels, plotting, site, studies, study, tables
+    from tokwatt import audit, calibrated, cases, catalogue, explorer, gallery, kernels, site, studies, study, tables
 
     everything = catalogue.load(params)
     for computing in (studies, study, cases):
         computing.check(everything)
-    for reading in (calibrated, kernels, explorer, tables, plotting, audit, site):
+    for reading in (calibrated, kernels, explorer, tables, gallery, audit, site):
         reading.check(params)
 
 
@@ -60,8 +61,16 @@ def table(name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = P
     tables.write(name, params, grids, out)
 
 
+@app.command(rich_help_panel="Workflow")
+def figure(name: str, params: Params = PARAMS, grids: Grids = GRIDS, stores: Stores = STORES, out: Out = Path("figures")) -> None:
+    """Draw a figure from its datasets, as PDF, SVG and PNG, with the numbers drawn as CSV."""
+    from tokwatt import plotting
+
+    plotting.write(name, params, plotting.Data(grids, stores), out)
+
+
 @app.command()
-def figure(
+def export(
     name: str,
     kinds: Kinds,
     width: Width = None,
@@ -69,13 +78,14 @@ def figure(
     dpi: Dpi = None,
     params: Params = PARAMS,
     grids: Grids = GRIDS,
-    out: Out = Path("figures"),
+    stores: Stores = STORES,
+    out: Out = Path("print"),
 ) -> None:
-    """Draw a figure from its grids, as PDF, SVG and PNG, with the numbers drawn as CSV."""
+    """Print a figure for elsewhere: at a journal's size, in chosen formats, with the hash of its parameters inside."""
     from tokwatt import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
-    plotting.write(name, params, grids, out, form)
+    plotting.write(name, params, plotting.Data(grids, stores), out, form)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -142,6 +152,8 @@ def main() -> None:
         app()
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename}: cannot be used ({error.strerror}), wanted what `snakemake` makes or a place to write to.")
 
 
 if __name__ == "__main__":

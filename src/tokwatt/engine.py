@@ -29,6 +29,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from tokwatt.grid import describe, nested, stacked
 from tokwatt.records import StoreError
+from tokwatt.stores import growing
 
 # A block that is NaN throughout is written too: a chunk that is there is a block that is done.
 zarr.config.set({"array.write_empty_chunks": True})
@@ -231,14 +232,9 @@ def _publish(partial: Path, target: Path) -> None:
 
 def _clear(target: Path) -> None:
     """Remove what else grew beside a store; without its attributes, what is left of it after a kill is not taken for whole."""
-    for scrap in _growing(target):
+    for scrap in growing(target):
         (scrap / "zarr.json").unlink(missing_ok=True)
         shutil.rmtree(scrap, ignore_errors=True)
-
-
-def _growing(target: Path) -> list[Path]:
-    """What `Sweep.partial` may have named."""
-    return list(target.parent.glob(f"{target.stem}.????????.partial"))
 
 
 @contextmanager
@@ -263,23 +259,3 @@ def _named(partial: Path) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StoreError(f"{partial}: {reason}; what is finished is kept, run again to go on.") from None
-
-
-def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset:
-    """Open a study's store lazily: coordinates are read at once, quantities when they are asked for.
-
-    Args:
-        name: name of a study, or the path of a store.
-        folder: where the stores of studies are.
-
-    Returns:
-        Its Dataset; select with `.sel(gpu="B200")`, then `.to_netcdf(...)` or `.to_dataframe()` what is left.
-
-    Raises:
-        StoreError: where there is no complete store.
-    """
-    path = Path(name) if Path(name).suffix == ".zarr" else Path(folder) / f"{name}.zarr"
-    if not path.exists():
-        hint = "it is not finished, run it again to go on" if _growing(path) else "make it with `tokwatt study`"
-        raise StoreError(f"{path}: there is no such store; {hint}.")
-    return xr.open_zarr(path, consolidated=False, chunks=None)

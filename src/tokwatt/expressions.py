@@ -45,7 +45,7 @@ class Expressions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.datasets = sorted(path.stem for path in folder.glob("*.nc"))
+        self.datasets = sorted(path.stem for path in folder.iterdir() if path.suffix == ".nc")
         self._lookups: list[Lookup] = []
         self._open: dict[str, xr.Dataset] = {}
         self._functions = {name: partial(self._look_up, name) for name in self.datasets} | FUNCTIONS

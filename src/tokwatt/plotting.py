@@ -1,41 +1,36 @@
-"""Figures from datasets: what an entry of `params/paper.yaml` names, drawn, and written the same way each time."""
+"""Figures from datasets, drawn and written the same way each time."""
 
 import hashlib
 import math
-import pkgutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated
 
 import matplotlib.style
-import msgspec
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
-from tokwatt import __version__, figures
-from tokwatt.records import ParameterError, Section, read, refusing
+from tokwatt import __version__, stores
+from tokwatt.gallery import Entry, Figure, entries
+from tokwatt.records import ParameterError, Section, refusing
 
 STYLE = "tokwatt.tokwatt"
 KINDS = ("pdf", "svg", "png")
-NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__path__)))
-"""The figures that can be drawn: each is a module of `tokwatt.figures`."""
 
 
-class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry of `figures` in `params/paper.yaml`: the grids a figure is drawn from, and what the report says of it."""
+@dataclass(frozen=True)
+class Data:
+    """Where datasets lie: the grids of the workflow, and the stores of studies."""
 
-    grids: Annotated[list[str], msgspec.Meta(min_length=1)]
-    title: str
-    caption: str
-    category: str
+    grids: Path = Path("results/grids")
+    stores: Path = Path("results/studies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,61 +43,56 @@ class Print:
     kinds: Sequence[str] = KINDS
 
 
-def entries(params: Path) -> dict[str, Figure]:
-    """Every figure of `paper.yaml`, or one sentence about the first that is wrong."""
-    paper = Section(params / "paper.yaml", raw := read(params / "paper.yaml"), raw.__getitem__)
-    paper.child("grids")
-    section = paper.child("figures")
-    return {name: _entry(section, name) for name in section.raw}
+def write(name: str, params: Path, data: Data, out: Path, form: Print | None = None) -> None:
+    """Draw a figure as its entry says.
 
-
-def _entry(figures: Section, name: str) -> Figure:
-    if name not in NAMES:
-        raise figures.fail("is not a figure", f"one of {', '.join(NAMES)}", name)
-    section = figures.child(name)
-    entry = section.convert(Figure)
-    for grid in entry.grids:
-        section.choose("grids", grid, "grids")
-    return entry
-
-
-def check(params: Path) -> None:
-    """Read every entry, so that what is wrong comes up now."""
-    entries(params)
-
-
-def write(name: str, params: Path, grids: Path, out: Path, form: Print = Print()) -> None:
-    """Draw a figure as its entry says."""
+    Args:
+        name: a figure of `paper.yaml` or of a study.
+        params: the parameter folder.
+        data: where the datasets lie.
+        out: the folder to write to.
+        form: how to print it for elsewhere, with the parameters' hash inside; as the workflow draws it where None.
+    """
     known = entries(params)
-    figures = Section(params / "paper.yaml", known, key="figures")
     if name not in known:
-        raise figures.fail("is missing", f"one of {', '.join(known)}", name)
-    with refusing(replace(figures, key=f"figures.{name}"), "drawn"):
-        render(name, known[name], grids, out, form)
+        raise Section(params / "paper.yaml", known, key="figures").fail("is missing", f"one of {', '.join(known)}", name)
+    with refusing(known[name].section, "drawn"):
+        render(name, known[name], data, out, form)
 
 
-def render(name: str, entry: Figure, grids_folder: Path, out_folder: Path, form: Print = Print()) -> None:
-    """Write `NAME.csv`, exactly what is drawn, and the drawing in each format, which says the hash of that CSV."""
+def render(name: str, figure: Figure, data: Data, out: Path, form: Print | None = None) -> None:
+    """Write `NAME.csv`, exactly what is drawn, and the drawing in each format, which says the hash of that CSV.
+
+    What the workflow draws says no more, so that it changes with its numbers alone: the record of the run has the parameters.
+    What leaves the tree says the parameters' hash as well.
+    """
     module = import_module(f"tokwatt.figures.{name}")
     with ExitStack() as stack:
-        grids = {grid: stack.enter_context(xr.open_dataset(grids_folder / f"{grid}.nc")) for grid in entry.grids}
-        frame = module.data(grids)
+        datasets = {key: stack.enter_context(each) for key, each in _opened(figure, data)}
+        frame = module.data(datasets)
         table = frame.to_csv(index=False, lineterminator="\n").encode()
-        source = f"{provenance(grids)}; {name}.csv sha256 {hashlib.sha256(table).hexdigest()}"
+        source = f"tokwatt {__version__}; {name}.csv sha256 {hashlib.sha256(table).hexdigest()}"
+        source += _parameter_hashes(datasets) if form else ""
+    form = form or Print()
     with matplotlib.style.context(STYLE, after_reset=True):
         # Drawn anew for each format: saving settles the layout, so that a second save would differ from the first.
         _refuse_crowding(name, module.draw, frame, form)
-        metadata = _metadata(entry, source)
+        metadata = _metadata(figure.entry, source)
         drawn = {kind: _bytes(_resized(module.draw(frame), form), form, kind, metadata[kind]) for kind in form.kinds}
-    out_folder.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for kind, content in {"csv": table, **drawn}.items():
-        (out_folder / f"{name}.{kind}").write_bytes(content)
+        (out / f"{name}.{kind}").write_bytes(content)
 
 
-def provenance(grids: Mapping[str, xr.Dataset]) -> str:
-    """The program's version and the parameter hash of each grid, in one line."""
-    hashes = ", ".join(f"{name} {grid.attrs['parameter_hash']}" for name, grid in grids.items())
-    return f"tokwatt {__version__}; parameter_hash {hashes}"
+def _opened(figure: Figure, data: Data) -> Iterator[tuple[str, xr.Dataset]]:
+    for grid in figure.entry.grids:
+        yield grid, xr.open_dataset(data.grids / f"{grid}.nc")
+    if figure.study:
+        yield figure.study, stores.open(figure.study, data.stores)
+
+
+def _parameter_hashes(datasets: Mapping[str, xr.Dataset]) -> str:
+    return "; parameter_hash " + ", ".join(f"{name} {dataset.attrs['parameter_hash']}" for name, dataset in datasets.items())
 
 
 def _refuse_crowding(name: str, draw: Callable[[pd.DataFrame], Canvas], frame: pd.DataFrame, form: Print) -> None:
@@ -137,7 +127,7 @@ def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | 
     return content.getvalue()
 
 
-def _metadata(entry: Figure, source: str) -> dict[str, dict[str, str | None]]:
+def _metadata(entry: Entry, source: str) -> dict[str, dict[str, str | None]]:
     """What each format can hold; never a date, so that a figure drawn again is the same file."""
     program = f"tokwatt {__version__}"
     return {

@@ -103,9 +103,8 @@ def _inputs(params: Path) -> Iterator[Path]:
 
 def _within(path: Path) -> list[Path]:
     """A file, or every file of a folder but what Python keeps there."""
-    return (
-        [path] if path.is_file() else sorted(inner for inner in path.rglob("*") if inner.is_file() and inner.parent.name != "__pycache__")
-    )
+    inside = [inner for inner in path.rglob("*") if inner.is_file() and inner.parent.name != "__pycache__"]
+    return sorted(inside) or [path]
 
 
 def _described(path: Path) -> dict[str, str]:

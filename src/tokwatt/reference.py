@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import xarray as xr
 
-from tokwatt import plotting, study
+from tokwatt import gallery, study
 from tokwatt.cases import Account
 from tokwatt.catalogue import load
 from tokwatt.marks import In, hints_of, mark_of
@@ -42,7 +42,7 @@ def write(command: Any, params: Path, grids: Path, out: Path) -> None:
         "A study in `params/studies/` sweeps one of these; an axis or fixed input is a name of a catalogue or a number with a unit.",
         *_models(),
         "## Figures",
-        _table(("figure", "grids", "title"), _figures(params)),
+        _table(("figure", "datasets", "title"), _figures(params)),
         "## Datasets",
         "Files in `results/grids/`, one heading each; numbers are in the units given.",
         *_datasets(grids),
@@ -99,14 +99,13 @@ def _wanted(hint: Any) -> str:
 
 
 def _figures(params: Path) -> Iterator[Sequence[str]]:
-    return ((f"`{name}`", ", ".join(entry.grids), entry.title) for name, entry in plotting.entries(params).items())
+    return ((f"`{name}`", ", ".join(figure.datasets), figure.entry.title) for name, figure in gallery.entries(params).items())
 
 
 def _datasets(grids: Path) -> Iterator[str]:
-    for path in sorted(grids.glob("*.nc")):
+    for path in sorted(path for path in grids.iterdir() if path.suffix == ".nc"):
         with xr.open_dataset(path) as dataset:
             yield f"### {path.stem}"
-            yield f"Parameter hash `{dataset.attrs['parameter_hash']}`."
             yield _table(("variable", "dimensions", "unit", "meaning"), [_variable(dataset[name]) for name in dataset.variables])
 
 

@@ -42,6 +42,7 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fixed: dict[str, Any] = {}
     basis: str = "gpu"
     dtype: str = "float64"
+    figures: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,8 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
 
 def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
     """What tells one store from another: the study, the parameters, the code."""
-    study, parameters = json.dumps(section.raw), json.dumps(catalogue.digests, sort_keys=True)
+    swept = {key: value for key, value in section.raw.items() if key != "figures"}
+    study, parameters = json.dumps(swept), json.dumps(catalogue.digests, sort_keys=True)
     code = b"".join(path.read_bytes() for path in sorted(Path(tokwatt.__path__[0]).rglob("*.py")))
     return {
         "study": study,

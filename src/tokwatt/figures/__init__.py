@@ -30,11 +30,13 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
 }
 """How what was measured and what accounts say of it are named and drawn."""
 _PRINTED = {
+    "agent": "Agent",
     "azure": "Azure",
     "deepseek": "DeepSeek",
     "fleetopt": "FleetOpt",
     "gemma": "Gemma",
     "gpt": "gpt",
+    "heavy": "heavy",
     "homogeneous": "Homogeneous",
     "llama": "Llama",
     "next": "Next",
@@ -55,7 +57,7 @@ _WORDS = {
 
 def label(name: str) -> str:
     """How a name of a grid is printed: `llama-3.1-70b` as Llama-3.1-70B."""
-    return "-".join(_PRINTED.get(part, part.upper()) for part in name.split("-"))
+    return "-".join(_PRINTED.get(part, part.upper()) for part in name.replace("_", "-").split("-"))
 
 
 def words(name: str) -> str:

@@ -118,9 +118,9 @@ def _tables(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
     rows = [(name, sources.tables[name][1], _verdicts(each)) for name, each in compared.items()]
     yield render("tables", "Tables", tables=rows, order=audit.ORDER)
     for name, (_, table) in sources.tables.items():
-        made = _made(sources, [table.grid])
+        made = [sources.grid(table.grid)]
         yield render(
-            "table", table.title, f"table-{name}.html", "tables.html", name=name, table=table, comparison=compared[name], grids=made
+            "table", table.title, f"table-{name}.html", "tables.html", name=name, table=table, comparison=compared[name], made=made
         )
 
 
@@ -130,18 +130,13 @@ def _verdicts(comparison: Comparison) -> Counter[str]:
 
 
 def _figures(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
-    categories = dict.fromkeys(figure.category for figure in sources.plots.values())
+    categories = dict.fromkeys(figure.entry.category for figure in sources.plots.values())
     yield render("figures", "Figures", categories=categories, plots=sources.plots)
     for name, figure in sources.plots.items():
         heads, *rows = sources.rows(name)
-        made = _made(sources, figure.grids)
+        made = [*map(sources.grid, figure.entry.grids), *map(sources.study, filter(None, [figure.study]))]
         shown = {"heads": heads, "rows": rows[:PREVIEW], "total": len(rows)}
-        yield render("figure", figure.title, f"figure-{name}.html", "figures.html", name=name, figure=figure, grids=made, **shown)
-
-
-def _made(sources: Sources, grids: list[str]) -> list[tuple[str, dict[str, Any], dict[str, bool]]]:
-    """The grids behind a table or figure: their entries, and the parameter files that they are computed from."""
-    return [(name, *sources.grid(name)) for name in grids]
+        yield render("figure", figure.entry.title, f"figure-{name}.html", "figures.html", name=name, figure=figure, made=made, **shown)
 
 
 def _number(text: str) -> str:

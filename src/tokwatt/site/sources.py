@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tokwatt import plotting, published, tables
+from tokwatt import gallery, published, tables
 from tokwatt.published import Judged
 from tokwatt.records import CATALOGUES, Record, Section, read
 from tokwatt.site import markup
@@ -24,6 +24,17 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     start: bool | list[str] = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a dataset is made: by which command, as an entry of which file says, from which parameter files; True where listed."""
+
+    dataset: str
+    command: str
+    file: str
+    entry: dict[str, Any]
+    reads: dict[str, bool]
 
 
 @dataclass(frozen=True)
@@ -56,9 +67,9 @@ class Sources:
         return {name: tables.entry(self.paper, name) for name in self.paper.child("tables").raw}
 
     @cached_property
-    def plots(self) -> dict[str, plotting.Figure]:
+    def plots(self) -> dict[str, gallery.Figure]:
         """Entries of the figures by name."""
-        return plotting.entries(self.params)
+        return gallery.entries(self.params)
 
     @cached_property
     def reports(self) -> dict[str, Report]:
@@ -81,10 +92,18 @@ class Sources:
         assumed = self._section("assumptions")
         return found | {"assumptions": [record for part in ASSUMED for record in assumed.child(part).records()]}
 
-    def grid(self, name: str) -> tuple[dict[str, Any], dict[str, bool]]:
-        """The entry of a grid, and the parameter files that its job reads, each with whether its numbers are listed."""
+    def grid(self, name: str) -> Made:
+        """How a grid of `paper.yaml` is made."""
         entry = self.paper.child("grids").child(name).raw
-        return entry, {file: file in self.records for file in self.paper.child("jobs").child(entry["job"]).raw["reads"]}
+        return Made(f"{name}.nc", f"tokwatt grids {entry['job']}", "params/paper.yaml", entry, self._reads(entry["job"]))
+
+    def study(self, name: str) -> Made:
+        """How the store of a study is made."""
+        entry = {key: value for key, value in self._section(f"studies/{name}").raw.items() if key != "figures"}
+        return Made(f"{name}.zarr", f"tokwatt study {name}", f"params/studies/{name}.yaml", entry, self._reads("fleets"))
+
+    def _reads(self, job: str) -> dict[str, bool]:
+        return {file: file in self.records for file in self.paper.child("jobs").child(job).raw["reads"]}
 
     def report(self, name: str) -> str:
         """The text of a report."""
