@@ -236,6 +236,7 @@ rule site:
         RESULTS,
         sorted(str(path) for path in Path("params").glob("*.yaml")),
         sorted(str(path) for path in Path(CODE).rglob("*.*") if path.suffix != ".pyc"),
+        sorted(map(str, Path("docs").glob("*.md"))),
         "results/explorer.json",
     output:
         directory("results/site"),

@@ -6,10 +6,11 @@ from pathlib import Path
 import hypothesis
 import jax
 import pytest
+import typer
 import yaml
 from filelock import FileLock
 
-from tokwatt import audit, catalogue, explorer, site, studies, tables, validation, verdict
+from tokwatt import __main__, audit, catalogue, explorer, reference, site, studies, tables, validation, verdict
 from tokwatt.replay.instances import Computed
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -90,6 +91,7 @@ def results(grids, params, tmp_path_factory):
     (folder / "grids").symlink_to(grids)
     write_pages(params, folder)
     explorer.write(params, folder / "explorer.json")
+    reference.write(typer.main.get_command(__main__.app), params, grids, folder / "reference.md")
     return folder
 
 
@@ -106,7 +108,7 @@ def write_pages(params, folder):
 def built(results, params, tmp_path_factory):
     """The folder of the site."""
     out = tmp_path_factory.mktemp("site")
-    site.write(params, results, ROOT / "figures", out)
+    site.write(params, results, ROOT / "figures", ROOT / "docs", out)
     return out
 
 

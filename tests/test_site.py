@@ -30,7 +30,7 @@ def pages(built):
 
 @pytest.fixture(scope="module")
 def sources(params, results):
-    return Sources(params, results, ROOT / "figures")
+    return Sources(params, results, ROOT / "figures", ROOT / "docs")
 
 
 def files_of(folder):
@@ -38,7 +38,7 @@ def files_of(folder):
 
 
 def rebuilt(params, results, out):
-    site.write(params, results, ROOT / "figures", out)
+    site.write(params, results, ROOT / "figures", ROOT / "docs", out)
     return files_of(out)
 
 
@@ -58,7 +58,10 @@ def test_there_is_a_page_for_every_table_figure_and_report(pages, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     wanted = {f"{name}.html" for name in paper["reports"]}
     wanted |= {f"table-{name}.html" for name in paper["tables"]} | {f"figure-{name}.html" for name in gallery.entries(params)}
-    others = {f"{name}.html" for name in ["index", "explorer", "tables", "figures", "audit", "parameters", "method"]}
+    others = {
+        f"{name}.html" for name in ["index", "explorer", "tables", "figures", "audit", "docs", "docs-reference", "parameters", "method"]
+    }
+    others |= {f"docs-{path.stem}.html" for path in (ROOT / "docs").glob("*.md") if path.stem != "README"}
     assert set(pages) == wanted | others
 
 
@@ -208,9 +211,20 @@ def test_text_of_others_cannot_become_markup():
 
 def test_a_report_points_to_the_files_of_the_site_and_keeps_chosen_columns():
     text = "# T\n\n![x](../figures/a.png)\n\n| a | verdict |\n| --- | --- |\n| 1 | not derivable |\n"
-    body = markup.page(text, {"a.png"})
+    body = markup.page(text, "results", {"figures/a.png": "data/a.png"})
     assert 'src="data/a.png"' in body and '<td class="verdict not-derivable">' in body and "<h1>" not in body
-    assert "<th>a</th>" not in markup.page(text, {}, ["verdict"]) and "not derivable" in markup.page(text, {}, ["verdict"])
+    part = markup.page(text, "results", {}, ["verdict"])
+    assert "<th>a</th>" not in part and "not derivable" in part
+
+
+def test_a_document_leads_to_other_pages_and_has_places_to_lead_to():
+    text = "# T\n\n## A head\n\n[b](b.md#c) `docs/b.md` [`docs/b.md`](b.md) `c.md` [out](https://a.b) $x^2$ costs $5\n"
+    body = markup.page(text, "docs", {"docs/b.md": "docs-b.html"})
+    assert markup.places(text) == [("a-head", "A head")]
+    assert '<h2 id="a-head">' in body and '<a href="docs-b.html#c">b</a>' in body
+    assert body.count('<a href="docs-b.html"><code>docs/b.md</code></a>') == 2
+    assert "<code>c.md</code>" in body and 'href="https://a.b"' in body
+    assert "<msup>" in body and "costs $5" in body
 
 
 def test_no_page_knows_where_it_was_made(built):
@@ -229,5 +243,5 @@ def test_no_page_knows_where_it_was_made(built):
 )
 def test_what_is_wrong_with_a_report_is_said_in_one_sentence(path, value, sentence, damaged, results, tmp_path):
     with pytest.raises(ParameterError, match=re.escape(sentence)):
-        site.write(damaged("paper", path, value), results, ROOT / "figures", tmp_path / "site")
+        site.write(damaged("paper", path, value), results, ROOT / "figures", ROOT / "docs", tmp_path / "site")
     assert not (tmp_path / "site").exists()

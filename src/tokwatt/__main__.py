@@ -19,6 +19,7 @@ app.add_typer(LLM, name="llm")
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.")]
+Docs = Annotated[Path, typer.Option(help="Folder of documents.")]
 Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
 OutFile = Annotated[Path, typer.Option(help="File to write.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
@@ -106,12 +107,16 @@ def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json
 
 @app.command(rich_help_panel="Workflow")
 def site(
-    params: Params = PARAMS, results: Results = Path("results"), figures: Figures = Path("figures"), out: Out = Path("results/site")
+    params: Params = PARAMS,
+    results: Results = Path("results"),
+    figures: Figures = Path("figures"),
+    docs: Docs = Path("docs"),
+    out: Out = Path("results/site"),
 ) -> None:
     """Make the site from what the other rules have written."""
     from tokwatt import site
 
-    site.write(params, results, figures, out)
+    site.write(params, results, figures, docs, out)
 
 
 @app.command(rich_help_panel="Workflow")

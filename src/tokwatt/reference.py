@@ -14,8 +14,8 @@ from tokwatt.marks import In, hints_of, mark_of
 
 HEAD = """# Reference
 
-Made by the workflow from the code, the parameter files and the datasets themselves. How they are meant is in
-[explanation.md](../docs/explanation.md), how to use them in [how-to.md](../docs/how-to.md).
+Made by the workflow from the code, the parameter files and the datasets themselves. Beside it:
+[how to use them](../docs/how-to.md), and [what they mean](../docs/explanation.md).
 """
 
 

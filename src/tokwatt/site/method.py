@@ -46,6 +46,12 @@ def modules(package: Path) -> list[Module]:
     return [module for module in found if module.equations]
 
 
+def addresses(modules: list[Module]) -> dict[str, str]:
+    """Where the page has an equation, by the name that documents call it."""
+    names = (f"{module.name}.{equation.name}" for module in modules for equation in module.equations)
+    return {name: f"method.html#{name}" for name in names}
+
+
 def _module(path: Path, package: Path) -> Module:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     meaning = (ast.get_docstring(tree) or "").split("\n\n")[0]

@@ -2,9 +2,10 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
+from posixpath import dirname
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,21 +18,24 @@ from tokwatt.site.sources import Sources
 
 PREVIEW = 40
 """Rows of a figure's data that its page shows; the file has all of them."""
+MANY = 24
+"""Numbers of a record that are written out."""
 
 
-def write(params: Path, results: Path, figures: Path, out: Path) -> None:
+def write(params: Path, results: Path, figures: Path, docs: Path, out: Path) -> None:
     """Write the site.
 
     Args:
         params: the parameter folder.
         results: what the other rules have written.
         figures: the published figures.
+        docs: the documents.
         out: the folder of the site.
 
     Raises:
         ParameterError: with one sentence, where an entry of `params/` is wrong.
     """
-    sources = Sources(params, results, figures)
+    sources = Sources(params, results, figures, docs)
     made = dict(pages(sources))
     data = out / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -53,11 +57,19 @@ def pages(sources: Sources) -> Iterator[tuple[str, str]]:
     yield from _tables(sources, render)
     yield from _figures(sources, render)
     yield render("audit", "Audit", claims=sources.judged, sections=_sections(sources), order=audit.ORDER)
-    offered = sources.files()
+    modules = method.modules(Path(tokwatt.__file__).parent)
+    addresses = sources.addresses() | method.addresses(modules)
     for name, report in sources.reports.items():
-        yield render("report", report.title, f"{name}.html", body=markup.page(sources.report(name), offered))
+        yield render("report", report.title, f"{name}.html", **_written(sources.report(name), "results", addresses))
+    for path, file in sources.documents.items():
+        text = sources.document(path)
+        yield render("report", markup.title(text), file, "docs.html", **_written(text, dirname(path), addresses))
     yield render("parameters", "Parameters", records=sources.records)
-    yield render("method", "Method", modules=method.modules(Path(tokwatt.__file__).parent))
+    yield render("method", "Method", modules=modules)
+
+
+def _written(text: str, folder: str, addresses: Mapping[str, str]) -> dict[str, Any]:
+    return {"body": markup.page(text, folder, addresses), "places": markup.places(text)}
 
 
 class _Renderer:
@@ -74,9 +86,10 @@ class _Renderer:
             "printed": audit.printed,
             "shown": audit.shown,
             "number": _number,
+            "listed": _listed,
         }
         reports = [(f"{name}.html", report.title) for name, report in sources.reports.items()]
-        ends = [("parameters.html", "Parameters"), ("method.html", "Method")]
+        ends = [("docs.html", "Docs"), ("parameters.html", "Parameters"), ("method.html", "Method")]
         starts = [
             ("index.html", "Start"),
             ("explorer.html", "Explorer"),
@@ -93,9 +106,9 @@ class _Renderer:
 
 
 def _start(sources: Sources) -> dict[str, Any]:
-    offered = sources.files()
+    addresses = sources.addresses()
     shown = {name: report for name, report in sources.reports.items() if report.start}
-    bodies = {name: markup.page(sources.report(name), offered, sources.columns(name)) for name in shown}
+    bodies = {name: markup.page(sources.report(name), "results", addresses, sources.columns(name)) for name in shown}
     return {
         "counts": [(verdict, _count(sources, verdict)) for verdict in reversed(audit.ORDER)],
         "reports": [(name, report.title, bodies[name]) for name, report in shown.items()],
@@ -145,6 +158,13 @@ def _number(text: str) -> str:
         return f"{float(text):.6g}"
     except ValueError:
         return text
+
+
+def _listed(value: float | list[float]) -> str:
+    """The numbers of a record, or what they range over where they are many."""
+    numbers = value if isinstance(value, list) else [value]
+    many = len(numbers) > MANY
+    return f"{len(numbers)} numbers from {min(numbers)} to {max(numbers)}" if many else ", ".join(map(str, numbers))
 
 
 def _write_explorer(published: Path, out: Path) -> None:

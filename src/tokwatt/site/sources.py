@@ -13,10 +13,13 @@ from tokwatt.published import Judged
 from tokwatt.records import CATALOGUES, Record, Section, read
 from tokwatt.site import markup
 
-RESERVED = ("index", "explorer", "tables", "figures", "audit", "parameters", "method")
+RESERVED = ("index", "explorer", "tables", "figures", "audit", "docs", "parameters", "method")
 """Pages that no report may be named as."""
-ASSUMED = ("constants", "output_shares", "demand")
-"""The parts of `assumptions.yaml` that hold records."""
+DRAWN = ("svg", "png", "pdf", "csv")
+OTHERS = ("calibration", "views", "kernels", "kernel_runs", "measured/mlenergy", "measured/b200_sweep")
+"""Files of records beside the catalogues."""
+ASSUMED, FITTED = ("constants", "output_shares", "demand"), ("value", "low", "high")
+"""The parts of `assumptions.yaml` and `calibrated.yaml` that hold records."""
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +48,13 @@ class Sources:
         params: the parameter folder.
         results: what rules have written.
         figures: the published figures.
+        docs: the documents; `README.md` there tells of the others.
     """
 
     params: Path
     results: Path
     figures: Path
+    docs: Path
 
     @property
     def grids(self) -> Path:
@@ -88,9 +93,13 @@ class Sources:
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """Every number with its source, by file."""
-        found = {name: list(self._section(name).records()) for name in (*CATALOGUES, "calibration", "views")}
-        assumed = self._section("assumptions")
-        return found | {"assumptions": [record for part in ASSUMED for record in assumed.child(part).records()]}
+        whole = {name: list(self._section(name).records()) for name in (*CATALOGUES, *OTHERS)}
+        assumed, calibrated = self._section("assumptions"), self._section("calibrated")
+        known = [record for part in ASSUMED for record in assumed.child(part).records()]
+        fitted = [
+            record for part in FITTED for record in calibrated.child(part).records(calibrated.raw["source"], calibrated.raw["quality"])
+        ]
+        return whole | {"assumptions": [*known, *map(_range, assumed.child("uncertain").raw.items())], "calibrated": fitted}
 
     def grid(self, name: str) -> Made:
         """How a grid of `paper.yaml` is made."""
@@ -105,6 +114,18 @@ class Sources:
     def _reads(self, job: str) -> dict[str, bool]:
         return {file: file in self.records for file in self.paper.child("jobs").child(job).raw["reads"]}
 
+    @cached_property
+    def documents(self) -> dict[str, str]:
+        """Documents by where they lie in the repository: the file of their page. The first tells of the others."""
+        names = sorted(path.stem for path in self.docs.glob("*.md") if path.stem != "README")
+        written = {f"docs/{name}.md": f"docs-{name}.html" for name in names}
+        return {"docs/README.md": "docs.html"} | written | {"results/reference.md": "docs-reference.html"}
+
+    def document(self, path: str) -> str:
+        """The text of a document."""
+        folder, name = path.split("/")
+        return ({"docs": self.docs, "results": self.results}[folder] / name).read_text(encoding="utf-8")
+
     def report(self, name: str) -> str:
         """The text of a report."""
         return (self.results / f"{name}.md").read_text(encoding="utf-8")
@@ -116,9 +137,17 @@ class Sources:
 
     def files(self) -> dict[str, Path]:
         """Files that pages offer for download or show, by the names that they have there."""
-        drawn = {f"{name}.{kind}": self.figures / f"{name}.{kind}" for name in self.plots for kind in ("svg", "png", "pdf", "csv")}
+        drawn = {f"{name}.{kind}": self.figures / f"{name}.{kind}" for name in self.plots for kind in DRAWN}
         tidy = {f"table-{name}.csv": self.results / "tables" / f"{name}.csv" for name in self.tables}
         return drawn | tidy | {"audit.csv": self.results / "audit.csv"}
+
+    def addresses(self) -> dict[str, str]:
+        """Where the site has what a path in the repository names."""
+        figures = {f"figures/{name}.{kind}": f"data/{name}.{kind}" for name in self.plots for kind in DRAWN}
+        tables = {f"results/tables/{name}.{kind}": f"table-{name}.html" for name in self.tables for kind in ("csv", "md")}
+        reports = {f"results/{name}.md": f"{name}.html" for name in (*self.reports, "audit")}
+        records = {f"params/{name}.yaml": f"parameters.html#{name}" for name in self.records}
+        return figures | tables | reports | records | self.documents
 
     def columns(self, name: str) -> list[str]:
         """The columns of a report that the start page shows; all of it where there are none."""
@@ -133,8 +162,14 @@ class Sources:
         return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
 
 
+def _range(uncertain: tuple[str, dict[str, Any]]) -> Record:
+    """A factor that is known to lie between two, as a record of both."""
+    name, found = uncertain
+    return Record("assumptions.yaml", f"uncertain.{name}", [found["low"], found["high"]], "1", found["source"], found["quality"])
+
+
 def check(params: Path) -> None:
     """Read every entry that becomes a page, so that what is wrong comes up now."""
-    sources = Sources(params, Path(), Path())
+    sources = Sources(params, Path(), Path(), Path())
     for part in ("tables", "plots", "reports", "records"):
         getattr(sources, part)
