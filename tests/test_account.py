@@ -14,6 +14,7 @@ from tokwatt import account, architecture, choices, decode, routing, traces
 from tokwatt.cases import Account
 from tokwatt.catalogue import load
 from tokwatt.choices import switched
+from tokwatt.machine import assemble, concurrency, sequence_bytes, weight_bytes
 from tokwatt.records import ParameterError
 from tokwatt.replay import fleets as replayed
 from tokwatt.replay.instances import Calibrated
@@ -240,9 +241,9 @@ def test_the_paper_credits_tokens_that_nobody_generates(known):
 def test_memory_in_use_never_exceeds_the_budget(known, consistent, window, gpu, allocation):
     assumed = switched(consistent, {"kv_allocation": allocation})
     own = known.subject(gpu, "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
-    machine = account.machine(assumed, own, known.constants)
-    sequences = account.concurrency(assumed, machine, window, window / 2)
-    used = sequences * account.sequence_bytes(machine, window / 2 if allocation == "on_demand" else window, machine.cache.held)
+    machine = assemble(assumed, own, known.constants)
+    sequences = concurrency(assumed, machine, window, window / 2)
+    used = sequences * sequence_bytes(machine, window / 2 if allocation == "on_demand" else window, machine.cache.held)
     assert used <= machine.kv_budget * (1 + 1e-12)
 
 
@@ -257,10 +258,10 @@ def test_memory_in_use_never_exceeds_the_budget(known, consistent, window, gpu, 
 def test_a_step_is_never_shorter_than_its_bytes_and_operations_take(known, consistent, batch, length, prompts, llm, prefill):
     assumed = switched(consistent, {"prefill": prefill})
     own = known.subject("H100", llm, known.catalogue.servings["tp8-16bit"])
-    machine = account.machine(assumed, own, known.constants)
+    machine = assemble(assumed, own, known.constants)
     step = account.step(assumed, own, machine, batch, length, prompts)
     peak = own.gpu
-    assert step.latency >= account.weight_bytes(assumed, machine, batch) / peak.hbm_bandwidth
+    assert step.latency >= weight_bytes(assumed, machine, batch) / peak.hbm_bandwidth
     assert step.latency >= machine.token_flops * (batch + (prompts if prefill == "additive" else 0)) / peak.fp16_rate
     assert step.latency >= machine.token_flops * prompts / peak.fp16_rate
 
@@ -274,7 +275,7 @@ def test_a_length_split_gains_nothing_where_the_cache_is_taken_as_it_grows(known
 
     def load(topology):
         _, routed = served(known, assumed, topology)
-        machine = account.machine(assumed, chosen.subject, constants)
+        machine = assemble(assumed, chosen.subject, constants)
         loads = []
         for pool, window in zip(routed.pools, routed.windows, strict=True):
             sized = account.size_pool(assumed, chosen.subject, machine, constants, pool, window, known.demand)
@@ -410,21 +411,21 @@ def test_the_law_holds_in_its_limit(known, consistent):
 def test_what_a_sliding_window_and_a_state_hold_does_not_grow(known):
     for llm in ("gpt-oss-120b", "qwen3-next-80b-a3b"):
         own = known.subject("H100", llm, known.catalogue.servings["tp8-16bit"])
-        machine = account.machine(known.presets["consistent"], own, known.constants)
-        bounded = account.sequence_bytes(machine, 1e6, 0.0)
-        assert bounded == account.sequence_bytes(machine, 2e6, 0.0) > 0
+        machine = assemble(known.presets["consistent"], own, known.constants)
+        bounded = sequence_bytes(machine, 1e6, 0.0)
+        assert bounded == sequence_bytes(machine, 2e6, 0.0) > 0
 
 
 def test_one_token_touches_its_own_experts_and_a_crowd_all(known, consistent):
     own = known.subject("H100", "qwen3-235b-a22b", known.catalogue.servings["tp8-16bit"])
-    machine = account.machine(consistent, own, known.constants)
+    machine = assemble(consistent, own, known.constants)
     expected, active, all_of = (
-        [float(account.weight_bytes(switched(consistent, {"experts": experts}), machine, batch)) for batch in (1.0, 1e6)]
+        [float(weight_bytes(switched(consistent, {"experts": experts}), machine, batch)) for batch in (1.0, 1e6)]
         for experts in ("expected", "active", "all")
     )
     assert expected[0] == pytest.approx(active[0], rel=1e-12)
     assert expected[1] == pytest.approx(all_of[1], rel=1e-12)
-    touched = (account.weight_bytes(consistent, machine, 24.0) - machine.streamed) / machine.routed
+    touched = (weight_bytes(consistent, machine, 24.0) - machine.streamed) / machine.routed
     assert touched == pytest.approx(0.79, abs=0.005)
     assert architecture.routed_parameters(own.architecture) * 2 / 8 == machine.routed
 

@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 
 from tokwatt import account, assumptions, choices, routing
-from tokwatt.account import Constants, Pool, Subject
+from tokwatt.account import Pool
 from tokwatt.catalogue import Catalogue
 from tokwatt.choices import Assumptions
 from tokwatt.factors import Uncertain
 from tokwatt.kernels import Kernels, Machine
+from tokwatt.machine import Constants, Subject, assemble
 from tokwatt.marks import In, hints_of
 from tokwatt.records import Section
 from tokwatt.replay import sampling
@@ -146,7 +147,7 @@ class Case:
 
 def fleet(assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand) -> Result:
     """Pools side by side."""
-    machine = account.machine(assumed, subject, constants)
+    machine = assemble(assumed, subject, constants)
     sized = [
         account.size_pool(assumed, subject, machine, constants, pool, window, demand)
         for pool, window in zip(routed.pools, routed.windows, strict=True)

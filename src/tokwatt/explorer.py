@@ -15,11 +15,11 @@ import jax
 import msgspec
 import numpy as np
 
-from tokwatt import account, assumptions, models
-from tokwatt.account import Subject
+from tokwatt import assumptions, models
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue, load
 from tokwatt.choices import Assumptions
+from tokwatt.machine import Subject, assemble
 from tokwatt.specs import Gpu, Profile, Serving, spec
 from tokwatt.units import Dimensionless, DimensionlessAxis, DollarsPerJoule, KilogramsPerJoule, Parameters, Tokens
 
@@ -194,8 +194,8 @@ class Explorer:
         )
 
     def machines(self, choices: Iterable[Choice]) -> dict[str, dict[str, Any]]:
-        """Machines by the names of their parts: the numbers of `account.Machine`, the mixture, the curve of power, the chunk of prompt."""
-        computed = jax.jit(account.machine, static_argnums=0)
+        """Machines by the names of their parts: the numbers of `machine.Machine`, the mixture, the curve of power, the chunk of prompt."""
+        computed = jax.jit(assemble, static_argnums=0)
         found = {}
         for choice in choices:
             subject, mixture = self.subject(choice), self.mixture(choice)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tokwatt.account import Constants, Subject
+from tokwatt.machine import Constants, Subject
 from tokwatt.records import Quality
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from tokwatt.account import Constants
 from tokwatt.cases import Account, Case, Headline
 from tokwatt.choices import Assumptions
 from tokwatt.grid import describe
+from tokwatt.machine import Constants
 
 BLOCK = 8192
 """Draws that are evaluated at once, a power of two."""

@@ -11,10 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from tokwatt import account, grid, uncertainty
-from tokwatt.account import Constants, Machine, Subject
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue
 from tokwatt.choices import Assumptions
+from tokwatt.machine import Constants, Machine, Subject, assemble, concurrency, sequence_bytes, weight_bytes
 from tokwatt.marks import In
 from tokwatt.records import ParameterError
 from tokwatt.specs import Serving, spec
@@ -154,10 +154,10 @@ def _slope(assumed: Assumptions, subject: Subject, constants: Constants, window:
         return jnp.log(account.point(assumed, subject, constants, jnp.exp(log_window), prompt_ratio=prompt_ratio).tokens_per_joule)
 
     full = account.point(assumed, subject, constants, window, prompt_ratio=prompt_ratio)
-    own, length, batch = account.machine(assumed, subject, constants), window / 2, full.concurrency
+    own, length, batch = assemble(assumed, subject, constants), window / 2, full.concurrency
     step = account.step(assumed, subject, own, batch, length, prompt_ratio * batch)
-    weight_time = account.weight_bytes(assumed, own, batch) / own.weight_bandwidth
-    kept = account.sequence_bytes(own, length, own.cache.held)
+    weight_time = weight_bytes(assumed, own, batch) / own.weight_bandwidth
+    kept = sequence_bytes(own, length, own.cache.held)
     return Slope(
         tokens_per_joule=full.tokens_per_joule,
         slope=jax.grad(log_efficiency)(jnp.log(window)),
@@ -176,11 +176,11 @@ def _bends(assumed: Assumptions, subject: Subject, own: Machine, window: Tokens,
     """Partial derivatives of log tok/J, as if each part of an instance had a window of its own."""
 
     def held(log_window: Any) -> Any:
-        return account.concurrency(assumed, own, jnp.exp(log_window), jnp.exp(log_window) / 2)
+        return concurrency(assumed, own, jnp.exp(log_window), jnp.exp(log_window) / 2)
 
     def log_efficiency(at: Bends) -> Any:
         overhead = own.overhead + own.dispatch_overhead + (own.sequence_overhead + own.dispatch_time) * held(at.by_overhead)
-        streamed = account.weight_bytes(assumed, own, held(at.by_experts))
+        streamed = weight_bytes(assumed, own, held(at.by_experts))
         apart = replace(
             own, overhead=overhead, dispatch_overhead=0.0, sequence_overhead=0.0, dispatch_time=0.0, streamed=streamed, routed=0.0
         )

@@ -12,13 +12,13 @@ import pandas as pd
 import xarray as xr
 
 from tokwatt import account, architecture, calibration, grid
-from tokwatt.account import Constants, Subject
 from tokwatt.assumptions import Assumptions
 from tokwatt.calibrated import Calibrated, cell, interval_kinds
 from tokwatt.calibration import QUANTITIES, Prediction
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue
 from tokwatt.kernels import Kernels, Machine, machine_of
+from tokwatt.machine import Constants, Subject
 from tokwatt.marks import In
 from tokwatt.measured import Measured
 from tokwatt.replay.points import Served, roofline_point

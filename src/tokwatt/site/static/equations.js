@@ -1,5 +1,5 @@
 "use strict";
-/* The last steps of tokwatt's account, for the explorer: what tokwatt.account, tokwatt.routing and tokwatt.queueing
+/* The last steps of tokwatt's account, for the explorer: what tokwatt.machine, tokwatt.account, tokwatt.routing and tokwatt.queueing
    compute, function by function and by the same names. Numbers are in SI units; NaN is what does not fit. */
 
 const Tokwatt = (() => {
@@ -9,7 +9,7 @@ const Tokwatt = (() => {
     return total;
   }
 
-  /* ---- tokwatt.account: one instance ---- */
+  /* ---- tokwatt.machine, tokwatt.account: one instance ---- */
 
   const sequenceBytes = (machine, length, perToken) =>
     perToken * length + machine.sliding * Math.min(length, machine.window) + machine.state;
