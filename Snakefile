@@ -315,7 +315,7 @@ rule study_part:
     """A share of a study's blocks; parts may run on different machines that see the same folder."""
     input:
         "params/studies/{study}.yaml",
-        expand("params/{file}.yaml", file=config["jobs"]["fleets"]["reads"]),
+        expand("params/{file}.yaml", file=config["studies"]["reads"]),
         MODELS,
     output:
         touch("results/studies/{study}.parts/{part}-of-{parts}.done"),

@@ -309,9 +309,9 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["index.html", "table-table3.html", "table-table5.html", "audit.html", "explorer.html", "method.html"])
+@pytest.mark.parametrize("name", ["index", "table-table3", "table-table5", "audit", "explorer", "method", "docs-explanation"])
 def test_text_stands_out_from_its_ground(name, scheme, browse):
-    page = browse(name, color_scheme=scheme)
+    page = browse(f"{name}.html", color_scheme=scheme)
     assert page.evaluate(CONTRAST) == []
 
 

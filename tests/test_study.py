@@ -1,6 +1,9 @@
 """Study files: what is written is what is swept, and what is wrong is one sentence that names file and key."""
 
+import json
 import re
+from functools import partial
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,7 +11,9 @@ import yaml
 from conftest import GONE, ROOT, damage
 from stores import study_folder
 
-from tokwatt import study
+from tokwatt import models, study
+from tokwatt.cases import Account
+from tokwatt.choices import switched
 from tokwatt.records import ParameterError
 
 SHIPPED = sorted(path.stem for path in (ROOT / "params" / "studies").glob("*.yaml"))
@@ -145,3 +150,50 @@ def test_a_bad_study_is_named_in_one_sentence(case, folder):
 
 def test_a_study_that_is_not_there_is_answered_with_the_nearest(folder):
     assert "did you mean 'example'?" in complaint(folder, "exmaple")
+
+
+@pytest.mark.parametrize("case", ["h100_4k", "h100_64k", "qwen_8k"])
+@pytest.mark.parametrize("basis", get_args(models.Basis))
+def test_consistent_instances_are_those_of_the_account(case, basis, parameters):
+    known = Account(parameters)
+    chosen, assumed = known.cases[case], switched(known.presets["consistent"], {"basis": basis})
+    llm = next(name for name, each in parameters.architectures.items() if each is chosen.subject.architecture)
+    found = models.consistent_instances(
+        parameters,
+        parameters.boards[chosen.gpu],
+        parameters.architectures[llm],
+        parameters.servings["tp8-16bit"],
+        parameters.precisions["16bit"],
+        tensor_parallel=8.0,
+        context_window=chosen.window,
+        prompt_ratio=chosen.prompt_ratio(assumed, float(known.demand.output_share)),
+        basis=basis,
+    )
+    wanted = known.result(case, vars(assumed))
+    for name in ("tokens_per_joule", "power", "concurrency"):
+        assert float(getattr(found, name)) == pytest.approx(float(getattr(wanted, name)), rel=1e-12), name
+
+
+def test_half_the_load_is_half_the_batch_at_a_shorter_step(parameters):
+    of = partial(
+        models.consistent_instances,
+        parameters,
+        parameters.boards["B200"],
+        parameters.architectures["llama-3.1-70b"],
+        parameters.servings["tp8-16bit"],
+        parameters.precisions["8bit"],
+        tensor_parallel=8.0,
+        context_window=16384.0,
+    )
+    full, half = of(), of(utilization=0.5)
+    assert half.concurrency == full.concurrency
+    assert half.iteration_latency < full.iteration_latency
+    assert half.throughput * half.iteration_latency == pytest.approx(full.concurrency / 2)
+    assert half.tokens_per_joule < full.tokens_per_joule
+
+
+@pytest.mark.parametrize("name", ["example", "consistent"])
+def test_a_study_reads_the_files_that_the_workflow_says(name, params):
+    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    read = json.loads(study.load(params, name).provenance["parameters"])
+    assert {file.removesuffix(".yaml") for file in read} == set(paper["studies"]["reads"])

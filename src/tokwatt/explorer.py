@@ -15,12 +15,12 @@ import jax
 import msgspec
 import numpy as np
 
-from tokwatt import assumptions, models
+from tokwatt import assumptions
 from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue, load
 from tokwatt.choices import Assumptions
 from tokwatt.machine import Subject, assemble
-from tokwatt.specs import Gpu, Profile, Serving, spec
+from tokwatt.specs import Profile, Serving, spec
 from tokwatt.units import Dimensionless, DimensionlessAxis, DollarsPerJoule, KilogramsPerJoule, Parameters, Tokens
 
 ADJUSTABLE = (
@@ -136,19 +136,13 @@ class Explorer:
             section.pick(name, name, self.catalogue.architectures)
         return section.specs(Printed)
 
-    @cached_property
-    def gpus(self) -> dict[str, Gpu]:
-        """GPUs whose power is known by every law that an account takes."""
-        curved = self.catalogue.power_curves.keys() & self.catalogue.utilization_curves.keys()
-        return {name: gpu for name, gpu in self.catalogue.gpus.items() if name in curved}
-
     def choices(self) -> Iterator[Choice]:
         """Every machine: an account that takes the paper's catalogue offers only what stands there."""
         catalogue, counts = self.catalogue, [int(count) for count in self.offer.tensor_parallel]
         for name in self.views:
             described = catalogue.architectures if self.mixtures[name].architecture == "published" else catalogue.llms
             llms = [llm for llm in catalogue.architectures if llm in described]
-            yield from (Choice(name, *each) for each in product(self.gpus, llms, catalogue.precisions, counts))
+            yield from (Choice(name, *each) for each in product(catalogue.boards, llms, catalogue.precisions, counts))
 
     def profile(self, choice: Choice) -> Profile | None:
         """The calibrated instance of a choice, where there is one and the account takes it."""
@@ -160,19 +154,20 @@ class Explorer:
         """How the LLM of a choice is laid out."""
         common = next(iter(self.catalogue.servings.values()))
         precision, heads = self.catalogue.precisions[choice.precision], self.catalogue.architectures[choice.llm].kv_heads
-        return models.layout(self.catalogue, common, precision, float(choice.tensor_parallel), heads)
+        return self.catalogue.layout(common, precision, float(choice.tensor_parallel), heads)
 
     def subject(self, choice: Choice) -> Subject:
         """What a choice accounts for."""
         catalogue, profile = self.catalogue, self.profile(choice)
+        board = catalogue.boards[choice.gpu]
         return Subject(
-            gpu=catalogue.gpus[choice.gpu],
+            gpu=board.gpu,
             llm=catalogue.llms.get(choice.llm),
             architecture=catalogue.architectures[choice.llm],
             serving=self.serving(choice),
-            logistic=profile.power if profile else catalogue.power_curves[choice.gpu],
+            logistic=profile.power if profile else board.logistic,
             fractions=catalogue.power_fractions,
-            utilization=catalogue.utilization_curves[choice.gpu],
+            utilization=board.utilization,
             active_parameters=self.printed[choice.llm].active_parameters if choice.llm in self.printed else 0.0,
             profile=profile,
         )
@@ -243,7 +238,7 @@ def _published(explorer: Explorer, choices: Iterable[Choice]) -> dict[str, Any]:
         "adjustable": ADJUSTABLE,
         "impossible": known.section.raw.get("impossible") or [],
         "assumed": {name: asdict(mixture) for name, mixture in explorer.mixtures.items()},
-        "gpus": {name: asdict(gpu) | {"utilization": asdict(catalogue.utilization_curves[name])} for name, gpu in explorer.gpus.items()},
+        "gpus": {name: asdict(board.gpu) | {"utilization": asdict(board.utilization)} for name, board in catalogue.boards.items()},
         "llms": {name: catalogue.section("architectures").raw[name].get("name", name) for name in catalogue.architectures},
         "precisions": {name: catalogue.section("serving").raw["precisions"][name]["source"] for name in catalogue.precisions},
         "offer": asdict(explorer.offer),

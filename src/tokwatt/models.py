@@ -1,18 +1,22 @@
 """What a study can sweep: functions of named scalars and specs, their annotations saying how a study file writes them."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
 
-from tokwatt import decode, fleets
+from tokwatt import account, decode, fleets
+from tokwatt.account import Point
+from tokwatt.cases import Account
 from tokwatt.catalogue import Catalogue
+from tokwatt.choices import switched
 from tokwatt.decode import OperatingPoint
 from tokwatt.fleets import Fleet
+from tokwatt.machine import Subject
 from tokwatt.marks import In
 from tokwatt.replay import exact
 from tokwatt.replay.exact import ExactFleet
-from tokwatt.specs import Demand, Gpu, Llm, Precision, Profile, Serving, Workload
+from tokwatt.specs import Architecture, Board, Demand, Gpu, Llm, Precision, Profile, Serving, Workload
 from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, Tokens
 
 Basis = Literal["gpu", "instance"]
@@ -52,6 +56,39 @@ def calibrated_instances(
 ) -> OperatingPoint:
     """Operating points of calibrated instances and of those scaled from them."""
     return _on(basis, profile, decode.operating_point(profile, context_window, utilization, mean_fill))
+
+
+def consistent_instances(
+    catalogue: Catalogue,
+    gpu: Annotated[Board, In("boards")],
+    llm: Annotated[Architecture, In("architectures")],
+    serving: Annotated[Serving, In("servings")],
+    precision: Annotated[Precision, In("precisions")],
+    tensor_parallel: Dimensionless,
+    context_window: Tokens,
+    utilization: Dimensionless = 1.0,
+    mean_fill: Dimensionless = 0.5,
+    prompt_ratio: Dimensionless = 4.0,
+    basis: Basis = "gpu",
+) -> Point:
+    """Operating points under the preset `consistent` of `assumptions.yaml`, on published architectures.
+
+    Tokens are those of the output; `prompt_ratio` is how many of the prompt are taken in for each. What does not fit is NaN,
+    and `missing` says how many bytes of a GPU.
+    """
+    known = Account(catalogue)
+    assumed = switched(known.presets["consistent"], {"basis": basis})
+    subject = Subject(
+        gpu=gpu.gpu,
+        llm=None,
+        architecture=llm,
+        serving=catalogue.layout(serving, precision, tensor_parallel, llm.kv_heads),
+        logistic=gpu.logistic,
+        fractions=catalogue.power_fractions,
+        utilization=gpu.utilization,
+    )
+    at = partial(account.point, assumed, subject, known.constants, context_window, mean_fill, prompt_ratio)
+    return at(utilization * at().concurrency)
 
 
 def roofline_fleets(
@@ -130,22 +167,8 @@ def paper_fleets(
     return _on(basis, profile, fleet)
 
 
-def layout(
-    catalogue: Catalogue, serving: Serving, precision: Precision, tensor_parallel: Dimensionless, kv_heads: Dimensionless
-) -> Serving:
-    """A layout on another number of GPUs at another precision; a rank holds at least one head."""
-    return replace(
-        serving,
-        tensor_parallel=tensor_parallel,
-        weight_width=precision.weight_width,
-        kv_width=precision.kv_width,
-        kv_shards=jnp.minimum(tensor_parallel, kv_heads),
-        workspace=jnp.interp(tensor_parallel, catalogue.workspaces.gpus, catalogue.workspaces.workspace),
-    )
-
-
 def _roofline(catalogue: Catalogue, gpu: Gpu, llm: Llm, serving: Serving, precision: Precision, tensor_parallel: Dimensionless) -> Profile:
-    laid_out = layout(catalogue, serving, precision, tensor_parallel, llm.kv_heads)
+    laid_out = catalogue.layout(serving, precision, tensor_parallel, llm.kv_heads)
     return decode.roofline_profile(gpu, llm, laid_out, catalogue.power_fractions)
 
 

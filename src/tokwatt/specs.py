@@ -185,6 +185,15 @@ class UtilizationPower:
 
 
 @spec
+class Board:
+    """A GPU and the laws of its power."""
+
+    gpu: Gpu
+    logistic: LogisticPower
+    utilization: UtilizationPower
+
+
+@spec
 class Profile:
     """One instance: step time, KV blocks, and the power of one of its GPUs.
 

@@ -111,6 +111,7 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
 
 def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
     """What tells one store from another: the study, the parameters, the code."""
+    catalogue.section("assumptions")  # which a model may read when it is called
     swept = {key: value for key, value in section.raw.items() if key != "figures"}
     study, parameters = json.dumps(swept), json.dumps(catalogue.digests, sort_keys=True)
     code = b"".join(path.read_bytes() for path in sorted(Path(tokwatt.__path__[0]).rglob("*.py")))

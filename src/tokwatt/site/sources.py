@@ -2,7 +2,7 @@
 
 import csv
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +104,15 @@ class Sources:
     def grid(self, name: str) -> Made:
         """How a grid of `paper.yaml` is made."""
         entry = self.paper.child("grids").child(name).raw
-        return Made(f"{name}.nc", f"tokwatt grids {entry['job']}", "params/paper.yaml", entry, self._reads(entry["job"]))
+        return Made(f"{name}.nc", f"tokwatt grids {entry['job']}", "params/paper.yaml", entry, self._reads("jobs", entry["job"]))
 
     def study(self, name: str) -> Made:
         """How the store of a study is made."""
         entry = {key: value for key, value in self._section(f"studies/{name}").raw.items() if key != "figures"}
-        return Made(f"{name}.zarr", f"tokwatt study {name}", f"params/studies/{name}.yaml", entry, self._reads("fleets"))
+        return Made(f"{name}.zarr", f"tokwatt study {name}", f"params/studies/{name}.yaml", entry, self._reads("studies"))
 
-    def _reads(self, job: str) -> dict[str, bool]:
-        return {file: file in self.records for file in self.paper.child("jobs").child(job).raw["reads"]}
+    def _reads(self, *keys: str) -> dict[str, bool]:
+        return {file: file in self.records for file in reduce(Section.child, keys, self.paper).raw["reads"]}
 
     @cached_property
     def documents(self) -> dict[str, str]:

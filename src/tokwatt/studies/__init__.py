@@ -89,4 +89,4 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 
 
 def _grids(catalogue: Catalogue) -> Section:
-    return catalogue.section("paper").only("jobs", "grids", "tables", "figures", "reports", "names").child("grids")
+    return catalogue.section("paper").only("jobs", "studies", "grids", "tables", "figures", "reports", "names").child("grids")
