@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import xarray as xr
 import yaml
-from conftest import ROOT
+from conftest import GONE, ROOT
 
-from tokwatt import studies
+from tokwatt import catalogue, studies
+from tokwatt.records import ParameterError
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -112,3 +113,17 @@ def test_a_job_run_twice_writes_the_same_bytes(grids, params, tmp_path):
     studies.run("instances", params, tmp_path)
     for path in tmp_path.glob("*.nc"):
         assert path.read_bytes() == (grids / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (["jobs", "accounts"], GONE, "job is 'accounts', wanted one of"),
+        (["jobs", "fleets", "reads"], ["gpu"], "jobs.fleets.reads names 'gpu', wanted names of files"),
+        (["studies", "reads"], GONE, "studies.reads is missing, wanted a value"),
+        (["studies"], GONE, "studies is missing, wanted a mapping"),
+    ],
+)
+def test_what_the_workflow_reads_is_there(path, value, sentence, damaged):
+    with pytest.raises(ParameterError, match=re.escape(sentence)):
+        studies.check(catalogue.load(damaged("paper", path, value)))

@@ -67,8 +67,8 @@ class Calibrated:
         """Parameters as fitted to the runs of every other LLM, by the one that was left out."""
         section = self.section.child("held_out")
         llms = section.raw.get("llms")
-        if not isinstance(llms, list):
-            raise section.fail(f"is {llms!r}", "a list of LLMs", "llms")
+        if not (isinstance(llms, list) and all(isinstance(llm, str) for llm in llms)):
+            raise section.fail(f"is {llms!r:.60}", "a list of LLMs", "llms")
         return dict(zip(llms, self._fitted("held_out", len(llms)), strict=True))
 
     @cached_property

@@ -212,9 +212,12 @@ class Section:
         """Every quantity at or below this section, with the source and quality that hold for it."""
         source, quality = self.raw.get("source", source), self.raw.get("quality", quality)
         if "value" in self.raw:
+            found = self.convert(Quantity)
             if not (source and quality):
                 raise self.fail(f"has no {'quality' if source else 'source'}", "one here or on the entry that holds it")
-            yield Record(self.path.name, self.key, self.raw["value"], self.raw["unit"], source, quality)
+            if not isinstance(source, str) or quality not in QUALITIES:
+                raise self.fail(f"has source {_shown(source)} and quality {_shown(quality)}", f"a text and one of {', '.join(QUALITIES)}")
+            yield Record(self.path.name, self.key, found.value, found.unit, source, quality)
             return
         for name in [name for name, value in self.raw.items() if isinstance(value, dict)]:
             yield from self.child(name).records(source, quality)

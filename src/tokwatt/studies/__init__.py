@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
 
+import msgspec
 import xarray as xr
 
 import tokwatt
@@ -26,11 +27,24 @@ JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
 
 
+class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameter files that a job or the studies read."""
+
+    reads: list[str]
+
+
 def check(catalogue: Catalogue) -> None:
-    """Read the inputs of every grid and say what is wrong with the first one that is."""
-    entries = _grids(catalogue)
+    """Read the inputs of every job and grid and say what is wrong with the first one that is."""
+    paper, entries = catalogue.section("paper"), _grids(catalogue)
+    jobs = paper.child("jobs")
+    for reading in (*map(jobs.child, jobs.raw), paper.child("studies")):
+        for file in reading.convert(Inputs).reads:
+            if not (catalogue.folder / f"{file}.yaml").is_file():
+                raise reading.fail(f"names {file!r:.60}", "names of files in the parameter folder, without .yaml", "reads")
     for name in entries.raw:
-        inputs(catalogue, entries.child(name))
+        entry = entries.child(name)
+        inputs(catalogue, entry)
+        entry.pick("job", entry.raw["job"], jobs.raw)
 
 
 def run(job: str, params: Path, out: Path) -> None:
