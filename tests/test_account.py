@@ -255,7 +255,9 @@ def test_memory_in_use_never_exceeds_the_budget(known, consistent, window, gpu, 
     llm=st.sampled_from(["llama-3.1-70b", "qwen3-235b-a22b", "gpt-oss-120b"]),
     prefill=st.sampled_from(["additive", "overlapped"]),
 )
-def test_a_step_is_never_shorter_than_its_bytes_and_operations_take(known, consistent, batch, length, prompts, llm, prefill):
+def test_a_step_is_never_shorter_than_its_bytes_and_operations_take_nor_draws_more_than_its_board_may(
+    known, consistent, batch, length, prompts, llm, prefill
+):
     assumed = switched(consistent, {"prefill": prefill})
     own = known.subject("H100", llm, known.catalogue.servings["tp8-16bit"])
     machine = assemble(assumed, own, known.constants)
@@ -264,6 +266,7 @@ def test_a_step_is_never_shorter_than_its_bytes_and_operations_take(known, consi
     assert step.latency >= weight_bytes(assumed, machine, batch) / peak.hbm_bandwidth
     assert step.latency >= machine.token_flops * (batch + (prompts if prefill == "additive" else 0)) / peak.fp16_rate
     assert step.latency >= machine.token_flops * prompts / peak.fp16_rate
+    assert step.power <= peak.tdp
 
 
 @pytest.mark.parametrize("split", [512.0, 2048.0, 6144.0])

@@ -114,7 +114,8 @@ def board_power(assumed: Assumptions, subject: Subject, machine: Machine, used: 
     """Power of one GPU by the law that is assumed; laws of decoding alone give way to nominal power for as long as prompts take."""
     if assumed.power == "utilization":
         curve = subject.utilization
-        return power.utilization_power(used.bandwidth, used.arithmetic, curve.idle, curve.memory, curve.compute)
+        wanted = power.utilization_power(used.bandwidth, used.arithmetic, curve.idle, curve.memory, curve.compute)
+        return jnp.minimum(subject.gpu.tdp, wanted)  # a board slows down before it draws more
     if assumed.power == "logistic":
         decoding, nominal = decode.batch_power(subject.logistic, used.batch), subject.logistic.nominal
     else:

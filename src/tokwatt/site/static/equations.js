@@ -53,7 +53,7 @@ const Tokwatt = (() => {
     const { gpu, fractions } = machine;
     if (assumed.power === "utilization") {
       const curve = gpu.utilization;
-      return curve.idle + curve.memory * used.bandwidth + curve.compute * Math.sqrt(used.arithmetic);
+      return Math.min(gpu.tdp, curve.idle + curve.memory * used.bandwidth + curve.compute * Math.sqrt(used.arithmetic));
     }
     if (assumed.power === "logistic") {
       const above = Math.log2(used.batch) - machine.curve_log2_midpoint;
