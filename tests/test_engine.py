@@ -14,7 +14,7 @@ from conftest import ROOT
 from stores import chunks, contents, instances, model, study_folder, sweep, tokwatt
 
 import tokwatt as tw
-from tokwatt import engine, grid, memory, study
+from tokwatt import engine, grid, memory, stores, study
 from tokwatt.records import StoreError
 
 SHAPES = [(20, 7, 3), (64, 1, 1), (65, 1, 1), (1, 64, 2), (5, 65, 2), (1, 130, 1), (130, 1, 3), (9, 8, 8), (1, 1, 1), (33, 63, 1)]
@@ -187,3 +187,10 @@ def test_a_compiled_count_of_what_fits_is_exact_where_the_division_is():
     numbers = np.arange(1.0, 1001)
     swept = grid.sweep(memory.reserved_sequences, blocks=numbers, context_window=16 * numbers, block_size=[16.0])
     np.testing.assert_array_equal(swept.reserved_sequences.values[..., 0], numbers[:, None] // numbers)
+
+
+def test_what_snakemake_leaves_in_a_store_is_passed_over(tmp_path):
+    engine.stream(sweep(), tmp_path / "mine.zarr")
+    (tmp_path / "mine.zarr" / ".snakemake_timestamp").touch()
+    assert set(stores.open("mine", tmp_path).data_vars) == {"power", "concurrency"}
+    engine.stream(sweep(), tmp_path / "mine.zarr")

@@ -11,7 +11,7 @@ import yaml
 from conftest import GONE, ROOT, damage
 from stores import study_folder
 
-from tokwatt import models, study
+from tokwatt import engine, models, stores, study
 from tokwatt.cases import Account
 from tokwatt.choices import switched
 from tokwatt.records import ParameterError
@@ -190,6 +190,20 @@ def test_half_the_load_is_half_the_batch_at_a_shorter_step(parameters):
     assert half.iteration_latency < full.iteration_latency
     assert half.throughput * half.iteration_latency == pytest.approx(full.concurrency / 2)
     assert half.tokens_per_joule < full.tokens_per_joule
+
+
+def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
+    with (folder / "workloads.yaml").open("a", encoding="utf-8") as file:
+        file.write(
+            "mine: {source: here, quality: assumed, lengths: {value: [300, 9000], unit: tok}, fractions: {value: [0.4, 1], unit: '1'}}"
+        )
+    small = damage(TREES["fleet_size"], ["axes", "split_length"], {"value": [512, 4096], "unit": "tok"})
+    write(folder, small, "every")
+    write(folder, damage(small, ["axes", "workload"], ["mine"]), "mine")
+    for name in ("every", "mine"):
+        engine.stream(study.load(folder, name), tmp_path / f"{name}.zarr")
+    every, mine = (stores.open(name, tmp_path).tokens_per_joule.sel(workload="mine") for name in ("every", "mine"))
+    np.testing.assert_allclose(every, mine, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["example", "consistent"])

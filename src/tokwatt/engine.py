@@ -29,7 +29,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from tokwatt.grid import describe, nested, stacked
 from tokwatt.records import StoreError
-from tokwatt.stores import growing
+from tokwatt.stores import growing, read
 
 # A block that is NaN throughout is written too: a chunk that is there is a block that is done.
 zarr.config.set({"array.write_empty_chunks": True})
@@ -209,7 +209,7 @@ def _intact(arrays: dict[str, zarr.Array], region: tuple[slice, ...]) -> bool:
 def _is(path: Path, sweep: Sweep) -> bool:
     """Whether a store was made from the inputs of a sweep, and all but its quantities is there."""
     try:
-        with xr.open_zarr(path, consolidated=False, chunks=None) as store:
+        with read(path) as store:
             same = store.attrs == sweep.provenance and set(store) == set(sweep.quantities)
             return same and all(np.array_equal(store[name].values, _values(axis)) for name, axis in sweep.axes.items())
     except Exception:  # whatever is wrong with it, it is made anew

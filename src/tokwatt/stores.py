@@ -1,5 +1,6 @@
 """Stores of studies: where they lie and how they are opened."""
 
+import warnings
 from pathlib import Path
 
 import xarray as xr
@@ -24,7 +25,14 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
     if not path.exists():
         hint = "it is not finished, run it again to go on" if growing(path) else "make it with `tokwatt study`"
         raise StoreError(f"{path}: there is no such store; {hint}.")
-    return xr.open_zarr(path, consolidated=False, chunks=None)
+    return read(path)
+
+
+def read(path: Path) -> xr.Dataset:
+    """A store as it lies there; the timestamp that Snakemake leaves in a folder of its own is no part of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Object at .snakemake_timestamp")
+        return xr.open_zarr(path, consolidated=False, chunks=None)
 
 
 def growing(target: Path) -> list[Path]:

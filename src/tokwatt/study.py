@@ -19,6 +19,7 @@ from tokwatt.catalogue import load as load_catalogue
 from tokwatt.engine import Sweep
 from tokwatt.marks import MANY, In, mark_of, unit_of
 from tokwatt.records import Section, read
+from tokwatt.specs import Workload
 
 FOLDER = "studies"
 DTYPES = ("float64", "float32")
@@ -133,7 +134,19 @@ def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
     axes = Section(section.path, written, section.catalogue, section.key).bind(listed)
     for name, axis in axes.items():
         _refuse_repeats(section, name, written[name] if isinstance(axis, dict) else axis.tolist())
-    return axes
+    return {name: _of_one_size(axis) if mark_of(hints[name]) == In("workloads") else axis for name, axis in axes.items()}
+
+
+def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
+    """Laws that stack: those with fewer knots get further ones, a token apart, that no request reaches."""
+    most = max(len(law.lengths) for law in laws.values())
+    beyond = {name: np.arange(1, 1 + most - len(law.lengths)) for name, law in laws.items()}
+    return {
+        name: Workload(
+            lengths=np.append(law.lengths, law.lengths[-1] + beyond[name]), fractions=np.append(law.fractions, np.ones(len(beyond[name])))
+        )
+        for name, law in laws.items()
+    }
 
 
 def _refuse_repeats(section: Section, name: str, values: list) -> None:
