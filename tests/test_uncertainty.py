@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 
 from tokwatt import account, uncertainty, verdict
 from tokwatt.cases import Account
@@ -78,8 +79,6 @@ def test_factors_reach_only_the_gpu_they_are_meant_for(known):
 
 
 def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
-    import xarray as xr
-
     slopes = xr.open_dataset(grids / "slopes.nc")
     own = known.subject("B200", "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
     logs = [
@@ -91,8 +90,6 @@ def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
 
 
 def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
-    import xarray as xr
-
     slopes = xr.load_dataset(grids / "slopes.nc")
     parts = slopes[[name for name in slopes if name.startswith("by_")]]
     np.testing.assert_allclose(parts.to_array("part").sum("part", skipna=False), slopes.slope + 1, atol=1e-12)
@@ -102,8 +99,6 @@ def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
 
 
 def test_the_way_of_each_headline_ends_where_the_consistent_account_stands(grids, known):
-    import xarray as xr
-
     path = xr.open_dataset(grids / "waterfall.nc")
     for name, headline in known.headlines.items():
         row = path.sel(headline=name)
@@ -120,14 +115,22 @@ def test_the_verdict_is_one_screen_and_names_every_headline(grids, known, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "low, high, published, ratio, expected",
+    "low, high, published, rebased, ratio, expected",
     [
-        (1.5, 2.0, 1.7, True, "holds"),
-        (1.5, 2.0, 3.0, True, "weaker"),
-        (0.9, 1.1, 3.0, True, "gone"),
-        (0.5, 0.8, 3.0, True, "reversed"),
-        (2, 3, 17.6, False, "other basis"),
+        (1.5, 2.0, 1.7, 1.7, True, "holds"),
+        (1.5, 2.0, 3.0, 3.0, True, "weaker"),
+        (1.5, 2.0, 1.2, 1.2, True, "stronger"),
+        (0.9, 1.1, 3.0, 3.0, True, "gone"),
+        (0.5, 0.8, 3.0, 3.0, True, "reversed"),
+        (2, 3, 17.6, 2.2, False, "other basis"),
+        (0.3, 0.5, 17.6, 2.2, False, "weaker"),
     ],
 )
-def test_verdicts(low, high, published, ratio, expected):
-    assert verdict.Survival("a claim", published, (low + high) / 2, low, high, ratio).verdict == expected
+def test_verdicts(low, high, published, rebased, ratio, expected):
+    assert verdict.Survival("a claim", published, rebased, (low + high) / 2, low, high, ratio).verdict == expected
+
+
+def test_a_reading_is_named_only_where_it_is_nearer_than_the_consistent_account(grids):
+    readings = xr.load_dataset(grids / "readings.nc")
+    assert verdict._nearest(readings, "watt_4k", 0.02).startswith("2.2: ")
+    assert verdict._nearest(readings, "watt_4k", 0.5) == verdict._nearest(readings, "no headline", 0.5) == ""

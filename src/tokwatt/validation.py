@@ -25,7 +25,7 @@ PAGE = """\
 # Predictions against measured runs
 
 {runs} runs of ML.ENERGY v3 on H100 and B200 (`params/measured/mlenergy.yaml`) and the B200 sweep over context windows
-(`params/measured/b200_sweep.yaml`) beside three accounts of them:
+(`params/measured/b200_sweep.yaml`) beside four accounts of them:
 
 * **the paper**: the preset `paper` with the roofline of its program, mixtures of experts by printed active parameters; LLMs that its
   catalogue lacks by their published configuration. Watts are those of the whole instance, as for every account here.

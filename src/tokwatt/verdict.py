@@ -1,5 +1,6 @@
 """One page for whoever plans capacity: which headlines survive, for whom, and what follows from it."""
 
+import json
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -14,19 +15,21 @@ GRIDS = ("waterfall", "readings", "uncertainty", "slopes", "lever", "measured_sw
 
 VERDICTS = {
     "holds": "the published number lies within our 90 % interval",
-    "weaker": "same direction, but the published number lies outside of our interval",
+    "weaker": "the published number lies above our interval",
+    "stronger": "it lies below our interval",
     "gone": "no effect is left",
     "reversed": "the effect points the other way",
-    "other basis": "a number of watts that another basis would give",
+    "other basis": "it lies within our interval once the watts of every GPU are counted",
 }
 
 
 class Survival(NamedTuple):
-    """A headline under the consistent account."""
+    """A headline under the consistent account; `rebased` is the published number with nothing but the basis corrected."""
 
     claim: str
     published: float
-    median: float
+    rebased: float
+    value: float
     low: float
     high: float
     ratio: bool
@@ -36,11 +39,11 @@ class Survival(NamedTuple):
         """Which of `VERDICTS` it is; a ratio within 5 % of 1 is no effect."""
         if self.low <= self.published <= self.high:
             return "holds"
-        if not self.ratio:
+        if self.low <= self.rebased <= self.high:
             return "other basis"
-        if self.high < 1:
-            return "reversed"
-        return "gone" if self.low < 1.05 else "weaker"
+        if self.ratio and self.low < 1.05:
+            return "reversed" if self.high < 1 else "gone"
+        return "weaker" if self.published > self.high else "stronger"
 
 
 def write(grids: Path, out: Path) -> None:
@@ -54,7 +57,14 @@ def page(grids: dict[str, xr.Dataset]) -> str:
     """The page as Markdown: `verdict.md` of this package with the numbers filled in."""
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
-    header = ["claim", "published", "consistent, 90 % interval", "verdict", "the largest correction", "nearest to it under another reading"]
+    header = [
+        "claim",
+        "published",
+        "consistent (90 % interval)",
+        "verdict",
+        "the largest correction",
+        "nearest to it under another reading",
+    ]
     lines = [_line(grids, name, row) for name, row in rows.items()]
     return (
         files("tokwatt")
@@ -67,6 +77,7 @@ def page(grids: dict[str, xr.Dataset]) -> str:
             table=tabulate(lines, header, tablefmt="github", disable_numparse=True),
             reading=_readings(grids["readings"].value),
             slope=_slopes(grids["slopes"].slope),
+            mix=json.loads(grids["slopes"].attrs["inputs"])["prompt_ratio"]["value"],
             lever=_levers(grids["lever"].advantage),
             measured=_measured(grids),
             **rows,
@@ -78,23 +89,33 @@ def survival(grids: dict[str, xr.Dataset], headline: str) -> Survival:
     """What became of a headline."""
     path, spread = grids["waterfall"].sel(headline=headline), grids["uncertainty"].sel(headline=headline, account="consistent")
     low, _, high = spread.value.values
-    return Survival(str(path.claim.values), float(path.value[0]), float(path.value[-1]), low, high, bool(np.isfinite(spread.cancelled)))
+    published, basis = float(path.value[0]), float(path.factor.sel(correction="basis"))
+    ratio = bool(np.isfinite(spread.cancelled))
+    return Survival(str(path.claim.values), published, published * basis, float(path.value[-1]), low, high, ratio)
 
 
 def _line(grids: dict[str, xr.Dataset], name: str, row: Survival) -> list[str]:
-    consistent = f"{row.median:.3g} ({row.low:.3g} to {row.high:.3g})"
+    consistent = f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g})"
     path = grids["waterfall"].sel(headline=name).isel(correction=slice(2, None))
     largest = path.isel(correction=int(np.argmax(abs(np.log(path.factor.values)))))
-    correction = f"{largest.label.item()} (×{float(largest.factor):.2f})"
-    return [row.claim, f"{row.published:g}", consistent, row.verdict, correction, _nearest(grids["readings"], name)]
+    correction = f"{largest.label.item()} (×{float(largest.factor):.3g})"
+    return [
+        row.claim,
+        f"{row.published:g}",
+        consistent,
+        row.verdict,
+        correction,
+        _nearest(grids["readings"], name, row.value / row.published),
+    ]
 
 
-def _nearest(readings: xr.Dataset, headline: str) -> str:
-    """The reading under which a headline comes nearest to what was published."""
+def _nearest(readings: xr.Dataset, headline: str, consistent: float) -> str:
+    """The reading under which a headline comes nearest to what was published, where that is nearer than the consistent account."""
     own = readings.where(readings.headline == headline, drop=True)
-    if not own.sizes["reading"]:
+    distance = abs(np.log(own.over_published.values))
+    if not distance.size or distance.min() >= abs(np.log(consistent)):
         return ""
-    best = own.isel(reading=int(np.argmin(abs(np.log(own.over_published.values)))))
+    best = own.isel(reading=int(np.argmin(distance)))
     return f"{float(best.value):.3g}: {best.meaning.item()}"
 
 
