@@ -80,8 +80,9 @@ const Tokwatt = (() => {
     const batch = utilization * held;
     const pass = step(assumed, machine, batch, length, promptRatio * batch);
     const power = onBasis(assumed, constants, machine.gpus, pass.power);
-    const throughput = batch / pass.latency;
-    return { concurrency: held, batch, latency: pass.latency, throughput, power, tokensPerJoule: throughput / power, missing: Math.max(0, -machine.kv_budget) };
+    const throughput = batch / pass.latency, limited = assumed.power === "utilization" && pass.power >= machine.gpu.tdp;
+    const missing = Math.max(0, -machine.kv_budget);
+    return { concurrency: held, batch, latency: pass.latency, throughput, power, limited, tokensPerJoule: throughput / power, missing };
   }
 
   /* ---- tokwatt.queueing ---- */

@@ -124,6 +124,8 @@ function costs(ready, tokensPerJoule, rate) {
   ];
 }
 
+const watts = ({ assumed }) => `watts of ${EXPLORER.choices.basis.alternatives[assumed.basis].meaning}`;
+
 function showInstance(ready, point) {
   list("instance", [
     ["tokens_per_joule", "Tokens per joule", point.tokensPerJoule, "tok/J"],
@@ -131,7 +133,8 @@ function showInstance(ready, point) {
     ["batch", "In flight", point.batch, "sequences"],
     ["latency", "Time of a step", 1e3 * point.latency, "ms"],
     ["throughput", "Throughput", point.throughput, "tok/s"],
-    ["power", `Power (${ready.assumed.basis})`, point.power, "W"],
+    ["power", sentence(watts(ready)), point.power, point.limited ? "W, the board’s limit" : "W"],
+    ["prompts", "Prompt for each output token", ready.ratio, "tokens"],
     ...costs(ready, point.tokensPerJoule, point.throughput),
     ...(point.missing > 0 ? [["missing", "Missing memory on each GPU", point.missing / 2 ** 30, "GiB"]] : []),
   ]);
@@ -143,13 +146,13 @@ function showFleet(ready, fleet, alone) {
     ["gain", "Over one pool", (fleet.tokensPerJoule || NaN) / alone.tokensPerJoule, "times"],
     ["instances", "Instances", fleet.instances, ""],
     ["gpus", "GPUs", fleet.instances * ready.machine.gpus, ""],
-    ["power", `Power (${ready.assumed.basis})`, fleet.power / 1e3, "kW"],
+    ["power", sentence(watts(ready)), fleet.power / 1e3, "kW"],
     ["throughput", "Output credited", fleet.credited, "tok/s"],
     ["rejected", "Requests too long to serve", 100 * fleet.rejected, "%"],
     ...costs(ready, fleet.tokensPerJoule, fleet.credited / fleet.instances),
   ]);
-  const heads = ["Window [tok]", "Requests [%]", "Instances", "Concurrency", "In use [%]", "Step [ms]", "99 % of prompts within [ms]"];
-  table("pools", "Pools", heads, fleet.pools.map((pool) => [
+  const heads = ["Window [tok]", "Requests [%]", "Instances", "Concurrency", "In use [%]", "Step [ms]", "Prompts, p99 [ms]"];
+  table("pools", "Pools", heads, fleet.pools.filter((pool) => pool.share > 0).map((pool) => [
     pool.window, 100 * pool.share, pool.instances, pool.concurrency, 100 * pool.utilization, 1e3 * pool.latency, 1e3 * pool.promptTime,
   ]));
 }
@@ -161,11 +164,18 @@ function table(id, caption, heads, rows) {
   );
 }
 
-function summarise(point, fleet, late) {
-  const instance = Number.isFinite(point.tokensPerJoule) ? `An instance gives ${shown(point.tokensPerJoule)} tokens per joule` : "The LLM does not fit on these GPUs";
-  const served = late ? "no number of instances meets the latency target"
-    : `a fleet of ${shown(fleet.instances)} instances ${shown(fleet.tokensPerJoule)}`;
+function summarise(ready, point, fleet) {
+  const instance = Number.isFinite(point.tokensPerJoule) ? `By the ${watts(ready)}, an instance gives ${shown(point.tokensPerJoule)} tokens per joule` : "The LLM does not fit on these GPUs";
+  const served = fleet.instances === Infinity ? late(ready, fleet) : `a fleet of ${shown(fleet.instances)} instances ${shown(fleet.tokensPerJoule)}`;
   document.getElementById("summary").textContent = Number.isFinite(point.tokensPerJoule) ? `${instance}; ${served}.` : `${instance}.`;
+}
+
+/* Why no number of instances is enough: prompts that take longer than the target by themselves, or steps that do. */
+function late({ assumed, data }, fleet) {
+  const slowest = fleet.pools.reduce((one, other) => (other.share > 0 && other.promptTime > one.promptTime ? other : one));
+  const prompts = assumed.target === "first_token" && slowest.promptTime >= data.demand.latency_target;
+  const why = prompts ? `: in the pool of ${shown(slowest.window)} tokens one prompt in a hundred takes ${shown(1e3 * slowest.promptTime)} ms or more by itself` : "";
+  return `no number of instances meets the latency target of ${shown(1e3 * data.demand.latency_target)} ms${why}`;
 }
 
 /* ---- curves ---- */
@@ -245,7 +255,7 @@ function drawLaw(state, ready, point) {
   const lines = Object.keys(EXPLORER.accounts).map((account) => {
     const own = account === state.account ? ready : prepared({ ...state, account });
     const points = own && !contradiction(own.assumed) ? windows.map((window) => [window, Tokwatt.instanceAt(own, window, Number(state.utilization)).tokensPerJoule]) : [];
-    return { name: account, look: account === state.account ? "chosen" : "other", points };
+    return { name: own ? `${account}, ${watts(own)}` : account, look: account === state.account ? "chosen" : "other", points };
   });
   const slope = windows.map((window) => [window, (point.tokensPerJoule * ready.state.window) / window]);
   chart("law", "Tokens per joule against the context window", "Context window [tok]", [...lines, { name: "slope −1", look: "guide", points: slope }], [[ready.state.window, point.tokensPerJoule]]);
@@ -263,6 +273,9 @@ function drawSplits(state, ready, fleet, alone) {
 /* ---- all of it ---- */
 
 function showPreset(ready) {
+  const { long_window: window } = form.elements, smallest = ready.assumed.baseline === "smallest";
+  window.disabled = smallest;
+  document.getElementById("window-note").hidden = !smallest;
   for (const name of ["basis", ...EXPLORER.adjustable]) {
     const preset = EXPLORER.assumed[ready.machine.assumed][name].replaceAll("_", " ");
     form.elements[name].options[0].textContent = `as the preset has it: ${preset}`;
@@ -284,7 +297,7 @@ function update() {
   const alone = Tokwatt.fleetAt(ready, 0, 1), fleet = Number(state.split) ? Tokwatt.fleetAt(ready, Number(state.split), Number(state.overflow)) : alone;
   showInstance(ready, point);
   showFleet(ready, fleet, alone);
-  summarise(point, fleet, fleet.instances === Infinity);
+  summarise(ready, point, fleet);
   document.getElementById("link").href = addressOf(state);
   history.replaceState(null, "", addressOf(state));
   clearTimeout(pending);
