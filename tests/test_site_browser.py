@@ -329,7 +329,8 @@ def test_screen_readers_find_names_for_what_can_be_used(browse, built):
     for name, page in every(browse, built):
         controls = page.locator("main a, main button, main input, main select, main summary, main [tabindex='0']")
         unnamed = controls.evaluate_all(
-            """(found) => found.filter((each) => !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()))
+            """(found) => found.filter((each) => !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()
+              || each.querySelector('img')?.alt))
               .map((each) => each.outerHTML.slice(0, 80))"""
         )
         assert unnamed == [], name

@@ -111,7 +111,7 @@ class Use(NamedTuple):
 
 
 def board_power(assumed: Assumptions, subject: Subject, machine: Machine, used: Use) -> Watts:
-    """Power of one GPU by the law that is assumed; laws of decoding alone give way to nominal power for as long as prompts take."""
+    """Power of one GPU by the law that is assumed: by utilization it ends at TDP, else nominal power stands while prompts are taken in."""
     if assumed.power == "utilization":
         curve = subject.utilization
         wanted = power.utilization_power(used.bandwidth, used.arithmetic, curve.idle, curve.memory, curve.compute)

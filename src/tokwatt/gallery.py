@@ -16,12 +16,13 @@ NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__pa
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry under `figures`: what the report says of a figure, and the grids it is drawn from."""
+    """An entry under `figures`: what the report says of a figure, the grids it is drawn from, and whether the site starts with it."""
 
     title: str
     caption: str
     category: str
     grids: list[str] = []
+    start: bool = False
 
 
 @dataclass(frozen=True)

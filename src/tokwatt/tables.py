@@ -119,7 +119,7 @@ def laid_out(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> Layout
     groups = dataset[table.across].values.tolist() if table.across else [None]
     columns = [(groups[0], column, column.label) for column in table.columns if column.once]
     columns += [
-        (group, column, f"{group} {column.label}" if group else column.label)
+        (group, column, f"{label(group, names)} {column.label}" if group else column.label)
         for group in groups
         for column in table.columns
         if not column.once

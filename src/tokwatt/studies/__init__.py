@@ -36,10 +36,13 @@ class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def check(catalogue: Catalogue) -> None:
     """Read the inputs of every job and grid and say what is wrong with the first one that is."""
     paper, entries = catalogue.section("paper"), _grids(catalogue)
-    jobs = paper.child("jobs")
+    jobs, files = (
+        paper.child("jobs"),
+        {path.relative_to(catalogue.folder).with_suffix("").as_posix() for path in catalogue.folder.rglob("*.yaml")},
+    )
     for reading in (*map(jobs.child, jobs.raw), paper.child("studies")):
         for file in reading.convert(Inputs).reads:
-            if not (catalogue.folder / f"{file}.yaml").is_file():
+            if file not in files:
                 raise reading.fail(f"names {file!r:.60}", "names of files in the parameter folder, without .yaml", "reads")
     for name in entries.raw:
         entry = entries.child(name)
