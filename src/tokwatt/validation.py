@@ -33,7 +33,6 @@ PAGE = """\
 * **calibrated**: `src/tokwatt/serving_step.py` with the parameters of `params/calibrated.yaml`, least squares over all {fitted} runs.
   *LLM held out* is a prediction by parameters fitted without any run of that architecture, on either GPU. That is the number to quote;
   *fitted to these runs* stands beside it to show the difference.
-
 * **kernel tables**: `params/kernels.yaml`, steps of decoding that NVIDIA's aiconfigurator composes from kernels measured on the GPU,
   all-reduce and dispatch included, host and prompts left out; power by the calibrated law. No table where the package has no kernels.
 
@@ -50,7 +49,8 @@ Median absolute error of LLMs that were held out, over all {fitted} runs; the ot
 
 ## All runs, by GPU and kind of LLM
 
-Median error with its sign / median / 90th percentile without.
+Median error with its sign / median / 90th percentile without. *Experts* are mixtures of experts; a *hybrid*
+has recurrent layers beside attention.
 
 {cells}
 
