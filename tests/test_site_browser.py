@@ -246,6 +246,19 @@ def test_curves_are_drawn_and_follow_the_case(browse):
     assert page.locator("#law-numbers tbody tr").count() == 17
 
 
+def test_why_a_fleet_cannot_be_is_said_and_seen(browse):
+    page = browse("explorer.html", urlencode({"account": "consistent", "workload": "agent_heavy"}), viewport={"width": 1200, "height": 900})
+    summary = page.get_by_role("status").inner_text()
+    took, target = (float(text.replace(",", "")) for text in re.findall(r"([\d,.]+) ms", summary)[::-1])
+    assert took > target == 500
+    assert page.evaluate("(([table]) => table.scrollWidth <= table.parentElement.clientWidth)(document.querySelectorAll('#pools'))")
+    assert page.locator("#controls [name=long_window]").is_disabled()
+    page.locator("#controls [name=gpu]").select_option("B200")
+    page.locator("#controls [name=precision]").select_option("8bit")
+    limited = page.locator("#instance [data-name=power]")
+    assert "limit" in limited.inner_text() and float(limited.get_attribute("data-value")) == 8000
+
+
 def test_what_cannot_be_is_said(browse):
     page = browse("explorer.html")
     page.locator("#controls [name=llm]").select_option("kimi-k2")

@@ -273,8 +273,8 @@ function drawSplits(state, ready, fleet, alone) {
 /* ---- all of it ---- */
 
 function showPreset(ready) {
-  const { long_window: window } = form.elements, smallest = ready.assumed.baseline === "smallest";
-  window.disabled = smallest;
+  const smallest = ready.assumed.baseline === "smallest";
+  form.elements.long_window.disabled = smallest;
   document.getElementById("window-note").hidden = !smallest;
   for (const name of ["basis", ...EXPLORER.adjustable]) {
     const preset = EXPLORER.assumed[ready.machine.assumed][name].replaceAll("_", " ");
