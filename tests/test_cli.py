@@ -231,3 +231,11 @@ def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
     (scored,) = json.loads(out)
     assert code == 0 and scored["runs of"] == "H100-dense" and scored["runs"] == 1
     assert "Left out, as unknown or incomplete: somebody/else" in errors
+
+
+def test_a_headline_that_no_fleet_can_serve_says_so(tokwatt, tmp_path):
+    rows = "".join(f"2023-11-16 18:15:{second:02d},60000,50\n" for second in range(50))
+    (tmp_path / "long.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows, encoding="utf-8")
+    asked = ["headline", "topology_2_5x", "--set", "lengths=pairs", "--trace", tmp_path / "long.csv"]
+    assert "cannot be served" in tokwatt(*asked)[1]
+    assert answer(tokwatt(*asked, "--json"))[0]["value"] is None

@@ -213,8 +213,9 @@ def headline(
     start = {} if preset == "paper" else vars(_pick(params, "assumptions", preset, known.presets))
     switches = dict(change.partition("=")[::2] for change in changes or [])
     wanted = {**start, **known.switches(switches)}
-    values = [known.value(each, wanted) for each in chosen]
-    shown: list[Any] = values if as_json else [digits(value) for value in values]
+    # What does not fit is NaN; a fleet that misses its latency target has no end of instances, and a ratio with one is 0 or NaN.
+    values = [value if value > 0 else math.nan for value in (known.value(each, wanted) for each in chosen)]
+    shown: list[Any] = values if as_json else ["cannot be served" if math.isnan(value) else digits(value) for value in values]
     show([{"claim": each.claim, "published": each.published, "value": value} for each, value in zip(chosen, shown, strict=True)], as_json)
 
 
