@@ -12,12 +12,13 @@ configfile: "params/paper.yaml"
 config.setdefault("parts", 1)
 
 
-GRIDS, TABLES, FIGURES, STORES = config["grids"], config["tables"], {}, {}
-FIGURES.update(config["figures"])
+GRIDS, TABLES = config["grids"], config["tables"]
+FIGURES, STORES = dict(config["figures"]), {}
 for study in sorted(Path("params/studies").glob("*.yaml")):
     figures = yaml.safe_load(study.read_text(encoding="utf-8")).get("figures", {})
     FIGURES.update(figures)
     STORES.update(dict.fromkeys(figures, f"results/studies/{study.stem}.zarr"))
+PARAMETERS = sorted(map(str, Path("params").rglob("*.yaml")))
 CODE = "src/tokwatt"
 PAGES = [
     Path(CODE, f"{module}.py")
@@ -234,7 +235,7 @@ rule site:
     """Everything above as pages that open from disk."""
     input:
         RESULTS,
-        sorted(str(path) for path in Path("params").glob("*.yaml")),
+        PARAMETERS,
         sorted(str(path) for path in Path(CODE).rglob("*.*") if path.suffix != ".pyc"),
         sorted(map(str, Path("docs").glob("*.md"))),
         "results/explorer.json",
@@ -281,9 +282,9 @@ rule reference:
     """Commands, parameters, choices, models and datasets, from themselves."""
     input:
         expand("results/grids/{grid}.nc", grid=GRIDS),
-        sorted(map(str, Path("params").glob("*.yaml"))),
+        PARAMETERS,
         MODELS,
-        code=f"{CODE}/reference.py",
+        code=[f"{CODE}/reference.py", f"{CODE}/gallery.py"],
     output:
         "results/reference.md",
     log:
@@ -298,7 +299,7 @@ rule record:
     """What went in and what came out, by hash; `tokwatt verify` compares."""
     input:
         ["requirements.txt", "CITATION.cff"],
-        sorted(map(str, Path("params").rglob("*.yaml"))),
+        PARAMETERS,
         sorted(map(str, Path(CODE).rglob("*.py"))),
         results=[RESULTS, "results/explorer.json", "results/site"],
     output:
