@@ -1,6 +1,7 @@
 """Tokens per watt of two-pool fleets over where they are split, for fleets of any size."""
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import matplotlib
 import numpy as np
@@ -39,7 +40,7 @@ def draw(frame: pd.DataFrame) -> Figure:
 def _lines(axes: Axes, rows: pd.DataFrame) -> None:
     rates = rows.groupby(RATE)
     shades = matplotlib.colormaps["cividis"](np.linspace(0.85, 0, len(rates)))
-    for (rate, line), color, dashes in zip(rates, shades, DASHES, strict=False):
+    for (rate, line), color, dashes in zip(rates, shades, cycle(DASHES), strict=False):
         best = line.loc[line[EFFICIENCY].idxmax()]
         axes.plot(line[SPLIT], line[EFFICIENCY], color=color, linestyle=dashes, label=f"{rate:,.0f}")
         axes.plot(best[SPLIT], best[EFFICIENCY], "o", color=color)
