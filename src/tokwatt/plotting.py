@@ -29,8 +29,8 @@ KINDS = ("pdf", "svg", "png")
 class Data:
     """Where datasets lie: the grids of the workflow, and the stores of studies."""
 
-    grids: Path = Path("results/grids")
-    stores: Path = Path("results/studies")
+    grids: Path
+    stores: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,8 @@ def render(name: str, figure: Figure, data: Data, out: Path, form: Print | None 
     form = form or Print()
     with matplotlib.style.context(STYLE, after_reset=True):
         # Drawn anew for each format: saving settles the layout, so that a second save would differ from the first.
-        _refuse_crowding(name, module.draw, frame, form)
+        if form.width or form.height:
+            _refuse_crowding(name, module.draw, frame, form)
         metadata = _metadata(figure.entry, source)
         drawn = {kind: _bytes(_resized(module.draw(frame), form), form, kind, metadata[kind]) for kind in form.kinds}
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def _parameter_hashes(datasets: Mapping[str, xr.Dataset]) -> str:
 def _refuse_crowding(name: str, draw: Callable[[pd.DataFrame], Canvas], frame: pd.DataFrame, form: Print) -> None:
     """Refuse a page on which more text lies over text than on the page that the figure was made for."""
     own, page = draw(frame), _resized(draw(frame), form)
-    if own.get_size_inches().tolist() == page.get_size_inches().tolist() or _overlaps(page) <= _overlaps(own):
+    if _overlaps(page) <= _overlaps(own):
         return
     found, fitting = ("{:.3g} by {:.3g} inches".format(*canvas.get_size_inches()) for canvas in (page, own))
     raise ParameterError(f"{name}: has text over text on a page of {found}, wanted a larger one, such as its own of {fitting}.")
