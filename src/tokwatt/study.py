@@ -140,13 +140,12 @@ def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
 def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
     """Laws that stack: those with fewer knots get further ones, a token apart, that no request reaches."""
     most = max(len(law.lengths) for law in laws.values())
-    beyond = {name: np.arange(1, 1 + most - len(law.lengths)) for name, law in laws.items()}
-    return {
-        name: Workload(
-            lengths=np.append(law.lengths, law.lengths[-1] + beyond[name]), fractions=np.append(law.fractions, np.ones(len(beyond[name])))
-        )
-        for name, law in laws.items()
-    }
+    return {name: _with_knots(law, most - len(law.lengths)) for name, law in laws.items()}
+
+
+def _with_knots(law: Workload, more: int) -> Workload:
+    beyond = law.lengths[-1] + np.arange(1, 1 + more)
+    return Workload(lengths=np.append(law.lengths, beyond), fractions=np.append(law.fractions, np.ones(more)))
 
 
 def _refuse_repeats(section: Section, name: str, values: list) -> None:
