@@ -10,6 +10,7 @@ from importlib.resources import files
 import pytest
 
 from tokwatt import account, cases
+from tokwatt.catalogue import load
 from tokwatt.choices import alternatives, switched
 from tokwatt.explorer import ADJUSTABLE, Explorer, check, data_of
 from tokwatt.records import ParameterError
@@ -150,4 +151,4 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
 )
 def test_what_is_wrong_with_the_views_is_said_in_one_sentence(path, value, sentence, damaged):
     with pytest.raises(ParameterError, match=re.escape(sentence)):
-        check(damaged("views", path, value))
+        check(load(damaged("views", path, value)))

@@ -67,7 +67,7 @@ def test_with_dispatch_the_bound_for_mixtures_of_experts_is_far_off(grids):
 def test_tables_of_a_wrong_size_are_named(damaged):
     folder = damaged("kernels", ["machines", DENSE.name, "latency"], {"value": [1.0], "unit": "ms"})
     with pytest.raises(ParameterError, match=r"kernels.yaml: machines.b200.*-tp8.latency.value has 1 numbers, wanted 72"):
-        kernels.check(folder)
+        kernels.check(Parameters(folder))
 
 
 def test_the_committed_tables_are_what_the_package_gives(tables):

@@ -40,9 +40,9 @@ def check(params: Params = PARAMS) -> None:
     from tokwatt import audit, calibrated, cases, catalogue, explorer, gallery, kernels, site, studies, study, tables
 
     everything = catalogue.load(params)
-    for computing in (studies, study, cases):
+    for computing in (studies, study, cases, calibrated, kernels, explorer):
         computing.check(everything)
-    for reading in (calibrated, kernels, explorer, tables, gallery, audit, site):
+    for reading in (tables, gallery, audit, site):
         reading.check(params)
 
 

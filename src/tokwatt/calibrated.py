@@ -143,9 +143,9 @@ class Calibrated:
         return [Fitted(*each) for each in zip(np.array(values).T, np.moveaxis(np.array(boards), -1, 0), strict=True)]
 
 
-def check(params: Path) -> None:
+def check(parameters: Parameters) -> None:
     """Read what is measured and what is calibrated, so that what is wrong comes up now."""
-    calibrated = Calibrated(Parameters(params))
+    calibrated = Calibrated(parameters)
     for each in (calibrated.model.measured.runs(), calibrated.model.measured.sweep()):
         calibrated.model.prepare(each.assign(task=calibrated.model.tasks[0], output=1.0))
     for name in ("fitted", "bounds", "held_out", "half_widths", "coverage", "errors"):

@@ -208,9 +208,9 @@ class Explorer:
         return found
 
 
-def check(params: Path) -> None:
+def check(catalogue: Catalogue) -> None:
     """Read every entry, so that what is wrong comes up now."""
-    explorer = Explorer(load(params))
+    explorer = Explorer(catalogue)
     for part in ("energy", "offer", "calibrated", "printed", "mixtures"):
         getattr(explorer, part)
 

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -200,7 +199,7 @@ def written(found: Mapping[str, Any]) -> str:
     return HEADER + "".join(lines(found, 0))
 
 
-def check(params: Path) -> None:
+def check(parameters: Parameters) -> None:
     """Read every table, so that what is wrong comes up now."""
-    if not (tables := Kernels(Parameters(params))).tables:
+    if not (tables := Kernels(parameters)).tables:
         raise tables.section.fail("is empty", "at least one machine", "machines")
