@@ -1,6 +1,8 @@
 import copy
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -110,6 +112,21 @@ def built(results, params, tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     site.write(params, results, ROOT / "figures", ROOT / "docs", out)
     return out
+
+
+def workflow_in(folder):
+    """Copies what the workflow needs of the checkout into a folder."""
+    for name in ["params", "src", "profiles", "docs"]:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ["Snakefile", "environment.yml", "requirements.txt", "CITATION.cff"]:
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def snakemake(folder, *arguments):
+    """Runs the workflow of a folder on two cores."""
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def damage(tree, path, value):

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, damage
+from conftest import damage, snakemake, workflow_in
 from test_params import paths
 
 COUNT = int(os.environ.get("TOKWATT_MUTATIONS", "0"))
-SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,17 +22,9 @@ pytestmark = [
 ]
 
 
-def checkout(folder):
-    for name in ["params", "src", "profiles", "docs"]:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ["Snakefile", "environment.yml", "requirements.txt", "CITATION.cff"]:
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
 def made(folder):
-    """Runs the workflow and returns what readers see of it: figures, tables, pages and the site, by path."""
-    ran = subprocess.run([SNAKEMAKE, "--cores", "2"], cwd=folder, capture_output=True, text=True, check=False)
+    """Runs the workflow and returns what readers see of it: figures, tables, pages and the site, by path; what it says where it fails."""
+    ran = snakemake(folder)
     if ran.returncode:
         return ran.stdout + ran.stderr
     seen = [*(folder / "figures").glob("*"), *(folder / "results").glob("*.*"), *(folder / "results" / "tables").glob("*")]
@@ -43,7 +34,7 @@ def made(folder):
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory):
-    folder = checkout(tmp_path_factory.mktemp("before"))
+    folder = workflow_in(tmp_path_factory.mktemp("before"))
     return folder, made(folder)
 
 
@@ -71,7 +62,7 @@ def mutated(folder, seed):
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_a_changed_number_changes_what_depends_on_it_and_nothing_else(seed, before, tmp_path):
     folder, first = before
-    rerun, anew = shutil.copytree(folder, tmp_path / "rerun"), checkout(tmp_path / "anew")
+    rerun, anew = shutil.copytree(folder, tmp_path / "rerun"), workflow_in(tmp_path / "anew")
     file, path = mutated(rerun, seed)
     shutil.copy(rerun / file, anew / file)
     again, fresh = made(rerun), made(anew)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, workflow_in
 
 BIN = Path(sys.executable).parent
 SCRIPTS = ROOT / "tests" / "slurm"
@@ -82,12 +82,9 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ["params", "src", "profiles", "docs"]:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ["Snakefile", "environment.yml"]:
-        shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "params/studies/blocks.yaml").write_text(STUDY, encoding="utf-8")
-    return tmp_path
+    folder = workflow_in(tmp_path)
+    (folder / "params/studies/blocks.yaml").write_text(STUDY, encoding="utf-8")
+    return folder
 
 
 @pytest.fixture

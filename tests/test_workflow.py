@@ -2,33 +2,20 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import xarray as xr
 import yaml
-from conftest import GONE, ROOT
+from conftest import GONE, snakemake, workflow_in
 
 from tokwatt import catalogue, studies
 from tokwatt.records import ParameterError
 
-SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-
-
-def run(folder, *arguments):
-    return subprocess.run([SNAKEMAKE, "--cores", "2", *arguments], cwd=folder, capture_output=True, text=True, check=False)
-
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ["params", "src", "profiles", "docs"]:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ["Snakefile", "environment.yml", "requirements.txt", "CITATION.cff"]:
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
+    return workflow_in(tmp_path)
 
 
 def replace(path, old, new):
@@ -39,13 +26,13 @@ def replace(path, old, new):
 
 def planned(folder, *targets):
     """Which rules a run would execute."""
-    shown = run(folder, *targets, "--dry-run")
+    shown = snakemake(folder, *targets, "--dry-run")
     assert shown.returncode == 0, shown.stderr
     return set(re.findall(r"^(?:local)?rule (\w+):", shown.stdout + shown.stderr, re.MULTILINE))
 
 
 def test_it_lints_and_plans(checkout):
-    assert run(checkout, "--lint").returncode == 0
+    assert snakemake(checkout, "--lint").returncode == 0
     assert planned(checkout) == {
         "all",
         *(f"grids_{job}" for job in studies.JOBS),
@@ -61,13 +48,13 @@ def test_it_lints_and_plans(checkout):
         "reference",
         "record",
     }
-    assert "digraph" in run(checkout, "--rulegraph").stdout
+    assert "digraph" in snakemake(checkout, "--rulegraph").stdout
 
 
 @pytest.mark.slow
 def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(checkout):
     table = "results/tables/table1.csv"
-    first = run(checkout, table)
+    first = snakemake(checkout, table)
     assert first.returncode == 0, first.stderr
     before = (checkout / table).read_bytes()
     assert planned(checkout, table) == set()
@@ -82,12 +69,12 @@ def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(checkout):
     assert planned(checkout, table) == {"grids_instances", "table"}
 
     replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: TB/s}", "hbm_bandwidth: {value: 3.35, unit: GB}")
-    failed = run(checkout, table)
+    failed = snakemake(checkout, table)
     assert failed.returncode == 1
     assert "params/gpus.yaml: H100.hbm_bandwidth.unit is 'GB', wanted a unit that converts to 'B/s'." in failed.stdout + failed.stderr
     assert "Traceback" not in failed.stdout + failed.stderr
     replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: GB}", "hbm_bandwidth: {value: 3.35, unit: TB/s}")
-    assert run(checkout, table).returncode == 0
+    assert snakemake(checkout, table).returncode == 0
     assert (checkout / table).read_bytes() == before
 
 
