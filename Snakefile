@@ -20,28 +20,10 @@ for study in sorted(Path("params/studies").glob("*.yaml")):
     STORES.update(dict.fromkeys(figures, f"results/studies/{study.stem}.zarr"))
 PARAMETERS = sorted(map(str, Path("params").rglob("*.yaml")))
 CODE = "src/tokwatt"
-PAGES = [
-    Path(CODE, f"{module}.py")
-    for module in [
-        "tables",
-        "gallery",
-        "plotting",
-        "audit",
-        "expressions",
-        "published",
-        "validation",
-        "verdict",
-        "provenance",
-        "reference",
-        "explorer",
-    ]
-]
 MODELS = sorted(
-    str(path)
-    for path in Path(CODE).rglob("*.py")
-    if path not in PAGES and path.parent.name not in ("figures", "site")
+    str(path) for path in Path(CODE).rglob("*.py") if "reports" not in path.parts
 )
-READING = [f"{CODE}/records.py", f"{CODE}/marks.py"]
+READING = [f"{CODE}/params/records.py", f"{CODE}/units.py"]
 
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 
@@ -117,7 +99,7 @@ rule table:
             grid=lookup("tables/{table}/grid", within=config),
         ),
         READING,
-        code=f"{CODE}/tables.py",
+        code=f"{CODE}/reports/tables.py",
     output:
         report(
             "results/tables/{table}.csv",
@@ -144,12 +126,12 @@ rule figure:
         ),
         lambda chosen: STORES.get(chosen.figure, []),
         READING,
-        code=f"{CODE}/figures/{{figure}}.py",
+        code=f"{CODE}/reports/figures/{{figure}}.py",
         plotting=[
-            f"{CODE}/gallery.py",
-            f"{CODE}/plotting.py",
-            f"{CODE}/figures/__init__.py",
-            f"{CODE}/tokwatt.mplstyle",
+            f"{CODE}/reports/gallery.py",
+            f"{CODE}/reports/plotting.py",
+            f"{CODE}/reports/figures/__init__.py",
+            f"{CODE}/reports/figures/tokwatt.mplstyle",
         ],
     output:
         report(
@@ -175,9 +157,9 @@ rule audit:
         READING,
         published="params/published.yaml",
         code=expand(
-            "{code}/{module}.py",
+            "{code}/reports/{module}.py",
             code=CODE,
-            module=["audit", "expressions", "published"],
+            module=["audit", "expressions", "claims"],
         ),
     output:
         report("results/audit.csv", category="Audit", caption="docs/report/audit.rst"),
@@ -198,7 +180,7 @@ rule validation:
             "results/grids/measured_{grid}.nc",
             grid=["runs", "errors", "targets", "parameters", "sweep", "kernels"],
         ),
-        code=f"{CODE}/validation.py",
+        code=f"{CODE}/reports/validation.py",
     output:
         report(
             "results/validation.md",
@@ -220,7 +202,7 @@ rule explorer:
             "params/{file}.yaml", file=[*config["jobs"]["accounts"]["reads"], "views"]
         ),
         MODELS,
-        code=f"{CODE}/explorer.py",
+        code=f"{CODE}/accounts/explorer.py",
     output:
         "results/explorer.json",
     log:
@@ -265,7 +247,7 @@ rule verdict:
                 "measured_moe",
             ],
         ),
-        code=[f"{CODE}/verdict.py", f"{CODE}/verdict.md"],
+        code=[f"{CODE}/reports/verdict.py", f"{CODE}/reports/verdict.md"],
     output:
         report(
             "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"
@@ -284,7 +266,7 @@ rule reference:
         expand("results/grids/{grid}.nc", grid=GRIDS),
         PARAMETERS,
         MODELS,
-        code=[f"{CODE}/reference.py", f"{CODE}/gallery.py"],
+        code=[f"{CODE}/commands/reference.py", f"{CODE}/reports/gallery.py"],
     output:
         "results/reference.md",
     log:

@@ -14,7 +14,18 @@ from benchmarks import figure, machine, workers
 from benchmarks.timing import OURS, RUNS, Row
 
 OUT = Path("results/bench")
-FIELDS = ("what", "program", "threads", "state", "value", "unit", "ours_over_this", "least", "greatest", "runs")
+FIELDS = (
+    "what",
+    "program",
+    "threads",
+    "state",
+    "value",
+    "unit",
+    "ours_over_this",
+    "least",
+    "greatest",
+    "runs",
+)
 SIZES = (100_000_000, 300_000_000, 1_000_000_000)
 LONGEST, BYTES = 60, 5  # seconds a store may take, bytes a point takes on disk
 
@@ -30,7 +41,10 @@ def main() -> None:
         return
     busy = os.getloadavg()[0]
     if busy > 0.5:
-        print(f"The machine is busy (load {busy:.1f}): what follows is slower than it could be.", file=sys.stderr)
+        print(
+            f"The machine is busy (load {busy:.1f}): what follows is slower than it could be.",
+            file=sys.stderr,
+        )
     began, several = perf_counter(), min(2, len(machine.cores()))
     rows = []
     for threads in sorted({1, several}):
@@ -44,7 +58,11 @@ def main() -> None:
             rows += (found := run("scaling", several, str(size)))
             pace = 1 / found[0].values[0]
     rows += run("accelerator", 1, platform=None)
-    ran = {"bench_seconds": round(perf_counter() - began), "load_before": busy, "load_after": os.getloadavg()[0]}
+    ran = {
+        "bench_seconds": round(perf_counter() - began),
+        "load_before": busy,
+        "load_after": os.getloadavg()[0],
+    }
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "machine.json").write_text(json.dumps(machine.describe() | ran, indent=1) + "\n")
     table = summary(rows)
@@ -54,25 +72,48 @@ def main() -> None:
         writer.writerows(table)
     figure.write(table, OUT / "bench")
     for row in table:
-        print("{what:<37}{program:<43}{threads} {state:<12}{value:>10} {unit:<9} {ours_over_this}".format(**row))
+        print(
+            "{what:<37}{program:<43}{threads} {state:<12}{value:>10} {unit:<9} {ours_over_this}".format(
+                **row
+            )
+        )
 
 
 def environment(threads: int, platform: str | None, cache: str | None) -> dict[str, str]:
     """One core means one thread everywhere; compiled code is kept only where a folder is named."""
     single = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"} if threads == 1 else {}
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(max(1, threads)))
-    kept = {"JAX_COMPILATION_CACHE_DIR": cache} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    limits = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(max(1, threads))
+    )
+    kept = (
+        {"JAX_COMPILATION_CACHE_DIR": cache} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    )
     backend = {"JAX_PLATFORMS": platform} if platform else {}
     return {**os.environ, **limits, **kept, **single, **backend}
 
 
-def run(name: str, threads: int, *rest: str, platform: str | None = "cpu", cache: str | None = None) -> list[Row]:
+def run(
+    name: str, threads: int, *rest: str, platform: str | None = "cpu", cache: str | None = None
+) -> list[Row]:
     """A worker in a new process on as many cores as it has threads."""
     command = [sys.executable, "-m", "benchmarks", name, str(threads), *rest]
     used = set(machine.cores()[-threads:])
-    pin = (lambda: os.sched_setaffinity(0, used)) if hasattr(os, "sched_setaffinity") and platform else None
-    done = subprocess.run(command, env=environment(threads, platform, cache), stdout=subprocess.PIPE, text=True, check=True, preexec_fn=pin)
-    return [Row(*json.loads(line[4:])) for line in done.stdout.splitlines() if line.startswith("ROW ")]
+    pin = (
+        (lambda: os.sched_setaffinity(0, used))
+        if hasattr(os, "sched_setaffinity") and platform
+        else None
+    )
+    done = subprocess.run(
+        command,
+        env=environment(threads, platform, cache),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        preexec_fn=pin,
+    )
+    return [
+        Row(*json.loads(line[4:])) for line in done.stdout.splitlines() if line.startswith("ROW ")
+    ]
 
 
 def colds(threads: int, several: int) -> list[Row]:
@@ -88,22 +129,56 @@ def colds(threads: int, several: int) -> list[Row]:
     if threads == several:
         with tempfile.TemporaryDirectory() as cache:
             timed(OURS, cache)
-            rows.append(Row(what, OURS, threads, "cold, cache", [timed(OURS, cache) for _ in range(RUNS)], "s"))
-        rows.append(Row(what, "NumPy, full grid", threads, "cold", [timed("NumPy") for _ in range(RUNS)], "s"))
+            rows.append(
+                Row(
+                    what,
+                    OURS,
+                    threads,
+                    "cold, cache",
+                    [timed(OURS, cache) for _ in range(RUNS)],
+                    "s",
+                )
+            )
+        rows.append(
+            Row(
+                what,
+                "NumPy, full grid",
+                threads,
+                "cold",
+                [timed("NumPy") for _ in range(RUNS)],
+                "s",
+            )
+        )
     return rows
 
 
 def summary(rows: list[Row]) -> list[dict[str, object]]:
     """Medians, and how many times as fast this program is, warm, at the same thing with as many threads."""
-    ours = {(row.what, row.threads): median(row.values) for row in rows if row.program == OURS and row.state.startswith("warm")}
+    ours = {
+        (row.what, row.threads): median(row.values)
+        for row in rows
+        if row.program == OURS and row.state.startswith("warm")
+    }
     table = []
     for row in rows:
         value = median(row.values) if row.values else None
-        base = ours.get((row.what, row.threads)) if row.state.startswith("warm") and row.unit.endswith("/s") else None
+        base = (
+            ours.get((row.what, row.threads))
+            if row.state.startswith("warm") and row.unit.endswith("/s")
+            else None
+        )
         ratio = f"{base / value:.4g}" if base and value else ""
         spread = (f"{min(row.values):.4g}", f"{max(row.values):.4g}") if row.values else ("", "")
         shown = f"{value:.4g}" if value is not None else ""
-        table.append(dict(zip(FIELDS, (*row[:4], shown, row.unit, ratio, *spread, len(row.values)), strict=True)))
+        table.append(
+            dict(
+                zip(
+                    FIELDS,
+                    (*row[:4], shown, row.unit, ratio, *spread, len(row.values)),
+                    strict=True,
+                )
+            )
+        )
     return table
 
 

@@ -21,14 +21,21 @@ COLOURS = {1: "#0072B2", 2: "#D55E00"}
 def write(table: list[dict], path: Path) -> None:
     """Draw the ratios as `.png` and `.svg`."""
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-        with matplotlib.style.context("tokwatt.tokwatt", after_reset=True):
+        with matplotlib.style.context("tokwatt.reports.figures.tokwatt", after_reset=True):
             draw(table).savefig(path.with_suffix(f".{kind}"), metadata=metadata)
 
 
 def draw(table: list[dict]) -> Figure:
     """One panel for each thing measured, one line for each other program, one mark for each number of threads."""
-    shown = [row for row in table if row["ours_over_this"] and row["what"] in PANELS and row["program"] != OURS]
-    lines = {what: list(dict.fromkeys(row["program"] for row in shown if row["what"] == what)) for what in PANELS}
+    shown = [
+        row
+        for row in table
+        if row["ours_over_this"] and row["what"] in PANELS and row["program"] != OURS
+    ]
+    lines = {
+        what: list(dict.fromkeys(row["program"] for row in shown if row["what"] == what))
+        for what in PANELS
+    }
     lines = {what: programs for what, programs in lines.items() if programs}
     canvas = Figure(figsize=(6.9, 0.17 * sum(map(len, lines.values())) + 0.42 * len(lines) + 0.5))
     heights = [len(programs) + 0.6 for programs in lines.values()]
@@ -38,18 +45,32 @@ def draw(table: list[dict]) -> Figure:
             ratio, threads = float(row["ours_over_this"]), row["threads"]
             place = programs.index(row["program"]) + (0.18 if threads > 1 else -0.18)
             style = {"marker": MARKS[threads], "color": COLOURS[threads], "linestyle": "none"}
-            panel.plot(ratio, place, **style, markerfacecolor="white" if threads == 1 else COLOURS[threads])
+            panel.plot(
+                ratio, place, **style, markerfacecolor="white" if threads == 1 else COLOURS[threads]
+            )
             text = f"{ratio:,.3g}" if ratio < 1000 else f"{ratio:,.0f}"
-            panel.annotate(text, (ratio, place), (5, 0), textcoords="offset points", va="center", size=5)
+            panel.annotate(
+                text, (ratio, place), (5, 0), textcoords="offset points", va="center", size=5
+            )
         panel.axvline(1, color="black", linewidth=0.6)
-        panel.set(xscale="log", ylim=(len(programs) - 0.4, -0.6), yticks=range(len(programs)), yticklabels=programs)
+        panel.set(
+            xscale="log",
+            ylim=(len(programs) - 0.4, -0.6),
+            yticks=range(len(programs)),
+            yticklabels=programs,
+        )
         rates = [f"{float(row['value']) / 1e6:.3g}" for row in table if _is_ours(row, what)]
         panel.set_title(f"{PANELS[what]} (ours: {' and '.join(rates)} million/s)", loc="right")
         panel.grid(axis="x")
     faces = {1: "white", 2: COLOURS[2]}
-    handles = [panels[0].plot([], [], MARKS[count], color=COLOURS[count], markerfacecolor=faces[count])[0] for count in MARKS]
+    handles = [
+        panels[0].plot([], [], MARKS[count], color=COLOURS[count], markerfacecolor=faces[count])[0]
+        for count in MARKS
+    ]
     canvas.legend(handles, ["1 thread", "2 threads"], loc="outside lower right", ncols=2)
-    panels[-1].set_xlabel("tokwatt is this many times as fast (left of the line: slower, or short of a limit)")
+    panels[-1].set_xlabel(
+        "tokwatt is this many times as fast (left of the line: slower, or short of a limit)"
+    )
     return canvas
 
 

@@ -1,6 +1,7 @@
 """The same calculations as other people write them: NumPy and SciPy, numba, and fleet-sim, the program the paper used.
 
-Nothing here imports tokwatt. A profile is anything with the fields of `tokwatt.specs.Profile` as plain numbers.
+Nothing here imports tokwatt. A profile is anything with the fields of `tokwatt.specs.Profile` as
+plain numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,8 @@ from scipy.special import gammaincc, gammaln
 TARGET, MAX_UTILIZATION, OUTPUT_SHARE, LONGEST, OVERFLOW = 0.5, 0.85, 0.2, 65536, 2.0
 
 
-# --- operating points -------------------------------------------------------------------------------------------------
+# --- operating points
+# -------------------------------------------------------------------------------------------------
 
 
 def concurrency(profile: Any, window: Any) -> Any:
@@ -22,13 +24,18 @@ def concurrency(profile: Any, window: Any) -> Any:
 
 def power(profile: Any, batch: Any) -> Any:
     curve = profile.power
-    return curve.idle + (curve.nominal - curve.idle) / (1 + np.exp(-curve.steepness * (np.log2(batch) - curve.log2_midpoint)))
+    return curve.idle + (curve.nominal - curve.idle) / (
+        1 + np.exp(-curve.steepness * (np.log2(batch) - curve.log2_midpoint))
+    )
 
 
 def points(profile: Any, window: Any, utilization: Any, fill: Any) -> Any:
     """Tokens per joule, in NumPy."""
     batch = utilization * concurrency(profile, window)
-    latency = profile.weight_time + profile.scan_time * (fill * window / profile.calibration_length) * batch
+    latency = (
+        profile.weight_time
+        + profile.scan_time * (fill * window / profile.calibration_length) * batch
+    )
     return batch / latency / power(profile, batch)
 
 
@@ -37,25 +44,41 @@ def tight_points(profile: Any, threads: int) -> Callable:
     import numba
 
     curve = profile.power
-    weight, scan, length, size = profile.weight_time, profile.scan_time, profile.calibration_length, profile.block_size
+    weight, scan, length, size = (
+        profile.weight_time,
+        profile.scan_time,
+        profile.calibration_length,
+        profile.block_size,
+    )
     blocks, sequences = profile.kv_blocks, profile.max_sequences
-    idle, span, steepness, midpoint = curve.idle, curve.nominal - curve.idle, curve.steepness, curve.log2_midpoint
+    idle, span, steepness, midpoint = (
+        curve.idle,
+        curve.nominal - curve.idle,
+        curve.steepness,
+        curve.log2_midpoint,
+    )
     numba.set_num_threads(threads)
 
     @numba.njit(parallel=True, error_model="numpy")
     def block(windows, utilizations, fills, out):
         for row in numba.prange(len(windows) * len(utilizations)):
             window = windows[row // len(utilizations)]
-            held = min(np.floor(sequences * length / window), np.floor(blocks / np.ceil(window / size)))
+            held = min(
+                np.floor(sequences * length / window), np.floor(blocks / np.ceil(window / size))
+            )
             batch = utilizations[row % len(utilizations)] * held
             watts = idle + span / (1 + np.exp(-steepness * (np.log2(batch) - midpoint)))
             for column in range(len(fills)):
-                out[row, column] = batch / (weight + scan * (fills[column] * window / length) * batch) / watts
+                out[row, column] = (
+                    batch / (weight + scan * (fills[column] * window / length) * batch) / watts
+                )
 
     return block
 
 
-def fleet_sim_points(windows: Sequence[int], utilizations: Sequence[float], fills: Sequence[float]) -> np.ndarray:
+def fleet_sim_points(
+    windows: Sequence[int], utilizations: Sequence[float], fills: Sequence[float]
+) -> np.ndarray:
     """Tokens per joule, point by point with fleet-sim's own profile."""
     from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu
 
@@ -64,37 +87,61 @@ def fleet_sim_points(windows: Sequence[int], utilizations: Sequence[float], fill
         for utilization in utilizations:
             for fill in fills:
                 batch = utilization * gpu.n_slots(window)
-                found.append(batch / gpu.iter_latency(batch, fill * window) / gpu.power_at_concurrency(batch))
+                found.append(
+                    batch / gpu.iter_latency(batch, fill * window) / gpu.power_at_concurrency(batch)
+                )
     return np.reshape(found, (len(windows), len(utilizations), len(fills)))
 
 
-# --- waiting ----------------------------------------------------------------------------------------------------------
+# --- waiting
+# ----------------------------------------------------------------------------------------------------------
 
 
-def erlang_c(servers: Any, load: Any, gammaincc: Callable = gammaincc, gammaln: Callable = gammaln, numpy: Any = np) -> Any:
+def erlang_c(
+    servers: Any,
+    load: Any,
+    gammaincc: Callable = gammaincc,
+    gammaln: Callable = gammaln,
+    numpy: Any = np,
+) -> Any:
     """Erlang C by the incomplete gamma function, in SciPy or, with its functions, in JAX."""
-    blocked = numpy.exp(servers * numpy.log(load) - load - gammaln(servers + 1)) / gammaincc(servers + 1, load)
+    blocked = numpy.exp(servers * numpy.log(load) - load - gammaln(servers + 1)) / gammaincc(
+        servers + 1, load
+    )
     return blocked / (1 - load / servers * (1 - blocked))
 
 
 def wait_99(servers: Any, arrival_rate: Any, service_rate: Any, scv: Any) -> Any:
     spare = servers * service_rate - arrival_rate
     delayed = np.maximum(1.0, erlang_c(servers, arrival_rate / service_rate) / 0.01)
-    return np.where(spare > 0, np.log(delayed) * (1 + scv) / (2 * np.where(spare > 0, spare, 1)), np.inf)
+    return np.where(
+        spare > 0, np.log(delayed) * (1 + scv) / (2 * np.where(spare > 0, spare, 1)), np.inf
+    )
 
 
 def least_instances(start: Any, rate: Any, service_rate: Any, scv: Any, slots: Any) -> Any:
     """Count up from `start`, all pools at once, those that still wait too long."""
-    count, rate, service_rate, scv, slots = (np.array(each, float) for each in np.broadcast_arrays(start, rate, service_rate, scv, slots))
+    count, rate, service_rate, scv, slots = (
+        np.array(each, float) for each in np.broadcast_arrays(start, rate, service_rate, scv, slots)
+    )
     pending = np.ones(count.shape, bool)
     while pending.any():
-        late = wait_99((count * slots)[pending], rate[pending], (service_rate / slots)[pending], scv[pending]) > TARGET
+        late = (
+            wait_99(
+                (count * slots)[pending],
+                rate[pending],
+                (service_rate / slots)[pending],
+                scv[pending],
+            )
+            > TARGET
+        )
         pending[pending] = late
         count[pending] += 1
     return np.maximum(count, np.ceil(rate / (service_rate * MAX_UTILIZATION)))
 
 
-# --- fleets -----------------------------------------------------------------------------------------------------------
+# --- fleets
+# -----------------------------------------------------------------------------------------------------------
 
 
 class Service(NamedTuple):
@@ -112,7 +159,9 @@ def request_sums(chunk: float) -> np.ndarray:
 
 def weighted_sums(workload: Any, chunk: float) -> np.ndarray:
     """The same, each length weighted by its probability."""
-    within = np.interp(np.arange(LONGEST + 1.0), np.append(0, workload.lengths), np.append(0, workload.fractions))
+    within = np.interp(
+        np.arange(LONGEST + 1.0), np.append(0, workload.lengths), np.append(0, workload.fractions)
+    )
     return _running(np.diff(within), chunk)
 
 
@@ -121,7 +170,17 @@ def _running(weights: np.ndarray, chunk: float) -> np.ndarray:
     prompt = np.maximum(1, np.trunc((1 - OUTPUT_SHARE) * length))
     output = np.maximum(1, length - prompt)
     total, steps = prompt + output, np.ceil(prompt / chunk) + output
-    powers = np.stack([np.ones(LONGEST), output, steps, steps * total, steps**2, steps**2 * total, (steps * total) ** 2])
+    powers = np.stack(
+        [
+            np.ones(LONGEST),
+            output,
+            steps,
+            steps * total,
+            steps**2,
+            steps**2 * total,
+            (steps * total) ** 2,
+        ]
+    )
     return np.concatenate([np.zeros((7, 1)), np.cumsum(weights * powers, axis=1)], axis=1).T
 
 
@@ -163,23 +222,41 @@ def mean_output(cdf: Sequence[tuple[int, float]]) -> int:
     return max(1, int(OUTPUT_SHARE * float(np.sum(np.diff(fractions, prepend=0) * middles))))
 
 
-def paper_fleets(profile: Any, workload: Any, splits: Sequence[int], rates: np.ndarray) -> dict[str, np.ndarray]:
+def paper_fleets(
+    profile: Any, workload: Any, splits: Sequence[int], rates: np.ndarray
+) -> dict[str, np.ndarray]:
     """Two pools by the paper's rules with exact moments: a small loop over splits, whole arrays over everything else."""
     sums, cdf = request_sums(profile.prefill_chunk), law_of(workload)
     rows = []
     for split in splits:
         cut = int(OVERFLOW * split)
         share = law_within(cdf, cut)
-        for law, part, window in zip(split_law(cdf, cut), (share, 1 - share), (split, LONGEST), strict=True):
-            rows.append([part, *service(profile, int(concurrency(profile, window)), law_mean(law, window, sums)), mean_output(law)])
+        for law, part, window in zip(
+            split_law(cdf, cut), (share, 1 - share), (split, LONGEST), strict=True
+        ):
+            rows.append(
+                [
+                    part,
+                    *service(
+                        profile, int(concurrency(profile, window)), law_mean(law, window, sums)
+                    ),
+                    mean_output(law),
+                ]
+            )
     part, rate, scv, slots, outputs = np.array(rows).T.reshape(5, len(splits), 2, 1)
     arrivals, scv = part * rates, np.maximum(0.01, scv)
-    instances = least_instances(np.maximum(1, np.ceil(arrivals / rate) + 1), arrivals, rate, scv, slots)
-    watts = instances * power(profile, np.maximum(1, np.trunc(arrivals / (instances * rate) * slots)))
+    instances = least_instances(
+        np.maximum(1, np.ceil(arrivals / rate) + 1), arrivals, rate, scv, slots
+    )
+    watts = instances * power(
+        profile, np.maximum(1, np.trunc(arrivals / (instances * rate) * slots))
+    )
     return _fleet(instances, watts, arrivals * outputs)
 
 
-def plain_fleets(profile: Any, workload: Any, splits: Sequence[int], rates: np.ndarray) -> dict[str, np.ndarray]:
+def plain_fleets(
+    profile: Any, workload: Any, splits: Sequence[int], rates: np.ndarray
+) -> dict[str, np.ndarray]:
     """Two pools by the plain rules: requests are served as they are, the search begins at the load, the batch is a real number."""
     sums = weighted_sums(workload, profile.prefill_chunk)
     edges = [(low, high) for split in splits for low, high in ((0, split), (split, LONGEST))]
@@ -190,22 +267,31 @@ def plain_fleets(profile: Any, workload: Any, splits: Sequence[int], rates: np.n
     ]
     part, rate, scv, slots, outputs = np.array(rows).T.reshape(5, len(splits), 2, 1)
     arrivals = part * rates
-    instances = least_instances(np.maximum(1, np.ceil(arrivals / (rate * MAX_UTILIZATION))), arrivals, rate, scv, slots)
+    instances = least_instances(
+        np.maximum(1, np.ceil(arrivals / (rate * MAX_UTILIZATION))), arrivals, rate, scv, slots
+    )
     watts = instances * power(profile, arrivals / (instances * rate) * slots)
     return _fleet(instances, watts, outputs * rates)
 
 
-def _fleet(instances: np.ndarray, watts: np.ndarray, throughput: np.ndarray) -> dict[str, np.ndarray]:
+def _fleet(
+    instances: np.ndarray, watts: np.ndarray, throughput: np.ndarray
+) -> dict[str, np.ndarray]:
     found = {"instances": instances.sum(1), "power": watts.sum(1), "throughput": throughput.sum(1)}
     return found | {"tokens_per_joule": found["throughput"] / found["power"]}
 
 
 def law_of(workload: Any) -> list[tuple[int, float]]:
     """A workload as fleet-sim writes it."""
-    return [(int(knot), float(fraction)) for knot, fraction in zip(workload.lengths, workload.fractions, strict=True)]
+    return [
+        (int(knot), float(fraction))
+        for knot, fraction in zip(workload.lengths, workload.fractions, strict=True)
+    ]
 
 
-def fleet_sim_fleets(cdf: list[tuple[int, float]], splits: Sequence[int], rates: Sequence[float]) -> dict[str, np.ndarray]:
+def fleet_sim_fleets(
+    cdf: list[tuple[int, float]], splits: Sequence[int], rates: Sequence[float]
+) -> dict[str, np.ndarray]:
     """Two pools by fleet-sim itself, one after the other."""
     from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu
     from fleet_sim.optimizer import _split_cdf, analytical, fleet_tpw_analysis
@@ -241,7 +327,9 @@ class ExactFleetSim:
     def __exit__(self, *_: object) -> None:
         self.module.calibrate = self.sampled
 
-    def calibrate(self, cdf: list, window: int, gpu: Any, lo_clamp: int = 1) -> tuple[float, float, int, float]:
+    def calibrate(
+        self, cdf: list, window: int, gpu: Any, lo_clamp: int = 1
+    ) -> tuple[float, float, int, float]:
         slots, mean = gpu.n_slots(window), law_mean(cdf, window, self.sums)
         scan = gpu.H * slots / gpu.calibration_ctx
         first = gpu.W * mean[0] + scan * mean[1]

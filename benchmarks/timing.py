@@ -29,7 +29,9 @@ def seconds(run: Callable[[], Any]) -> float:
     return perf_counter() - start
 
 
-def rates(what: str, threads: int, unit: str, programs: dict[str, tuple[Callable[[], Any], int]]) -> list[Row]:
+def rates(
+    what: str, threads: int, unit: str, programs: dict[str, tuple[Callable[[], Any], int]]
+) -> list[Row]:
     """Things per second of programs that are `name: (call, things it does)`, warm."""
     for call, _ in programs.values():
         call()

@@ -1,6 +1,7 @@
 """What is measured, each in a process of its own; `python -m benchmarks NAME THREADS` prints its rows as JSON lines.
 
-Results are asserted equal before anything is timed: integers exactly, numbers to 1e-9 of themselves.
+Results are asserted equal before anything is timed: integers exactly, numbers to 1e-9 of
+themselves.
 """
 
 import shutil
@@ -18,9 +19,16 @@ from benchmarks import machine, peers
 from benchmarks.timing import OURS, RUNS, Row, rates, seconds, shared
 
 PARAMS = Path(__file__).parent.parent / "params"
-WINDOWS, SHARES, FILLS = np.round(np.geomspace(1024, 65536, 512)), np.linspace(0.1, 1, 256), np.linspace(0.1, 1, 256)
+WINDOWS, SHARES, FILLS = (
+    np.round(np.geomspace(1024, 65536, 512)),
+    np.linspace(0.1, 1, 256),
+    np.linspace(0.1, 1, 256),
+)
 PLANE = np.round(np.geomspace(1024, 65536, 8192)), np.linspace(0.1, 1, 4096), np.array([0.5])
-SPLITS, RATES = np.unique(np.round(np.geomspace(128, 6000, 128))).astype(int), np.geomspace(10, 10000, 1024)
+SPLITS, RATES = (
+    np.unique(np.round(np.geomspace(128, 6000, 128))).astype(int),
+    np.geomspace(10, 10000, 1024),
+)
 LOOPED = slice(None, None, 32), slice(None, None, 128)
 equal = partial(np.testing.assert_allclose, rtol=1e-9)
 
@@ -40,16 +48,24 @@ def plain(name: str = "H100") -> Any:
     return jax.tree.map(float, catalogue().profiles[name])
 
 
-def sweep(windows: np.ndarray, shares: np.ndarray, fills: np.ndarray, quantities: dict[str, str] | None = None) -> Any:
+def sweep(
+    windows: np.ndarray,
+    shares: np.ndarray,
+    fills: np.ndarray,
+    quantities: dict[str, str] | None = None,
+) -> Any:
     """The operating points as a study would ask for them."""
-    from tokwatt import models
-    from tokwatt.engine import Sweep
+    from tokwatt.studies import models
+    from tokwatt.studies.stream import Sweep
 
-    axes = {"context_window": windows, "utilization": shares} | ({"mean_fill": fills} if len(fills) > 1 else {})
+    axes = {"context_window": windows, "utilization": shares} | (
+        {"mean_fill": fills} if len(fills) > 1 else {}
+    )
     return Sweep(
         function=partial(models.calibrated_instances, catalogue()),
         axes=axes,
-        fixed={"profile": catalogue().profiles["H100"]} | ({} if len(fills) > 1 else {"mean_fill": float(fills[0])}),
+        fixed={"profile": catalogue().profiles["H100"]}
+        | ({} if len(fills) > 1 else {"mean_fill": float(fills[0])}),
         units=dict.fromkeys(axes),
         quantities=quantities or {"tokens_per_joule": "tok/J"},
         dtype="float64",
@@ -60,35 +76,75 @@ def sweep(windows: np.ndarray, shares: np.ndarray, fills: np.ndarray, quantities
 def points(threads: int) -> list[Row]:
     """Operating points: with an axis that leaves the power alone, and with none."""
     rows = machine.fills(threads)
-    for what, axes in (("points, three axes", (WINDOWS, SHARES, FILLS)), ("points, two axes", PLANE)):
+    for what, axes in (
+        ("points, three axes", (WINDOWS, SHARES, FILLS)),
+        ("points, two axes", PLANE),
+    ):
         rows += _points(what, threads, *axes, limits=rows[:3])
     return rows
 
 
-def _points(what: str, threads: int, windows: np.ndarray, shares: np.ndarray, fills: np.ndarray, limits: list[Row]) -> list[Row]:
+def _points(
+    what: str,
+    threads: int,
+    windows: np.ndarray,
+    shares: np.ndarray,
+    fills: np.ndarray,
+    limits: list[Row],
+) -> list[Row]:
     import jax
 
-    from tokwatt import decode, engine, grid
+    from tokwatt import grid
+    from tokwatt.serving import decode
+    from tokwatt.studies import stream
 
-    asked, profile, count = sweep(windows, shares, fills), plain(), len(windows) * len(shares) * len(fills)
-    evaluate, blocks = engine._compiled(asked), list(engine._blocks(asked))
+    asked, profile, count = (
+        sweep(windows, shares, fills),
+        plain(),
+        len(windows) * len(shares) * len(fills),
+    )
+    evaluate, blocks = stream._compiled(asked), list(stream._blocks(asked))
     whole = jax.jit(
         lambda profile, *axes: grid.nested(
-            lambda **point: decode.operating_point(profile, **point).tokens_per_joule, ("context_window", "utilization", "mean_fill")
+            lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
+            ("context_window", "utilization", "mean_fill"),
         )(*axes)
     )
-    parts = [tuple(axis[cut] for axis, cut in zip((windows, shares, fills), (*region, slice(None)), strict=False)) for region in blocks]
-    full = [[np.ascontiguousarray(axis) for axis in np.meshgrid(*part, indexing="ij")] for part in parts]
+    parts = [
+        tuple(
+            axis[cut]
+            for axis, cut in zip((windows, shares, fills), (*region, slice(None)), strict=False)
+        )
+        for region in blocks
+    ]
+    full = [
+        [np.ascontiguousarray(axis) for axis in np.meshgrid(*part, indexing="ij")] for part in parts
+    ]
     all_of = np.ix_(windows, shares, fills)
 
     with shared(threads) as each:
         programs: dict[str, tuple[Callable, int]] = {
             OURS: (lambda: each(evaluate, blocks), count),
-            f"{OURS}, compiled blocks alone": (lambda: each(lambda part: jax.block_until_ready(whole(profile, *part)), parts), count),
-            f"{OURS}, one call of jit": (lambda: jax.block_until_ready(whole(profile, windows, shares, fills)), count),
-            "NumPy, full grid": (lambda: peers.points(profile, *np.broadcast_arrays(*all_of)), count),
-            "NumPy, full grid in blocks": (lambda: each(lambda part: peers.points(profile, *part), full), count),
-            "NumPy, open axes in blocks": (lambda: each(lambda part: peers.points(profile, *np.ix_(*part)), parts), count),
+            f"{OURS}, compiled blocks alone": (
+                lambda: each(lambda part: jax.block_until_ready(whole(profile, *part)), parts),
+                count,
+            ),
+            f"{OURS}, one call of jit": (
+                lambda: jax.block_until_ready(whole(profile, windows, shares, fills)),
+                count,
+            ),
+            "NumPy, full grid": (
+                lambda: peers.points(profile, *np.broadcast_arrays(*all_of)),
+                count,
+            ),
+            "NumPy, full grid in blocks": (
+                lambda: each(lambda part: peers.points(profile, *part), full),
+                count,
+            ),
+            "NumPy, open axes in blocks": (
+                lambda: each(lambda part: peers.points(profile, *np.ix_(*part)), parts),
+                count,
+            ),
         }
         found = [evaluate(region)["tokens_per_joule"] for region in blocks]
         ones = np.asarray(whole(profile, windows, shares, fills))
@@ -99,17 +155,24 @@ def _points(what: str, threads: int, windows: np.ndarray, shares: np.ndarray, fi
         programs |= _numba(profile, threads, parts, found, count)
         programs |= _fleet_sim(ones, windows, shares, fills)
         rows = rates(what, threads, "points/s", programs)
-    rows += [_renamed(row, what, f"limit: one float64 a point to {row.what[8:]}", "points/s", 1e9 / 8) for row in limits]
+    rows += [
+        _renamed(row, what, f"limit: one float64 a point to {row.what[8:]}", "points/s", 1e9 / 8)
+        for row in limits
+    ]
     if threads == 1:
         rows += _compiles(what, asked, blocks[0], parts[0])
     return rows
 
 
 def _renamed(row: Row, what: str, program: str, unit: str, factor: float) -> Row:
-    return row._replace(what=what, program=program, unit=unit, values=[factor * value for value in row.values])
+    return row._replace(
+        what=what, program=program, unit=unit, values=[factor * value for value in row.values]
+    )
 
 
-def _numba(profile: Any, threads: int, parts: list, found: list, count: int) -> dict[str, tuple[Callable, int]]:
+def _numba(
+    profile: Any, threads: int, parts: list, found: list, count: int
+) -> dict[str, tuple[Callable, int]]:
     try:
         tight = peers.tight_points(profile, threads)
     except ImportError:
@@ -121,28 +184,38 @@ def _numba(profile: Any, threads: int, parts: list, found: list, count: int) -> 
     return {"numba, tight loop": (lambda: [tight(*part, out) for part in parts], count)}
 
 
-def _fleet_sim(ones: np.ndarray, windows: np.ndarray, shares: np.ndarray, fills: np.ndarray) -> dict[str, tuple[Callable, int]]:
+def _fleet_sim(
+    ones: np.ndarray, windows: np.ndarray, shares: np.ndarray, fills: np.ndarray
+) -> dict[str, tuple[Callable, int]]:
     try:
         from fleet_sim.gpu_profiles.profiles import H100_80GB
     except ImportError:
         return {}
-    assert [H100_80GB.n_slots(int(window)) for window in windows] == peers.concurrency(plain(), windows).tolist()
+    assert [H100_80GB.n_slots(int(window)) for window in windows] == peers.concurrency(
+        plain(), windows
+    ).tolist()
     steps = tuple(slice(None, None, max(1, len(axis) // 32)) for axis in (windows, shares, fills))
-    some = [int(window) for window in windows[steps[0]]], shares[steps[1]].tolist(), fills[steps[2]].tolist()
+    some = (
+        [int(window) for window in windows[steps[0]]],
+        shares[steps[1]].tolist(),
+        fills[steps[2]].tolist(),
+    )
     few = some[0][::2], some[1], some[2]
     equal(peers.fleet_sim_points(*some), ones[steps])
-    return {"fleet-sim": (lambda: peers.fleet_sim_points(*few), len(few[0]) * len(few[1]) * len(few[2]))}
+    return {
+        "fleet-sim": (lambda: peers.fleet_sim_points(*few), len(few[0]) * len(few[1]) * len(few[2]))
+    }
 
 
 def _compiles(what: str, asked: Any, region: Any, part: tuple) -> list[Row]:
     """Seconds of the first call less those of the second, nothing kept between them."""
     import jax
 
-    from tokwatt import engine
+    from tokwatt.studies import stream
 
     def ours() -> float:
         jax.clear_caches()
-        evaluate = engine._compiled(asked)
+        evaluate = stream._compiled(asked)
         return seconds(lambda: evaluate(region)) - seconds(lambda: evaluate(region))
 
     rows = [Row(what, OURS, 1, "compile", [ours() for _ in range(RUNS)], "s")]
@@ -156,20 +229,28 @@ def _compiles(what: str, asked: Any, region: Any, part: tuple) -> list[Row]:
         tight = peers.tight_points(plain(), 1)
         return seconds(lambda: tight(*part, out)) - seconds(lambda: tight(*part, out))
 
-    return [*rows, Row(what, "numba, tight loop", 1, "compile", [theirs() for _ in range(RUNS)], "s")]
+    return [
+        *rows,
+        Row(what, "numba, tight loop", 1, "compile", [theirs() for _ in range(RUNS)], "s"),
+    ]
 
 
 def fleets(threads: int) -> list[Row]:
     """Sized two-pool fleets over split length and arrival rate: by the paper's rules, by the plain rules."""
     import jax
 
-    from tokwatt import fleets as ours
     from tokwatt.grid import nested
-    from tokwatt.replay import exact
-    from tokwatt.specs import Demand
+    from tokwatt.params.specs import Demand
+    from tokwatt.serving import fleets as ours
+    from tokwatt.studies.replay import exact
 
     profile, workload, count = plain(), catalogue().workloads["azure"], len(SPLITS) * len(RATES)
-    demand = partial(Demand, latency_target=peers.TARGET, max_utilization=peers.MAX_UTILIZATION, output_share=peers.OUTPUT_SHARE)
+    demand = partial(
+        Demand,
+        latency_target=peers.TARGET,
+        max_utilization=peers.MAX_UTILIZATION,
+        output_share=peers.OUTPUT_SHARE,
+    )
     arguments = workload, peers.OUTPUT_SHARE, profile.prefill_chunk
     law = jax.jit(exact.law_of, static_argnums=3)(*arguments, peers.LONGEST)
     moments = jax.jit(ours.request_moments, static_argnums=3)(*arguments, peers.LONGEST)
@@ -177,14 +258,18 @@ def fleets(threads: int) -> list[Row]:
     @jax.jit
     def by_paper(law: Any, profile: Any, splits: Any, rates: Any) -> Any:
         def one(split: Any, rate: Any) -> Any:
-            return exact.two_pools(law, profile, demand(arrival_rate=rate), split, peers.OVERFLOW, float(peers.LONGEST))
+            return exact.two_pools(
+                law, profile, demand(arrival_rate=rate), split, peers.OVERFLOW, float(peers.LONGEST)
+            )
 
         return nested(one, ("split", "rate"))(splits, rates)
 
     @jax.jit
     def by_plain(moments: Any, profile: Any, splits: Any, rates: Any) -> Any:
         def one(split: Any, rate: Any) -> Any:
-            return ours.fleet_of(moments, profile, demand(arrival_rate=rate), split, float(peers.LONGEST))
+            return ours.fleet_of(
+                moments, profile, demand(arrival_rate=rate), split, float(peers.LONGEST)
+            )
 
         return nested(one, ("split", "rate"))(splits, rates)
 
@@ -207,7 +292,10 @@ def fleets(threads: int) -> list[Row]:
             programs: dict[str, tuple[Callable, int]] = {
                 OURS: (lambda part=part: each(part, parts), count),
                 f"{OURS}, one call of jit": (lambda part=part: part(SPLITS.astype(float)), count),
-                "NumPy and SciPy": (lambda peer=peer: peer(profile, workload, SPLITS, RATES), count),
+                "NumPy and SciPy": (
+                    lambda peer=peer: peer(profile, workload, SPLITS, RATES),
+                    count,
+                ),
             }
             if what == "fleets, paper's rules":
                 programs |= _fleet_sim_fleets(found, workload, profile.prefill_chunk)
@@ -221,7 +309,11 @@ def _fleet_sim_fleets(found: dict, workload: Any, chunk: float) -> dict[str, tup
         import fleet_sim.optimizer  # noqa: F401
     except ImportError:
         return {}
-    splits, arrivals, cdf = SPLITS[LOOPED[0]].tolist(), RATES[LOOPED[1]].tolist(), peers.law_of(workload)
+    splits, arrivals, cdf = (
+        SPLITS[LOOPED[0]].tolist(),
+        RATES[LOOPED[1]].tolist(),
+        peers.law_of(workload),
+    )
     exactly = peers.ExactFleetSim(chunk)
 
     def patched(arrivals: list[float]) -> dict[str, np.ndarray]:
@@ -245,12 +337,19 @@ def _waits(threads: int) -> list[Row]:
     import jax
     import jax.numpy as jnp
 
-    from tokwatt.queueing import erlang_c
+    from tokwatt.equations.queueing import erlang_c
 
     servers = np.round(np.geomspace(1, 10000, 2**18))
     load = servers * np.linspace(0.9, 0.999, 2**18)
     ours = jax.jit(erlang_c)
-    gamma = jax.jit(partial(peers.erlang_c, gammaincc=jax.scipy.special.gammaincc, gammaln=jax.scipy.special.gammaln, numpy=jnp))
+    gamma = jax.jit(
+        partial(
+            peers.erlang_c,
+            gammaincc=jax.scipy.special.gammaincc,
+            gammaln=jax.scipy.special.gammaln,
+            numpy=jnp,
+        )
+    )
     few = slice(None, None, 64)
     equal(ours(servers, load), peers.erlang_c(servers, load))
     equal(ours(servers, load)[few], gamma(servers[few], load[few]))
@@ -258,15 +357,24 @@ def _waits(threads: int) -> list[Row]:
         parts = list(zip(np.split(servers, 4), np.split(load, 4), strict=True))
         programs: dict[str, tuple[Callable, int]] = {
             OURS: (lambda: each(lambda part: jax.block_until_ready(ours(*part)), parts), len(load)),
-            "SciPy, gammaincc": (lambda: each(lambda part: peers.erlang_c(*part), parts), len(load)),
-            "JAX, gammaincc": (lambda: jax.block_until_ready(gamma(servers[few], load[few])), len(load[few])),
+            "SciPy, gammaincc": (
+                lambda: each(lambda part: peers.erlang_c(*part), parts),
+                len(load),
+            ),
+            "JAX, gammaincc": (
+                lambda: jax.block_until_ready(gamma(servers[few], load[few])),
+                len(load[few]),
+            ),
         }
         try:
             from fleet_sim.optimizer import analytical
         except ImportError:
             return rates("Erlang C", threads, "values/s", programs)
         thin = slice(None, None, 2048)
-        pairs = [(int(count), float(offered)) for count, offered in zip(servers[thin], load[thin], strict=True)]
+        pairs = [
+            (int(count), float(offered))
+            for count, offered in zip(servers[thin], load[thin], strict=True)
+        ]
         equal(ours(servers, load)[thin], [analytical.erlang_c(*pair) for pair in pairs])
         programs["fleet-sim"] = (lambda: [analytical.erlang_c(*pair) for pair in pairs], len(pairs))
         return rates("Erlang C", threads, "values/s", programs)
@@ -274,16 +382,23 @@ def _waits(threads: int) -> list[Row]:
 
 def atlas(threads: int) -> list[Row]:
     """The atlas, streamed into a store again and again; then only evaluated, which tells what the store costs."""
-    from tokwatt import engine, study
+    from tokwatt.studies import stream, study
 
     asked = study.load(PARAMS, "atlas")
     taken = [_streamed(asked) for _ in range(RUNS)]
     peak = getrusage(RUSAGE_SELF).ru_maxrss / 2**20
-    evaluate, blocks = engine._compiled(asked), list(engine._blocks(asked))
+    evaluate, blocks = stream._compiled(asked), list(stream._blocks(asked))
     with shared(threads) as each:
         only = [asked.points / seconds(lambda: each(evaluate, blocks)) for _ in range(RUNS)]
     return [
-        Row("atlas to Zarr", OURS, threads, "warm", [asked.points / took for took in taken], "points/s"),
+        Row(
+            "atlas to Zarr",
+            OURS,
+            threads,
+            "warm",
+            [asked.points / took for took in taken],
+            "points/s",
+        ),
         Row("atlas to Zarr", f"{OURS}, time", threads, "warm", taken, "s"),
         Row("atlas to Zarr", f"{OURS}, peak memory", threads, "warm", [peak], "GiB"),
         Row("atlas to Zarr", f"{OURS}, not written", threads, "warm", only, "points/s"),
@@ -292,25 +407,34 @@ def atlas(threads: int) -> list[Row]:
 
 def scaling(threads: int, size: int) -> list[Row]:
     """An atlas of about `size` points, with more windows or fewer, in a process of its own."""
-    from tokwatt import study
+    from tokwatt.studies import study
 
     asked = study.load(PARAMS, "atlas")
     windows = round(size / (asked.points / len(asked.axes["context_window"])))
-    asked = replace(asked, axes=asked.axes | {"context_window": np.geomspace(1024, 131072, windows)})
+    asked = replace(
+        asked, axes=asked.axes | {"context_window": np.geomspace(1024, 131072, windows)}
+    )
     took = _streamed(asked)
     name = f"{size:.0e}".replace("e+0", "e")
     return [
         Row(f"store of {name} points", OURS, threads, "cold", [asked.points / took], "points/s"),
         Row(f"store of {name} points", f"{OURS}, time", threads, "cold", [took], "s"),
-        Row(f"store of {name} points", f"{OURS}, peak memory", threads, "cold", [getrusage(RUSAGE_SELF).ru_maxrss / 2**20], "GiB"),
+        Row(
+            f"store of {name} points",
+            f"{OURS}, peak memory",
+            threads,
+            "cold",
+            [getrusage(RUSAGE_SELF).ru_maxrss / 2**20],
+            "GiB",
+        ),
     ]
 
 
 def _streamed(asked: Any) -> float:
-    from tokwatt import engine
+    from tokwatt.studies import stream
 
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(lambda: engine.stream(asked, Path(folder) / "atlas.zarr"))
+        return seconds(lambda: stream.stream(asked, Path(folder) / "atlas.zarr"))
 
 
 def room() -> int:
@@ -323,49 +447,70 @@ def accelerator(threads: int) -> list[Row]:
     import jax
     import jax.numpy as jnp
 
-    import tokwatt.units  # noqa: F401  (64-bit floats)
-    from tokwatt import decode, grid
+    import tokwatt.x64  # noqa: F401  (64-bit floats)
+    from tokwatt import grid
+    from tokwatt.serving import decode
 
     device = jax.devices()[0]
     if device.platform == "cpu":
         return [Row("points on an accelerator", "no accelerator seen", 0, "warm", [], "points/s")]
     whole = jax.jit(
         lambda profile, *axes: grid.nested(
-            lambda **point: decode.operating_point(profile, **point).tokens_per_joule, ("context_window", "utilization", "mean_fill")
+            lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
+            ("context_window", "utilization", "mean_fill"),
         )(*axes)
     )
     rows = []
     for what, (windows, shares, fills) in {
-        "points on an accelerator, three axes": (np.round(np.geomspace(1024, 65536, 4096)), SHARES, FILLS),
-        "points on an accelerator, two axes": (np.round(np.geomspace(1024, 65536, 16384)), np.linspace(0.1, 1, 16384), np.array([0.5])),
+        "points on an accelerator, three axes": (
+            np.round(np.geomspace(1024, 65536, 4096)),
+            SHARES,
+            FILLS,
+        ),
+        "points on an accelerator, two axes": (
+            np.round(np.geomspace(1024, 65536, 16384)),
+            np.linspace(0.1, 1, 16384),
+            np.array([0.5]),
+        ),
     }.items():
         axes = [jax.device_put(jnp.asarray(axis), device) for axis in (windows, shares, fills)]
         count = len(windows) * len(shares) * len(fills)
         shape = len(windows), len(shares), len(fills)
         fill = jax.jit(partial(jnp.full, shape))
         some = slice(None, None, 512)
-        equal(np.asarray(whole(plain(), *axes)[some]), peers.points(plain(), *np.ix_(windows[some], shares, fills)))
+        equal(
+            np.asarray(whole(plain(), *axes)[some]),
+            peers.points(plain(), *np.ix_(windows[some], shares, fills)),
+        )
         programs = {
             OURS: (lambda axes=axes: jax.block_until_ready(whole(plain(), *axes)), count),
-            "limit: one float64 a point to memory": (lambda fill=fill: jax.block_until_ready(fill(1.0)), count),
+            "limit: one float64 a point to memory": (
+                lambda fill=fill: jax.block_until_ready(fill(1.0)),
+                count,
+            ),
         }
-        rows += [row._replace(state=f"warm, {device.device_kind}") for row in rates(what, threads, "points/s", programs)]
+        rows += [
+            row._replace(state=f"warm, {device.device_kind}")
+            for row in rates(what, threads, "points/s", programs)
+        ]
     return rows
 
 
 def cold(threads: int, program: str) -> list[Row]:
     """A first block of a new process; the caller takes the time."""
     if program == OURS:
-        from tokwatt import engine
+        from tokwatt.studies import stream
 
         asked = sweep(WINDOWS, SHARES, FILLS)
-        engine._compiled(asked)(next(iter(engine._blocks(asked))))
+        stream._compiled(asked)(next(iter(stream._blocks(asked))))
     elif program == "NumPy":
         from types import SimpleNamespace as Plain
 
         curve = Plain(idle=300.0, nominal=600.0, steepness=1.0, log2_midpoint=4.2)
         fields = {"weight_time": 0.004, "scan_time": 0.00032, "calibration_length": 8192.0}
-        profile = Plain(**fields, block_size=16.0, kv_blocks=65536.0, max_sequences=256.0, power=curve)
+        profile = Plain(
+            **fields, block_size=16.0, kv_blocks=65536.0, max_sequences=256.0, power=curve
+        )
         peers.points(profile, *np.broadcast_arrays(*np.ix_(WINDOWS[:16], SHARES, FILLS)))
     else:
         peers.fleet_sim_points([8192], SHARES[:16].tolist(), FILLS[:16].tolist())

@@ -12,8 +12,12 @@ import typer
 import yaml
 from filelock import FileLock
 
-from tokwatt import __main__, audit, catalogue, explorer, reference, site, studies, tables, validation, verdict
-from tokwatt.replay.instances import Computed
+from tokwatt import studies
+from tokwatt.accounts import explorer
+from tokwatt.commands import reference, workflow
+from tokwatt.reports import audit, site, tables, validation, verdict
+from tokwatt.serving import catalogue
+from tokwatt.studies.replay.instances import Computed
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -39,7 +43,10 @@ def profiles(parameters):
 def knots(parameters):
     """The workloads as the replay takes them: pairs of length and fraction."""
     laws = parameters.workloads
-    return {name: list(zip(laws[name].lengths.tolist(), laws[name].fractions.tolist(), strict=True)) for name in laws}
+    return {
+        name: list(zip(laws[name].lengths.tolist(), laws[name].fractions.tolist(), strict=True))
+        for name in laws
+    }
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +55,9 @@ def computed(parameters):
 
     def build(llm, gpu, layout):
         curve = parameters.power_fractions
-        return Computed(parameters.gpus[gpu], parameters.llms[llm], parameters.servings[layout], curve)
+        return Computed(
+            parameters.gpus[gpu], parameters.llms[llm], parameters.servings[layout], curve
+        )
 
     return build
 
@@ -93,7 +102,7 @@ def results(grids, params, tmp_path_factory):
     (folder / "grids").symlink_to(grids)
     write_pages(params, folder)
     explorer.write(params, folder / "explorer.json")
-    reference.write(typer.main.get_command(__main__.app), params, grids, folder / "reference.md")
+    reference.write(typer.main.get_command(workflow.app), params, grids, folder / "reference.md")
     return folder
 
 
@@ -149,8 +158,12 @@ def damaged(params, tmp_path):
 
     def damaged_folder(name, path, value):
         folder = shutil.copytree(params, tmp_path / "params")
-        tree = damage(yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")), path, value)
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+        tree = damage(
+            yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")), path, value
+        )
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump(tree, sort_keys=False), encoding="utf-8"
+        )
         return folder
 
     return damaged_folder

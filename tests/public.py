@@ -3,7 +3,10 @@
 import importlib
 import inspect
 
-EQUATIONS = ("lengths", "memory", "power", "queueing", "roofline", "weights")
+EQUATIONS = tuple(
+    f"equations.{name}"
+    for name in ("lengths", "memory", "power", "queueing", "roofline", "weights")
+)
 
 
 def is_function(value):
@@ -14,8 +17,10 @@ def is_function(value):
 def public_functions(*modules):
     """Public functions that these modules define, by `module.name`."""
     return {
-        f"{name}.{function}": value
+        f"{name.rpartition('.')[2]}.{function}": value
         for name in modules
-        for function, value in inspect.getmembers(importlib.import_module(f"tokwatt.{name}"), is_function)
+        for function, value in inspect.getmembers(
+            importlib.import_module(f"tokwatt.{name}"), is_function
+        )
         if not function.startswith("_") and value.__module__ == f"tokwatt.{name}"
     }

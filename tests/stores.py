@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import yaml
 from conftest import ROOT
 
-from tokwatt.engine import Sweep
+from tokwatt.studies.stream import Sweep
 from tokwatt.units import Seconds, Sequences, Tokens, Watts
 
 
@@ -20,7 +20,10 @@ class Result(NamedTuple):
 
 def model(length: Tokens, scale: Seconds, gpu: Watts, offset: Watts) -> Result:
     """A cheap stand-in; lengths above 30 do not fit."""
-    return Result(jnp.where(length > 30, jnp.nan, gpu * jnp.sqrt(length) * scale + offset), jnp.floor(1e5 * scale * length / gpu + 0.1234))
+    return Result(
+        jnp.where(length > 30, jnp.nan, gpu * jnp.sqrt(length) * scale + offset),
+        jnp.floor(1e5 * scale * length / gpu + 0.1234),
+    )
 
 
 def sweep(lengths=20, scales=7, gpus=3, dtype="float64", title="a test", **more):
@@ -33,7 +36,14 @@ def sweep(lengths=20, scales=7, gpus=3, dtype="float64", title="a test", **more)
     units = {"gpu": "W", "length": "tok", "scale": "s"}
     quantities = {"power": "W", "concurrency": "seq"}
     return Sweep(
-        **{"function": model, "axes": axes, "fixed": {"offset": 0.25}, "units": units, "quantities": quantities} | more,
+        **{
+            "function": model,
+            "axes": axes,
+            "fixed": {"offset": 0.25},
+            "units": units,
+            "quantities": quantities,
+        }
+        | more,
         dtype=dtype,
         provenance=provenance,
     )
@@ -41,19 +51,27 @@ def sweep(lengths=20, scales=7, gpus=3, dtype="float64", title="a test", **more)
 
 def contents(store):
     """Every file of a store with its bytes."""
-    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(store)): path.read_bytes()
+        for path in store.rglob("*")
+        if path.is_file()
+    }
 
 
 def chunks(folder):
     """The finished chunks of quantities in a folder of stores."""
-    return [path for path in folder.rglob("c/*/*/*") if path.is_file() and path.suffix != ".partial"]
+    return [
+        path for path in folder.rglob("c/*/*/*") if path.is_file() and path.suffix != ".partial"
+    ]
 
 
 def study_folder(folder, **studies):
     """A copy of the parameters with more studies."""
     copy = shutil.copytree(ROOT / "params", folder / "params")
     for name, tree in studies.items():
-        (copy / "studies" / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+        (copy / "studies" / f"{name}.yaml").write_text(
+            yaml.safe_dump(tree, sort_keys=False), encoding="utf-8"
+        )
     return copy
 
 
@@ -74,5 +92,9 @@ def instances(windows, utilizations):
 def tokwatt(*arguments, **options):
     """The command line in another process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tokwatt", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        [sys.executable, "-m", "tokwatt", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
     )

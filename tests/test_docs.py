@@ -11,10 +11,14 @@ import pytest
 import typer
 from conftest import ROOT
 
-from tokwatt import __main__, reference, studies, study
-from tokwatt.choices import names
+from tokwatt import studies
+from tokwatt.commands import reference, workflow
+from tokwatt.serving.choices import names
+from tokwatt.studies import study
 
-PAGES = [ROOT / name for name in ["README.md", "CONTRIBUTING.md"]] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / name for name in ["README.md", "CONTRIBUTING.md"]] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +46,19 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, checkout):
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     assert len(blocks) > 4
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(checkout / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run(["bash", "-e"], input="\n".join(blocks), cwd=checkout, env=environment, capture_output=True, text=True)
+    environment = os.environ | {
+        "PATH": path,
+        "PYTHONPATH": str(checkout / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    ran = subprocess.run(
+        ["bash", "-e"],
+        input="\n".join(blocks),
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert ran.stderr == ""
 
@@ -51,7 +66,11 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, checkout):
 def headings(page):
     """The anchors of a page, as Markdown readers make them from its headings."""
     lines = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL).splitlines()
-    return {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines if line.startswith("#")}
+    return {
+        re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in lines
+        if line.startswith("#")
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -66,19 +85,25 @@ def test_every_link_of_a_page_leads_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_a_page_names_is_there_or_made(page):
     """Results are made; a figure stands for its module."""
-    named = re.findall(r"`((?:params|src|docs|figures|profiles|tests)/[\w./-]+)`", page.read_text(encoding="utf-8"))
+    named = re.findall(
+        r"`((?:params|src|docs|figures|profiles|tests)/[\w./-]+)`", page.read_text(encoding="utf-8")
+    )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.fixture(scope="module")
 def written(instances, params, tmp_path_factory):
     path = tmp_path_factory.mktemp("reference") / "reference.md"
-    reference.write(typer.main.get_command(__main__.app), params, instances, path)
+    reference.write(typer.main.get_command(workflow.app), params, instances, path)
     return path.read_text(encoding="utf-8")
 
 
-def test_the_reference_has_every_command_record_choice_model_and_dataset(written, parameters, instances):
-    commands = [command.name or command.callback.__name__ for command in __main__.app.registered_commands]
+def test_the_reference_has_every_command_record_choice_model_and_dataset(
+    written, parameters, instances
+):
+    commands = [
+        command.name or command.callback.__name__ for command in workflow.app.registered_commands
+    ]
     expected = [f"### tokwatt {name}\n" for name in commands]
     expected += [f"| `{record.key}` |" for record in parameters.records()]
     expected += [f"| **{name}** |" for name in names()]
@@ -90,4 +115,6 @@ def test_the_reference_has_every_command_record_choice_model_and_dataset(written
 
 def test_the_tables_of_the_reference_are_whole(written):
     for table in re.findall(r"(?:^\|.*\n)+", written, re.MULTILINE):
-        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table[:200]
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, (
+            table[:200]
+        )

@@ -15,19 +15,19 @@ import zarr
 from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 
 import tokwatt as tw
-from tokwatt import engine, study
-from tokwatt.records import StoreError
+from tokwatt.params.records import StoreError
+from tokwatt.studies import stream, study
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(engine, "BLOCK", 64)
+    monkeypatch.setattr(stream, "BLOCK", 64)
 
 
 @pytest.fixture
 def whole(tmp_path):
     """What an uninterrupted run makes."""
-    engine.stream(sweep(), tmp_path / "reference" / "made.zarr")
+    stream.stream(sweep(), tmp_path / "reference" / "made.zarr")
     return contents(tmp_path / "reference" / "made.zarr")
 
 
@@ -36,7 +36,7 @@ def many(tmp_path_factory):
     """Parameters with a study of 8 million points, and what an uninterrupted run makes of it."""
     folder = tmp_path_factory.mktemp("many")
     params = study_folder(folder, many=instances(4096, 1024))
-    engine.stream(study.load(params, "many"), folder / "many.zarr")
+    stream.stream(study.load(params, "many"), folder / "many.zarr")
     return params, contents(folder / "many.zarr")
 
 
@@ -67,7 +67,11 @@ def small_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=True, capture_output=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk],
+            check=True,
+            capture_output=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("a small disk needs the right to mount one")
     yield disk
@@ -78,7 +82,10 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_told_in_one_sentence_and_with_space_the_study_goes_on(many, small_disk):
     params, reference = many
     code, said = ended(tokwatt("study", "many", "--params", params, "--out", small_disk))
-    assert (code, said) == (1, f"{small_disk}/many.zarr: No space left on device; what is finished is kept, run again to go on.\n")
+    assert (code, said) == (
+        1,
+        f"{small_disk}/many.zarr: No space left on device; what is finished is kept, run again to go on.\n",
+    )
     assert not (small_disk / "many.zarr").exists()
     subprocess.run(["mount", "-o", "remount,size=96m", small_disk], check=True)
     assert ended(tokwatt("study", "many", "--params", params, "--out", small_disk)) == (0, "")
@@ -89,16 +96,16 @@ def test_a_disk_that_is_full_from_the_start_is_told_in_one_sentence(small_disk):
     with (small_disk / "rubbish").open("wb") as file, pytest.raises(OSError, match="No space"):
         file.write(bytes(9 * 2**20))
     with pytest.raises(StoreError, match=r"^[^\n]*made\.zarr: No space left on device; [^\n]*\.$"):
-        engine.stream(sweep(), small_disk / "made.zarr")
+        stream.stream(sweep(), small_disk / "made.zarr")
     (small_disk / "rubbish").unlink()
-    engine.stream(sweep(), small_disk / "made.zarr")
+    stream.stream(sweep(), small_disk / "made.zarr")
     assert np.isfinite(tw.open("made", small_disk).power).all()
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"^[^\n]*made\.zarr: [^\n]+\.$"):
-        engine.stream(sweep(), tmp_path / "file" / "made.zarr")
+        stream.stream(sweep(), tmp_path / "file" / "made.zarr")
 
 
 DAMAGES = {
@@ -110,19 +117,27 @@ DAMAGES = {
 }
 
 
-CHUNKS, METADATA = ["power/c/1/0/0", "concurrency/c/2/2/0", "length/c/0", "gpu/c/0"], ["power/zarr.json", "zarr.json"]
+CHUNKS, METADATA = (
+    ["power/c/1/0/0", "concurrency/c/2/2/0", "length/c/0", "gpu/c/0"],
+    ["power/zarr.json", "zarr.json"],
+)
 
 
 # A flipped bit in metadata, which carries no checksum, is not always seen.
 @pytest.mark.parametrize(
-    ("file", "damage"), [(file, damage) for damage in DAMAGES for file in CHUNKS + METADATA * (damage != "a flipped bit")]
+    ("file", "damage"),
+    [
+        (file, damage)
+        for damage in DAMAGES
+        for file in CHUNKS + METADATA * (damage != "a flipped bit")
+    ],
 )
 def test_a_damaged_file_of_an_unfinished_store_is_made_anew(file, damage, whole, tmp_path):
     target = tmp_path / "made.zarr"
-    engine.stream(sweep(), target, (0, 1))
+    stream.stream(sweep(), target, (0, 1))
     damaged = sweep().partial(target) / file
     damaged.write_bytes(DAMAGES[damage](damaged.read_bytes()))
-    engine.stream(sweep(), target)
+    stream.stream(sweep(), target)
     assert contents(target) == whole
 
 
@@ -131,13 +146,26 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("call", range(1, 4))
-@pytest.mark.parametrize("place", ["Group.create_array", "Group.update_attributes", "Path.rename", "shutil.rmtree", "Array.__setitem__"])
-def test_wherever_a_run_ends_the_store_is_whole_or_not_there_and_the_next_run_is_right(place, call, whole, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "place",
+    [
+        "Group.create_array",
+        "Group.update_attributes",
+        "Path.rename",
+        "shutil.rmtree",
+        "Array.__setitem__",
+    ],
+)
+def test_wherever_a_run_ends_the_store_is_whole_or_not_there_and_the_next_run_is_right(
+    place, call, whole, tmp_path, monkeypatch
+):
     target = tmp_path / "made.zarr"
-    engine.stream(sweep(title="old"), target)
+    stream.stream(sweep(title="old"), target)
     old, calls = contents(target), []
     owner, name = (
-        {"Group": zarr.Group, "Array": zarr.Array, "Path": engine.Path, "shutil": shutil}[place.split(".")[0]],
+        {"Group": zarr.Group, "Array": zarr.Array, "Path": stream.Path, "shutil": shutil}[
+            place.split(".")[0]
+        ],
         place.split(".")[1],
     )
     genuine = getattr(owner, name)
@@ -151,11 +179,11 @@ def test_wherever_a_run_ends_the_store_is_whole_or_not_there_and_the_next_run_is
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, deadly)
         try:
-            engine.stream(sweep(), target)
+            stream.stream(sweep(), target)
         except Killed:
             assert len(calls) == call
     assert not target.exists() or contents(target) in (old, whole)
-    engine.stream(sweep(), target)
+    stream.stream(sweep(), target)
     assert contents(target) == whole
 
 
@@ -169,7 +197,7 @@ def held(target):
         assert released.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(engine.stream, sweep(), target, progress=hold)
+        run = pool.submit(stream.stream, sweep(), target, progress=hold)
         try:
             assert started.wait(60)
             yield run
@@ -180,20 +208,25 @@ def held(target):
 def test_a_second_process_on_a_store_is_told_in_one_sentence_and_the_first_goes_on(whole, tmp_path):
     with (
         held(tmp_path / "made.zarr") as first,
-        pytest.raises(StoreError, match=r"^[^\n]*: another process is writing this part of the store, wait for it or stop it\.$"),
+        pytest.raises(
+            StoreError,
+            match=r"^[^\n]*: another process is writing this part of the store, wait for it or stop it\.$",
+        ),
     ):
-        engine.stream(sweep(), tmp_path / "made.zarr")
+        stream.stream(sweep(), tmp_path / "made.zarr")
     first.result()
     assert contents(tmp_path / "made.zarr") == whole
 
 
-def test_a_run_of_other_inputs_takes_the_place_of_one_under_way_and_nothing_is_mixed(whole, tmp_path):
+def test_a_run_of_other_inputs_takes_the_place_of_one_under_way_and_nothing_is_mixed(
+    whole, tmp_path
+):
     with held(tmp_path / "made.zarr") as first:
-        engine.stream(sweep(title="of other inputs"), tmp_path / "made.zarr", (1, 2))
+        stream.stream(sweep(title="of other inputs"), tmp_path / "made.zarr", (1, 2))
     with pytest.raises(StoreError, match=r"^[^\n]*made\.zarr: [^\n]*run again[^\n]*\.$"):
         first.result()
     assert not (tmp_path / "made.zarr").exists()
-    engine.stream(sweep(), tmp_path / "made.zarr")
+    stream.stream(sweep(), tmp_path / "made.zarr")
     assert contents(tmp_path / "made.zarr") == whole
 
 
@@ -203,5 +236,9 @@ def test_two_processes_on_one_store_end_in_a_right_store(many, tmp_path):
     both = [tokwatt("study", "many", "--params", params, "--out", tmp_path) for _ in range(2)]
     outcomes = sorted(ended(process) for process in both)
     assert outcomes[0] == (0, "")
-    assert outcomes[1] == (0, "") or (outcomes[1][0] == 1 and "another process" in outcomes[1][1] and outcomes[1][1].count("\n") == 1)
+    assert outcomes[1] == (0, "") or (
+        outcomes[1][0] == 1
+        and "another process" in outcomes[1][1]
+        and outcomes[1][1].count("\n") == 1
+    )
     assert contents(tmp_path / "many.zarr") == reference

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tokwatt import grid
-from tokwatt.decode import operating_point
+from tokwatt.serving.decode import operating_point
 from tokwatt.units import Seconds, Tokens, Watts
 
 
@@ -50,11 +50,18 @@ def test_names_of_a_catalogue_become_the_coordinate(parameters):
 
 def test_variables_and_coordinates_carry_units_and_long_names():
     swept = grid.sweep(pair, length=[1.0], scale=[2.0])
-    assert {name: swept[name].attrs["units"] for name in swept.variables} == {"duration": "s", "power": "W", "length": "tok", "scale": "s"}
+    assert {name: swept[name].attrs["units"] for name in swept.variables} == {
+        "duration": "s",
+        "power": "W",
+        "length": "tok",
+        "scale": "s",
+    }
     assert all(swept[name].attrs["long_name"] for name in swept.variables)
 
 
 def test_a_catalogue_keeps_every_number(parameters):
     table = grid.catalogue("gpu", parameters.gpus)
     for name, gpu in parameters.gpus.items():
-        assert {field: table[field].sel(gpu=name).item() for field in table.data_vars} == pytest.approx(vars(gpu))
+        assert {
+            field: table[field].sel(gpu=name).item() for field in table.data_vars
+        } == pytest.approx(vars(gpu))

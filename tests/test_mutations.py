@@ -18,7 +18,10 @@ COUNT = int(os.environ.get("TOKWATT_MUTATIONS", "0"))
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not COUNT, reason="three minutes a number: TOKWATT_MUTATIONS=3 pytest tests/test_mutations.py"),
+    pytest.mark.skipif(
+        not COUNT,
+        reason="three minutes a number: TOKWATT_MUTATIONS=3 pytest tests/test_mutations.py",
+    ),
 ]
 
 
@@ -27,9 +30,15 @@ def made(folder):
     ran = snakemake(folder)
     if ran.returncode:
         return ran.stdout + ran.stderr
-    seen = [*(folder / "figures").glob("*"), *(folder / "results").glob("*.*"), *(folder / "results" / "tables").glob("*")]
+    seen = [
+        *(folder / "figures").glob("*"),
+        *(folder / "results").glob("*.*"),
+        *(folder / "results" / "tables").glob("*"),
+    ]
     seen += (folder / "results" / "site").rglob("*.*")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in seen if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in seen if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +56,21 @@ def mutated(folder, seed):
         text = (folder / file).read_text(encoding="utf-8")
         tree = yaml.safe_load(text)
         values = ((path, reduce(getitem, path, tree)) for path in paths(tree))
-        numbers = [(path, value) for path, value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        numbers = [
+            (path, value)
+            for path, value in values
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
         if not numbers:
             continue
         path, value = chance.choice(numbers)
         changed = damage(tree, path, value + 1 if isinstance(value, int) else value * 1.01)
-        (folder / file).write_text(yaml.safe_dump(changed, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        checked = subprocess.run([sys.executable, "-m", "tokwatt", "check"], cwd=folder, capture_output=True, check=False)
+        (folder / file).write_text(
+            yaml.safe_dump(changed, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+        checked = subprocess.run(
+            [sys.executable, "-m", "tokwatt", "check"], cwd=folder, capture_output=True, check=False
+        )
         if checked.returncode == 0:
             return file, path
         (folder / file).write_text(text, encoding="utf-8")
@@ -69,7 +86,9 @@ def test_a_changed_number_changes_what_depends_on_it_and_nothing_else(seed, befo
     if isinstance(fresh, str):  # numbers that are each allowed and do not work together
         assert isinstance(again, str) and "Traceback" not in again
         return
-    assert [name for name in again.keys() | fresh.keys() if again.get(name) != fresh.get(name)] == [], (file, path)
+    assert [
+        name for name in again.keys() | fresh.keys() if again.get(name) != fresh.get(name)
+    ] == [], (file, path)
     changed = {name for name in first.keys() | again.keys() if first.get(name) != again.get(name)}
     for table in Path(rerun / "figures").glob("*.csv"):
         name = table.stem

@@ -17,11 +17,15 @@ def test_the_python_lines_print_what_their_comments_say(monkeypatch):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "README.md", "exec"), {})
-    assert printed.getvalue().splitlines() == [line.split("  # ")[1] for line in code.splitlines() if "  # " in line]
+    assert printed.getvalue().splitlines() == [
+        line.split("  # ")[1] for line in code.splitlines() if "  # " in line
+    ]
 
 
 def test_every_file_it_names_is_there():
-    tracked = re.findall(r"\]\(((?!http)[^)]+)\)", README) + re.findall(r"`(params/[\w.]+|src/[\w/]+)`", README)
+    tracked = re.findall(r"\]\(((?!http)[^)]+)\)", README) + re.findall(
+        r"`(params/[\w.]+|src/[\w/]+)`", README
+    )
     assert [name for name in tracked if not (ROOT / name).exists()] == []
 
 

@@ -1,6 +1,7 @@
 """Studies on a Slurm cluster of two virtual nodes: the bytes of a local run, failures that fail, reruns that continue.
 
-Opt-in, as root on a machine that may be changed: TOKWATT_SLURM=1 .venv/bin/pytest tests/test_slurm.py
+Opt-in, as root on a machine that may be changed: TOKWATT_SLURM=1 .venv/bin/pytest
+tests/test_slurm.py
 """
 
 import os
@@ -49,7 +50,11 @@ def missing():
     return None
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.slurm,
+    pytest.mark.skipif(bool(missing()), reason=str(missing())),
+]
 
 
 def run(folder, *command, limit=60):
@@ -65,8 +70,25 @@ def run(folder, *command, limit=60):
 
 
 def submit(folder):
-    options = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5"]
-    return run(folder, BIN / "snakemake", "--profile", "profiles/slurm", STORE, *options, "--config", f"parts={PARTS}", limit=400)
+    options = [
+        "--retries",
+        "0",
+        "--slurm-init-seconds-before-status-checks",
+        "2",
+        "--latency-wait",
+        "5",
+    ]
+    return run(
+        folder,
+        BIN / "snakemake",
+        "--profile",
+        "profiles/slurm",
+        STORE,
+        *options,
+        "--config",
+        f"parts={PARTS}",
+        limit=400,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +116,19 @@ def disk(checkout):
     place.mkdir(parents=True)
 
     def size(megabytes, *remount):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([*remount, f"size={megabytes}m"]), "tmpfs", place], check=True, timeout=10)
+        subprocess.run(
+            [
+                "mount",
+                "-t",
+                "tmpfs",
+                "-o",
+                ",".join([*remount, f"size={megabytes}m"]),
+                "tmpfs",
+                place,
+            ],
+            check=True,
+            timeout=10,
+        )
 
     yield size
     subprocess.run(["umount", "--lazy", place], check=True, timeout=10)
@@ -108,19 +142,31 @@ def local(folder):
 
 
 def contents(store):
-    files = (path for path in store.rglob("*") if path.is_file() and path.name != ".snakemake_timestamp")
+    files = (
+        path for path in store.rglob("*") if path.is_file() and path.name != ".snakemake_timestamp"
+    )
     return {path.relative_to(store): path.read_bytes() for path in files}
 
 
 def changed(store):
     """When each finished chunk was written."""
-    files = (path for path in store.rglob("0") if path.is_file() and path.is_relative_to(store / CHUNKS))
+    files = (
+        path for path in store.rglob("0") if path.is_file() and path.is_relative_to(store / CHUNKS)
+    )
     return {path.relative_to(store): path.stat().st_mtime_ns for path in files}
 
 
 def nodes():
-    shown = subprocess.run(["scontrol", "--oneliner", "show", "jobs"], capture_output=True, text=True, check=True, timeout=20).stdout
-    return {word.removeprefix("NodeList=") for word in shown.split() if word.startswith("NodeList=node")}
+    shown = subprocess.run(
+        ["scontrol", "--oneliner", "show", "jobs"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout
+    return {
+        word.removeprefix("NodeList=") for word in shown.split() if word.startswith("NodeList=node")
+    }
 
 
 def test_parts_on_two_nodes_make_the_bytes_of_a_local_run(cluster, checkout):
@@ -153,7 +199,11 @@ def test_a_full_disk_fails_the_run_and_a_rerun_continues_to_the_same_bytes(clust
 
 def test_a_cancelled_job_fails_the_run(cluster, checkout):
     """Half of the parts are cancelled while they wait for a free node."""
-    command = ["bash", "-c", "until scancel --verbose --state=PENDING --user=root 2>&1 | grep -q Terminating; do sleep 0.2; done"]
+    command = [
+        "bash",
+        "-c",
+        "until scancel --verbose --state=PENDING --user=root 2>&1 | grep -q Terminating; do sleep 0.2; done",
+    ]
     with subprocess.Popen(["timeout", "-k", "5", "120", *command]) as axe:
         failed = submit(checkout)
         assert axe.wait(timeout=130) == 0

@@ -8,9 +8,9 @@ import pytest
 from public import EQUATIONS, public_functions
 
 from tokwatt import units
-from tokwatt.marks import In, mark_of
+from tokwatt.units import In, mark_of
 
-FUNCTIONS = public_functions(*EQUATIONS, "architecture", "decode")
+FUNCTIONS = public_functions(*EQUATIONS, "serving.architecture", "serving.decode")
 OF_EQUATIONS = public_functions(*EQUATIONS)
 KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
 ANY_UNIT = {"lengths.running_sums": {"values", "return"}}
@@ -25,7 +25,11 @@ def bare(owner, exempt=()):
         kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
         if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
             found += [f"{name}.{inner}" for inner in bare(kind)]
-        elif units.unit_of(hint) not in KNOWN and name not in exempt and not isinstance(mark_of(hint), In):
+        elif (
+            units.unit_of(hint) not in KNOWN
+            and name not in exempt
+            and not isinstance(mark_of(hint), In)
+        ):
             found.append(name)
     return found
 
@@ -51,7 +55,9 @@ def test_every_function_says_what_it_is(name):
 def test_every_equation_documents_its_arguments_its_result_and_its_source(name):
     doc = inspect.getdoc(OF_EQUATIONS[name])
     _, arguments, result, source = re.split(r"^(?:Args:|Returns:|Source:)", doc, flags=re.MULTILINE)
-    assert re.findall(r"^    (\w+): ", arguments, re.MULTILINE) == list(inspect.signature(OF_EQUATIONS[name]).parameters)
+    assert re.findall(r"^    (\w+): ", arguments, re.MULTILINE) == list(
+        inspect.signature(OF_EQUATIONS[name]).parameters
+    )
     assert result.strip()
     assert source.strip().endswith(".")
 

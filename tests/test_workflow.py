@@ -9,8 +9,9 @@ import xarray as xr
 import yaml
 from conftest import GONE, snakemake, workflow_in
 
-from tokwatt import catalogue, studies
-from tokwatt.records import ParameterError
+from tokwatt import studies
+from tokwatt.params.records import ParameterError
+from tokwatt.serving import catalogue
 
 
 @pytest.fixture
@@ -62,18 +63,33 @@ def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(checkout):
     replace(checkout / "params/workloads.yaml", "name: LMSYS", "name: LMSYS chat")
     replace(checkout / "params/paper.yaml", "title: Fleets at", "title: All fleets at")
     assert planned(checkout, table) == set()
-    replace(checkout / "params/paper.yaml", "title: Tokens per watt against", "title: Tokens a watt buys against")
+    replace(
+        checkout / "params/paper.yaml",
+        "title: Tokens per watt against",
+        "title: Tokens a watt buys against",
+    )
     assert planned(checkout, table) == {"table"}
-    replace(checkout / "src/tokwatt/tables.py", '"""', '"""\n')
-    replace(checkout / "src/tokwatt/power.py", '"""', '"""\n')
+    replace(checkout / "src/tokwatt/reports/tables.py", '"""', '"""\n')
+    replace(checkout / "src/tokwatt/equations/power.py", '"""', '"""\n')
     assert planned(checkout, table) == {"grids_instances", "table"}
 
-    replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: TB/s}", "hbm_bandwidth: {value: 3.35, unit: GB}")
+    replace(
+        checkout / "params/gpus.yaml",
+        "hbm_bandwidth: {value: 3.35, unit: TB/s}",
+        "hbm_bandwidth: {value: 3.35, unit: GB}",
+    )
     failed = snakemake(checkout, table)
     assert failed.returncode == 1
-    assert "params/gpus.yaml: H100.hbm_bandwidth.unit is 'GB', wanted a unit that converts to 'B/s'." in failed.stdout + failed.stderr
+    assert (
+        "params/gpus.yaml: H100.hbm_bandwidth.unit is 'GB', wanted a unit that converts to 'B/s'."
+        in failed.stdout + failed.stderr
+    )
     assert "Traceback" not in failed.stdout + failed.stderr
-    replace(checkout / "params/gpus.yaml", "hbm_bandwidth: {value: 3.35, unit: GB}", "hbm_bandwidth: {value: 3.35, unit: TB/s}")
+    replace(
+        checkout / "params/gpus.yaml",
+        "hbm_bandwidth: {value: 3.35, unit: GB}",
+        "hbm_bandwidth: {value: 3.35, unit: TB/s}",
+    )
     assert snakemake(checkout, table).returncode == 0
     assert (checkout / table).read_bytes() == before
 
@@ -82,17 +98,28 @@ def test_a_job_reads_the_files_it_says(grids, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     for name, grid in paper["grids"].items():
         with xr.open_dataset(grids / f"{name}.nc") as dataset:
-            read = {Path(file).with_suffix("").as_posix() for file in json.loads(dataset.attrs["parameters"])}
+            read = {
+                Path(file).with_suffix("").as_posix()
+                for file in json.loads(dataset.attrs["parameters"])
+            }
         assert read <= set(paper["jobs"][grid["job"]]["reads"])
 
 
 @pytest.mark.parametrize("job", studies.JOBS)
-def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_have_units(job, grids, params):
+def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_have_units(
+    job, grids, params
+):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     for name in [name for name, grid in paper["grids"].items() if grid["job"] == job]:
         with xr.open_dataset(grids / f"{name}.nc") as dataset:
-            assert [key for key in dataset.variables if not dataset[key].attrs.get("long_name")] == []
-            assert [key for key in dataset.variables if dataset[key].dtype.kind == "f" and "units" not in dataset[key].attrs] == []
+            assert [
+                key for key in dataset.variables if not dataset[key].attrs.get("long_name")
+            ] == []
+            assert [
+                key
+                for key in dataset.variables
+                if dataset[key].dtype.kind == "f" and "units" not in dataset[key].attrs
+            ] == []
             assert dataset.attrs["parameter_hash"]
 
 
@@ -106,7 +133,11 @@ def test_a_job_run_twice_writes_the_same_bytes(grids, params, tmp_path):
     ("path", "value", "sentence"),
     [
         (["jobs", "accounts"], GONE, "job is 'accounts', wanted one of"),
-        (["jobs", "fleets", "reads"], ["gpu"], "jobs.fleets.reads names 'gpu', wanted names of files"),
+        (
+            ["jobs", "fleets", "reads"],
+            ["gpu"],
+            "jobs.fleets.reads names 'gpu', wanted names of files",
+        ),
         (["studies", "reads"], GONE, "studies.reads is missing, wanted a value"),
         (["studies"], GONE, "studies is missing, wanted a mapping"),
     ],

@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import Any
 
 _FACE = {
-    "Demand": "specs",
-    "ParameterError": "records",
-    "fleet": "fleets",
-    "load": "catalogue",
+    "Demand": "params.specs",
+    "ParameterError": "params.records",
+    "fleet": "serving.fleets",
+    "load": "serving.catalogue",
     "open": "stores",
-    "operating_point": "decode",
+    "operating_point": "serving.decode",
     "sweep": "grid",
 }
 __all__ = list(_FACE)

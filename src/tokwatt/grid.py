@@ -19,12 +19,14 @@ def sweep(fn: Callable, /, **axes: Any) -> xr.Dataset:
     """Evaluate a JAX function of scalars at every combination of its axes.
 
     Args:
-        fn: a function of scalars and specs that returns a NamedTuple with a unit on each field, or one scalar.
-        **axes: by argument name: numbers, or a catalogue `{name: spec}` whose names become the coordinate.
-            A single number or spec stays fixed. The first axis is the outermost dimension.
+        fn: a function of scalars and specs that returns a NamedTuple with a unit on each field, or
+            one scalar. **axes: by argument name: numbers, or a catalogue `{name: spec}` whose names
+            become the coordinate. A single number or spec stays fixed. The first axis is the
+            outermost dimension.
 
     Returns:
-        A Dataset with a variable for each field, a dimension for each axis, units and long names on all of them.
+        A Dataset with a variable for each field, a dimension for each axis, units and long names on
+        all of them.
     """
     fixed = {name: value for name, value in axes.items() if not _is_axis(value)}
     swept = {name: value for name, value in axes.items() if _is_axis(value)}
@@ -40,14 +42,18 @@ def nested(fn: Callable, names: Sequence[str]) -> Callable:
         return fn(**dict(zip(names, point, strict=True)))
 
     for position in reversed(range(len(names))):
-        mapped = jax.vmap(mapped, in_axes=[0 if other == position else None for other in range(len(names))])
+        mapped = jax.vmap(
+            mapped, in_axes=[0 if other == position else None for other in range(len(names))]
+        )
     return mapped
 
 
 def stacked(axis: Axis) -> Any:
     """An axis as one array, or a catalogue of specs as one spec of arrays."""
     if isinstance(axis, Mapping):
-        return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf, float) for leaf in leaves]), *axis.values())
+        return jax.tree.map(
+            lambda *leaves: jnp.stack([jnp.asarray(leaf, float) for leaf in leaves]), *axis.values()
+        )
     return jnp.asarray(axis, float)
 
 
@@ -71,8 +77,14 @@ def catalogue(dimension: str, specs: Mapping[str, Any]) -> xr.Dataset:
     """The numbers of a catalogue of flat specs as a Dataset along one dimension."""
     units = units_of(type(next(iter(specs.values()))))
     numbers = vars(stacked(specs))
-    variables = {name: ((dimension,), np.asarray(numbers[name]), describe(name, unit)) for name, unit in units.items() if unit}
-    return xr.Dataset(variables, {dimension: ((dimension,), list(specs), describe(dimension, None))})
+    variables = {
+        name: ((dimension,), np.asarray(numbers[name]), describe(name, unit))
+        for name, unit in units.items()
+        if unit
+    }
+    return xr.Dataset(
+        variables, {dimension: ((dimension,), list(specs), describe(dimension, None))}
+    )
 
 
 def describe(name: str, unit: str | None) -> dict[str, str]:
@@ -95,10 +107,19 @@ def _labelled(fn: Callable, axes: Mapping[str, Any], result: Any) -> xr.Dataset:
     fn = getattr(fn, "func", fn)
     units = units_of(fn)
     fields = result._asdict() if hasattr(result, "_asdict") else {fn.__name__: result}
-    field_units = units_of(type(result)) if hasattr(result, "_asdict") else {fn.__name__: units["return"]}
-    coordinates = {name: ((name,), _coordinate(axis), describe(name, units.get(name))) for name, axis in axes.items()}
+    field_units = (
+        units_of(type(result)) if hasattr(result, "_asdict") else {fn.__name__: units["return"]}
+    )
+    coordinates = {
+        name: ((name,), _coordinate(axis), describe(name, units.get(name)))
+        for name, axis in axes.items()
+    }
     return xr.Dataset(
-        {name: (tuple(axes), np.asarray(values), describe(name, field_units[name])) for name, values in fields.items()}, coordinates
+        {
+            name: (tuple(axes), np.asarray(values), describe(name, field_units[name]))
+            for name, values in fields.items()
+        },
+        coordinates,
     )
 
 

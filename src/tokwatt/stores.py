@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from tokwatt.records import StoreError
+from tokwatt.params.records import StoreError
 
 
 def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset:
@@ -16,14 +16,19 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
         folder: where the stores of studies are.
 
     Returns:
-        Its Dataset; select with `.sel(gpu="B200")`, then `.to_netcdf(...)` or `.to_dataframe()` what is left.
+        Its Dataset; select with `.sel(gpu="B200")`, then `.to_netcdf(...)` or `.to_dataframe()`
+        what is left.
 
     Raises:
         StoreError: where there is no complete store.
     """
     path = Path(name) if Path(name).suffix == ".zarr" else Path(folder) / f"{name}.zarr"
     if not path.exists():
-        hint = "it is not finished, run it again to go on" if growing(path) else "make it with `tokwatt study`"
+        hint = (
+            "it is not finished, run it again to go on"
+            if growing(path)
+            else "make it with `tokwatt study`"
+        )
         raise StoreError(f"{path}: there is no such store; {hint}.")
     return read(path)
 

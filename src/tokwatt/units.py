@@ -1,21 +1,21 @@
 """Units as types: a quantity's annotation says what it is measured in; its value is a plain SI number.
 
-Importing this module, as every module of equations does, switches JAX to 64-bit floats and keeps compiled
-functions between processes.
+Beside a unit stands `MANY` where a list is wanted; `In` marks a name that refers to a catalogue.
+Needs no JAX.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any, get_type_hints
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-import jax
-from platformdirs import user_cache_dir
 
-from tokwatt.marks import MANY, unit_of
+class In(NamedTuple):
+    """Marks a field that is given by name: which catalogue of `params.parameters` holds it."""
 
-jax.config.update("jax_enable_x64", True)
-if jax.config.values["jax_compilation_cache_dir"] is None:
-    jax.config.update("jax_compilation_cache_dir", user_cache_dir("tokwatt"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    catalogue: str
+
+
+MANY = "many"
+"""Written after a unit where a list of numbers is wanted instead of one."""
 
 Scalar = Any
 """A float to the caller; an array of any shape while JAX maps. A union of the two would have to be told apart everywhere."""
@@ -54,6 +54,28 @@ TokensPerSecondAxis = Annotated[Scalar, "tok/s", MANY]
 WattsAxis = Annotated[Scalar, "W", MANY]
 
 
-def units_of(owner: Callable | type) -> dict[str, str | None]:
+@cache
+def hints_of(kind: Any) -> dict[str, Any]:
+    """The types of a function's arguments and result, or of the fields of a class, with what is written beside them."""
+    return get_type_hints(kind, include_extras=True)
+
+
+def mark_of(annotation: object) -> Any:
+    """What is written beside the type in an `Annotated` type, or None where nothing is."""
+    return get_args(annotation)[1] if get_origin(annotation) is Annotated else None
+
+
+def is_many(annotation: object) -> bool:
+    """Whether an `Annotated` type wants a list of numbers."""
+    return get_origin(annotation) is Annotated and MANY in get_args(annotation)[2:]
+
+
+def unit_of(annotation: object) -> str | None:
+    """The unit written in an `Annotated` type, or None where it carries none."""
+    mark = mark_of(annotation)
+    return mark if isinstance(mark, str) else None
+
+
+def units_of(owner: Any) -> dict[str, str | None]:
     """Units of a function's arguments (and of `return`), or of the fields of a class."""
-    return {name: unit_of(hint) for name, hint in get_type_hints(owner, include_extras=True).items()}
+    return {name: unit_of(hint) for name, hint in hints_of(owner).items()}

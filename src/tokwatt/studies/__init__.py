@@ -1,8 +1,9 @@
 """The datasets behind the tables and figures: each study is a function of a grid's inputs.
 
-An entry under `grids` in `params/paper.yaml` names the job it runs in, which is a module of this package, the study,
-which is a function there, and the inputs. The study's annotations say how inputs are written: a quantity by its
-unit, a spec by its name in a catalogue, a structure by its fields.
+An entry under `grids` in `params/paper.yaml` names the job it runs in, which is a module of this
+package, the study, which is a function there, and the inputs. The study's annotations say how
+inputs are written: a quantity by its unit, a spec by its name in a catalogue, a structure by its
+fields.
 """
 
 import dataclasses
@@ -20,8 +21,8 @@ import xarray as xr
 
 import tokwatt
 from tokwatt import grid
-from tokwatt.catalogue import Catalogue
-from tokwatt.records import Section, refusing
+from tokwatt.params.records import Section, refusing
+from tokwatt.serving.catalogue import Catalogue
 
 JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
@@ -38,12 +39,19 @@ def check(catalogue: Catalogue) -> None:
     paper, entries = catalogue.section("paper"), _grids(catalogue)
     jobs, files = (
         paper.child("jobs"),
-        {path.relative_to(catalogue.folder).with_suffix("").as_posix() for path in catalogue.folder.rglob("*.yaml")},
+        {
+            path.relative_to(catalogue.folder).with_suffix("").as_posix()
+            for path in catalogue.folder.rglob("*.yaml")
+        },
     )
     for reading in (*map(jobs.child, jobs.raw), paper.child("studies")):
         for file in reading.convert(Inputs).reads:
             if file not in files:
-                raise reading.fail(f"names {file!r:.60}", "names of files in the parameter folder, without .yaml", "reads")
+                raise reading.fail(
+                    f"names {file!r:.60}",
+                    "names of files in the parameter folder, without .yaml",
+                    "reads",
+                )
     for name in entries.raw:
         entry = entries.child(name)
         inputs(catalogue, entry)
@@ -75,7 +83,9 @@ def inputs(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
     """The inputs of an entry as the annotations of its study want them."""
     hints = get_type_hints(find(entry), include_extras=True)
     given = {key: value for key, value in entry.raw.items() if key not in ("job", "study")}
-    return dataclasses.replace(entry, raw=given).bind({name: hint for name, hint in hints.items() if name not in ("catalogue", "return")})
+    return dataclasses.replace(entry, raw=given).bind(
+        {name: hint for name, hint in hints.items() if name not in ("catalogue", "return")}
+    )
 
 
 def find(entry: Section) -> Callable[..., xr.Dataset]:
@@ -83,7 +93,11 @@ def find(entry: Section) -> Callable[..., xr.Dataset]:
     job, study = str(entry.raw.get("job")), str(entry.raw.get("study"))
     entry.pick("job", job, dict.fromkeys(JOBS))
     module = import_module(f"tokwatt.studies.{job}")
-    known = [name for name, value in vars(module).items() if isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"]
+    known = [
+        name
+        for name, value in vars(module).items()
+        if isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+    ]
     entry.pick("study", study, dict.fromkeys(known))
     return getattr(module, study)
 
@@ -94,7 +108,11 @@ def _file(folder: Path | str, entry: Section) -> Path:
 
 def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
     """What a dataset was made from: the grid's inputs, the digest of each parameter file read, the program's version."""
-    files = {file: digest for file, digest in sorted(catalogue.digests.items()) if file != entry.path.name}
+    files = {
+        file: digest
+        for file, digest in sorted(catalogue.digests.items())
+        if file != entry.path.name
+    }
     inputs = json.dumps(entry.raw, sort_keys=True)
     return {
         "grid": entry.key,
@@ -106,4 +124,8 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 
 
 def _grids(catalogue: Catalogue) -> Section:
-    return catalogue.section("paper").only("jobs", "studies", "grids", "tables", "figures", "reports", "names").child("grids")
+    return (
+        catalogue.section("paper")
+        .only("jobs", "studies", "grids", "tables", "figures", "reports", "names")
+        .child("grids")
+    )

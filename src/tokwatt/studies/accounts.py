@@ -10,15 +10,34 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokwatt import account, grid, uncertainty
-from tokwatt.cases import Account
-from tokwatt.catalogue import Catalogue
-from tokwatt.choices import Assumptions
-from tokwatt.machine import Constants, Machine, Subject, assemble, concurrency, sequence_bytes, weight_bytes
-from tokwatt.marks import In
-from tokwatt.records import ParameterError
-from tokwatt.specs import Serving, spec
-from tokwatt.units import Bytes, Dimensionless, Seconds, Sequences, Tokens, TokensAxis, TokensPerJoule, Watts
+from tokwatt import grid
+from tokwatt.accounts import uncertainty
+from tokwatt.accounts.cases import Account
+from tokwatt.params.records import ParameterError
+from tokwatt.params.specs import Serving, spec
+from tokwatt.serving import account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.machine import (
+    Constants,
+    Machine,
+    Subject,
+    assemble,
+    concurrency,
+    sequence_bytes,
+    weight_bytes,
+)
+from tokwatt.units import (
+    Bytes,
+    Dimensionless,
+    In,
+    Seconds,
+    Sequences,
+    Tokens,
+    TokensAxis,
+    TokensPerJoule,
+    Watts,
+)
 
 AS_PUBLISHED, REPLAYED = "as published", "as replayed"
 
@@ -34,7 +53,8 @@ class Correction(NamedTuple):
 def waterfall(catalogue: Catalogue) -> xr.Dataset:
     """Each headline from its published to its consistent value, one correction at a time, and each correction by itself.
 
-    By itself a correction is made to the paper's account with its lengths summed exactly, as most contradict the draws.
+    By itself a correction is made to the paper's account with its lengths summed exactly, as most
+    contradict the draws.
     """
     known = Account(catalogue)
     consistent = vars(known.presets["consistent"])
@@ -45,21 +65,42 @@ def waterfall(catalogue: Catalogue) -> xr.Dataset:
         if correction == AS_PUBLISHED:
             return Correction(wanted.published, np.nan, np.nan)
         if correction == REPLAYED:
-            return Correction(known.value(wanted, {}), known.value(wanted, {}) / wanted.published, np.nan)
+            return Correction(
+                known.value(wanted, {}), known.value(wanted, {}) / wanted.published, np.nan
+            )
         place = known.order.index(correction)
-        before, after = ({name: consistent[name] for name in known.order[:stop]} for stop in (place, place + 1))
+        before, after = (
+            {name: consistent[name] for name in known.order[:stop]} for stop in (place, place + 1)
+        )
         base = {} if correction == "lengths" else exact
         value = known.value(wanted, after)
-        alone = _possible(lambda: known.value(wanted, base | {correction: consistent[correction]}) / known.value(wanted, base))
+        alone = _possible(
+            lambda: (
+                known.value(wanted, base | {correction: consistent[correction]})
+                / known.value(wanted, base)
+            )
+        )
         return Correction(value, value / known.value(wanted, before), alone)
 
-    table = grid.tabulate(corrected, headline=list(known.headlines), correction=[AS_PUBLISHED, REPLAYED, *known.order])
+    table = grid.tabulate(
+        corrected, headline=list(known.headlines), correction=[AS_PUBLISHED, REPLAYED, *known.order]
+    )
     return table.assign_coords(
         {
             "claim": ("headline", [headline.claim for headline in known.headlines.values()]),
-            "unit": ("headline", ["1" if headline.over else "tok/W" for headline in known.headlines.values()]),
+            "unit": (
+                "headline",
+                ["1" if headline.over else "tok/W" for headline in known.headlines.values()],
+            ),
             "alternative": ("correction", [*[""] * 2, *(consistent[name] for name in known.order)]),
-            "label": ("correction", ["published", "not rounded in print", *(known.labels[name] for name in known.order)]),
+            "label": (
+                "correction",
+                [
+                    "published",
+                    "not rounded in print",
+                    *(known.labels[name] for name in known.order),
+                ],
+            ),
         }
     )
 
@@ -92,7 +133,8 @@ def readings(catalogue: Catalogue) -> xr.Dataset:
     table = grid.tabulate(read, reading=list(known.readings))
     entries = known.readings.values()
     return table.assign_coords(
-        headline=("reading", [entry.headline for entry in entries]), meaning=("reading", [entry.meaning for entry in entries])
+        headline=("reading", [entry.headline for entry in entries]),
+        meaning=("reading", [entry.meaning for entry in entries]),
     )
 
 
@@ -134,7 +176,12 @@ class Slope(NamedTuple):
 
 
 def slopes(
-    catalogue: Catalogue, gpus: list[str], served: dict[str, Laid], accounts: dict, context_window: TokensAxis, prompt_ratio: Dimensionless
+    catalogue: Catalogue,
+    gpus: list[str],
+    served: dict[str, Laid],
+    accounts: dict,
+    context_window: TokensAxis,
+    prompt_ratio: Dimensionless,
 ) -> xr.Dataset:
     """Slope of log tok/J over log window, an exact derivative, over window x GPU x LLM x account."""
     known = Account(catalogue)
@@ -149,9 +196,19 @@ def slopes(
     return xr.concat(tables, xr.Variable("account", list(accounts)))
 
 
-def _slope(assumed: Assumptions, subject: Subject, constants: Constants, window: Tokens, prompt_ratio: Dimensionless) -> Slope:
+def _slope(
+    assumed: Assumptions,
+    subject: Subject,
+    constants: Constants,
+    window: Tokens,
+    prompt_ratio: Dimensionless,
+) -> Slope:
     def log_efficiency(log_window: Any) -> Any:
-        return jnp.log(account.point(assumed, subject, constants, jnp.exp(log_window), prompt_ratio=prompt_ratio).tokens_per_joule)
+        return jnp.log(
+            account.point(
+                assumed, subject, constants, jnp.exp(log_window), prompt_ratio=prompt_ratio
+            ).tokens_per_joule
+        )
 
     full = account.point(assumed, subject, constants, window, prompt_ratio=prompt_ratio)
     own, length, batch = assemble(assumed, subject, constants), window / 2, full.concurrency
@@ -162,7 +219,8 @@ def _slope(assumed: Assumptions, subject: Subject, constants: Constants, window:
         tokens_per_joule=full.tokens_per_joule,
         slope=jax.grad(log_efficiency)(jnp.log(window)),
         concurrency=batch,
-        overhead_share=1 - (jnp.maximum(step.memory_time, step.compute_time) + step.prefill_time) / step.latency,
+        overhead_share=1
+        - (jnp.maximum(step.memory_time, step.compute_time) + step.prefill_time) / step.latency,
         weight_share=weight_time / step.latency,
         prefill_share=step.prefill_time / step.latency,
         idle_power_share=subject.utilization.idle / step.power,
@@ -172,17 +230,33 @@ def _slope(assumed: Assumptions, subject: Subject, constants: Constants, window:
     )
 
 
-def _bends(assumed: Assumptions, subject: Subject, own: Machine, window: Tokens, prompt_ratio: Dimensionless) -> Bends:
+def _bends(
+    assumed: Assumptions,
+    subject: Subject,
+    own: Machine,
+    window: Tokens,
+    prompt_ratio: Dimensionless,
+) -> Bends:
     """Partial derivatives of log tok/J, as if each part of an instance had a window of its own."""
 
     def held(log_window: Any) -> Any:
         return concurrency(assumed, own, jnp.exp(log_window), jnp.exp(log_window) / 2)
 
     def log_efficiency(at: Bends) -> Any:
-        overhead = own.overhead + own.dispatch_overhead + (own.sequence_overhead + own.dispatch_time) * held(at.by_overhead)
+        overhead = (
+            own.overhead
+            + own.dispatch_overhead
+            + (own.sequence_overhead + own.dispatch_time) * held(at.by_overhead)
+        )
         streamed = weight_bytes(assumed, own, held(at.by_experts))
         apart = replace(
-            own, overhead=overhead, dispatch_overhead=0.0, sequence_overhead=0.0, dispatch_time=0.0, streamed=streamed, routed=0.0
+            own,
+            overhead=overhead,
+            dispatch_overhead=0.0,
+            sequence_overhead=0.0,
+            dispatch_time=0.0,
+            streamed=streamed,
+            routed=0.0,
         )
         length, prompts = jnp.exp(at.by_arithmetic) / 2, prompt_ratio * held(at.by_prompts)
         step = account.step(assumed, subject, apart, held(at.by_arithmetic), length, prompts)
@@ -217,15 +291,23 @@ def lever(
         def at(batch: Sequences, subject: Subject) -> Lever:
             point = account.point(assumed, subject, known.constants, context_window, batch=batch)
             held = jnp.where(batch <= point.concurrency, 1.0, jnp.nan)
-            return Lever(point.tokens_per_joule * held, point.iteration_latency * held, point.power * held)
+            return Lever(
+                point.tokens_per_joule * held, point.iteration_latency * held, point.power * held
+            )
 
         return grid.sweep(at, batch=batch, subject=_subjects(known, gpus, served))
 
-    tables = [_unstacked(decoding(known.changed("consistent", readings, name))) for name in readings]
+    tables = [
+        _unstacked(decoding(known.changed("consistent", readings, name))) for name in readings
+    ]
     table = xr.concat(tables, xr.Variable("reading", list(readings)))
     advantage = table.tokens_per_joule / table.tokens_per_joule.sel(llm=dense)
-    table["advantage"] = advantage.assign_attrs(grid.describe(f"tokens_per_joule_over_that_of_{dense}", "1"))
-    table["even_batch"] = _crossing(np.log2(advantage)).assign_attrs(grid.describe("largest_batch_at_which_the_two_are_even", "seq"))
+    table["advantage"] = advantage.assign_attrs(
+        grid.describe(f"tokens_per_joule_over_that_of_{dense}", "1")
+    )
+    table["even_batch"] = _crossing(np.log2(advantage)).assign_attrs(
+        grid.describe("largest_batch_at_which_the_two_are_even", "seq")
+    )
     return table
 
 
@@ -237,21 +319,35 @@ def _crossing(log_advantage: xr.DataArray) -> xr.DataArray:
 
 
 def _subjects(known: Account, gpus: list[str], served: dict[str, Laid]) -> dict[str, Subject]:
-    return {f"{name}@{gpu}": known.subject(gpu, laid.llm, laid.serving) for name, laid in served.items() for gpu in gpus}
+    return {
+        f"{name}@{gpu}": known.subject(gpu, laid.llm, laid.serving)
+        for name, laid in served.items()
+        for gpu in gpus
+    }
 
 
 def _unstacked(table: xr.Dataset) -> xr.Dataset:
     """Subjects named LLM@GPU as two dimensions."""
     names = [name.split("@") for name in table.subject.values]
     index = pd.MultiIndex.from_tuples(names, names=["llm", "gpu"])
-    ordered = table.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "subject")).unstack("subject")
-    return ordered.reindex(llm=list(dict.fromkeys(llm for llm, _ in names)), gpu=list(dict.fromkeys(gpu for _, gpu in names)))
+    ordered = table.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "subject")).unstack(
+        "subject"
+    )
+    return ordered.reindex(
+        llm=list(dict.fromkeys(llm for llm, _ in names)),
+        gpu=list(dict.fromkeys(gpu for _, gpu in names)),
+    )
 
 
-def uncertainties(catalogue: Catalogue, accounts: dict, draws: Dimensionless, seed: Dimensionless) -> xr.Dataset:
+def uncertainties(
+    catalogue: Catalogue, accounts: dict, draws: Dimensionless, seed: Dimensionless
+) -> xr.Dataset:
     """Headlines with every uncertain number drawn at once: quantiles, and which numbers matter."""
     known = Account(catalogue)
-    tables = [uncertainty.spread(known, known.presets[preset], int(draws), int(seed)) for preset in accounts.values()]
+    tables = [
+        uncertainty.spread(known, known.presets[preset], int(draws), int(seed))
+        for preset in accounts.values()
+    ]
     return xr.concat(tables, xr.Variable("account", list(accounts)))
 
 
@@ -260,6 +356,14 @@ def elasticities(catalogue: Catalogue, cases: list[str], accounts: dict) -> xr.D
     known = Account(catalogue)
 
     def own(preset: str) -> xr.Dataset:
-        return xr.concat([uncertainty.elasticity(known, case, preset) for case in cases], xr.Variable("case", cases), join="outer")
+        return xr.concat(
+            [uncertainty.elasticity(known, case, preset) for case in cases],
+            xr.Variable("case", cases),
+            join="outer",
+        )
 
-    return xr.concat([own(preset) for preset in accounts.values()], xr.Variable("account", list(accounts)), join="outer")
+    return xr.concat(
+        [own(preset) for preset in accounts.values()],
+        xr.Variable("account", list(accounts)),
+        join="outer",
+    )

@@ -7,15 +7,22 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.catalogue import Catalogue
-from tokwatt.marks import In
-from tokwatt.replay import fleets as replay
-from tokwatt.replay import sampling
-from tokwatt.replay.instances import Calibrated, Instance
-from tokwatt.replay.points import Served, roofline_point
-from tokwatt.replay.sampling import Knots
-from tokwatt.specs import Demand, Gpu, Profile, Workload, spec
-from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis, TokensPerJoule, units_of
+from tokwatt.params.specs import Demand, Gpu, Profile, Workload, spec
+from tokwatt.serving import sampling
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.sampling import Knots
+from tokwatt.studies.replay import fleets as replay
+from tokwatt.studies.replay.instances import Calibrated, Instance
+from tokwatt.studies.replay.points import Served, roofline_point
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    In,
+    Tokens,
+    TokensAxis,
+    TokensPerJoule,
+    units_of,
+)
 
 Gpus = Annotated[dict[str, Gpu], In("gpus")]
 Profiles = Annotated[dict[str, Profile], In("profiles")]
@@ -46,7 +53,9 @@ class Traffic:
         if topology == "homogeneous":
             return replay.one_pool(knots, instance, long_window, demand, law)
         factor = overflow_factor if topology == "fleetopt" else 1.0
-        return replay.two_pools(knots, instance, self.short_window, long_window, demand, factor, law)
+        return replay.two_pools(
+            knots, instance, self.short_window, long_window, demand, factor, law
+        )
 
 
 @spec
@@ -67,8 +76,16 @@ def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
     longest = [law.lengths[-1] for law in laws.values()]
     return xr.Dataset(
         {
-            "fraction_within": (("workload", "length"), within, grid.describe("share_of_requests_within_a_length", "1")),
-            "length_quantile_99": (("workload",), quantile, grid.describe("99th_percentile_of_length", "tok")),
+            "fraction_within": (
+                ("workload", "length"),
+                within,
+                grid.describe("share_of_requests_within_a_length", "1"),
+            ),
+            "length_quantile_99": (
+                ("workload",),
+                quantile,
+                grid.describe("99th_percentile_of_length", "tok"),
+            ),
             "longest": (("workload",), longest, grid.describe("longest_request", "tok")),
         },
         {
@@ -90,14 +107,22 @@ def fleets(
 
     @cache
     def sized(workload: str, topology: str, gpu: str) -> replay.Fleet:
-        return traffic[workload].fleet(topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand)
+        return traffic[workload].fleet(
+            topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand
+        )
 
     def fleet(workload: str, topology: str, gpu: str) -> replay.FleetRow:
         return replay.fleet_row(sized(workload, topology, gpu))
 
     def pool(workload: str, topology: str, gpu: str, pool: str) -> replay.PoolRow:
-        pools = dict(zip(reversed(POOLS), reversed(sized(workload, topology, gpu).pools), strict=False))
-        return replay.pool_row(pools[pool]) if pool in pools else replay.PoolRow(*[np.nan] * len(replay.PoolRow._fields))
+        pools = dict(
+            zip(reversed(POOLS), reversed(sized(workload, topology, gpu).pools), strict=False)
+        )
+        return (
+            replay.pool_row(pools[pool])
+            if pool in pools
+            else replay.PoolRow(*[np.nan] * len(replay.PoolRow._fields))
+        )
 
     axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
     table = grid.tabulate(fleet, **axes)
@@ -105,10 +130,20 @@ def fleets(
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
     scalars = vars(demand) | {"long_window": long_window, "overflow_factor": overflow_factor}
     units = units_of(Demand) | {"long_window": "tok", "overflow_factor": "1"}
-    inputs = xr.Dataset({name: ((), value, grid.describe(name, units[name])) for name, value in scalars.items()})
-    inputs["short_window"] = ("workload", [row.short_window for row in traffic.values()], grid.describe("short_window", "tok"))
-    table["gain"] = gain.assign_attrs(grid.describe("gain_over_the_homogeneous_fleet_of_the_first_gpu", "1"))
-    return xr.merge([table, pools.rename({name: f"pool_{name}" for name in pools.data_vars}), inputs])
+    inputs = xr.Dataset(
+        {name: ((), value, grid.describe(name, units[name])) for name, value in scalars.items()}
+    )
+    inputs["short_window"] = (
+        "workload",
+        [row.short_window for row in traffic.values()],
+        grid.describe("short_window", "tok"),
+    )
+    table["gain"] = gain.assign_attrs(
+        grid.describe("gain_over_the_homogeneous_fleet_of_the_first_gpu", "1")
+    )
+    return xr.merge(
+        [table, pools.rename({name: f"pool_{name}" for name in pools.data_vars}), inputs]
+    )
 
 
 def guidance(
@@ -126,14 +161,29 @@ def guidance(
 ) -> xr.Dataset:
     """Table 6: fleets for each kind of traffic, the best of them, and what the paper recommends.
 
-    A kind without a workload is judged by single instances of a mixture of experts, as no fleet of one is defined.
+    A kind without a workload is judged by single instances of a mixture of experts, as no fleet of
+    one is defined.
     """
-    table = fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand).tokens_per_joule.to_dataset()
-    short = [np.interp(short_limit, [0, *(row.workload.lengths * row.stretch)], [0, *row.workload.fractions]) for row in traffic.values()]
+    table = fleets(
+        catalogue, traffic, profiles, long_window, overflow_factor, demand
+    ).tokens_per_joule.to_dataset()
+    short = [
+        np.interp(
+            short_limit, [0, *(row.workload.lengths * row.stretch)], [0, *row.workload.fractions]
+        )
+        for row in traffic.values()
+    ]
     table["short_share"] = ("workload", short, grid.describe("share_of_short_requests", "1"))
     rows = table.tokens_per_joule.assign_coords(short_share=table.short_share)
-    point = partial(roofline_point, served=mixture, curve=catalogue.power_fractions, context_window=context_window)
-    single = grid.sweep(point, gpu=mixture_gpus).tokens_per_joule.expand_dims(topology=["undefined"], workload=["any"])
+    point = partial(
+        roofline_point,
+        served=mixture,
+        curve=catalogue.power_fractions,
+        context_window=context_window,
+    )
+    single = grid.sweep(point, gpu=mixture_gpus).tokens_per_joule.expand_dims(
+        topology=["undefined"], workload=["any"]
+    )
     single = single.assign_coords(short_share=("workload", [np.nan]))
 
     def advice(kind: str) -> Advice:
@@ -190,10 +240,21 @@ def splits(
     instances = {gpu: Calibrated(profile) for gpu, profile in profiles.items()}
 
     def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> replay.FleetRow:
-        return replay.fleet_row(replay.two_pools(knots, instances[gpu], split_length, long_window, demand, overflow_factor))
+        return replay.fleet_row(
+            replay.two_pools(
+                knots, instances[gpu], split_length, long_window, demand, overflow_factor
+            )
+        )
 
-    return grid.tabulate(fleet, gpu=list(profiles), overflow_factor=overflow_factor.tolist(), split_length=split_length.tolist())
+    return grid.tabulate(
+        fleet,
+        gpu=list(profiles),
+        overflow_factor=overflow_factor.tolist(),
+        split_length=split_length.tolist(),
+    )
 
 
 def _knots(workload: Workload, stretch: float = 1.0) -> Knots:
-    return list(zip((workload.lengths * stretch).tolist(), workload.fractions.tolist(), strict=True))
+    return list(
+        zip((workload.lengths * stretch).tolist(), workload.fractions.tolist(), strict=True)
+    )

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.catalogue import Catalogue
-from tokwatt.replay import fleets as replay
-from tokwatt.replay.instances import Calibrated
-from tokwatt.replay.sampling import sampled, summed
-from tokwatt.specs import Demand
+from tokwatt.params.specs import Demand
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.sampling import sampled, summed
 from tokwatt.studies.fleets import TOPOLOGIES, Profiles, Traffic
+from tokwatt.studies.replay import fleets as replay
+from tokwatt.studies.replay.instances import Calibrated
 from tokwatt.units import Dimensionless, Instances, Tokens, TokensPerJoule
 
 
@@ -44,7 +44,9 @@ def sampling_error(
     """Fleets of Table 3 by seed, from 0 on, and by exact integration; a count survives where the latter prints the same."""
 
     def fleet(workload: str, topology: str, gpu: str, law: replay.Law) -> replay.Fleet:
-        return traffic[workload].fleet(topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand, law)
+        return traffic[workload].fleet(
+            topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand, law
+        )
 
     def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
         found = fleet(workload, topology, gpu, partial(sampled, seed=seed))
@@ -53,10 +55,14 @@ def sampling_error(
     def exact(workload: str, topology: str, gpu: str) -> Exact:
         ours, paper = (fleet(workload, topology, gpu, law) for law in (summed, sampled))
         survives = ours.instances == paper.instances
-        return Exact(ours.instances, ours.tokens_per_joule, paper.instances, paper.tokens_per_joule, survives)
+        return Exact(
+            ours.instances, ours.tokens_per_joule, paper.instances, paper.tokens_per_joule, survives
+        )
 
     axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
     table = grid.tabulate(drawn, **axes, seed=range(int(seeds)))
     spread = table.tokens_per_joule.std("seed", ddof=1) / table.tokens_per_joule.mean("seed")
     described = grid.describe("relative_standard_deviation_of_tokens_per_joule_over_seeds", "1")
-    return table.assign(tokens_per_joule_spread=spread.assign_attrs(described)).merge(grid.tabulate(exact, **axes))
+    return table.assign(tokens_per_joule_spread=spread.assign_attrs(described)).merge(
+        grid.tabulate(exact, **axes)
+    )

@@ -1,0 +1,55 @@
+"""Numbers that are known only to within a factor, and what a subject is when they are multiplied by one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from typing import Annotated, Any
+
+import msgspec
+
+from tokwatt.params.records import Quality
+from tokwatt.serving.machine import Constants, Subject
+
+
+class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A number, or several that move together, known only to within a factor."""
+
+    meaning: str
+    source: str
+    quality: Quality
+    paths: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    low: Annotated[float, msgspec.Meta(gt=0)]
+    high: float
+    gpu: str = ""
+
+    def known(self, path: str, subject: Subject, constants: Constants) -> bool:
+        """Whether a path leads to a number."""
+        found = reduce(
+            lambda tree, name: getattr(tree, name, None),
+            path.split(".")[1:],
+            (vars(subject) | {"constants": constants}).get(path.split(".")[0]),
+        )
+        return isinstance(found, float)
+
+    def applied(
+        self, gpu: str, subject: Subject, constants: Constants, factor: Any
+    ) -> tuple[Subject, Constants]:
+        """A subject and constants with these numbers times a factor, as far as they have them."""
+        if self.gpu not in ("", gpu):
+            return subject, constants
+        both = reduce(
+            lambda tree, path: _times(tree, path.split("."), factor),
+            self.paths,
+            vars(subject) | {"constants": constants},
+        )
+        return replace(subject, **{name: both[name] for name in vars(subject)}), both["constants"]
+
+
+def _times(tree: Any, path: Sequence[str], factor: Any) -> Any:
+    """A tree with the number at a path multiplied; one that has no such part stays as it is."""
+    head, *rest = path
+    part = tree.get(head) if isinstance(tree, dict) else getattr(tree, head, None)
+    if part is None:
+        return tree
+    changed = _times(part, rest, factor) if rest else part * factor
+    return tree | {head: changed} if isinstance(tree, dict) else replace(tree, **{head: changed})

@@ -1,0 +1,1 @@
+"""What a user and the Snakefile call. Sees everything."""

@@ -1,0 +1,427 @@
+"""What a user asks on the command line: one point, one fleet, one study, and where a number comes from."""
+
+import json
+import math
+import re
+import sys
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tokwatt.params.records import ParameterError, Section
+
+PARAMS, STORES = Path("params"), Path("results/studies")
+SHORTEST, LONGEST = 1.0, 40.0
+"""Inches that a figure may be wide or high."""
+Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
+Stores = Annotated[Path, typer.Option(help="Folder of stores.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="A profile by name, instead of GPU, LLM and layout.")
+]
+GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
+LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
+ServingName = Annotated[str, typer.Option("--serving", help="A layout by name.")]
+Window = Annotated[float, typer.Option(min=1, help="Context window in tokens.")]
+Utilization = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of the concurrency in flight.")
+]
+Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share of the window.")]
+
+
+def inches(text: str) -> float:
+    """A length on paper: a journal's column by name, or a number with mm, cm or in."""
+    from tokwatt.reports.figures import DOUBLE, SINGLE
+
+    if text in ("single", "double"):
+        return SINGLE if text == "single" else DOUBLE
+    number = re.fullmatch(r"([0-9.]+)(mm|cm|in)", text)
+    try:
+        length = (
+            float(number[1]) / {"mm": 25.4, "cm": 2.54, "in": 1.0}[number[2]]
+            if number
+            else math.nan
+        )
+    except ValueError:
+        length = math.nan
+    if not SHORTEST <= length <= LONGEST:
+        raise typer.BadParameter(
+            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches such as 89mm or 3.5in"
+        )
+    return length
+
+
+def studies(params: Params = PARAMS, as_json: Json = False) -> None:
+    """List the studies of the parameter folder."""
+    from tokwatt.serving.catalogue import load
+    from tokwatt.studies import study
+
+    catalogue = load(params)
+    known = [study.load(params, name, catalogue) for name in study.names(params)]
+    rows = [
+        {"study": each.name, "points": each.points, "axes": list(each.axes), "title": each.title}
+        for each in known
+    ]
+    show(rows, as_json)
+
+
+def study(
+    name: str,
+    params: Params = PARAMS,
+    out: Stores = STORES,
+    part: Annotated[
+        int | None, typer.Option(min=0, help="Compute only this share of the blocks, from 0.")
+    ] = None,
+    parts: Annotated[int, typer.Option(min=1, help="How many shares there are.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was.
+
+    With --part, one share of the blocks is computed beside others; a run without it then finishes
+    the store.
+    """
+    from tokwatt.commands.progress import bar
+    from tokwatt.studies import stream
+    from tokwatt.studies import study as files
+
+    if part is not None and part >= parts:
+        raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
+    chosen = files.load(params, name)
+    store = out / f"{name}.zarr"
+    with bar(chosen.name, chosen.points // parts) as advance:
+        stream.stream(chosen, store, None if part is None else (part, parts), advance)
+    if as_json:
+        _json(
+            {
+                "study": name,
+                "points": chosen.points,
+                "store": str(store),
+                "finished": store.exists(),
+            }
+        )
+
+
+def point(
+    profile: ProfileName = None,
+    gpu: GpuName = "H100",
+    llm: LlmName = "llama-3.1-70b",
+    serving: ServingName = "tp8-16bit",
+    context_window: Window = 8192,
+    utilization: Utilization = 1.0,
+    mean_fill: Fill = 0.5,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """One operating point: tokens of the instance, watts of one of its GPUs."""
+    from tokwatt.serving import decode
+    from tokwatt.serving.catalogue import load
+
+    chosen = _profile(load(params), params, profile, gpu, llm, serving)
+    _show_result(decode.operating_point(chosen, context_window, utilization, mean_fill), as_json)
+
+
+def fleet(
+    workload: Annotated[str, typer.Option(help="A workload by name.")] = "azure",
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV of requests with prompt and output tokens, instead of a workload."
+        ),
+    ] = None,
+    profile: ProfileName = None,
+    gpu: GpuName = "H100",
+    llm: LlmName = "llama-3.1-70b",
+    serving: ServingName = "tp8-16bit",
+    arrival_rate: Annotated[
+        float | None, typer.Option(min=0, help="Requests per second; a trace's own, else 1000.")
+    ] = None,
+    split_length: Annotated[
+        int, typer.Option(min=0, help="Longest request of the short pool; 0 for one pool.")
+    ] = 0,
+    context_window: Window = 65536,
+    latency_target: Annotated[
+        float, typer.Option(min=0, help="99th percentile of the wait, in seconds.")
+    ] = 0.5,
+    max_utilization: Annotated[
+        float, typer.Option(min=0.01, max=0.999, help="Highest utilization.")
+    ] = 0.85,
+    output_share: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Output share of a workload's tokens; a trace has its own."
+        ),
+    ] = 0.2,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """Size a fleet for a workload or for your own trace."""
+    from tokwatt.params import traces
+    from tokwatt.params.specs import Demand
+    from tokwatt.serving import fleets
+    from tokwatt.serving.catalogue import load
+
+    catalogue = load(params)
+    chosen = _profile(catalogue, params, profile, gpu, llm, serving)
+    if trace:
+        requests = traces.read(trace)
+        moments = fleets.trace_moments(requests, chosen.prefill_chunk)
+        rate = requests.arrival_rate if arrival_rate is None else arrival_rate
+        if rate is None:
+            raise ParameterError(
+                f"{trace}: has no arrival times of a known unit, wanted the option --arrival-rate."
+            )
+    else:
+        law = _pick(params, "workloads", workload, catalogue.workloads)
+        moments = fleets.request_moments(
+            law, output_share, chosen.prefill_chunk, int(law.lengths[-1])
+        )
+        rate = 1000.0 if arrival_rate is None else arrival_rate
+    demand = Demand(
+        arrival_rate=rate,
+        latency_target=latency_target,
+        max_utilization=max_utilization,
+        output_share=output_share,
+    )
+    _show_result(
+        fleets.fleet_of(moments, chosen, demand, float(split_length), context_window),
+        as_json,
+        {"arrival_rate [req/s]": rate},
+    )
+
+
+def explain(
+    profile: ProfileName = None,
+    gpu: GpuName = "H100",
+    llm: LlmName = "llama-3.1-70b",
+    serving: ServingName = "tp8-16bit",
+    context_window: Window = 8192,
+    utilization: Utilization = 1.0,
+    mean_fill: Fill = 0.5,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """Where tokens per watt come from: parameters, then every equation with its values, units and source."""
+    from tokwatt.commands.explain import explain as trace
+    from tokwatt.commands.explain import of_entry
+    from tokwatt.serving import decode
+    from tokwatt.serving.catalogue import load
+
+    catalogue = load(params)
+
+    def chain() -> Any:
+        chosen = _profile(catalogue, params, profile, gpu, llm, serving)
+        return decode.operating_point(chosen, context_window, utilization, mean_fill)
+
+    point, steps = trace(chain)
+    entries = _entries(catalogue, profile, gpu, llm, serving)
+    # Published architectures go by the names of the paper's catalogue, on which a point rests.
+    known = [record for record in catalogue.records() if record.file != "architectures.yaml"]
+    records = [record for prefix in entries for record in of_entry(known, prefix)]
+    if as_json:
+        _json({"parameters": records, "steps": steps, "result": point._asdict()})
+        return
+    show(
+        [
+            {
+                "parameter": r.key,
+                "value": f"{r.value} {r.unit}",
+                "quality": r.quality,
+                "source": r.source,
+            }
+            for r in records
+        ],
+        False,
+    )
+    for number, step in enumerate(steps, 1):
+        given = ", ".join(
+            f"{name} = {digits(value)} {unit}" for name, (value, unit) in step.arguments.items()
+        )
+        print(
+            f"{number}. {step.equation}({given})\n   = {digits(step.result)} {step.unit}\n   {step.meaning} [{step.source}]"
+        )
+    print(f"\ntokens_per_joule = {digits(float(point.tokens_per_joule))} tok/J")
+
+
+def verify(
+    record: Annotated[Path, typer.Option(help="The record of a run.")] = Path(
+        "ro-crate-metadata.json"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
+    from tokwatt.reports import provenance
+
+    differences = provenance.verify(record)
+    if as_json:
+        _json(differences)
+    else:
+        for kind, names in vars(differences).items():
+            print("\n".join(f"{kind} {name}" for name in names), end="\n" if names else "")
+    raise typer.Exit(1 if differences.any else 0)
+
+
+def headline(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A headline of assumptions.yaml; all of them where not given."),
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(help="The account to start from; with paper, the one its number stands on."),
+    ] = "consistent",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated."
+        ),
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="A CSV of requests, for `--set lengths=pairs`.")
+    ] = None,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """What the paper concludes, as published and under any mixture of assumptions."""
+    from tokwatt.accounts.cases import Account
+    from tokwatt.params import traces
+    from tokwatt.serving.catalogue import load
+
+    known = Account(load(params), traces.read(trace) if trace else None)
+    chosen = (
+        [_pick(params, "assumptions", name, known.headlines)]
+        if name
+        else list(known.headlines.values())
+    )
+    start = {} if preset == "paper" else vars(_pick(params, "assumptions", preset, known.presets))
+    switches = dict(change.partition("=")[::2] for change in changes or [])
+    wanted = {**start, **known.switches(switches)}
+    # What does not fit is NaN; a fleet that misses its latency target has no end of instances, and
+    # a ratio with one is 0 or NaN.
+    values = [
+        value if value > 0 else math.nan for value in (known.value(each, wanted) for each in chosen)
+    ]
+    shown: list[Any] = (
+        values
+        if as_json
+        else ["cannot be served" if math.isnan(value) else digits(value) for value in values]
+    )
+    show(
+        [
+            {"claim": each.claim, "published": each.published, "value": value}
+            for each, value in zip(chosen, shown, strict=True)
+        ],
+        as_json,
+    )
+
+
+LLM = typer.Typer(help="Records of language models.", no_args_is_help=True)
+
+
+@LLM.command("import")
+def import_llm(
+    config: Annotated[Path, typer.Argument(help="A Hugging Face config.json.")],
+    name: Annotated[
+        str | None, typer.Option(help="What to call the LLM; its folder's name, else the file's.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where the file comes from, such as the repository.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a published configuration into an entry of architectures.yaml."""
+    from tokwatt.params import huggingface
+
+    called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
+    entry = huggingface.entry(config, called, source or f"{called} config.json")
+    if as_json:
+        _json(entry)
+    else:
+        print(huggingface.to_yaml(entry), end="")
+
+
+def _profile(
+    catalogue: Any, params: Path, profile: str | None, gpu: str, llm: str, serving: str
+) -> Any:
+    from tokwatt.serving.decode import roofline_profile, scaled_profile
+
+    if profile in catalogue.calibrated_profiles:
+        return catalogue.calibrated_profiles[profile]
+    if profile:
+        _pick(params, "profiles", profile, catalogue.calibrated_profiles | catalogue.scalings)
+        return scaled_profile(catalogue.scalings[profile], catalogue.power_fractions)
+    return roofline_profile(
+        _pick(params, "gpus", gpu, catalogue.gpus),
+        _pick(params, "llms", llm, catalogue.llms),
+        _pick(params, "serving", serving, catalogue.servings),
+        catalogue.power_fractions,
+    )
+
+
+def _entries(catalogue: Any, profile: str | None, gpu: str, llm: str, serving: str) -> list[str]:
+    """Keys of the records that a point rests on."""
+    if profile in catalogue.calibrated_profiles:
+        return [
+            f"calibrated.{profile}",
+            f"curves.{catalogue.section('profiles').raw['calibrated'][profile]['power']}",
+        ]
+    if profile:
+        scaled = catalogue.section("profiles").raw["scaled"][profile]
+        base = _entries(catalogue, scaled["base"], gpu, llm, serving)
+        roofline = _entries(catalogue, None, scaled["gpu"], scaled["llm"], scaled["serving"])
+        return [*base, f"scaled.{profile}", scaled["base_gpu"], *roofline]
+    return [gpu, llm, f"layouts.{serving}", "common", "fractions"]
+
+
+def _pick(params: Path, file: str, name: str, known: Any) -> Any:
+    return Section(params / f"{file}.yaml", dict(known)).pick("the name asked for", name, known)
+
+
+def _show_result(result: Any, as_json: bool, more: dict[str, float] | None = None) -> None:
+    from tokwatt.units import units_of
+
+    units = units_of(type(result))
+    values = {
+        f"{name} [{units[name]}]": float(value) for name, value in result._asdict().items()
+    } | (more or {})
+    if as_json:
+        _json(values)
+    else:
+        show([{"quantity": name, "value": digits(value)} for name, value in values.items()], False)
+
+
+def show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Rows as a table, or as JSON."""
+    if as_json:
+        _json(rows)
+        return
+    table = Table(*rows[0], box=None, header_style="bold") if rows else Table()
+    for row in rows:
+        table.add_row(
+            *(
+                Text(", ".join(cell) if isinstance(cell, list) else str(cell))
+                for cell in row.values()
+            )
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _json(value: Any) -> None:
+    text = json.dumps(
+        value, default=lambda other: vars(other) if is_dataclass(other) else float(other)
+    )
+    print(
+        json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2)
+    )  # JSON has no word for NaN and infinity
+
+
+def digits(value: float) -> str:
+    """A number as it is shown: six digits."""
+    return f"{value:.6g}"
+
+
+COMMANDS = (studies, study, point, fleet, headline, explain, verify)

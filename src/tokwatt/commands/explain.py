@@ -1,0 +1,94 @@
+"""Where a number comes from: every equation that ran on the way to it, with its values, units and source."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from tokwatt.equations import lengths, memory, power, queueing, roofline, weights
+from tokwatt.params.records import Record
+from tokwatt.units import units_of
+
+EQUATIONS = (lengths, memory, power, queueing, roofline, weights)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One equation as it ran: argument names with values and units, the result, and where the equation is from."""
+
+    equation: str
+    arguments: dict[str, tuple[float, str]]
+    result: float
+    unit: str
+    meaning: str
+    source: str
+
+
+def explain(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[Step]]:
+    """Call a function of specs and numbers and note each equation it uses, in the order they finish.
+
+    Args:
+        function: an assembly such as `decode.operating_point`, not compiled.
+        *args: its arguments.
+        **kwargs: its keyword arguments.
+
+    Returns:
+        Its result and the steps. A step is a single number; what works on arrays is left out.
+    """
+    steps: list[Step] = []
+    with _noted(steps):
+        return function(*args, **kwargs), steps
+
+
+def of_entry(records: list[Record], prefix: str) -> list[Record]:
+    """The records of one entry of a catalogue."""
+    return [record for record in records if record.key.startswith(f"{prefix}.")]
+
+
+@contextmanager
+def _noted(steps: list[Step]) -> Iterator[None]:
+    patches = [
+        patch.object(module, name, _noting(function, steps))
+        for module in EQUATIONS
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    for each in patches:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in patches:
+            each.stop()
+
+
+def _noting(function: Callable, steps: list[Step]) -> Callable:
+    units, document = units_of(function), inspect.getdoc(function) or ""
+    meaning = re.sub(r":math:`(.*?)`", r"\1", re.sub(r"\s+", " ", document.split("\n\n")[0]))
+    source = re.sub(r"\s+", " ", document.partition("Source:")[2]).strip()
+
+    @wraps(function)
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        if np.ndim(result) == 0 and all(np.ndim(value) == 0 for value in given.values()):
+            arguments = {name: (float(value), units[name] or "") for name, value in given.items()}
+            steps.append(
+                Step(
+                    function.__name__,
+                    arguments,
+                    float(result),
+                    units["return"] or "",
+                    meaning,
+                    source,
+                )
+            )
+        return result
+
+    return noting

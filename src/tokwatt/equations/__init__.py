@@ -1,0 +1,3 @@
+"""One formula a function, of scalars: what the paper and its corrections rest on. Sees units alone."""
+
+from tokwatt import x64 as x64

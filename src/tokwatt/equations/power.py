@@ -1,0 +1,150 @@
+"""Board power of one GPU."""
+
+import jax.numpy as jnp
+
+from tokwatt.equations.elementary import log2
+from tokwatt.units import Dimensionless, FlopsPerSecond, Parameters, Seconds, Sequences, Watts
+
+
+def logistic_power(
+    batch: Sequences,
+    idle: Watts,
+    nominal: Watts,
+    steepness: Dimensionless,
+    log2_midpoint: Dimensionless,
+) -> Watts:
+    r"""Board power of one GPU that decodes `batch` sequences at once.
+
+    .. math:: P(b) = P_\text{idle} + \frac{P_\text{nom} - P_\text{idle}}{1 + e^{-k (\log_2 b -
+    x_0)}}
+
+    Args:
+        batch: sequences in flight, at least 1.
+        idle: lower asymptote; P(1) already lies above it.
+        nominal: upper asymptote, never reached.
+        steepness: slope per doubling of the batch.
+        log2_midpoint: log2 of the batch at which power is halfway.
+
+    Returns:
+        Power between `idle` and `nominal`, strictly increasing in `batch`.
+
+    Source: arXiv:2603.17280, Eq. (1).
+    """
+    return idle + (nominal - idle) / (1.0 + jnp.exp(-steepness * (log2(batch) - log2_midpoint)))
+
+
+def logistic_batch(
+    power: Watts,
+    idle: Watts,
+    nominal: Watts,
+    steepness: Dimensionless,
+    log2_midpoint: Dimensionless,
+) -> Sequences:
+    r"""Batch at which `logistic_power` draws `power`: its inverse.
+
+    .. math:: b(P) = 2^{\,x_0 + \frac{1}{k} \ln \frac{P - P_\text{idle}}{P_\text{nom} - P}}
+
+    Args:
+        power: board power, strictly between `idle` and `nominal`; outside the result is NaN, at the
+            ends 0 and infinity.
+        idle: lower asymptote.
+        nominal: upper asymptote.
+        steepness: slope per doubling of the batch, not 0.
+        log2_midpoint: log2 of the batch at which power is halfway.
+
+    Returns:
+        Sequences in flight, strictly increasing in `power`.
+
+    Source: arXiv:2603.17280, Eq. (1) solved for b.
+    """
+    return jnp.exp2(log2_midpoint + (jnp.log(power - idle) - jnp.log(nominal - power)) / steepness)
+
+
+def scan_activity(
+    batch: Sequences, scan_time: Seconds, iteration_latency: Seconds
+) -> Dimensionless:
+    r"""Share of a step spent on reading the KV cache, :math:`H n / \tau`.
+
+    Args:
+        batch: sequences in flight.
+        scan_time: time one sequence adds to a step.
+        iteration_latency: duration of the step.
+
+    Returns:
+        A share between 0 and 1 where the step contains the scan.
+
+    Source: the program of arXiv:2603.17280 (its activity law; not in the text).
+    """
+    return scan_time * batch / iteration_latency
+
+
+def compute_activity(
+    batch: Sequences,
+    active_parameters: Parameters,
+    rate: FlopsPerSecond,
+    iteration_latency: Seconds,
+) -> Dimensionless:
+    r"""Share of peak arithmetic that decoding uses, :math:`2 A n / (F \tau)`.
+
+    Args:
+        batch: sequences in flight, each one token a step.
+        active_parameters: parameters of one GPU that a token is multiplied with.
+        rate: peak arithmetic of one GPU.
+        iteration_latency: duration of the step.
+
+    Returns:
+        The share; above 1 the step is shorter than the arithmetic allows.
+
+    Source: two operations per parameter and token; the program of arXiv:2603.17280.
+    """
+    return 2.0 * active_parameters * batch / (iteration_latency * rate)
+
+
+def activity_power(
+    activity: Dimensionless,
+    tdp: Watts,
+    idle_fraction: Dimensionless,
+    nominal_fraction: Dimensionless,
+) -> Watts:
+    r"""Board power of one GPU by the busy share of a step.
+
+    .. math:: P = f_0 \, \text{TDP} + (f_1 - f_0) \, \text{TDP} \, \min(1, a)
+
+    Args:
+        activity: busy share, at least 0; a step cannot be busy for longer than it lasts, so more
+            than 1 counts as 1.
+        tdp: thermal design power.
+        idle_fraction: share of TDP at no activity.
+        nominal_fraction: share of TDP at full activity.
+
+    Returns:
+        Power between the two fractions of `tdp`.
+
+    Source: the program of arXiv:2603.17280, behind its Tables 2 and 5 (not in the text).
+    """
+    return idle_fraction * tdp + (nominal_fraction - idle_fraction) * tdp * jnp.minimum(
+        1.0, activity
+    )
+
+
+def utilization_power(
+    bandwidth: Dimensionless, arithmetic: Dimensionless, idle: Watts, memory: Watts, compute: Watts
+) -> Watts:
+    r"""Board power of one GPU by what it uses of its memory bandwidth and of its arithmetic.
+
+    .. math:: P = a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}}
+
+    Args:
+        bandwidth: achieved share of peak bandwidth, 0 to 1.
+        arithmetic: achieved share of peak arithmetic, 0 to 1.
+        idle: power of a board that runs and moves nothing.
+        memory: what full bandwidth adds.
+        compute: what full arithmetic adds.
+
+    Returns:
+        Power, rising in both shares; beyond 1 it goes on, as the caller's step is then shorter than
+        it can be.
+
+    Source: a least-squares form; see `params/power.yaml` for what its numbers were fitted to.
+    """
+    return idle + memory * bandwidth + compute * jnp.sqrt(arithmetic)

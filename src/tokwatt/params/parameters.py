@@ -1,0 +1,179 @@
+"""The parameter folder as specs in SI units, each file read when it is first asked for."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokwatt.params.records import CATALOGUES, Record, Section, read
+from tokwatt.params.specs import (
+    ActivityPower,
+    Architecture,
+    Gpu,
+    Llm,
+    LogisticPower,
+    Precision,
+    Profile,
+    Scaling,
+    Serving,
+    UtilizationPower,
+    Workload,
+    Workspaces,
+)
+
+
+class Parameters:
+    """Everything a parameter folder holds, by name.
+
+    Args:
+        folder: where `gpus.yaml`, `llms.yaml`, `architectures.yaml`, `serving.yaml`, `power.yaml`,
+            `profiles.yaml`, `workloads.yaml` and `paper.yaml` are.
+
+    Raises:
+        ParameterError: with one sentence about the first thing that is wrong in a file, when that
+            file is needed.
+    """
+
+    def __init__(self, folder: str | Path = "params") -> None:
+        self.folder = Path(folder)
+        self.digests: dict[str, str] = {}
+        self._sections: dict[str, Section] = {}
+
+    def section(self, name: str) -> Section:
+        """A file of the folder, read once; its digest is kept as provenance."""
+        if name not in self._sections:
+            path = self.folder / f"{name}.yaml"
+            self._sections[name] = Section(path, read(path), self.catalogue)
+            self.digests[f"{name}.yaml"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return self._sections[name]
+
+    def catalogue(self, name: str) -> Mapping[str, Any]:
+        """What a reference to a catalogue may name."""
+        return getattr(self, name)
+
+    @cached_property
+    def gpus(self) -> dict[str, Gpu]:
+        """Accelerators."""
+        return self.section("gpus").specs(Gpu)
+
+    @cached_property
+    def llms(self) -> dict[str, Llm]:
+        """Language models as the paper's catalogue has them."""
+        return self.section("llms").specs(Llm)
+
+    @cached_property
+    def architectures(self) -> dict[str, Architecture]:
+        """Language models as they were published."""
+        return self.section("architectures").specs(Architecture)
+
+    @cached_property
+    def servings(self) -> dict[str, Serving]:
+        """Layouts of a replica."""
+        serving = self.section("serving").only("common", "layouts", "precisions", "workspaces")
+        return serving.child("layouts").specs(Serving, common=serving.child("common"))
+
+    @cached_property
+    def precisions(self) -> dict[str, Precision]:
+        """Widths of weights and KV cache."""
+        return self.section("serving").child("precisions").specs(Precision)
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """Memory for communication, by the GPUs of an instance."""
+        return self.section("serving").child("workspaces").spec(Workspaces)
+
+    @cached_property
+    def power_fractions(self) -> ActivityPower:
+        """Idle and nominal power as shares of TDP."""
+        return self.section("power").child("fractions").spec(ActivityPower)
+
+    @cached_property
+    def power_curves(self) -> dict[str, LogisticPower]:
+        """Logistic power curves by GPU."""
+        return (
+            self.section("power")
+            .only("fractions", "curves", "utilization")
+            .child("curves")
+            .specs(LogisticPower)
+        )
+
+    @cached_property
+    def utilization_curves(self) -> dict[str, UtilizationPower]:
+        """Power by what is used of bandwidth and arithmetic, by GPU."""
+        return self.section("power").child("utilization").specs(UtilizationPower)
+
+    @cached_property
+    def calibrated_profiles(self) -> dict[str, Profile]:
+        """Instances given by their own numbers."""
+        return (
+            self.section("profiles").only("calibrated", "scaled").child("calibrated").specs(Profile)
+        )
+
+    @cached_property
+    def scalings(self) -> dict[str, Scaling]:
+        """How calibrated profiles are carried to other GPUs, by the name of the profile that results."""
+        return self.section("profiles").child("scaled").specs(Scaling)
+
+    @cached_property
+    def workloads(self) -> dict[str, Workload]:
+        """Length laws of requests."""
+        return {
+            name: _law(self.section("workloads").child(name))
+            for name in self.section("workloads").raw
+        }
+
+    def records(self) -> list[Record]:
+        """Every number of the catalogues with its unit, source and quality."""
+        return [record for name in CATALOGUES for record in self.section(name).records()]
+
+    def check(self) -> None:
+        """Read everything, so that what is wrong comes up now."""
+        for catalogue in (
+            "gpus",
+            "llms",
+            "architectures",
+            "servings",
+            "precisions",
+            "workspaces",
+            "power_fractions",
+            "power_curves",
+            "utilization_curves",
+            "calibrated_profiles",
+            "scalings",
+            "workloads",
+        ):
+            self.catalogue(catalogue)
+        self.records()
+
+
+def _law(section: Section) -> Workload:
+    law = section.spec(Workload)
+    lengths, fractions = law.lengths, law.fractions
+    if len(lengths) != len(fractions):
+        raise section.fail(
+            f"has {len(fractions)} numbers",
+            f"{len(lengths)}, as many as lengths",
+            "fractions.value",
+        )
+    if (lengths % 1).any():
+        raise section.fail(f"has {lengths[lengths % 1 > 0][0]:g}", "whole tokens", "lengths.value")
+    if (np.diff(lengths, prepend=0) <= 0).any():
+        raise section.fail(
+            f"goes {_first_fall(lengths)}", "numbers that rise from above 0", "lengths.value"
+        )
+    if (np.diff(fractions) < 0).any():
+        raise section.fail(
+            f"goes {_first_fall(fractions)}", "numbers that never fall", "fractions.value"
+        )
+    if fractions[-1] != 1:
+        raise section.fail(f"ends at {fractions[-1]:g}", "a last number of 1", "fractions.value")
+    return law
+
+
+def _first_fall(values: np.ndarray) -> str:
+    before = np.concatenate([[0.0], values[:-1]])
+    place = int(np.argmin(np.diff(values, prepend=0) > 0)) if (values <= before).any() else 0
+    return f"from {before[place]:g} to {values[place]:g}"

@@ -1,0 +1,1 @@
+"""Tables, audit, pages and pictures of what a dataset holds. Never sees JAX."""

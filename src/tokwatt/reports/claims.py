@@ -1,0 +1,180 @@
+"""What the paper prints, each claim judged against our datasets: the verdicts are computed, never typed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from tokwatt.params.records import Quality, Section, read
+from tokwatt.reports.expressions import ExpressionError, Expressions, Lookup, Value
+
+FILE = "published.yaml"
+Verdict = Literal["exact", "approximate", "inconsistent", "not derivable"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+CLOSE = 0.02
+"""How far an approximate number may be off, as a share of the printed one."""
+
+
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One claim as written; the comment at the head of `published.yaml` says what each key means."""
+
+    claim: str
+    printed: str | list[str]
+    unit: str
+    computed: str | list[str] | None = None
+    holds: str | None = None
+    reason: str | None = None
+    note: str | None = None
+    headline: str | None = None
+
+
+class Heading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for every claim of the file."""
+
+    source: str
+    quality: Quality
+    claims: dict
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A claim, and where it stands in the paper and in the file."""
+
+    id: str
+    section: str
+    location: str
+    claim: Claim
+    entry: Section
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim, what it comes to, what that was read from, and the verdict."""
+
+    placed: Placed
+    computed: list[Value]
+    lookups: list[Lookup]
+    verdict: Verdict
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is not exact."""
+        claim = self.placed.claim
+        if self.verdict == "exact":
+            return ""
+        return claim.reason or claim.note or "the datasets give another number"
+
+
+def claims(params: Path) -> Iterator[Placed]:
+    """Every claim of a parameter folder.
+
+    Raises:
+        ParameterError: with one sentence, at the first claim that is wrong.
+    """
+    path = params / FILE
+    top = Section(path, read(path), lambda _: {})
+    top.convert(Heading)
+    known: set[str] = set()
+    for section, location, name, entry in _entries(top.child("claims")):
+        if name in known:
+            raise entry.fail("is the second of its id", "an id that no other claim has")
+        known.add(name)
+        yield Placed(name, section, location, _claim(entry), entry)
+
+
+def judged(params: Path, grids: Path) -> list[Judged]:
+    """Every claim of a parameter folder with its verdict, in the order of their ids.
+
+    Raises:
+        ParameterError: with one sentence, where a claim or its expression is wrong.
+    """
+    expressions = Expressions(grids)
+    return [
+        _judged(placed, expressions)
+        for placed in sorted(claims(params), key=lambda placed: placed.id)
+    ]
+
+
+def judge(printed: str | Sequence[str], computed: float | Sequence[float]) -> Verdict:
+    """How computed numbers compare with printed ones, the worst of them counting.
+
+    Args:
+        printed: as printed, since its decimals say what is claimed; one may stand for several
+            computed.
+        computed: at full precision.
+
+    Returns:
+        *exact* within half a unit of the last printed digit, *approximate* within 2 %, otherwise
+        *inconsistent*.
+
+    Raises:
+        ValueError: where what is printed is no number, or there are not as many printed as
+            computed.
+    """
+    wanted = [printed] if isinstance(printed, str) else list(printed)
+    found = [computed] if isinstance(computed, int | float) else list(computed)
+    if len(wanted) == 1:
+        wanted *= len(found)
+    return max((_judge_one(*pair) for pair in zip(wanted, found, strict=True)), key=VERDICTS.index)
+
+
+def _judge_one(printed: str, computed: float) -> Verdict:
+    value, half_unit = float(printed), 0.5 * 10.0 ** -len(printed.partition(".")[2])
+    distance, rounding = abs(computed - value), 1e-15 * (1 + abs(value))
+    if distance <= half_unit + rounding:
+        return "exact"
+    return "approximate" if distance <= CLOSE * abs(value) + rounding else "inconsistent"
+
+
+def _entries(sections: Section) -> Iterator[tuple[str, str, str, Section]]:
+    for section in sections.raw:
+        for location in sections.child(section).raw:
+            place = sections.child(section).child(location)
+            for name in place.raw:
+                yield section, location, name, place.child(name)
+
+
+def _claim(entry: Section) -> Claim:
+    claim = entry.convert(Claim)
+    if bool(claim.reason) == bool(claim.computed or claim.holds):
+        given = (
+            "both a reason and an expression"
+            if claim.reason
+            else "neither a reason nor an expression"
+        )
+        raise entry.fail(f"has {given}", "either `reason`, or `computed` or `holds`")
+    return claim
+
+
+def _judged(placed: Placed, expressions: Expressions) -> Judged:
+    claim = placed.claim
+    computed, lookups = _values(placed, "computed", expressions)
+    if claim.reason:
+        return Judged(placed, computed, lookups, "not derivable")
+    if not claim.holds:
+        return Judged(placed, computed, lookups, _verdict(placed, computed))
+    truth, more = _values(placed, "holds", expressions)
+    if truth not in ([True], [False]):
+        raise placed.entry.fail(f"comes to {truth}", "true or false", "holds")
+    return Judged(
+        placed, computed or truth, lookups + more, "exact" if truth[0] else "inconsistent"
+    )
+
+
+def _values(placed: Placed, key: str, expressions: Expressions) -> tuple[list[Value], list[Lookup]]:
+    try:
+        return expressions.values(getattr(placed.claim, key) or [])
+    except ExpressionError as error:
+        raise placed.entry.fail(error.found, error.wanted, key) from None
+
+
+def _verdict(placed: Placed, computed: list[Value]) -> Verdict:
+    printed = placed.claim.printed
+    try:
+        return judge(printed, [float(value) for value in computed])
+    except ValueError:
+        raise placed.entry.fail(
+            f"is {printed!r} beside {computed}", "as many numbers, or one for all", "printed"
+        ) from None

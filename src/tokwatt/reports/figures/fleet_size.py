@@ -1,0 +1,52 @@
+"""Tokens per watt of two-pool fleets over where they are split, for fleets of any size."""
+
+from collections.abc import Mapping
+from itertools import cycle
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tokwatt.reports.figures import DOUBLE, EFFICIENCY, columns, label, log2_ticks, plain_log
+
+SPLIT, RATE = "split_length [tok]", "arrival_rate [req/s]"
+TICKS = (256, 1024, 4096, 16384)
+DASHES = (":", "-.", (0, (4, 1.2)), (0, (6, 1, 1, 1)), "-")
+
+
+def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """One row per workload, arrival rate and split length."""
+    return columns(grids["fleet_size"], "tokens_per_joule")[["workload", RATE, SPLIT, EFFICIENCY]]
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """A panel per workload, a line per arrival rate with a dot at its best split."""
+    figure = Figure(figsize=(DOUBLE, 2.6))
+    workloads = frame.workload.unique()
+    panels = figure.subplots(1, len(workloads), sharey=True)
+    for axes, workload in zip(panels, workloads, strict=True):
+        _lines(axes, frame[frame.workload == workload])
+        axes.set(title=label(workload), xlabel="Split length (tok)")
+    panels[0].set_ylabel("Tokens per watt (tok/W)")
+    plain_log(panels[0].yaxis, [0.03, 0.1, 0.3, 1, 3])
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles[::-1], labels[::-1], title="Requests per second", loc="outside right center"
+    )
+    return figure
+
+
+def _lines(axes: Axes, rows: pd.DataFrame) -> None:
+    rates = rows.groupby(RATE)
+    shades = matplotlib.colormaps["cividis"](np.linspace(0.85, 0, len(rates)))
+    for (rate, line), color, dashes in zip(rates, shades, cycle(DASHES), strict=False):
+        best = line.loc[line[EFFICIENCY].idxmax()]
+        axes.plot(
+            line[SPLIT], line[EFFICIENCY], color=color, linestyle=dashes, label=f"{rate:,.0f}"
+        )
+        axes.plot(best[SPLIT], best[EFFICIENCY], "o", color=color)
+    axes.set_yscale("log")
+    log2_ticks(axes, TICKS)

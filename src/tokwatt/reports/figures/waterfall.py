@@ -1,0 +1,132 @@
+"""The way of each headline from its published to its consistent value, one correction at a time."""
+
+from collections.abc import Iterator, Mapping
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from tokwatt.reports.figures import DOUBLE, plain_log
+
+BEFORE, AFTER = "before [1]", "after [1]"
+SMALL = 0.02
+"""Corrections of less than this are drawn together."""
+ACROSS = 3
+STEPS: dict[float, list[float]] = {
+    0.3: [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8],
+    0.7: [1, 1.5, 2, 3, 4, 6, 8],
+    1.6: [1, 2, 5],
+    np.inf: [1, 3],
+}
+"""Ticks in a decade, by the decades that a panel's values span."""
+LOOKS: dict[str, dict[str, Any]] = {
+    "lowers": {"facecolor": "#E69F00", "hatch": "//////"},
+    "raises": {"facecolor": "#009E73", "hatch": ""},
+}
+QUANTITIES = {"1": "Ratio (1)", "tok/W": "Tokens per watt (tok/W)"}
+
+
+def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """One row per headline and bar, in the order in which corrections are made; an end has a value after it only."""
+    paths = [grids["waterfall"].sel(headline=name) for name in grids["waterfall"].headline]
+    rows = [
+        (path.headline.item(), path.claim.item(), path.unit.item(), *bar)
+        for path in paths
+        for bar in _bars(path)
+    ]
+    return pd.DataFrame(rows, columns=["headline", "claim", "unit", "label", BEFORE, AFTER])
+
+
+def _bars(path: xr.Dataset) -> Iterator[tuple[str, float, float]]:
+    values, labels = path.value.to_numpy(), path.label.to_numpy()
+    yield labels[0], np.nan, values[0]
+    drawn = values[0]
+    for label, before, after in zip(labels[1:], values[:-1], values[1:], strict=True):
+        if _small(after / before):
+            continue
+        if not _small(before / drawn):
+            yield "others together", drawn, before
+        yield label, before, after
+        drawn = after
+    if not _small(values[-1] / drawn):
+        yield "others together", drawn, values[-1]
+    yield "consistent", np.nan, values[-1]
+
+
+def _small(factor: float) -> bool:
+    return abs(np.log(factor)) < np.log1p(SMALL)
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """A panel per headline, its height by its bars; factors stand beside the bars, values at both ends."""
+    paths = [rows.reset_index(drop=True) for _, rows in frame.groupby("headline", sort=False)]
+    lines = [max(map(len, paths[start : start + ACROSS])) for start in range(0, len(paths), ACROSS)]
+    figure = Figure(figsize=(DOUBLE, 0.125 * sum(lines) + 0.75 * len(lines)))
+    panels = figure.subplots(len(lines), ACROSS, height_ratios=lines)
+    for axes, rows in zip(panels.flat, paths, strict=True):
+        _panel(axes, rows)
+    handles = [
+        Patch(label=f"{name} the value", edgecolor="white", linewidth=0, **look)
+        for name, look in LOOKS.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, handleheight=1.1)
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame) -> None:
+    for place, bar in enumerate(rows.to_dict("records")):
+        if np.isnan(bar[BEFORE]):
+            _end(axes, place, bar[AFTER], f"{bar[AFTER]:g}" if place == 0 else f"{bar[AFTER]:#.3g}")
+        else:
+            _bar(axes, place, bar[BEFORE], bar[AFTER])
+    following = rows[BEFORE].fillna(rows[AFTER])
+    for place, (after, before) in enumerate(zip(rows[AFTER], following[1:], strict=False)):
+        axes.plot([after, before], [place + 0.38, place + 0.62], color="black", linewidth=0.6)
+    _values(axes, rows[AFTER].min(), rows[AFTER].max())
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), rows.label, size=6)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(QUANTITIES[rows.unit[0]])
+    claim = rows.claim[0]
+    axes.set_title(fill(claim[0].upper() + claim[1:], 29), loc="right", multialignment="left")
+
+
+def _values(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic axis with room for the factors, and ticks as close as there is room for."""
+    decades = np.log10(high / low)
+    axes.set_xscale("log")
+    axes.set_xlim(low / 10 ** (0.06 * decades), high * 10 ** (0.4 * decades))
+    steps = next(steps for most, steps in STEPS.items() if decades < most)
+    plain_log(axes.xaxis, np.outer(10.0 ** np.arange(-3, 5), steps).ravel())
+
+
+def _end(axes: Axes, place: int, value: float, text: str) -> None:
+    axes.plot(value, place, marker="d", color="black", markersize=4)
+    axes.annotate(
+        text,
+        (value, place),
+        (5, 0),
+        textcoords="offset points",
+        va="center",
+        size=6.5,
+        weight="bold",
+    )
+
+
+def _bar(axes: Axes, place: int, before: float, after: float) -> None:
+    low, high = sorted((before, after))
+    look = LOOKS["raises" if after > before else "lowers"]
+    axes.barh(place, high - low, 0.76, left=low, edgecolor="white", linewidth=0, **look)
+    axes.annotate(
+        f"× {after / before:#.3g}",
+        (high, place),
+        (3, 0),
+        textcoords="offset points",
+        va="center",
+        size=6,
+    )

@@ -1,0 +1,177 @@
+"""The run record, an RO-Crate: what went into the results and what came out, by hash; and what differs from it since."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from tokwatt.params.records import ParameterError, read
+
+RECORD = Path("ro-crate-metadata.json")
+"""Where the record lies: at the root of what it describes, as RO-Crate wants it."""
+CITATION, WORKFLOW, LOCK = Path("CITATION.cff"), Path("Snakefile"), Path("requirements.txt")
+CODE = Path("src/tokwatt")
+TERMS = "https://w3id.org/ro/terms/workflow-run/context"
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
+}
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Recorded files that are gone or have other content, and files beside them that nobody recorded."""
+
+    missing: list[str]
+    changed: list[str]
+    extra: list[str]
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a difference."""
+        return bool(self.missing or self.changed or self.extra)
+
+
+def write(outputs: Iterable[Path], params: Path = Path("params"), out: Path = RECORD) -> None:
+    """Record a run: parameters, code, workflow and lock as inputs, these files and folders as outputs, and the versions used.
+
+    The date is that of SOURCE_DATE_EPOCH, else that of the release in `CITATION.cff`, so that the
+    same run is the same record.
+    """
+    from rocrate.rocrate import ROCrate
+
+    citation = read(CITATION)
+    crate = ROCrate()
+    crate.metadata.extra_contexts.append(TERMS)
+    crate.name, crate.description, crate.license = (
+        citation["title"],
+        "Everything that one run computed, and from what.",
+        citation["license"],
+    )
+    crate.datePublished = _date(str(citation["date-released"]))
+    workflow = crate.add_workflow(
+        dest_path=WORKFLOW.as_posix(), main=True, lang="snakemake", properties=_described(WORKFLOW)
+    )
+    inputs = [
+        crate.add_file(dest_path=path.as_posix(), properties=_described(path))
+        for path in _inputs(params)
+    ]
+    files = sorted({path for output in outputs for path in _within(output)})
+    made = [
+        crate.add_file(dest_path=path.as_posix(), properties=_described(path)) for path in files
+    ]
+    program = crate.add(_software(crate, "tokwatt", citation["version"]))
+    program["softwareRequirements"] = [crate.add(_software(crate, *each)) for each in _versions()]
+    crate.add_action(
+        program,
+        "#run",
+        object=[workflow, *inputs],
+        result=made,
+        properties={"name": "The workflow, from parameters to results"},
+    )
+    profiles = [crate.add(_profile(crate, *each)) for each in PROFILES.items()]
+    crate.root_dataset.append_to("conformsTo", profiles)
+    out.write_text(json.dumps(crate.metadata.generate(), indent=1) + "\n", encoding="utf-8")
+
+
+def verify(record: Path = RECORD) -> Differences:
+    """What differs from a record, under the folder that it lies in.
+
+    Raises:
+        ParameterError: where the record cannot be read.
+    """
+    hashes = _hashes(record)
+    there = {name for name in hashes if (record.parent / name).is_file()}
+    changed = sorted(name for name in there if _sha256(record.parent / name) != hashes[name])
+    folders = {(record.parent / name).parent for name in hashes} - {record.parent}
+    beside = {
+        path.relative_to(record.parent).as_posix()
+        for folder in folders
+        for path in folder.glob("[!.]*")
+        if path.is_file()
+    }
+    return Differences(sorted(hashes.keys() - there), changed, sorted(beside - hashes.keys()))
+
+
+def _hashes(record: Path) -> dict[str, str]:
+    try:
+        graph = json.loads(record.read_text(encoding="utf-8"))["@graph"]
+        hashes = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
+    except OSError as error:
+        raise ParameterError(
+            f"{record}: cannot be read ({error.strerror}), wanted the record of a run, which `snakemake` writes."
+        ) from None
+    except (ValueError, LookupError, TypeError):
+        raise ParameterError(
+            f"{record}: is not the record of a run, wanted a JSON file with a @graph of files and hashes."
+        ) from None
+    return hashes
+
+
+def _inputs(params: Path) -> Iterator[Path]:
+    yield from (LOCK, CITATION)
+    yield from _within(params)
+    yield from _within(CODE)
+
+
+def _within(path: Path) -> list[Path]:
+    """A file, or every file of a folder but what Python keeps there."""
+    inside = [
+        inner for inner in path.rglob("*") if inner.is_file() and inner.parent.name != "__pycache__"
+    ]
+    return sorted(inside) or [path]
+
+
+def _described(path: Path) -> dict[str, str]:
+    return {"name": path.name, "contentSize": str(path.stat().st_size), "sha256": _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _date(released: str) -> datetime:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return (
+        datetime.fromtimestamp(int(epoch), UTC)
+        if epoch
+        else datetime.fromisoformat(released).replace(tzinfo=UTC)
+    )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Python, and what the package asks for in so far as it is installed."""
+    yield "Python", python_version()
+    names = sorted(
+        line.partition(";")[0].partition(">")[0].strip()
+        for line in requires("tokwatt") or []
+        if "extra ==" not in line
+    )
+    for name in names:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def _software(crate: Any, name: str, version: str) -> Any:
+    from rocrate.model.softwareapplication import SoftwareApplication
+
+    return SoftwareApplication(
+        crate, f"#{name.lower()}", properties={"name": name, "softwareVersion": version}
+    )
+
+
+def _profile(crate: Any, address: str, name: str) -> Any:
+    from rocrate.model.creativework import CreativeWork
+
+    return CreativeWork(
+        crate, address, properties={"name": name, "version": address.rpartition("/")[2]}
+    )

@@ -1,0 +1,237 @@
+"""What pages are made from: `params/`, what rules have written, and the code's own docstrings."""
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tokwatt.params.records import CATALOGUES, Record, Section, read
+from tokwatt.reports import claims, gallery, tables
+from tokwatt.reports.claims import Judged
+from tokwatt.reports.site import markup
+
+RESERVED = ("index", "explorer", "tables", "figures", "audit", "docs", "parameters", "method")
+"""Pages that no report may be named as."""
+DRAWN = ("svg", "png", "pdf", "csv")
+OTHERS = (
+    "calibration",
+    "views",
+    "kernels",
+    "kernel_runs",
+    "measured/mlenergy",
+    "measured/b200_sweep",
+)
+"""Files of records beside the catalogues."""
+ASSUMED, FITTED = ("constants", "output_shares", "demand"), ("value", "low", "high")
+"""The parts of `assumptions.yaml` and `calibrated.yaml` that hold records."""
+
+
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Markdown page of `results/`: its title, and what the start page shows of it: all, or some columns of its first table."""
+
+    title: str
+    start: bool | list[str] = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a dataset is made: by which command, as an entry of which file says, from which parameter files; True where listed."""
+
+    dataset: str
+    command: str
+    file: str
+    entry: dict[str, Any]
+    reads: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where everything lies.
+
+    Args:
+        params: the parameter folder.
+        results: what rules have written.
+        figures: the published figures.
+        docs: the documents; `README.md` there tells of the others.
+    """
+
+    params: Path
+    results: Path
+    figures: Path
+    docs: Path
+
+    @property
+    def grids(self) -> Path:
+        """The folder of datasets."""
+        return self.results / "grids"
+
+    @cached_property
+    def paper(self) -> Section:
+        """The entries of tables, figures, grids, jobs and reports."""
+        return Section(self.params / "paper.yaml", read(self.params / "paper.yaml"))
+
+    @cached_property
+    def tables(self) -> dict[str, tuple[Section, tables.Table]]:
+        """Layouts of the tables by name."""
+        return {name: tables.entry(self.paper, name) for name in self.paper.child("tables").raw}
+
+    @cached_property
+    def plots(self) -> dict[str, gallery.Figure]:
+        """Entries of the figures by name."""
+        return gallery.entries(self.params)
+
+    @cached_property
+    def reports(self) -> dict[str, Report]:
+        """Reports by name."""
+        section = self.paper.child("reports")
+        for name in section.raw:
+            if name in RESERVED:
+                raise section.fail("is a page of the site already", "another name", name)
+        return {name: section.child(name).convert(Report) for name in section.raw}
+
+    @cached_property
+    def judged(self) -> list[Judged]:
+        """Every claim with its verdict."""
+        return claims.judged(self.params, self.grids)
+
+    @cached_property
+    def records(self) -> dict[str, list[Record]]:
+        """Every number with its source, by file."""
+        whole = {name: list(self._section(name).records()) for name in (*CATALOGUES, *OTHERS)}
+        assumed, calibrated = self._section("assumptions"), self._section("calibrated")
+        known = [record for part in ASSUMED for record in assumed.child(part).records()]
+        fitted = [
+            record
+            for part in FITTED
+            for record in calibrated.child(part).records(
+                calibrated.raw["source"], calibrated.raw["quality"]
+            )
+        ]
+        return whole | {
+            "assumptions": [*known, *map(_range, assumed.child("uncertain").raw.items())],
+            "calibrated": fitted,
+        }
+
+    def grid(self, name: str) -> Made:
+        """How a grid of `paper.yaml` is made."""
+        entry = self.paper.child("grids").child(name).raw
+        return Made(
+            f"{name}.nc",
+            f"tokwatt grids {entry['job']}",
+            "params/paper.yaml",
+            entry,
+            self._reads("jobs", entry["job"]),
+        )
+
+    def study(self, name: str) -> Made:
+        """How the store of a study is made."""
+        entry = {
+            key: value
+            for key, value in self._section(f"studies/{name}").raw.items()
+            if key != "figures"
+        }
+        return Made(
+            f"{name}.zarr",
+            f"tokwatt study {name}",
+            f"params/studies/{name}.yaml",
+            entry,
+            self._reads("studies"),
+        )
+
+    def _reads(self, *keys: str) -> dict[str, bool]:
+        return {
+            file: file in self.records
+            for file in reduce(Section.child, keys, self.paper).raw["reads"]
+        }
+
+    @cached_property
+    def documents(self) -> dict[str, str]:
+        """Documents by where they lie in the repository: the file of their page. The first tells of the others."""
+        names = sorted(path.stem for path in self.docs.glob("*.md") if path.stem != "README")
+        written = {f"docs/{name}.md": f"docs-{name}.html" for name in names}
+        return (
+            {"docs/README.md": "docs.html"}
+            | written
+            | {"results/reference.md": "docs-reference.html"}
+        )
+
+    def document(self, path: str) -> str:
+        """The text of a document."""
+        folder, name = path.split("/")
+        return ({"docs": self.docs, "results": self.results}[folder] / name).read_text(
+            encoding="utf-8"
+        )
+
+    def report(self, name: str) -> str:
+        """The text of a report."""
+        return (self.results / f"{name}.md").read_text(encoding="utf-8")
+
+    def rows(self, figure: str) -> list[list[str]]:
+        """The numbers that a figure draws, below their heads."""
+        with (self.figures / f"{figure}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.reader(file))
+
+    def files(self) -> dict[str, Path]:
+        """Files that pages offer for download or show, by the names that they have there."""
+        drawn = {
+            f"{name}.{kind}": self.figures / f"{name}.{kind}"
+            for name in self.plots
+            for kind in DRAWN
+        }
+        tidy = {
+            f"table-{name}.csv": self.results / "tables" / f"{name}.csv" for name in self.tables
+        }
+        return drawn | tidy | {"audit.csv": self.results / "audit.csv"}
+
+    def addresses(self) -> dict[str, str]:
+        """Where the site has what a path in the repository names."""
+        figures = {
+            f"figures/{name}.{kind}": f"data/{name}.{kind}" for name in self.plots for kind in DRAWN
+        }
+        tables = {
+            f"results/tables/{name}.{kind}": f"table-{name}.html"
+            for name in self.tables
+            for kind in ("csv", "md")
+        }
+        reports = {f"results/{name}.md": f"{name}.html" for name in (*self.reports, "audit")}
+        records = {f"params/{name}.yaml": f"parameters.html#{name}" for name in self.records}
+        return figures | tables | reports | records | self.documents
+
+    def columns(self, name: str) -> list[str]:
+        """The columns of a report that the start page shows; all of it where there are none."""
+        start = self.reports[name].start
+        heads = markup.heads(self.report(name))
+        for column in start if isinstance(start, list) else []:
+            if column not in heads:
+                raise (
+                    self.paper.child("reports")
+                    .child(name)
+                    .fail(f"names {column!r}", f"some of {', '.join(heads)}", "start")
+                )
+        return start if isinstance(start, list) else []
+
+    def _section(self, name: str) -> Section:
+        return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
+
+
+def _range(uncertain: tuple[str, dict[str, Any]]) -> Record:
+    """A factor that is known to lie between two, as a record of both."""
+    name, found = uncertain
+    return Record(
+        "assumptions.yaml",
+        f"uncertain.{name}",
+        [found["low"], found["high"]],
+        "1",
+        found["source"],
+        found["quality"],
+    )
+
+
+def check(params: Path) -> None:
+    """Read every entry that becomes a page, so that what is wrong comes up now."""
+    sources = Sources(params, Path(), Path(), Path())
+    for part in ("tables", "plots", "reports", "records"):
+        getattr(sources, part)

@@ -1,0 +1,227 @@
+"""A study file: which model, over which axes, for which quantities."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from inspect import Parameter, isfunction, signature
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import msgspec
+import numpy as np
+
+import tokwatt
+from tokwatt.params.records import Section, read
+from tokwatt.params.specs import Workload
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.catalogue import load as load_catalogue
+from tokwatt.studies import models
+from tokwatt.studies.stream import Sweep
+from tokwatt.units import MANY, In, mark_of, unit_of
+
+FOLDER = "studies"
+DTYPES = ("float64", "float32")
+MOST = 10**7
+"""Most values of an axis that `linspace` and `geomspace` write out."""
+SPACINGS: dict[str, Callable[..., np.ndarray]] = {
+    "linspace": np.linspace,
+    "geomspace": np.geomspace,
+}
+MODELS = {
+    name: value
+    for name, value in vars(models).items()
+    if isfunction(value) and value.__module__ == models.__name__ and not name.startswith("_")
+}
+
+
+class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A study as written."""
+
+    title: str
+    model: str
+    axes: dict[str, Any]
+    quantities: list[str]
+    fixed: dict[str, Any] = {}
+    basis: str = "gpu"
+    dtype: str = "float64"
+    figures: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Sweep):
+    """A study ready to run."""
+
+    name: str
+    title: str
+
+
+def names(params: Path) -> list[str]:
+    """Every study of a parameter folder."""
+    return sorted(path.stem for path in (params / FOLDER).glob("*.yaml"))
+
+
+def check(catalogue: Catalogue) -> None:
+    """Read every study and say what is wrong with the first one that is."""
+    for name in names(catalogue.folder):
+        load(catalogue.folder, name, catalogue)
+
+
+def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
+    """Read a study.
+
+    Args:
+        params: parameter folder; the study is `studies/NAME.yaml` in it.
+        name: name of the study.
+        catalogue: what the folder holds, where it is already loaded.
+
+    Returns:
+        The study with its axes in SI units.
+
+    Raises:
+        ParameterError: with one sentence, at the first thing that is wrong.
+    """
+    catalogue = catalogue or load_catalogue(params)
+    known = names(params)
+    Section(params / FOLDER, known).pick("the study asked for", name, dict.fromkeys(known))
+    path = params / FOLDER / f"{name}.yaml"
+    section = Section(path, read(path), catalogue.catalogue)
+    file = section.convert(StudyFile)
+    model = section.pick("model", file.model, MODELS)
+    for key, value, options in (
+        ("basis", file.basis, get_args(models.Basis)),
+        ("dtype", file.dtype, DTYPES),
+    ):
+        section.pick(key, value, dict.fromkeys(options))
+    hints = {
+        key: hint
+        for key, hint in get_type_hints(model, include_extras=True).items()
+        if key not in ("catalogue", "basis")
+    }
+    result = hints.pop("return")
+    axes = _axes(section.child("axes"), hints)
+    fixed = _fixed(section, {key: hint for key, hint in hints.items() if key not in axes}, model)
+    units = {
+        field: unit_of(hint) for field, hint in get_type_hints(result, include_extras=True).items()
+    }
+    for quantity in file.quantities:
+        section.pick("quantities", quantity, units)
+    if not file.quantities:
+        raise section.fail("is empty", f"some of {', '.join(units)}", "quantities")
+    return Study(
+        name=name,
+        title=file.title,
+        function=partial(model, catalogue, basis=file.basis),
+        axes=axes,
+        fixed=fixed,
+        units={key: unit_of(hints[key]) for key in axes},
+        quantities={quantity: str(units[quantity]) for quantity in file.quantities},
+        dtype=file.dtype,
+        provenance={"title": file.title, "basis": file.basis} | _provenance(section, catalogue),
+    )
+
+
+def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
+    """What tells one store from another: the study, the parameters, the code."""
+    catalogue.section("assumptions")  # which a model may read when it is called
+    swept = {key: value for key, value in section.raw.items() if key != "figures"}
+    study, parameters = json.dumps(swept), json.dumps(catalogue.digests, sort_keys=True)
+    code = b"".join(path.read_bytes() for path in sorted(Path(tokwatt.__path__[0]).rglob("*.py")))
+    return {
+        "study": study,
+        "parameters": parameters,
+        "parameter_hash": hashlib.sha256((study + parameters).encode()).hexdigest()[:16],
+        "code_hash": hashlib.sha256(code).hexdigest()[:16],
+        "tokwatt_version": tokwatt.__version__,
+    }
+
+
+def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
+    """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
+    if not section.raw:
+        raise section.fail("is empty", f"some of {', '.join(hints)}")
+    written = {
+        name: _written(section, name, section.raw[name], section.pick(name, name, hints))
+        for name in section.raw
+    }
+    listed = {name: _listed(hints[name]) for name in written}
+    axes = Section(section.path, written, section.catalogue, section.key).bind(listed)
+    for name, axis in axes.items():
+        _refuse_repeats(section, name, written[name] if isinstance(axis, dict) else axis.tolist())
+    return {
+        name: _of_one_size(axis) if mark_of(hints[name]) == In("workloads") else axis
+        for name, axis in axes.items()
+    }
+
+
+def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
+    """Laws that stack: those with fewer knots get further ones, a token apart, that no request reaches."""
+    most = max(len(law.lengths) for law in laws.values())
+    return {name: _with_knots(law, most - len(law.lengths)) for name, law in laws.items()}
+
+
+def _with_knots(law: Workload, more: int) -> Workload:
+    beyond = law.lengths[-1] + np.arange(1, 1 + more)
+    return Workload(
+        lengths=np.append(law.lengths, beyond), fractions=np.append(law.fractions, np.ones(more))
+    )
+
+
+def _refuse_repeats(section: Section, name: str, values: list) -> None:
+    if not values:
+        raise section.fail("is empty", "at least one name", name)
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise section.fail(f"has {twice} more than once", "different values", name)
+
+
+def _listed(hint: Any) -> Any:
+    """The hint of an axis of what a hint asks one of."""
+    mark = mark_of(hint)
+    if isinstance(mark, In):
+        return Annotated[dict[str, get_args(hint)[0]], mark]  # type: ignore[misc]
+    return Annotated[Any, mark, MANY]
+
+
+def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
+    """An axis with `all`, `linspace` and `geomspace` written out."""
+    mark = mark_of(hint)
+    if isinstance(mark, In):
+        return list(section.catalogue(mark.catalogue)) if axis == "all" else axis
+    for spacing in SPACINGS.keys() & (axis if isinstance(axis, dict) else {}):
+        child = Section(
+            section.path, axis[spacing], section.catalogue, f"{section.key}.{name}.{spacing}"
+        )
+        start, stop, count = child.convert(tuple[float, float, int])
+        if not (
+            1 <= count <= MOST
+            and np.isfinite([start, stop]).all()
+            and (spacing == "linspace" or min(start, stop) > 0)
+        ):
+            raise child.fail(
+                f"is {axis[spacing]}",
+                f"a start, a stop (both above 0 for geomspace) and a count from 1 to {MOST}",
+            )
+        if "value" in axis:
+            raise child.fail("stands beside a value", "one of the two")
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = SPACINGS[spacing](start, stop, count)
+        whole = np.round(values) if axis.get("unit") == "tok" else values
+        return {key: value for key, value in axis.items() if key != spacing} | {
+            "value": whole.tolist()
+        }
+    return axis
+
+
+def _fixed(section: Section, hints: dict[str, Any], model: Callable) -> dict[str, Any]:
+    """What the model needs besides the axes; what it has a default for may be left out."""
+    given = (
+        section.child("fixed")
+        if "fixed" in section.raw
+        else Section(section.path, {}, section.catalogue, "fixed")
+    )
+    optional = [
+        key for key in hints if signature(model).parameters[key].default is not Parameter.empty
+    ]
+    return given.bind(hints, optional)

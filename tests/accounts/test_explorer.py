@@ -1,0 +1,205 @@
+"""The explorer's equations in JavaScript against those of the package, state by state."""
+
+import contextlib
+import json
+import math
+import random
+import re
+from importlib.resources import files
+
+import pytest
+
+from tokwatt.accounts import cases
+from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, check, data_of
+from tokwatt.params.records import ParameterError
+from tokwatt.serving import account
+from tokwatt.serving.catalogue import load
+from tokwatt.serving.choices import alternatives, switched
+
+py_mini_racer = pytest.importorskip("py_mini_racer")
+
+EQUATIONS = files("tokwatt.reports.site") / "static" / "equations.js"
+RANDOM = random.Random(20260317)
+PAIRS = {
+    "concurrency": "concurrency",
+    "latency": "iteration_latency",
+    "throughput": "throughput",
+    "power": "power",
+    "tokensPerJoule": "tokens_per_joule",
+    "missing": "missing",
+}
+
+
+@pytest.fixture(scope="module")
+def explorer(parameters):
+    return Explorer(parameters)
+
+
+@pytest.fixture(scope="module")
+def sampled(explorer):
+    """Some machines of each account, the calibrated ones among them."""
+    every = list(explorer.choices())
+    calibrated = [choice for choice in every if explorer.profile(choice)]
+    return calibrated + RANDOM.sample(every, 20)
+
+
+@pytest.fixture(scope="module")
+def javascript(explorer, sampled):
+    context = py_mini_racer.MiniRacer()
+    context.eval(EQUATIONS.read_text(encoding="utf-8"))
+    context.eval(f"const DATA = {json.dumps(data_of(explorer, sampled), allow_nan=False)}")
+
+    def run(expression, **names):
+        given = "".join(f"const {name} = {json.dumps(value)};" for name, value in names.items())
+        return json.loads(
+            context.eval(f"(() => {{ {given} return JSON.stringify({expression}); }})()")
+        )
+
+    return run
+
+
+def case(explorer, choice, workload, window, split, overflow):
+    law = explorer.catalogue.workloads[workload]
+    topology = "two_pools" if split else "homogeneous"
+    fields = {
+        "gpu": choice.gpu,
+        "subject": explorer.subject(choice),
+        "workload": law,
+        "shares": explorer.known.shares(workload, law),
+        "window": window,
+        "topology": topology,
+        "split_length": split,
+        "overflow_factor": overflow,
+        "paper": explorer.mixtures[explorer.mixture(choice)],
+    }
+    return cases.Case(**fields)
+
+
+def states(explorer, sampled):
+    """A random state of the explorer for each machine, with the mixture and the case that Python takes for it."""
+    for choice in sampled:
+        workload, window = (
+            RANDOM.choice(["azure", "lmsys", "agent_heavy"]),
+            RANDOM.choice([1024, 4096, 8192, 65536, 100_000]),
+        )
+        split, overflow = RANDOM.choice([0, 512, 1536, 4096, 5000]), RANDOM.choice([1, 1.5, 2, 3.3])
+        chosen = case(explorer, choice, workload, window, split, overflow)
+        changes = possible_changes(explorer, chosen.paper)
+        state = {
+            **choice._asdict(),
+            "workload": workload,
+            "window": window,
+            "longWindow": window,
+            "changes": changes,
+        }
+        yield state, switched(chosen.paper, changes), chosen
+
+
+def possible_changes(explorer, start):
+    """Some choices made otherwise, as far as the mixture makes sense."""
+    changes = {}
+    for name in ["basis", *RANDOM.sample(ADJUSTABLE, 4)]:
+        wanted = {**changes, name: RANDOM.choice(alternatives(name))}
+        with contextlib.suppress(ParameterError):
+            explorer.known.mixture(switched(start, wanted))
+            changes = wanted
+    return changes
+
+
+def same(found, wanted):
+    """Whether a number from JSON is the number wanted; what is not finite is null there."""
+    return (
+        found is None
+        if not math.isfinite(wanted)
+        else found == pytest.approx(float(wanted), rel=1e-6)
+    )
+
+
+def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
+    constants, demand = explorer.known.constants, explorer.known.demand
+    for state, assumed, chosen in states(explorer, sampled):
+        utilization, ratio = (
+            RANDOM.choice([0.2, 0.85, 1]),
+            chosen.prompt_ratio(assumed, demand.output_share),
+        )
+        window, fill = state["window"], explorer.offer.mean_fill
+        held = account.point(assumed, chosen.subject, constants, window, fill, ratio).concurrency
+        wanted = account.point(
+            assumed, chosen.subject, constants, window, fill, ratio, utilization * held
+        )
+        found = javascript(
+            "Tokwatt.instanceAt(Tokwatt.prepare(DATA, state), state.window, utilization)",
+            state=state,
+            utilization=utilization,
+        )
+        for ours, theirs in PAIRS.items():
+            assert same(found[ours], getattr(wanted, theirs)), (ours, state)
+
+
+def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
+    known = explorer.known
+    for state, assumed, chosen in states(explorer, sampled):
+        routed = chosen.traffic(assumed, known.demand, known.constants)
+        wanted = chosen.evaluate(assumed, known.constants, known.demand, routed, chosen.subject)
+        topology = {"split": chosen.split_length, "overflow": chosen.overflow_factor}
+        found = javascript(
+            "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)",
+            state=state,
+            topology=topology,
+        )
+        for ours, theirs in {
+            "instances": "instances",
+            "tokensPerJoule": "tokens_per_joule",
+            "power": "power",
+            "rejected": "rejected",
+        }.items():
+            assert same(found[ours], getattr(wanted, theirs)), (ours, topology, state)
+
+
+def test_an_offer_that_is_not_there_is_nothing(javascript):
+    state = {
+        "account": "paper",
+        "gpu": "H100",
+        "llm": "kimi-k2",
+        "precision": "16bit",
+        "tensor_parallel": 8,
+    }
+    assert javascript("Tokwatt.prepare(DATA, state)", state=state) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (
+            ["accounts", "paper", "preset"],
+            "papers",
+            "views.yaml: accounts.paper.preset is 'papers'",
+        ),
+        (
+            ["accounts", "paper", "changes", "lengths"],
+            "sampled",
+            "takes lengths sampled, wanted lengths exact",
+        ),
+        (
+            ["accounts", "paper", "uncalibrated"],
+            {},
+            "views.yaml: accounts.paper.uncalibrated is missing",
+        ),
+        (["accounts", "consistent", "preset"], 3, "views.yaml: accounts.consistent"),
+        (["calibrated", "llm"], "llama", "views.yaml: calibrated.llm is 'llama'"),
+        (["printed", "gpt-7"], {}, "views.yaml: printed.gpt-7 is 'gpt-7'"),
+        (
+            ["energy", "grid_intensity", "unit"],
+            "kg",
+            "views.yaml: energy.grid_intensity.unit is 'kg'",
+        ),
+        (
+            ["explorer", "tensor_parallel", "value"],
+            8,
+            "views.yaml: explorer.tensor_parallel.value is 8",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_views_is_said_in_one_sentence(path, value, sentence, damaged):
+    with pytest.raises(ParameterError, match=re.escape(sentence)):
+        check(load(damaged("views", path, value)))

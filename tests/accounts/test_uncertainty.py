@@ -1,0 +1,179 @@
+"""Spread and slopes of headlines: laws that any such numbers keep."""
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from tokwatt.accounts import uncertainty
+from tokwatt.accounts.cases import Account
+from tokwatt.reports import verdict
+from tokwatt.serving import account
+from tokwatt.serving.catalogue import load
+
+
+@pytest.fixture(scope="module")
+def known(params):
+    return Account(load(params))
+
+
+@pytest.fixture(scope="module", params=["paper", "consistent"])
+def spread(request, known):
+    return uncertainty.spread(known, known.presets[request.param], 8192, 1).assign_attrs(
+        preset=request.param
+    )
+
+
+def test_quantiles_rise_and_hold_the_value_itself_where_ranges_are_even(spread):
+    assert (spread.value.diff("quantile") >= 0).all()
+
+
+def test_total_indices_are_no_less_than_first_order_ones(spread):
+    assert (spread.total_order >= spread.first_order - 0.05).all()
+    assert (spread.first_order.sum("uncertain") <= 1.05).all()
+
+
+def test_what_a_ratio_cancels_is_at_most_everything(spread):
+    cancelled = spread.cancelled.dropna("headline")
+    assert set(cancelled.headline.values) == {
+        "law_40x",
+        "window_12x",
+        "topology_2_5x",
+        "generation_1_7x",
+        "combined_4_25x",
+        "moe_5_1x",
+    }
+    assert ((cancelled <= 1) & (cancelled >= -1)).all()
+
+
+def test_power_moves_a_ratio_on_one_gpu_only_where_one_end_is_at_the_limit_of_the_board(spread):
+    """The paper's law knows no limit; under the consistent account the 4K end is at it and the 64K end is not."""
+    moved = spread.total_order.sel(headline="window_12x")
+    assert moved.sel(uncertain="b200_power") < 1e-6
+    assert (moved.sel(uncertain="h100_power") < 1e-6) == (spread.attrs["preset"] == "paper")
+
+
+@pytest.mark.parametrize(
+    "preset, parts",
+    [
+        ("paper", ["logistic.idle", "logistic.nominal"]),
+        (
+            "consistent",
+            ["utilization.idle", "utilization.memory", "utilization.compute", "gpu.tdp"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("case", ["h100_4k", "h100_128k"])
+def test_twice_the_power_is_half_the_tokens(known, case, preset, parts):
+    slopes = uncertainty.elasticity(known, case, preset).elasticity
+    assert slopes.sel(parameter=slopes.parameter.isin(parts)).sum() == pytest.approx(-1, abs=1e-12)
+
+
+def test_elasticities_are_those_of_finite_differences(known):
+    case, constants = known.cases["llama_8k"], known.constants
+    assumed = known.presets["consistent"]
+    slopes = uncertainty.elasticity(known, "llama_8k", "consistent").elasticity
+
+    def at(factor):
+        changed = jax.tree.map(lambda number: number, constants)
+        object.__setattr__(changed, "prefill_efficiency", constants.prefill_efficiency * factor)
+        return float(
+            np.log(
+                case.evaluate(assumed, changed, known.demand, None, case.subject).tokens_per_joule
+            )
+        )
+
+    measured = (at(1 + 1e-5) - at(1 - 1e-5)) / 2e-5
+    assert float(slopes.sel(parameter="constants.prefill_efficiency")) == pytest.approx(
+        measured, rel=1e-6
+    )
+
+
+def test_factors_reach_only_the_gpu_they_are_meant_for(known):
+    each = known.uncertain["b200_power"]
+    subject = known.cases["azure_h100_homogeneous"].subject
+    assert each.applied("H100", subject, known.constants, 1.1) == (subject, known.constants)
+    changed, _ = each.applied("B200", subject, known.constants, 1.1)
+    assert changed.logistic.nominal == pytest.approx(1.1 * subject.logistic.nominal)
+    assert changed.gpu == subject.gpu
+
+
+def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
+    slopes = xr.open_dataset(grids / "slopes.nc")
+    own = known.subject("B200", "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
+    logs = [
+        np.log(
+            account.point(
+                known.presets["consistent"], own, known.constants, 8192.0 * factor, prompt_ratio=4.0
+            ).tokens_per_joule
+        )
+        for factor in (1 - 1e-5, 1 + 1e-5)
+    ]
+    found = float(
+        slopes.slope.sel(
+            account="prompts and decoding", gpu="B200", llm="llama-3.1-70b", context_window=8192
+        )
+    )
+    assert found == pytest.approx(float(logs[1] - logs[0]) / 2e-5, rel=1e-5)
+
+
+def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
+    slopes = xr.load_dataset(grids / "slopes.nc")
+    parts = slopes[[name for name in slopes if name.startswith("by_")]]
+    np.testing.assert_allclose(
+        parts.to_array("part").sum("part", skipna=False), slopes.slope + 1, atol=1e-12
+    )
+    assert abs(parts.by_prompts.sel(account="decoding alone")).max() == 0
+    dense = parts.sel(llm=["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b"])
+    assert max(abs(dense.by_experts).max(), abs(dense.by_limited_layers).max()) < 1e-12
+
+
+def test_the_way_of_each_headline_ends_where_the_consistent_account_stands(grids, known):
+    path = xr.open_dataset(grids / "waterfall.nc")
+    for name, headline in known.headlines.items():
+        row = path.sel(headline=name)
+        assert row.value[0] == headline.published
+        np.testing.assert_allclose(
+            row.value[-1], known.value(headline, vars(known.presets["consistent"])), rtol=1e-12
+        )
+        np.testing.assert_allclose(
+            row.factor[1:].prod(), row.value[-1] / headline.published, rtol=1e-9
+        )
+
+
+def test_the_verdict_is_one_screen_and_names_every_headline(grids, known, tmp_path):
+    verdict.write(grids, tmp_path)
+    page = (tmp_path / "verdict.md").read_text(encoding="utf-8")
+    assert len(page.splitlines()) <= 40 and "nan" not in page and "{" not in page
+    assert not [
+        headline.claim for headline in known.headlines.values() if headline.claim not in page
+    ]
+
+
+@pytest.mark.parametrize(
+    "low, high, published, rebased, ratio, expected",
+    [
+        (1.5, 2.0, 1.7, 1.7, True, "holds"),
+        (1.5, 2.0, 3.0, 3.0, True, "weaker"),
+        (1.5, 2.0, 1.2, 1.2, True, "stronger"),
+        (0.9, 1.1, 3.0, 3.0, True, "gone"),
+        (0.5, 0.8, 3.0, 3.0, True, "reversed"),
+        (2, 3, 17.6, 2.2, False, "other basis"),
+        (0.3, 0.5, 17.6, 2.2, False, "weaker"),
+    ],
+)
+def test_verdicts(low, high, published, rebased, ratio, expected):
+    assert (
+        verdict.Survival("a claim", published, rebased, (low + high) / 2, low, high, ratio).verdict
+        == expected
+    )
+
+
+def test_a_reading_is_named_only_where_it_is_nearer_than_the_consistent_account(grids):
+    readings = xr.load_dataset(grids / "readings.nc")
+    assert verdict._nearest(readings, "watt_4k", 0.02).startswith("2.2: ")
+    assert (
+        verdict._nearest(readings, "watt_4k", 0.5)
+        == verdict._nearest(readings, "no headline", 0.5)
+        == ""
+    )

@@ -1,0 +1,333 @@
+"""The command line says what the Python functions say, in words or as JSON, and ends with the code that fits."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+from stores import study_folder
+
+import tokwatt as tw
+from tokwatt.commands import ask, workflow
+from tokwatt.params import traces
+from tokwatt.serving import fleets
+from tokwatt.studies import stream, study
+
+TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,374,44\n2023-11-16 18:15:47,396,109\n2023-11-16 18:15:49,879,55\n"
+
+
+@pytest.fixture
+def tokwatt(monkeypatch, capsys):
+    """Runs the command line in this process: exit code, output, errors."""
+    monkeypatch.chdir(ROOT)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tokwatt", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            workflow.main()
+        said = capsys.readouterr()
+        if isinstance(ended.value.code, str):  # what Python prints to stderr before it ends with 1
+            return 1, said.out, said.err + ended.value.code
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+def answer(result):
+    code, out, errors = result
+    assert (code, errors) == (0, "")
+    return json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_studies_are_listed_in_words_and_as_json(tokwatt, params, tmp_path):
+    listed = {row["study"]: row for row in answer(tokwatt("studies", "--json"))}
+    assert list(listed) == study.names(params)
+    for name, row in listed.items():
+        chosen = study.load(params, name)
+        assert (row["points"], row["axes"], row["title"]) == (
+            chosen.points,
+            list(chosen.axes),
+            chosen.title,
+        )
+    tree = yaml.safe_load((params / "studies" / "example.yaml").read_text(encoding="utf-8"))
+    code, out, errors = tokwatt("studies", "--params", study_folder(tmp_path, dropped_in=tree))
+    assert (code, errors) == (0, "")
+    assert all(name in out for name in [*listed, "dropped_in", tree["title"]])
+
+
+def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
+    assert tokwatt("study", "example", "--out", tmp_path, "--part", 0, "--parts", 2)[0] == 0
+    assert not (tmp_path / "example.zarr").exists()
+    for _ in range(2):
+        said = answer(tokwatt("study", "example", "--out", tmp_path, "--json"))
+        assert said == {
+            "study": "example",
+            "points": 120,
+            "store": str(tmp_path / "example.zarr"),
+            "finished": True,
+        }
+    assert tw.open("example", tmp_path).power.size == 120
+    assert tokwatt("study", "example", "--out", tmp_path) == (0, "", "")
+
+
+def test_a_point_is_that_of_python(tokwatt, profiles):
+    said = answer(
+        tokwatt(
+            "point", "--profile", "B200", "--context-window", 4096, "--utilization", 0.5, "--json"
+        )
+    )
+    point = tw.operating_point(profiles["B200"], 4096.0, 0.5)
+    assert {name.partition(" ")[0]: value for name, value in said.items()} == {
+        name: float(value) for name, value in point._asdict().items()
+    }
+    assert "tokens_per_joule [tok/J]" in said
+    code, out, _ = tokwatt(
+        "point", "--profile", "B200", "--context-window", 4096, "--utilization", 0.5
+    )
+    assert code == 0
+    assert f"{float(point.tokens_per_joule):.6g}" in out
+
+
+def test_what_does_not_fit_is_null(tokwatt):
+    assert set(
+        answer(tokwatt("point", "--gpu", "A100", "--llm", "llama-3.1-405b", "--json")).values()
+    ) == {None}
+
+
+def test_a_fleet_is_that_of_python(tokwatt, parameters):
+    said = answer(
+        tokwatt(
+            "fleet", "--profile", "H100", "--split-length", 4096, "--arrival-rate", 500, "--json"
+        )
+    )
+    demand = tw.Demand(
+        arrival_rate=500.0, latency_target=0.5, max_utilization=0.85, output_share=0.2
+    )
+    fleet = tw.fleet(parameters.workloads["azure"], parameters.profiles["H100"], demand, 4096.0)
+    values = {name.partition(" ")[0]: value for name, value in said.items()}
+    assert values.pop("arrival_rate") == 500
+    assert values == pytest.approx(
+        {name: float(value) for name, value in fleet._asdict().items()}, rel=1e-9, abs=1e-12
+    )
+
+
+def test_a_trace_sizes_a_fleet_at_its_own_rate(tokwatt, parameters, tmp_path):
+    file = tmp_path / "requests.csv"
+    file.write_text(TRACE, encoding="utf-8")
+    said = answer(tokwatt("fleet", "--trace", file, "--profile", "H100", "--json"))
+    trace = traces.read(file)
+    assert said["arrival_rate [req/s]"] == trace.arrival_rate
+    profile = parameters.profiles["H100"]
+    demand = tw.Demand(
+        arrival_rate=trace.arrival_rate, latency_target=0.5, max_utilization=0.85, output_share=0.2
+    )
+    fleet = fleets.fleet_of(
+        fleets.trace_moments(trace, profile.prefill_chunk), profile, demand, 0.0, 65536.0
+    )
+    assert said["power [W]"] == pytest.approx(float(fleet.power), rel=1e-12)
+    assert tokwatt("fleet", "--trace", file, "--arrival-rate", 20, "--profile", "H100")[0] == 0
+
+
+def test_explain_ends_at_the_published_number(tokwatt):
+    code, out, errors = tokwatt("explain", "--profile", "H100", "--context-window", 4096)
+    assert (code, errors) == (0, "")
+    assert out.splitlines()[-1] == "tokens_per_joule = 17.622 tok/J"
+    assert "arXiv:2603.17280, Eq. (1)" in out
+
+
+# Arguments that no file holds: earlier steps must have given them.
+CHAINED = {
+    "tokens_per_joule": {"throughput", "power"},
+    "throughput": {"batch", "iteration_latency"},
+    "iteration_latency": {"scan_time", "batch"},
+}
+
+
+@pytest.mark.parametrize(
+    "of", [["--profile", "H100"], ["--profile", "B200"], ["--gpu", "B200", "--llm", "llama-3.1-8b"]]
+)
+def test_each_step_of_an_explanation_rests_on_parameters_and_earlier_steps(of, tokwatt):
+    said = answer(tokwatt("explain", *of, "--context-window", 4096, "--json"))
+    assert said["parameters"]
+    assert all(
+        record["source"] and record["quality"] and record["unit"] for record in said["parameters"]
+    )
+    assert all(step["unit"] and step["meaning"] for step in said["steps"])
+    assert said["steps"][-1]["result"] == said["result"]["tokens_per_joule"]
+    results = [step["result"] for step in said["steps"]]
+    for number, step in enumerate(said["steps"]):
+        for name in step["arguments"].keys() & CHAINED.get(step["equation"], set()):
+            assert step["arguments"][name][0] in results[:number], (step["equation"], name)
+    assert set(CHAINED) <= {step["equation"] for step in said["steps"]}
+
+
+WRONG = {
+    "an unknown study": (["study", "exmple"], "did you mean 'example'?"),
+    "an unknown GPU": (["point", "--gpu", "H10"], "gpus.yaml: the name asked for is 'H10'"),
+    "an unknown profile": (["explain", "--profile", "h100"], "did you mean 'H100'?"),
+    "an unknown workload": (["fleet", "--workload", "azur"], "did you mean 'azure'?"),
+    "a trace that is not there": (
+        ["fleet", "--trace", "nowhere.csv"],
+        "nowhere.csv: cannot be read",
+    ),
+    "no parameters": (["point", "--params", "nowhere"], "nowhere"),
+    "no grids to draw": (
+        ["figure", "split", "--grids", "nowhere", "--out", "nowhere"],
+        "nowhere/split.nc: cannot be used",
+    ),
+    "no store to draw": (
+        ["export", "fleet_size", "--stores", "nowhere", "--out", "nowhere"],
+        "nowhere/fleet_size.zarr: there is no such",
+    ),
+    "no grids to print": (
+        ["table", "table1", "--grids", "nowhere", "--out", "nowhere"],
+        "nowhere/context_window.nc: cannot be used",
+    ),
+    "no grids to judge": (
+        ["audit", "--grids", "nowhere", "--out", "nowhere"],
+        "nowhere: cannot be used",
+    ),
+    "no grids for a verdict": (
+        ["verdict", "--grids", "nowhere", "--out", "nowhere"],
+        "nowhere/waterfall.nc: cannot be used",
+    ),
+    "no grids to describe": (
+        ["reference", "--grids", "nowhere", "--out", "nowhere"],
+        "nowhere: cannot be used",
+    ),
+    "no results for a site": (
+        ["site", "--results", "nowhere", "--out", "nowhere"],
+        "nowhere/verdict.md: cannot be used",
+    ),
+    "nothing to record": (["record", "nowhere"], "nowhere: cannot be used"),
+    "no place for a store": (
+        ["study", "example", "--out", "LICENSE/here"],
+        "example.zarr: Not a directory",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_one_sentence_and_exit_code_1(case, tokwatt):
+    arguments, named = WRONG[case]
+    code, out, errors = tokwatt(*arguments)
+    assert (code, out) == (1, "")
+    assert named in errors
+    assert errors.endswith(".")
+    assert "\n" not in errors
+    assert not (ROOT / "nowhere").exists()
+
+
+def test_bad_rows_of_a_trace_are_told_by_line(tokwatt, tmp_path):
+    (tmp_path / "bad.csv").write_text(TRACE + "2023-11-16 18:15:50,x,1\n", encoding="utf-8")
+    code, _, errors = tokwatt("fleet", "--trace", tmp_path / "bad.csv")
+    assert code == 1
+    assert "line 5" in errors
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("single", 3.35), ("double", 6.9), ("89mm", 89 / 25.4), ("8.9cm", 8.9 / 2.54), ("3.5in", 3.5)],
+)
+def test_a_width_is_a_column_or_a_length(text, width):
+    assert ask.inches(text) == pytest.approx(width)
+
+
+USAGE = [
+    ["export", "split", "--width", "3.5"],
+    ["export", "split", "--width", "1.2.3mm"],
+    ["export", "split", "--width", "9000mm"],
+    ["export", "split", "--format", "gif"],
+    ["nonsense"],
+    ["study"],
+    ["study", "example", "--part", "4", "--parts", "4"],
+    ["point", "--context-window", "0"],
+    ["point", "--gpus"],
+]
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_wrong_usage_ends_with_2(arguments, tokwatt):
+    code, out, errors = tokwatt(*arguments)
+    assert (code, out) == (2, "")
+    assert "Usage" in errors
+
+
+def test_a_full_disk_in_another_process_ends_with_1_and_no_traceback(
+    tmp_path, tokwatt, monkeypatch
+):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stream, "_create", full)
+    assert tokwatt("study", "example", "--out", tmp_path)[::2] == (
+        1,
+        f"{tmp_path}/example.zarr: No space left on device; what is finished is kept, run again to go on.",
+    )
+
+
+def test_a_completion_script_is_offered_and_errors_of_a_process_go_to_stderr():
+    command = [sys.executable, "-m", "tokwatt"]
+    offered = subprocess.run(
+        [*command, "--show-completion", "bash"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"SHELL": "/bin/bash"},
+    )
+    assert offered.returncode == 0
+    assert "complete" in offered.stdout
+    failed = subprocess.run(
+        [*command, "study", "nothing"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
+
+
+def test_a_prediction_has_ends_and_says_what_it_does_not_know(tokwatt):
+    found = {
+        row["quantity"]: row
+        for row in answer(tokwatt("predict", "--llm", "qwen3-32b", "--gpus", 2, "--json"))
+    }
+    assert list(found) == [
+        "latency [s]",
+        "throughput [tok/s]",
+        "power [W]",
+        "tokens_per_joule [tok/J]",
+    ]
+    assert all(row["low"] < row["value"] < row["high"] for row in found.values())
+    assert found["power [W]"]["high"] <= 700
+    code, _, errors = tokwatt("predict", "--gpu", "A100")
+    assert code == 1 and "option.gpu is 'A100', wanted one of H100, B200" in errors
+
+
+def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
+    row = "gpqa,H100,{},bfloat16,1,1,8,500,700,10,600\n"
+    head = "task,gpu_model,model_id,weight_precision,num_gpus,expert_parallel,avg_batch_size,avg_power_watts,"
+    head += "output_throughput_tokens_per_sec,median_itl_ms,avg_output_len\n"
+    (tmp_path / "runs.csv").write_text(
+        head + row.format("Qwen/Qwen3-8B") + row.format("somebody/else"), encoding="utf-8"
+    )
+    code, out, errors = tokwatt("score", tmp_path / "runs.csv", "--json")
+    (scored,) = json.loads(out)
+    assert code == 0 and scored["runs of"] == "H100-dense" and scored["runs"] == 1
+    assert "Left out, as unknown or incomplete: somebody/else" in errors
+
+
+def test_a_headline_that_no_fleet_can_serve_says_so(tokwatt, tmp_path):
+    rows = "".join(f"2023-11-16 18:15:{second:02d},60000,50\n" for second in range(50))
+    (tmp_path / "long.csv").write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows, encoding="utf-8"
+    )
+    asked = [
+        "headline",
+        "topology_2_5x",
+        "--set",
+        "lengths=pairs",
+        "--trace",
+        tmp_path / "long.csv",
+    ]
+    assert "cannot be served" in tokwatt(*asked)[1]
+    assert answer(tokwatt(*asked, "--json"))[0]["value"] is None

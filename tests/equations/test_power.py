@@ -1,0 +1,106 @@
+import jax
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from strategies import activities, batches, between, power_curves, shares
+
+from tokwatt.equations.power import (
+    activity_power,
+    compute_activity,
+    logistic_batch,
+    logistic_power,
+    scan_activity,
+)
+
+H100 = {"idle": 300.0, "nominal": 600.0, "steepness": 1.0, "log2_midpoint": 4.2}
+
+
+@given(batches, batches, power_curves())
+def test_power_never_falls_as_the_batch_grows(one, other, curve):
+    low, high = sorted((one, other))
+    assert logistic_power(low, **curve) <= logistic_power(high, **curve)
+
+
+@given(batches, power_curves())
+def test_power_stays_between_idle_and_nominal(batch, curve):
+    assert curve["idle"] <= logistic_power(batch, **curve) <= curve["nominal"]
+
+
+@given(power_curves())
+def test_power_is_halfway_at_the_midpoint(curve):
+    midway = logistic_power(2.0 ** curve["log2_midpoint"], **curve)
+    assert midway == pytest.approx((curve["idle"] + curve["nominal"]) / 2, rel=1e-12)
+
+
+@given(power_curves(), between(0, 4))
+def test_power_is_symmetric_about_the_midpoint_in_doublings(curve, doublings):
+    above = logistic_power(2.0 ** (curve["log2_midpoint"] + doublings), **curve)
+    below = logistic_power(2.0 ** (curve["log2_midpoint"] - doublings), **curve)
+    assert above + below == pytest.approx(curve["idle"] + curve["nominal"], rel=1e-12)
+
+
+def test_power_tends_to_idle_for_no_batch_and_to_nominal_for_an_endless_one():
+    assert logistic_power(0.0, **H100) == 300
+    assert logistic_power(np.inf, **H100) == 600
+
+
+def test_a_flat_curve_draws_the_mean_at_every_batch():
+    curve = {**H100, "steepness": 0.0}
+    assert [float(logistic_power(batch, **curve)) for batch in (1.0, 7.0, 1e6)] == [450, 450, 450]
+
+
+@given(batches, power_curves())
+def test_the_batch_is_found_again_from_its_power(batch, curve):
+    exponent = curve["steepness"] * (np.log2(batch) - curve["log2_midpoint"])
+    assume(abs(exponent) < 10)  # beyond, power no longer tells batches apart
+    # Power loses eps * P to rounding, which the flat ends of the curve magnify by e^|exponent|.
+    span = curve["nominal"] - curve["idle"]
+    tolerance = 1e-15 * curve["nominal"] / span * np.exp(abs(exponent)) / curve["steepness"] + 1e-13
+    assert logistic_batch(logistic_power(batch, **curve), **curve) == pytest.approx(
+        batch, rel=4 * tolerance
+    )
+
+
+def test_a_power_that_the_curve_never_draws_has_no_batch():
+    assert logistic_batch(300.0, **H100) == 0
+    assert logistic_batch(600.0, **H100) == np.inf
+    assert np.isnan(logistic_batch(299.0, **H100))
+    assert np.isnan(logistic_batch(601.0, **H100))
+
+
+@given(batches, power_curves())
+def test_the_slope_of_power_agrees_with_finite_differences(batch, curve):
+    step = 1e-4 * batch
+    rise = logistic_power(batch + step, **curve) - logistic_power(batch - step, **curve)
+    slope = jax.grad(logistic_power)(batch, **curve)
+    scale = curve["nominal"] / batch
+    assert slope == pytest.approx(float(rise) / (2 * step), rel=1e-6, abs=1e-9 * scale)
+
+
+@given(activities, between(100, 2000), shares, shares)
+def test_activity_power_stays_within_its_two_fractions(activity, tdp, one, other):
+    low, high = sorted((one, other))
+    drawn = activity_power(activity, tdp, low, high)
+    assert low * tdp * (1 - 1e-15) <= drawn <= high * tdp * (1 + 1e-15)
+
+
+@given(activities, activities)
+def test_activity_power_never_falls_as_activity_grows(one, other):
+    low, high = sorted((one, other))
+    assert activity_power(low, 700.0, 0.43, 0.86) <= activity_power(high, 700.0, 0.43, 0.86)
+
+
+def test_more_activity_than_a_step_has_room_for_counts_as_full():
+    assert activity_power(0.0, 1000.0, 0.43, 0.86) == 430
+    assert activity_power(1.0, 1000.0, 0.43, 0.86) == activity_power(1.7, 1000.0, 0.43, 0.86) == 860
+
+
+@given(batches, between(1e-7, 1e-2), between(0, 1))
+def test_a_scan_is_a_share_of_the_step_that_contains_it(batch, scan_time, overhead):
+    share = scan_activity(batch, scan_time, overhead + scan_time * batch)
+    assert 0 < share <= 1 + 1e-15
+    assert share == pytest.approx(1 - overhead / (overhead + scan_time * batch), abs=1e-12)
+
+
+def test_arithmetic_fills_a_step_that_lasts_as_long_as_it_takes():
+    assert compute_activity(64.0, 1e10, 1e15, 2 * 64 * 1e10 / 1e15) == pytest.approx(1, rel=1e-15)

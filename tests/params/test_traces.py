@@ -1,0 +1,458 @@
+"""Traces: what stands in the file is what is summed, and what cannot be summed is told by its line."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tokwatt as tw
+from tokwatt.params.records import ParameterError
+from tokwatt.params.specs import Workload
+from tokwatt.params.traces import ARRIVAL, OUTPUT, PROMPT, Trace, read
+from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
+
+DATA = ROOT.parent / "shared" / "data"
+AZURE = {"conv": 19_366, "code": 8_819}
+DEMAND = tw.Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
+
+PUBLIC = {
+    "Azure": "ContextTokens,GeneratedTokens",
+    "OpenAI": "prompt_tokens,completion_tokens,total_tokens",
+    "OpenAI, flattened": "id,usage.prompt_tokens,usage.completion_tokens,usage.total_tokens",
+    "Anthropic": "input_tokens,output_tokens",
+    "OpenTelemetry": "gen_ai.usage.input_tokens,gen_ai.usage.output_tokens",
+    "Mooncake": "timestamp,input_length,output_length",
+    "vLLM": "prompt_len,output_len",
+    "vLLM, in full": "prompt_length,output_length",
+    "BurstGPT": "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type",
+    "Vidur": "arrived_at,num_prefill_tokens,num_decode_tokens",
+    "LLMPerf": "number_input_tokens,number_output_tokens",
+    "shouted": "PROMPT-TOKENS,COMPLETION-TOKENS",
+    "camels": "PromptTokens,completionTokens",
+    "padded": " prompt_tokens , output_tokens ",
+}
+
+BAD_ROWS = {
+    "a word": (["1,2", "abc,4"], ["line 3", "'abc'", "'prompt_tokens'", "whole number"]),
+    "a negative number": (["1,2", "3,-4"], ["line 3", "'-4'", "'output_tokens'"]),
+    "a fraction": (["1.5,2"], ["line 2", "'1.5'"]),
+    "a power of ten": (["1e3,2"], ["line 2", "'1e3'"]),
+    "not a number": (["nan,2"], ["line 2", "'nan'"]),
+    "endless": (["1,inf"], ["line 2", "'inf'"]),
+    "other digits": (["1,٣"], ["line 2", "'٣'"]),
+    "grouped digits": (["1_000,2"], ["line 2", "'1_000'"]),
+    "an unlikely length": (["1700000000,2"], ["line 2", "'1700000000'", "16777216"]),
+    "more digits than Python takes": ([f"{'9' * 5000},2"], ["line 2", "999..."]),
+    "an empty cell": (["1,2", ",4"], ["line 3", "nothing", "'prompt_tokens'"]),
+    "a blank cell": (["1,2", "3,  "], ["line 3", "nothing", "'output_tokens'"]),
+    "a missing cell": (["1,2", "3"], ["line 3", "nothing", "'output_tokens'"]),
+    "a cell too many": (["1,234,5"], ["line 2", "3 cells", "wanted 2"]),
+    "no tokens at all": (["1,2", "0,0"], ["line 3", "0 prompt and 0 output"]),
+    "a blank line before": (["1,2", "", "x,4"], ["line 4", "'x'"]),
+    "cells in quotes": (['"1","x"'], ["line 2", "'x'"]),
+}
+
+BAD_FILES = {
+    "empty": (b"", ["is empty", "column names"]),
+    "only a mark": (b"\xef\xbb\xbf", ["is empty"]),
+    "no requests": (b"prompt_tokens,output_tokens\n\n", ["no requests"]),
+    "blank": (b"\n\n", ["no requests"]),
+    "no prompt": (
+        b"words,output_tokens\n1,2\n",
+        ["prompt tokens", "'words', 'output_tokens'", "ContextTokens", "input_length"],
+    ),
+    "no output": (
+        b"prompt_tokens,words\n1,2\n",
+        ["output tokens", "'prompt_tokens', 'words'", "GeneratedTokens"],
+    ),
+    "no names": (b"374,44\n396,109\n", ["'374', '44'", "ContextTokens"]),
+    "many odd names": (b"a,b,c,d,e,f,g\n1,2,3,4,5,6,7\n", ["'e' and 2 more"]),
+    "two prompts": (
+        b"prompt_tokens,ContextTokens,output_tokens\n1,2,3\n",
+        ["2 columns of prompt", "'prompt_tokens', 'ContextTokens'"],
+    ),
+    "one name twice": (
+        b"prompt_tokens,output_tokens,output_tokens\n1,2,3\n",
+        ["2 columns of output", "wanted one"],
+    ),
+    "two arrivals": (
+        b"timestamp,arrived_at,prompt_len,output_len\n1,2,3,4\n",
+        ["2 columns of arrivals"],
+    ),
+    "UTF-16": ("prompt_tokens,output_tokens\n1,2\n".encode("utf-16"), ["UTF-8"]),
+    "Latin-1": ("prompt_tokens,output_tokens,model\n1,2,é\n".encode("latin-1"), ["UTF-8"]),
+    "an open quote": (
+        b'prompt_tokens,output_tokens,model\n1,2,a\n3,4,"b\n5,6,c\n',
+        ["line 3", "CSV", "quoted"],
+    ),
+}
+
+pairs = st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)).filter(any)
+requests = st.lists(
+    st.tuples(st.integers(1, 5_000), st.integers(1, 2_000)), min_size=1, max_size=60
+)
+chunks = st.sampled_from([1.0, 256.0, 1000.0, 8192.0])
+lengths = st.integers(0, 8_000).map(float)
+
+
+@pytest.fixture
+def given_file(tmp_path):
+    """Writes a file of requests: bytes as they are, or lines below the usual names."""
+
+    def write(content, names="prompt_tokens,output_tokens"):
+        path = tmp_path / "requests.csv"
+        path.write_bytes(
+            content if isinstance(content, bytes) else "\n".join([names, *content, ""]).encode()
+        )
+        return path
+
+    return write
+
+
+def trace_of(pairs):
+    prompt, output = np.array(pairs).T
+    return Trace(name="drawn", prompt=prompt, output=output)
+
+
+def complaint(path):
+    """The one sentence about a file, without its name."""
+    with pytest.raises(ParameterError) as caught:
+        read(path)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{path}: ")
+    assert re.fullmatch(r"[^\n]+\.", sentence) and ". " not in sentence
+    return sentence.removeprefix(str(path))
+
+
+# Reading
+
+
+@pytest.mark.parametrize("names", PUBLIC.values(), ids=PUBLIC)
+def test_public_spellings_are_recognised(given_file, names):
+    row = ",".join(
+        "374" if re.search("(?i)prompt|input|context|request|prefill", name) else "44"
+        for name in names.split(",")
+    )
+    trace = read(given_file([row], names))
+    assert (trace.prompt.tolist(), trace.output.tolist()) == ([374], [44])
+
+
+@pytest.mark.parametrize("prompt", PROMPT)
+@pytest.mark.parametrize("output", OUTPUT)
+def test_every_spelling_is_recognised_beside_every_other(given_file, prompt, output):
+    trace = read(given_file(["44,374"], f"{output},{prompt}"))
+    assert (trace.prompt.tolist(), trace.output.tolist()) == ([374], [44])
+
+
+PLAIN = b"prompt_tokens,output_tokens\n374,44\n396,109\n"
+DISGUISES = {
+    "a mark of byte order": b"\xef\xbb\xbf" + PLAIN,
+    "lines of Windows": PLAIN.replace(b"\n", b"\r\n"),
+    "lines of old Macs": PLAIN.replace(b"\n", b"\r"),
+    "no last line end": PLAIN.rstrip(),
+    "blank lines": PLAIN.replace(b"\n", b"\n\n  \n"),
+    "quotes": PLAIN.replace(b"374", b'"374"')
+    .replace(b"44", b'" 44 "')
+    .replace(b"prompt_tokens", b'"prompt_tokens"'),
+    "spaces": PLAIN.replace(b",", b" , "),
+    "a plus": PLAIN.replace(b"374", b"+374"),
+    "zeros": PLAIN.replace(b"374", b"0374.0"),
+    "semicolons": PLAIN.replace(b",", b";"),
+    "tabs": PLAIN.replace(b",", b"\t"),
+    "empty cells at the end": PLAIN.replace(b"44", b"44,,"),
+}
+
+
+@pytest.mark.parametrize("content", DISGUISES.values(), ids=DISGUISES)
+def test_the_same_requests_are_read_however_they_are_written(given_file, content):
+    trace = read(given_file(content))
+    assert (trace.prompt.tolist(), trace.output.tolist()) == ([374, 396], [44, 109])
+
+
+def test_text_that_runs_over_lines_is_skipped_and_counted(given_file):
+    content = b'prompt_tokens,text,output_tokens\n1,"a\nb, c\n",2\n3,"",4\n'
+    assert read(given_file(content)).prompt.tolist() == [1, 3]
+    assert "line 5" in complaint(given_file(content.replace(b"3,", b"x,")))
+    assert "line 2" in complaint(given_file(content.replace(b"\n1,", b"\nx,")))
+
+
+@given(
+    requests=st.lists(pairs, min_size=1, max_size=40),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
+def test_what_is_written_is_read_back(tmp_path_factory, requests, quoting):
+    path = tmp_path_factory.mktemp("round") / "trip.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, quoting=quoting).writerows(
+            [("time", "request_tokens", "response_tokens"), *(("x", *pair) for pair in requests)]
+        )
+    trace, written = read(path), np.array(requests)
+    assert np.array_equal(np.stack([trace.prompt, trace.output], axis=1), np.maximum(1, written))
+    assert trace.raised == np.sum(np.any(written == 0, axis=1))
+    assert trace.arrival_rate is None
+
+
+def test_a_request_without_prompt_or_output_counts_with_one_token(given_file):
+    trace = read(given_file(["0,5", "7,0", "3,4"]))
+    assert (trace.prompt.tolist(), trace.output.tolist(), trace.raised) == ([1, 7, 3], [5, 1, 4], 2)
+
+
+# Arrivals
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    {
+        "TIMESTAMP": [
+            "2023-11-16 18:15:46.0000000",
+            "2023-11-16 18:15:47.5000000",
+            "2023-11-16 18:15:50.0000000",
+        ],
+        "Timestamp": ["5", "6", "9"],
+        "arrived_at": ["0.5", "4.5", "1.25"],
+        "arrival_time_ms": ["-1000", "0", "3000"],
+        "Arrival Time": [
+            "2024-05-10 23:59:59+00:00",
+            "2024-05-11 01:00:00+01:00",
+            "2024-05-11T00:00:03Z",
+        ],
+        "created_at": ["1700000000", "1700000001", "1700000004"],
+    }.items(),
+)
+def test_the_arrival_rate_is_requests_less_one_over_their_span(given_file, name, times):
+    rate = read(
+        given_file([f"{time},1,2" for time in times], f"{name},prompt_tokens,output_tokens")
+    ).arrival_rate
+    assert rate == pytest.approx(2 / 4, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ARRIVAL)
+def test_requests_that_come_at_once_have_no_arrival_rate(given_file, name):
+    names = f"{name},prompt_tokens,output_tokens"
+    assert read(given_file(["3,1,2", "3,1,2"], names)).arrival_rate is None
+    assert read(given_file(["3,1,2"], names)).arrival_rate is None
+    assert read(given_file(["3,1,2", "4,1,2"], names)).arrival_rate == 1
+
+
+def test_a_timestamp_that_may_be_seconds_or_milliseconds_gives_no_arrival_rate(given_file):
+    rows, names = ["1000,1,2", "2000,1,2"], "{},input_length,output_length"
+    assert read(given_file(rows, names.format("timestamp"))).arrival_rate is None
+    assert read(given_file(rows, names.format("timestamp_s"))).arrival_rate == 1e-3
+    assert read(given_file(rows, names.format("timestamp_ms"))).arrival_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("1", ""),
+        ("1", "2023-11-16"),
+        ("2023-11-16", "20"),
+        ("2023-11-16", "soon"),
+        ("1", "nan"),
+        ("1", "1e999"),
+    ],
+)
+def test_a_time_that_is_not_like_the_first_is_reported(given_file, first, second):
+    sentence = complaint(
+        given_file([f"{first},1,2", f"{second},1,2"], "timestamp,prompt_tokens,output_tokens")
+    )
+    assert all(
+        part in sentence for part in ["line 3", second or "nothing", "'timestamp'", "ISO date"]
+    )
+
+
+# Complaints
+
+
+@pytest.mark.parametrize(("rows", "parts"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_a_bad_row_is_told_in_one_sentence_with_its_line(given_file, rows, parts):
+    sentence = complaint(given_file(rows))
+    assert f"1 of {len([row for row in rows if row])} rows is bad: " in sentence
+    assert all(part in sentence for part in parts)
+
+
+@given(bad=st.sets(st.integers(0, 29), min_size=1))
+def test_all_bad_rows_are_counted_and_the_first_are_listed(tmp_path_factory, bad):
+    path = tmp_path_factory.mktemp("bad") / "requests.csv"
+    path.write_text(
+        "\n".join(
+            ["input_tokens,output_tokens", *("x,1" if row in bad else "1,1" for row in range(30))]
+        ),
+        encoding="utf-8",
+    )
+    lines = [row + 2 for row in sorted(bad)]
+    sentence = complaint(path)
+    assert f"{len(bad)} of 30" in sentence
+    listed = re.search(r"\(lines ([\d, ]+)", sentence)
+    assert (listed is None) == (len(bad) == 1)
+    assert listed is None or [int(line) for line in listed[1].split(",")] == lines[:5]
+    assert (f" and {len(bad) - 5} more" in sentence) == (len(bad) > 5)
+    assert f": line {lines[0]} has 'x'" in sentence
+
+
+@pytest.mark.parametrize(("content", "parts"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_is_told_in_one_sentence(given_file, content, parts):
+    sentence = complaint(given_file(content))
+    assert all(part in sentence for part in parts)
+
+
+def test_a_file_that_cannot_be_opened_is_told_in_one_sentence(tmp_path):
+    assert "No such file" in complaint(tmp_path / "absent.csv")
+    assert "cannot be read" in complaint(tmp_path)
+
+
+# Sums
+
+
+@given(requests=requests, chunk=chunks, lower=lengths, upper=lengths)
+def test_sums_between_two_lengths_are_sums_over_the_requests_there(requests, chunk, lower, upper):
+    chosen = [(i, o) for i, o in requests if min(lower, upper) < i + o <= max(lower, upper)]
+    steps = [-(-i // int(chunk)) + o for i, o in chosen]
+    brute = [
+        (1, o, k, k * (i + o), k**2, k**2 * (i + o), k**2 * (i + o) ** 2)
+        for (i, o), k in zip(chosen, steps, strict=True)  # whole numbers, without rounding
+    ]
+    sums = between(trace_moments(trace_of(requests), chunk), min(lower, upper), max(lower, upper))
+    whole = np.array([sum(column) for column in zip(*brute, strict=True)] or [0] * 7, float) / len(
+        requests
+    )
+    scale = np.array([field[-1] for field in trace_moments(trace_of(requests), chunk)])
+    assert np.array(sums) == pytest.approx(whole, rel=1e-12, abs=1e-13 * scale.max())
+
+
+@given(requests=requests, chunk=chunks, split=lengths)
+def test_sums_of_two_parts_make_the_whole(requests, chunk, split):
+    trace = trace_of(requests)
+    sums, last = trace_moments(trace, chunk), float(trace.longest)
+    middle = min(split, last)
+    for short, long, whole in zip(
+        between(sums, 0.0, middle),
+        between(sums, middle, last),
+        (field[-1] for field in sums),
+        strict=True,
+    ):
+        assert float(short + long) == pytest.approx(float(whole), rel=1e-12)
+    assert sums.requests[-1] == 1
+    assert sums.outputs[-1] == pytest.approx(trace.mean_output, rel=1e-12)
+
+
+@given(requests=requests, longest=st.integers(1, 8_000))
+def test_sums_end_at_the_longest_length_and_leave_longer_requests_out(requests, longest):
+    trace = trace_of(requests)
+    full, cut = trace_moments(trace, 1024.0), trace_moments(trace, 1024.0, longest)
+    for whole, part in zip(full, cut, strict=True):
+        assert part.shape == (longest + 1,) and part[0] == 0
+        shared = min(longest, trace.longest) + 1
+        assert np.array_equal(part[:shared], whole[:shared]) and np.all(part[shared:] == whole[-1])
+    assert cut.requests[-1] == pytest.approx(np.mean(trace.total <= longest), rel=1e-12)
+
+
+@settings(max_examples=30)  # a tenth of a second each
+@given(
+    bins=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 4)), min_size=4, max_size=4),
+    share=st.sampled_from([0.1, 0.2, 0.5]),
+)
+def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(bins, share):
+    widths, repeats = np.array([*bins, (2, 1)]).T
+    knots, counts = np.cumsum(widths), widths * repeats
+    law = Workload(lengths=knots.astype(float), fractions=np.cumsum(counts) / counts.sum())
+    length = np.repeat(np.arange(1, knots[-1] + 1), np.repeat(repeats, widths))
+    prompt = np.maximum(1, np.trunc((1 - share) * length)).astype(int)
+    trace = Trace(name="law", prompt=prompt, output=np.maximum(1, length - prompt))
+    for summed, exact in zip(
+        trace_moments(trace, 128.0, 1500), request_moments(law, share, 128.0, 1500), strict=True
+    ):
+        # A request of one token is served as one of two, and so stands one entry further on.
+        assert summed[2:] == pytest.approx(
+            np.asarray(exact)[2:], rel=1e-9, abs=1e-12 * float(exact[-1])
+        )
+
+
+@settings(max_examples=25)
+@given(requests=requests, split=lengths)
+def test_two_pools_serve_what_one_serves(parameters, requests, split):
+    trace, profile = trace_of(requests), parameters.profiles["H100"]
+    sums, last = trace_moments(trace, profile.prefill_chunk), float(trace.longest)
+    middle = min(split, last)
+    short, long, one = (
+        size_pool(sums, *ends, profile, DEMAND)
+        for ends in [(0.0, middle), (middle, last), (0.0, last)]
+    )
+    assert float(short.throughput + long.throughput) == pytest.approx(
+        float(one.throughput), rel=1e-12
+    )
+    assert float(one.throughput) == pytest.approx(
+        DEMAND.arrival_rate * trace.mean_output, rel=1e-12
+    )
+    assert float(one.instances) >= 1 and float(one.utilization) <= DEMAND.max_utilization
+
+
+def test_sums_of_a_trace_and_of_a_law_are_laid_out_alike(parameters):
+    law = request_moments(parameters.workloads["azure"], 0.2, 1024.0, 4096)
+    trace = trace_moments(trace_of([(3000, 2000), (5, 5)]), 1024.0, 4096)
+    assert isinstance(trace, Moments)
+    assert [field.shape for field in trace] == [field.shape for field in law]
+    assert {field.dtype for field in trace} == {field.dtype for field in law}
+
+
+@given(requests=requests)
+def test_a_trace_sums_up_its_requests(requests):
+    trace = trace_of(requests)
+    assert trace.requests == len(requests) and trace.longest == max(i + o for i, o in requests)
+    assert trace.mean_prompt + trace.mean_output == pytest.approx(trace.total.mean(), rel=1e-12)
+    assert trace.output_share == pytest.approx(
+        sum(o for _, o in requests) / sum(i + o for i, o in requests), rel=1e-12
+    )
+    ends = np.array([0, trace.longest - 1, trace.longest])
+    assert trace.fractions(ends).tolist() == [0, np.mean(trace.total < trace.longest), 1]
+
+
+# The Azure trace of 2023
+
+
+@pytest.fixture(scope="module")
+def azure():
+    paths = {name: DATA / f"AzureLLMInferenceTrace_{name}.csv" for name in AZURE}
+    absent = [str(path) for path in paths.values() if not path.exists()]
+    if absent:
+        pytest.skip(f"reference data is kept outside this repository: no {absent[0]}")
+    return {name: read(path) for name, path in paths.items()}
+
+
+@pytest.fixture(scope="module")
+def pooled(azure):
+    return Trace(
+        name="Azure",
+        prompt=np.concatenate([trace.prompt for trace in azure.values()]),
+        output=np.concatenate([trace.output for trace in azure.values()]),
+    )
+
+
+@pytest.mark.shared
+def test_the_azure_trace_has_its_published_size(azure, pooled):
+    assert {name: trace.requests for name, trace in azure.items()} == AZURE
+    assert (pooled.longest, sum(trace.raised for trace in azure.values())) == (14_089, 0)
+    assert pooled.output_share == pytest.approx(0.097, abs=5e-4)
+
+
+@pytest.mark.shared
+def test_the_azure_trace_has_the_published_arrival_rates(azure):
+    with (DATA / "traces_summary.csv").open(encoding="utf-8", newline="") as file:
+        published = {
+            row["trace"]: float(row["mean_rps"]) for row in csv.DictReader(file) if row["mean_rps"]
+        }
+    for name, trace in azure.items():
+        assert trace.arrival_rate == pytest.approx(published[f"azure2023_{name}"], rel=2e-4)
+
+
+@pytest.mark.shared
+def test_the_azure_workload_is_the_azure_trace(pooled):
+    law = yaml.safe_load((ROOT / "params" / "workloads.yaml").read_text(encoding="utf-8"))["azure"]
+    assert pooled.fractions(law["lengths"]["value"]) == pytest.approx(
+        law["fractions"]["value"], abs=1e-12
+    )

@@ -1,0 +1,369 @@
+"""Figures: the entries and the modules match, what is drawn is what is written, and twice is the same."""
+
+import hashlib
+import html
+import io
+import itertools
+import re
+import shutil
+from importlib import import_module
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from filelock import FileLock
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from tokwatt import __version__, stores
+from tokwatt.params.records import ParameterError
+from tokwatt.reports import figures, gallery, plotting
+from tokwatt.studies import stream, study
+
+
+@pytest.fixture(scope="module")
+def entries(params):
+    return gallery.entries(params)
+
+
+@pytest.fixture(scope="module")
+def data(grids, params, entries, shared_folder):
+    """Grids and the stores of studies that have figures."""
+    for name in {figure.study for figure in entries.values() if figure.study}:
+        with FileLock(shared_folder / f"{name}.study.lock"):
+            stream.stream(study.load(params, name), shared_folder / "stores" / f"{name}.zarr")
+    return plotting.Data(grids, shared_folder / "stores")
+
+
+@pytest.fixture
+def drawn(name, entries, data, shared_folder):
+    """The folder of figures, with the one of a test in it; each is drawn once for all processes of tests."""
+    folder = shared_folder / "figures"
+    with FileLock(shared_folder / f"{name}.drawn.lock"):
+        if not (folder / f"{name}.png").exists():
+            plotting.render(name, entries[name], data, folder)
+    return folder
+
+
+each_figure = pytest.mark.parametrize("name", gallery.NAMES)
+
+
+def canvas_of(name, frame):
+    with matplotlib.style.context(plotting.STYLE, after_reset=True):
+        return import_module(f"tokwatt.reports.figures.{name}").draw(frame)
+
+
+def test_every_entry_has_a_module_and_every_module_an_entry(entries):
+    assert sorted(entries) == sorted(gallery.NAMES)
+
+
+@each_figure
+def test_a_figure_comes_in_four_formats(name, drawn):
+    assert sorted(path.suffix for path in drawn.glob(f"{name}.*")) == [
+        ".csv",
+        ".pdf",
+        ".png",
+        ".svg",
+    ]
+
+
+@pytest.mark.parametrize("name", ["context_window", "fleets", "split"])
+def test_drawn_again_it_is_the_same_to_the_byte(name, entries, data, drawn, tmp_path):
+    """In every format; that each figure draws the same lines again is the next test."""
+    plotting.render(name, entries[name], data, tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
+
+
+@each_figure
+def test_the_written_numbers_alone_make_the_drawing(name, drawn):
+    """What is read back from the CSV draws the same paths as what was drawn."""
+    text = io.BytesIO()
+    with matplotlib.style.context(plotting.STYLE, after_reset=True):
+        canvas_of(name, pd.read_csv(drawn / f"{name}.csv")).savefig(
+            text, format="svg", metadata={"Date": None}
+        )
+    body = text.getvalue().partition(b"</metadata>")[2]
+    assert body == (drawn / f"{name}.svg").read_bytes().partition(b"</metadata>")[2]
+
+
+@each_figure
+def test_axes_that_show_a_quantity_name_its_unit(name, drawn):
+    canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"))
+    labels = [axis.get_label_text() for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)]
+    assert any(labels)
+    assert [label for label in labels if label and not label.endswith(")")] == []
+
+
+def numbers_of(datasets):
+    """Every number of these datasets; and ratios of tokens per joule, and products of two such ratios."""
+    numbers = np.concatenate(
+        [
+            np.ravel(data[name])
+            for data in datasets
+            for name in data.variables
+            if data[name].dtype.kind in "fi"
+        ]
+    )
+    fleets = [
+        data.tokens_per_joule
+        for data in datasets
+        if "topology" in data.dims and "seed" not in data.dims
+    ]
+    efficiencies = np.unique(np.concatenate([np.ravel(fleet) for fleet in fleets] or [[]]))
+    ratios = np.unique(np.divide.outer(efficiencies, efficiencies))
+    return np.unique(
+        np.concatenate(
+            [numbers, numbers * 1e3, numbers / 1e6, ratios, np.ravel(np.outer(ratios, ratios))]
+        )
+    )
+
+
+@each_figure
+def test_every_number_drawn_follows_from_its_datasets(name, entries, data, drawn):
+    grids = [xr.load_dataset(data.grids / f"{name}.nc") for name in entries[name].entry.grids]
+    known = numbers_of(
+        [
+            *grids,
+            *(stores.open(study, data.stores) for study in filter(None, [entries[name].study])),
+        ]
+    )
+    known = known[np.isfinite(known)]
+    frame = pd.read_csv(drawn / f"{name}.csv")
+    for column in frame.select_dtypes("number"):
+        for value in frame[column].dropna():
+            place = np.searchsorted(known, value)
+            near = known[max(place - 1, 0) : place + 2]
+            assert np.isclose(near, value, rtol=1e-12, atol=0).any(), (column, value)
+
+
+PAGE = plotting.Print(width=89 / 25.4, height=4.0, dpi=200)
+FITTING = ["context_window", "gains", "generations", "power_curve"]
+
+
+@pytest.fixture(scope="module")
+def printed(entries, data, tmp_path_factory):
+    """Figures at the width of a column of another journal."""
+    folder = tmp_path_factory.mktemp("printed")
+    for name in FITTING:
+        plotting.render(name, entries[name], data, folder, PAGE)
+    return folder
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_a_page_is_as_wide_and_high_as_asked(name, printed):
+    box = re.search(
+        rb"/MediaBox \[ ?0 0 ([0-9.]+) ([0-9.]+) ?\]", (printed / f"{name}.pdf").read_bytes()
+    )
+    assert [float(points) / 72 for points in box.groups()] == pytest.approx(
+        [PAGE.width, PAGE.height], abs=1e-3
+    )
+    size = re.search(
+        r'<svg [^>]*width="([0-9.]+)pt" height="([0-9.]+)pt"',
+        (printed / f"{name}.svg").read_text(encoding="utf-8"),
+    )
+    assert [float(points) / 72 for points in size.groups()] == pytest.approx(
+        [PAGE.width, PAGE.height], abs=1e-3
+    )
+    pixels = image(printed / f"{name}.png").size
+    assert pixels == (int(PAGE.width * 200), 800)
+
+
+@pytest.mark.parametrize("name", ["split", "fleets", "architecture", "sampling_error"])
+def test_a_page_on_which_letters_would_lie_over_letters_is_refused(name, entries, data, tmp_path):
+    with pytest.raises(
+        ParameterError,
+        match=rf"^{name}: has text over text on a page of 3.35 by [\d.]+ inches, wanted a larger one",
+    ):
+        plotting.render(name, entries[name], data, tmp_path, plotting.Print(width=3.35))
+    assert list(tmp_path.iterdir()) == []
+
+
+def image(path):
+    """A bitmap with its texts."""
+    with Image.open(path) as bitmap:
+        bitmap.load()
+        return bitmap
+
+
+@each_figure
+def test_every_font_of_a_pdf_is_embedded_as_truetype(name, drawn):
+    content = (drawn / f"{name}.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    assert content.count(b"/FontFile2 ") == len(set(re.findall(rb"/FontName /(\S+)", content)))
+
+
+@each_figure
+def test_letters_of_an_svg_need_no_font(name, drawn):
+    text = (drawn / f"{name}.svg").read_text(encoding="utf-8")
+    assert "<text" not in text
+    assert "font-family" not in text
+
+
+def told(folder, name):
+    """What the metadata of each format say, and much else."""
+    return {
+        "pdf": (folder / f"{name}.pdf").read_bytes().decode("latin-1").replace("\\", ""),
+        "svg": html.unescape((folder / f"{name}.svg").read_text(encoding="utf-8")),
+        "png": "\n".join(image(folder / f"{name}.png").text.values()),
+    }
+
+
+@each_figure
+def test_each_format_says_what_it_shows_and_which_numbers_those_are(name, entries, drawn):
+    table = hashlib.sha256((drawn / f"{name}.csv").read_bytes()).hexdigest()
+    for kind, text in told(drawn, name).items():
+        assert entries[name].entry.title in text, kind
+        assert f"tokwatt {__version__}; {name}.csv sha256 {table}" in text, kind
+        assert "parameter_hash" not in text, kind
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_what_is_printed_for_elsewhere_says_the_hash_of_its_parameters(
+    name, entries, data, printed
+):
+    hashes = [
+        xr.load_dataset(data.grids / f"{grid}.nc").attrs["parameter_hash"]
+        for grid in entries[name].entry.grids
+    ]
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in hashes)
+    for kind, text in told(printed, name).items():
+        assert [each for each in hashes if each not in text] == [], kind
+
+
+@pytest.mark.parametrize("name", ["generations"])
+def test_a_figure_changes_with_its_numbers_alone(name, entries, data, drawn, tmp_path):
+    """Other parameters that give the same numbers leave every byte of what the workflow draws; what is printed names them."""
+    grids = shutil.copytree(data.grids, tmp_path / "grids")
+    for grid in entries[name].entry.grids:
+        dataset = xr.load_dataset(grids / f"{grid}.nc").assign_attrs(parameter_hash="0" * 16)
+        dataset.to_netcdf(grids / f"{grid}.nc")
+    other = plotting.Data(grids, data.stores)
+    plotting.render(name, entries[name], other, tmp_path / "figures")
+    assert all(
+        path.read_bytes() == (drawn / path.name).read_bytes()
+        for path in (tmp_path / "figures").iterdir()
+    )
+    plotting.render(name, entries[name], other, tmp_path / "print", plotting.Print())
+    assert all("0" * 16 in text for text in told(tmp_path / "print", name).values())
+
+
+@pytest.mark.parametrize("name", ["waterfall"])
+def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(name, grids, drawn):
+    """What is left out between two bars changes a value by less than the smallest bar does."""
+    values = xr.load_dataset(grids / "waterfall.nc").value
+    for headline, rows in pd.read_csv(drawn / "waterfall.csv").groupby("headline"):
+        before, after = (
+            rows["before [1]"].fillna(rows["after [1]"]).to_numpy(),
+            rows["after [1]"].to_numpy(),
+        )
+        assert [after[0], after[-1]] == values.sel(headline=headline)[[0, -1]].values.tolist()
+        assert np.all(abs(np.log(before[1:] / after[:-1])) < np.log(1.02))
+        assert np.all(abs(np.log(after / before))[1:-1] >= np.log(1.02))
+
+
+@pytest.mark.parametrize("name", ["slopes"])
+def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_bytes(
+    name, grids, drawn
+):
+    grid = xr.load_dataset(grids / "slopes.nc")
+    for row in pd.read_csv(drawn / "slopes.csv").to_dict("records"):
+        point = grid.sel(
+            account=row["account"],
+            gpu=row["gpu"],
+            llm=row["llm"],
+            context_window=row["context_window [tok]"],
+        )
+        parts = {name: float(point[name]) for name in point if name.startswith("by_")}
+        assert np.isnan(row["slope [1]"]) == (row["missing [B]"] > 0)
+        assert np.isnan(row["slope [1]"]) or row["cause"] == max(parts, key=parts.get)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "sentence"),
+    [
+        (
+            "paper",
+            ["context_window", "grids"],
+            ["context_windw"],
+            "figures.context_window.grids is 'context_windw', wanted one of",
+        ),
+        ("paper", ["context_window", "grids"], [], "figures.context_window.grids is empty, wanted"),
+        (
+            "paper",
+            ["contxt"],
+            {"grids": ["split"]},
+            "figures.contxt is not a figure, wanted one of",
+        ),
+        ("paper", ["split", "titel"], "A", "figures.split.titel is not a known key, wanted one of"),
+        (
+            "studies/fleet_size",
+            ["fleet_size", "grids"],
+            ["spilt"],
+            "figures.fleet_size.grids is 'spilt', wanted one of",
+        ),
+        (
+            "studies/fleet_size",
+            ["fleet_size"],
+            None,
+            "figures.fleet_size is None, wanted a mapping",
+        ),
+        (
+            "studies/fleet_size",
+            ["split"],
+            {"title": "", "caption": "", "category": ""},
+            "figures.split stands in",
+        ),
+    ],
+)
+def test_a_wrong_entry_is_one_sentence(file, key, value, sentence, damaged):
+    folder = damaged(file, ["figures", *key], value)
+    with pytest.raises(ParameterError) as caught:
+        gallery.check(folder)
+    assert str(caught.value).startswith(f"{folder}/{file}.yaml: {sentence}")
+    assert "\n" not in str(caught.value)
+
+
+# Linear RGB as it is seen without one kind of cone: Machado, Oliveira and Fernandes, 2009, table 1,
+# severity 1.
+SIGHT = {
+    "all cones": np.eye(3),
+    "no long": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no middle": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no short": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(color, sight):
+    """A colour as it is seen, in CIELAB."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.cbrt(TO_XYZ @ np.clip(np.array(SIGHT[sight]) @ linear, 0, 1) / TO_XYZ.sum(axis=1))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_gpus_are_told_apart_without_seeing_all_colours(sight):
+    seen = [lab(color, sight) for color in figures.COLORS.values()]
+    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > 15
+
+
+@pytest.mark.parametrize("look", [figures.MARKERS, figures.LINES, figures.HATCHES])
+def test_gpus_are_told_apart_without_colour(look):
+    assert len(set(map(str, look.values()))) == len(figures.COLORS)

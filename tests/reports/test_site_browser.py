@@ -1,0 +1,456 @@
+"""The site in a real Chromium, opened from disk: no errors, no network, and what it shows is right.
+
+Needs the extra `browser` and a Chromium, such as Debian's package `chromium`.
+"""
+
+import os
+import re
+import shutil
+from urllib.parse import urlencode
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from tokwatt.accounts import cases
+from tokwatt.accounts.explorer import Choice, Explorer
+from tokwatt.serving import account
+from tokwatt.serving.choices import switched
+
+api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed: pip install -e '.[browser]'"
+)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+CASES = [
+    {},
+    {"account": "consistent", "limit": 4000},
+    {
+        "account": "consistent",
+        "gpu": "B200",
+        "llm": "qwen3-235b-a22b",
+        "precision": "8bit",
+        "window": 32768,
+        "limit": 60000,
+    },
+    {
+        "account": "paper",
+        "gpu": "B200",
+        "basis": "facility",
+        "workload": "lmsys",
+        "split": 1536,
+        "overflow": 1.5,
+        "long_window": 65536,
+    },
+    {
+        "account": "paper",
+        "llm": "llama-3.1-8b",
+        "tensor_parallel": 1,
+        "utilization": 0.5,
+        "split": 0,
+        "workload": "agent_heavy",
+    },
+    {
+        "account": "consistent",
+        "gpu": "H200",
+        "arrivals": 250,
+        "limit": 9000,
+        "oversized": "compress",
+        "kv_allocation": "reserved",
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browse(chromium, built):
+    """Opens a page of the site; whatever goes wrong on it fails the test that opened it."""
+    contexts, problems = [], []
+
+    def opened(name, state="", **options):
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        context.on(
+            "request",
+            lambda request: (
+                request.url.startswith(("file:", "data:")) or problems.append(request.url)
+            ),
+        )
+        page = context.new_page()
+        page.on(
+            "console",
+            lambda message: message.type in ("error", "warning") and problems.append(message.text),
+        )
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto((built / name).as_uri() + (f"#{state}" if state else ""))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def every(browse, built, **options):
+    """Each page of the site in turn, in one window."""
+    window = browse("index.html", **options)
+    for path in sorted(built.glob("*.html")):
+        window.goto(path.as_uri())
+        yield path.name, window
+
+
+def column(page, table, number):
+    return page.locator(f"{table} tbody tr:not([hidden]) > :nth-child({number})").all_inner_texts()
+
+
+def test_every_page_loads_without_an_error_or_the_network(browse, built):
+    for _, page in every(browse, built):
+        assert page.locator("h1").inner_text()
+        assert page.evaluate(
+            "[...document.images].every((image) => image.loading === 'lazy' || image.naturalWidth > 0)"
+        )
+
+
+def test_the_first_page_is_ready_within_a_second(browse):
+    timing = "performance.getEntriesByType('navigation')[0].domInteractive"
+    assert min(browse("index.html").evaluate(timing) for _ in range(3)) < 1000
+
+
+def test_the_audit_filters_by_verdict_section_and_words(browse):
+    page = browse("audit.html")
+    total = len(column(page, "#claims", 1))
+    page.get_by_label("Verdict").select_option("inconsistent")
+    assert set(column(page, "#claims", 7)) == {"inconsistent"}
+    page.get_by_label("Section").select_option("Abstract")
+    assert column(page, "#claims", 1) == ["C002"]
+    assert page.get_by_role("status").inner_text() == f"1 of {total} claims"
+    assert page.url.endswith("#verdict=inconsistent&section=Abstract")
+    page.get_by_label("Section").select_option("")
+    page.get_by_label("Verdict").select_option("")
+    page.get_by_label("Words").fill("kv BLOCKS")
+    assert 0 < len(column(page, "#claims", 1)) < total
+    assert all(
+        "kv blocks" in row.lower()
+        for row in page.locator("#claims tbody tr:not([hidden])").all_inner_texts()
+    )
+
+
+def test_a_tile_of_the_start_page_leads_to_its_claims(browse):
+    page = browse("index.html")
+    tile = page.get_by_role("list", name="Claims by verdict").get_by_role(
+        "link", name="not derivable"
+    )
+    count = int(re.search(r"\d+", tile.inner_text())[0])
+    tile.click()
+    assert len(column(page, "#claims", 1)) == count
+    assert set(column(page, "#claims", 7)) == {"not derivable"}
+
+
+def test_tables_sort_by_number_both_ways_and_say_so(browse):
+    page = browse("table-table1.html")
+    for head, place in [("context window", 1), ("H100 tok/W", 4)]:
+        button = page.get_by_role("button", name=head)
+        for direction in ["ascending", "descending"]:
+            button.click()
+            assert (
+                page.get_by_role("columnheader", name=head).get_attribute("aria-sort") == direction
+            )
+            shown = [text.split()[0] for text in column(page, "table.sortable", place)]
+            numbers = [float(text.removesuffix("K")) for text in shown]
+            assert numbers == sorted(numbers, reverse=direction == "descending")
+
+
+def reference(known, changes):
+    """What Python computes for a state of the explorer."""
+    state = {**START, **changes}
+    choice = Choice(*(state[name] for name in Choice._fields))
+    demand = known.known.demand
+    demand = type(demand)(
+        arrival_rate=state["arrivals"],
+        latency_target=state["limit"] / 1e3,
+        max_utilization=demand.max_utilization,
+        output_share=demand.output_share,
+    )
+    assumed = switched(
+        known.mixtures[known.mixture(choice)],
+        {name: state[name] for name in state if name in ASSUMED},
+    )
+    law = known.catalogue.workloads[state["workload"]]
+    fields = {
+        "gpu": choice.gpu,
+        "subject": known.subject(choice),
+        "workload": law,
+        "shares": known.known.shares(state["workload"], law),
+    }
+    chosen = cases.Case(
+        **fields,
+        window=state["long_window"],
+        topology="two_pools" if state["split"] else "homogeneous",
+        split_length=float(state["split"]),
+        overflow_factor=state["overflow"],
+        paper=assumed,
+    )
+    constants, ratio = known.known.constants, chosen.prompt_ratio(assumed, demand.output_share)
+    held = account.point(
+        assumed, chosen.subject, constants, state["window"], 0.5, ratio
+    ).concurrency
+    point = account.point(
+        assumed, chosen.subject, constants, state["window"], 0.5, ratio, state["utilization"] * held
+    )
+    fleet = chosen.evaluate(
+        assumed, constants, demand, chosen.traffic(assumed, demand, constants), chosen.subject
+    )
+    rented = 1 if assumed.basis == "gpu" else state["tensor_parallel"]
+    rent = 1e6 * rented * known.catalogue.gpus[choice.gpu].price
+    energy = known.energy
+    return {
+        "instance": {
+            "tokens_per_joule": point.tokens_per_joule,
+            "concurrency": held,
+            "latency": 1e3 * point.iteration_latency,
+            "power": point.power,
+            "joules": 1 / point.tokens_per_joule,
+            "rent": rent / point.throughput,
+            "electricity": 1e6 * energy.electricity_price / point.tokens_per_joule,
+            "carbon": 1e9 * energy.grid_intensity / point.tokens_per_joule,
+        },
+        "fleet": {
+            "tokens_per_joule": fleet.tokens_per_joule,
+            "instances": fleet.instances,
+            "gpus": fleet.instances * state["tensor_parallel"],
+            "power": fleet.power / 1e3,
+            "rent": rent * fleet.instances / fleet.credited,
+            "rejected": 100 * fleet.rejected,
+        },
+    }
+
+
+START = {
+    "account": "paper",
+    "gpu": "H100",
+    "llm": "llama-3.1-70b",
+    "precision": "16bit",
+    "tensor_parallel": 8,
+    "window": 8192,
+    "utilization": 1,
+    "workload": "azure",
+    "long_window": 65536,
+    "split": 4096,
+    "overflow": 2,
+    "arrivals": 1000,
+    "limit": 500,
+}
+ASSUMED = set(
+    yaml.safe_load((ROOT / "params/assumptions.yaml").read_text(encoding="utf-8"))["choices"]
+)
+
+
+def displayed(page, group):
+    """The numbers of a group as they are shown, by name; thousands are set apart by commas."""
+    numbers = page.locator(f"#{group} dd")
+    return {
+        number.get_attribute("data-name"): number.locator("b").inner_text().replace(",", "")
+        for number in numbers.all()
+    }
+
+
+@pytest.fixture(scope="module")
+def known(parameters):
+    return Explorer(parameters)
+
+
+@pytest.mark.parametrize(
+    "changes", CASES, ids=lambda changes: "_".join(map(str, changes.values())) or "start"
+)
+def test_controls_change_the_numbers_to_those_of_python(changes, browse, known):
+    page = browse("explorer.html")
+    for name, value in changes.items():
+        control = page.locator(f"#controls [name={name}]")
+        if name in ASSUMED - {"basis"}:
+            page.locator("#assumptions").evaluate("(details) => { details.open = true; }")
+        if control.evaluate("(control) => control.tagName") == "SELECT":
+            control.select_option(str(value))
+        else:
+            control.fill(str(value))
+    assert page.locator("#problem").is_hidden()
+    for group, wanted in reference(known, changes).items():
+        shown = displayed(page, group)
+        for name, number in wanted.items():
+            assert float(shown[name]) == pytest.approx(float(number), rel=1e-3), (group, name)
+
+
+def test_a_link_reproduces_the_case(browse):
+    state = {
+        "account": "consistent",
+        "gpu": "B200",
+        "window": 16384,
+        "limit": 5000,
+        "workload": "lmsys",
+        "target": "wait",
+    }
+    first = browse("explorer.html", urlencode(state))
+    link = first.get_by_role("link", name="Link to this case").get_attribute("href")
+    second = browse("explorer.html", link.lstrip("#"))
+    for group in ["instance", "fleet"]:
+        assert displayed(first, group) == displayed(second, group)
+    assert displayed(first, "instance") != displayed(browse("explorer.html"), "instance")
+    assert second.locator("#controls [name=gpu]").input_value() == "B200"
+
+
+def test_curves_are_drawn_and_follow_the_case(browse):
+    page = browse("explorer.html")
+    page.wait_for_selector("#splits svg circle")
+    before = page.locator("#law path.chosen").get_attribute("d")
+    assert (
+        before.count("L") == 16
+        and page.locator("#splits path.chosen").get_attribute("d").count("L") > 20
+    )
+    page.get_by_label("Utilization", exact=False).first.fill("0.1")
+    page.wait_for_function(
+        "(before) => document.querySelector('#law path.chosen').getAttribute('d') !== before",
+        arg=before,
+    )
+    page.get_by_text("Numbers of the curves").click()
+    assert page.locator("#law-numbers tbody tr").count() == 17
+
+
+def test_why_a_fleet_cannot_be_is_said_and_seen(browse):
+    page = browse(
+        "explorer.html",
+        urlencode({"account": "consistent", "workload": "agent_heavy"}),
+        viewport={"width": 1200, "height": 900},
+    )
+    summary = page.get_by_role("status").inner_text()
+    took, target = (
+        float(text.replace(",", "")) for text in re.findall(r"([\d,.]+) ms", summary)[::-1]
+    )
+    assert took > target == 500
+    assert page.evaluate(
+        "(([table]) => table.scrollWidth <= table.parentElement.clientWidth)(document.querySelectorAll('#pools'))"
+    )
+    assert page.locator("#controls [name=long_window]").is_disabled()
+    page.locator("#controls [name=gpu]").select_option("B200")
+    page.locator("#controls [name=precision]").select_option("8bit")
+    limited = page.locator("#instance [data-name=power]")
+    assert "limit" in limited.inner_text() and float(limited.get_attribute("data-value")) == 8000
+
+
+def test_what_cannot_be_is_said(browse):
+    page = browse("explorer.html")
+    page.locator("#controls [name=llm]").select_option("kimi-k2")
+    assert "does not describe Kimi-K2" in page.locator("#problem").inner_text()
+    page.locator("#controls [name=account]").select_option("consistent")
+    assert page.locator("#problem").is_hidden()
+    assert page.get_by_role("status").inner_text() == "The LLM does not fit on these GPUs."
+    assert float(page.locator("#instance [data-name=missing]").get_attribute("data-value")) > 0
+    page.get_by_role("button", name="Start again").click()
+    page.locator("#controls [name=window]").fill("")
+    assert "Context window" in page.locator("#problem").inner_text()
+    page.get_by_role("button", name="Start again").click()
+    page.get_by_text("Assumptions, one by one").click()
+    page.locator("#controls [name=target]").select_option("first_token")
+    assert "contradict each other" in page.locator("#problem").inner_text()
+
+
+def test_a_slider_and_its_number_agree(browse):
+    page = browse("explorer.html")
+    slider = page.get_by_label("Context window, by doublings")
+    slider.focus()
+    slider.press("ArrowRight")
+    assert page.locator("#controls [name=window]").input_value() == str(round(2**13.5))
+    page.locator("#controls [name=window]").fill("65536")
+    assert slider.input_value() == "16"
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(browse):
+    page = browse("audit.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "verdict"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.get_by_role("button", name="verdict").focus()
+    page.keyboard.press("Enter")
+    assert (
+        page.get_by_role("columnheader", name="verdict").get_attribute("aria-sort") == "ascending"
+    )
+
+
+CONTRAST = """() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (rgb) => rgb.slice(0, 3).map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((total, value, place) => total + value * [0.2126, 0.7152, 0.0722][place], 0);
+  const ground = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const color = channels(getComputedStyle(each).backgroundColor);
+      if (color.length === 3 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll('body *')].filter((element) =>
+    !element.closest('option, svg, math') && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return texts.map((element) => {
+    const pair = [channels(getComputedStyle(element).color), ground(element)].map(luminance).sort((a, b) => a - b);
+    return [(pair[1] + 0.05) / (pair[0] + 0.05), element.textContent.trim().slice(0, 40)];
+  }).filter(([contrast]) => contrast < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "name",
+    ["index", "table-table3", "table-table5", "audit", "explorer", "method", "docs-explanation"],
+)
+def test_text_stands_out_from_its_ground(name, scheme, browse):
+    page = browse(f"{name}.html", color_scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_dark_mode_is_dark(browse):
+    page = browse("index.html", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 23, 28)"
+
+
+def test_a_narrow_screen_never_scrolls_sideways(browse, built):
+    for name, page in every(browse, built, viewport={"width": 320, "height": 640}):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
+
+
+def test_screen_readers_find_names_for_what_can_be_used(browse, built):
+    for name, page in every(browse, built):
+        controls = page.locator(
+            "main a, main button, main input, main select, main summary, main [tabindex='0']"
+        )
+        unnamed = controls.evaluate_all(
+            """(found) => found.filter((each) => !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()
+              || each.querySelector('img')?.alt))
+              .map((each) => each.outerHTML.slice(0, 80))"""
+        )
+        assert unnamed == [], name
+        assert page.get_by_role("navigation", name="Pages").get_by_role("link").count() > 5
+
+
+def test_without_scripts_everything_but_the_explorer_is_there(browse):
+    page = browse("audit.html", java_script_enabled=False)
+    assert page.locator("#claims tbody tr").count() > 300
+    assert page.locator("form.filters").is_hidden()

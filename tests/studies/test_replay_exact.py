@@ -1,0 +1,77 @@
+"""The paper's fleets by exact sums: equal to the replay wherever its draws are replaced by sums over whole lengths."""
+
+import jax
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import tokwatt as tw
+from tokwatt.serving import sampling
+from tokwatt.studies.replay import exact, fleets
+from tokwatt.studies.replay.instances import Calibrated
+
+two_pools, one_pool = jax.jit(exact.two_pools), jax.jit(exact.one_pool)
+PAPER = {
+    "arrival_rate": 1000.0,
+    "latency_target": 0.5,
+    "max_utilization": 0.85,
+    "output_share": 0.2,
+}
+SHORT = {"azure": 4096.0, "lmsys": 1536.0}
+NAMES = {"Azure": "azure", "LMSYS": "lmsys"}
+
+
+@pytest.fixture(scope="module")
+def laws(parameters):
+    build = jax.jit(exact.law_of, static_argnums=3)
+    chunks = {name: float(parameters.profiles[name].prefill_chunk) for name in ("H100", "B200")}
+    return {
+        (name, gpu): build(law, 0.2, chunk, 65536)
+        for name, law in parameters.workloads.items()
+        for gpu, chunk in chunks.items()
+    }
+
+
+@pytest.mark.parametrize("gpu", ["H100", "B200"])
+@pytest.mark.parametrize("trace", NAMES)
+@pytest.mark.parametrize(("topology", "factor"), [("Homo", None), ("Pool", 1.0), ("FleetOpt", 2.0)])
+def test_the_twelve_fleets_of_table_3_have_their_exact_references(
+    gpu, trace, topology, factor, laws, parameters, exact_references
+):
+    law, profile, demand = laws[NAMES[trace], gpu], parameters.profiles[gpu], tw.Demand(**PAPER)
+    if factor is None:
+        fleet = one_pool(law, profile, demand, 65536.0)
+    else:
+        fleet = two_pools(law, profile, demand, SHORT[NAMES[trace]], factor, 65536.0)
+    reference = exact_references[f"{trace}/{topology}/{gpu}"]["exact"]
+    assert fleet.instances == reference["gpus"]
+    assert fleet.tokens_per_joule == pytest.approx(reference["tpw"], rel=1e-12)
+    assert fleet.power == pytest.approx(1e3 * reference["kW"], rel=1e-12)
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(["azure", "lmsys", "agent_heavy"]),
+    gpu=st.sampled_from(["H100", "B200"]),
+    short=st.integers(64, 16384),
+    factor=st.sampled_from([1.0, 1.3, 2.0, 3.7]),
+    long=st.sampled_from([16384, 20000, 65536]),
+    rate=st.floats(0.1, 1e4),
+    target=st.floats(1e-3, 10),
+)
+def test_any_other_fleet_is_the_replay_with_exact_lengths(
+    name, gpu, short, factor, long, rate, target, laws, parameters, knots
+):
+    demand, profile = (
+        tw.Demand(**PAPER | {"arrival_rate": rate, "latency_target": target}),
+        parameters.profiles[gpu],
+    )
+    slow = fleets.two_pools(
+        knots[name], Calibrated(profile), short, long, demand, factor, sampling.summed
+    )
+    assume(slow.instances <= fleets.MOST_TRIED)  # beyond, the program gives up its search
+    fast = two_pools(laws[name, gpu], profile, demand, float(short), factor, float(long))
+    assert fast.instances == slow.instances
+    # The program holds a pool's share between 1e-6 and 1 - 1e-6, the sums do not.
+    assert float(fast.tokens_per_joule) == pytest.approx(slow.tokens_per_joule, rel=2e-6)
+    assert float(fast.throughput) == pytest.approx(slow.throughput, rel=2e-6)
