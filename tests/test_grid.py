@@ -65,3 +65,48 @@ def test_a_catalogue_keeps_every_number(parameters):
         assert {
             field: table[field].sel(gpu=name).item() for field in table.data_vars
         } == pytest.approx(vars(gpu))
+
+
+class Places(NamedTuple):
+    length: Tokens
+    gpu: str
+
+
+class Columns(NamedTuple):
+    duration: Seconds
+    power: Watts
+    count: int
+
+
+COLUMNS = Columns([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [1.0, 2.0, 3.0], 7)
+
+
+def test_fields_of_fewer_dimensions_lie_along_the_first_axes():
+    made = grid.dataset(Places([8, 16, 32], ["A", "B"]), COLUMNS)
+    assert {name: made[name].dims for name in Columns._fields} == {
+        "duration": ("length", "gpu"),
+        "power": ("length",),
+        "count": (),
+    }
+    assert made.power.values.tolist() == COLUMNS.power
+    assert made.gpu.values.tolist() == ["A", "B"]
+
+
+def test_a_dataset_takes_units_from_fields_and_long_names_where_they_are_given():
+    made = grid.dataset(Places([8, 16, 32], ["A", "B"]), COLUMNS, {"power": "power_of_a_board"})
+    assert {name: made[name].attrs for name in made.variables} == {
+        "duration": {"long_name": "duration", "units": "s"},
+        "power": {"long_name": "power of a board", "units": "W"},
+        "count": {"long_name": "count"},
+        "length": {"long_name": "length", "units": "tok"},
+        "gpu": {"long_name": "gpu"},
+    }
+
+
+def test_an_array_with_dimensions_keeps_them_and_gains_units():
+    table = grid.dataset({"gpu": ["A", "B"]}, Pair(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    more = grid.dataset({}, Pair(2 * table.duration, table.power.sum("gpu")))
+    assert (more.duration.dims, more.power.dims) == (("gpu",), ())
+    assert more.duration.attrs["units"] == "s"
+    assert more.duration.sel(gpu="B") == 4
+    assert table.duration.attrs == more.duration.attrs

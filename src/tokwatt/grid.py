@@ -1,50 +1,62 @@
-"""Any function of scalars over any axes: nested `vmap` in, a labelled Dataset with units out. Knows no physics."""
+"""Any function of scalars over any axes, and numbers with units as labelled Datasets.
+
+Knows no physics.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from tokwatt.units import units_of
 
-Axis = Sequence[float] | np.ndarray | Mapping[str, Any]
+Axis = ArrayLike | Mapping[str, object]
+"""Numbers, or a catalogue of specs by name."""
+Result = TypeVar("Result")
 
 
-def sweep(fn: Callable, /, **axes: Any) -> xr.Dataset:
+class Fields(Protocol):
+    """A NamedTuple, whose fields carry units."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+def sweep(fn: Callable[..., object], /, **axes: object) -> xr.Dataset:
     """Evaluate a JAX function of scalars at every combination of its axes.
 
     Args:
         fn: a function of scalars and specs that returns a NamedTuple with a unit on each field, or
-            one scalar. **axes: by argument name: numbers, or a catalogue `{name: spec}` whose names
-            become the coordinate. A single number or spec stays fixed. The first axis is the
-            outermost dimension.
+            one scalar.
+        **axes: by argument name: numbers, or a catalogue `{name: spec}` whose names become the
+            coordinate. A single number or spec stays fixed. The first axis is the outermost
+            dimension.
 
     Returns:
         A Dataset with a variable for each field, a dimension for each axis, units and long names on
         all of them.
     """
     fixed = {name: value for name, value in axes.items() if not _is_axis(value)}
-    swept = {name: value for name, value in axes.items() if _is_axis(value)}
+    swept: dict[str, Any] = {name: value for name, value in axes.items() if name not in fixed}
 
     mapped = jax.jit(nested(partial(fn, **fixed), list(swept)))
-    return _labelled(fn, swept, mapped(*(stacked(axis) for axis in swept.values())))
+    return _swept(fn, swept, mapped(*(stacked(axis) for axis in swept.values())))
 
 
-def nested(fn: Callable, names: Sequence[str]) -> Callable:
-    """A function of arrays, one for each name, that calls `fn` at every combination; the first is the outermost dimension."""
+def nested(fn: Callable[..., Result], names: Sequence[str]) -> Callable[..., Result]:
+    """`fn` at every combination of arrays, one for each name; the first is the outermost."""
 
-    def mapped(*point: Any) -> Any:
+    def mapped(*point: object) -> Result:
         return fn(**dict(zip(names, point, strict=True)))
 
     for position in reversed(range(len(names))):
-        mapped = jax.vmap(
-            mapped, in_axes=[0 if other == position else None for other in range(len(names))]
-        )
+        axes = [0 if other == position else None for other in range(len(names))]
+        mapped = jax.vmap(mapped, in_axes=axes)
     return mapped
 
 
@@ -57,7 +69,7 @@ def stacked(axis: Axis) -> Any:
     return jnp.asarray(axis, float)
 
 
-def tabulate(fn: Callable, /, **axes: Sequence) -> xr.Dataset:
+def tabulate(fn: Callable[..., NamedTuple], /, **axes: Sequence) -> xr.Dataset:
     """Evaluate a plain Python function at every combination of its axes: the slow twin of `sweep`.
 
     Args:
@@ -70,21 +82,37 @@ def tabulate(fn: Callable, /, **axes: Sequence) -> xr.Dataset:
     rows = [fn(**dict(zip(axes, point, strict=True))) for point in product(*axes.values())]
     shape = [len(axis) for axis in axes.values()]
     columns = (np.reshape([row[field] for row in rows], shape) for field in range(len(rows[0])))
-    return _labelled(fn, axes, type(rows[0])(*columns))
+    return _swept(fn, axes, type(rows[0])._make(columns))
 
 
-def catalogue(dimension: str, specs: Mapping[str, Any]) -> xr.Dataset:
+def dataset(
+    axes: Mapping[str, ArrayLike] | Fields,
+    columns: Fields,
+    long_names: Mapping[str, str] = {},
+) -> xr.Dataset:
+    """Label the numbers of a NamedTuple.
+
+    Args:
+        axes: dimensions with their coordinates, outermost first: a mapping for labels and counts, a
+            NamedTuple with units where they have some.
+        columns: an array for each variable, with its unit on its field. One of fewer dimensions
+            lies along the first axes. A DataArray keeps its own dimensions and coordinates.
+        long_names: by variable or axis, in place of the name in words.
+
+    Returns:
+        A Dataset with a variable for each field, and units and long names on all of them.
+    """
+    coordinates = axes if isinstance(axes, Mapping) else axes._asdict()
+    units = {} if isinstance(axes, Mapping) else units_of(type(axes))
+    units = units | units_of(type(columns))
+    return _labelled(coordinates, columns._asdict(), units, long_names)
+
+
+def catalogue(dimension: str, specs: Mapping[str, object]) -> xr.Dataset:
     """The numbers of a catalogue of flat specs as a Dataset along one dimension."""
     units = units_of(type(next(iter(specs.values()))))
-    numbers = vars(stacked(specs))
-    variables = {
-        name: ((dimension,), np.asarray(numbers[name]), describe(name, unit))
-        for name, unit in units.items()
-        if unit
-    }
-    return xr.Dataset(
-        variables, {dimension: ((dimension,), list(specs), describe(dimension, None))}
-    )
+    columns = {name: vars(stacked(specs))[name] for name, unit in units.items() if unit}
+    return _labelled({dimension: list(specs)}, columns, units)
 
 
 def describe(name: str, unit: str | None) -> dict[str, str]:
@@ -93,35 +121,44 @@ def describe(name: str, unit: str | None) -> dict[str, str]:
 
 
 def named(dataset: xr.Dataset) -> xr.Dataset:
-    """The same with a long name on every variable and coordinate, its own name in words where it has none."""
+    """The same with a long name on every variable and coordinate that lacks one: its name."""
     for name in dataset.variables:
         dataset[name].attrs.setdefault("long_name", str(name).replace("_", " "))
     return dataset
 
 
-def _is_axis(value: Any) -> bool:
-    return isinstance(value, Mapping | Sequence) or np.ndim(value) == 1
+def _is_axis(value: object) -> bool:
+    return isinstance(value, Mapping | Sequence) or np.ndim(value) == 1  # type: ignore[arg-type]
 
 
-def _labelled(fn: Callable, axes: Mapping[str, Any], result: Any) -> xr.Dataset:
+def _swept(fn: Callable, axes: Mapping[str, Axis], result: object) -> xr.Dataset:
     fn = getattr(fn, "func", fn)
     units = units_of(fn)
-    fields = result._asdict() if hasattr(result, "_asdict") else {fn.__name__: result}
-    field_units = (
-        units_of(type(result)) if hasattr(result, "_asdict") else {fn.__name__: units["return"]}
-    )
     coordinates = {
-        name: ((name,), _coordinate(axis), describe(name, units.get(name)))
-        for name, axis in axes.items()
+        name: list(axis) if isinstance(axis, Mapping) else axis for name, axis in axes.items()
     }
-    return xr.Dataset(
-        {
-            name: (tuple(axes), np.asarray(values), describe(name, field_units[name]))
-            for name, values in fields.items()
-        },
-        coordinates,
-    )
+    if hasattr(result, "_asdict"):
+        return _labelled(coordinates, result._asdict(), units | units_of(type(result)))
+    return _labelled(coordinates, {fn.__name__: result}, units | {fn.__name__: units["return"]})
 
 
-def _coordinate(axis: Axis) -> Any:
-    return list(axis) if isinstance(axis, Mapping) else np.asarray(axis)
+def _labelled(
+    axes: Mapping[str, ArrayLike],
+    columns: Mapping[str, Any],
+    units: Mapping[str, str | None],
+    long_names: Mapping[str, str] = {},
+) -> xr.Dataset:
+    dimensions = tuple(axes)
+    described = {
+        name: describe(long_names.get(name, name), units.get(name)) for name in (*axes, *columns)
+    }
+    variables = {
+        name: values.assign_attrs(described[name])
+        if isinstance(values, xr.DataArray)
+        else (dimensions[: np.ndim(values)], np.asarray(values), described[name])
+        for name, values in columns.items()
+    }
+    coordinates = {
+        name: ((name,), np.asarray(values), described[name]) for name, values in axes.items()
+    }
+    return xr.Dataset(variables, coordinates)
