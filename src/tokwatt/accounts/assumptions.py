@@ -1,112 +1,153 @@
-"""The choices of an account read from `params/assumptions.yaml`: explained, mixed, and refused where they contradict each other."""
+"""The assumption sets of `params/assumptions.yaml`: explained, mixed, and refused where they contradict each other."""
 
-from typing import Any
+from collections.abc import Mapping
+from functools import cached_property
 
 from tokwatt.params.records import Section
+from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account, Constants
+from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions, alternatives, names, switched
 
-
-def presets(section: Section) -> dict[str, Assumptions]:
-    """The named mixtures of a file of assumptions, with every choice of the file documented.
-
-    Args:
-        section: `assumptions.yaml`.
-
-    Returns:
-        Assumptions by the name of the preset.
-
-    Raises:
-        ParameterError: for a choice or alternative that is unknown, missing, or not explained.
-    """
-    choices = section.child("choices").only(*names())
-    for name in names():
-        choice = choices.child(name).only("meaning", "label", "alternatives")
-        _text(choice, "meaning"), _text(choice, "label")
-        given = choice.child("alternatives").only(*alternatives(name))
-        for alternative in alternatives(name):
-            described = given.child(alternative).only("meaning", "source")
-            _text(described, "meaning"), _text(described, "source")
-    entries = section.child("presets")
-    return {
-        name: mixture(section, Assumptions(**_complete(entries.child(name))))
-        for name in entries.raw
-    }
+KEYS = (
+    "choices",
+    "order",
+    "presets",
+    "impossible",
+    "constants",
+    "output_shares",
+    "demand",
+    "cases",
+    "headlines",
+    "readings",
+    "uncertain",
+)
 
 
-def labels(section: Section) -> dict[str, str]:
-    """What each choice is called where it is corrected, in a few words."""
-    choices = section.child("choices")
-    return {name: _text(choices.child(name), "label") for name in names()}
-
-
-def changed(section: Section, base: Assumptions, changes: Section) -> Assumptions:
-    """A mixture that differs from another in what a section of a file says.
+class AssumptionSets:
+    """Choices, presets and constants of a parameter folder.
 
     Args:
-        section: `assumptions.yaml`, which says what is impossible.
-        base: where to start.
-        changes: choice to alternative.
-
-    Returns:
-        The mixture.
+        catalogue: the parameter folder.
 
     Raises:
-        ParameterError: where a choice or alternative is unknown, or the mixture makes no sense.
+        ParameterError: for a choice or alternative that is unknown, missing or not explained, when
+            it is needed.
     """
-    return mixture(section, switched(base, chosen(changes)), changes)
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.section = catalogue.section("assumptions").only(*KEYS)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What each choice is called where it is corrected, in a few words; every choice is explained."""
+        choices = self.section.child("choices").only(*names())
+        return {name: _explained(choices.child(name), name) for name in names()}
+
+    @cached_property
+    def presets(self) -> dict[str, Assumptions]:
+        """Assumption sets by name."""
+        assert self.labels
+        entries = self.section.child("presets")
+        return {name: self.mixture(_complete(entries.child(name))) for name in entries.raw}
+
+    @cached_property
+    def constants(self) -> Constants:
+        """Numbers of an account."""
+        return self.section.child("constants").spec(Constants)
+
+    @cached_property
+    def demand(self) -> Demand:
+        """What fleets must carry."""
+        return self.section.child("demand").spec(Demand)
+
+    @cached_property
+    def order(self) -> list[str]:
+        """The choices in the order in which they are corrected."""
+        order = self.section.raw.get("order")
+        if not isinstance(order, list) or sorted(map(str, order)) != sorted(names()):
+            wanted = f"each choice once: {', '.join(names())}"
+            raise self.section.fail(f"is {order!r:.60}", wanted, "order")
+        return order
+
+    def account(self, preset: str, changes: Mapping[str, str] | None = None) -> Account:
+        """A preset, with other alternatives for some of its choices."""
+        assumed = self.presets[preset]
+        return Account(self.mixture(switched(assumed, changes or {})), self.constants)
+
+    def changed(self, preset: str, changes: Mapping[str, str], where: Section) -> Assumptions:
+        """A preset with the changes that a section of a file makes to it.
+
+        Raises:
+            ParameterError: where a choice or alternative is unknown, or the mixture is impossible.
+        """
+        start = where.pick("start", preset, self.presets)
+        section = where.at("changes", changes)
+        return self.mixture(switched(start, chosen(section)), section)
+
+    def switches(self, changes: Mapping[str, str]) -> dict[str, str]:
+        """Choices and alternatives from outside, refused where one is unknown."""
+        return chosen(self.section.at("the change asked for", changes))
+
+    def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
+        """The assumptions themselves, refused with the reason where they contradict each other."""
+        for number, rule in enumerate(self.section.raw.get("impossible") or []):
+            entry = self.section.at(f"impossible[{number}]", rule).only("when", "reason")
+            reason = _text(entry, "reason")
+            conditions = _sets(entry.child("when"))
+            if all(getattr(wanted, name) in sets for name, sets in conditions.items()):
+                mixed = ", ".join(f"{name} {getattr(wanted, name)}" for name in rule["when"])
+                wish = f"a mixture that makes sense: {reason}"
+                raise (where or self.section).fail(f"mixes {mixed}", wish)
+        return wanted
 
 
-def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
-    """The assumptions themselves, refused with the reason where they contradict each other."""
-    for number, rule in enumerate(section.raw.get("impossible") or []):
-        entry = Section(section.path, rule, section.catalogue, f"impossible[{number}]").only(
-            "when", "reason"
-        )
-        _text(entry, "reason")
-        if all(
-            getattr(wanted, name) in found for name, found in _sets(entry.child("when")).items()
-        ):
-            met = ", ".join(f"{name} {getattr(wanted, name)}" for name in rule["when"])
-            raise (where or section).fail(
-                f"mixes {met}", f"a mixture that makes sense: {rule['reason']}"
-            )
-    return wanted
+def _explained(choice: Section, name: str) -> str:
+    """The label of a choice whose alternatives all have a meaning and a source."""
+    choice.only("meaning", "label", "alternatives")
+    _text(choice, "meaning")
+    entries = choice.child("alternatives").only(*alternatives(name))
+    for alternative in alternatives(name):
+        described = entries.child(alternative).only("meaning", "source")
+        _text(described, "meaning")
+        _text(described, "source")
+    return _text(choice, "label")
 
 
-def _complete(section: Section) -> dict[str, Any]:
+def _complete(section: Section) -> Assumptions:
     complete = chosen(section)
     for name in names():
         if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)
-    return complete
+    return Assumptions(**complete)
 
 
 def chosen(section: Section) -> dict[str, str]:
     """Alternatives by choice, refused where one is unknown."""
     section.only(*names())
-    return {
-        name: section.pick(name, str(value), {one: one for one in alternatives(name)})
-        for name, value in section.raw.items()
-    }
+    return {name: _alternative(section, name, value) for name, value in section.raw.items()}
+
+
+def _alternative(section: Section, name: str, value: object) -> str:
+    return section.pick(name, str(value), {known: known for known in alternatives(name)})
 
 
 def _sets(section: Section) -> dict[str, list[str]]:
-    """Each choice of a rule with the alternatives it speaks of, one or a list of them."""
+    """Each choice of a rule with the alternatives it is about, one or a list of them."""
     section.only(*names())
     listed = {
         name: value if isinstance(value, list) else [value] for name, value in section.raw.items()
     }
     return {
-        name: [
-            section.pick(name, str(one), {each: each for each in alternatives(name)})
-            for one in found
-        ]
-        for name, found in listed.items()
+        name: [_alternative(section, name, value) for value in values]
+        for name, values in listed.items()
     }
 
 
 def _text(section: Section, key: str) -> str:
     value = section.raw.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise section.fail("is missing" if key not in section.raw else f"is {value!r}", "text", key)
+        found = "is missing" if key not in section.raw else f"is {value!r}"
+        raise section.fail(found, "text", key)
     return value

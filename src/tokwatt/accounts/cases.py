@@ -1,72 +1,64 @@
-"""The cases that headlines are made of: an instance or a fleet, evaluated under any mixture of assumptions."""
+"""The cases that headlines are made of: an instance or a fleet under any assumption set."""
 
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
-from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-import msgspec
 import numpy as np
 
-from tokwatt.accounts import assumptions
-from tokwatt.accounts.uncertain import Uncertain
-from tokwatt.calibration.kernels import Kernels, Machine
-from tokwatt.params.records import Section
-from tokwatt.params.specs import Architecture, Demand, Serving, Workload
-from tokwatt.params.traces import Trace
-from tokwatt.serving import account, choices, routing, sampling
-from tokwatt.serving.account import Pool
-from tokwatt.serving.catalogue import Catalogue
+from tokwatt.params.specs import Demand, Precision, Workload
+from tokwatt.serving import routing, sampling
+from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.machine import Constants, Subject, assemble
-from tokwatt.serving.routing import Requests, Routed, Topology
-from tokwatt.units import (
-    Dimensionless,
-    DimensionlessAxis,
-    In,
-    Instances,
-    Parameters,
-    Sequences,
-    Tokens,
-    TokensPerJoule,
-    TokensPerSecond,
-    Watts,
-    hints_of,
-)
+from tokwatt.serving.fleet import Fleet, fleet_of, size_pool
+from tokwatt.serving.instance import Deployment, instance_of
+from tokwatt.serving.requests import Requests, lengths_of, smallest_window, split_of
+from tokwatt.serving.routing import Routed, Topology
+from tokwatt.serving.step import operating_point
+from tokwatt.serving.traffic import traffic_of
+from tokwatt.units import Dimensionless, In, Parameters, Tokens
 
-
-class Result(NamedTuple):
-    """An instance or a fleet: what it generates and is credited with, and the power it draws on the assumed basis.
-
-    `concurrency` is that of the instance, or of the pool of the longest window; `rejected` the
-    share of requests not served.
-    """
-
-    tokens_per_joule: TokensPerJoule
-    credited: TokensPerSecond
-    generated: TokensPerSecond
-    power: Watts
-    instances: Instances
-    concurrency: Sequences
-    rejected: Dimensionless
+MEAN_FILL = 0.5
+"""Mean length of a sequence as a share of the window, in every instance of the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
-    """A subject by the names of its parts; `profile` is empty where nobody calibrated one."""
+class DeploymentEntry:
+    """A deployment by the names of its parts.
+
+    Attributes:
+        gpu: a GPU.
+        llm: an LLM.
+        tensor_parallel: GPUs that share it.
+        expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
+        precision: a precision.
+        profile: a hand-calibrated instance; empty for none.
+        active_parameters: parameters of one token as the paper prints them.
+    """
 
     gpu: str
     llm: str
-    serving: Annotated[Serving, In("servings")]
+    tensor_parallel: Dimensionless
+    expert_parallel: Dimensionless = 1.0
+    precision: Annotated[str, In("precisions")]
     profile: str = ""
     active_parameters: Parameters = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A case as a file gives it."""
+class CaseEntry:
+    """A case as a file gives it.
 
-    subject: Names
+    Attributes:
+        subject: the deployment.
+        workload: a request length distribution.
+        window: context window of an instance, of the only pool, or of the long one.
+        topology: an instance, one pool, or two.
+        split_length: longest request of the short pool.
+        overflow_factor: how much longer a request may be that it takes nevertheless.
+        changes: what differs from the set `paper`.
+    """
+
+    subject: DeploymentEntry
     workload: str
     window: Tokens
     topology: Literal["instance", "homogeneous", "two_pools"] = "instance"
@@ -75,19 +67,25 @@ class Entry:
     changes: dict = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shares:
-    """Output as a share of all tokens in each bin of a workload."""
-
-    shares: DimensionlessAxis
-
-
 @dataclass(frozen=True)
 class Case:
-    """An instance or a fleet, ready to be evaluated; `paper` is the mixture that the paper's own number stands on."""
+    """An instance or a fleet, ready to be evaluated.
+
+    Attributes:
+        gpu: name of its GPU.
+        deployment: the LLM and its GPUs.
+        workload: request length distribution.
+        shares: output as a share of all tokens in each bin, where it was measured.
+        window: context window of an instance, of the only pool, or of the long one.
+        topology: an instance, one pool, or two.
+        split_length: longest request of the short pool.
+        overflow_factor: how much longer a request may be that it takes nevertheless.
+        paper: the assumption set that the paper's own number stands on.
+        pairs: requests of a trace, which replace the workload where pairs are assumed.
+    """
 
     gpu: str
-    subject: Subject
+    deployment: Deployment
     workload: Workload
     shares: np.ndarray | None
     window: float
@@ -99,65 +97,57 @@ class Case:
 
     def evaluate(
         self,
-        assumed: Assumptions,
-        constants: Constants,
+        account: Account,
         demand: Demand,
         routed: Routed | None,
-        subject: Subject,
-    ) -> Result:
-        """The case under a mixture.
+        deployment: Deployment | None = None,
+    ) -> Fleet:
+        """The case under an account.
 
         Args:
-            assumed: the mixture.
-            constants: numbers of the account.
+            account: how tokens and joules are counted.
             demand: what a fleet must carry.
-            routed: traffic of a fleet's pools under the same mixture; an instance has none.
-            subject: the case's own, or one with other numbers.
+            routed: traffic of a fleet's pools under the same assumptions; None for an instance.
+            deployment: the case's own, or one with other numbers.
         """
-        if routed:
-            return fleet(assumed, subject, constants, routed, demand)
-        ratio = self.prompt_ratio(assumed, float(demand.output_share))
-        point = account.point(assumed, subject, constants, self.window, prompt_ratio=ratio)
-        return Result(
-            point.tokens_per_joule,
-            point.throughput,
-            point.throughput,
-            point.power,
-            1.0,
-            point.concurrency,
-            0.0,
+        deployment = deployment or self.deployment
+        if routed is not None:
+            return fleet(account, deployment, routed, demand)
+        ratio = self.prompt_ratio(account.assumed, float(demand.output_share))
+        point = operating_point(account, deployment, self.window, MEAN_FILL, ratio)
+        return Fleet(
+            instances=1.0,
+            throughput=point.throughput,
+            generated=point.throughput,
+            power=point.power,
+            tokens_per_joule=point.tokens_per_joule,
+            concurrency=point.concurrency,
+            rejected=0.0,
         )
 
-    def traffic(self, assumed: Assumptions, demand: Demand, constants: Constants) -> Routed | None:
-        """The pools of a fleet and their traffic; none for an instance."""
+    def traffic(self, account: Account, demand: Demand) -> Routed | None:
+        """The pools of a fleet and their traffic; None for an instance."""
         if self.topology == "instance":
             return None
-        share, chunk = float(demand.output_share), float(self.chunk)
+        assumed, share = account.assumed, float(demand.output_share)
+        chunk = float(self.deployment.prefill_chunk)
         requests = self.requests(assumed, share)
-        window = (
-            routing.smallest_window(requests) if assumed.baseline == "smallest" else self.window
-        )
+        smallest = assumed.baseline == "smallest"
+        window = smallest_window(requests) if smallest else self.window
         topology = Topology(window, self.split_length, self.overflow_factor)
-        exact = routing.route(
-            assumed, requests, self.workload.lengths, topology, chunk, float(constants.compressible)
-        )
-        return (
-            self._sampled(assumed, exact, share, chunk) if assumed.lengths == "sampled" else exact
-        )
-
-    @property
-    def chunk(self) -> float:
-        """Prompt tokens that a step takes in."""
-        return (self.subject.profile or self.subject.serving).prefill_chunk
+        compressible = float(account.constants.compressible)
+        knots = self.workload.lengths
+        exact = routing.route(assumed, requests, knots, topology, chunk, compressible)
+        drawn = assumed.lengths == "sampled"
+        return self._sampled(assumed, exact, share, chunk) if drawn else exact
 
     def requests(self, assumed: Assumptions, share: float) -> Requests:
-        """The rows of a trace, or the law of the workload with the share of output that is assumed."""
+        """The rows of a trace, or the workload with the output share that is assumed."""
         if assumed.lengths == "pairs" and self.pairs:
             return self.pairs
-        shares = (
-            self.shares if assumed.output_share == "trace" and self.shares is not None else share
-        )
-        return routing.lengths_of(self.workload.lengths, self.workload.fractions, shares)
+        measured = assumed.output_share == "trace" and self.shares is not None
+        shares = self.shares if measured else share
+        return lengths_of(self.workload.lengths, self.workload.fractions, shares)
 
     def prompt_ratio(self, assumed: Assumptions, share: float) -> float:
         """Prompt tokens for each output token of the workload."""
@@ -167,318 +157,32 @@ class Case:
         return float(requests.weight @ requests.prompt / (requests.weight @ requests.output))
 
     def _sampled(self, assumed: Assumptions, exact: Routed, share: float, chunk: float) -> Routed:
-        """The same pools with service averaged over the draws of the paper's program, credit as before."""
-        knots = list(
-            zip(self.workload.lengths.tolist(), self.workload.fractions.tolist(), strict=True)
-        )
-        laws = (
-            [knots]
-            if len(exact.pools) == 1
-            else sampling.split(knots, int(self.overflow_factor * self.split_length))
-        )
+        """The same pools with service averaged over the draws of the paper's program.
+
+        Shares and credit stay those of the distribution, as the program computes them from it.
+        """
+        lengths, fractions = self.workload.lengths.tolist(), self.workload.fractions.tolist()
+        knots = list(zip(lengths, fractions, strict=True))
+        cut = int(self.overflow_factor * self.split_length)
+        laws = [knots] if len(exact.pools) == 1 else sampling.split(knots, cut)
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):
-            lengths, weights = sampling.sampled(law, window)
-            draws = routing.split_of(weights, lengths, 1 - share)
+            drawn, weights = sampling.sampled(law, window)
+            requests = split_of(weights, drawn, 1 - share)
+            service = traffic_of(assumed, requests, requests, chunk)
             pools.append(
-                routing.traffic(assumed, draws, draws, chunk)._replace(
+                service._replace(
                     share=pool.share, credited=pool.credited, generated=pool.generated
                 )
             )
         return Routed(exact.windows, tuple(pools), exact.rejected)
 
 
-def fleet(
-    assumed: Assumptions, subject: Subject, constants: Constants, routed: Routed, demand: Demand
-) -> Result:
-    """Pools side by side."""
-    machine = assemble(assumed, subject, constants)
-    sized = [
-        account.size_pool(assumed, subject, machine, constants, pool, window, demand)
-        for pool, window in zip(routed.pools, routed.windows, strict=True)
+def fleet(account: Account, deployment: Deployment, routed: Routed, demand: Demand) -> Fleet:
+    """Pools of one deployment side by side, for traffic that is routed to them."""
+    instance = instance_of(account, deployment)
+    pools = [
+        size_pool(account, instance, traffic, window, demand)
+        for traffic, window in zip(routed.pools, routed.windows, strict=True)
     ]
-    total = Pool(*(sum(values) for values in zip(*sized, strict=True)))
-    return Result(
-        tokens_per_joule=total.credited / total.power,
-        credited=total.credited,
-        generated=total.generated,
-        power=total.power,
-        instances=total.instances,
-        concurrency=sized[-1].concurrency,
-        rejected=routed.rejected,
-    )
-
-
-class Headline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A conclusion of the paper: a case, or the ratio of two."""
-
-    claim: str
-    published: Annotated[float, msgspec.Meta(gt=0)]
-    case: str
-    over: str = ""
-
-
-class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A way to understand a headline: a few changes to a preset."""
-
-    headline: str
-    start: str
-    changes: dict[str, str]
-    meaning: str
-
-
-class Account:
-    """`params/assumptions.yaml` with everything in it looked up; where pairs are assumed, a trace stands in for every workload."""
-
-    def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
-        self.catalogue = catalogue
-        self.pairs = routing.pairs_of(trace.prompt, trace.output) if trace else None
-        self._results: dict[tuple[str, Assumptions], Result] = {}
-        self.section = catalogue.section("assumptions").only(
-            "choices",
-            "order",
-            "presets",
-            "impossible",
-            "constants",
-            "output_shares",
-            "demand",
-            "cases",
-            "headlines",
-            "readings",
-            "uncertain",
-        )
-
-    @cached_property
-    def presets(self) -> dict[str, Assumptions]:
-        """Named mixtures."""
-        return assumptions.presets(self.section)
-
-    @cached_property
-    def labels(self) -> dict[str, str]:
-        """What choices are called where they are corrected."""
-        return assumptions.labels(self.section)
-
-    @cached_property
-    def constants(self) -> Constants:
-        """Numbers of the account."""
-        return self.section.child("constants").spec(Constants)
-
-    @cached_property
-    def demand(self) -> Demand:
-        """What fleets must carry."""
-        return self.section.child("demand").spec(Demand)
-
-    @cached_property
-    def order(self) -> list[str]:
-        """The choices in the order in which they are corrected."""
-        given = self.section.raw.get("order")
-        if not isinstance(given, list) or sorted(map(str, given)) != sorted(choices.names()):
-            raise self.section.fail(
-                f"is {given!r:.60}", f"each choice once: {', '.join(choices.names())}", "order"
-            )
-        return given
-
-    @cached_property
-    def kernels(self) -> Kernels:
-        """Tables of measured kernels."""
-        return Kernels(self.catalogue)
-
-    @cached_property
-    def cases(self) -> dict[str, Case]:
-        """Instances and fleets by name."""
-        entries = self.section.child("cases")
-        return {name: self._case(entries.child(name)) for name in entries.raw}
-
-    @cached_property
-    def headlines(self) -> dict[str, Headline]:
-        """Conclusions by name."""
-        entries = self.section.child("headlines")
-        found = {name: entries.child(name).convert(Headline) for name in entries.raw}
-        for name, headline in found.items():
-            for key in ("case", "over"):
-                if wanted := getattr(headline, key):
-                    entries.child(name).pick(key, wanted, self.cases)
-        return found
-
-    @cached_property
-    def readings(self) -> dict[str, Reading]:
-        """Ways to understand headlines, by name."""
-        entries = self.section.child("readings")
-        found = {name: entries.child(name).convert(Reading) for name in entries.raw}
-        for name, reading in found.items():
-            entries.child(name).pick("headline", reading.headline, self.headlines)
-            start = entries.child(name).pick("start", reading.start, self.presets)
-            assumptions.changed(self.section, start, entries.child(name).child("changes"))
-        return found
-
-    @cached_property
-    def uncertain(self) -> dict[str, Uncertain]:
-        """Numbers that are known only to within a factor, by name."""
-        entries = self.section.child("uncertain")
-        found = {name: entries.child(name).convert(Uncertain) for name in entries.raw}
-        for name, each in found.items():
-            if not each.low < each.high:
-                raise entries.child(name).fail(
-                    f"is {each.high:g}", f"more than low, which is {each.low:g}", "high"
-                )
-            for path in each.paths:
-                if not any(
-                    each.known(path, case.subject, self.constants) for case in self.cases.values()
-                ):
-                    raise entries.child(name).fail(
-                        f"has {path!r}",
-                        "numbers of a subject or of the constants, such as gpu.tdp",
-                        "paths",
-                    )
-        return found
-
-    def changed(self, preset: str, entries: Mapping[str, dict], name: str) -> Assumptions:
-        """A preset with the changes that an entry of a grid makes to it."""
-        return assumptions.changed(
-            self.section, self.presets[preset], replace(self.section, raw=entries[name], key=name)
-        )
-
-    def switches(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Choices and alternatives from outside, refused where one is unknown."""
-        return assumptions.chosen(
-            replace(self.section, raw=dict(given), key="the change asked for")
-        )
-
-    def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
-        """A headline with changes made to what the paper assumed for each of its cases.
-
-        Raises:
-            ParameterError: where the changes contradict what stays.
-        """
-        above = self.result(headline.case, changes).tokens_per_joule
-        return float(
-            above / self.result(headline.over, changes).tokens_per_joule if headline.over else above
-        )
-
-    def result(self, case: str, changes: Mapping[str, str]) -> Result:
-        """A case with changes made to what the paper assumed for it."""
-        wanted = self.mixture(choices.switched(self.cases[case].paper, changes))
-        if (case, wanted) not in self._results:
-            chosen = self.cases[case]
-            if wanted.step == "kernels" and chosen.subject.kernels is None:
-                raise self.section.child("cases").fail(
-                    "has no table of kernels", "one in params/kernels.yaml, or another step", case
-                )
-            routed = chosen.traffic(wanted, self.demand, self.constants)
-            self._results[case, wanted] = chosen.evaluate(
-                wanted, self.constants, self.demand, routed, chosen.subject
-            )
-        return self._results[case, wanted]
-
-    def mixture(self, wanted: Assumptions) -> Assumptions:
-        """The assumptions themselves, refused where they contradict each other."""
-        if wanted.lengths == "pairs" and not self.pairs:
-            raise self.section.fail(
-                "mixes lengths pairs with no trace", "a trace whose rows they are"
-            )
-        return assumptions.mixture(self.section, wanted)
-
-    def _case(self, section: Section) -> Case:
-        entry = Entry(**section.bind(hints_of(Entry), _optional(Entry)))
-        workload = section.choose("workload", entry.workload, "workloads")
-        changed = (
-            assumptions.changed(self.section, self.presets["paper"], section.child("changes"))
-            if entry.changes
-            else self.presets["paper"]
-        )
-        subject = self._subject(section.child("subject"), entry.subject)
-        if changed.step == "calibrated" and subject.profile is None:
-            raise section.fail(
-                "is missing",
-                "a calibrated profile, or changes with another step",
-                "subject.profile",
-            )
-        if changed.architecture == "catalogue" and subject.llm is None:
-            raise section.fail(
-                f"is {entry.subject.llm!r}",
-                "an LLM of params/llms.yaml, or changes with the published architecture",
-                "subject.llm",
-            )
-        return Case(
-            gpu=entry.subject.gpu,
-            subject=subject,
-            workload=workload,
-            shares=self.shares(entry.workload, workload),
-            window=float(entry.window),
-            topology=entry.topology,
-            split_length=float(entry.split_length),
-            overflow_factor=float(entry.overflow_factor),
-            paper=changed,
-            pairs=self.pairs,
-        )
-
-    def subject(self, gpu: str, llm: str, serving: Serving) -> Subject:
-        """A published LLM on a GPU, by their names."""
-        return self._subject(
-            self.section, Names(gpu=gpu, llm=llm, serving=serving), described=False
-        )
-
-    def _subject(self, section: Section, names: Names, described: bool = True) -> Subject:
-        profile = section.choose("profile", names.profile, "profiles") if names.profile else None
-        architecture = section.choose("llm", names.llm, "architectures")
-        return Subject(
-            gpu=section.choose("gpu", names.gpu, "gpus"),
-            llm=self.catalogue.llms.get(names.llm) if described else None,
-            architecture=architecture,
-            serving=names.serving,
-            logistic=profile.power if profile else section.choose("gpu", names.gpu, "power_curves"),
-            fractions=self.catalogue.power_fractions,
-            utilization=section.choose("gpu", names.gpu, "utilization_curves"),
-            active_parameters=names.active_parameters,
-            profile=profile,
-            kernels=self.kernels.tables.get(_machine(names, architecture).name)
-            if described
-            else None,
-        )
-
-    def shares(self, name: str, workload: Workload) -> np.ndarray | None:
-        """Output as a share of all tokens in each bin of a workload, where it was measured."""
-        entries = self.section.child("output_shares")
-        if name not in entries.raw:
-            return None
-        shares = entries.child(name).spec(Shares).shares
-        if len(shares) != len(workload.lengths) or (shares > 1).any():
-            raise entries.fail(
-                f"has {len(shares)} numbers up to {shares.max():g}",
-                f"{len(workload.lengths)} from 0 to 1",
-                f"{name}.shares.value",
-            )
-        return shares
-
-
-def check(catalogue: Catalogue) -> None:
-    """Read every assumption, case and headline, and say what is wrong with the first that is."""
-    known = Account(catalogue)
-    for part in (
-        "presets",
-        "constants",
-        "demand",
-        "order",
-        "cases",
-        "headlines",
-        "readings",
-        "uncertain",
-    ):
-        getattr(known, part)
-
-
-def _machine(names: Names, architecture: Architecture) -> Machine:
-    """How kernels know a subject: experts are whole on each of several GPUs."""
-    shared, mixed = names.serving.tensor_parallel > 1, architecture.experts > 0
-    precision = {2.0: "bfloat16", 1.0: "fp8"}.get(float(names.serving.weight_width), "")
-    return Machine(
-        names.gpu, names.llm, precision, int(names.serving.tensor_parallel), int(shared and mixed)
-    )
-
-
-def _optional(kind: type) -> list[str]:
-    return [
-        each.name
-        for each in fields(kind)
-        if each.default is not MISSING or each.default_factory is not MISSING
-    ]
+    return fleet_of(pools, routed.rejected)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 from tokwatt.params.records import Quality
-from tokwatt.serving.machine import Constants, Subject
+from tokwatt.serving.account import Constants
+from tokwatt.serving.instance import Deployment
 
 
 class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -22,27 +23,27 @@ class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     high: float
     gpu: str = ""
 
-    def known(self, path: str, subject: Subject, constants: Constants) -> bool:
+    def names_a_number(self, path: str, deployment: Deployment, constants: Constants) -> bool:
         """Whether a path leads to a number."""
         found = reduce(
             lambda tree, name: getattr(tree, name, None),
             path.split(".")[1:],
-            (vars(subject) | {"constants": constants}).get(path.split(".")[0]),
+            (vars(deployment) | {"constants": constants}).get(path.split(".")[0]),
         )
         return isinstance(found, float)
 
     def applied(
-        self, gpu: str, subject: Subject, constants: Constants, factor: Any
-    ) -> tuple[Subject, Constants]:
+        self, gpu: str, deployment: Deployment, constants: Constants, factor: Any
+    ) -> tuple[Deployment, Constants]:
         """A subject and constants with these numbers times a factor, as far as they have them."""
         if self.gpu not in ("", gpu):
-            return subject, constants
+            return deployment, constants
         both = reduce(
             lambda tree, path: _times(tree, path.split("."), factor),
             self.paths,
-            vars(subject) | {"constants": constants},
+            vars(deployment) | {"constants": constants},
         )
-        return replace(subject, **{name: both[name] for name in vars(subject)}), both["constants"]
+        return replace(deployment, **{name: both[name] for name in vars(deployment)}), both["constants"]
 
 
 def _times(tree: Any, path: Sequence[str], factor: Any) -> Any:

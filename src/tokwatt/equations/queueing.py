@@ -207,3 +207,42 @@ def instances_required(
     return jax.lax.while_loop(
         unsettled, narrow, (fewest - 1, fewest, jnp.zeros_like(fewest, bool))
     )[1]
+
+
+MOST_TRIED = 5000.0
+"""Instances beyond which the paper's program gives up its search."""
+
+
+def instances_searched(
+    arrival_rate: RequestsPerSecond,
+    service_rate: RequestsPerSecond,
+    service_scv: Dimensionless,
+    concurrency: Sequences,
+    latency_target: Seconds,
+    max_utilization: Dimensionless,
+) -> Instances:
+    """Instances as the paper's program searches them, from one above the load.
+
+    Args:
+        arrival_rate: requests per second, at least 0.
+        service_rate: requests per second that one instance completes, above 0.
+        service_scv: squared coefficient of variation of the service time.
+        concurrency: sequences one instance serves at once.
+        latency_target: longest wait allowed, at least 0.
+        max_utilization: highest utilization allowed; from 1 on it binds nowhere.
+
+    Returns:
+        Whole instances. Where more than `MOST_TRIED` and the start would be needed, one more than
+        that, whatever the utilization.
+
+    Source: the program of arXiv:2603.17280.
+    """
+    load = arrival_rate / service_rate
+    first = jnp.ceil(load) + 1
+    by_wait = instances_required(
+        arrival_rate, service_rate, service_scv, concurrency, latency_target, jnp.inf, first
+    )
+    most = jnp.maximum(first, MOST_TRIED)
+    bound = jnp.ceil(arrival_rate / (service_rate * max_utilization))
+    by_utilization = jnp.where(max_utilization < 1, bound, 0.0)
+    return jnp.where(by_wait > most, most + 1, jnp.maximum(by_wait, by_utilization))

@@ -11,17 +11,17 @@ import numpy as np
 from tokwatt.params.records import CATALOGUES, Record, Section, read
 from tokwatt.params.specs import (
     ActivityPower,
-    Architecture,
+    Engine,
+    ExpertKernels,
     Gpu,
     Llm,
+    LlmRecord,
     LogisticPower,
     Precision,
     Profile,
     Scaling,
-    Serving,
     UtilizationPower,
     Workload,
-    Workspaces,
 )
 
 
@@ -29,7 +29,7 @@ class Parameters:
     """Everything a parameter folder holds, by name.
 
     Args:
-        folder: where `gpus.yaml`, `llms.yaml`, `architectures.yaml`, `serving.yaml`, `power.yaml`,
+        folder: where `gpus.yaml`, `llms.yaml`, `serving.yaml`, `power.yaml`,
             `profiles.yaml`, `workloads.yaml` and `paper.yaml` are.
 
     Raises:
@@ -60,30 +60,24 @@ class Parameters:
         return self.section("gpus").specs(Gpu)
 
     @cached_property
-    def llms(self) -> dict[str, Llm]:
-        """Language models as the paper's catalogue has them."""
-        return self.section("llms").specs(Llm)
+    def llms(self) -> dict[str, LlmRecord]:
+        """Language models as published, and as the paper has them where that differs."""
+        return {name: _llm(self.section("llms").child(name)) for name in self.section("llms").raw}
 
     @cached_property
-    def architectures(self) -> dict[str, Architecture]:
-        """Language models as they were published."""
-        return self.section("architectures").specs(Architecture)
+    def paper_llms(self) -> dict[str, LlmRecord]:
+        """The language models of the paper's catalogue."""
+        return {name: llm for name, llm in self.llms.items() if "paper" in self.section("llms").raw[name]}
 
     @cached_property
-    def servings(self) -> dict[str, Serving]:
-        """Layouts of a replica."""
-        serving = self.section("serving").only("common", "layouts", "precisions", "workspaces")
-        return serving.child("layouts").specs(Serving, common=serving.child("common"))
+    def engine(self) -> Engine:
+        """How the paper's program runs an instance."""
+        return self.section("serving").only("engine", "precisions").child("engine").spec(Engine)
 
     @cached_property
     def precisions(self) -> dict[str, Precision]:
-        """Widths of weights and KV cache."""
+        """Widths of weights and KV cache, named as checkpoints are."""
         return self.section("serving").child("precisions").specs(Precision)
-
-    @cached_property
-    def workspaces(self) -> Workspaces:
-        """Memory for communication, by the GPUs of an instance."""
-        return self.section("serving").child("workspaces").spec(Workspaces)
 
     @cached_property
     def power_fractions(self) -> ActivityPower:
@@ -134,10 +128,8 @@ class Parameters:
         for catalogue in (
             "gpus",
             "llms",
-            "architectures",
-            "servings",
+            "engine",
             "precisions",
-            "workspaces",
             "power_fractions",
             "power_curves",
             "utilization_curves",
@@ -147,6 +139,17 @@ class Parameters:
         ):
             self.catalogue(catalogue)
         self.records()
+
+
+def _llm(section: Section) -> LlmRecord:
+    section.only("name", "published", "paper", "expert_kernels")
+    published, kernels = section.child("published"), section.raw.get("expert_kernels")
+    paper = section.child("paper").spec(Llm, published.raw) if "paper" in section.raw else published.spec(Llm)
+    return LlmRecord(
+        published=published.spec(Llm),
+        paper=paper,
+        expert_kernels=section.child("expert_kernels").spec(ExpertKernels) if kernels else ExpertKernels(),
+    )
 
 
 def _law(section: Section) -> Workload:

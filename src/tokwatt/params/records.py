@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Quality = Literal["measured", "calibrated", "datasheet", "projected", "assumed", "published"]
 QUALITIES = get_args(Quality)
-CATALOGUES = ("gpus", "llms", "architectures", "serving", "power", "profiles", "workloads")
+CATALOGUES = ("gpus", "llms", "serving", "power", "profiles", "workloads")
 """The files whose every number is a record."""
 SIGNED = ("log2_midpoint", "signed")
 """Quantities that may be negative."""
@@ -178,6 +178,10 @@ class Section:
             f"{self.path}: {_join(self.key, key) or 'the top level'} {found}, wanted {wanted}."
         )
 
+    def at(self, key: str, raw: Any) -> "Section":
+        """A section of this file that stands elsewhere, or comes from outside."""
+        return dataclasses.replace(self, raw=raw, key=_join(self.key, key))
+
     def child(self, name: str) -> "Section":
         """The section under a key, which must be there and hold a mapping."""
         if not isinstance(self.raw, dict) or name not in self.raw:
@@ -279,7 +283,7 @@ class Section:
             chosen = {
                 one: self.choose(name, one, mark.catalogue) for one in (given if many else [given])
             }
-            return chosen if many else chosen[given]
+            return chosen if many else given if get_args(hint)[0] is str else chosen[given]
         if mark is not None:
             return self._si(name, given, hint, positive)
         if origin is dict:

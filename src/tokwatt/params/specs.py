@@ -52,30 +52,6 @@ class Gpu:
 
 @spec
 class Llm:
-    """A decoder-only transformer; the expert fields are zero where it is dense.
-
-    `kernel_latency_*` is the measured time of one expert layer at eight tokens on the reference
-    bandwidth, for weights of 16, 8 and 4 bits; zero where nobody measured it.
-    """
-
-    layers: Dimensionless
-    query_heads: Dimensionless
-    kv_heads: Dimensionless
-    head_dim: Dimensionless
-    hidden: Dimensionless
-    feed_forward: Dimensionless = 0.0
-    vocabulary: Dimensionless
-    expert_feed_forward: Dimensionless = 0.0
-    experts: Dimensionless = 0.0
-    active_experts: Dimensionless = 0.0
-    shared_experts: Dimensionless = 0.0
-    kernel_latency_16bit: Seconds = 0.0
-    kernel_latency_8bit: Seconds = 0.0
-    kernel_latency_4bit: Seconds = 0.0
-
-
-@spec
-class Architecture:
     """A decoder-only LLM as its published configuration has it; norms and biases are left out.
 
     A layer has a mixer (attention, or a linear recurrence) and a feed-forward block, unless
@@ -114,33 +90,78 @@ class Architecture:
     linear_layers: Dimensionless = 0.0
     linear_state: Dimensionless = 0.0
     linear_parameters: Parameters = 0.0
+    routers: Dimensionless = 1.0
+
+
+@spec
+class ExpertKernels:
+    """Measured time of one expert layer at eight tokens, by the bits of its weights; 0 where unknown."""
+
+    latency_16bit: Seconds = 0.0
+    latency_8bit: Seconds = 0.0
+    latency_4bit: Seconds = 0.0
+
+
+@spec
+class LlmRecord:
+    """An LLM of the catalogue.
+
+    Attributes:
+        published: the architecture of its configuration.
+        paper: the architecture that the paper's program computes with.
+        expert_kernels: the program's times of expert layers.
+    """
+
+    published: Llm
+    paper: Llm
+    expert_kernels: ExpertKernels = ExpertKernels()
 
 
 @spec
 class Precision:
-    """How wide weights and KV cache are."""
+    """How wide numbers are.
 
-    weight_width: BytesPerParameter
-    kv_width: BytesPerParameter
+    Attributes:
+        dense: bytes of a parameter that every token uses.
+        routed: bytes of a parameter of a routed expert.
+        kv: bytes of an element of the KV cache.
+    """
+
+    dense: BytesPerParameter
+    routed: BytesPerParameter
+    kv: BytesPerParameter
 
 
 @spec
-class Workspaces:
-    """Memory that communication takes on each GPU, by how many GPUs an instance has."""
+class Parallelism:
+    """How the GPUs of an instance share an LLM.
 
-    gpus: DimensionlessAxis
-    workspace: BytesAxis
-
-
-@spec
-class Serving:
-    """How one replica of an LLM is laid out and run."""
+    Attributes:
+        tensor_parallel: GPUs that share every layer.
+        expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
+    """
 
     tensor_parallel: Dimensionless
-    weight_width: BytesPerParameter
-    kv_width: BytesPerParameter
-    kv_shards: Dimensionless
-    mean_length: Tokens
+    expert_parallel: Dimensionless = 1.0
+
+
+@spec
+class Engine:
+    """How the paper's program runs an instance.
+
+    Attributes:
+        block_size: tokens of a block of the KV cache.
+        prefill_chunk: prompt tokens that a step takes in.
+        bandwidth_efficiency: share of the bandwidth of memory that a step reaches.
+        memory_fraction: share of the memory that it may use.
+        layer_overhead: time that each layer adds to a step.
+        kernel_bandwidth: bandwidth of the GPU that expert kernels were measured on.
+        kernel_exponent: how strongly their time follows bandwidth.
+        max_sequences: most running requests; 0 for no limit.
+        workspace_gpus: numbers of GPUs, shape (layout,).
+        workspace: memory for communication on each of so many GPUs, shape (layout,).
+    """
+
     block_size: Tokens
     prefill_chunk: Tokens
     bandwidth_efficiency: Dimensionless
@@ -148,8 +169,9 @@ class Serving:
     layer_overhead: Seconds
     kernel_bandwidth: BytesPerSecond
     kernel_exponent: Dimensionless
-    workspace: Bytes = 0.0
     max_sequences: Sequences = 0.0
+    workspace_gpus: DimensionlessAxis
+    workspace: BytesAxis
 
 
 @spec
@@ -171,15 +193,6 @@ class ActivityPower:
 
 
 @spec
-class BusyPower:
-    """Board power against the busy share of a step; `compute_time` is what the arithmetic of one sequence takes."""
-
-    idle: Watts
-    nominal: Watts
-    compute_time: Seconds = 0.0
-
-
-@spec
 class UtilizationPower:
     """Board power against shares of peak bandwidth and of peak 16-bit arithmetic."""
 
@@ -190,10 +203,18 @@ class UtilizationPower:
 
 @spec
 class Board:
-    """A GPU and the laws of its power."""
+    """A GPU and the laws of its power.
+
+    Attributes:
+        gpu: its data sheet.
+        logistic: by batch size.
+        activity: by the busy share of a step.
+        utilization: by the use of bandwidth and arithmetic.
+    """
 
     gpu: Gpu
     logistic: LogisticPower
+    activity: ActivityPower
     utilization: UtilizationPower
 
 
@@ -214,9 +235,7 @@ class Profile:
     kv_blocks: Dimensionless
     max_sequences: Sequences
     price: DollarsPerSecond
-    power: Annotated[
-        Any, In("power_curves")
-    ]  # LogisticPower, or BusyPower where it follows from a roofline
+    power: Annotated[LogisticPower, In("power_curves")]
 
 
 @spec
@@ -226,8 +245,9 @@ class Scaling:
     base: Annotated[Profile, In("calibrated_profiles")]
     base_gpu: Annotated[Gpu, In("gpus")]
     gpu: Annotated[Gpu, In("gpus")]
-    llm: Annotated[Llm, In("llms")]
-    serving: Annotated[Serving, In("servings")]
+    llm: Annotated[LlmRecord, In("llms")]
+    tensor_parallel: Dimensionless
+    precision: Annotated[Precision, In("precisions")]
     prefill_chunk: Tokens
     price: DollarsPerSecond
 

@@ -1,14 +1,18 @@
 """The parameter folder with every profile and board worked out: what a user and a study start from."""
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-import jax.numpy as jnp
-
 from tokwatt.params.parameters import Parameters
-from tokwatt.params.specs import Board, Precision, Profile, Serving
-from tokwatt.serving import decode
+from tokwatt.params.specs import (
+    Board,
+    LlmRecord,
+    Parallelism,
+    Precision,
+    Profile,
+)
+from tokwatt.serving.instance import Deployment
+from tokwatt.serving.profile import scaled_profile
 from tokwatt.units import Dimensionless
 
 
@@ -17,9 +21,9 @@ class Catalogue(Parameters):
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
-        """Instances: the calibrated ones, then those carried from them to other GPUs."""
+        """Instances: the hand-calibrated ones, then those scaled from them to other GPUs."""
         scaled = {
-            name: decode.scaled_profile(scaling, self.power_fractions)
+            name: scaled_profile(scaling, self.engine, self.power_fractions)
             for name, scaling in self.scalings.items()
         }
         return self.calibrated_profiles | scaled
@@ -30,27 +34,27 @@ class Catalogue(Parameters):
         laws = self.power_curves.keys() & self.utilization_curves.keys()
         return {
             name: Board(
-                gpu=gpu, logistic=self.power_curves[name], utilization=self.utilization_curves[name]
+                gpu=gpu,
+                logistic=self.power_curves[name],
+                activity=self.power_fractions,
+                utilization=self.utilization_curves[name],
             )
             for name, gpu in self.gpus.items()
             if name in laws
         }
 
-    def layout(
+    def deployment(
         self,
-        serving: Serving,
+        board: Board,
+        llm: LlmRecord,
         precision: Precision,
         tensor_parallel: Dimensionless,
-        kv_heads: Dimensionless,
-    ) -> Serving:
-        """A layout on another number of GPUs at another precision; a rank holds at least one head."""
-        return replace(
-            serving,
-            tensor_parallel=tensor_parallel,
-            weight_width=precision.weight_width,
-            kv_width=precision.kv_width,
-            kv_shards=jnp.minimum(tensor_parallel, kv_heads),
-            workspace=jnp.interp(tensor_parallel, self.workspaces.gpus, self.workspaces.workspace),
+        expert_parallel: Dimensionless = 1.0,
+    ) -> Deployment:
+        """An LLM on a board, as the paper's engine runs it."""
+        parallelism = Parallelism(tensor_parallel=tensor_parallel, expert_parallel=expert_parallel)
+        return Deployment(
+            **vars(board), llm=llm, parallelism=parallelism, precision=precision, engine=self.engine
         )
 
 

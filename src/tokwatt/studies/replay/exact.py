@@ -6,97 +6,92 @@ too high, power is taken at a whole batch, mean outputs are cut to whole tokens.
 does not give up above 5000 instances.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jax import Array
 
-from tokwatt.equations import lengths, queueing, roofline
-from tokwatt.params.specs import Demand, Profile, Workload
-from tokwatt.serving import decode
-from tokwatt.units import (
-    Dimensionless,
-    Instances,
-    RequestsPerSecond,
-    Tokens,
-    TokensPerJoule,
-    TokensPerSecond,
-    Watts,
+from tokwatt.equations import lengths
+from tokwatt.params.specs import Demand, Workload
+from tokwatt.serving.account import Account
+from tokwatt.serving.fleet import Fleet, fleet_of, size_pool
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.traffic import Traffic, request_powers
+from tokwatt.units import Dimensionless, Tokens
+
+SUMMED = (
+    "generated",
+    "prompts",
+    "steps",
+    "steps_length",
+    "steps_mean",
+    "steps2",
+    "steps2_length",
+    "steps2_length2",
 )
 
 
-class ExactFleet(NamedTuple):
-    """A fleet of Table 3 without sampling error."""
+class ExactLaw(NamedTuple):
+    """A request length distribution with sums of the powers that traffic is made of.
 
-    instances: Instances
-    power: Watts
-    throughput: TokensPerSecond
-    tokens_per_joule: TokensPerJoule
-
-
-class Law(NamedTuple):
-    """A length law with sums of (steps, steps l, steps^2, steps^2 l, steps^2 l^2).
-
-    `upto[l]` sums over each whole length up to l once; `weighted[j]` is the mean over requests of
-    at most knot j - 1, times their share; `middles[j]` the same of the lengths, taken as
-    continuous. Knots and fractions begin with 0.
+    Attributes:
+        knots: lengths of the distribution, beginning with 0.
+        fractions: share of requests of at most so many tokens, beginning with 0.
+        upto: entry l sums over each whole length up to l once, shape (length + 1, power).
+        weighted: entry j is the mean over requests of at most knot j - 1, times their share.
+        middles: the same of the lengths, taken as continuous.
     """
 
     knots: Tokens
     fractions: Dimensionless
-    upto: Any
-    weighted: Any
+    upto: Array
+    weighted: Array
     middles: Tokens
 
 
 def law_of(
     workload: Workload, output_share: Dimensionless, prefill_chunk: Tokens, longest: int
-) -> Law:
+) -> ExactLaw:
     """Tables of a workload for instances of one prefill chunk; `longest` is a Python int that sets a shape."""
     length = jnp.arange(1.0, longest + 1)
     prompt = jnp.maximum(1.0, jnp.trunc((1 - output_share) * length))
     output = jnp.maximum(1.0, length - prompt)
-    total, steps = prompt + output, lengths.decode_steps(prompt, output, prefill_chunk)
-    upto = lengths.running_sums(
-        jnp.stack([steps, steps * total, steps**2, steps**2 * total, (steps * total) ** 2], axis=1)
-    )
+    powers = request_powers(prompt, output, lengths.decode_steps(prompt, output, prefill_chunk))
+    upto = lengths.running_sums(jnp.stack([output, *powers.values()], axis=1))
     knots, fractions = jnp.append(0.0, workload.lengths), jnp.append(0.0, workload.fractions)
     masses, widths = jnp.diff(fractions), jnp.diff(knots)
     means = jnp.diff(upto[knots.astype(int)], axis=0) / widths[:, None]
     middles = lengths.running_sums((masses * (knots[1:] - widths / 2))[:, None])[:, 0]
-    return Law(knots, fractions, upto, lengths.running_sums(masses[:, None] * means), middles)
+    return ExactLaw(knots, fractions, upto, lengths.running_sums(masses[:, None] * means), middles)
 
 
-def one_pool(law: Law, profile: Profile, demand: Demand, window: Tokens) -> ExactFleet:
+def one_pool(
+    account: Account,
+    instance: Instance,
+    law: ExactLaw,
+    demand: Demand,
+    window: Tokens,
+) -> Fleet:
     """Every request in one pool."""
-    return _fleet(
-        [
-            _pool(
-                law,
-                profile,
-                demand,
-                demand.arrival_rate,
-                window,
-                _clipped(law, -1, window),
-                law.middles[-1],
-            )
-        ]
-    )
+    traffic = _traffic(1.0, demand, _clipped(law, -1, window), law.middles[-1])
+    return fleet_of([size_pool(account, instance, traffic, window, demand)], 0.0)
 
 
 def two_pools(
-    law: Law,
-    profile: Profile,
+    account: Account,
+    instance: Instance,
+    law: ExactLaw,
     demand: Demand,
     short_window: Tokens,
     overflow_factor: Dimensionless,
     long_window: Tokens,
-) -> ExactFleet:
+) -> Fleet:
     """Requests up to `overflow_factor` short windows in a pool of short windows, the rest in one of long windows.
 
     Args:
+        account: the paper's.
+        instance: an instance of both pools.
         law: tables of the requests.
-        profile: instance of both pools.
         demand: what the fleet must carry.
         short_window: window of the short pool, whole tokens.
         overflow_factor: at least 1.
@@ -104,7 +99,7 @@ def two_pools(
 
     Returns:
         The fleet; where fewer than one request in a million goes to a pool it differs from the
-        replay by as little.
+        paper's by as little.
 
     Source: the program of arXiv:2603.17280, its sampler replaced by sums over whole lengths.
     """
@@ -115,25 +110,27 @@ def two_pools(
     last = jnp.searchsorted(law.knots, cut, side="right") - 1
     tail = (share - law.fractions[last]) * (law.knots[last] + cut) / 2
     short_middle = (law.middles[last] + tail) / jnp.where(share > 0, share, 1.0)
-    return _fleet(
-        [
-            _pool(
-                law, profile, demand, share * demand.arrival_rate, short_window, short, short_middle
-            ),
-            _pool(
-                law,
-                profile,
-                demand,
-                (1 - share) * demand.arrival_rate,
-                long_window,
-                long,
-                long_middle,
-            ),
-        ]
+    traffic = (
+        _traffic(share, demand, short, short_middle),
+        _traffic(1 - share, demand, long, long_middle),
     )
+    windows = short_window, long_window
+    pools = [
+        size_pool(account, instance, requests, window, demand)
+        for requests, window in zip(traffic, windows, strict=True)
+    ]
+    return fleet_of(pools, 0.0)
 
 
-def _short_sums(law: Law, cut: Tokens, window: Tokens) -> Any:
+def _traffic(share: Dimensionless, demand: Demand, sums: Array, middle: Tokens) -> Traffic:
+    """Traffic from means over a pool's requests, credited with the paper's whole mean output."""
+    means = dict(zip(SUMMED, sums, strict=True))
+    credited = share * jnp.maximum(1.0, jnp.trunc(demand.output_share * middle))
+    means["generated"] = share * means["generated"]
+    return Traffic(share=share, credited=credited, long_prompt=jnp.nan, **means)
+
+
+def _short_sums(law: ExactLaw, cut: Tokens, window: Tokens) -> Array:
     """Sums over requests up to `cut`; the bin that the window cuts is squeezed below it, what is longer fills a window."""
     straddled = jnp.searchsorted(law.knots, window)
     start, end = law.knots[straddled - 1], jnp.minimum(law.knots[straddled], cut)
@@ -151,7 +148,7 @@ def _short_sums(law: Law, cut: Tokens, window: Tokens) -> Any:
     )
 
 
-def _long_sums(law: Law, cut: Tokens, share: Dimensionless, window: Tokens) -> tuple[Any, Tokens]:
+def _long_sums(law: ExactLaw, cut: Tokens, share: Dimensionless, window: Tokens) -> tuple[Array, Tokens]:
     """Means over requests longer than `cut`, whose first bin reaches down to one token, and their middle."""
     count = law.knots.shape[0]
     first = jnp.searchsorted(law.knots, cut, side="right")
@@ -170,7 +167,7 @@ def _long_sums(law: Law, cut: Tokens, share: Dimensionless, window: Tokens) -> t
     return head + jnp.where(share < 1, tail, 0.0), middle
 
 
-def _clipped(law: Law, knot: Any, window: Tokens) -> Any:
+def _clipped(law: ExactLaw, knot: Array, window: Tokens) -> Array:
     """Sums over requests up to a knot in a pool of a window, with the longer ones clipped to it as the sampler does."""
     straddled = jnp.minimum(jnp.searchsorted(law.knots, window), law.knots.shape[0] - 1)
     start, end = law.knots[straddled - 1], jnp.minimum(window, law.knots[straddled])
@@ -186,55 +183,5 @@ def _clipped(law: Law, knot: Any, window: Tokens) -> Any:
     )
 
 
-def _upto(law: Law, length: Tokens) -> Any:
+def _upto(law: ExactLaw, length: Tokens) -> Array:
     return jnp.take(law.upto, jnp.asarray(length, int), axis=0, mode="clip")
-
-
-class _Pool(NamedTuple):
-    instances: Instances
-    power: Watts
-    throughput: TokensPerSecond
-
-
-def _pool(
-    law: Law,
-    profile: Profile,
-    demand: Demand,
-    rate: RequestsPerSecond,
-    window: Tokens,
-    sums: Any,
-    middle: Tokens,
-) -> _Pool:
-    concurrency = decode.reserved_concurrency(profile, window)
-    fixed, scan = profile.weight_time, profile.scan_time * concurrency / profile.calibration_length
-    steps, steps_lengths, steps2, steps2_lengths, steps2_lengths2 = sums
-    time = fixed * steps + scan * steps_lengths
-    square = fixed**2 * steps2 + 2 * fixed * scan * steps2_lengths + scan**2 * steps2_lengths2
-    service_rate, scv = concurrency / time, jnp.maximum(0.01, square / time**2 - 1)
-    needed = queueing.instances_required(
-        rate,
-        service_rate,
-        scv,
-        concurrency,
-        demand.latency_target,
-        demand.max_utilization,
-        jnp.ceil(rate / service_rate) + 1,
-    )
-    instances = jnp.where(rate > 0, needed, 1.0)
-    batch = jnp.maximum(1.0, jnp.trunc(rate / (instances * service_rate) * concurrency))
-    mean_output = jnp.maximum(1.0, jnp.trunc(demand.output_share * middle))
-    return _Pool(
-        instances,
-        instances * decode.instance_power(profile, batch, profile.calibration_length),
-        rate * mean_output,
-    )
-
-
-def _fleet(pools: list[_Pool]) -> ExactFleet:
-    total: Any = jax.tree.map(lambda *fields: sum(fields), *pools)
-    return ExactFleet(
-        total.instances,
-        total.power,
-        total.throughput,
-        roofline.tokens_per_joule(total.throughput, total.power),
-    )

@@ -1,6 +1,6 @@
 """A step by a table of measured kernels, interpolated; `kernels` makes and reads the tables."""
 
-from typing import Any
+from jax import Array
 
 import jax.numpy as jnp
 
@@ -9,16 +9,16 @@ from tokwatt.units import Seconds, Sequences, Tokens
 
 
 @spec
-class Table:
+class StepTable:
     """Times of a step, shape (batch, length), over the logarithms of both; `communication` is the part that sends."""
 
-    log_batch: Any
-    log_length: Any
-    latency: Any
-    communication: Any
+    log_batch: Array
+    log_length: Array
+    latency: Array
+    communication: Array
 
 
-def step_latency(table: Table, batch: Sequences, length: Tokens) -> Seconds:
+def step_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
     """A decoding step by kernels, with all-reduce and dispatch.
 
     Args:
@@ -34,12 +34,12 @@ def step_latency(table: Table, batch: Sequences, length: Tokens) -> Seconds:
     return jnp.exp(_between(table, jnp.log(table.latency), batch, length))
 
 
-def communication_latency(table: Table, batch: Sequences, length: Tokens) -> Seconds:
+def communication_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
     """The part of `step_latency` that sends activations; where dispatch overlaps with experts it counts with them."""
     return _between(table, table.communication, batch, length)
 
 
-def _between(table: Table, values: Any, batch: Any, length: Any) -> Any:
+def _between(table: StepTable, values: Array, batch: Sequences, length: Tokens) -> Array:
     """Bilinear interpolation, and extrapolation by the last slope."""
     (row, down), (column, right) = (
         _place(table.log_batch, jnp.log(batch)),
@@ -52,6 +52,6 @@ def _between(table: Table, values: Any, batch: Any, length: Any) -> Any:
     return above * (1 - down) + below * down
 
 
-def _place(axis: Any, value: Any) -> tuple[Any, Any]:
+def _place(axis: Array, value: Array) -> tuple[Array, Array]:
     index = jnp.clip(jnp.searchsorted(axis, value, side="right") - 1, 0, len(axis) - 2)
     return index, (value - axis[index]) / (axis[index + 1] - axis[index])

@@ -1,0 +1,224 @@
+"""What the paper concludes, as `params/assumptions.yaml` has it, under any assumption set."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, NamedTuple
+
+import msgspec
+import numpy as np
+
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.cases import Case, CaseEntry, DeploymentEntry
+from tokwatt.accounts.uncertain import Uncertain
+from tokwatt.calibration.kernels import KernelConfig, Kernels
+from tokwatt.params.records import Section
+from tokwatt.params.specs import Workload
+from tokwatt.params.traces import Trace
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.choices import Assumptions, switched
+from tokwatt.serving.fleet import Fleet
+from tokwatt.serving.instance import Deployment
+from tokwatt.serving.requests import pairs_of
+from tokwatt.units import DimensionlessAxis
+
+
+class Headline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A conclusion of the paper: a case, or the ratio of two.
+
+    Attributes:
+        claim: what it says.
+        published: the printed number.
+        case: the case it is about.
+        over: the case it is compared with; empty where it is no ratio.
+    """
+
+    claim: str
+    published: Annotated[float, msgspec.Meta(gt=0)]
+    case: str
+    over: str = ""
+
+
+class Interpretation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to understand a headline: a few changes to a preset."""
+
+    headline: str
+    start: str
+    changes: dict[str, str]
+    meaning: str
+
+
+class OutputShares(NamedTuple):
+    """Output as a share of all tokens in each bin of a workload."""
+
+    shares: DimensionlessAxis
+
+
+class Headlines(AssumptionSets):
+    """Cases, headlines and uncertain numbers; a trace replaces every workload where pairs are assumed."""
+
+    def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
+        super().__init__(catalogue)
+        self.pairs = pairs_of(trace.prompt, trace.output) if trace else None
+        self._results: dict[tuple[str, Assumptions], Fleet] = {}
+
+    @cached_property
+    def kernels(self) -> Kernels:
+        """Times of measured kernels."""
+        return Kernels(self.catalogue)
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """Instances and fleets by name."""
+        entries = self.section.child("cases")
+        return {name: self._case(entries.child(name)) for name in entries.raw}
+
+    @cached_property
+    def headlines(self) -> dict[str, Headline]:
+        """Conclusions by name."""
+        entries = self.section.child("headlines")
+        headlines = {name: entries.child(name).convert(Headline) for name in entries.raw}
+        for name, headline in headlines.items():
+            for key in ("case", "over"):
+                if case := getattr(headline, key):
+                    entries.child(name).pick(key, case, self.cases)
+        return headlines
+
+    @cached_property
+    def interpretations(self) -> dict[str, Interpretation]:
+        """Ways to understand headlines, by name."""
+        entries = self.section.child("readings")
+        read = {name: entries.child(name).convert(Interpretation) for name in entries.raw}
+        for name, interpretation in read.items():
+            entry = entries.child(name)
+            entry.pick("headline", interpretation.headline, self.headlines)
+            self.changed(interpretation.start, entry.raw["changes"], entry)
+        return read
+
+    @cached_property
+    def uncertain(self) -> dict[str, Uncertain]:
+        """Numbers that are known only to within a factor, by name."""
+        entries = self.section.child("uncertain")
+        read = {name: entries.child(name).convert(Uncertain) for name in entries.raw}
+        for name, number in read.items():
+            entry = entries.child(name)
+            if not number.low < number.high:
+                wanted = f"more than low, which is {number.low:g}"
+                raise entry.fail(f"is {number.high:g}", wanted, "high")
+            for path in number.paths:
+                if not self._is_number(number, path):
+                    wanted = "numbers of a deployment or of the constants, such as gpu.tdp"
+                    raise entry.fail(f"has {path!r}", wanted, "paths")
+        return read
+
+    def _is_number(self, number: Uncertain, path: str) -> bool:
+        return any(
+            number.names_a_number(path, case.deployment, self.constants)
+            for case in self.cases.values()
+        )
+
+    def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
+        """A headline with changes made to what the paper assumed for each of its cases.
+
+        Raises:
+            ParameterError: where the changes contradict what stays.
+        """
+        above = self.result(headline.case, changes).tokens_per_joule
+        below = self.result(headline.over, changes).tokens_per_joule if headline.over else 1.0
+        return float(above / below)
+
+    def result(self, name: str, changes: Mapping[str, str]) -> Fleet:
+        """A case with changes made to what the paper assumed for it."""
+        case = self.cases[name]
+        assumed = self.mixture(switched(case.paper, changes))
+        if (name, assumed) not in self._results:
+            if assumed.step == "kernels" and case.deployment.kernels is None:
+                wanted = "one in params/kernels.yaml, or another step"
+                raise self.section.child("cases").fail("has no table of kernels", wanted, name)
+            account = Account(assumed, self.constants)
+            routed = case.traffic(account, self.demand)
+            self._results[name, assumed] = case.evaluate(account, self.demand, routed)
+        return self._results[name, assumed]
+
+    def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
+        """The assumptions themselves, refused where they contradict each other."""
+        if wanted.lengths == "pairs" and not self.pairs:
+            raise self.section.fail(
+                "mixes lengths pairs with no trace", "a trace whose rows they are"
+            )
+        return super().mixture(wanted, where)
+
+    def _case(self, section: Section) -> Case:
+        entry = section.spec(CaseEntry)
+        paper = self.presets["paper"]
+        if entry.changes:
+            paper = self.changed("paper", entry.changes, section)
+        deployment = self._deployment(section.child("subject"), entry.subject)
+        if paper.step == "calibrated" and deployment.profile is None:
+            wanted = "a calibrated profile, or changes with another step"
+            raise section.fail("is missing", wanted, "subject.profile")
+        workload = section.choose("workload", entry.workload, "workloads")
+        return Case(
+            gpu=entry.subject.gpu,
+            deployment=deployment,
+            workload=workload,
+            shares=self.shares(entry.workload, workload),
+            window=float(entry.window),
+            topology=entry.topology,
+            split_length=float(entry.split_length),
+            overflow_factor=float(entry.overflow_factor),
+            paper=paper,
+            pairs=self.pairs,
+        )
+
+    def _deployment(self, section: Section, entry: DeploymentEntry) -> Deployment:
+        board = section.choose("gpu", entry.gpu, "boards")
+        bare = self.catalogue.deployment(
+            board,
+            section.choose("llm", entry.llm, "llms"),
+            section.choose("precision", entry.precision, "precisions"),
+            entry.tensor_parallel,
+            entry.expert_parallel,
+        )
+        profile = section.choose("profile", entry.profile, "profiles") if entry.profile else None
+        config = KernelConfig(
+            entry.gpu,
+            entry.llm,
+            entry.precision,
+            int(entry.tensor_parallel),
+            int(entry.expert_parallel > 1),
+        )
+        return bare.equipped(
+            logistic=profile.power if profile else board.logistic,
+            active_parameters=entry.active_parameters,
+            profile=profile,
+            kernels=self.kernels.tables.get(config.name),
+        )
+
+    def shares(self, name: str, workload: Workload) -> np.ndarray | None:
+        """Output as a share of all tokens in each bin of a workload, where it was measured."""
+        entries = self.section.child("output_shares")
+        if name not in entries.raw:
+            return None
+        shares = entries.child(name).spec(OutputShares).shares
+        if len(shares) != len(workload.lengths) or (shares > 1).any():
+            wanted = f"{len(workload.lengths)} from 0 to 1"
+            key = f"{name}.shares.value"
+            raise entries.fail(f"has {len(shares)} numbers up to {shares.max():g}", wanted, key)
+        return shares
+
+
+def check(catalogue: Catalogue) -> None:
+    """Read every assumption, case and headline, and say what is wrong with the first that is."""
+    headlines = Headlines(catalogue)
+    for part in (
+        "presets",
+        "constants",
+        "demand",
+        "order",
+        "cases",
+        "headlines",
+        "interpretations",
+        "uncertain",
+    ):
+        getattr(headlines, part)

@@ -1,0 +1,239 @@
+"""One iteration of an instance over its batch: how long it takes, and what a GPU draws meanwhile."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from tokwatt.equations import power, roofline
+from tokwatt.serving import kernels
+from tokwatt.serving.account import Account, on_basis
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.instance import (
+    Deployment,
+    Instance,
+    concurrency,
+    instance_of,
+    sequence_bytes,
+    weight_bytes,
+)
+from tokwatt.units import (
+    Bytes,
+    Dimensionless,
+    Seconds,
+    Sequences,
+    Tokens,
+    TokensPerJoule,
+    TokensPerSecond,
+    Watts,
+)
+
+
+class Load(NamedTuple):
+    """What an instance runs.
+
+    Attributes:
+        batch: running requests.
+        length: tokens that one of them holds on the average.
+        prompts: prompt tokens that an iteration takes in, for the whole instance.
+    """
+
+    batch: Sequences
+    length: Tokens
+    prompts: Tokens
+
+
+class Step(NamedTuple):
+    """One iteration over a batch.
+
+    Attributes:
+        latency: its duration.
+        memory_time: time to read weights and KV cache.
+        compute_time: time of the arithmetic of decoding.
+        prefill_time: time of the arithmetic of prefill.
+        power: watts of one GPU.
+    """
+
+    latency: Seconds
+    memory_time: Seconds
+    compute_time: Seconds
+    prefill_time: Seconds
+    power: Watts
+
+
+class Use(NamedTuple):
+    """What an iteration uses of a GPU, as far as laws of power depend on it.
+
+    Attributes:
+        batch: running requests.
+        idle_time: time that counts as idle in the activity law.
+        scan_time: time to read the KV cache.
+        bandwidth: share of peak bandwidth.
+        arithmetic: share of peak 16-bit arithmetic.
+        prefill: share of the iteration spent on prefill.
+    """
+
+    batch: Sequences
+    idle_time: Seconds
+    scan_time: Seconds
+    bandwidth: Dimensionless
+    arithmetic: Dimensionless
+    prefill: Dimensionless
+
+
+class OperatingPoint(NamedTuple):
+    """An instance at its concurrency or at a batch size; power on the basis that is assumed.
+
+    Attributes:
+        concurrency: running requests that the KV cache holds.
+        batch: running requests.
+        iteration_latency: duration of an iteration.
+        throughput: output tokens per second of the instance.
+        power: watts on the basis.
+        tokens_per_joule: their ratio.
+        missing: bytes of each GPU by which the weights do not fit.
+    """
+
+    concurrency: Sequences
+    batch: Sequences
+    iteration_latency: Seconds
+    throughput: TokensPerSecond
+    power: Watts
+    tokens_per_joule: TokensPerJoule
+    missing: Bytes
+
+
+def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
+    """One iteration over a batch.
+
+    Args:
+        assumed: which bytes and operations it costs, and which law of power holds.
+        instance: the instance.
+        load: its batch.
+
+    Returns:
+        The step; never shorter than its memory time and its compute time where the step is
+        measured.
+
+    Source: `params/assumptions.yaml`.
+    """
+    streamed = weight_bytes(assumed, instance, load.batch)
+    scanned = load.batch * sequence_bytes(instance, load.length, instance.cache.read)
+    weight_time = streamed / instance.weight_bandwidth
+    scan_time = scanned / instance.kv_bandwidth
+    compute_time = instance.token_flops * load.batch / instance.decode_rate
+    decoding = _decoding_time(assumed, instance, load, weight_time + scan_time, compute_time)
+    free = assumed.prefill == "free"
+    prefill_time = 0.0 if free else instance.token_flops * load.prompts / instance.prefill_rate
+    hidden = assumed.prefill == "overlapped"
+    latency = jnp.maximum(decoding, prefill_time) if hidden else decoding + prefill_time
+    computed = load.batch if free else load.batch + load.prompts
+    idle_time = jnp.where(
+        instance.idle_time > 0, instance.idle_time, weight_time + instance.overhead
+    )
+    use = Use(
+        batch=load.batch,
+        idle_time=idle_time,
+        scan_time=scan_time,
+        bandwidth=(streamed + scanned) / latency / instance.gpu.hbm_bandwidth,
+        arithmetic=instance.token_flops * computed / latency / instance.gpu.fp16_rate,
+        prefill=prefill_time / latency,
+    )
+    watts = board_power(assumed, instance, use)
+    return Step(latency, weight_time + scan_time, compute_time, prefill_time, watts)
+
+
+def _decoding_time(
+    assumed: Assumptions,
+    instance: Instance,
+    load: Load,
+    memory_time: Seconds,
+    compute_time: Seconds,
+) -> Seconds:
+    if assumed.step == "kernels" and instance.kernels is not None:
+        tabulated = kernels.step_latency(instance.kernels, load.batch, load.length)
+        return tabulated + instance.sequence_overhead * load.batch
+    sequence_time = instance.sequence_overhead + instance.dispatch_time
+    overhead = instance.overhead + instance.dispatch_overhead + sequence_time * load.batch
+    return jnp.maximum(memory_time, compute_time) + overhead
+
+
+def board_power(assumed: Assumptions, instance: Instance, use: Use) -> Watts:
+    """Power of one GPU.
+
+    The utilization law is capped at TDP; under the other two laws the share of the iteration spent
+    on prefill draws nominal power.
+    """
+    if assumed.power == "utilization":
+        return _utilization_power(instance, use)
+    law = _logistic_power if assumed.power == "logistic" else _activity_power
+    decoding, nominal = law(instance, use)
+    return decoding + (nominal - decoding) * use.prefill
+
+
+def _utilization_power(instance: Instance, use: Use) -> Watts:
+    law = instance.utilization
+    unlimited = power.utilization_power(
+        use.bandwidth, use.arithmetic, law.idle, law.memory, law.compute
+    )
+    return jnp.minimum(instance.gpu.tdp, unlimited)
+
+
+def _logistic_power(instance: Instance, use: Use) -> tuple[Watts, Watts]:
+    """Power of decoding, and nominal power."""
+    law = instance.logistic
+    decoding = power.logistic_power(
+        use.batch, law.idle, law.nominal, law.steepness, law.log2_midpoint
+    )
+    return decoding, law.nominal
+
+
+def _activity_power(instance: Instance, use: Use) -> tuple[Watts, Watts]:
+    """Power of decoding, and nominal power; reading weights counts as idle."""
+    law, tdp = instance.activity, instance.gpu.tdp
+    computing = instance.token_flops * use.batch / instance.gpu.fp16_rate
+    busy = (use.scan_time + computing) / (use.idle_time + use.scan_time)
+    decoding = power.activity_power(busy, tdp, law.idle_fraction, law.nominal_fraction)
+    return decoding, law.nominal_fraction * tdp
+
+
+def operating_point(
+    account: Account,
+    deployment: Deployment,
+    context_window: Tokens,
+    mean_fill: Dimensionless,
+    prompt_ratio: Dimensionless,
+    batch: Sequences | None = None,
+    utilization: Dimensionless = 1.0,
+) -> OperatingPoint:
+    """An instance at a context window, full to its concurrency or at a batch size.
+
+    Args:
+        account: how tokens and joules are counted.
+        deployment: the LLM and its GPUs.
+        context_window: tokens that a sequence may take.
+        mean_fill: mean length of a sequence as a share of the window.
+        prompt_ratio: prompt tokens for each output token.
+        batch: running requests; a share of what the memory holds if left out.
+        utilization: that share.
+
+    Returns:
+        The point; NaN where the weights do not fit, and `missing` says how many bytes of each GPU.
+
+    Source: arXiv:2603.17280, Sections 2 and 3.1.
+    """
+    assumed, instance = account.assumed, instance_of(account, deployment)
+    length = mean_fill * context_window
+    held = concurrency(assumed, instance, context_window, length)
+    running = utilization * held if batch is None else batch
+    iteration = step(assumed, instance, Load(running, length, prompt_ratio * running))
+    watts = on_basis(account, instance.gpus, iteration.power)
+    rate = roofline.throughput(running, iteration.latency)
+    return OperatingPoint(
+        concurrency=held,
+        batch=running,
+        iteration_latency=iteration.latency,
+        throughput=rate,
+        power=watts,
+        tokens_per_joule=roofline.tokens_per_joule(rate, watts),
+        missing=jnp.maximum(0.0, -instance.kv_budget),
+    )

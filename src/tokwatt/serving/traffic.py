@@ -1,0 +1,198 @@
+"""Sums over the requests of a pool that service, sizing and credit need."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tokwatt.equations import lengths
+from tokwatt.params.specs import Workload
+from tokwatt.params.traces import Trace
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.requests import Requests
+from tokwatt.units import Dimensionless, Tokens
+
+PROMPT_QUANTILE = 0.99
+"""Share of prompts that `Traffic.long_prompt` is at least as long as."""
+
+
+class Traffic(NamedTuple):
+    """Means over the requests of a pool, and the pool's share of all that arrive.
+
+    k are the steps of a request, l its tokens at the end, m its tokens on the average over its
+    steps. A table of running sums has the same fields, shape (length + 1,): entry i sums over all
+    requests of at most i tokens, so that those between two lengths are a difference of two entries.
+
+    Attributes:
+        share: share of all arriving requests.
+        credited: output tokens credited for each request that arrives anywhere.
+        generated: output tokens generated for each request that arrives anywhere.
+        prompts: prompt tokens.
+        steps: k.
+        steps_length: k l.
+        steps_mean: k m.
+        steps2: k squared.
+        steps2_length: k squared times l.
+        steps2_length2: (k l) squared.
+        long_prompt: 99th percentile of prompt tokens; NaN in a table.
+    """
+
+    share: Dimensionless
+    credited: Tokens
+    generated: Tokens
+    prompts: Tokens
+    steps: Dimensionless
+    steps_length: Tokens
+    steps_mean: Tokens
+    steps2: Dimensionless
+    steps2_length: Tokens
+    steps2_length2: Tokens
+    long_prompt: Tokens
+
+
+EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 8)
+"""Traffic of a pool that nobody arrives at: no share, and finite stand-ins for its means."""
+
+
+def traffic_of(
+    assumed: Assumptions, arriving: Requests, served: Requests, chunk: Tokens
+) -> Traffic:
+    """What a pool's requests ask of an instance.
+
+    Args:
+        assumed: whether credit is cut to whole tokens, and whether it is what was asked for or what
+            is served.
+        arriving: requests of the pool as they arrive.
+        served: the same, as they are served.
+        chunk: prompt tokens that a step takes in.
+
+    Returns:
+        The means; `EMPTY` where nobody arrives.
+
+    Source: definition.
+    """
+    share = float(served.weight.sum())
+    if share <= 0:
+        return EMPTY
+    weight = served.weight / share
+    credited = arriving if assumed.oversized == "clip_credit_all" else served
+    powers = request_powers(served.prompt, served.output, np.ceil(served.prompt / chunk) + served.output)
+    return Traffic(
+        share=share,
+        credited=share * _credited(assumed, credited),
+        generated=share * float(weight @ served.output),
+        long_prompt=_quantile(served.prompt, weight, PROMPT_QUANTILE),
+        **{name: float(weight @ power) for name, power in powers.items()},
+    )
+
+
+def request_powers(prompt: Tokens, output: Tokens, steps: Dimensionless) -> dict[str, Tokens]:
+    """What is averaged over requests, by the field of `Traffic`."""
+    length, mean = prompt + output, prompt + output / 2
+    return {
+        "prompts": prompt,
+        "steps": steps,
+        "steps_length": steps * length,
+        "steps_mean": steps * mean,
+        "steps2": steps**2,
+        "steps2_length": steps**2 * length,
+        "steps2_length2": (steps * length) ** 2,
+    }
+
+
+def _quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -> float:
+    """The smallest value that at least this share of the weight does not exceed."""
+    order = np.argsort(values)
+    place = np.searchsorted(np.cumsum(weight[order]), quantile * (1 - 1e-12))
+    return float(values[order][place])
+
+
+def _credited(assumed: Assumptions, requests: Requests) -> float:
+    """Mean output tokens.
+
+    The paper multiplies the mean length by the output share, treating lengths as continuous (half a
+    token less).
+    """
+    weight = requests.weight / requests.weight.sum()
+    if assumed.output_rounding == "none":
+        return float(weight @ requests.output)
+    share = 1 - float(weight @ requests.prompt_share)
+    return float(max(1, int(share * (float(weight @ requests.length) - 0.5) + 1e-9)))
+
+
+@partial(jax.jit, static_argnames="longest")
+def law_table(
+    workload: Workload, output_share: Dimensionless, chunk: Tokens, longest: int
+) -> Traffic:
+    """Running sums over the whole lengths 1 to `longest` of a request length distribution.
+
+    Args:
+        workload: the distribution.
+        output_share: share of a request's tokens that are output; prompts are rounded down, both
+            are at least 1.
+        chunk: prompt tokens that a step takes in.
+        longest: last length, a Python int that sets the shape.
+
+    Returns:
+        A table of sums weighted by probability.
+
+    Source: definition; prefix sums.
+    """
+    length = jnp.arange(1.0, longest + 1)
+    prompt = jnp.maximum(1.0, jnp.trunc((1 - output_share) * length))
+    output = jnp.maximum(1.0, length - prompt)
+    powers = request_powers(prompt, output, lengths.decode_steps(prompt, output, chunk))
+    masses = lengths.length_masses(length, workload.lengths, workload.fractions)
+    columns = jnp.stack([jnp.ones_like(length), output, *powers.values()], axis=1)
+    share, outputs, *sums = lengths.running_sums(masses[:, None] * columns).T
+    named = dict(zip(powers, sums, strict=True))
+    return Traffic(share, outputs, outputs, **named, long_prompt=jnp.full_like(share, jnp.nan))
+
+
+def trace_table(trace: Trace, chunk: Tokens, longest: int | None = None) -> Traffic:
+    """Running sums over the requests of a trace, as `law_table` has them over a distribution.
+
+    Args:
+        trace: the requests, with their own prompts and outputs.
+        chunk: prompt tokens that a step takes in.
+        longest: last length; that of the longest request where None. Longer requests are in no
+            entry.
+
+    Returns:
+        A table of sums divided by the number of requests.
+
+    Source: definition; prefix sums.
+    """
+    last = trace.longest if longest is None else longest
+    prompt, output = np.asarray(trace.prompt, float), np.asarray(trace.output, float)
+    # In NumPy, as JAX would compile anew for each trace.
+    powers = request_powers(prompt, output, np.ceil(prompt / chunk) + output)
+    ones = np.ones_like(prompt)
+
+    def running(values: np.ndarray) -> np.ndarray:
+        counted = np.bincount(trace.total, values, last + 1)[: last + 1]
+        return np.cumsum(counted) / trace.requests
+
+    outputs = running(output)
+    return Traffic(
+        share=running(ones),
+        credited=outputs,
+        generated=outputs,
+        long_prompt=np.full(last + 1, np.nan),
+        **{name: running(power) for name, power in powers.items()},
+    )
+
+
+def between(table: Traffic, lower: Tokens, upper: Tokens) -> Traffic:
+    """Requests longer than `lower` and at most `upper` tokens, both whole; `EMPTY` where none is."""
+    sums = Traffic(*(_entry(column, upper) - _entry(column, lower) for column in table))
+    used = sums.share > 0
+    # Of an empty pool nothing is asked; any finite stand-in keeps its gradient finite too.
+    means = Traffic(*(jnp.where(used, total, 1.0) / jnp.where(used, sums.share, 1.0) for total in sums))
+    return means._replace(share=sums.share, credited=sums.credited, generated=sums.generated)
+
+
+def _entry(column: jax.Array, length: Tokens) -> jax.Array:
+    return jnp.take(column, jnp.asarray(length, int), mode="clip")
