@@ -1,22 +1,25 @@
 """The cases that headlines are made of: an instance or a fleet under any assumption set."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
 
-from tokwatt.params.specs import Demand, Precision, Workload
+from tokwatt.params.specs import Demand, Workload
 from tokwatt.serving import routing, sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.fleet import Fleet, fleet_of, size_pool
-from tokwatt.serving.instance import Deployment, instance_of
+from tokwatt.serving.fleet import Fleet, fleet_of, sized_pools
+from tokwatt.serving.instance import Deployment
 from tokwatt.serving.requests import Requests, lengths_of, smallest_window, split_of
 from tokwatt.serving.routing import Routed, Topology
 from tokwatt.serving.step import operating_point
 from tokwatt.serving.traffic import traffic_of
 from tokwatt.units import Dimensionless, In, Parameters, Tokens
 
+Sampler = Callable[[sampling.Knots, float], tuple[np.ndarray, np.ndarray]]
+"""Lengths of a distribution that a window cuts, and their weights."""
 MEAN_FILL = 0.5
 """Mean length of a sequence as a share of the window, in every instance of the paper."""
 
@@ -82,6 +85,7 @@ class Case:
         overflow_factor: how much longer a request may be that it takes nevertheless.
         paper: the assumption set that the paper's own number stands on.
         pairs: requests of a trace, which replace the workload where pairs are assumed.
+        sampler: draws lengths where draws are assumed.
     """
 
     gpu: str
@@ -94,6 +98,7 @@ class Case:
     overflow_factor: float
     paper: Assumptions
     pairs: Requests | None = None
+    sampler: Sampler = sampling.sampled
 
     def evaluate(
         self,
@@ -112,7 +117,8 @@ class Case:
         """
         deployment = deployment or self.deployment
         if routed is not None:
-            return fleet(account, deployment, routed, demand)
+            pools = sized_pools(account, deployment, routed, demand)
+            return fleet_of(pools, routed.rejected)
         ratio = self.prompt_ratio(account.assumed, float(demand.output_share))
         point = operating_point(account, deployment, self.window, MEAN_FILL, ratio)
         return Fleet(
@@ -167,22 +173,10 @@ class Case:
         laws = [knots] if len(exact.pools) == 1 else sampling.split(knots, cut)
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):
-            drawn, weights = sampling.sampled(law, window)
+            drawn, weights = self.sampler(law, window)
             requests = split_of(weights, drawn, 1 - share)
             service = traffic_of(assumed, requests, requests, chunk)
             pools.append(
-                service._replace(
-                    share=pool.share, credited=pool.credited, generated=pool.generated
-                )
+                service._replace(share=pool.share, credited=pool.credited, generated=pool.generated)
             )
         return Routed(exact.windows, tuple(pools), exact.rejected)
-
-
-def fleet(account: Account, deployment: Deployment, routed: Routed, demand: Demand) -> Fleet:
-    """Pools of one deployment side by side, for traffic that is routed to them."""
-    instance = instance_of(account, deployment)
-    pools = [
-        size_pool(account, instance, traffic, window, demand)
-        for traffic, window in zip(routed.pools, routed.windows, strict=True)
-    ]
-    return fleet_of(pools, routed.rejected)

@@ -43,7 +43,9 @@ class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             self.paths,
             vars(deployment) | {"constants": constants},
         )
-        return replace(deployment, **{name: both[name] for name in vars(deployment)}), both["constants"]
+        return replace(deployment, **{name: both[name] for name in vars(deployment)}), both[
+            "constants"
+        ]
 
 
 def _times(tree: Any, path: Sequence[str], factor: Any) -> Any:

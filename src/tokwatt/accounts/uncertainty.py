@@ -1,33 +1,52 @@
-"""How sure a headline is: every uncertain number drawn at once, and the slope of an operating point in each number."""
+"""How sure a headline is: all uncertain numbers drawn at once, and the slope of a point in each number."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax import Array
 from scipy import stats
 
-from tokwatt.accounts.cases import Account, Case, Headline
-from tokwatt.grid import describe
+from tokwatt import grid
+from tokwatt.accounts.cases import Case
+from tokwatt.accounts.headlines import Headline, Headlines
+from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.machine import Constants
+from tokwatt.units import Dimensionless
 
 BLOCK = 8192
 """Draws that are evaluated at once, a power of two."""
 QUANTILES = (0.05, 0.5, 0.95)
-NUMBERS = ("gpu", "serving", "profile", "logistic", "fractions", "utilization")
-"""Parts of a subject whose numbers are parameters of the account; those of an LLM are what it is."""
+NUMBERS = (
+    "gpu",
+    "parallelism",
+    "precision",
+    "engine",
+    "profile",
+    "logistic",
+    "activity",
+    "utilization",
+)
+"""Parts of a deployment whose numbers are varied. The LLM's architecture is not."""
 
 
-def spread(known: Account, preset: Assumptions, draws: int, seed: int) -> xr.Dataset:
+class Elasticity(NamedTuple):
+    """Elasticity d log tok/J / d log x of numbers behind an operating point, shape (parameter,)."""
+
+    elasticity: Dimensionless
+
+
+def spread(headlines: Headlines, preset: Assumptions, draws: int, seed: int) -> xr.Dataset:
     """Headlines when every uncertain number is drawn at once.
 
     Args:
-        known: cases, headlines and uncertain numbers.
-        preset: the account; `paper` leaves each case the changes that the paper's number stands on.
+        headlines: cases, headlines and uncertain numbers.
+        preset: the assumption set; `paper` leaves each case the changes that the paper's number
+            stands on.
         draws: quasi-random draws for the quantiles, a power of two and at least `BLOCK`.
         seed: of their scrambling.
 
@@ -37,85 +56,83 @@ def spread(known: Account, preset: Assumptions, draws: int, seed: int) -> xr.Dat
 
     Source: Saltelli et al., doi:10.1016/j.cpc.2009.09.018, as in `scipy.stats.sobol_indices`.
     """
-    uncertain, headlines = known.uncertain, known.headlines
-    logs = {name: _drawn(known, case, preset) for name, case in known.cases.items()}
-    ranges = [stats.uniform(each.low, each.high - each.low) for each in uncertain.values()]
+    numbers = headlines.uncertain.values()
+    logs = {name: _drawn(headlines, case, preset) for name, case in headlines.cases.items()}
+    ranges = [stats.uniform(number.low, number.high - number.low) for number in numbers]
 
-    def at(factors: np.ndarray) -> dict[str, np.ndarray]:
-        """Logarithm of each case, shape (draw,), at factors of shape (uncertain, draw)."""
-        return {name: log(factors) for name, log in logs.items()}
+    def outcome(factors: np.ndarray) -> np.ndarray:
+        """Logarithm of each headline, shape (headline, draw), at factors (uncertain, draw)."""
+        parts = {name: log(factors) for name, log in logs.items()}
+        return np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
 
-    def outcome(found: dict[str, np.ndarray]) -> np.ndarray:
-        """Logarithm of each headline, shape (headline, draw)."""
-        return np.stack(
-            [
-                found[each.case] - (found[each.over] if each.over else 0.0)
-                for each in headlines.values()
-            ]
-        )
-
-    unit = stats.qmc.Sobol(len(uncertain), rng=seed).random(draws).T
+    unit = stats.qmc.Sobol(len(ranges), rng=seed).random(draws).T
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
-    parts = at(factors)
-    drawn = np.exp(outcome(parts))
-    indices = stats.sobol_indices(
-        func=lambda factors: outcome(at(factors)),
-        n=BLOCK,
-        dists=ranges,
-        rng=np.random.default_rng(seed),
-    )
-    names = {
-        "headline": list(headlines),
-        "uncertain": list(uncertain),
-        "quantile": ("quantile", list(QUANTILES), describe("quantile", "1")),
+    parts = {name: log(factors) for name, log in logs.items()}
+    drawn = np.exp([_log(headline, parts) for headline in headlines.headlines.values()])
+    rng = np.random.default_rng(seed)
+    indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=rng)
+    cancelled = [_cancelled(headline, parts) for headline in headlines.headlines.values()]
+    return _labelled(headlines, np.quantile(drawn, QUANTILES, axis=1).T, indices, cancelled)
+
+
+def _labelled(
+    headlines: Headlines, values: np.ndarray, indices: object, cancelled: list[float]
+) -> xr.Dataset:
+    names, numbers = list(headlines.headlines), list(headlines.uncertain)
+    described = {
+        "value": (("headline", "quantile"), values, "headline"),
+        "first_order": (
+            ("headline", "uncertain"),
+            indices.first_order,  # type: ignore[attr-defined]
+            "first-order index of the logarithm",
+        ),
+        "total_order": (
+            ("headline", "uncertain"),
+            indices.total_order,  # type: ignore[attr-defined]
+            "total index of the logarithm",
+        ),
+        "cancelled": (("headline",), cancelled, "share of variance that the ratio cancels"),
     }
     return xr.Dataset(
         {
-            "value": (
-                ("headline", "quantile"),
-                np.quantile(drawn, QUANTILES, axis=1).T,
-                describe("headline", "1"),
-            ),
-            "first_order": (
-                ("headline", "uncertain"),
-                indices.first_order,
-                describe("first_order_index_of_the_logarithm", "1"),
-            ),
-            "total_order": (
-                ("headline", "uncertain"),
-                indices.total_order,
-                describe("total_index_of_the_logarithm", "1"),
-            ),
-            "cancelled": (
-                ("headline",),
-                [_cancelled(each, parts) for each in headlines.values()],
-                describe("share_of_variance_that_the_ratio_cancels", "1"),
-            ),
+            name: (dims, column, grid.describe(meaning, "1"))
+            for name, (dims, column, meaning) in described.items()
         },
-        names,
+        {
+            "headline": names,
+            "uncertain": numbers,
+            "quantile": ("quantile", list(QUANTILES), grid.describe("quantile", "1")),
+        },
     )
 
 
-def _cancelled(headline: Headline, logs: dict[str, np.ndarray]) -> float:
+def _log(headline: Headline, parts: dict[str, np.ndarray]) -> np.ndarray:
+    """Logarithm of a headline from those of its cases."""
+    return parts[headline.case] - (parts[headline.over] if headline.over else 0.0)
+
+
+def _cancelled(headline: Headline, parts: dict[str, np.ndarray]) -> float:
     """1 - Var(a - b) / (Var a + Var b) of the logarithms; NaN where a headline is no ratio."""
     if not headline.over:
         return float("nan")
-    above, below = logs[headline.case], logs[headline.over]
+    above, below = parts[headline.case], parts[headline.over]
     return float(1 - np.var(above - below) / (np.var(above) + np.var(below)))
 
 
-def _drawn(known: Account, case: Case, preset: Assumptions) -> Callable[[np.ndarray], np.ndarray]:
+def _drawn(
+    headlines: Headlines, case: Case, preset: Assumptions
+) -> Callable[[np.ndarray], np.ndarray]:
     """Logarithm of a case's tokens per joule as a function of factors, shape (uncertain, draw)."""
-    assumed = case.paper if preset == known.presets["paper"] else preset
-    routed = case.traffic(assumed, known.demand, known.constants)
+    assumed = case.paper if preset == headlines.presets["paper"] else preset
+    routed = case.traffic(Account(assumed, headlines.constants), headlines.demand)
 
-    def log_efficiency(factors: Any) -> Any:
-        subject, constants = case.subject, known.constants
-        for each, factor in zip(known.uncertain.values(), factors, strict=True):
-            subject, constants = each.applied(case.gpu, subject, constants, factor)
-        return jnp.log(
-            case.evaluate(assumed, constants, known.demand, routed, subject).tokens_per_joule
-        )
+    def log_efficiency(factors: Array) -> Array:
+        deployment, constants = case.deployment, headlines.constants
+        for number, factor in zip(headlines.uncertain.values(), factors, strict=True):
+            deployment, constants = number.applied(case.gpu, deployment, constants, factor)
+        account = Account(assumed, constants)
+        result = case.evaluate(account, headlines.demand, routed, deployment)
+        return jnp.log(result.tokens_per_joule)
 
     mapped = jax.jit(jax.vmap(log_efficiency, in_axes=1))
     # Blocks of one size, so that JAX compiles once however many draws are asked for.
@@ -124,49 +141,35 @@ def _drawn(known: Account, case: Case, preset: Assumptions) -> Callable[[np.ndar
     )
 
 
-def elasticity(known: Account, case: str, preset: str) -> xr.Dataset:
+def elasticity(headlines: Headlines, case_name: str, preset: str) -> xr.Dataset:
     """Elasticity d log tok/J / d log x for every number x behind a case that is an instance.
 
     Args:
-        known: the cases.
-        case: name of an instance.
-        preset: name of the account.
+        headlines: the cases.
+        case_name: name of an instance.
+        preset: name of the assumption set.
 
     Returns:
-        One variable over the numbers' names; a number that is 0 has none.
+        See `Elasticity`; a number that is 0 has none.
+
+    Source: definition, by automatic differentiation.
     """
-    chosen = known.cases[case]
-    assumed = chosen.paper if preset == "paper" else known.presets[preset]
+    case = headlines.cases[case_name]
+    assumed = case.paper if preset == "paper" else headlines.presets[preset]
 
-    def log_efficiency(numbers: dict[str, Any], constants: Constants) -> Any:
-        subject = replace(chosen.subject, **numbers)
-        return jnp.log(
-            chosen.evaluate(assumed, constants, known.demand, None, subject).tokens_per_joule
-        )
+    def log_efficiency(numbers: dict[str, object], constants: Constants) -> Array:
+        deployment = replace(case.deployment, **numbers)  # type: ignore[arg-type]
+        account = Account(assumed, constants)
+        return jnp.log(case.evaluate(account, headlines.demand, None, deployment).tokens_per_joule)
 
-    numbers = {
-        name: getattr(chosen.subject, name)
-        for name in NUMBERS
-        if getattr(chosen.subject, name) is not None
-    }
-    slopes = jax.grad(log_efficiency, argnums=(0, 1))(
-        *jax.tree.map(jnp.asarray, (numbers, known.constants))
-    )
-    scaled = jax.tree.map(lambda slope, number: slope * number, slopes, (numbers, known.constants))
-    leaves = jax.tree_util.tree_leaves_with_path(scaled[0]) + jax.tree_util.tree_leaves_with_path(
-        {"constants": scaled[1]}
-    )
+    parts = {name: getattr(case.deployment, name) for name in NUMBERS}
+    numbers = {name: part for name, part in parts.items() if part is not None}
+    point = jax.tree.map(jnp.asarray, (numbers, headlines.constants))
+    slopes = jax.grad(log_efficiency, argnums=(0, 1))(*point)
+    scaled = jax.tree.map(lambda slope, number: jnp.sum(slope * number), slopes, point)
+    leaves = jax.tree_util.tree_leaves_with_path({**scaled[0], "constants": scaled[1]})
     found = {_dotted(path): float(value) for path, value in leaves if float(value) != 0}
-    return xr.Dataset(
-        {
-            "elasticity": (
-                "parameter",
-                list(found.values()),
-                describe("elasticity_of_tokens_per_joule", "1"),
-            )
-        },
-        {"parameter": list(found)},
-    )
+    return grid.dataset({"parameter": list(found)}, Elasticity(np.array(list(found.values()))))
 
 
 def _dotted(path: tuple) -> str:

@@ -20,7 +20,7 @@ from tokwatt.calibration.runs import Measured
 from tokwatt.grid import stacked
 from tokwatt.params.parameters import Parameters
 from tokwatt.params.records import Section
-from tokwatt.serving.kernel_step import Table, communication_latency, step_latency
+from tokwatt.serving.kernels import StepTable, communication_latency, step_latency
 from tokwatt.units import Dimensionless, SecondsAxis, SequencesAxis, TokensAxis
 
 MEASURED = "silicon"
@@ -29,7 +29,7 @@ COMMUNICATION = ("_ar", "allreduce", "dispatch", "p2p")
 """Ends of the names of operations that send rather than compute."""
 
 
-class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KernelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An LLM on GPUs, by names; experts are whole on each GPU where `expert_parallel` is 1, and sliced where it is 0."""
 
     gpu: str
@@ -55,10 +55,10 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on: list[str]
 
     @property
-    def machines(self) -> list[Machine]:
+    def machines(self) -> list[KernelConfig]:
         """One for each GPU."""
         return [
-            Machine(gpu, self.llm, self.precision, self.gpus, self.expert_parallel)
+            KernelConfig(gpu, self.llm, self.precision, self.gpus, self.expert_parallel)
             for gpu in self.on
         ]
 
@@ -107,7 +107,7 @@ class Kernels:
         return self.section.child("machines").specs(Entry)
 
     @cached_property
-    def tables(self) -> dict[str, Table]:
+    def tables(self) -> dict[str, StepTable]:
         """Tables to interpolate in."""
         shape = len(self.axes.batch), len(self.axes.length)
         for name, entry in self.entries.items():
@@ -120,7 +120,7 @@ class Kernels:
                     )
         logs = jnp.log(self.axes.batch), jnp.log(self.axes.length)
         return {
-            name: Table(
+            name: StepTable(
                 log_batch=logs[0],
                 log_length=logs[1],
                 latency=jnp.asarray(entry.latency.reshape(shape)),
@@ -130,11 +130,11 @@ class Kernels:
         }
 
     @cached_property
-    def _stacked(self) -> Table:
+    def _stacked(self) -> StepTable:
         return stacked(self.tables)
 
     def steps(
-        self, machines: Sequence[Machine], batch: np.ndarray, length: np.ndarray
+        self, machines: Sequence[KernelConfig], batch: np.ndarray, length: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Steps of machines at batches and lengths, and what they take to send, shape (row,) each; NaN of what is not tabulated."""
         places = {name: place for place, name in enumerate(self.tables)}
@@ -150,9 +150,9 @@ class Kernels:
 _STEPS, _SENDING = (jax.jit(jax.vmap(fn)) for fn in (step_latency, communication_latency))
 
 
-def machine_of(row: Any) -> Machine:
+def machine_of(row: Any) -> KernelConfig:
     """The machine of a run."""
-    return Machine(row.gpu, row.llm, row.precision, int(row.gpus), int(row.expert_parallel))
+    return KernelConfig(row.gpu, row.llm, row.precision, int(row.gpus), int(row.expert_parallel))
 
 
 def tabulate(parameters: Parameters) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def tabulate(parameters: Parameters) -> dict[str, Any]:
 
 
 def _measured(
-    section: Section, runs: Runs, machine: Machine, batch: np.ndarray, length: np.ndarray
+    section: Section, runs: Runs, machine: KernelConfig, batch: np.ndarray, length: np.ndarray
 ) -> dict[str, Any] | None:
     """One machine's tables, or nothing where the package has no kernels for it."""
     try:

@@ -127,22 +127,19 @@ def kv_blocks(budget: Bytes, kv_bytes: BytesPerToken, block_size: Tokens) -> Dim
     return _times(kv_bytes * block_size, budget)
 
 
-def reserved_sequences(
-    blocks: Dimensionless, block_size: Tokens, context_window: Tokens
-) -> Sequences:
-    r"""Sequences that fit when each reserves a full window, :math:`\lfloor N_b / \lceil W / b \rceil \rfloor`.
+def whole_blocks(length: Tokens, block_size: Tokens) -> Tokens:
+    r"""Tokens of the blocks that a sequence takes, :math:`b \lceil \ell / b \rceil`.
 
     Args:
-        blocks: KV blocks.
-        block_size: tokens of one block.
-        context_window: tokens reserved for each sequence, above 0.
+        length: tokens of the sequence.
+        block_size: tokens of one block, above 0.
 
     Returns:
-        Whole sequences, never more as the window grows; 0 where one does not fit.
+        Tokens, at least `length`.
 
-    Source: arXiv:2603.17280, Eq. (3).
+    Source: paged attention, arXiv:2309.06180.
     """
-    return _times(-_times(block_size, -context_window), blocks)
+    return -_times(block_size, -length) * block_size
 
 
 def held_sequences(budget: Bytes, sequence: Bytes) -> Sequences:

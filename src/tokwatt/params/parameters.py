@@ -11,6 +11,7 @@ import numpy as np
 from tokwatt.params.records import CATALOGUES, Record, Section, read
 from tokwatt.params.specs import (
     ActivityPower,
+    Board,
     Engine,
     ExpertKernels,
     Gpu,
@@ -67,7 +68,11 @@ class Parameters:
     @cached_property
     def paper_llms(self) -> dict[str, LlmRecord]:
         """The language models of the paper's catalogue."""
-        return {name: llm for name, llm in self.llms.items() if "paper" in self.section("llms").raw[name]}
+        return {
+            name: llm
+            for name, llm in self.llms.items()
+            if "paper" in self.section("llms").raw[name]
+        }
 
     @cached_property
     def engine(self) -> Engine:
@@ -98,6 +103,21 @@ class Parameters:
     def utilization_curves(self) -> dict[str, UtilizationPower]:
         """Power by what is used of bandwidth and arithmetic, by GPU."""
         return self.section("power").child("utilization").specs(UtilizationPower)
+
+    @cached_property
+    def boards(self) -> dict[str, Board]:
+        """GPUs whose power is known by every law."""
+        laws = self.power_curves.keys() & self.utilization_curves.keys()
+        return {
+            name: Board(
+                gpu=gpu,
+                logistic=self.power_curves[name],
+                activity=self.power_fractions,
+                utilization=self.utilization_curves[name],
+            )
+            for name, gpu in self.gpus.items()
+            if name in laws
+        }
 
     @cached_property
     def calibrated_profiles(self) -> dict[str, Profile]:
@@ -144,11 +164,17 @@ class Parameters:
 def _llm(section: Section) -> LlmRecord:
     section.only("name", "published", "paper", "expert_kernels")
     published, kernels = section.child("published"), section.raw.get("expert_kernels")
-    paper = section.child("paper").spec(Llm, published.raw) if "paper" in section.raw else published.spec(Llm)
+    paper = (
+        section.child("paper").spec(Llm, published.raw)
+        if "paper" in section.raw
+        else published.spec(Llm)
+    )
     return LlmRecord(
         published=published.spec(Llm),
         paper=paper,
-        expert_kernels=section.child("expert_kernels").spec(ExpertKernels) if kernels else ExpertKernels(),
+        expert_kernels=section.child("expert_kernels").spec(ExpertKernels)
+        if kernels
+        else ExpertKernels(),
     )
 
 

@@ -6,7 +6,7 @@ of arrays.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, dataclass_transform
+from typing import Annotated, dataclass_transform
 
 import jax
 
@@ -220,12 +220,27 @@ class Board:
 
 @spec
 class Profile:
-    """One instance: step time, KV blocks, and the power of one of its GPUs.
+    """A hand-calibrated instance.
 
-    `scan_time` is the time one more sequence of `calibration_length` tokens adds to a step;
-    `max_sequences` is the most that run at once at that length; `price` is that of the instance.
+    Attributes:
+        board: its GPUs.
+        llm: its LLM.
+        precision: widths of weights and KV cache.
+        gpus: GPUs that share the LLM.
+        weight_time: time of a step beside the scan of the KV cache.
+        scan_time: time that one more sequence of `calibration_length` tokens adds to a step.
+        calibration_length: tokens that `scan_time` and `max_sequences` hold at.
+        prefill_chunk: prompt tokens that a step takes in.
+        block_size: tokens of a block of the KV cache.
+        kv_blocks: blocks of the KV cache.
+        max_sequences: most running requests.
+        price: rent of the instance.
+        power: board power of one GPU by batch size.
     """
 
+    board: Annotated[Board, In("boards")]
+    llm: Annotated[LlmRecord, In("llms")]
+    precision: Annotated[Precision, In("precisions")]
     gpus: Dimensionless
     weight_time: Seconds
     scan_time: Seconds
@@ -240,14 +255,17 @@ class Profile:
 
 @spec
 class Scaling:
-    """How a calibrated profile is carried to another GPU."""
+    """How a hand-calibrated profile is carried to another GPU.
+
+    Attributes:
+        base: the profile.
+        board: the other GPU.
+        prefill_chunk: prompt tokens that a step takes in there.
+        price: rent of an instance there.
+    """
 
     base: Annotated[Profile, In("calibrated_profiles")]
-    base_gpu: Annotated[Gpu, In("gpus")]
-    gpu: Annotated[Gpu, In("gpus")]
-    llm: Annotated[LlmRecord, In("llms")]
-    tensor_parallel: Dimensionless
-    precision: Annotated[Precision, In("precisions")]
+    board: Annotated[Board, In("boards")]
     prefill_chunk: Tokens
     price: DollarsPerSecond
 

@@ -39,9 +39,7 @@ class Constants:
     compressible: Dimensionless
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["constants"], meta_fields=["assumed"]
-)
+@partial(jax.tree_util.register_dataclass, data_fields=["constants"], meta_fields=["assumed"])
 @dataclass(frozen=True)
 class Account:
     """How tokens and joules are counted.

@@ -1,5 +1,6 @@
 """The parameter folder with every profile and board worked out: what a user and a study start from."""
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,25 +24,9 @@ class Catalogue(Parameters):
     def profiles(self) -> dict[str, Profile]:
         """Instances: the hand-calibrated ones, then those scaled from them to other GPUs."""
         scaled = {
-            name: scaled_profile(scaling, self.engine, self.power_fractions)
-            for name, scaling in self.scalings.items()
+            name: scaled_profile(scaling, self.engine) for name, scaling in self.scalings.items()
         }
         return self.calibrated_profiles | scaled
-
-    @cached_property
-    def boards(self) -> dict[str, Board]:
-        """GPUs whose power is known by every law."""
-        laws = self.power_curves.keys() & self.utilization_curves.keys()
-        return {
-            name: Board(
-                gpu=gpu,
-                logistic=self.power_curves[name],
-                activity=self.power_fractions,
-                utilization=self.utilization_curves[name],
-            )
-            for name, gpu in self.gpus.items()
-            if name in laws
-        }
 
     def deployment(
         self,
@@ -57,12 +42,17 @@ class Catalogue(Parameters):
             **vars(board), llm=llm, parallelism=parallelism, precision=precision, engine=self.engine
         )
 
+    def profiled(self, profile: Profile) -> Deployment:
+        """The deployment of a hand-calibrated profile, which knows its own power."""
+        bare = self.deployment(profile.board, profile.llm, profile.precision, profile.gpus)
+        return replace(bare, logistic=profile.power, profile=profile)
+
 
 def load(folder: str | Path = "params") -> Catalogue:
     """Read and check a parameter folder.
 
     Args:
-        folder: see `params.Parameters`.
+        folder: see `params.parameters.Parameters`.
 
     Returns:
         Specs in SI units by name.

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import queueing, roofline
 from tokwatt.params.specs import Demand
-from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.account import Account, on_basis
-from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.instance import Deployment, Instance, concurrency, instance_of
+from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import Load, Step, step
 from tokwatt.serving.traffic import Traffic, between
 from tokwatt.units import (
@@ -84,6 +86,7 @@ class Fleet(NamedTuple):
     rejected: Dimensionless
 
 
+@jax.jit
 def size_pool(
     account: Account,
     instance: Instance,
@@ -184,6 +187,17 @@ def fleet_of(pools: Sequence[Pool], rejected: Dimensionless) -> Fleet:
     )
 
 
+def sized_pools(
+    account: Account, deployment: Deployment, routed: Routed, demand: Demand
+) -> list[Pool]:
+    """Pools of one deployment, for traffic that is routed to them."""
+    instance = instance_of(account, deployment)
+    return [
+        size_pool(account, instance, traffic, window, demand)
+        for traffic, window in zip(routed.pools, routed.windows, strict=True)
+    ]
+
+
 def split_fleet(
     account: Account,
     instance: Instance,
@@ -211,8 +225,7 @@ def split_fleet(
     longest = jnp.maximum(split_length, context_window)
     edges = ((jnp.zeros_like(split_length), split_length), (split_length, longest))
     pools = [
-        size_pool(account, instance, between(table, low, high), high, demand)
-        for low, high in edges
+        size_pool(account, instance, between(table, low, high), high, demand) for low, high in edges
     ]
     served = sum(pool.arrival_rate for pool in pools)
     return fleet_of(pools, 1 - served / demand.arrival_rate)

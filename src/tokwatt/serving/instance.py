@@ -7,6 +7,7 @@ differentiated.
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, roofline, weights
@@ -27,7 +28,17 @@ from tokwatt.serving import profile as program
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.kernels import StepTable
-from tokwatt.serving.llm import active_parameters, expert_blocks, expert_share, kv_bytes_per_token, lookup_parameters, routed_parameters, sliding_bytes_per_token, state_bytes, streamed_parameters
+from tokwatt.serving.llm import (
+    active_parameters,
+    expert_blocks,
+    expert_share,
+    kv_bytes_per_token,
+    lookup_parameters,
+    routed_parameters,
+    sliding_bytes_per_token,
+    state_bytes,
+    streamed_parameters,
+)
 from tokwatt.units import (
     Bytes,
     BytesPerParameter,
@@ -40,7 +51,6 @@ from tokwatt.units import (
     Seconds,
     Sequences,
     Tokens,
-    Watts,
 )
 
 
@@ -123,6 +133,9 @@ class Instance:
         gpus: GPUs of the instance.
         kv_budget: memory for the KV cache; negative where the weights do not fit.
         cache: the KV cache of a sequence.
+        block_size: tokens of a block of the KV cache.
+        max_sequences: most running requests.
+        max_tokens: most tokens of windows that are reserved at once.
         streamed: bytes of weights that every step reads.
         routed: bytes of all routed experts.
         expert_share: share of them that one token uses.
@@ -147,6 +160,9 @@ class Instance:
     gpus: Dimensionless
     kv_budget: Bytes
     cache: KvCache
+    block_size: Tokens
+    max_sequences: Sequences
+    max_tokens: Tokens
     streamed: Bytes
     routed: Bytes
     expert_share: Dimensionless
@@ -167,6 +183,7 @@ class Instance:
     kernels: StepTable | None = None
 
 
+@jax.jit
 def instance_of(account: Account, deployment: Deployment) -> Instance:
     """What one GPU of a deployment holds, reads and computes.
 
@@ -193,6 +210,9 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
         gpus=parallelism.tensor_parallel,
         kv_budget=capacity,
         cache=_cache(assumed, deployment),
+        block_size=engine.block_size,
+        max_sequences=jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf),
+        max_tokens=jnp.inf,
         streamed=counted.streamed,
         routed=counted.routed,
         expert_share=expert_share(described),
@@ -252,9 +272,7 @@ def _cache(assumed: Assumptions, deployment: Deployment) -> KvCache:
     ranks = deployment.parallelism.tensor_parallel
     whole = kv_bytes_per_token(llm, width, 1.0)
     sharded = kv_bytes_per_token(llm, width, ranks)
-    held, read = (
-        (whole, whole / ranks) if assumed.kv_sharding == "whole" else (sharded, sharded)
-    )
+    held, read = (whole, whole / ranks) if assumed.kv_sharding == "whole" else (sharded, sharded)
     return KvCache(
         held=held,
         read=read,
@@ -284,6 +302,8 @@ def _calibrated(instance: Instance, deployment: Deployment) -> Instance:
     return replace(
         instance,
         kv_budget=profile.kv_blocks * profile.block_size * cache.held,
+        block_size=profile.block_size,
+        max_tokens=profile.max_sequences * profile.calibration_length,
         streamed=0.0,
         routed=0.0,
         kv_bandwidth=cache.read * profile.calibration_length / profile.scan_time,
@@ -302,8 +322,17 @@ def _printed(instance: Instance, deployment: Deployment) -> Instance:
         routed=jnp.where(mixed, 0.0, instance.routed),
         weight_bandwidth=jnp.where(mixed, bandwidth, instance.weight_bandwidth),
         overhead=jnp.where(mixed, 0.0, instance.overhead),
-        idle_time=jnp.where(mixed, program.weight_time(
-            deployment.gpu, deployment.llm, deployment.parallelism, deployment.precision, deployment.engine), 0.0),
+        idle_time=jnp.where(
+            mixed,
+            program.weight_time(
+                deployment.gpu,
+                deployment.llm,
+                deployment.parallelism,
+                deployment.precision,
+                deployment.engine,
+            ),
+            0.0,
+        ),
     )
 
 
@@ -352,10 +381,14 @@ def concurrency(
     """
     budget, held = instance.kv_budget, instance.cache.held
     if assumed.kv_allocation == "reserved":
-        sequence = sequence_bytes(instance, window, held)
+        reserved = memory.whole_blocks(window, instance.block_size)
+        sequence = sequence_bytes(instance, reserved, held)
         fitting = memory.held_sequences(jnp.maximum(0.0, budget), sequence)
+        limit = memory.scaled_sequences(1.0, instance.max_tokens, window)
+        fitting = jnp.minimum(fitting, limit)
     else:
         fitting = jnp.maximum(0.0, budget) / sequence_bytes(instance, mean_length, held)
+    fitting = jnp.minimum(fitting, instance.max_sequences)
     if assumed.misfit == "one_sequence":
         return jnp.maximum(1.0, fitting)
     return jnp.where(budget < 0, jnp.nan, fitting)

@@ -1,8 +1,7 @@
 """A step by a table of measured kernels, interpolated; `kernels` makes and reads the tables."""
 
-from jax import Array
-
 import jax.numpy as jnp
+from jax import Array
 
 from tokwatt.params.specs import spec
 from tokwatt.units import Seconds, Sequences, Tokens

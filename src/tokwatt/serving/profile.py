@@ -1,10 +1,11 @@
 """What the paper's program makes of data sheets: weight times, memory, and profiles for other GPUs."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, roofline
 from tokwatt.params.specs import (
-    ActivityPower,
     Engine,
     Gpu,
     LlmRecord,
@@ -90,7 +91,7 @@ def kv_blocks(
     return memory.kv_blocks(budget, whole, engine.block_size)
 
 
-def scaled_profile(scaling: Scaling, engine: Engine, fractions: ActivityPower) -> Profile:
+def scaled_profile(scaling: Scaling, engine: Engine) -> Profile:
     r"""A calibrated profile carried to another GPU, as the paper carries H100 to B200.
 
     KV blocks and sequences scale with the roofline's block counts, the scan time with inverse
@@ -99,7 +100,6 @@ def scaled_profile(scaling: Scaling, engine: Engine, fractions: ActivityPower) -
     Args:
         scaling: the profile to carry, from which GPU to which.
         engine: the efficiencies of the roofline.
-        fractions: idle and nominal power as shares of TDP.
 
     Returns:
         The projected profile.
@@ -107,19 +107,19 @@ def scaled_profile(scaling: Scaling, engine: Engine, fractions: ActivityPower) -
     Source: the program of arXiv:2603.17280. The projection is mixed: the weight time comes from the
         roofline, everything else is scaled from the calibrated profile.
     """
-    base, gpu = scaling.base, scaling.gpu
-    parallelism = Parallelism(tensor_parallel=scaling.tensor_parallel)
-    deployed = scaling.llm, parallelism, scaling.precision, engine
-    ratio = kv_blocks(gpu, *deployed) / kv_blocks(scaling.base_gpu, *deployed)
-    scan_time = base.scan_time * (scaling.base_gpu.hbm_bandwidth / gpu.hbm_bandwidth)
+    base, gpu = scaling.base, scaling.board.gpu
+    parallelism = Parallelism(tensor_parallel=base.gpus)
+    deployed = base.llm, parallelism, base.precision, engine
+    ratio = kv_blocks(gpu, *deployed) / kv_blocks(base.board.gpu, *deployed)
+    scan_time = base.scan_time * (base.board.gpu.hbm_bandwidth / gpu.hbm_bandwidth)
     streamed = weight_time(gpu, *deployed)
-    return Profile(
-        gpus=base.gpus,
+    fractions = scaling.board.activity
+    return replace(
+        base,
+        board=scaling.board,
         weight_time=streamed,
         scan_time=scan_time,
-        calibration_length=base.calibration_length,
         prefill_chunk=scaling.prefill_chunk,
-        block_size=base.block_size,
         kv_blocks=jnp.floor(base.kv_blocks * ratio),
         max_sequences=jnp.floor(base.max_sequences * ratio),
         price=scaling.price,

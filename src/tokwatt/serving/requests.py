@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis
-
 
 @dataclass(frozen=True)
 class Requests:

@@ -8,7 +8,6 @@ import numpy as np
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests, split_of
 from tokwatt.serving.traffic import Traffic, traffic_of
-from tokwatt.units import Dimensionless, Tokens, TokensAxis
 
 
 @dataclass(frozen=True)

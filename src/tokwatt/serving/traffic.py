@@ -30,6 +30,7 @@ class Traffic(NamedTuple):
         credited: output tokens credited for each request that arrives anywhere.
         generated: output tokens generated for each request that arrives anywhere.
         prompts: prompt tokens.
+        chunks: prefill steps.
         steps: k.
         steps_length: k l.
         steps_mean: k m.
@@ -43,6 +44,7 @@ class Traffic(NamedTuple):
     credited: Tokens
     generated: Tokens
     prompts: Tokens
+    chunks: Dimensionless
     steps: Dimensionless
     steps_length: Tokens
     steps_mean: Tokens
@@ -52,7 +54,7 @@ class Traffic(NamedTuple):
     long_prompt: Tokens
 
 
-EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 8)
+EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 9)
 """Traffic of a pool that nobody arrives at: no share, and finite stand-ins for its means."""
 
 
@@ -78,7 +80,9 @@ def traffic_of(
         return EMPTY
     weight = served.weight / share
     credited = arriving if assumed.oversized == "clip_credit_all" else served
-    powers = request_powers(served.prompt, served.output, np.ceil(served.prompt / chunk) + served.output)
+    powers = request_powers(
+        served.prompt, served.output, np.ceil(served.prompt / chunk) + served.output
+    )
     return Traffic(
         share=share,
         credited=share * _credited(assumed, credited),
@@ -93,6 +97,7 @@ def request_powers(prompt: Tokens, output: Tokens, steps: Dimensionless) -> dict
     length, mean = prompt + output, prompt + output / 2
     return {
         "prompts": prompt,
+        "chunks": steps - output,
         "steps": steps,
         "steps_length": steps * length,
         "steps_mean": steps * mean,
@@ -190,7 +195,9 @@ def between(table: Traffic, lower: Tokens, upper: Tokens) -> Traffic:
     sums = Traffic(*(_entry(column, upper) - _entry(column, lower) for column in table))
     used = sums.share > 0
     # Of an empty pool nothing is asked; any finite stand-in keeps its gradient finite too.
-    means = Traffic(*(jnp.where(used, total, 1.0) / jnp.where(used, sums.share, 1.0) for total in sums))
+    means = Traffic(
+        *(jnp.where(used, total, 1.0) / jnp.where(used, sums.share, 1.0) for total in sums)
+    )
     return means._replace(share=sums.share, credited=sums.credited, generated=sums.generated)
 
 

@@ -1,36 +1,40 @@
-"""What survives: the way from the paper's account to the consistent one, the law's slope, the lever of experts, and how sure it all is."""
+"""Datasets of what survives: from the paper's account to the consistent one, the law's slope, the lever of experts.
+
+Outputs: `waterfall`, `readings`, `slopes`, `lever`, `uncertainties`, `elasticities`.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 import xarray as xr
+from jax import Array
 
 from tokwatt import grid
 from tokwatt.accounts import uncertainty
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.cases import MEAN_FILL
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.records import ParameterError
-from tokwatt.params.specs import Serving, spec
-from tokwatt.serving import account
+from tokwatt.params.specs import Board
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.machine import (
-    Constants,
-    Machine,
-    Subject,
-    assemble,
+from tokwatt.serving.instance import (
+    Instance,
     concurrency,
+    instance_of,
     sequence_bytes,
     weight_bytes,
 )
+from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.studies.instances import Boards
+from tokwatt.studies.replay.points import Layout
 from tokwatt.units import (
     Bytes,
     Dimensionless,
-    In,
     Seconds,
     Sequences,
     Tokens,
@@ -43,7 +47,13 @@ AS_PUBLISHED, REPLAYED = "as published", "as replayed"
 
 
 class Correction(NamedTuple):
-    """One step of the way: the headline after it, the factor it brings there, and the factor it brings by itself."""
+    """One step of the way.
+
+    Attributes:
+        value: the headline after it.
+        factor: the factor that it brings there.
+        alone: the factor that it brings to the paper's account by itself.
+    """
 
     value: Dimensionless
     factor: Dimensionless
@@ -51,57 +61,41 @@ class Correction(NamedTuple):
 
 
 def waterfall(catalogue: Catalogue) -> xr.Dataset:
-    """Each headline from its published to its consistent value, one correction at a time, and each correction by itself.
+    """Each headline from its published to its consistent value, one correction at a time, and each by itself.
 
-    By itself a correction is made to the paper's account with its lengths summed exactly, as most
-    contradict the draws.
+    `alone` applies a single correction to the paper's account, with exact sums instead of the
+    seeded draws, since most corrections cannot be combined with those.
     """
-    known = Account(catalogue)
-    consistent = vars(known.presets["consistent"])
+    headlines = Headlines(catalogue)
+    order, consistent = headlines.order, vars(headlines.presets["consistent"])
     exact = {"lengths": consistent["lengths"]}
 
     def corrected(headline: str, correction: str) -> Correction:
-        wanted = known.headlines[headline]
+        claim = headlines.headlines[headline]
         if correction == AS_PUBLISHED:
-            return Correction(wanted.published, np.nan, np.nan)
+            return Correction(claim.published, np.nan, np.nan)
         if correction == REPLAYED:
-            return Correction(
-                known.value(wanted, {}), known.value(wanted, {}) / wanted.published, np.nan
-            )
-        place = known.order.index(correction)
-        before, after = (
-            {name: consistent[name] for name in known.order[:stop]} for stop in (place, place + 1)
-        )
+            value = headlines.value(claim, {})
+            return Correction(value, value / claim.published, np.nan)
+        place = order.index(correction)
+        before = {name: consistent[name] for name in order[:place]}
+        change = {correction: consistent[correction]}
         base = {} if correction == "lengths" else exact
-        value = known.value(wanted, after)
+        value = headlines.value(claim, before | change)
         alone = _possible(
-            lambda: (
-                known.value(wanted, base | {correction: consistent[correction]})
-                / known.value(wanted, base)
-            )
+            lambda: headlines.value(claim, base | change) / headlines.value(claim, base)
         )
-        return Correction(value, value / known.value(wanted, before), alone)
+        return Correction(value, value / headlines.value(claim, before), alone)
 
-    table = grid.tabulate(
-        corrected, headline=list(known.headlines), correction=[AS_PUBLISHED, REPLAYED, *known.order]
-    )
+    corrections = [AS_PUBLISHED, REPLAYED, *order]
+    table = grid.tabulate(corrected, headline=list(headlines.headlines), correction=corrections)
+    claims = headlines.headlines.values()
+    labels = ["published", "not rounded in print", *(headlines.labels[name] for name in order)]
     return table.assign_coords(
-        {
-            "claim": ("headline", [headline.claim for headline in known.headlines.values()]),
-            "unit": (
-                "headline",
-                ["1" if headline.over else "tok/W" for headline in known.headlines.values()],
-            ),
-            "alternative": ("correction", [*[""] * 2, *(consistent[name] for name in known.order)]),
-            "label": (
-                "correction",
-                [
-                    "published",
-                    "not rounded in print",
-                    *(known.labels[name] for name in known.order),
-                ],
-            ),
-        }
+        claim=("headline", [claim.claim for claim in claims]),
+        unit=("headline", ["1" if claim.over else "tok/W" for claim in claims]),
+        alternative=("correction", ["", "", *(consistent[name] for name in order)]),
+        label=("correction", labels),
     )
 
 
@@ -112,42 +106,47 @@ def _possible(evaluate: Callable[[], float]) -> float:
         return np.nan
 
 
-class Reading(NamedTuple):
-    """A headline under a reading of it, and how far that is from what was published."""
+class InterpretedHeadline(NamedTuple):
+    """A headline under an interpretation of it.
+
+    Attributes:
+        value: the headline.
+        over_published: the same over the published number.
+    """
 
     value: Dimensionless
     over_published: Dimensionless
 
 
 def readings(catalogue: Catalogue) -> xr.Dataset:
-    """Headlines under the mixtures that somebody may have meant, each a few changes away from a preset."""
-    known = Account(catalogue)
+    """Headlines as somebody may have meant them, each a few changes away from a preset."""
+    headlines = Headlines(catalogue)
 
-    def read(reading: str) -> Reading:
-        entry = known.readings[reading]
-        headline = known.headlines[entry.headline]
-        start = vars(known.presets[entry.start]) if entry.start != "paper" else {}
-        value = known.value(headline, start | entry.changes)
-        return Reading(value, value / headline.published)
+    def read(reading: str) -> InterpretedHeadline:
+        entry = headlines.interpretations[reading]
+        claim = headlines.headlines[entry.headline]
+        start = vars(headlines.presets[entry.start]) if entry.start != "paper" else {}
+        value = headlines.value(claim, start | entry.changes)
+        return InterpretedHeadline(value, value / claim.published)
 
-    table = grid.tabulate(read, reading=list(known.readings))
-    entries = known.readings.values()
+    table = grid.tabulate(read, reading=list(headlines.interpretations))
+    entries = headlines.interpretations.values()
     return table.assign_coords(
         headline=("reading", [entry.headline for entry in entries]),
         meaning=("reading", [entry.meaning for entry in entries]),
     )
 
 
-@spec
-class Laid:
-    """An LLM by its name, and how it is laid out."""
-
-    llm: str
-    serving: Annotated[Serving, In("servings")]
-
-
 class Bends(NamedTuple):
-    """What keeps the slope from -1, each as far as it alone follows the window; they add up to slope + 1."""
+    """What keeps the slope from -1, each as far as it alone follows the window; they add up to slope + 1.
+
+    Attributes:
+        by_limited_layers: layers that do not keep every token.
+        by_experts: experts that a smaller batch leaves unread.
+        by_overhead: overheads of running requests.
+        by_prompts: prefill.
+        by_arithmetic: arithmetic of decoding, and the scan itself.
+    """
 
     by_limited_layers: Dimensionless
     by_experts: Dimensionless
@@ -157,7 +156,24 @@ class Bends(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """The law at one window, and what bends it: shares of the step, of the power, and of the bytes of a sequence; and causes."""
+    """The law at one window, and what bends it.
+
+    Attributes:
+        tokens_per_joule: of an instance.
+        slope: of log tokens per joule over log window.
+        concurrency: running requests.
+        overhead_share: share of the step that is neither memory nor arithmetic.
+        weight_share: share of the step that reads weights.
+        prefill_share: share of the step that is prefill.
+        idle_power_share: idle power over power.
+        bounded_share: share of a sequence's bytes that does not grow with it.
+        missing: bytes of a GPU by which the weights do not fit.
+        by_limited_layers: see `Bends`.
+        by_experts: see `Bends`.
+        by_overhead: see `Bends`.
+        by_prompts: see `Bends`.
+        by_arithmetic: see `Bends`.
+    """
 
     tokens_per_joule: TokensPerJoule
     slope: Dimensionless
@@ -177,97 +193,112 @@ class Slope(NamedTuple):
 
 def slopes(
     catalogue: Catalogue,
-    gpus: list[str],
-    served: dict[str, Laid],
+    gpus: Boards,
+    served: dict[str, Layout],
     accounts: dict,
     context_window: TokensAxis,
     prompt_ratio: Dimensionless,
 ) -> xr.Dataset:
-    """Slope of log tok/J over log window, an exact derivative, over window x GPU x LLM x account."""
-    known = Account(catalogue)
+    """Slope of log tok/J over log window, an exact derivative, over account x window x LLM x GPU."""
 
-    def law(assumed: Assumptions) -> xr.Dataset:
-        def at(context_window: Tokens, subject: Subject) -> Slope:
-            return _slope(assumed, subject, known.constants, context_window, prompt_ratio)
+    def law(account: Account) -> xr.Dataset:
+        def slope(context_window: Tokens, llm: Layout, gpu: Board) -> Slope:
+            return _slope(account, llm, gpu, catalogue, context_window, prompt_ratio)
 
-        return grid.sweep(at, context_window=context_window, subject=_subjects(known, gpus, served))
+        return grid.sweep(slope, context_window=context_window, llm=served, gpu=gpus)
 
-    tables = [_unstacked(law(known.changed("consistent", accounts, name))) for name in accounts]
-    return xr.concat(tables, xr.Variable("account", list(accounts)))
+    return _over(catalogue, accounts, "account", law)
+
+
+def _over(
+    catalogue: Catalogue,
+    changes: dict,
+    dimension: str,
+    table: Callable[[Account], xr.Dataset],
+) -> xr.Dataset:
+    """Datasets under the consistent account with changes, side by side along a dimension."""
+    sets = AssumptionSets(catalogue)
+    tables = [
+        table(Account(sets.changed("consistent", changes[name], sets.section), sets.constants))
+        for name in changes
+    ]
+    return xr.concat(tables, xr.Variable(dimension, list(changes)))
 
 
 def _slope(
-    assumed: Assumptions,
-    subject: Subject,
-    constants: Constants,
+    account: Account,
+    layout: Layout,
+    board: Board,
+    catalogue: Catalogue,
     window: Tokens,
     prompt_ratio: Dimensionless,
 ) -> Slope:
-    def log_efficiency(log_window: Any) -> Any:
-        return jnp.log(
-            account.point(
-                assumed, subject, constants, jnp.exp(log_window), prompt_ratio=prompt_ratio
-            ).tokens_per_joule
-        )
+    deployment, assumed = layout.on(board, catalogue.engine), account.assumed
+    instance = instance_of(account, deployment)
 
-    full = account.point(assumed, subject, constants, window, prompt_ratio=prompt_ratio)
-    own, length, batch = assemble(assumed, subject, constants), window / 2, full.concurrency
-    step = account.step(assumed, subject, own, batch, length, prompt_ratio * batch)
-    weight_time = weight_bytes(assumed, own, batch) / own.weight_bandwidth
-    kept = sequence_bytes(own, length, own.cache.held)
+    def log_efficiency(log_window: Array) -> Array:
+        point = operating_point(account, deployment, jnp.exp(log_window), MEAN_FILL, prompt_ratio)
+        return jnp.log(point.tokens_per_joule)
+
+    full = operating_point(account, deployment, window, MEAN_FILL, prompt_ratio)
+    length, batch = MEAN_FILL * window, full.concurrency
+    iteration = step(assumed, instance, Load(batch, length, prompt_ratio * batch))
+    weight_time = weight_bytes(assumed, instance, batch) / instance.weight_bandwidth
+    held = instance.cache.held
+    floor = jnp.maximum(iteration.memory_time, iteration.compute_time) + iteration.prefill_time
     return Slope(
         tokens_per_joule=full.tokens_per_joule,
         slope=jax.grad(log_efficiency)(jnp.log(window)),
         concurrency=batch,
-        overhead_share=1
-        - (jnp.maximum(step.memory_time, step.compute_time) + step.prefill_time) / step.latency,
-        weight_share=weight_time / step.latency,
-        prefill_share=step.prefill_time / step.latency,
-        idle_power_share=subject.utilization.idle / step.power,
-        bounded_share=1 - own.cache.held * length / kept,
+        overhead_share=1 - floor / iteration.latency,
+        weight_share=weight_time / iteration.latency,
+        prefill_share=iteration.prefill_time / iteration.latency,
+        idle_power_share=instance.utilization.idle / iteration.power,
+        bounded_share=1 - held * length / sequence_bytes(instance, length, held),
         missing=full.missing,
-        **_bends(assumed, subject, own, window, prompt_ratio)._asdict(),
+        **_bends(account, instance, window, prompt_ratio)._asdict(),
     )
 
 
 def _bends(
-    assumed: Assumptions,
-    subject: Subject,
-    own: Machine,
-    window: Tokens,
-    prompt_ratio: Dimensionless,
+    account: Account, instance: Instance, window: Tokens, prompt_ratio: Dimensionless
 ) -> Bends:
     """Partial derivatives of log tok/J, as if each part of an instance had a window of its own."""
+    assumed = account.assumed
 
-    def held(log_window: Any) -> Any:
-        return concurrency(assumed, own, jnp.exp(log_window), jnp.exp(log_window) / 2)
+    def held(log_window: Array) -> Array:
+        window = jnp.exp(log_window)
+        return concurrency(assumed, instance, window, MEAN_FILL * window)
 
-    def log_efficiency(at: Bends) -> Any:
-        overhead = (
-            own.overhead
-            + own.dispatch_overhead
-            + (own.sequence_overhead + own.dispatch_time) * held(at.by_overhead)
-        )
-        streamed = weight_bytes(assumed, own, held(at.by_experts))
+    def log_efficiency(windows: Bends) -> Array:
+        sequence_time = instance.sequence_overhead + instance.dispatch_time
+        fixed = instance.overhead + instance.dispatch_overhead
         apart = replace(
-            own,
-            overhead=overhead,
+            instance,
+            overhead=fixed + sequence_time * held(windows.by_overhead),
             dispatch_overhead=0.0,
             sequence_overhead=0.0,
             dispatch_time=0.0,
-            streamed=streamed,
+            streamed=weight_bytes(assumed, instance, held(windows.by_experts)),
             routed=0.0,
         )
-        length, prompts = jnp.exp(at.by_arithmetic) / 2, prompt_ratio * held(at.by_prompts)
-        step = account.step(assumed, subject, apart, held(at.by_arithmetic), length, prompts)
-        return jnp.log(held(at.by_limited_layers) / (step.latency * step.power))
+        length = MEAN_FILL * jnp.exp(windows.by_arithmetic)
+        prompts = prompt_ratio * held(windows.by_prompts)
+        iteration = step(assumed, apart, Load(held(windows.by_arithmetic), length, prompts))
+        return jnp.log(held(windows.by_limited_layers) / (iteration.latency * iteration.power))
 
-    found = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
-    return found._replace(by_limited_layers=found.by_limited_layers + 1)
+    bends = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
+    return bends._replace(by_limited_layers=bends.by_limited_layers + 1)
 
 
 class Lever(NamedTuple):
-    """An instance at a batch; NaN where the memory does not hold it."""
+    """An instance at a batch size; NaN where the memory does not hold it.
+
+    Attributes:
+        tokens_per_joule: of the instance.
+        iteration_latency: duration of an iteration.
+        power: watts on the basis.
+    """
 
     tokens_per_joule: TokensPerJoule
     iteration_latency: Seconds
@@ -276,39 +307,34 @@ class Lever(NamedTuple):
 
 def lever(
     catalogue: Catalogue,
-    gpus: list[str],
-    served: dict[str, Laid],
+    gpus: Boards,
+    served: dict[str, Layout],
     dense: str,
     readings: dict,
     largest_batch: Sequences,
     context_window: Tokens,
 ) -> xr.Dataset:
-    """Decoding over batch x LLM x GPU, experts read and reached in several ways, and how each mixture compares with a dense LLM."""
-    known = Account(catalogue)
+    """Decoding over reading x batch x LLM x GPU, and how each mixture compares with a dense LLM."""
     batch = np.exp2(np.arange(0, np.log2(largest_batch) + 0.125, 0.25))
 
-    def decoding(assumed: Assumptions) -> xr.Dataset:
-        def at(batch: Sequences, subject: Subject) -> Lever:
-            point = account.point(assumed, subject, known.constants, context_window, batch=batch)
+    def decoding(account: Account) -> xr.Dataset:
+        def lever(batch: Sequences, llm: Layout, gpu: Board) -> Lever:
+            deployment = llm.on(gpu, catalogue.engine)
+            point = operating_point(account, deployment, context_window, MEAN_FILL, 4.0, batch)
             held = jnp.where(batch <= point.concurrency, 1.0, jnp.nan)
-            return Lever(
-                point.tokens_per_joule * held, point.iteration_latency * held, point.power * held
-            )
+            latency = point.iteration_latency
+            return Lever(point.tokens_per_joule * held, latency * held, point.power * held)
 
-        return grid.sweep(at, batch=batch, subject=_subjects(known, gpus, served))
+        return grid.sweep(lever, batch=batch, llm=served, gpu=gpus)
 
-    tables = [
-        _unstacked(decoding(known.changed("consistent", readings, name))) for name in readings
-    ]
-    table = xr.concat(tables, xr.Variable("reading", list(readings)))
+    table = _over(catalogue, readings, "reading", decoding)
     advantage = table.tokens_per_joule / table.tokens_per_joule.sel(llm=dense)
-    table["advantage"] = advantage.assign_attrs(
-        grid.describe(f"tokens_per_joule_over_that_of_{dense}", "1")
+    even = _crossing(np.log2(advantage))
+    described = grid.describe("largest batch at which the two are even", "seq")
+    over = grid.describe(f"tokens per joule over that of {dense}", "1")
+    return table.assign(
+        advantage=advantage.assign_attrs(over), even_batch=even.assign_attrs(described)
     )
-    table["even_batch"] = _crossing(np.log2(advantage)).assign_attrs(
-        grid.describe("largest_batch_at_which_the_two_are_even", "seq")
-    )
-    return table
 
 
 def _crossing(log_advantage: xr.DataArray) -> xr.DataArray:
@@ -318,52 +344,25 @@ def _crossing(log_advantage: xr.DataArray) -> xr.DataArray:
     return np.exp2(along.where(log_advantage * after < 0).max("batch"))
 
 
-def _subjects(known: Account, gpus: list[str], served: dict[str, Laid]) -> dict[str, Subject]:
-    return {
-        f"{name}@{gpu}": known.subject(gpu, laid.llm, laid.serving)
-        for name, laid in served.items()
-        for gpu in gpus
-    }
-
-
-def _unstacked(table: xr.Dataset) -> xr.Dataset:
-    """Subjects named LLM@GPU as two dimensions."""
-    names = [name.split("@") for name in table.subject.values]
-    index = pd.MultiIndex.from_tuples(names, names=["llm", "gpu"])
-    ordered = table.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "subject")).unstack(
-        "subject"
-    )
-    return ordered.reindex(
-        llm=list(dict.fromkeys(llm for llm, _ in names)),
-        gpu=list(dict.fromkeys(gpu for _, gpu in names)),
-    )
-
-
 def uncertainties(
     catalogue: Catalogue, accounts: dict, draws: Dimensionless, seed: Dimensionless
 ) -> xr.Dataset:
     """Headlines with every uncertain number drawn at once: quantiles, and which numbers matter."""
-    known = Account(catalogue)
+    headlines = Headlines(catalogue)
     tables = [
-        uncertainty.spread(known, known.presets[preset], int(draws), int(seed))
+        uncertainty.spread(headlines, headlines.presets[preset], int(draws), int(seed))
         for preset in accounts.values()
     ]
     return xr.concat(tables, xr.Variable("account", list(accounts)))
 
 
 def elasticities(catalogue: Catalogue, cases: list[str], accounts: dict) -> xr.Dataset:
-    """Elasticity d log tok/J / d log x of every number behind an operating point, by automatic differentiation."""
-    known = Account(catalogue)
+    """Elasticity d log tok/J / d log x of every number behind an operating point."""
+    headlines = Headlines(catalogue)
 
-    def own(preset: str) -> xr.Dataset:
-        return xr.concat(
-            [uncertainty.elasticity(known, case, preset) for case in cases],
-            xr.Variable("case", cases),
-            join="outer",
-        )
+    def beside(preset: str) -> xr.Dataset:
+        tables = [uncertainty.elasticity(headlines, case, preset) for case in cases]
+        return xr.concat(tables, xr.Variable("case", cases), join="outer")
 
-    return xr.concat(
-        [own(preset) for preset in accounts.values()],
-        xr.Variable("account", list(accounts)),
-        join="outer",
-    )
+    tables = [beside(preset) for preset in accounts.values()]
+    return xr.concat(tables, xr.Variable("account", list(accounts)), join="outer")

@@ -1,61 +1,99 @@
-"""Studies of fleets: Tables 3 and 6, the split of one workload, and the length laws they rest on."""
+"""Datasets of fleets: Tables 3 and 6, the split of one workload, and the distributions they rest on."""
 
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.params.specs import Demand, Gpu, Profile, Workload, spec
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.cases import Case, Sampler
+from tokwatt.params.specs import Demand, Profile, Workload, spec
 from tokwatt.serving import sampling
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.sampling import Knots
-from tokwatt.studies.replay import fleets as replay
-from tokwatt.studies.replay.instances import Calibrated, Instance
-from tokwatt.studies.replay.points import Served, roofline_point
+from tokwatt.studies.instances import Boards, Profiles, roofline_points
+from tokwatt.studies.replay.points import Layout
+from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     In,
+    RequestsPerSecond,
+    Seconds,
     Tokens,
     TokensAxis,
     TokensPerJoule,
-    units_of,
 )
 
-Gpus = Annotated[dict[str, Gpu], In("gpus")]
-Profiles = Annotated[dict[str, Profile], In("profiles")]
-
 TOPOLOGIES = ("homogeneous", "pool", "fleetopt")
-POOLS = ("short", "long")
+POOLS = ("long", "short")
+"""Pools of a fleet, counted from the one of the longest window."""
 
 
 @spec
-class Traffic:
-    """A workload, the window of its short pool, and a factor on all of its lengths."""
+class TrafficEntry:
+    """A workload and how its requests are split.
+
+    Attributes:
+        workload: request length distribution.
+        short_window: window of the short pool.
+        stretch: a factor on all lengths.
+    """
 
     workload: Annotated[Workload, In("workloads")]
     short_window: Tokens
     stretch: Dimensionless = 1.0
 
+
+@dataclass(frozen=True)
+class PaperFleets:
+    """Fleets of the paper's topologies for one demand.
+
+    Attributes:
+        catalogue: the parameter folder.
+        profiles: instances by GPU.
+        long_window: window of the only pool, or of the long one.
+        overflow_factor: how much longer a request may be that FleetOpt's short pool takes.
+        demand: what a fleet must carry.
+    """
+
+    catalogue: Catalogue
+    profiles: dict[str, Profile]
+    long_window: Tokens
+    overflow_factor: Dimensionless
+    demand: Demand
+
+    @cached_property
+    def account(self) -> Account:
+        """The paper's account."""
+        return AssumptionSets(self.catalogue).account("paper")
+
     def fleet(
         self,
+        traffic: TrafficEntry,
         topology: str,
-        instance: Instance,
-        long_window: Tokens,
-        overflow_factor: Dimensionless,
-        demand: Demand,
-        law: replay.Law = sampling.sampled,
-    ) -> replay.Fleet:
-        """The replayed fleet of a topology that serves this traffic."""
-        knots, long_window = _knots(self.workload, self.stretch), long_window * self.stretch
-        if topology == "homogeneous":
-            return replay.one_pool(knots, instance, long_window, demand, law)
-        factor = overflow_factor if topology == "fleetopt" else 1.0
-        return replay.two_pools(
-            knots, instance, self.short_window, long_window, demand, factor, law
+        gpu: str,
+        sampler: Sampler = sampling.sampled,
+    ) -> SizedFleet:
+        """The fleet of a topology on a GPU."""
+        account = self.account
+        lengths = traffic.workload.lengths * traffic.stretch
+        case = Case(
+            gpu=gpu,
+            deployment=self.catalogue.profiled(self.profiles[gpu]),
+            workload=Workload(lengths=lengths, fractions=traffic.workload.fractions),
+            shares=None,
+            window=float(self.long_window * traffic.stretch),
+            topology=topology,
+            split_length=0.0 if topology == "homogeneous" else float(traffic.short_window),
+            overflow_factor=float(self.overflow_factor) if topology == "fleetopt" else 1.0,
+            paper=account.assumed,
+            sampler=sampler,
         )
+        return SizedFleet.of(case, account, self.demand)
 
 
 @spec
@@ -95,68 +133,75 @@ def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
     )
 
 
+class FleetInputs(NamedTuple):
+    """What the fleets of Table 3 have in common.
+
+    Attributes:
+        arrival_rate: requests per second.
+        latency_target: longest wait.
+        max_utilization: highest utilization.
+        output_share: output as a share of all tokens.
+        long_window: window of the only pool, or of the long one.
+        overflow_factor: how much longer a request may be that FleetOpt's short pool takes.
+    """
+
+    arrival_rate: RequestsPerSecond
+    latency_target: Seconds
+    max_utilization: Dimensionless
+    output_share: Dimensionless
+    long_window: Tokens
+    overflow_factor: Dimensionless
+
+
 def fleets(
     catalogue: Catalogue,
-    traffic: dict[str, Traffic],
+    traffic: dict[str, TrafficEntry],
     profiles: Profiles,
     long_window: Tokens,
     overflow_factor: Dimensionless,
     demand: Demand,
 ) -> xr.Dataset:
-    """Table 3: replayed fleets over workload x topology x GPU, and their pools."""
+    """Table 3: fleets over workload x topology x GPU, and their pools."""
+    common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
 
     @cache
-    def sized(workload: str, topology: str, gpu: str) -> replay.Fleet:
-        return traffic[workload].fleet(
-            topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand
-        )
+    def sized(workload: str, topology: str, gpu: str) -> SizedFleet:
+        return common.fleet(traffic[workload], topology, gpu)
 
-    def fleet(workload: str, topology: str, gpu: str) -> replay.FleetRow:
-        return replay.fleet_row(sized(workload, topology, gpu))
+    def fleet(workload: str, topology: str, gpu: str) -> FleetRow:
+        return sized(workload, topology, gpu).row
 
-    def pool(workload: str, topology: str, gpu: str, pool: str) -> replay.PoolRow:
-        pools = dict(
-            zip(reversed(POOLS), reversed(sized(workload, topology, gpu).pools), strict=False)
-        )
-        return (
-            replay.pool_row(pools[pool])
-            if pool in pools
-            else replay.PoolRow(*[np.nan] * len(replay.PoolRow._fields))
-        )
+    def pool(workload: str, topology: str, gpu: str, pool: str) -> PoolRow:
+        return sized(workload, topology, gpu).pool_row(POOLS.index(pool))
 
     axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
     table = grid.tabulate(fleet, **axes)
-    pools = grid.tabulate(pool, **axes, pool=POOLS)
+    pools = grid.tabulate(pool, **axes, pool=POOLS[::-1])
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
-    scalars = vars(demand) | {"long_window": long_window, "overflow_factor": overflow_factor}
-    units = units_of(Demand) | {"long_window": "tok", "overflow_factor": "1"}
-    inputs = xr.Dataset(
-        {name: ((), value, grid.describe(name, units[name])) for name, value in scalars.items()}
-    )
-    inputs["short_window"] = (
-        "workload",
-        [row.short_window for row in traffic.values()],
-        grid.describe("short_window", "tok"),
-    )
-    table["gain"] = gain.assign_attrs(
-        grid.describe("gain_over_the_homogeneous_fleet_of_the_first_gpu", "1")
-    )
+    described = grid.describe("gain over the homogeneous fleet of the first GPU", "1")
+    inputs = FleetInputs(**vars(demand), long_window=long_window, overflow_factor=overflow_factor)
+    windows = xr.DataArray([row.short_window for row in traffic.values()], dims="workload")
     return xr.merge(
-        [table, pools.rename({name: f"pool_{name}" for name in pools.data_vars}), inputs]
+        [
+            table.assign(gain=gain.assign_attrs(described)),
+            pools.rename({name: f"pool_{name}" for name in pools.data_vars}),
+            grid.dataset({}, inputs),
+            windows.rename("short_window").assign_attrs(grid.describe("short_window", "tok")),
+        ]
     )
 
 
 def guidance(
     catalogue: Catalogue,
-    traffic: dict[str, Traffic],
+    traffic: dict[str, TrafficEntry],
     profiles: Profiles,
     long_window: Tokens,
     overflow_factor: Dimensionless,
     demand: Demand,
     short_limit: Tokens,
     recommended: dict[str, Recommendation],
-    mixture: Served,
-    mixture_gpus: Gpus,
+    mixture: Layout,
+    mixture_gpus: Boards,
     context_window: Tokens,
 ) -> xr.Dataset:
     """Table 6: fleets for each kind of traffic, the best of them, and what the paper recommends.
@@ -164,32 +209,25 @@ def guidance(
     A kind without a workload is judged by single instances of a mixture of experts, as no fleet of
     one is defined.
     """
-    table = fleets(
-        catalogue, traffic, profiles, long_window, overflow_factor, demand
-    ).tokens_per_joule.to_dataset()
-    short = [
-        np.interp(
-            short_limit, [0, *(row.workload.lengths * row.stretch)], [0, *row.workload.fractions]
-        )
-        for row in traffic.values()
-    ]
+    table = fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
+    table = table.tokens_per_joule.to_dataset()
+    short = [_share_within(row, short_limit) for row in traffic.values()]
     table["short_share"] = ("workload", short, grid.describe("share_of_short_requests", "1"))
     rows = table.tokens_per_joule.assign_coords(short_share=table.short_share)
-    point = partial(
-        roofline_point,
-        served=mixture,
-        curve=catalogue.power_fractions,
-        context_window=context_window,
-    )
-    single = grid.sweep(point, gpu=mixture_gpus).tokens_per_joule.expand_dims(
-        topology=["undefined"], workload=["any"]
-    )
+    points = roofline_points(catalogue, mixture_gpus, {"any": mixture}, context_window)
+    single = points.tokens_per_joule.rename(llm="workload").expand_dims(topology=["undefined"])
     single = single.assign_coords(short_share=("workload", [np.nan]))
 
     def advice(kind: str) -> Advice:
-        return _advice(rows if recommended[kind].workload in traffic else single, recommended[kind])
+        judged = rows if recommended[kind].workload in traffic else single
+        return _advice(judged, recommended[kind])
 
     return table.merge(grid.tabulate(advice, kind=list(recommended)))
+
+
+def _share_within(traffic: TrafficEntry, limit: Tokens) -> Dimensionless:
+    lengths = traffic.workload.lengths * traffic.stretch
+    return np.interp(limit, [0, *lengths], [0, *traffic.workload.fractions])
 
 
 class Advice(NamedTuple):
@@ -235,26 +273,16 @@ def splits(
     long_window: Tokens,
     demand: Demand,
 ) -> xr.Dataset:
-    """Replayed two-pool fleets over GPU x overflow factor x split length; the split length is the short window."""
-    knots = _knots(workload)
-    instances = {gpu: Calibrated(profile) for gpu, profile in profiles.items()}
+    """Two-pool fleets of Table 3's kind over GPU x overflow factor x split length, the short window."""
 
-    def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> replay.FleetRow:
-        return replay.fleet_row(
-            replay.two_pools(
-                knots, instances[gpu], split_length, long_window, demand, overflow_factor
-            )
-        )
+    def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> FleetRow:
+        common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
+        traffic = TrafficEntry(workload=workload, short_window=split_length)
+        return common.fleet(traffic, "fleetopt", gpu).row
 
     return grid.tabulate(
         fleet,
         gpu=list(profiles),
         overflow_factor=overflow_factor.tolist(),
         split_length=split_length.tolist(),
-    )
-
-
-def _knots(workload: Workload, stretch: float = 1.0) -> Knots:
-    return list(
-        zip((workload.lengths * stretch).tolist(), workload.fractions.tolist(), strict=True)
     )

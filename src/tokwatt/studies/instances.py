@@ -1,18 +1,20 @@
-"""Studies of single instances: Tables 1, 2, 4, 5 and 7, and the catalogues they rest on."""
+"""Datasets of single instances: Tables 1, 2, 4, 5 and 7, and the catalogues they rest on."""
 
-from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from tokwatt import grid
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.equations import power
 from tokwatt.equations.roofline import tokens_per_dollar
-from tokwatt.params.specs import Gpu, Llm, Profile, Serving, spec
-from tokwatt.serving import decode
+from tokwatt.params.specs import Board, LogisticPower, Profile, spec
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.replay.instances import Calibrated, Computed, Instance
-from tokwatt.studies.replay.points import Served, roofline_point, routed_point
+from tokwatt.serving.instance import Deployment
+from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.studies.replay.points import Layout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
     Dimensionless,
     DollarsPerSecond,
@@ -21,18 +23,45 @@ from tokwatt.units import (
     Sequences,
     Tokens,
     TokensAxis,
+    TokensPerDollar,
+    Watts,
 )
 
-Gpus = Annotated[dict[str, Gpu], In("gpus")]
+PROGRAM = {"step": "program", "power": "activity"}
+"""What the paper changes where it computes an instance from data sheets."""
+Boards = Annotated[dict[str, Board], In("boards")]
 Profiles = Annotated[dict[str, Profile], In("profiles")]
 
 
 @spec
 class Rented:
-    """A GPU and the rent of an instance of it."""
+    """A GPU and the rent of an instance of it.
 
-    gpu: Annotated[Gpu, In("gpus")]
+    Attributes:
+        gpu: the GPU.
+        price: rent of an instance.
+    """
+
+    gpu: Annotated[Board, In("boards")]
     price: DollarsPerSecond
+
+
+class PowerParameters(NamedTuple):
+    """What TDP and the roofline would make of the printed power curves.
+
+    Attributes:
+        tdp: thermal design power.
+        idle_from_tdp: idle power as a share of it.
+        nominal_from_tdp: nominal power as a share of it.
+        log2_midpoint_from_roofline: from weight time over scan time.
+        log2_midpoint_used: that of the profile.
+    """
+
+    tdp: Watts
+    idle_from_tdp: Watts
+    nominal_from_tdp: Watts
+    log2_midpoint_from_roofline: Dimensionless
+    log2_midpoint_used: Dimensionless
 
 
 def gpu_catalogue(catalogue: Catalogue) -> xr.Dataset:
@@ -41,16 +70,15 @@ def gpu_catalogue(catalogue: Catalogue) -> xr.Dataset:
 
 
 def llm_catalogue(catalogue: Catalogue) -> xr.Dataset:
-    """Every language model."""
-    return grid.catalogue("llm", catalogue.llms)
+    """Every language model of the paper's catalogue."""
+    return grid.catalogue("llm", {name: llm.paper for name, llm in catalogue.paper_llms.items()})
 
 
 def profile_catalogue(catalogue: Catalogue) -> xr.Dataset:
     """Every profile, its power curve beside it."""
-    curves = grid.catalogue(
-        "profile", {name: profile.power for name, profile in catalogue.profiles.items()}
-    )
-    return xr.merge([grid.catalogue("profile", catalogue.profiles), curves]).rename(profile="gpu")
+    curves = {name: profile.power for name, profile in catalogue.profiles.items()}
+    profiles = grid.catalogue("profile", catalogue.profiles)
+    return xr.merge([profiles, grid.catalogue("profile", curves)]).rename(profile="gpu")
 
 
 def context_windows(
@@ -61,132 +89,163 @@ def context_windows(
     mean_fill: Dimensionless,
 ) -> xr.Dataset:
     """Table 1: operating points over context window x GPU, and the slope from each window to the next."""
-    table = grid.sweep(
-        decode.operating_point,
-        context_window=context_window,
-        profile=profiles,
-        utilization=utilization,
-        mean_fill=mean_fill,
-    )
+    account = AssumptionSets(catalogue).account("paper")
+
+    def point(context_window: Tokens, gpu: Deployment) -> OperatingPoint:
+        return operating_point(
+            account, gpu, context_window, mean_fill, 0.0, utilization=utilization
+        )
+
+    deployments = {name: catalogue.profiled(profile) for name, profile in profiles.items()}
+    table = grid.sweep(point, context_window=context_window, gpu=deployments)
     logs = table.tokens_per_joule.pipe(np.log2), table.context_window.pipe(np.log2)
     slope = logs[0].diff("context_window") / logs[1].diff("context_window")
-    table["local_slope"] = slope.assign_attrs(
-        grid.describe("slope_of_log_tokens_per_joule_from_the_window_before", "1")
-    )
-    return table.rename(profile="gpu")
+    described = grid.describe("slope of log tokens per joule from the window before", "1")
+    return table.assign(local_slope=slope.assign_attrs(described))
 
 
 def power_curves(catalogue: Catalogue, profiles: Profiles, largest_batch: Sequences) -> xr.Dataset:
     """Power of one GPU over batch x GPU, four batches to a doubling."""
     batch = np.exp2(np.arange(0, np.log2(largest_batch) + 0.125, 0.25))
     curves = {name: profile.power for name, profile in profiles.items()}
-    watts = grid.sweep(decode.batch_power, batch=batch, curve=curves)
-    return watts.rename(curve="gpu", batch_power="power")
+
+    def watts(batch: Sequences, gpu: LogisticPower) -> Watts:
+        return power.logistic_power(batch, **vars(gpu))
+
+    return grid.sweep(watts, batch=batch, gpu=curves).rename(watts="power")
 
 
-def power_parameters(
-    catalogue: Catalogue,
-    gpus: Gpus,
-    llm: Annotated[Llm, In("llms")],
-    serving: Annotated[Serving, In("servings")],
-) -> xr.Dataset:
+def power_parameters(catalogue: Catalogue, gpus: Boards, layout: Layout) -> xr.Dataset:
     """Table 7: the printed curves, and what TDP and the roofline would make of them."""
-    printed = grid.catalogue("gpu", {name: catalogue.power_curves[name] for name in gpus})
-    tdp = grid.catalogue("gpu", gpus)[["tdp"]]
-    step = grid.sweep(decode.gpu_roofline, gpu=gpus, llm=llm, serving=serving)
+    printed = grid.catalogue("gpu", {name: board.logistic for name, board in gpus.items()})
+    account = _program(catalogue)
     fractions = catalogue.power_fractions
-    used = [float(catalogue.profiles[name].power.log2_midpoint) for name in gpus]
-    derived = {
-        "idle_from_tdp": (fractions.idle_fraction * tdp.tdp, "W"),
-        "nominal_from_tdp": (fractions.nominal_fraction * tdp.tdp, "W"),
-        "log2_midpoint_from_roofline": (np.log2(step.weight_time / step.scan_time), "1"),
-        "log2_midpoint_used": (xr.DataArray(used, dims="gpu"), "1"),
-    }
-    return xr.merge([printed, tdp]).assign(
-        {
-            name: values.assign_attrs(grid.describe(name, unit))
-            for name, (values, unit) in derived.items()
-        }
+    tdp = np.array([board.gpu.tdp for board in gpus.values()])
+    midpoints = [float(catalogue.profiles[name].power.log2_midpoint) for name in gpus]
+    points = _points(account, catalogue, {"llm": layout}, gpus, 2 * CALIBRATED).isel(llm=0)
+    derived = PowerParameters(
+        tdp=tdp,
+        idle_from_tdp=fractions.idle_fraction * tdp,
+        nominal_from_tdp=fractions.nominal_fraction * tdp,
+        log2_midpoint_from_roofline=np.log2(points.weight_time / points.scan_time).values,
+        log2_midpoint_used=np.array(midpoints),
     )
+    return printed.merge(grid.dataset({"gpu": list(gpus)}, derived))
+
+
+CALIBRATED = 4096.0
+"""Tokens of a sequence in the paper's roofline, half of its window."""
 
 
 def roofline_points(
-    catalogue: Catalogue, gpus: Gpus, served: dict[str, Served], context_window: Tokens
+    catalogue: Catalogue, gpus: Boards, served: dict[str, Layout], context_window: Tokens
 ) -> xr.Dataset:
     """Table 2 and its like: roofline operating points over LLM x GPU."""
-    point = partial(roofline_point, curve=catalogue.power_fractions, context_window=context_window)
-    return grid.sweep(point, served=served, gpu=gpus).rename(served="llm")
+    return _points(_program(catalogue), catalogue, served, gpus, context_window)
 
 
 def dispatch_times(
     catalogue: Catalogue,
-    gpus: Gpus,
-    mixture: Served,
-    dense: Served,
+    gpus: Boards,
+    mixture: Layout,
+    dense: Layout,
     context_window: Tokens,
     longest_dispatch: Seconds,
 ) -> xr.Dataset:
     """A mixture of experts over dispatch time x GPU, a dense LLM beside it, and the dispatch at which they are even."""
-    point = partial(roofline_point, curve=catalogue.power_fractions, context_window=context_window)
-    times = np.linspace(0, longest_dispatch, 41)
-    table = grid.sweep(point, dispatch_time=times, gpu=gpus, served=mixture)
-    level = grid.sweep(point, gpu=gpus, served=dense).tokens_per_joule
-    even = (table.concurrency / (level * table.power) - table.iteration_latency).isel(
-        dispatch_time=0, drop=True
+    account, engine = _program(catalogue), catalogue.engine
+
+    def point(dispatch_time: Seconds, gpu: Board) -> RooflinePoint:
+        return roofline_point(account, mixture.on(gpu, engine), context_window, dispatch_time)
+
+    table = grid.sweep(point, dispatch_time=np.linspace(0, longest_dispatch, 41), gpu=gpus)
+    level = _points(account, catalogue, {"dense": dense}, gpus, context_window).isel(
+        llm=0, drop=True
     )
+    even = table.concurrency / (level.tokens_per_joule * table.power) - table.iteration_latency
+    described = {
+        "dense_tokens_per_joule": grid.describe("tokens per joule of the dense model", "tok/J"),
+        "even_dispatch_time": grid.describe("dispatch time at which the two are even", "s"),
+    }
     return table[["tokens_per_joule"]].assign(
-        dense_tokens_per_joule=level.assign_attrs(
-            grid.describe("tokens_per_joule_of_the_dense_model", "tok/J")
+        dense_tokens_per_joule=level.tokens_per_joule.assign_attrs(
+            described["dense_tokens_per_joule"]
         ),
-        even_dispatch_time=even.assign_attrs(
-            grid.describe("dispatch_time_at_which_the_two_are_even", "s")
+        even_dispatch_time=even.isel(dispatch_time=0, drop=True).assign_attrs(
+            described["even_dispatch_time"]
         ),
     )
+
+
+class Rents(NamedTuple):
+    """What Table 5 shows beside the points.
+
+    Attributes:
+        tdp: thermal design power of a GPU.
+        idle: idle power that Table 7 prints.
+        price: rent of an instance.
+        tokens_per_dollar: output tokens that a dollar buys.
+    """
+
+    tdp: Watts
+    idle: Watts
+    price: DollarsPerSecond
+    tokens_per_dollar: TokensPerDollar
 
 
 def generations(
-    catalogue: Catalogue, served: Served, rented: dict[str, Rented], context_window: Tokens
+    catalogue: Catalogue, served: Layout, rented: dict[str, Rented], context_window: Tokens
 ) -> xr.Dataset:
     """Table 5: one LLM over GPUs, with the idle power that Table 7 prints and the rent of an instance."""
-    gpus = {name: row.gpu for name, row in rented.items()}
-    point = partial(
-        roofline_point,
-        served=served,
-        curve=catalogue.power_fractions,
-        context_window=context_window,
+    boards = {name: row.gpu for name, row in rented.items()}
+    account = _program(catalogue)
+    table = _points(account, catalogue, {"llm": served}, boards, context_window)
+    table = table.isel(llm=0, drop=True)
+    price = np.array([row.price for row in rented.values()])
+    rents = Rents(
+        tdp=np.array([board.gpu.tdp for board in boards.values()]),
+        idle=np.array([board.logistic.idle for board in boards.values()]),
+        price=price,
+        tokens_per_dollar=tokens_per_dollar(table.throughput.values, price),
     )
-    table = grid.sweep(point, gpu=gpus)
-    idle = [catalogue.power_curves[name].idle for name in rented]
-    price = xr.DataArray([row.price for row in rented.values()], dims="gpu")
-    return table.assign(
-        tdp=grid.catalogue("gpu", gpus).tdp,
-        idle=("gpu", idle, grid.describe("printed_idle_power", "W")),
-        price=price.assign_attrs(grid.describe("rent_of_an_instance", "USD/s")),
-        tokens_per_dollar=tokens_per_dollar(table.throughput, price).assign_attrs(
-            grid.describe("tokens_per_dollar", "tok/USD")
-        ),
-    )
+    return table.merge(grid.dataset({"gpu": list(rented)}, rents))
 
 
 def routed_pools(
     catalogue: Catalogue,
     profile: Annotated[Profile, In("profiles")],
-    small: Served,
-    small_gpu: Annotated[Gpu, In("gpus")],
+    small: Layout,
+    small_gpu: Annotated[Board, In("boards")],
     short_window: Tokens,
     long_window: Tokens,
     utilization: Dimensionless,
-    mean_fill: Dimensionless,
 ) -> xr.Dataset:
     """Table 4: pools of routing by context length and by meaning."""
-    large = Calibrated(profile)
-    little = Computed(small_gpu, small.llm, small.serving, catalogue.power_fractions)
-    rows: dict[str, tuple[Instance, Tokens]] = {
-        "context_short": (large, short_window),
-        "context_long": (large, long_window),
-        "semantic_small": (little, short_window),
-        "semantic_large": (large, long_window),
+    account = AssumptionSets(catalogue).account("paper")
+    large = account, catalogue.profiled(profile)
+    little = _program(catalogue), small.on(small_gpu, catalogue.engine)
+    rows = {
+        "context_short": (*large, short_window),
+        "context_long": (*large, long_window),
+        "semantic_small": (*little, short_window),
+        "semantic_large": (*large, long_window),
     }
-    return grid.tabulate(
-        lambda pool: routed_point(*rows[pool], utilization, mean_fill), pool=list(rows)
-    )
+    return grid.tabulate(lambda pool: routed_point(*rows[pool], utilization), pool=list(rows))
+
+
+def _program(catalogue: Catalogue) -> Account:
+    """The paper's account as its program computes data sheets."""
+    return AssumptionSets(catalogue).account("paper", PROGRAM)
+
+
+def _points(
+    account: Account,
+    catalogue: Catalogue,
+    served: dict[str, Layout],
+    gpus: dict[str, Board],
+    context_window: Tokens,
+) -> xr.Dataset:
+    def point(llm: Layout, gpu: Board) -> RooflinePoint:
+        return roofline_point(account, llm.on(gpu, catalogue.engine), context_window)
+
+    return grid.sweep(point, llm=served, gpu=gpus)

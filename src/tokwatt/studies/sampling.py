@@ -9,9 +9,8 @@ from tokwatt import grid
 from tokwatt.params.specs import Demand
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.sampling import sampled, summed
-from tokwatt.studies.fleets import TOPOLOGIES, Profiles, Traffic
-from tokwatt.studies.replay import fleets as replay
-from tokwatt.studies.replay.instances import Calibrated
+from tokwatt.studies.fleets import TOPOLOGIES, PaperFleets, TrafficEntry
+from tokwatt.studies.instances import Profiles
 from tokwatt.units import Dimensionless, Instances, Tokens, TokensPerJoule
 
 
@@ -34,7 +33,7 @@ class Exact(NamedTuple):
 
 def sampling_error(
     catalogue: Catalogue,
-    traffic: dict[str, Traffic],
+    traffic: dict[str, TrafficEntry],
     profiles: Profiles,
     long_window: Tokens,
     overflow_factor: Dimensionless,
@@ -42,27 +41,27 @@ def sampling_error(
     seeds: Dimensionless,
 ) -> xr.Dataset:
     """Fleets of Table 3 by seed, from 0 on, and by exact integration; a count survives where the latter prints the same."""
-
-    def fleet(workload: str, topology: str, gpu: str, law: replay.Law) -> replay.Fleet:
-        return traffic[workload].fleet(
-            topology, Calibrated(profiles[gpu]), long_window, overflow_factor, demand, law
-        )
+    common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
 
     def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
-        found = fleet(workload, topology, gpu, partial(sampled, seed=seed))
-        return Drawn(found.instances, found.tokens_per_joule)
+        sampler = partial(sampled, seed=seed)
+        row = common.fleet(traffic[workload], topology, gpu, sampler).row
+        return Drawn(row.instances, row.tokens_per_joule)
 
     def exact(workload: str, topology: str, gpu: str) -> Exact:
-        ours, paper = (fleet(workload, topology, gpu, law) for law in (summed, sampled))
-        survives = ours.instances == paper.instances
+        ours = common.fleet(traffic[workload], topology, gpu, summed).row
+        paper = common.fleet(traffic[workload], topology, gpu).row
         return Exact(
-            ours.instances, ours.tokens_per_joule, paper.instances, paper.tokens_per_joule, survives
+            exact_instances=ours.instances,
+            exact_tokens_per_joule=ours.tokens_per_joule,
+            published_instances=paper.instances,
+            published_tokens_per_joule=paper.tokens_per_joule,
+            survives=ours.instances == paper.instances,
         )
 
     axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
     table = grid.tabulate(drawn, **axes, seed=range(int(seeds)))
     spread = table.tokens_per_joule.std("seed", ddof=1) / table.tokens_per_joule.mean("seed")
-    described = grid.describe("relative_standard_deviation_of_tokens_per_joule_over_seeds", "1")
-    return table.assign(tokens_per_joule_spread=spread.assign_attrs(described)).merge(
-        grid.tabulate(exact, **axes)
-    )
+    described = "relative standard deviation of tokens per joule over seeds"
+    spread = spread.assign_attrs(grid.describe(described, "1"))
+    return table.assign(tokens_per_joule_spread=spread).merge(grid.tabulate(exact, **axes))

@@ -13,10 +13,13 @@ import msgspec
 import numpy as np
 
 import tokwatt
+from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.records import Section, read
 from tokwatt.params.specs import Workload
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.catalogue import load as load_catalogue
+from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models
 from tokwatt.studies.stream import Sweep
 from tokwatt.units import MANY, In, mark_of, unit_of
@@ -43,8 +46,10 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     axes: dict[str, Any]
     quantities: list[str]
+    account: str = "consistent"
+    changes: dict[str, str] = {}
     fixed: dict[str, Any] = {}
-    basis: str = "gpu"
+    basis: str = "instance"
     dtype: str = "float64"
     figures: dict[str, Any] = {}
 
@@ -89,15 +94,14 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
     section = Section(path, read(path), catalogue.catalogue)
     file = section.convert(StudyFile)
     model = section.pick("model", file.model, MODELS)
-    for key, value, options in (
-        ("basis", file.basis, get_args(models.Basis)),
-        ("dtype", file.dtype, DTYPES),
-    ):
-        section.pick(key, value, dict.fromkeys(options))
+    section.pick("basis", file.basis, dict.fromkeys(alternatives("basis")))
+    section.pick("dtype", file.dtype, dict.fromkeys(DTYPES))
+    sets = AssumptionSets(catalogue)
+    assumed = sets.changed(file.account, file.changes | {"basis": file.basis}, section)
     hints = {
         key: hint
         for key, hint in get_type_hints(model, include_extras=True).items()
-        if key not in ("catalogue", "basis")
+        if key not in ("catalogue", "account")
     }
     result = hints.pop("return")
     axes = _axes(section.child("axes"), hints)
@@ -112,13 +116,14 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
     return Study(
         name=name,
         title=file.title,
-        function=partial(model, catalogue, basis=file.basis),
+        function=partial(model, catalogue, Account(assumed, sets.constants)),
         axes=axes,
         fixed=fixed,
         units={key: unit_of(hints[key]) for key in axes},
         quantities={quantity: str(units[quantity]) for quantity in file.quantities},
         dtype=file.dtype,
-        provenance={"title": file.title, "basis": file.basis} | _provenance(section, catalogue),
+        provenance={"title": file.title, "account": file.account, "basis": file.basis}
+        | _provenance(section, catalogue),
     )
 
 

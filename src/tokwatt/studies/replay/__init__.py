@@ -1,6 +1,5 @@
-"""The paper's own calculation, quirks and all.
+"""What of the paper is no choice of an assumption set.
 
-Sampling with a fixed seed, truncations, pools that start one instance too high, a long pool that
-starts at length one, requests too long for their pool that are served short and credited in full:
-all of it lives here and nowhere else. Only `studies` and `audit` may look.
+How its tables are printed, and its fleets with draws replaced by exact sums over tables, so that
+JAX maps millions of them.
 """

@@ -22,6 +22,7 @@ from tokwatt.units import Dimensionless, Tokens
 SUMMED = (
     "generated",
     "prompts",
+    "chunks",
     "steps",
     "steps_length",
     "steps_mean",
@@ -148,7 +149,9 @@ def _short_sums(law: ExactLaw, cut: Tokens, window: Tokens) -> Array:
     )
 
 
-def _long_sums(law: ExactLaw, cut: Tokens, share: Dimensionless, window: Tokens) -> tuple[Array, Tokens]:
+def _long_sums(
+    law: ExactLaw, cut: Tokens, share: Dimensionless, window: Tokens
+) -> tuple[Array, Tokens]:
     """Means over requests longer than `cut`, whose first bin reaches down to one token, and their middle."""
     count = law.knots.shape[0]
     first = jnp.searchsorted(law.knots, cut, side="right")

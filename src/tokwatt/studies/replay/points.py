@@ -1,13 +1,16 @@
 """Rows of the paper's Tables 2, 4 and 5: operating points with the clamps and overrides of its program."""
 
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from tokwatt.equations import roofline
-from tokwatt.params.specs import ActivityPower, Gpu, Llm, Serving, spec
-from tokwatt.serving import decode
-from tokwatt.studies.replay.instances import Instance
+from tokwatt.params.specs import Board, Engine, LlmRecord, Parallelism, Precision, spec
+from tokwatt.serving import profile as program
+from tokwatt.serving.account import Account
+from tokwatt.serving.instance import Deployment, concurrency, instance_of
+from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
+from tokwatt.serving.step import Load, operating_point, step
 from tokwatt.units import (
     Bytes,
     BytesPerToken,
@@ -22,18 +25,61 @@ from tokwatt.units import (
     Watts,
 )
 
+MEAN_FILL = 0.5
+"""Mean length of a sequence as a share of the window, 4096 tokens of 8192 in the paper's program."""
+
 
 @spec
-class Served:
-    """An LLM as Table 2 serves it; `active_parameters` replaces its weight time where it is given."""
+class Layout:
+    """An LLM as it is laid out on the GPUs of an instance.
 
-    llm: Annotated[Llm, In("llms")]
-    serving: Annotated[Serving, In("servings")]
+    Attributes:
+        llm: the LLM.
+        tensor_parallel: GPUs that share it.
+        expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
+        precision: widths of weights and KV cache.
+        active_parameters: replaces the weight time of Table 2 where it is given.
+    """
+
+    llm: Annotated[LlmRecord, In("llms")]
+    tensor_parallel: Dimensionless
+    expert_parallel: Dimensionless = 1.0
+    precision: Annotated[Precision, In("precisions")]
     active_parameters: Parameters = 0.0
+
+    def on(self, board: Board, engine: Engine) -> Deployment:
+        """The deployment on GPUs of one kind."""
+        return Deployment(
+            **vars(board),
+            llm=self.llm,
+            parallelism=Parallelism(
+                tensor_parallel=self.tensor_parallel, expert_parallel=self.expert_parallel
+            ),
+            precision=self.precision,
+            engine=engine,
+            active_parameters=self.active_parameters,
+        )
 
 
 class RooflinePoint(NamedTuple):
-    """A row of Table 2 or 5."""
+    """A row of Table 2 or 5.
+
+    Attributes:
+        tensor_parallel: GPUs of the instance.
+        parameters: parameters of the LLM.
+        active_parameters: parameters of one token.
+        kv_bytes_per_token: KV cache of one token over all heads.
+        kv_budget: memory of a GPU for the KV cache.
+        kv_blocks: blocks of the KV cache, none where the LLM does not fit.
+        concurrency: running requests; one where the LLM does not fit.
+        weight_time: time of a step beside the scan of the KV cache.
+        own_weight_time: the one that power is computed with.
+        scan_time: time that one request adds.
+        iteration_latency: duration of a step.
+        throughput: output tokens per second of the instance.
+        power: watts of one GPU.
+        tokens_per_joule: their ratio.
+    """
 
     tensor_parallel: Dimensionless
     parameters: Parameters
@@ -52,7 +98,17 @@ class RooflinePoint(NamedTuple):
 
 
 class RoutedPoint(NamedTuple):
-    """A row of Table 4; `shown` is the batch the paper prints, `batch` the one it computes with."""
+    """A row of Table 4.
+
+    Attributes:
+        concurrency: running requests that an instance holds.
+        shown: the batch size that the paper prints.
+        batch: the one it computes with.
+        iteration_latency: duration of a step.
+        throughput: output tokens per second of the instance.
+        power: watts of one GPU.
+        tokens_per_joule: their ratio.
+    """
 
     concurrency: Sequences
     shown: Sequences
@@ -64,63 +120,75 @@ class RoutedPoint(NamedTuple):
 
 
 def roofline_point(
-    gpu: Gpu,
-    served: Served,
-    curve: ActivityPower,
-    context_window: Tokens,
-    dispatch_time: Seconds = 0.0,
+    account: Account, deployment: Deployment, context_window: Tokens, dispatch_time: Seconds = 0.0
 ) -> RooflinePoint:
-    """An instance by the roofline, full to its window.
+    """An instance of the paper's program, full to its window.
 
-    One that does not fit counts as holding one sequence. Power is taken at the LLM's own weight
-    time, also where the active parameters replace it in the step. `dispatch_time` is added to the
-    step.
+    Args:
+        account: the paper's, with its program's step and the activity law of power.
+        deployment: the LLM and its GPUs.
+        context_window: tokens reserved for each sequence.
+        dispatch_time: time added to the step.
+
+    Returns:
+        The row. Power is taken at the LLM's own weight time, also where the printed active
+        parameters replace it in the step.
+
+    Source: arXiv:2603.17280, Tables 2 and 5, and its program.
     """
-    serving = served.serving
-    step = decode.gpu_roofline(gpu, served.llm, serving)
-    blocks = jnp.maximum(0.0, step.kv_blocks)
-    batch = jnp.maximum(1.0, jnp.floor(blocks * serving.block_size / context_window))
-    active = roofline.active_weight_time(
-        served.active_parameters, serving.weight_width, serving.tensor_parallel, gpu.hbm_bandwidth
-    )
-    weight_time = jnp.where(served.active_parameters > 0, active, step.weight_time)
-    latency = roofline.iteration_latency(weight_time, step.scan_time, batch) + dispatch_time
-    rate = roofline.throughput(batch, latency)
-    power = decode.instance_power(
-        decode.roofline_profile(gpu, served.llm, serving, curve), batch, serving.mean_length
-    )
+    instance = replace(instance_of(account, deployment), dispatch_overhead=dispatch_time)
+    length = MEAN_FILL * context_window
+    batch = concurrency(account.assumed, instance, context_window, length)
+    iteration = step(account.assumed, instance, Load(batch, length, 0.0))
+    point = operating_point(account, deployment, context_window, MEAN_FILL, 0.0)
+    rate = batch / iteration.latency
+    paper, scan_time = deployment.llm.paper, instance.cache.read * length / instance.kv_bandwidth
+    weight_time = iteration.memory_time - scan_time * batch + instance.overhead
+    deployed = deployment.llm, deployment.parallelism, deployment.precision, deployment.engine
     return RooflinePoint(
-        tensor_parallel=serving.tensor_parallel,
-        parameters=step.parameters,
-        active_parameters=step.active_parameters,
-        kv_bytes_per_token=step.kv_bytes_per_token,
-        kv_budget=step.kv_budget,
-        kv_blocks=blocks,
+        tensor_parallel=instance.gpus,
+        parameters=streamed_parameters(paper) + routed_parameters(paper),
+        active_parameters=active_parameters(paper),
+        kv_bytes_per_token=instance.cache.held,
+        kv_budget=instance.kv_budget,
+        kv_blocks=jnp.maximum(0.0, program.kv_blocks(deployment.gpu, *deployed)),
         concurrency=batch,
         weight_time=weight_time,
-        own_weight_time=step.weight_time,
-        scan_time=step.scan_time,
-        iteration_latency=latency,
+        own_weight_time=program.weight_time(deployment.gpu, *deployed),
+        scan_time=scan_time,
+        iteration_latency=iteration.latency,
         throughput=rate,
-        power=power,
-        tokens_per_joule=roofline.tokens_per_joule(rate, power),
+        power=point.power,
+        tokens_per_joule=rate / point.power,
     )
 
 
 def routed_point(
-    instance: Instance, context_window: float, utilization: float, mean_fill: float
+    account: Account, deployment: Deployment, context_window: Tokens, utilization: Dimensionless
 ) -> RoutedPoint:
-    """An instance at a share of its concurrency, cut to whole sequences and printed rounded."""
-    concurrency = instance.concurrency(context_window)
-    batch = max(1, int(utilization * concurrency))
-    latency = float(instance.latency(batch, mean_fill * context_window))
-    power = instance.power(batch)
+    """An instance at a share of its concurrency, cut to whole sequences and printed rounded.
+
+    Args:
+        account: the paper's.
+        deployment: the LLM and its GPUs.
+        context_window: tokens reserved for each sequence.
+        utilization: share of the concurrency that runs.
+
+    Returns:
+        The row.
+
+    Source: arXiv:2603.17280, Table 4, and its program.
+    """
+    full = operating_point(account, deployment, context_window, MEAN_FILL, 0.0)
+    share = utilization * full.concurrency
+    batch = jnp.maximum(1.0, jnp.trunc(share))
+    point = operating_point(account, deployment, context_window, MEAN_FILL, 0.0, batch)
     return RoutedPoint(
-        concurrency=concurrency,
-        shown=max(1, round(utilization * concurrency)),
+        concurrency=full.concurrency,
+        shown=jnp.maximum(1.0, jnp.round(share)),
         batch=batch,
-        iteration_latency=latency,
-        throughput=batch / latency,
-        power=power,
-        tokens_per_joule=batch / latency / power,
+        iteration_latency=point.iteration_latency,
+        throughput=point.throughput,
+        power=point.power,
+        tokens_per_joule=point.tokens_per_joule,
     )
