@@ -5,7 +5,7 @@ import pytest
 
 from tokwatt.accounts import cases
 from tokwatt.accounts.cases import Account
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices
 from tokwatt.serving.catalogue import Catalogue
 

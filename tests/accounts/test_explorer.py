@@ -11,7 +11,7 @@ import pytest
 
 from tokwatt.accounts import cases
 from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, check, data_of
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import alternatives, switched

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from tokwatt.commands import workflow
 from tokwatt.params import huggingface
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import architecture
 
 HYBRID = "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-"
@@ -252,7 +252,7 @@ def test_an_imported_record_is_the_one_that_ships(name, file, tmp_path, paramete
     shipped = parameters.section("architectures").raw[name.lower()]
     entry = huggingface.entry(file(CONFIGS[name]), name, shipped["source"])
     (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    imported = Parameters(tmp_path)
+    imported = ParameterFolder(tmp_path)
     assert imported.architectures == {name.lower(): parameters.architectures[name.lower()]}
     assert imported.section("architectures").raw == {name.lower(): shipped}
     assert len(list(imported.section("architectures").records())) == len(entry[name.lower()]) - 3
@@ -297,12 +297,12 @@ def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
 def test_any_name_stays_a_name(name, file, tmp_path):
     entry = huggingface.entry(file(CONFIGS["Llama-3.1-70B"]), name, "source: here")
     (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    assert list(Parameters(tmp_path).architectures) == [name]
+    assert list(ParameterFolder(tmp_path).architectures) == [name]
 
 
 def test_importing_needs_no_jax():
     subprocess.run(
-        [sys.executable, "-c", "import tokwatt.huggingface, sys; assert 'jax' not in sys.modules"],
+        [sys.executable, "-c", "import tokwatt.params.huggingface, sys; assert 'jax' not in sys.modules"],
         check=True,
     )
 
@@ -573,7 +573,7 @@ def test_every_family_gives_an_architecture_with_parameters(family, file, tmp_pa
     }
     entry = huggingface.entry(file(everything), "name", "source")
     (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    imported = Parameters(tmp_path).architectures["name"]
+    imported = ParameterFolder(tmp_path).architectures["name"]
     assert 0 < architecture.active_parameters(imported) <= architecture.total_parameters(imported)
     assert set(entry["name"]) - {"name", "source", "quality"} <= {
         field.name for field in dataclasses.fields(imported)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokwatt.params.records import Section
+from tokwatt.params.section import Section
 from tokwatt.serving.choices import Assumptions, alternatives, names, switched
 
 

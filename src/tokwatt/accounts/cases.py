@@ -11,7 +11,7 @@ import numpy as np
 from tokwatt.accounts import assumptions
 from tokwatt.accounts.uncertain import Uncertain
 from tokwatt.calibration.kernels import Kernels, Machine
-from tokwatt.params.records import Section
+from tokwatt.params.section import Section
 from tokwatt.params.specs import Architecture, Demand, Serving, Workload
 from tokwatt.params.traces import Trace
 from tokwatt.serving import account, choices, routing, sampling

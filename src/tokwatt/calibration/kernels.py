@@ -18,8 +18,8 @@ import numpy as np
 
 from tokwatt.calibration.runs import Measured
 from tokwatt.grid import stacked
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import Section
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
 from tokwatt.serving.kernel_step import Table, communication_latency, step_latency
 from tokwatt.units import Dimensionless, SecondsAxis, SequencesAxis, TokensAxis
 
@@ -92,7 +92,7 @@ class Entry:
 class Kernels:
     """The tables of a parameter folder, by machine."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterFolder) -> None:
         self.section = parameters.section("kernels").only(
             "source", "quality", "batch", "length", "machines"
         )
@@ -155,7 +155,7 @@ def machine_of(row: Any) -> Machine:
     return Machine(row.gpu, row.llm, row.precision, int(row.gpus), int(row.expert_parallel))
 
 
-def tabulate(parameters: Parameters) -> dict[str, Any]:
+def tabulate(parameters: ParameterFolder) -> dict[str, Any]:
     """Every machine of `params/kernel_runs.yaml` and of the measured runs over batches and lengths.
 
     Raises:
@@ -241,7 +241,7 @@ def written(found: Mapping[str, Any]) -> str:
     return HEADER + "".join(lines(found, 0))
 
 
-def check(parameters: Parameters) -> None:
+def check(parameters: ParameterFolder) -> None:
     """Read every table, so that what is wrong comes up now."""
     if not (tables := Kernels(parameters)).tables:
         raise tables.section.fail("is empty", "at least one machine", "machines")

@@ -13,9 +13,9 @@ import pandas as pd
 
 from tokwatt.calibration import model as calibration
 from tokwatt.calibration.model import QUANTITIES, TERMS, Fitted, Model
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import Section
-from tokwatt.units import MANY, Dimensionless, DimensionlessAxis
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
+from tokwatt.units import MANY, Dimensionless, DimensionlessAxis, SignedAxis
 
 FILE = "calibrated"
 PRINTED = {"s": ("us", 1e6)}
@@ -34,7 +34,7 @@ class Errors:
     """Relative errors of each quantity over the runs of a cell: median with its sign, median and 90th percentile without."""
 
     runs: Dimensionless
-    signed: DimensionlessAxis
+    signed: SignedAxis
     median: DimensionlessAxis
     percentile_90: DimensionlessAxis
 
@@ -42,7 +42,7 @@ class Errors:
 class Calibrated:
     """The records of the calibration, and predictions with intervals."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterFolder) -> None:
         self.model = Model(parameters)
         self.section = parameters.section(FILE).only(
             "source",
@@ -184,7 +184,7 @@ class Calibrated:
         ]
 
 
-def check(parameters: Parameters) -> None:
+def check(parameters: ParameterFolder) -> None:
     """Read what is measured and what is calibrated, so that what is wrong comes up now."""
     calibrated = Calibrated(parameters)
     for each in (calibrated.model.measured.runs(), calibrated.model.measured.sweep()):
@@ -214,7 +214,7 @@ def interval_kinds(kinds: list[str]) -> list[str]:
     return ["experts" if kind == "experts" else "dense" for kind in kinds]
 
 
-def calibrate(parameters: Parameters, path: Path) -> dict[str, Any]:
+def calibrate(parameters: ParameterFolder, path: Path) -> dict[str, Any]:
     """Fit to every run of a table, and without each LLM.
 
     Args:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tokwatt.params.records import ParameterError, Section
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.section import Section
 
 PARAMS, STORES = Path("params"), Path("results/studies")
 SHORTEST, LONGEST = 1.0, 40.0

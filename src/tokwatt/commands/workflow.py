@@ -9,7 +9,7 @@ import typer
 
 from tokwatt.commands.ask import COMMANDS, LLM, inches
 from tokwatt.commands.predict import COMMANDS as MEASURED
-from tokwatt.params.records import ParameterError, StoreError
+from tokwatt.params.errors import ParameterError, StoreError
 
 app = typer.Typer(
     help="How many tokens a watt buys, and what would change it.", no_args_is_help=True

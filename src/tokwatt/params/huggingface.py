@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tokwatt.params.records import Section
+from tokwatt.params.section import Section
 
 UNITS = {"sliding_window": "tok", "linear_parameters": "param"}
 """Units of the fields that are no plain numbers."""

@@ -21,7 +21,7 @@ import xarray as xr
 
 import tokwatt
 from tokwatt import grid
-from tokwatt.params.records import Section, refusing
+from tokwatt.params.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
 
 JOBS = ("instances", "fleets", "sampling", "accounts", "measured")

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 import tokwatt
-from tokwatt.params.records import Section, read
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section
 from tokwatt.params.specs import Workload
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.catalogue import load as load_catalogue
@@ -181,7 +182,7 @@ def _listed(hint: Any) -> Any:
     mark = mark_of(hint)
     if isinstance(mark, In):
         return Annotated[dict[str, get_args(hint)[0]], mark]  # type: ignore[misc]
-    return Annotated[Any, mark, MANY]
+    return Annotated[hint, MANY]
 
 
 def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
