@@ -197,7 +197,7 @@ def test_a_longer_prompt_takes_longer(committed):
 def test_wrong_records_are_named_by_file_and_key(damaged, file, path, value, message):
     folder = damaged(file, path, value)
     with pytest.raises(ParameterError, match=message):
-        records.check(ParameterFolder(folder))
+        Calibrated(ParameterFolder(folder)).check()
 
 
 def test_the_page_says_what_the_datasets_hold(grids):

@@ -93,7 +93,7 @@ def test_tables_of_a_wrong_size_are_named(damaged):
         ParameterError,
         match=r"kernels.yaml: machines.b200.*-tp8.latency.value has 1 numbers, wanted 72",
     ):
-        kernels.check(ParameterFolder(folder))
+        Kernels(ParameterFolder(folder)).check()
 
 
 def test_the_committed_tables_are_what_the_package_gives(tables):

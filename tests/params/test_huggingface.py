@@ -302,7 +302,11 @@ def test_any_name_stays_a_name(name, file, tmp_path):
 
 def test_importing_needs_no_jax():
     subprocess.run(
-        [sys.executable, "-c", "import tokwatt.params.huggingface, sys; assert 'jax' not in sys.modules"],
+        [
+            sys.executable,
+            "-c",
+            "import tokwatt.params.huggingface, sys; assert 'jax' not in sys.modules",
+        ],
         check=True,
     )
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from tokwatt.calibration.runs import Measured
 from tokwatt.grid import stacked
+from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
 from tokwatt.serving.kernel_step import Table, communication_latency, step_latency
@@ -89,7 +90,7 @@ class Entry:
     communication: SecondsAxis
 
 
-class Kernels:
+class Kernels(Checked):
     """The tables of a parameter folder, by machine."""
 
     def __init__(self, parameters: ParameterFolder) -> None:
@@ -104,7 +105,9 @@ class Kernels:
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Tables as they are written."""
-        return self.section.child("machines").specs(Entry)
+        if not (entries := self.section.child("machines").specs(Entry)):
+            raise self.section.fail("is empty", "at least one machine", "machines")
+        return entries
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -239,9 +242,3 @@ def written(found: Mapping[str, Any]) -> str:
     from tokwatt.calibration.records import lines
 
     return HEADER + "".join(lines(found, 0))
-
-
-def check(parameters: ParameterFolder) -> None:
-    """Read every table, so that what is wrong comes up now."""
-    if not (tables := Kernels(parameters)).tables:
-        raise tables.section.fail("is empty", "at least one machine", "machines")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tokwatt.calibration import model as calibration
 from tokwatt.calibration.model import QUANTITIES, TERMS, Fitted, Model
+from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
 from tokwatt.units import MANY, Dimensionless, DimensionlessAxis, SignedAxis
@@ -39,7 +40,7 @@ class Errors:
     percentile_90: DimensionlessAxis
 
 
-class Calibrated:
+class Calibrated(Checked):
     """The records of the calibration, and predictions with intervals."""
 
     def __init__(self, parameters: ParameterFolder) -> None:
@@ -57,9 +58,7 @@ class Calibrated:
             "coverage",
             "errors",
         )
-        self.table = Section(self.section.path, self.section.raw.get("table"), key="table").convert(
-            Origin
-        )
+        self.table = self.section.at("table", self.section.raw.get("table")).convert(Origin)
         if self.section.raw.get("quantities") != list(QUANTITIES):
             raise self.section.fail(
                 f"is {self.section.raw.get('quantities')!r}", str(list(QUANTITIES)), "quantities"
@@ -151,6 +150,12 @@ class Calibrated:
             found[f"{name}_inside"] = inside.groupby(cells).mean()
         return found
 
+    def check(self) -> None:
+        """Read what is measured too, so that what is wrong comes up now."""
+        super().check()
+        for rows in (self.model.measured.runs(), self.model.measured.sweep()):
+            self.model.prepare(rows.assign(task=self.model.tasks[0], output=1.0))
+
     def _cells(self, name: str) -> pd.DataFrame:
         section = self.section.child(name)
         found = {cell: section.quantity(cell, DimensionlessAxis) for cell in section.raw}
@@ -182,15 +187,6 @@ class Calibrated:
             Fitted(*each)
             for each in zip(np.array(values).T, np.moveaxis(np.array(boards), -1, 0), strict=True)
         ]
-
-
-def check(parameters: ParameterFolder) -> None:
-    """Read what is measured and what is calibrated, so that what is wrong comes up now."""
-    calibrated = Calibrated(parameters)
-    for each in (calibrated.model.measured.runs(), calibrated.model.measured.sweep()):
-        calibrated.model.prepare(each.assign(task=calibrated.model.tasks[0], output=1.0))
-    for name in ("fitted", "bounds", "held_out", "half_widths", "coverage", "errors"):
-        getattr(calibrated, name)
 
 
 def _numbers(section: Section, name: str, unit: str, count: int) -> np.ndarray:
