@@ -338,7 +338,7 @@ def import_llm(
     from tokwatt.params import huggingface
 
     called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
-    entry = huggingface.entry(config, called, source or f"{called} config.json")
+    entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
     if as_json:
         _json(entry)
     else:
