@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokwatt.params.records import Section
+from tokwatt.params.section import Section
 from tokwatt.serving.choices import Assumptions, alternatives, names, switched
 
 
@@ -59,9 +59,7 @@ def changed(section: Section, base: Assumptions, changes: Section) -> Assumption
 def mixture(section: Section, wanted: Assumptions, where: Section | None = None) -> Assumptions:
     """The assumptions themselves, refused with the reason where they contradict each other."""
     for number, rule in enumerate(section.raw.get("impossible") or []):
-        entry = Section(section.path, rule, section.catalogue, f"impossible[{number}]").only(
-            "when", "reason"
-        )
+        entry = section.at(f"impossible[{number}]", rule).only("when", "reason")
         _text(entry, "reason")
         if all(
             getattr(wanted, name) in found for name, found in _sets(entry.child("when")).items()

@@ -1,7 +1,7 @@
 """The cases that headlines are made of: an instance or a fleet, evaluated under any mixture of assumptions."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Literal, NamedTuple
 
@@ -11,7 +11,8 @@ import numpy as np
 from tokwatt.accounts import assumptions
 from tokwatt.accounts.uncertain import Uncertain
 from tokwatt.calibration.kernels import Kernels, Machine
-from tokwatt.params.records import Section
+from tokwatt.params.folder import Checked
+from tokwatt.params.section import Section
 from tokwatt.params.specs import Architecture, Demand, Serving, Workload
 from tokwatt.params.traces import Trace
 from tokwatt.serving import account, choices, routing, sampling
@@ -31,7 +32,6 @@ from tokwatt.units import (
     TokensPerJoule,
     TokensPerSecond,
     Watts,
-    hints_of,
 )
 
 
@@ -227,7 +227,7 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meaning: str
 
 
-class Account:
+class Account(Checked):
     """`params/assumptions.yaml` with everything in it looked up; where pairs are assumed, a trace stands in for every workload."""
 
     def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
@@ -335,14 +335,12 @@ class Account:
     def changed(self, preset: str, entries: Mapping[str, dict], name: str) -> Assumptions:
         """A preset with the changes that an entry of a grid makes to it."""
         return assumptions.changed(
-            self.section, self.presets[preset], replace(self.section, raw=entries[name], key=name)
+            self.section, self.presets[preset], self.section.at(name, entries[name])
         )
 
     def switches(self, given: Mapping[str, str]) -> dict[str, str]:
         """Choices and alternatives from outside, refused where one is unknown."""
-        return assumptions.chosen(
-            replace(self.section, raw=dict(given), key="the change asked for")
-        )
+        return assumptions.chosen(self.section.at("the change asked for", dict(given)))
 
     def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
         """A headline with changes made to what the paper assumed for each of its cases.
@@ -379,7 +377,7 @@ class Account:
         return assumptions.mixture(self.section, wanted)
 
     def _case(self, section: Section) -> Case:
-        entry = Entry(**section.bind(hints_of(Entry), _optional(Entry)))
+        entry = section.spec(Entry)
         workload = section.choose("workload", entry.workload, "workloads")
         changed = (
             assumptions.changed(self.section, self.presets["paper"], section.child("changes"))
@@ -451,22 +449,6 @@ class Account:
         return shares
 
 
-def check(catalogue: Catalogue) -> None:
-    """Read every assumption, case and headline, and say what is wrong with the first that is."""
-    known = Account(catalogue)
-    for part in (
-        "presets",
-        "constants",
-        "demand",
-        "order",
-        "cases",
-        "headlines",
-        "readings",
-        "uncertain",
-    ):
-        getattr(known, part)
-
-
 def _machine(names: Names, architecture: Architecture) -> Machine:
     """How kernels know a subject: experts are whole on each of several GPUs."""
     shared, mixed = names.serving.tensor_parallel > 1, architecture.experts > 0
@@ -474,11 +456,3 @@ def _machine(names: Names, architecture: Architecture) -> Machine:
     return Machine(
         names.gpu, names.llm, precision, int(names.serving.tensor_parallel), int(shared and mixed)
     )
-
-
-def _optional(kind: type) -> list[str]:
-    return [
-        each.name
-        for each in fields(kind)
-        if each.default is not MISSING or each.default_factory is not MISSING
-    ]

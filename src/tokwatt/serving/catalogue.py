@@ -6,14 +6,14 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
-from tokwatt.params.parameters import Parameters
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import Board, Precision, Profile, Serving
 from tokwatt.serving import decode
 from tokwatt.units import Dimensionless
 
 
-class Catalogue(Parameters):
-    """Parameters, and what follows from them."""
+class Catalogue(ParameterFolder):
+    """A parameter folder, and what follows from them."""
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
@@ -58,7 +58,7 @@ def load(folder: str | Path = "params") -> Catalogue:
     """Read and check a parameter folder.
 
     Args:
-        folder: see `params.Parameters`.
+        folder: see `params.parameters.ParameterFolder`.
 
     Returns:
         Specs in SI units by name.

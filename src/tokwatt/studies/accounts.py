@@ -13,7 +13,7 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts import uncertainty
 from tokwatt.accounts.cases import Account
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Serving, spec
 from tokwatt.serving import account
 from tokwatt.serving.catalogue import Catalogue
