@@ -23,7 +23,10 @@ CODE = "src/tokwatt"
 MODELS = sorted(
     str(path) for path in Path(CODE).rglob("*.py") if "reports" not in path.parts
 )
-READING = [f"{CODE}/params/records.py", f"{CODE}/units.py"]
+READING = [
+    f"{CODE}/params/{name}.py"
+    for name in ("errors", "messages", "quantity", "reading", "section")
+] + [f"{CODE}/units.py"]
 
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 

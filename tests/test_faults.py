@@ -15,7 +15,7 @@ import zarr
 from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 
 import tokwatt as tw
-from tokwatt.params.records import StoreError
+from tokwatt.params.errors import StoreError
 from tokwatt.studies import stream, study
 
 

@@ -10,7 +10,7 @@ import yaml
 from conftest import GONE, snakemake, workflow_in
 
 from tokwatt import studies
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import catalogue
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 _FACE = {
     "Demand": "params.specs",
-    "ParameterError": "params.records",
+    "ParameterError": "params.errors",
     "fleet": "serving.fleets",
     "load": "serving.catalogue",
     "open": "stores",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from tokwatt.params.records import StoreError
+from tokwatt.params.errors import StoreError
 
 
 def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset:

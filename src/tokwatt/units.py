@@ -1,30 +1,62 @@
-"""Units as types: a quantity's annotation says what it is measured in; its value is a plain SI number.
+"""Units as types: an annotation says what a quantity is measured in; its value is a plain SI number.
 
-Beside a unit stands `MANY` where a list is wanted; `In` marks a name that refers to a catalogue.
-Needs no JAX.
+Beside a unit stand `MANY` where a list is wanted, and a `Domain` where not every positive number
+is believed; `In` marks a name that refers to a catalogue. Needs no JAX.
 """
 
+import math
 from functools import cache
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 
 class In(NamedTuple):
-    """Marks a field that is given by name: which catalogue of `params.parameters` holds it."""
+    """Marks a field that is given by name.
+
+    Attributes:
+        catalogue: which catalogue of `params.parameters` holds the name.
+    """
 
     catalogue: str
 
 
+class Domain(NamedTuple):
+    """Marks a quantity by the finite numbers that are believed of it, in its unit.
+
+    Attributes:
+        least: numbers lie above it; the number itself is allowed where zero would be.
+        most: the largest number.
+    """
+
+    least: float = 0.0
+    most: float = math.inf
+
+    def contains(self, numbers: Any, zero: bool) -> Any:
+        """Whether numbers lie inside; `zero` says whether the least of them does too."""
+        above = (self.least < numbers) | (zero & (numbers == self.least))
+        return above & (numbers <= self.most) & (numbers < math.inf)
+
+    def words(self, unit: str, zero: bool) -> str:
+        """What is wanted of a number."""
+        if self.least < 0:
+            return "a finite number"
+        kind = "a number that is not negative" if zero else "a positive number"
+        return kind if self.most == math.inf else f"{kind} of at most {self.most:g} {unit}"
+
+
 MANY = "many"
 """Written after a unit where a list of numbers is wanted instead of one."""
+MOST_TOKENS = 2.0**24
+"""Largest number of tokens that is believed, since sums run over every token."""
 
 Scalar = Any
-"""A float to the caller; an array of any shape while JAX maps. A union of the two would have to be told apart everywhere."""
+"""A float to the caller; an array of any shape while JAX maps."""
 
 Bytes = Annotated[Scalar, "B"]
 BytesPerSecond = Annotated[Scalar, "B/s"]
 BytesPerToken = Annotated[Scalar, "B/tok"]
 BytesPerParameter = Annotated[Scalar, "B/param"]
 Dimensionless = Annotated[Scalar, "1"]
+Signed = Annotated[Scalar, "1", Domain(least=-math.inf)]
 Dollars = Annotated[Scalar, "USD"]
 DollarsPerJoule = Annotated[Scalar, "USD/J"]
 DollarsPerSecond = Annotated[Scalar, "USD/s"]
@@ -39,39 +71,45 @@ Requests = Annotated[Scalar, "req"]
 RequestsPerSecond = Annotated[Scalar, "req/s"]
 Seconds = Annotated[Scalar, "s"]
 Sequences = Annotated[Scalar, "seq"]
-Tokens = Annotated[Scalar, "tok"]
+Tokens = Annotated[Scalar, "tok", Domain(most=MOST_TOKENS)]
 TokensPerDollar = Annotated[Scalar, "tok/USD"]
 TokensPerJoule = Annotated[Scalar, "tok/J"]
 TokensPerSecond = Annotated[Scalar, "tok/s"]
 Watts = Annotated[Scalar, "W"]
 
 DimensionlessAxis = Annotated[Scalar, "1", MANY]
+SignedAxis = Annotated[Scalar, "1", Domain(least=-math.inf), MANY]
 BytesAxis = Annotated[Scalar, "B", MANY]
 SecondsAxis = Annotated[Scalar, "s", MANY]
 SequencesAxis = Annotated[Scalar, "seq", MANY]
-TokensAxis = Annotated[Scalar, "tok", MANY]
+TokensAxis = Annotated[Scalar, "tok", Domain(most=MOST_TOKENS), MANY]
 TokensPerSecondAxis = Annotated[Scalar, "tok/s", MANY]
 WattsAxis = Annotated[Scalar, "W", MANY]
 
 
 @cache
-def hints_of(kind: Any) -> dict[str, Any]:
-    """The types of a function's arguments and result, or of the fields of a class, with what is written beside them."""
-    return get_type_hints(kind, include_extras=True)
+def hints_of(owner: Any) -> dict[str, Any]:
+    """The types of a function's arguments and result, or of a class's fields, with their marks."""
+    return get_type_hints(owner, include_extras=True)
 
 
 def mark_of(annotation: object) -> Any:
-    """What is written beside the type in an `Annotated` type, or None where nothing is."""
-    return get_args(annotation)[1] if get_origin(annotation) is Annotated else None
+    """The first mark of an `Annotated` type, which is a unit or an `In`; None where there is none."""
+    return next(iter(_marks(annotation)), None)
 
 
 def is_many(annotation: object) -> bool:
-    """Whether an `Annotated` type wants a list of numbers."""
-    return get_origin(annotation) is Annotated and MANY in get_args(annotation)[2:]
+    """Whether a type wants a list of numbers."""
+    return MANY in _marks(annotation)[1:]
+
+
+def domain_of(annotation: object) -> Domain:
+    """The numbers that are believed of a type."""
+    return next((mark for mark in _marks(annotation) if isinstance(mark, Domain)), Domain())
 
 
 def unit_of(annotation: object) -> str | None:
-    """The unit written in an `Annotated` type, or None where it carries none."""
+    """The unit of a type, or None where it carries none."""
     mark = mark_of(annotation)
     return mark if isinstance(mark, str) else None
 
@@ -79,3 +117,7 @@ def unit_of(annotation: object) -> str | None:
 def units_of(owner: Any) -> dict[str, str | None]:
     """Units of a function's arguments (and of `return`), or of the fields of a class."""
     return {name: unit_of(hint) for name, hint in hints_of(owner).items()}
+
+
+def _marks(annotation: object) -> tuple[object, ...]:
+    return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()

@@ -5,7 +5,7 @@ import pytest
 
 from tokwatt.accounts import cases
 from tokwatt.accounts.cases import Account
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices
 from tokwatt.serving.catalogue import Catalogue
 
@@ -23,7 +23,7 @@ def test_the_two_presets_differ_in_every_choice(params):
 
 
 def test_the_file_is_checked_with_everything_else(params):
-    cases.check(Catalogue(params))
+    cases.Account(Catalogue(params)).check()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_the_file_is_checked_with_everything_else(params):
 )
 def test_what_is_wrong_is_said_in_one_sentence(damaged, path, value, words):
     with pytest.raises(ParameterError) as error:
-        cases.check(Catalogue(damaged("assumptions", path, value)))
+        cases.Account(Catalogue(damaged("assumptions", path, value))).check()
     message = str(error.value)
     assert "assumptions.yaml: " in message and message.endswith(".") and "\n" not in message
     assert not [word for word in words if word not in message], message

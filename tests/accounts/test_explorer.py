@@ -10,8 +10,8 @@ from importlib.resources import files
 import pytest
 
 from tokwatt.accounts import cases
-from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, check, data_of
-from tokwatt.params.records import ParameterError
+from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, data_of
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import alternatives, switched
@@ -202,4 +202,4 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
 )
 def test_what_is_wrong_with_the_views_is_said_in_one_sentence(path, value, sentence, damaged):
     with pytest.raises(ParameterError, match=re.escape(sentence)):
-        check(load(damaged("views", path, value)))
+        Explorer(load(damaged("views", path, value))).check()

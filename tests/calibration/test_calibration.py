@@ -10,8 +10,8 @@ from tokwatt.calibration import model as calibration
 from tokwatt.calibration import records
 from tokwatt.calibration.model import QUANTITIES
 from tokwatt.calibration.records import Calibrated
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.reports import validation
 
 PROMPT = {"prompt": {"value": 1, "unit": "tok"}, "spread": {"value": 1, "unit": "1"}}
@@ -21,7 +21,7 @@ shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not beside
 
 @pytest.fixture(scope="module")
 def committed():
-    return Calibrated(Parameters(ROOT / "params"))
+    return Calibrated(ParameterFolder(ROOT / "params"))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def full(committed):
 @shared
 @pytest.mark.slow
 def test_the_committed_records_are_what_the_full_table_gives(tmp_path, committed):
-    found = records.calibrate(Parameters(ROOT / "params"), SHARED)
+    found = records.calibrate(ParameterFolder(ROOT / "params"), SHARED)
     committed_raw = committed.section.raw
 
     def compare(ours, theirs, key=""):
@@ -197,7 +197,7 @@ def test_a_longer_prompt_takes_longer(committed):
 def test_wrong_records_are_named_by_file_and_key(damaged, file, path, value, message):
     folder = damaged(file, path, value)
     with pytest.raises(ParameterError, match=message):
-        records.check(Parameters(folder))
+        Calibrated(ParameterFolder(folder)).check()
 
 
 def test_the_page_says_what_the_datasets_hold(grids):

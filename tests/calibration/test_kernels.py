@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tokwatt.calibration import kernels
 from tokwatt.calibration.kernels import Kernels, Machine
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import kernel_step
 from tokwatt.serving.kernel_step import Table
 
@@ -21,7 +21,7 @@ DENSE = Machine("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 
 @pytest.fixture(scope="module")
 def tables():
-    return Kernels(Parameters(ROOT / "params"))
+    return Kernels(ParameterFolder(ROOT / "params"))
 
 
 def test_a_table_says_at_its_points_what_it_holds(tables):
@@ -93,12 +93,12 @@ def test_tables_of_a_wrong_size_are_named(damaged):
         ParameterError,
         match=r"kernels.yaml: machines.b200.*-tp8.latency.value has 1 numbers, wanted 72",
     ):
-        kernels.check(Parameters(folder))
+        Kernels(ParameterFolder(folder)).check()
 
 
 def test_the_committed_tables_are_what_the_package_gives(tables):
     pytest.importorskip("aiconfigurator_core", reason="the extra `kernels` is not installed")
-    found = kernels.tabulate(Parameters(ROOT / "params"))["machines"]
+    found = kernels.tabulate(ParameterFolder(ROOT / "params"))["machines"]
     assert set(found) == set(tables.entries)
     for name, entry in found.items():
         np.testing.assert_allclose(
@@ -111,4 +111,4 @@ def test_without_its_package_kernels_are_asked_for(monkeypatch):
     with pytest.raises(
         ParameterError, match=r"needs the package aiconfigurator-core, wanted it installed: pip"
     ):
-        kernels.tabulate(Parameters(ROOT / "params"))
+        kernels.tabulate(ParameterFolder(ROOT / "params"))

@@ -6,8 +6,8 @@ import pytest
 from conftest import ROOT
 
 from tokwatt.calibration.runs import COLUMNS, Measured
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
 
 SHARED = ROOT.parent / "shared" / "data"
 RUN = {  # one run as the benchmark's own package writes it; the numbers are made up
@@ -25,7 +25,7 @@ RUN = {  # one run as the benchmark's own package writes it; the numbers are mad
 
 @pytest.fixture(scope="module")
 def measured():
-    return Measured(Parameters(ROOT / "params"))
+    return Measured(ParameterFolder(ROOT / "params"))
 
 
 def check(rows):
@@ -110,7 +110,7 @@ def test_a_table_that_lacks_a_column_or_cannot_be_read_is_refused(measured, tmp_
 def test_a_wrong_record_is_named_by_file_and_key(damaged, key, value, message):
     folder = damaged("measured/mlenergy", ["runs", "h100-qwen3-8b-chat-1", key], value)
     with pytest.raises(ParameterError, match=message):
-        Measured(Parameters(folder)).runs()
+        Measured(ParameterFolder(folder)).runs()
 
 
 def test_tokens_per_second_agree_with_latency_and_batch(measured):

@@ -12,10 +12,10 @@ from tokwatt.calibration import step as serving_step
 from tokwatt.calibration.model import TERMS
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.step import BoardParameters, StepParameters, Work
-from tokwatt.params.parameters import Parameters
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import architecture
 
-PARAMETERS = Parameters(ROOT / "params")
+PARAMETERS = ParameterFolder(ROOT / "params")
 CALIBRATED = Calibrated(PARAMETERS)
 MODEL = CALIBRATED.model
 LLMS = [

@@ -12,8 +12,8 @@ from conftest import GONE, ROOT
 from test_params import JUNK, paths
 
 from tokwatt.commands import workflow
-from tokwatt.params import parameters, records
-from tokwatt.params.records import ParameterError
+from tokwatt.params import quantity, reading
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import catalogue
 
 FILES = sorted(str(path.relative_to(ROOT / "params")) for path in (ROOT / "params").rglob("*.yaml"))
@@ -273,15 +273,15 @@ class Damage:
 def check(monkeypatch, tmp_path):
     """Does what `tokwatt check` does with one file damaged; sound files are parsed once, damaged trees not at all."""
     folder = shutil.copytree(ROOT / "params", tmp_path / "params")
-    parse, parsed = records._parsed, {text: TREES[name] for name, text in TEXTS.items()}
-    refuse, sound = records._refuse_what_is_not_plain, {id(tree) for tree in TREES.values()}
+    parse, parsed = reading.parsed, {text: TREES[name] for name, text in TEXTS.items()}
+    refuse, sound = reading.require_plain, {id(tree) for tree in TREES.values()}
     monkeypatch.setattr(
-        records, "_parsed", lambda text: parsed[text] if text in parsed else parse(text)
+        reading, "parsed", lambda text: parsed[text] if text in parsed else parse(text)
     )
     monkeypatch.setattr(
-        records,
-        "_refuse_what_is_not_plain",
-        lambda section: id(section.raw) in sound or refuse(section),
+        reading,
+        "require_plain",
+        lambda path, tree: id(tree) in sound or refuse(path, tree),
     )
 
     load, whole = catalogue.load, catalogue.load(folder)
@@ -289,10 +289,10 @@ def check(monkeypatch, tmp_path):
 
     def loaded(damaged):
         """The parameters, without reading again those that are sound."""
-        if damaged.removesuffix(".yaml") in parameters.CATALOGUES:
+        if damaged.removesuffix(".yaml") in quantity.CATALOGUES:
             return load(folder)
         again = copy.copy(whole)
-        again._sections = {name: whole.section(name) for name in parameters.CATALOGUES}
+        again._sections = {name: whole.section(name) for name in quantity.CATALOGUES}
         return again
 
     def run(damage):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from conftest import GONE, ROOT, damage
 
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import catalogue
 
 FILES = ["gpus", "llms", "architectures", "serving", "power", "profiles", "workloads"]

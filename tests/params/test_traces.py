@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokwatt as tw
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Workload
 from tokwatt.params.traces import ARRIVAL, OUTPUT, PROMPT, Trace, read
 from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments

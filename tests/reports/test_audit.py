@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tokwatt import studies
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.reports import audit
 from tokwatt.reports.claims import VERDICTS, claims, judge, judged
 from tokwatt.reports.expressions import ExpressionError, Expressions

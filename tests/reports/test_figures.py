@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from tokwatt import __version__, stores
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.reports import figures, gallery, plotting
 from tokwatt.studies import stream, study
 

@@ -13,7 +13,7 @@ import xarray as xr
 import yaml
 from conftest import ROOT, write_pages
 
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.reports import claims as published
 from tokwatt.reports import gallery, site
 from tokwatt.reports.site import markup, method

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.reports import tables
 
 # The cells of the paper, row by row as it lays them out (arXiv:2603.17280v1).

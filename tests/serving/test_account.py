@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tokwatt.accounts.cases import Account
 from tokwatt.params import traces
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving import account, architecture, choices, decode, routing
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched

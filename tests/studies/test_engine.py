@@ -16,7 +16,7 @@ from stores import chunks, contents, instances, model, study_folder, sweep, tokw
 import tokwatt as tw
 from tokwatt import grid, stores
 from tokwatt.equations import memory
-from tokwatt.params.records import StoreError
+from tokwatt.params.errors import StoreError
 from tokwatt.studies import stream, study
 
 SHAPES = [

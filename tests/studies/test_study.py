@@ -13,7 +13,7 @@ from stores import study_folder
 
 from tokwatt import stores
 from tokwatt.accounts.cases import Account
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.serving.choices import switched
 from tokwatt.studies import models, stream, study
 

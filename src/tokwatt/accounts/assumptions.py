@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from functools import cached_property
 
-from tokwatt.params.records import Section
+from tokwatt.params.folder import Checked
+from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.catalogue import Catalogue
@@ -24,7 +25,7 @@ KEYS = (
 )
 
 
-class AssumptionSets:
+class AssumptionSets(Checked):
     """Choices, presets and constants of a parameter folder.
 
     Args:

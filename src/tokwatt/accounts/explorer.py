@@ -5,7 +5,7 @@ The explorer itself takes the last steps of `account` and `routing`, in `site/st
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 
 from tokwatt.accounts import assumptions
 from tokwatt.accounts.cases import Account
+from tokwatt.params.folder import Checked
 from tokwatt.params.specs import Profile, Serving, spec
 from tokwatt.serving.catalogue import Catalogue, load
 from tokwatt.serving.choices import Assumptions
@@ -103,7 +104,7 @@ class Choice(NamedTuple):
     tensor_parallel: int
 
 
-class Explorer:
+class Explorer(Checked):
     """`params/views.yaml` with everything in it looked up."""
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -241,9 +242,7 @@ class Explorer:
     def _assumed(self, view: str, changes: dict[str, str]) -> Assumptions:
         section = self.section.child("accounts").child(view)
         start = section.pick("preset", self.views[view].preset, self.known.presets)
-        found = assumptions.changed(
-            self.known.section, start, replace(section, raw=changes, key=f"{section.key}.changes")
-        )
+        found = assumptions.changed(self.known.section, start, section.at("changes", changes))
         if found.lengths != "exact":
             raise section.fail(
                 f"takes lengths {found.lengths}",
@@ -251,13 +250,6 @@ class Explorer:
                 "changes",
             )
         return found
-
-
-def check(catalogue: Catalogue) -> None:
-    """Read every entry, so that what is wrong comes up now."""
-    explorer = Explorer(catalogue)
-    for part in ("energy", "offer", "calibrated", "printed", "mixtures"):
-        getattr(explorer, part)
 
 
 def write(params: Path, out: Path) -> None:

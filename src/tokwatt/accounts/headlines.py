@@ -1,8 +1,9 @@
 """What the paper concludes, as `params/assumptions.yaml` has it, under any assumption set."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import Case, CaseEntry, DeploymentEntry
 from tokwatt.accounts.uncertain import Uncertain
 from tokwatt.calibration.kernels import KernelConfig, Kernels
-from tokwatt.params.records import Section
+from tokwatt.params.section import Section
 from tokwatt.params.specs import Workload
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
@@ -48,7 +49,8 @@ class Interpretation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meaning: str
 
 
-class OutputShares(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class OutputShares:
     """Output as a share of all tokens in each bin of a workload."""
 
     shares: DimensionlessAxis
@@ -206,19 +208,3 @@ class Headlines(AssumptionSets):
             key = f"{name}.shares.value"
             raise entries.fail(f"has {len(shares)} numbers up to {shares.max():g}", wanted, key)
         return shares
-
-
-def check(catalogue: Catalogue) -> None:
-    """Read every assumption, case and headline, and say what is wrong with the first that is."""
-    headlines = Headlines(catalogue)
-    for part in (
-        "presets",
-        "constants",
-        "demand",
-        "order",
-        "cases",
-        "headlines",
-        "interpretations",
-        "uncertain",
-    ):
-        getattr(headlines, part)

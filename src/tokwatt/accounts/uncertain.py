@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from tokwatt.params.records import Quality
+from tokwatt.params.quantity import Quality
 from tokwatt.serving.account import Constants
 from tokwatt.serving.instance import Deployment
 

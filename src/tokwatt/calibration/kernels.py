@@ -18,8 +18,9 @@ import numpy as np
 
 from tokwatt.calibration.runs import Measured
 from tokwatt.grid import stacked
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import Section
+from tokwatt.params.folder import Checked
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
 from tokwatt.serving.kernels import StepTable, communication_latency, step_latency
 from tokwatt.units import Dimensionless, SecondsAxis, SequencesAxis, TokensAxis
 
@@ -89,10 +90,10 @@ class Entry:
     communication: SecondsAxis
 
 
-class Kernels:
+class Kernels(Checked):
     """The tables of a parameter folder, by machine."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterFolder) -> None:
         self.section = parameters.section("kernels").only(
             "source", "quality", "batch", "length", "machines"
         )
@@ -104,7 +105,9 @@ class Kernels:
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Tables as they are written."""
-        return self.section.child("machines").specs(Entry)
+        if not (entries := self.section.child("machines").specs(Entry)):
+            raise self.section.fail("is empty", "at least one machine", "machines")
+        return entries
 
     @cached_property
     def tables(self) -> dict[str, StepTable]:
@@ -155,7 +158,7 @@ def machine_of(row: Any) -> KernelConfig:
     return KernelConfig(row.gpu, row.llm, row.precision, int(row.gpus), int(row.expert_parallel))
 
 
-def tabulate(parameters: Parameters) -> dict[str, Any]:
+def tabulate(parameters: ParameterFolder) -> dict[str, Any]:
     """Every machine of `params/kernel_runs.yaml` and of the measured runs over batches and lengths.
 
     Raises:
@@ -239,9 +242,3 @@ def written(found: Mapping[str, Any]) -> str:
     from tokwatt.calibration.records import lines
 
     return HEADER + "".join(lines(found, 0))
-
-
-def check(parameters: Parameters) -> None:
-    """Read every table, so that what is wrong comes up now."""
-    if not (tables := Kernels(parameters)).tables:
-        raise tables.section.fail("is empty", "at least one machine", "machines")

@@ -21,8 +21,8 @@ from tokwatt.calibration import step as serving_step
 from tokwatt.calibration.runs import Measured
 from tokwatt.calibration.step import BoardParameters, Prediction, StepParameters, Steps, Work
 from tokwatt.grid import stacked
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import Section
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
 from tokwatt.units import Dimensionless, Tokens, units_of
 
 QUANTITIES = Prediction._fields
@@ -91,7 +91,7 @@ class Data(NamedTuple):
 class Model:
     """What is calibrated and what predictions follow from it, by `params/calibration.yaml`."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterFolder) -> None:
         self.parameters, self.measured = parameters, Measured(parameters)
         section = parameters.section("calibration").only(
             "source", "quality", "fixed", "start", "spread", "prompts", "gpus", "requantized", "fit"
@@ -397,7 +397,7 @@ def observed(rows: pd.DataFrame) -> Prediction:
     return Prediction(rows.latency.to_numpy(), rate, power, rate / power / rows.gpus.to_numpy())
 
 
-def kinds(parameters: Parameters, llms: Iterable[str]) -> list[str]:
+def kinds(parameters: ParameterFolder, llms: Iterable[str]) -> list[str]:
     """Whether LLMs are dense, hybrids with recurrent layers, or mixtures of experts."""
     architectures = parameters.architectures
     return [

@@ -13,9 +13,10 @@ import pandas as pd
 
 from tokwatt.calibration import model as calibration
 from tokwatt.calibration.model import QUANTITIES, TERMS, Fitted, Model
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import Section
-from tokwatt.units import MANY, Dimensionless, DimensionlessAxis
+from tokwatt.params.folder import Checked
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
+from tokwatt.units import MANY, Dimensionless, DimensionlessAxis, SignedAxis
 
 FILE = "calibrated"
 PRINTED = {"s": ("us", 1e6)}
@@ -34,15 +35,15 @@ class Errors:
     """Relative errors of each quantity over the runs of a cell: median with its sign, median and 90th percentile without."""
 
     runs: Dimensionless
-    signed: DimensionlessAxis
+    signed: SignedAxis
     median: DimensionlessAxis
     percentile_90: DimensionlessAxis
 
 
-class Calibrated:
+class Calibrated(Checked):
     """The records of the calibration, and predictions with intervals."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterFolder) -> None:
         self.model = Model(parameters)
         self.section = parameters.section(FILE).only(
             "source",
@@ -57,9 +58,7 @@ class Calibrated:
             "coverage",
             "errors",
         )
-        self.table = Section(self.section.path, self.section.raw.get("table"), key="table").convert(
-            Origin
-        )
+        self.table = self.section.at("table", self.section.raw.get("table")).convert(Origin)
         if self.section.raw.get("quantities") != list(QUANTITIES):
             raise self.section.fail(
                 f"is {self.section.raw.get('quantities')!r}", str(list(QUANTITIES)), "quantities"
@@ -151,6 +150,12 @@ class Calibrated:
             found[f"{name}_inside"] = inside.groupby(cells).mean()
         return found
 
+    def check(self) -> None:
+        """Read what is measured too, so that what is wrong comes up now."""
+        super().check()
+        for rows in (self.model.measured.runs(), self.model.measured.sweep()):
+            self.model.prepare(rows.assign(task=self.model.tasks[0], output=1.0))
+
     def _cells(self, name: str) -> pd.DataFrame:
         section = self.section.child(name)
         found = {cell: section.quantity(cell, DimensionlessAxis) for cell in section.raw}
@@ -184,15 +189,6 @@ class Calibrated:
         ]
 
 
-def check(parameters: Parameters) -> None:
-    """Read what is measured and what is calibrated, so that what is wrong comes up now."""
-    calibrated = Calibrated(parameters)
-    for each in (calibrated.model.measured.runs(), calibrated.model.measured.sweep()):
-        calibrated.model.prepare(each.assign(task=calibrated.model.tasks[0], output=1.0))
-    for name in ("fitted", "bounds", "held_out", "half_widths", "coverage", "errors"):
-        getattr(calibrated, name)
-
-
 def _numbers(section: Section, name: str, unit: str, count: int) -> np.ndarray:
     """One number, or as many as there are LLMs left out."""
     hint = Annotated[(Any, unit, MANY)] if count else Annotated[Any, unit]
@@ -214,7 +210,7 @@ def interval_kinds(kinds: list[str]) -> list[str]:
     return ["experts" if kind == "experts" else "dense" for kind in kinds]
 
 
-def calibrate(parameters: Parameters, path: Path) -> dict[str, Any]:
+def calibrate(parameters: ParameterFolder, path: Path) -> dict[str, Any]:
     """Fit to every run of a table, and without each LLM.
 
     Args:

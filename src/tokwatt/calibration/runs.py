@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tokwatt.params.parameters import Parameters
-from tokwatt.params.records import ParameterError, Section
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
 from tokwatt.units import (
     BytesPerParameter,
     Dimensionless,
@@ -91,7 +92,7 @@ class Sweep:
 class Measured:
     """The measured records of a parameter folder, looked up and checked."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterFolder) -> None:
         self.parameters = parameters
         self.section = parameters.section(TABLE).only(
             "source", "quality", "conditions", "precisions", "tasks", "aliases", "runs"

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tokwatt.params.records import ParameterError, Section
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.section import Section
 
 PARAMS, STORES = Path("params"), Path("results/studies")
 SHORTEST, LONGEST = 1.0, 40.0
@@ -337,7 +338,7 @@ def import_llm(
     from tokwatt.params import huggingface
 
     called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
-    entry = huggingface.entry(config, called, source or f"{called} config.json")
+    entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
     if as_json:
         _json(entry)
     else:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 
 from tokwatt.equations import lengths, memory, power, queueing, roofline, weights
-from tokwatt.params.records import Record
+from tokwatt.params.quantity import Record
 from tokwatt.units import units_of
 
 EQUATIONS = (lengths, memory, power, queueing, roofline, weights)

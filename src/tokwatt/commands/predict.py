@@ -33,10 +33,10 @@ def predict(
 
     from tokwatt.calibration.model import QUANTITIES
     from tokwatt.calibration.records import Calibrated
-    from tokwatt.params.parameters import Parameters
-    from tokwatt.params.records import Section
+    from tokwatt.params.parameters import ParameterFolder
+    from tokwatt.params.section import Section
 
-    parameters = Parameters(params)
+    parameters = ParameterFolder(params)
     records = Calibrated(parameters)
     asked = {"gpu": gpu, "llm": llm, "precision": precision}
     options = Section(params, asked, key="option")
@@ -76,9 +76,9 @@ def predict(
 def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
     """Median errors of calibrated predictions against your own runs, and the share of them within their intervals."""
     from tokwatt.calibration.records import Calibrated
-    from tokwatt.params.parameters import Parameters
+    from tokwatt.params.parameters import ParameterFolder
 
-    records = Calibrated(Parameters(params))
+    records = Calibrated(ParameterFolder(params))
     rows, unknown = records.model.measured.read(table)
     rows = rows[rows.gpu.isin(records.model.gpus)].reset_index(drop=True)
     if unknown:
@@ -103,9 +103,11 @@ def calibrate(
 ) -> None:
     """Fit the serving step and board power to runs, hold every LLM out in turn, and write what comes out."""
     from tokwatt.calibration import records
-    from tokwatt.params.parameters import Parameters
+    from tokwatt.params.parameters import ParameterFolder
 
-    records.write(records.calibrate(Parameters(params), table), out or params / "calibrated.yaml")
+    records.write(
+        records.calibrate(ParameterFolder(params), table), out or params / "calibrated.yaml"
+    )
 
 
 def kernels(
@@ -116,9 +118,9 @@ def kernels(
 ) -> None:
     """Tabulate steps by NVIDIA's measured kernels (needs the extra `kernels`)."""
     from tokwatt.calibration import kernels
-    from tokwatt.params.parameters import Parameters
+    from tokwatt.params.parameters import ParameterFolder
 
-    text = kernels.written(kernels.tabulate(Parameters(params)))
+    text = kernels.written(kernels.tabulate(ParameterFolder(params)))
     (out or params / "kernels.yaml").write_text(text, encoding="utf-8")
 
 

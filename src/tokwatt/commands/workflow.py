@@ -9,7 +9,7 @@ import typer
 
 from tokwatt.commands.ask import COMMANDS, LLM, inches
 from tokwatt.commands.predict import COMMANDS as MEASURED
-from tokwatt.params.records import ParameterError, StoreError
+from tokwatt.params.errors import ParameterError, StoreError
 
 app = typer.Typer(
     help="How many tokens a watt buys, and what would change it.", no_args_is_help=True
@@ -48,15 +48,19 @@ PARAMS, GRIDS, STORES = Path("params"), Path("results/grids"), Path("results/stu
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
     from tokwatt import studies
-    from tokwatt.accounts import cases, explorer
-    from tokwatt.calibration import kernels, records
+    from tokwatt.accounts.cases import Account
+    from tokwatt.accounts.explorer import Explorer
+    from tokwatt.calibration.kernels import Kernels
+    from tokwatt.calibration.records import Calibrated
     from tokwatt.reports import audit, gallery, site, tables
     from tokwatt.serving import catalogue
     from tokwatt.studies import study
 
     everything = catalogue.load(params)
-    for computing in (studies, study, cases, records, kernels, explorer):
+    for computing in (studies, study):
         computing.check(everything)
+    for looked_up in (Account, Calibrated, Kernels, Explorer):
+        looked_up(everything).check()
     for reading in (tables, gallery, audit, site):
         reading.check(params)
 

@@ -115,6 +115,7 @@ def erlang_c(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionle
     return blocked / (1.0 - busy + busy * blocked)
 
 
+@jax.jit
 def wait_quantile(
     servers: Dimensionless,
     arrival_rate: RequestsPerSecond,

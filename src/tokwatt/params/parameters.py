@@ -1,14 +1,11 @@
 """The parameter folder as specs in SI units, each file read when it is first asked for."""
 
-import hashlib
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tokwatt.params.records import CATALOGUES, Record, Section, read
+from tokwatt.params.folder import Folder
+from tokwatt.params.section import Section
 from tokwatt.params.specs import (
     ActivityPower,
     Board,
@@ -26,34 +23,17 @@ from tokwatt.params.specs import (
 )
 
 
-class Parameters:
+class ParameterFolder(Folder):
     """Everything a parameter folder holds, by name.
 
     Args:
-        folder: where `gpus.yaml`, `llms.yaml`, `serving.yaml`, `power.yaml`,
+        folder: where `gpus.yaml`, `llms.yaml`, `architectures.yaml`, `serving.yaml`, `power.yaml`,
             `profiles.yaml`, `workloads.yaml` and `paper.yaml` are.
 
     Raises:
         ParameterError: with one sentence about the first thing that is wrong in a file, when that
             file is needed.
     """
-
-    def __init__(self, folder: str | Path = "params") -> None:
-        self.folder = Path(folder)
-        self.digests: dict[str, str] = {}
-        self._sections: dict[str, Section] = {}
-
-    def section(self, name: str) -> Section:
-        """A file of the folder, read once; its digest is kept as provenance."""
-        if name not in self._sections:
-            path = self.folder / f"{name}.yaml"
-            self._sections[name] = Section(path, read(path), self.catalogue)
-            self.digests[f"{name}.yaml"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        return self._sections[name]
-
-    def catalogue(self, name: str) -> Mapping[str, Any]:
-        """What a reference to a catalogue may name."""
-        return getattr(self, name)
 
     @cached_property
     def gpus(self) -> dict[str, Gpu]:
@@ -139,25 +119,9 @@ class Parameters:
             for name in self.section("workloads").raw
         }
 
-    def records(self) -> list[Record]:
-        """Every number of the catalogues with its unit, source and quality."""
-        return [record for name in CATALOGUES for record in self.section(name).records()]
-
     def check(self) -> None:
-        """Read everything, so that what is wrong comes up now."""
-        for catalogue in (
-            "gpus",
-            "llms",
-            "engine",
-            "precisions",
-            "power_fractions",
-            "power_curves",
-            "utilization_curves",
-            "calibrated_profiles",
-            "scalings",
-            "workloads",
-        ):
-            self.catalogue(catalogue)
+        """Read everything, sources and qualities too, so that what is wrong comes up now."""
+        super().check()
         self.records()
 
 

@@ -25,6 +25,7 @@ from tokwatt.units import (
     RequestsPerSecond,
     Seconds,
     Sequences,
+    Signed,
     Tokens,
     TokensAxis,
     Watts,
@@ -181,7 +182,7 @@ class LogisticPower:
     idle: Watts
     nominal: Watts
     steepness: Dimensionless
-    log2_midpoint: Dimensionless = 0.0
+    log2_midpoint: Signed = 0.0
 
 
 @spec

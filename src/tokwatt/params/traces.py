@@ -13,7 +13,7 @@ from typing import NamedTuple, TextIO
 
 import numpy as np
 
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.units import Dimensionless, Requests, RequestsPerSecond, Tokens, TokensAxis
 
 PROMPT = (

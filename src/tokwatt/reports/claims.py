@@ -7,7 +7,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from tokwatt.params.records import Quality, Section, read
+from tokwatt.params.quantity import Quality
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section
 from tokwatt.reports.expressions import ExpressionError, Expressions, Lookup, Value
 
 FILE = "published.yaml"

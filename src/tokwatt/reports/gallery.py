@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tokwatt.params.records import Section, read
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section
 from tokwatt.reports import figures
 
 NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__path__)))

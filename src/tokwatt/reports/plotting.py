@@ -18,7 +18,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from tokwatt import __version__, stores
-from tokwatt.params.records import ParameterError, Section, refusing
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.section import Section, refusing
 from tokwatt.reports.gallery import Entry, Figure, entries
 
 STYLE = "tokwatt.reports.figures.tokwatt"

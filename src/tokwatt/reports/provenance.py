@@ -11,7 +11,8 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from tokwatt.params.records import ParameterError, read
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.reading import read
 
 RECORD = Path("ro-crate-metadata.json")
 """Where the record lies: at the root of what it describes, as RO-Crate wants it."""

@@ -8,7 +8,8 @@ import msgspec
 import xarray as xr
 from tabulate import tabulate
 
-from tokwatt.params.records import Section, read, refusing
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section, refusing
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from tokwatt.params.parameters import Parameters
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import (
     Board,
     LlmRecord,
@@ -17,7 +17,7 @@ from tokwatt.serving.profile import scaled_profile
 from tokwatt.units import Dimensionless
 
 
-class Catalogue(Parameters):
+class Catalogue(ParameterFolder):
     """Parameters, and what follows from them."""
 
     @cached_property
@@ -52,7 +52,7 @@ def load(folder: str | Path = "params") -> Catalogue:
     """Read and check a parameter folder.
 
     Args:
-        folder: see `params.parameters.Parameters`.
+        folder: see `params.parameters.ParameterFolder`.
 
     Returns:
         Specs in SI units by name.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import queueing, roofline
@@ -86,7 +85,6 @@ class Fleet(NamedTuple):
     rejected: Dimensionless
 
 
-@jax.jit
 def size_pool(
     account: Account,
     instance: Instance,
@@ -126,7 +124,10 @@ def size_pool(
     batch = utilization * slots
     if assumed.batch_rounding == "whole":
         batch = jnp.maximum(1.0, jnp.trunc(batch))
-    instances = jnp.where(used, needed, 1.0 if assumed.search_start == "one_too_many" else 0.0)
+    # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
+    left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
+    instances = jnp.where(used, needed, left_over)
+    wait = queueing.wait_quantile(needed * slots, arriving, service_rate / slots, scv)
     watts = step(assumed, instance, Load(batch, length, batch * prompts)).power
     powered = instances * on_basis(account, instance.gpus, watts)
     return Pool(
@@ -139,7 +140,7 @@ def size_pool(
         batch=batch,
         iteration_latency=full.latency,
         prompt_time=prompt_time,
-        wait=queueing.wait_quantile(needed * slots, arriving, service_rate / slots, scv),
+        wait=jnp.where(used, wait, empty_wait),
         power=jnp.where(instances > 0, powered, 0.0),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,

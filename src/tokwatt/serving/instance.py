@@ -7,7 +7,6 @@ differentiated.
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, roofline, weights
@@ -183,7 +182,6 @@ class Instance:
     kernels: StepTable | None = None
 
 
-@jax.jit
 def instance_of(account: Account, deployment: Deployment) -> Instance:
     """What one GPU of a deployment holds, reads and computes.
 

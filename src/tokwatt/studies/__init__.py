@@ -6,7 +6,6 @@ inputs are written: a quantity by its unit, a spec by its name in a catalogue, a
 fields.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import xarray as xr
 
 import tokwatt
 from tokwatt import grid
-from tokwatt.params.records import Section, refusing
+from tokwatt.params.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
 
 JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
@@ -83,7 +82,7 @@ def inputs(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
     """The inputs of an entry as the annotations of its study want them."""
     hints = get_type_hints(find(entry), include_extras=True)
     given = {key: value for key, value in entry.raw.items() if key not in ("job", "study")}
-    return dataclasses.replace(entry, raw=given).bind(
+    return entry.at("", given).bind(
         {name: hint for name, hint in hints.items() if name not in ("catalogue", "return")}
     )
 

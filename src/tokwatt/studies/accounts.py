@@ -18,7 +18,7 @@ from tokwatt.accounts import uncertainty
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.params.records import ParameterError
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue

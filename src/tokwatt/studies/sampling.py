@@ -1,7 +1,7 @@
 """How far the paper's 3,000 draws of a length law lie from the law itself, summed."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import xarray as xr
 
@@ -11,7 +11,10 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.sampling import sampled, summed
 from tokwatt.studies.fleets import TOPOLOGIES, PaperFleets, TrafficEntry
 from tokwatt.studies.instances import Profiles
-from tokwatt.units import Dimensionless, Instances, Tokens, TokensPerJoule
+from tokwatt.units import Dimensionless, Domain, Instances, Scalar, Tokens, TokensPerJoule
+
+Seeds = Annotated[Scalar, "1", Domain(most=1e4)]
+"""How many seeds: fleets are drawn anew for each."""
 
 
 class Drawn(NamedTuple):
@@ -38,7 +41,7 @@ def sampling_error(
     long_window: Tokens,
     overflow_factor: Dimensionless,
     demand: Demand,
-    seeds: Dimensionless,
+    seeds: Seeds,
 ) -> xr.Dataset:
     """Fleets of Table 3 by seed, from 0 on, and by exact integration; a count survives where the latter prints the same."""
     common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)

@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from tokwatt.grid import describe, nested, stacked
-from tokwatt.params.records import StoreError
+from tokwatt.params.errors import StoreError
 from tokwatt.stores import growing, read
 
 # A block that is NaN throughout is written too: a chunk that is there is a block that is done.

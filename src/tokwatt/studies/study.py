@@ -14,7 +14,8 @@ import numpy as np
 
 import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.params.records import Section, read
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section
 from tokwatt.params.specs import Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -151,7 +152,7 @@ def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
         for name in section.raw
     }
     listed = {name: _listed(hints[name]) for name in written}
-    axes = Section(section.path, written, section.catalogue, section.key).bind(listed)
+    axes = section.at("", written).bind(listed)
     for name, axis in axes.items():
         _refuse_repeats(section, name, written[name] if isinstance(axis, dict) else axis.tolist())
     return {
@@ -186,7 +187,7 @@ def _listed(hint: Any) -> Any:
     mark = mark_of(hint)
     if isinstance(mark, In):
         return Annotated[dict[str, get_args(hint)[0]], mark]  # type: ignore[misc]
-    return Annotated[Any, mark, MANY]
+    return Annotated[hint, MANY]
 
 
 def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
@@ -195,9 +196,7 @@ def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
     if isinstance(mark, In):
         return list(section.catalogue(mark.catalogue)) if axis == "all" else axis
     for spacing in SPACINGS.keys() & (axis if isinstance(axis, dict) else {}):
-        child = Section(
-            section.path, axis[spacing], section.catalogue, f"{section.key}.{name}.{spacing}"
-        )
+        child = section.at(f"{name}.{spacing}", axis[spacing])
         start, stop, count = child.convert(tuple[float, float, int])
         if not (
             1 <= count <= MOST
@@ -221,11 +220,7 @@ def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
 
 def _fixed(section: Section, hints: dict[str, Any], model: Callable) -> dict[str, Any]:
     """What the model needs besides the axes; what it has a default for may be left out."""
-    given = (
-        section.child("fixed")
-        if "fixed" in section.raw
-        else Section(section.path, {}, section.catalogue, "fixed")
-    )
+    given = section.child("fixed") if "fixed" in section.raw else section.at("fixed", {})
     optional = [
         key for key in hints if signature(model).parameters[key].default is not Parameter.empty
     ]

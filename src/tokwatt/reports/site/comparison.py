@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from tokwatt.params.records import Section
+from tokwatt.params.section import Section
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.expressions import Lookup
 from tokwatt.reports.site.markup import verdict_class

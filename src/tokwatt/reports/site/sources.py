@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
-from tokwatt.params.records import CATALOGUES, Record, Section, read
+from tokwatt.params.quantity import CATALOGUES, Record
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section
 from tokwatt.reports import claims, gallery, tables
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.site import markup

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from tokwatt.accounts.cases import Case
 from tokwatt.equations.roofline import tokens_per_joule
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
-from tokwatt.serving.fleet import Pool, sized_pools
+from tokwatt.serving.fleet import Pool, size_pool
 from tokwatt.serving.instance import Deployment, instance_of
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import Load, step
@@ -77,6 +78,7 @@ class PoolRow(NamedTuple):
     wait: Seconds
 
 
+_size_pool = jax.jit(size_pool)
 NO_POOL = PoolRow(*[np.nan] * len(PoolRow._fields))
 
 
@@ -101,7 +103,11 @@ class SizedFleet:
         """The fleet of a case."""
         routed = case.traffic(account, demand)
         assert routed is not None
-        pools = sized_pools(account, case.deployment, routed, demand)
+        instance = instance_of(account, case.deployment)
+        pools = [
+            _size_pool(account, instance, traffic, window, demand)
+            for traffic, window in zip(routed.pools, routed.windows, strict=True)
+        ]
         return cls(account, case.deployment, routed, pools)
 
     @property

@@ -1,0 +1,75 @@
+"""What msgspec says about a value that does not fit its type, in our words.
+
+Its errors carry no data but their English (0.18 to 0.21); a sentence that is not recognised is
+passed on as it is.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+
+from tokwatt.params.errors import join, nearest, shown
+from tokwatt.params.quantity import QUALITIES
+
+WORDS = {
+    "object": "a mapping",
+    "float": "a number",
+    "int": "a whole number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "null": "nothing",
+}
+"""Words of YAML for msgspec's names of types."""
+
+
+def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
+    """The key, what was found there and what is wanted, of a message about a value.
+
+    Args:
+        message: what msgspec says.
+        kind: the type that was wanted of the whole.
+        raw: the whole.
+    """
+    problem, _, place = message.partition(" - at `$")
+    key = place.rstrip("`").lstrip(".")
+    if unknown := re.search(r"unknown field `(.*)`", problem):
+        valid = sorted(_names_inside(kind)) if key else _names(kind)
+        return join(key, unknown[1]), *unknown_key(unknown[1], valid)
+    if missing := re.search(r"missing required field `(.*)`", problem):
+        return join(key, missing[1]), "is missing", "a value"
+    wanted = problem.removeprefix("Expected ").partition(", got")[0]
+    plain = re.sub(r"`?\b(\w+)\b`?", lambda word: WORDS.get(word[1], word[0]), wanted)
+    words = f"one of {', '.join(QUALITIES)}" if "enum" in problem else plain.replace("`", "")
+    return key, f"is {shown(_under(raw, key))}", words.replace(" | ", " or ")
+
+
+def unknown_key(key: str, valid: Iterable[str]) -> tuple[str, str]:
+    """What is found and what is wanted where a key is not among those that are valid."""
+    return "is not a known key", f"one of {', '.join(valid)}{nearest(key, valid)}"
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _names_inside(kind: type) -> set[str]:
+    """Field names of the structures inside a structure."""
+    types = [
+        part
+        for field in msgspec.structs.fields(kind)
+        for part in (field.type, *get_args(field.type))
+    ]
+    inside = [part for part in types if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+    return {name for part in inside for name in [*_names(part), *_names_inside(part)]}
+
+
+def _under(raw: Any, key: str) -> object:
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(raw, dict):
+            raw = raw.get(part, raw)
+        elif isinstance(raw, list) and part.isdigit():
+            raw = raw[int(part)]
+    return raw

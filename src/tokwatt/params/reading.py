@@ -1,0 +1,113 @@
+"""YAML text to plain mappings, lists, numbers and text: everything else is refused, and so is too much of it."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tokwatt.params.errors import ParameterError, complaint, join, shown
+
+DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 2 * 10**5
+"""Levels of nesting, characters of a key, and values with every alias written out."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Characters that are no text: they move the cursor, are half a character, or mark byte order."""
+
+
+class _UniqueKeys(yaml.constructor.SafeConstructor):
+    """Refuses a key that is written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[Hashable] = set()
+        for key in [self.construct_object(key, deep=True) for key, _ in node.value]:
+            if isinstance(key, Hashable) and key in seen:
+                line = node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key!r} stands twice in the mapping of line {line}"
+                )
+            seen.update([key] if isinstance(key, Hashable) else [])
+        return super().construct_mapping(node, deep)
+
+
+_FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER: Any = type("_Loader", (_UniqueKeys, _FASTEST), {})
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Parse a YAML file whose top level is a mapping."""
+    try:
+        tree = parsed(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read ({error.strerror}), wanted a YAML file."
+        ) from None
+    except Exception as error:  # a value that its tag cannot read raises nearly anything
+        raise ParameterError(f"{path}: {_problem(error)}, wanted valid YAML.") from None
+    require_plain(path, tree)
+    if not isinstance(tree, dict):
+        raise complaint(path, "", f"is {shown(tree)}", "a mapping")
+    return tree
+
+
+def parsed(text: str) -> Any:
+    """The tree of a text, refused before it is built where its depth would overflow the stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            mark: Any = event.start_mark
+            problem = f"there are more than {DEEPEST} levels"
+            raise yaml.error.MarkedYAMLError(problem=problem, problem_mark=mark)
+    return yaml.load(text, Loader=_LOADER)
+
+
+def require_plain(path: Path, tree: object) -> None:
+    """Refuse aliases that multiply or hold themselves, and values that are no number and no text."""
+    left: list[tuple[str, object, int]] = [("", tree, 1)]
+    met = 0
+    while left:
+        key, value, depth = left.pop()
+        met += 1
+        if met > MOST_VALUES or depth > DEEPEST:
+            most = f"at most {MOST_VALUES} values in {DEEPEST} levels, aliases written out"
+            raise complaint(path, key, "holds too much", most)
+        if problem := _problem_of_keys(value) or _problem_of_value(value):
+            raise complaint(path, key, *problem)
+        left += [(name, inner, depth + 1) for name, inner in _inside(key, value)]
+
+
+def _inside(key: str, value: object) -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [(join(key, name), inner) for name, inner in value.items()]
+    if isinstance(value, list):
+        return [(f"{key}[{i}]", inner) for i, inner in enumerate(value) if type(inner) is not float]
+    return []
+
+
+def _problem_of_keys(value: object) -> tuple[str, str] | None:
+    """What is wrong with the keys of a mapping, and what is wanted."""
+    for name in value if isinstance(value, dict) else ():
+        if not (isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_KEY):
+            wanted = f"printable text of at most {LONGEST_KEY} characters"
+            return (f"has the key {shown(name)}", f"{wanted}, in quotes where YAML reads another")
+    return None
+
+
+def _problem_of_value(value: object) -> tuple[str, str] | None:
+    """What is wrong with a single value, and what is wanted."""
+    if isinstance(value, str):
+        return (f"is {shown(value)}", "printable text") if _CONTROL.search(value) else None
+    if isinstance(value, int):
+        long = value.bit_length() > 63
+        return ("is a whole number of more than 63 bits", "a smaller one") if long else None
+    if isinstance(value, dict | list | float | None):
+        return None
+    return (f"is a {type(value).__name__}", "a number or text, in quotes where YAML reads another")
+
+
+def _problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = f" at line {mark.line + 1}" if mark else ""
+    return f"{getattr(error, 'problem', None) or 'cannot be parsed'}{line}"
