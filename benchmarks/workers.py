@@ -56,12 +56,12 @@ def sweep(
 ) -> Any:
     """The operating points as a study would ask for them."""
     from tokwatt.studies import models
-    from tokwatt.studies.stream import Sweep
+    from tokwatt.studies.stream import StreamedSweep
 
     axes = {"context_window": windows, "utilization": shares} | (
         {"mean_fill": fills} if len(fills) > 1 else {}
     )
-    return Sweep(
+    return StreamedSweep(
         function=partial(models.calibrated_instances, catalogue()),
         axes=axes,
         fixed={"profile": catalogue().profiles["H100"]}
@@ -103,7 +103,7 @@ def _points(
         plain(),
         len(windows) * len(shares) * len(fills),
     )
-    evaluate, blocks = stream._compiled(asked), list(stream._blocks(asked))
+    evaluate, blocks = asked.evaluate, list(asked.blocks)
     whole = jax.jit(
         lambda profile, *axes: grid.nested(
             lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
@@ -215,7 +215,7 @@ def _compiles(what: str, asked: Any, region: Any, part: tuple) -> list[Row]:
 
     def ours() -> float:
         jax.clear_caches()
-        evaluate = stream._compiled(asked)
+        evaluate = asked.evaluate
         return seconds(lambda: evaluate(region)) - seconds(lambda: evaluate(region))
 
     rows = [Row(what, OURS, 1, "compile", [ours() for _ in range(RUNS)], "s")]
@@ -387,7 +387,7 @@ def atlas(threads: int) -> list[Row]:
     asked = study.load(PARAMS, "atlas")
     taken = [_streamed(asked) for _ in range(RUNS)]
     peak = getrusage(RUSAGE_SELF).ru_maxrss / 2**20
-    evaluate, blocks = stream._compiled(asked), list(stream._blocks(asked))
+    evaluate, blocks = asked.evaluate, list(asked.blocks)
     with shared(threads) as each:
         only = [asked.points / seconds(lambda: each(evaluate, blocks)) for _ in range(RUNS)]
     return [
@@ -502,7 +502,7 @@ def cold(threads: int, program: str) -> list[Row]:
         from tokwatt.studies import stream
 
         asked = sweep(WINDOWS, SHARES, FILLS)
-        stream._compiled(asked)(next(iter(stream._blocks(asked))))
+        asked.evaluate(next(iter(asked.blocks)))
     elif program == "NumPy":
         from types import SimpleNamespace as Plain
 

@@ -79,14 +79,18 @@ def study(
         int | None, typer.Option(min=0, help="Compute only this share of the blocks, from 0.")
     ] = None,
     parts: Annotated[int, typer.Option(min=1, help="How many shares there are.")] = 1,
+    every_byte: Annotated[
+        bool, typer.Option("--check", help="Read every byte of a finished store to verify it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was.
 
     With --part, one share of the blocks is computed beside others; a run without it then finishes
-    the store.
+    the store. A finished store is verified, and what is damaged in it is computed again.
     """
     from tokwatt.commands.progress import bar
+    from tokwatt.stores import listed
     from tokwatt.studies import stream
     from tokwatt.studies import study as files
 
@@ -95,7 +99,10 @@ def study(
     chosen = files.load(params, name)
     store = out / f"{name}.zarr"
     with bar(chosen.name, chosen.points // parts) as advance:
-        stream.stream(chosen, store, None if part is None else (part, parts), advance)
+        share = None if part is None else (part, parts)
+        healed = stream.stream(chosen, store, share, advance, every_byte)
+    if healed:
+        typer.echo(f"{store}: {listed(healed)} missing or damaged, made anew.", err=True)
     if as_json:
         _json(
             {
