@@ -234,7 +234,7 @@ def test_thirty_million_points_take_less_than_a_gibibyte(tmp_path):
     code = f"""
 import sys
 sys.argv = ["tokwatt", "study", "many", "--params", {str(folder)!r}, "--out", {str(tmp_path)!r}]
-from tokwatt.__main__ import app
+from tokwatt.commands.workflow import app
 app(standalone_mode=False)
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
