@@ -1,6 +1,8 @@
 """What goes wrong while a store grows ends in one sentence or in the right store."""
 
 import os
+import random
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,8 @@ from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 import tokwatt as tw
 from tokwatt.params.errors import StoreError
 from tokwatt.studies import stream, study
+
+FUZZ = int(os.environ.get("TOKWATT_FUZZ", "100"))
 
 
 @pytest.fixture(autouse=True)
@@ -64,20 +68,24 @@ def test_a_killed_study_goes_on_to_the_same_bytes_and_leaves_no_lock(many, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["many.zarr"]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
+@contextmanager
+def mounted(disk, options):
     disk.mkdir()
     try:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk],
-            check=True,
-            capture_output=True,
-        )
+        mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk]
+        subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("a small disk needs the right to mount one")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    with mounted(tmp_path / "disk", "size=8m") as disk:
+        yield disk
 
 
 @pytest.mark.slow
@@ -103,6 +111,26 @@ def test_a_disk_that_is_full_from_the_start_is_told_in_one_sentence(small_disk):
     (small_disk / "rubbish").unlink()
     stream.stream(sweep(), small_disk / "made.zarr")
     assert np.isfinite(tw.open("made", small_disk).power).all()
+
+
+@pytest.mark.parametrize("seed", range(FUZZ // 5))
+def test_on_a_disk_of_any_size_a_store_is_whole_or_refused_and_goes_on_with_space(
+    seed, whole, tmp_path
+):
+    draw = random.Random(seed)
+    size, files = draw.choice([(f"{draw.randrange(1, 50) * 4}k", 1000), ("9m", draw.randrange(90))])
+    with mounted(tmp_path / "disk", f"size={size},nr_inodes={files + 2}") as disk:
+        target = disk / "made.zarr"
+        try:
+            stream.stream(sweep(), target)
+        except StoreError as error:
+            assert re.fullmatch(rf"{target}: No space left on device; [^\n]*\.", str(error))
+            assert not target.exists()
+            with pytest.raises(StoreError, match="there is no such store"):
+                tw.open("made", disk)
+        subprocess.run(["mount", "-o", "remount,size=9m,nr_inodes=999", disk], check=True)
+        stream.stream(sweep(), target)
+        assert contents(target) == whole
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path):
