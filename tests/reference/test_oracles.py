@@ -1,0 +1,65 @@
+"""The oracles of this folder against the printouts of the program they restate."""
+
+import pytest
+from reference import paper_profiles as profiles
+from reference import paper_program as program
+
+SHORT = {"Azure": 4096, "LMSYS": 1536}
+TOPOLOGIES = {"Homo": (0, 1.0), "Pool": (1, 1.0), "FleetOpt": (1, 2.0)}
+TABLE_2 = {  # GPUs, bytes an element, printed active parameters
+    "Llama-3.1-8B": (1, 2.0, 0),
+    "Llama-3.1-70B": (8, 2.0, 0),
+    "Llama-3.1-405B": (8, 2.0, 0),
+    "Qwen3-235B-A22B": (8, 2.0, 22e9),
+    "DeepSeek-V3": (8, 1.0, 37e9),
+}
+
+
+def agree(found, row, names):
+    """Numbers to twelve digits, whole ones exactly."""
+    for name, printed in names.items():
+        wanted = row[printed]
+        assert found[name] == pytest.approx(wanted, rel=0 if isinstance(wanted, int) else 1e-12)
+
+
+@pytest.mark.parametrize("gpu", ["H100", "B200"])
+def test_table_1(gpu, expected):
+    names = {"concurrency": "n_max", "iteration_latency": "tau_s", "power": "P_W"}
+    for window, row in expected["table1"].items():
+        point = profiles.calibrated_point(profiles.MANUAL[gpu], 1024 * int(window[:-1]))
+        agree(point, row[gpu], {**names, "tokens_per_joule": "tok_per_W"})
+
+
+@pytest.mark.parametrize("gpu", ["H100", "B200"])
+@pytest.mark.parametrize("llm", TABLE_2)
+def test_table_2(llm, gpu, expected):
+    gpus, width, active = TABLE_2[llm]
+    row = expected["table2"][llm][gpu]
+    profile = profiles.Computed(profiles.BOARDS[gpu], profiles.MODELS[llm.lower()], gpus, width)
+    names = {"concurrency": "n_max", "iteration_latency": "tau_s", "tokens_per_joule": "tok_per_W"}
+    agree(profiles.computed_point(profile, 8192, active), row, names)
+    held = {"W": profile.weight_time, "H": profile.scan_time, "blocks": profile.blocks}
+    agree(held, row["profile"], {"W": "W", "H": "H", "blocks": "total_kv_blks"})
+
+
+@pytest.mark.parametrize("gpu", ["H100", "B200"])
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("workload", SHORT)
+def test_table_3(workload, topology, gpu, knots, expected):
+    two, overflow = TOPOLOGIES[topology]
+    row = expected["table3"][workload][topology][gpu]
+    demand, profile = program.Demand(), profiles.MANUAL[gpu]
+    pools = program.fleet(
+        knots[workload.lower()], profile, demand, 65536, two * SHORT[workload], overflow
+    )
+    names = {"instances": "gpus", "tokens_per_joule": "tok_per_W", "credited": "out_tok_s"}
+    agree(program.totals(pools), row, names)
+    printed = {
+        "service_rate": "mu_gpu",
+        "scv": "cv2",
+        "slots": "n_slots",
+        "prefill": "mean_prefill_s",
+    }
+    printed |= {"instances": "n_gpus", "utilization": "rho", "power": "P_W", "wait": "p99_wait_s"}
+    for pool, printed_pool in zip(pools, row["pools"], strict=True):
+        agree(vars(pool), printed_pool, printed)
