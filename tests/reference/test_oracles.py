@@ -1,6 +1,7 @@
 """The oracles of this folder against the printouts of the program they restate."""
 
 import pytest
+from reference import corrected
 from reference import paper_profiles as profiles
 from reference import paper_program as program
 
@@ -63,3 +64,49 @@ def test_table_3(workload, topology, gpu, knots, expected):
     printed |= {"instances": "n_gpus", "utilization": "rho", "power": "P_W", "wait": "p99_wait_s"}
     for pool, printed_pool in zip(pools, row["pools"], strict=True):
         agree(vars(pool), printed_pool, printed)
+
+
+# Values that an earlier calculation, independent of this one, reported to so many digits.
+
+
+def test_corrections_of_one_pool(knots):
+    requests, profile = corrected.of_distribution(knots["azure"]), profiles.MANUAL["H100"]
+    reported = {65536: (145, 5.437), 16384: (None, 8.17), 8192: (None, 9.24)}
+    for window, (instances, efficiency) in reported.items():
+        pools = corrected.one_pool(requests, profile, window, program.Demand())
+        assert instances in (None, pools[0].instances)
+        assert corrected.tokens_per_joule(pools) == pytest.approx(efficiency, rel=5e-4)
+
+
+def test_corrections_of_two_pools(knots):
+    requests, profile = corrected.of_distribution(knots["azure"]), profiles.MANUAL["H100"]
+    long = corrected.long_from_one(knots["azure"], 8192)
+    for how, efficiency in {"clip": 12.46, "compress": 11.71, "widen": 9.08}.items():
+        short, window = corrected.overflowing(requests, 4096, 8192, how, 0.8)
+        windows = (window, 65536)
+        pools = corrected.two_pools(short, (long, long), profile, windows, program.Demand())
+        assert corrected.tokens_per_joule(pools) == pytest.approx(efficiency, rel=5e-4)
+
+
+def test_instances_with_the_cache_sharded():
+    reported = {"H100": (177, 18.4), "H200": (353, 29.0), "B200": (465, 35.7), "GB200": (522, 30.4)}
+    for gpu, (sequences, efficiency) in reported.items():
+        instance = corrected.sharded(gpu, "llama-3.1-70b")
+        assert instance["concurrency"] == sequences
+        assert instance["tokens_per_joule"] == pytest.approx(efficiency, abs=0.05)
+
+
+def test_bytes_that_are_missing_on_eight_h100():
+    llama = profiles.MODELS["llama-3.1-405b"].parameters()
+    deepseek = corrected.deepseek_v3_parameters()
+    assert corrected.published_budget("H100", llama) == pytest.approx(-24.0e9, abs=0.05e9)
+    assert corrected.published_budget("H100", deepseek, width=1.0) == pytest.approx(-7e9, abs=5e7)
+
+
+def test_a_mixture_of_experts_beside_a_dense_llm():
+    mixture = corrected.published("H100", "qwen3-235b-a22b")
+    dense = corrected.published("H100", "llama-3.1-70b")
+    assert mixture["concurrency"] == 46
+    assert mixture["tokens_per_joule"] == pytest.approx(5.4, abs=0.05)
+    ratio = mixture["tokens_per_joule"] / dense["tokens_per_joule"]
+    assert ratio == pytest.approx(0.30, abs=0.005)
