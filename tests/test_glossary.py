@@ -1,0 +1,100 @@
+"""Public names are made of the words of docs/glossary.md."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from functools import cached_property
+
+import pytest
+import xarray as xr
+from conftest import ROOT
+
+import tokwatt
+
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+COMPUTING = ("equations", "params", "serving", "calibration", "simulation", "accounts", "planning")
+FOLDERS = (*COMPUTING, "studies", "grid", "stores", "units")
+HINT = "write a term of docs/glossary.md, or add the word to its list of other words"
+
+
+def words_of(name):
+    """`kv_bytes` and `KvBytes` are kv and bytes; numbers are no words."""
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+def singular(word):
+    """A word without the ending of a plural, well enough to compare two of them."""
+    for plural, ending in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("s", "")):
+        if word.endswith(plural) and not word.endswith("ss"):
+            return word.removesuffix(plural) + ending
+    return word
+
+
+@pytest.fixture(scope="module")
+def allowed():
+    """Words of the terms, of names in backquotes, and of the list at the end."""
+    terms = re.findall(r"^\| ([^|]+) \|", GLOSSARY, re.MULTILINE)
+    named = re.findall(r"`([\w.]+)`", GLOSSARY)
+    listed = GLOSSARY.partition("```text\n")[2].partition("```")[0]
+    return {singular(word) for text in (*terms, *named, listed) for word in words_of(text)}
+
+
+def strange(names, allowed):
+    """Names with words that the glossary lacks, each with where it stands."""
+    return sorted(
+        f"{word!r} in {name} ({where})"
+        for name, where in names.items()
+        for word in words_of(name)
+        if singular(word) not in allowed
+    )
+
+
+def members(owner):
+    """Public fields, methods and properties of a class."""
+    kinds = (property, cached_property, classmethod, staticmethod)
+    methods = {
+        name
+        for name, value in vars(owner).items()
+        if inspect.isfunction(value) or isinstance(value, kinds)
+    }
+    return methods | set(vars(owner).get("__annotations__", {}))
+
+
+def public_names():
+    """Modules, classes with their members, and functions of the computing folders."""
+    names = {}
+    for found in pkgutil.walk_packages(tokwatt.__path__, "tokwatt."):
+        where = found.name.removeprefix("tokwatt.")
+        if where.split(".")[0] not in FOLDERS:
+            continue
+        module = importlib.import_module(found.name)
+        names[where.rpartition(".")[2]] = where
+        for name, value in vars(module).items():
+            if getattr(value, "__module__", None) == found.name and callable(value):
+                names[name] = where
+                if inspect.isclass(value):
+                    names |= dict.fromkeys(members(value), f"{where}.{name}")
+    return {name: where for name, where in names.items() if not name.startswith("_")}
+
+
+def test_public_names_are_made_of_words_of_the_glossary(allowed):
+    assert strange(public_names(), allowed) == [], HINT
+
+
+def test_variables_of_datasets_are_made_of_words_of_the_glossary(allowed, grids):
+    names = {
+        str(name): path.stem
+        for path in grids.rglob("*.nc")
+        for name in xr.open_dataset(path).variables
+    }
+    assert len(names) > 20
+    assert strange(names, allowed) == [], HINT
+
+
+def test_a_term_stands_once():
+    terms = re.findall(r"^\| ([^|]+) \|", GLOSSARY, re.MULTILINE)
+    names = [name.strip().lower() for term in terms for name in term.split(",")]
+    names = [name for name in names if name not in ("term", "---")]
+    assert len(names) > 50
+    assert sorted({name for name in names if names.count(name) > 1}) == []
