@@ -13,8 +13,8 @@ from conftest import ROOT
 import tokwatt
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-COMPUTING = ("equations", "params", "serving", "calibration", "simulation", "accounts", "planning")
-FOLDERS = (*COMPUTING, "studies", "grid", "stores", "units")
+COMPUTING = ("equations", "serving", "calibration", "simulation", "accounts", "planning", "studies")
+WHERE = (*(f"tokwatt.{folder}" for folder in COMPUTING), "tokwatt.params.specs", "tokwatt.units")
 HINT = "write a term of docs/glossary.md, or add the word to its list of other words"
 
 
@@ -62,16 +62,16 @@ def members(owner):
 
 
 def public_names():
-    """Modules, classes with their members, and functions of the computing folders."""
+    """Modules, functions, and classes with their members, of what computes and of specs."""
     names = {}
-    for found in pkgutil.walk_packages(tokwatt.__path__, "tokwatt."):
-        where = found.name.removeprefix("tokwatt.")
-        if where.split(".")[0] not in FOLDERS:
+    for entry in pkgutil.walk_packages(tokwatt.__path__, "tokwatt."):
+        where = entry.name.removeprefix("tokwatt.")
+        if not f"{entry.name}.".startswith(tuple(f"{place}." for place in WHERE)):
             continue
-        module = importlib.import_module(found.name)
+        module = importlib.import_module(entry.name)
         names[where.rpartition(".")[2]] = where
         for name, value in vars(module).items():
-            if getattr(value, "__module__", None) == found.name and callable(value):
+            if getattr(value, "__module__", None) == entry.name and callable(value):
                 names[name] = where
                 if inspect.isclass(value):
                     names |= dict.fromkeys(members(value), f"{where}.{name}")

@@ -45,7 +45,7 @@ def test_the_file_is_checked_with_everything_else(damaged):
         (
             ["presets", "consistent", "lengths"],
             "sampled",
-            ["mixes lengths sampled", "begin at one token"],
+            ["mixes lengths sampled", "start at one token"],
         ),
         (["choices", "power", "meaning"], "", ["choices.power.meaning", "wanted text"]),
         (["choices", "power", "label"], "", ["choices.power.label", "wanted text"]),
