@@ -53,15 +53,30 @@ def instances_required(arrivals, service_rate, target, scv, most=0.85, slots=1):
 def draws(knots, window, smallest=1, count=3000):
     """Lengths as the program draws them: a bin by a uniform number, a length by `randint`."""
     generator, lengths = Random(42), []
+    bins = [(fraction, *ends) for fraction, _, ends in _bins(knots, window, smallest)]
     for _ in range(count):
-        number, previous = generator.random(), 0
-        for knot, fraction in knots:
-            if number <= fraction:
-                low, high = max(smallest, previous + 1), min(int(window), int(knot))
-                lengths.append(generator.randint(low, high) if low <= high else int(window))
-                break
-            previous = int(knot)
+        number = generator.random()
+        low, high = next(ends for fraction, *ends in bins if number <= fraction)
+        lengths.append(generator.randint(low, high) if low <= high else int(window))
+    return [(length, 1 / count) for length in lengths]
+
+
+def summed(knots, window, smallest=1):
+    """Every length that can be drawn, with its probability."""
+    lengths = []
+    for _, mass, (low, high) in _bins(knots, window, smallest):
+        inside = range(low, high + 1) if low <= high else [int(window)]
+        lengths += [(length, mass / len(inside)) for length in inside]
     return lengths
+
+
+def _bins(knots, window, smallest):
+    """Share of requests up to each bin's end, share in it, and its shortest and longest length."""
+    below, within = 0, 0.0
+    for knot, fraction in knots:
+        ends = (max(smallest, below + 1), min(int(window), int(knot)))
+        yield fraction, max(0.0, fraction - within), ends
+        below, within = int(knot), max(within, fraction)
 
 
 def fraction_within(knots, length):
@@ -121,14 +136,14 @@ class Pool:
     wait: float
 
 
-def size_pool(knots, profile, window, demand):
-    """A pool with its service averaged over 3,000 draws, summed from left to right."""
-    times, prefills = [], []
-    for length in draws(knots, window):
+def size_pool(knots, profile, window, demand, law=draws):
+    """A pool with its service averaged over 3,000 draws, or over every length by `summed`."""
+    mean, square, prefill = 0.0, 0.0, 0.0
+    for length, weight in law(knots, window):
         prompt = max(1, trunc(0.80 * length))
-        times.append(profile.service(prompt, max(1, length - prompt), window))
-        prefills.append(ceil(prompt / profile.chunk) * profile.latency(1))
-    mean, square = sum(times) / len(times), sum(time**2 for time in times) / len(times)
+        time = profile.service(prompt, max(1, length - prompt), window)
+        mean, square = mean + weight * time, square + weight * time**2
+        prefill += weight * ceil(prompt / profile.chunk) * profile.latency(1)
     slots = profile.slots(window)
     rate, scv = slots / mean, max(0.01, square / mean**2 - 1)
     arrivals = demand.arrivals
@@ -142,7 +157,7 @@ def size_pool(knots, profile, window, demand):
         slots=slots,
         service_rate=rate,
         scv=scv,
-        prefill=sum(prefills) / len(prefills),
+        prefill=prefill,
         instances=count,
         utilization=busy,
         power=profile.power(max(1, trunc(busy * slots))),
@@ -151,16 +166,16 @@ def size_pool(knots, profile, window, demand):
     )
 
 
-def fleet(knots, profile, demand, window=65536, short=0, overflow=1.0):
+def fleet(knots, profile, demand, window=65536, short=0, overflow=1.0, law=draws):
     """One pool, or two where `short` is the window of requests of up to `overflow` times it."""
     if not short:
-        return [size_pool(knots, profile, window, demand)]
+        return [size_pool(knots, profile, window, demand, law)]
     cut = trunc(overflow * short)
     share, (lower, upper) = min(1.0, fraction_within(knots, cut)), split(knots, cut)
     rates = share * demand.arrivals, (1 - share) * demand.arrivals
     return [
-        size_pool(lower, profile, short, replace(demand, arrivals=rates[0])),
-        size_pool(upper, profile, window, replace(demand, arrivals=rates[1])),
+        size_pool(lower, profile, short, replace(demand, arrivals=rates[0]), law),
+        size_pool(upper, profile, window, replace(demand, arrivals=rates[1]), law),
     ]
 
 
