@@ -31,13 +31,16 @@ def singular(word):
     return word
 
 
+TERMS = re.findall(r"^\| ([^|]+) \|", GLOSSARY.partition("## One word")[0], re.MULTILINE)
+TEXTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+
+
 @pytest.fixture(scope="module")
 def allowed():
     """Words of the terms, of names in backquotes, and of the list at the end."""
-    terms = re.findall(r"^\| ([^|]+) \|", GLOSSARY, re.MULTILINE)
     named = re.findall(r"`([\w.]+)`", GLOSSARY)
     listed = GLOSSARY.partition("```text\n")[2].partition("```")[0]
-    return {singular(word) for text in (*terms, *named, listed) for word in words_of(text)}
+    return {singular(word) for text in (*TERMS, *named, listed) for word in words_of(text)}
 
 
 def strange(names, allowed):
@@ -92,9 +95,20 @@ def test_variables_of_datasets_are_made_of_words_of_the_glossary(allowed, grids)
     assert strange(names, allowed) == [], HINT
 
 
-def test_a_term_stands_once():
-    terms = re.findall(r"^\| ([^|]+) \|", GLOSSARY, re.MULTILINE)
-    names = [name.strip().lower() for term in terms for name in term.split(",")]
+def test_a_term_is_explained_once():
+    names = [name.strip().lower() for term in TERMS for name in term.split(",")]
     names = [name for name in names if name not in ("term", "---")]
     assert len(names) > 50
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize(
+    "path", [*TEXTS, *(ROOT / "params").rglob("*.yaml")], ids=lambda path: path.name
+)
+def test_texts_write_the_term_and_not_a_paraphrase(path):
+    table = GLOSSARY.partition("## One word")[2].partition("\n## ")[0]
+    avoided = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE)[1:]
+    phrases = [phrase for cell in avoided for phrase in cell.split("; ") if " " in phrase]
+    assert len(phrases) > 5
+    text = " ".join(path.read_text(encoding="utf-8").replace(table, "").split()).lower()
+    assert [phrase for phrase in phrases if phrase in text] == []
