@@ -1,4 +1,4 @@
-"""The documents: what they tell to run runs, what they link to is there, and the reference holds everything."""
+"""The documents: their commands run, their links lead somewhere, the reference is complete."""
 
 import os
 import re
