@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import Any, Protocol, get_args
 
 import xarray as xr
 
@@ -19,16 +19,20 @@ from tokwatt.serving.catalogue import load
 from tokwatt.studies import study
 from tokwatt.units import In, hints_of, mark_of
 
-if TYPE_CHECKING:
-    import click
-
 HEAD = """# Reference
 
 Made by the workflow from the code, the parameter files and the datasets themselves. See also
 [how to use them](../docs/how-to.md) and [what they mean](../docs/explanation.md)."""
 
 
-def write_reference(command: "click.Command", params: Path, grids: Path, out: Path) -> None:
+class Command(Protocol):
+    """What the reference says of a command."""
+
+    help: str | None
+    params: list[Any]
+
+
+def write_reference(command: Command, params: Path, grids: Path, out: Path) -> None:
     """Write the reference.
 
     Args:
@@ -42,7 +46,7 @@ def write_reference(command: "click.Command", params: Path, grids: Path, out: Pa
     out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _commands(group: "click.Command", path: str) -> Iterator[str]:
+def _commands(group: Command, path: str) -> Iterator[str]:
     if path == "tokwatt":
         yield "## Commands"
     for name, command in sorted(getattr(group, "commands", {}).items()):
@@ -55,7 +59,7 @@ def _commands(group: "click.Command", path: str) -> Iterator[str]:
         yield pipe_table(heads, map(_option, command.params))
 
 
-def _option(option: "click.Parameter") -> tuple[str, str, str]:
+def _option(option: Any) -> tuple[str, str, str]:
     is_option = option.param_type_name == "option"
     names = option.opts if is_option else [(option.name or "").upper()]
     default = "" if option.default is None or callable(option.default) else str(option.default)
