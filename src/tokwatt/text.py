@@ -10,5 +10,5 @@ _UNSEEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """The text with every character that cannot be seen written as its escape, such as `\\x1b`."""
+    r"""The text with every character that cannot be seen written as its escape, such as `\x1b`."""
     return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

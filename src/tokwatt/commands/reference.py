@@ -8,9 +8,8 @@ from typing import Any, Protocol, get_args
 import xarray as xr
 
 from tokwatt.accounts.cases import Account
+from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Record
-from tokwatt.params.reading import read
-from tokwatt.params.section import Section
 from tokwatt.reports import gallery
 from tokwatt.reports.accounts import accounts_of
 from tokwatt.reports.datasets import dataset_paths
@@ -126,7 +125,7 @@ def _input(hint: object) -> str:
 def _datasets(params: Path, grids: Path) -> Iterator[str]:
     yield "## Datasets"
     yield "Files in `results/grids/`, one heading each; numbers are in the units given."
-    accounts = accounts_of(Section(params / "paper.yaml", read(params / "paper.yaml")))
+    accounts = accounts_of(Folder(params).section("paper"))
     heads = ("variable", "dimensions", "unit", "meaning")
     for name, path in dataset_paths(grids).items():
         with xr.open_dataset(path) as dataset:

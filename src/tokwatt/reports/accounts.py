@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from tokwatt.params.reading import read
+from tokwatt.params.folder import Folder
 from tokwatt.params.section import Section
 from tokwatt.reports.markdown import Markdown, joined
 
@@ -41,6 +41,6 @@ def accounts_of(paper: Section) -> dict[str, str]:
 
 def account_line(params: Path, datasets: Iterable[str]) -> Markdown:
     """The line of a page that says what the datasets behind its numbers stand on."""
-    sentences = accounts_of(Section(params / "paper.yaml", read(params / "paper.yaml")))
+    sentences = accounts_of(Folder(params).section("paper"))
     stands_on = dict.fromkeys(sentences[name] for name in datasets)
     return Markdown(f"Account and basis: {joined(stands_on, '; ')}.")

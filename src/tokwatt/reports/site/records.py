@@ -1,10 +1,9 @@
 """Every number of the parameter folder with its source, as the page of parameters lists them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 
 OTHERS = (
@@ -20,15 +19,15 @@ ASSUMED, FITTED = ("constants", "output_shares", "demand"), ("value", "low", "hi
 """The parts of `assumptions.yaml` and `calibrated.yaml` that hold records."""
 
 
-def site_records(params: Path) -> dict[str, list[Record]]:
+def site_records(params: Folder) -> dict[str, list[Record]]:
     """Every number with its source, by file."""
-    whole = {name: list(_section(params, name).records()) for name in (*CATALOGUES, *OTHERS)}
-    assumed = _section(params, "assumptions")
+    whole = {name: list(params.section(name).records()) for name in (*CATALOGUES, *OTHERS)}
+    assumed = params.section("assumptions")
     constants = [record for part in ASSUMED for record in assumed.child(part).records()]
     factors = [_range(name, factor) for name, factor in assumed.child("uncertain").raw.items()]
     return whole | {
         "assumptions": constants + factors,
-        "calibrated": _fitted(_section(params, "calibrated")),
+        "calibrated": _fitted(params.section("calibrated")),
     }
 
 
@@ -42,7 +41,3 @@ def _range(name: str, factor: Mapping) -> Record:
     numbers = [factor["low"], factor["high"]]
     key = f"uncertain.{name}"
     return Record("assumptions.yaml", key, numbers, "1", factor["source"], factor["quality"])
-
-
-def _section(params: Path, name: str) -> Section:
-    return Section(params / f"{name}.yaml", read(params / f"{name}.yaml"))

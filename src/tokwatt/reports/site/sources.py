@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import xarray as xr
 
+from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Record
-from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 from tokwatt.reports import claims, gallery, tables
 from tokwatt.reports.accounts import accounts_of
@@ -85,9 +85,14 @@ class Sources:
         return self.results / "grids"
 
     @cached_property
+    def parameters(self) -> Folder:
+        """The parameter files by name."""
+        return Folder(self.params)
+
+    @cached_property
     def paper(self) -> Section:
         """The entries of tables, figures, grids, jobs and reports."""
-        return Section(self.params / "paper.yaml", read(self.params / "paper.yaml"))
+        return self.parameters.section("paper")
 
     @cached_property
     def tables(self) -> dict[str, tuple[Section, tables.Table]]:
@@ -126,7 +131,7 @@ class Sources:
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """Every number with its source, by file."""
-        return site_records(self.params)
+        return site_records(self.parameters)
 
     def grid(self, name: str) -> Made:
         """How a grid of `paper.yaml` is made."""
@@ -143,7 +148,7 @@ class Sources:
         """How the store of a study is made."""
         entry = {
             key: value
-            for key, value in self._section(f"studies/{name}").raw.items()
+            for key, value in self.parameters.section(f"studies/{name}").raw.items()
             if key != "figures"
         }
         return Made(
@@ -232,11 +237,8 @@ class Sources:
         return list(dict.fromkeys(accounts.get(name) or self._model(name) for name in datasets))
 
     def _model(self, study: str) -> str:
-        entry = self._section(f"studies/{study}").raw
+        entry = self.parameters.section(f"studies/{study}").raw
         return f"the model {entry['model']} ({WATTS[entry.get('basis', 'gpu')]})"
-
-    def _section(self, name: str) -> Section:
-        return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
 
 
 def check_site(params: Path) -> None:
