@@ -18,6 +18,17 @@ BEFORE = {
 }
 AFTER = {"docs": "Docs", "parameters": "Parameters", "method": "Method"}
 """The navigation before and after the reports: pages that no report may be named as."""
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self' file:",
+        "style-src 'self' file:",
+        "img-src 'self' file: data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
+"""What a page may load: its own files, from disk or a server; nothing inline, no other host."""
 MANY = 24
 """Numbers of a record that are written out."""
 
@@ -53,7 +64,7 @@ class Renderer:
         """A page by its template; `active` is the entry of the navigation that it belongs to."""
         page = self._environment.get_template(f"{template}.html")
         content |= {"title": title, "navigation": self._navigation, "active": active}
-        return page.render(**{"accounts": []} | content)
+        return page.render(**{"accounts": [], "policy": Markup(POLICY)} | content)
 
 
 def _shown(value: object) -> object:
