@@ -264,7 +264,7 @@ def verify(
     """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
     from tokwatt.reports import provenance
 
-    differences = provenance.verify(record)
+    differences = provenance.differences_from(record)
     if as_json:
         _json(differences)
     else:

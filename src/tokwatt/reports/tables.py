@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import xarray as xr
-from tabulate import tabulate
 
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.markdown import escaped, pipe_table
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,11 +156,7 @@ def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
     """The table in Markdown."""
     layout = laid_out(table, dataset, names)
     lines = [labels + [cell.text for cell in cells] for labels, cells in layout.rows]
-    return (
-        f"# {table.title}\n\n"
-        + tabulate(lines, layout.heads, tablefmt="pipe", disable_numparse=True)
-        + "\n"
-    )
+    return f"# {escaped(table.title)}\n\n{pipe_table(layout.heads, lines)}\n"
 
 
 def _labels(dataset: xr.Dataset) -> dict[Any, str]:

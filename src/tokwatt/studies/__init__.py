@@ -125,6 +125,6 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 def _grids(catalogue: Catalogue) -> Section:
     return (
         catalogue.section("paper")
-        .only("jobs", "studies", "grids", "tables", "figures", "reports", "names")
+        .only("jobs", "studies", "grids", "tables", "figures", "reports", "names", "accounts")
         .child("grids")
     )
