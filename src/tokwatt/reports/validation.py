@@ -1,6 +1,7 @@
 """`results/validation.md`: how far each account is from real machines, where that is good and where it is bad."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def page(data: Mapping[str, xr.Dataset]) -> str:
     missed = goals[goals["held out"] > goals["wanted"]]
     return PAGE.format(
         runs=runs.sizes["run"],
-        fitted=f"{float(targets.runs.sel(cell='all-all')):.0f}",
+        fitted=f"{float(targets.runs.sel(gpu='all', kind='all')):.0f}",
         targets=_printed(
             _percent(goals, [name for name in goals if name not in ("what", "verdict")])
         ),
@@ -170,7 +171,7 @@ def _targets(runs: xr.Dataset, targets: xr.Dataset, sweep: xr.Dataset) -> pd.Dat
     rows = []
     for name in targets.target.values:
         one = targets.sel(target=name)
-        gpu, kind = str(one.cell_of_target.item()).split("-")
+        gpu, kind = str(one.gpu_of_target.item()), str(one.kind_of_target.item())
         own = ((runs.gpu == gpu) | (gpu == "all")) & ((runs.kind == kind) | (kind == "all"))
         quantity = str(one.quantity_of_target.item())
         error = (
@@ -199,16 +200,16 @@ def _targets(runs: xr.Dataset, targets: xr.Dataset, sweep: xr.Dataset) -> pd.Dat
 
 def _cells(targets: xr.Dataset) -> pd.DataFrame:
     rows = []
-    for cell in targets.cell.values:
+    for gpu, kind in _known(targets.runs):
         for fit in targets.fit.values:
-            own = targets.sel(cell=cell, fit=fit)
+            own = targets.sel(gpu=gpu, kind=kind, fit=fit)
             texts = [
                 _three(*(float(own[name].sel(quantity=each)) for name in STATISTICS))
                 for each in QUANTITIES
             ]
             rows.append(
                 [
-                    cell.replace("-", ", "),
+                    f"{gpu}, {kind}",
                     ACCOUNTS[fit].removeprefix("calibrated, "),
                     f"{float(own.runs):.0f}",
                     *texts,
@@ -219,15 +220,26 @@ def _cells(targets: xr.Dataset) -> pd.DataFrame:
 
 def _machines(errors: xr.Dataset) -> pd.DataFrame:
     rows = []
-    for machine in errors.machine.values:
+    for gpu, llm in _known(errors.runs.isel(account=0)):
         for account in errors.account.values:
-            own = errors.sel(machine=machine, account=account)
+            own = errors.sel(gpu=gpu, llm=llm, account=account)
             texts = [
                 _three(*(float(own[f"{each}_{name}"]) for name in STATISTICS))
                 for each in QUANTITIES
             ]
-            rows.append([machine, ACCOUNTS[account], f"{float(own.runs):.0f}", *texts])
+            rows.append([f"{gpu} {llm}", ACCOUNTS[account], f"{float(own.runs):.0f}", *texts])
     return pd.DataFrame(rows, columns=["GPU and LLM", "account", "runs", *QUANTITIES.values()])
+
+
+def _known(table: xr.DataArray) -> list[tuple[str, str]]:
+    """Labels of two dimensions where there is a number."""
+    first, second = table.dims
+    pairs = product(table[first].values, table[second].values)
+    return [
+        (str(row), str(column))
+        for row, column in pairs
+        if not np.isnan(table.sel({first: row, second: column}))
+    ]
 
 
 def _three(signed: float, median: float, percentile_90: float) -> str:
@@ -238,18 +250,18 @@ def _three(signed: float, median: float, percentile_90: float) -> str:
 
 def _intervals(targets: xr.Dataset) -> pd.DataFrame:
     rows = []
-    for cell in targets.interval.values:
-        own = [targets.sel(interval=cell, quantity=each) for each in QUANTITIES]
+    for gpu, kind in _known(targets.half_width.isel(quantity=0)):
+        own = [targets.sel(gpu=gpu, kind=kind, quantity=each) for each in QUANTITIES]
         texts = [
             f"±{float(each.half_width):.2f}, covers {float(each.coverage) * 100:.0f} %"
             for each in own
         ]
-        rows.append([cell.replace("-", ", "), *texts])
+        rows.append([f"{gpu}, {kind}", *texts])
     rows.append(
         [
             "all",
             *(
-                f"covers {float(targets.coverage_of_all.sel(quantity=each)) * 100:.0f} %"
+                f"covers {float(targets.coverage.sel(gpu='all', kind='all', quantity=each)) * 100:.0f} %"
                 for each in QUANTITIES
             ),
         ]
