@@ -10,7 +10,7 @@ import numpy as np
 
 from tokwatt.accounts import assumptions
 from tokwatt.accounts.uncertain import Uncertain
-from tokwatt.calibration.kernels import Kernels, Machine
+from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.folder import Checked
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Architecture, Demand, Serving, Workload
@@ -449,10 +449,10 @@ class Account(Checked):
         return shares
 
 
-def _machine(names: Names, architecture: Architecture) -> Machine:
+def _machine(names: Names, architecture: Architecture) -> KernelConfig:
     """How kernels know a subject: experts are whole on each of several GPUs."""
     shared, mixed = names.serving.tensor_parallel > 1, architecture.experts > 0
     precision = {2.0: "bfloat16", 1.0: "fp8"}.get(float(names.serving.weight_width), "")
-    return Machine(
+    return KernelConfig(
         names.gpu, names.llm, precision, int(names.serving.tensor_parallel), int(shared and mixed)
     )

@@ -103,7 +103,7 @@ def tidy(table: Table, dataset: xr.Dataset) -> Any:
         for name, variable in dataset.data_vars.items()
         if variable.dims and set(variable.dims) <= set(table.dimensions)
     ]
-    frame = dataset[own].to_dataframe(dim_order=table.dimensions).reset_index()
+    frame = dataset[own].to_dataframe(dim_order=table.dimensions).dropna(how="all").reset_index()
     units = {name: dataset[name].attrs.get("units") for name in frame.columns}
     return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
@@ -146,7 +146,8 @@ def laid_out(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> Layout
                     column.text(dataset[column.variable].sel(place).item(), place, names),
                 )
             )
-        rows.append(([label(value, names) for value in point], cells))
+        if any(cell.text != "-" for cell in cells):
+            rows.append(([label(value, names) for value in point], cells))
     return Layout(
         [*(row.replace("_", " ") for row in table.rows), *(head for _, _, head in columns)], rows
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def validation_page(data: Mapping[str, xr.Dataset]) -> str:
     template = files("tokwatt.reports").joinpath("validation.md").read_text(encoding="utf-8")
     return template.format(
         runs=data["runs"].sizes["run"],
-        fitted=f"{float(data['targets'].runs.sel(cell='all-all')):.0f}",
+        fitted=f"{float(data['targets'].runs.sel(gpu='all', kind='all')):.0f}",
         least=100 * float(too_low.min()),
         most=100 * float(too_low.max()),
         sequence=float(parameters.value.sel(parameter="step.sequence_overhead")) * 1e6,
@@ -88,7 +89,7 @@ Goal = tuple[str, xr.DataArray, xr.DataArray, xr.DataArray]
 def _cell_targets(runs: xr.Dataset, targets: xr.Dataset) -> Iterator[Goal]:
     for name in targets.target.values:
         target = targets.sel(target=name)
-        gpu, kind = str(target.cell_of_target.item()).split("-")
+        gpu, kind = str(target.gpu_of_target.item()), str(target.kind_of_target.item())
         quantity = str(target.quantity_of_target.item())
         inside = ((runs.gpu == gpu) | (gpu == "all")) & ((runs.kind == kind) | (kind == "all"))
         place = "both GPUs" if gpu == "all" else gpu
@@ -114,28 +115,28 @@ def _error(quantity: xr.DataArray) -> xr.DataArray:
 
 def _cells(targets: xr.Dataset) -> Markdown:
     rows = []
-    for cell in targets.cell.values:
+    for gpu, kind in _recorded(targets.runs):
         for fit in targets.fit.values:
-            statistics = targets[[*STATISTICS, "runs"]].sel(cell=cell, fit=fit)
+            statistics = targets[[*STATISTICS, "runs"]].sel(gpu=gpu, kind=kind, fit=fit)
             texts = [
                 _three(*(statistics[name].sel(quantity=quantity) for name in STATISTICS))
                 for quantity in QUANTITIES
             ]
             fitted = ACCOUNTS[fit].removeprefix("calibrated, ")
-            rows.append([_cell(cell), fitted, f"{float(statistics.runs):.0f}", *texts])
+            rows.append([f"{gpu}, {kind}", fitted, f"{float(statistics.runs):.0f}", *texts])
     return pipe_table(["GPU, kind", "parameters", "runs", *QUANTITIES.values()], rows)
 
 
 def _machines(errors: xr.Dataset) -> Markdown:
     rows = []
-    for machine in errors.machine.values:
+    for gpu, llm in _recorded(errors.runs.isel(account=0)):
         for account in errors.account.values:
-            row = errors.sel(machine=machine, account=account)
+            row = errors.sel(gpu=gpu, llm=llm, account=account)
             texts = [
                 _three(*(row[f"{quantity}_{name}"] for name in STATISTICS))
                 for quantity in QUANTITIES
             ]
-            rows.append([machine, ACCOUNTS[account], f"{float(row.runs):.0f}", *texts])
+            rows.append([f"{gpu} {llm}", ACCOUNTS[account], f"{float(row.runs):.0f}", *texts])
     return pipe_table(["GPU and LLM", "account", "runs", *QUANTITIES.values()], rows)
 
 
@@ -146,17 +147,25 @@ def _three(signed: xr.DataArray, median: xr.DataArray, percentile_90: xr.DataArr
     return " / ".join([*texts, percent(float(percentile_90))])
 
 
-def _cell(name: str) -> str:
-    return name.replace("-", ", ")
+def _recorded(table: xr.DataArray) -> list[tuple[str, str]]:
+    """Labels of two dimensions where there is a number."""
+    first, second = table.dims
+    return [
+        (str(row), str(column))
+        for row, column in product(table[first].values, table[second].values)
+        if not np.isnan(table.sel({first: row, second: column}))
+    ]
 
 
 def _intervals(targets: xr.Dataset) -> Markdown:
     rows = []
-    for cell in targets.interval.values:
-        intervals = [targets.sel(interval=cell, quantity=quantity) for quantity in QUANTITIES]
+    for gpu, kind in _recorded(targets.half_width.isel(quantity=0)):
+        cell = targets.sel(gpu=gpu, kind=kind)
+        intervals = [cell.sel(quantity=quantity) for quantity in QUANTITIES]
         texts = [f"±{float(row.half_width):.2f}, {_covers(row.coverage)}" for row in intervals]
-        rows.append([_cell(cell), *texts])
-    whole = [targets.coverage_of_all.sel(quantity=quantity) for quantity in QUANTITIES]
+        rows.append([f"{gpu}, {kind}", *texts])
+    every = targets.coverage.sel(gpu="all", kind="all")
+    whole = [every.sel(quantity=quantity) for quantity in QUANTITIES]
     rows.append(["all", *map(_covers, whole)])
     return pipe_table(["GPU, kind", *QUANTITIES.values()], rows)
 
