@@ -1,1 +1,1 @@
-"""How fast tokwatt is beside NumPy, numba, the program the paper used and the machine itself: `make bench`."""
+"""How fast tokwatt is beside NumPy, numba, the paper's program and the machine: `make bench`."""

@@ -1,4 +1,4 @@
-"""Run everything, one process after another, and write `bench.csv`, `bench.png`, `bench.svg` and `machine.json`."""
+"""Run everything, a process after another, and write `bench.*` and `machine.json`."""
 
 import csv
 import json
@@ -27,7 +27,11 @@ FIELDS = (
     "runs",
 )
 SIZES = (100_000_000, 300_000_000, 1_000_000_000)
-LONGEST, BYTES = 60, 5  # seconds a store may take, bytes a point takes on disk
+LINE = "{what:<37}{program:<43}{threads} {state:<12}{value:>10} {unit:<9} {ours_over_this}"
+LONGEST = 60
+"""Seconds a store may take."""
+BYTES = 5
+"""Bytes of a point on disk."""
 
 
 def main() -> None:
@@ -35,7 +39,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         name, threads, *rest = sys.argv[1:]
         work = workers.MEASURED[name]
-        extra = [int(each) if each.isdigit() else each for each in rest]
+        extra = [int(text) if text.isdigit() else text for text in rest]
         for row in work(int(threads), *extra):
             print("ROW", json.dumps(row))
         return
@@ -55,8 +59,9 @@ def main() -> None:
     pace = 0.0
     for size in SIZES:
         if size * pace < LONGEST and size * BYTES < workers.room():
-            rows += (found := run("scaling", several, str(size)))
-            pace = 1 / found[0].values[0]
+            scaled = run("scaling", several, str(size))
+            rows += scaled
+            pace = 1 / scaled[0].values[0]
     rows += run("accelerator", 1, platform=None)
     ran = {
         "bench_seconds": round(perf_counter() - began),
@@ -72,11 +77,7 @@ def main() -> None:
         writer.writerows(table)
     figure.write(table, OUT / "bench")
     for row in table:
-        print(
-            "{what:<37}{program:<43}{threads} {state:<12}{value:>10} {unit:<9} {ours_over_this}".format(
-                **row
-            )
-        )
+        print(LINE.format(**row))
 
 
 def environment(threads: int, platform: str | None, cache: str | None) -> dict[str, str]:
@@ -153,7 +154,7 @@ def colds(threads: int, several: int) -> list[Row]:
 
 
 def summary(rows: list[Row]) -> list[dict[str, object]]:
-    """Medians, and how many times as fast this program is, warm, at the same thing with as many threads."""
+    """Medians, and how many times as fast ours is, warm, at the same with as many threads."""
     ours = {
         (row.what, row.threads): median(row.values)
         for row in rows

@@ -26,7 +26,7 @@ def write(table: list[dict], path: Path) -> None:
 
 
 def draw(table: list[dict]) -> Figure:
-    """One panel for each thing measured, one line for each other program, one mark for each number of threads."""
+    """A panel for each thing measured, a line for each program, a mark for each thread count."""
     shown = [
         row
         for row in table

@@ -55,7 +55,7 @@ def cores() -> list[int]:
 
 
 def fills(threads: int) -> list[Row]:
-    """Bytes written per second by `ndarray.fill`: over 1 GiB in use, over 1 GiB fresh from the system, over one block in the cache."""
+    """Bytes per second of `ndarray.fill`: over 1 GiB in use, over 1 GiB fresh, over a block."""
     rows = []
     for where, size, times in (
         ("memory", LARGE // threads, 1),
@@ -70,14 +70,14 @@ def fills(threads: int) -> list[Row]:
             for _ in range(times):
                 (np.empty_like(array) if fresh else array).fill(1.0)
 
-        with shared(threads) as each:
-            each(fill, arrays)
+        with shared(threads) as spread:
+            spread(fill, arrays)
             values = [
                 8e-9
                 * size
                 * threads
                 * times
-                / seconds(lambda fill=fill, arrays=arrays: each(fill, arrays))
+                / seconds(lambda fill=fill, arrays=arrays: spread(fill, arrays))
                 for _ in range(RUNS)
             ]
         rows.append(Row(f"fill of {where}", "ndarray.fill", threads, "warm", values, "GB/s"))

@@ -1,4 +1,4 @@
-"""The same calculations as other people write them: NumPy and SciPy, numba, and fleet-sim, the program the paper used.
+"""The same calculations as others write them: NumPy and SciPy, numba, and the paper's fleet-sim.
 
 Nothing here imports tokwatt. A profile is anything with the fields of `tokwatt.specs.Profile` as
 plain numbers.
@@ -14,7 +14,6 @@ TARGET, MAX_UTILIZATION, OUTPUT_SHARE, LONGEST, OVERFLOW = 0.5, 0.85, 0.2, 65536
 
 
 # --- operating points
-# -------------------------------------------------------------------------------------------------
 
 
 def concurrency(profile: Any, window: Any) -> Any:
@@ -40,7 +39,7 @@ def points(profile: Any, window: Any, utilization: Any, fill: Any) -> Any:
 
 
 def tight_points(profile: Any, threads: int) -> Callable:
-    """Tokens per joule of a block, in a loop that a compiler turns into what C would: what an axis does not change is outside of it."""
+    """Tokens per joule of a block, in a compiled loop: what an axis does not change is outside."""
     import numba
 
     curve = profile.power
@@ -82,19 +81,18 @@ def fleet_sim_points(
     """Tokens per joule, point by point with fleet-sim's own profile."""
     from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu
 
-    found = []
+    points = []
     for window in windows:
         for utilization in utilizations:
             for fill in fills:
                 batch = utilization * gpu.n_slots(window)
-                found.append(
+                points.append(
                     batch / gpu.iter_latency(batch, fill * window) / gpu.power_at_concurrency(batch)
                 )
-    return np.reshape(found, (len(windows), len(utilizations), len(fills)))
+    return np.reshape(points, (len(windows), len(utilizations), len(fills)))
 
 
 # --- waiting
-# ----------------------------------------------------------------------------------------------------------
 
 
 def erlang_c(
@@ -122,7 +120,8 @@ def wait_99(servers: Any, arrival_rate: Any, service_rate: Any, scv: Any) -> Any
 def least_instances(start: Any, rate: Any, service_rate: Any, scv: Any, slots: Any) -> Any:
     """Count up from `start`, all pools at once, those that still wait too long."""
     count, rate, service_rate, scv, slots = (
-        np.array(each, float) for each in np.broadcast_arrays(start, rate, service_rate, scv, slots)
+        np.array(array, float)
+        for array in np.broadcast_arrays(start, rate, service_rate, scv, slots)
     )
     pending = np.ones(count.shape, bool)
     while pending.any():
@@ -141,7 +140,6 @@ def least_instances(start: Any, rate: Any, service_rate: Any, scv: Any, slots: A
 
 
 # --- fleets
-# -----------------------------------------------------------------------------------------------------------
 
 
 class Service(NamedTuple):
@@ -153,7 +151,7 @@ class Service(NamedTuple):
 
 
 def request_sums(chunk: float) -> np.ndarray:
-    """Running sums of (1, output, steps, steps l, steps^2, steps^2 l, steps^2 l^2) over the whole lengths, each once."""
+    """Running sums of (1, output, steps, steps l, steps^2, steps^2 l, steps^2 l^2) over lengths."""
     return _running(np.ones(LONGEST), chunk)
 
 
@@ -193,7 +191,7 @@ def service(profile: Any, slots: int, mean: Sequence[float]) -> Service:
 
 
 def law_mean(cdf: Sequence[tuple[int, float]], window: int, sums: np.ndarray) -> np.ndarray:
-    """What fleet-sim estimates by 3,000 draws: means over a law whose bins a window may cut, exactly."""
+    """What fleet-sim estimates by 3,000 draws: exact means, over bins that a window may cut."""
     mean, before, reached = np.zeros(5), 0, 0.0
     for knot, fraction in cdf:
         low, high = before, min(window, knot)
@@ -225,7 +223,7 @@ def mean_output(cdf: Sequence[tuple[int, float]]) -> int:
 def paper_fleets(
     profile: Any, workload: Any, splits: Sequence[int], rates: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Two pools by the paper's rules with exact moments: a small loop over splits, whole arrays over everything else."""
+    """Two pools by the paper's rules with exact moments: a loop over splits alone."""
     sums, cdf = request_sums(profile.prefill_chunk), law_of(workload)
     rows = []
     for split in splits:
@@ -257,13 +255,13 @@ def paper_fleets(
 def plain_fleets(
     profile: Any, workload: Any, splits: Sequence[int], rates: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Two pools by the plain rules: requests are served as they are, the search begins at the load, the batch is a real number."""
+    """Two pools by plain rules: requests as they are, a search from the load, real batch sizes."""
     sums = weighted_sums(workload, profile.prefill_chunk)
     edges = [(low, high) for split in splits for low, high in ((0, split), (split, LONGEST))]
     parts = np.array([sums[high] - sums[low] for low, high in edges])
     rows = [
-        [own[0], *service(profile, int(concurrency(profile, high)), own[2:] / own[0]), own[1]]
-        for own, (_, high) in zip(parts, edges, strict=True)
+        [sums[0], *service(profile, int(concurrency(profile, high)), sums[2:] / sums[0]), sums[1]]
+        for sums, (_, high) in zip(parts, edges, strict=True)
     ]
     part, rate, scv, slots, outputs = np.array(rows).T.reshape(5, len(splits), 2, 1)
     arrivals = part * rates
@@ -277,8 +275,9 @@ def plain_fleets(
 def _fleet(
     instances: np.ndarray, watts: np.ndarray, throughput: np.ndarray
 ) -> dict[str, np.ndarray]:
-    found = {"instances": instances.sum(1), "power": watts.sum(1), "throughput": throughput.sum(1)}
-    return found | {"tokens_per_joule": found["throughput"] / found["power"]}
+    power, tokens = watts.sum(1), throughput.sum(1)
+    sums = {"instances": instances.sum(1), "power": power, "throughput": tokens}
+    return sums | {"tokens_per_joule": tokens / power}
 
 
 def law_of(workload: Any) -> list[tuple[int, float]]:
@@ -296,7 +295,7 @@ def fleet_sim_fleets(
     from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu
     from fleet_sim.optimizer import _split_cdf, analytical, fleet_tpw_analysis
 
-    found = []
+    fleets = []
     for split in splits:
         for rate in rates:
             cut = int(OVERFLOW * split)
@@ -307,8 +306,8 @@ def fleet_sim_fleets(
                 {"gpu": gpu, "cdf": long, "lam": (1 - share) * rate, "max_ctx": LONGEST},
             ]
             fleet = fleet_tpw_analysis(pools, rate, 1000 * TARGET)
-            found.append((fleet.total_gpus, 1000 * fleet.fleet_power_kw, fleet.fleet_tpw))
-    columns = np.array(found).T.reshape(3, len(splits), len(rates))
+            fleets.append((fleet.total_gpus, 1000 * fleet.fleet_power_kw, fleet.fleet_tpw))
+    columns = np.array(fleets).T.reshape(3, len(splits), len(rates))
     return dict(zip(("instances", "power", "tokens_per_joule"), columns, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Interleaved rounds: each program runs once a round, so that a machine that slows down slows all of them."""
+"""Interleaved rounds of all programs: a machine that slows down slows all of them."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,12 +39,12 @@ def rates(
     for _ in range(RUNS):
         for name, (call, things) in programs.items():
             values[name].append(things / seconds(call))
-    return [Row(what, name, threads, "warm", found, unit) for name, found in values.items()]
+    return [Row(what, name, threads, "warm", measured, unit) for name, measured in values.items()]
 
 
 @contextmanager
 def shared(threads: int) -> Iterator[Callable[[Callable, Any], list]]:
-    """Do a thing with each piece of work, `threads` at a time; results are dropped at once, as a writer drops what it has written."""
+    """Do a thing with each piece of work, `threads` at a time; results are dropped at once."""
 
     def dropping(run: Callable, piece: Any) -> None:
         run(piece)

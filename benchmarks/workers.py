@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own; `python -m benchmarks NAME THREADS` prints its rows as JSON lines.
+"""What is measured; `python -m benchmarks NAME THREADS` prints rows as JSON lines.
 
 Results are asserted equal before anything is timed: integers exactly, numbers to 1e-9 of
 themselves.
@@ -56,12 +56,12 @@ def sweep(
 ) -> Any:
     """The operating points as a study would ask for them."""
     from tokwatt.studies import models
-    from tokwatt.studies.stream import Sweep
+    from tokwatt.studies.stream import StreamedSweep
 
     axes = {"context_window": windows, "utilization": shares} | (
         {"mean_fill": fills} if len(fills) > 1 else {}
     )
-    return Sweep(
+    return StreamedSweep(
         function=partial(models.calibrated_instances, catalogue()),
         axes=axes,
         fixed={"profile": catalogue().profiles["H100"]}
@@ -96,14 +96,13 @@ def _points(
 
     from tokwatt import grid
     from tokwatt.serving import decode
-    from tokwatt.studies import stream
 
-    asked, profile, count = (
+    streamed, profile, count = (
         sweep(windows, shares, fills),
         plain(),
         len(windows) * len(shares) * len(fills),
     )
-    evaluate, blocks = stream._compiled(asked), list(stream._blocks(asked))
+    evaluate, blocks = streamed.evaluate, list(streamed.blocks)
     whole = jax.jit(
         lambda profile, *axes: grid.nested(
             lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
@@ -122,11 +121,11 @@ def _points(
     ]
     all_of = np.ix_(windows, shares, fills)
 
-    with shared(threads) as each:
+    with shared(threads) as spread:
         programs: dict[str, tuple[Callable, int]] = {
-            OURS: (lambda: each(evaluate, blocks), count),
+            OURS: (lambda: spread(evaluate, blocks), count),
             f"{OURS}, compiled blocks alone": (
-                lambda: each(lambda part: jax.block_until_ready(whole(profile, *part)), parts),
+                lambda: spread(lambda part: jax.block_until_ready(whole(profile, *part)), parts),
                 count,
             ),
             f"{OURS}, one call of jit": (
@@ -138,21 +137,21 @@ def _points(
                 count,
             ),
             "NumPy, full grid in blocks": (
-                lambda: each(lambda part: peers.points(profile, *part), full),
+                lambda: spread(lambda part: peers.points(profile, *part), full),
                 count,
             ),
             "NumPy, open axes in blocks": (
-                lambda: each(lambda part: peers.points(profile, *np.ix_(*part)), parts),
+                lambda: spread(lambda part: peers.points(profile, *np.ix_(*part)), parts),
                 count,
             ),
         }
-        found = [evaluate(region)["tokens_per_joule"] for region in blocks]
+        results = [evaluate(region)["tokens_per_joule"] for region in blocks]
         ones = np.asarray(whole(profile, windows, shares, fills))
-        for region, part, mesh, ours in zip(blocks, parts, full, found, strict=True):
+        for region, part, mesh, ours in zip(blocks, parts, full, results, strict=True):
             equal(ours.reshape(mesh[0].shape), peers.points(profile, *mesh))
             equal(ours.reshape(mesh[0].shape), ones[region])
             equal(ours.reshape(mesh[0].shape), peers.points(profile, *np.ix_(*part)))
-        programs |= _numba(profile, threads, parts, found, count)
+        programs |= _numba(profile, threads, parts, results, count)
         programs |= _fleet_sim(ones, windows, shares, fills)
         rows = rates(what, threads, "points/s", programs)
     rows += [
@@ -160,7 +159,7 @@ def _points(
         for row in limits
     ]
     if threads == 1:
-        rows += _compiles(what, asked, blocks[0], parts[0])
+        rows += _compiles(what, streamed, blocks[0], parts[0])
     return rows
 
 
@@ -171,14 +170,14 @@ def _renamed(row: Row, what: str, program: str, unit: str, factor: float) -> Row
 
 
 def _numba(
-    profile: Any, threads: int, parts: list, found: list, count: int
+    profile: Any, threads: int, parts: list, results: list, count: int
 ) -> dict[str, tuple[Callable, int]]:
     try:
         tight = peers.tight_points(profile, threads)
     except ImportError:
         return {}
     out = np.empty((len(parts[0][0]) * len(parts[0][1]), len(parts[0][2])))
-    for part, ours in zip(parts, found, strict=True):
+    for part, ours in zip(parts, results, strict=True):
         tight(*part, out)
         equal(out.ravel(), ours.ravel())
     return {"numba, tight loop": (lambda: [tight(*part, out) for part in parts], count)}
@@ -207,15 +206,13 @@ def _fleet_sim(
     }
 
 
-def _compiles(what: str, asked: Any, region: Any, part: tuple) -> list[Row]:
+def _compiles(what: str, streamed: Any, region: Any, part: tuple) -> list[Row]:
     """Seconds of the first call less those of the second, nothing kept between them."""
     import jax
 
-    from tokwatt.studies import stream
-
     def ours() -> float:
         jax.clear_caches()
-        evaluate = stream._compiled(asked)
+        evaluate = replace(streamed).evaluate
         return seconds(lambda: evaluate(region)) - seconds(lambda: evaluate(region))
 
     rows = [Row(what, OURS, 1, "compile", [ours() for _ in range(RUNS)], "s")]
@@ -236,7 +233,7 @@ def _compiles(what: str, asked: Any, region: Any, part: tuple) -> list[Row]:
 
 
 def fleets(threads: int) -> list[Row]:
-    """Sized two-pool fleets over split length and arrival rate: by the paper's rules, by the plain rules."""
+    """Two-pool fleets over split length and arrival rate, by the paper's and by plain rules."""
     import jax
 
     from tokwatt.grid import nested
@@ -279,18 +276,18 @@ def fleets(threads: int) -> list[Row]:
         ("fleets, paper's rules", by_paper, law, peers.paper_fleets),
         ("fleets, plain rules", by_plain, moments, peers.plain_fleets),
     ):
-        with shared(threads) as each:
+        with shared(threads) as spread:
 
             def part(splits: Any, run: Callable = run, sums: Any = sums) -> Any:
                 return jax.block_until_ready(run(sums, profile, splits, RATES))
 
-            found = run(sums, profile, SPLITS.astype(float), RATES)._asdict()
+            results = run(sums, profile, SPLITS.astype(float), RATES)._asdict()
             twin = peer(profile, workload, SPLITS, RATES)
-            np.testing.assert_array_equal(found["instances"], twin["instances"])
+            np.testing.assert_array_equal(results["instances"], twin["instances"])
             for field in ("power", "throughput", "tokens_per_joule"):
-                equal(found[field], twin[field])
+                equal(results[field], twin[field])
             programs: dict[str, tuple[Callable, int]] = {
-                OURS: (lambda part=part: each(part, parts), count),
+                OURS: (lambda part=part: spread(part, parts), count),
                 f"{OURS}, one call of jit": (lambda part=part: part(SPLITS.astype(float)), count),
                 "NumPy and SciPy": (
                     lambda peer=peer: peer(profile, workload, SPLITS, RATES),
@@ -298,12 +295,14 @@ def fleets(threads: int) -> list[Row]:
                 ),
             }
             if what == "fleets, paper's rules":
-                programs |= _fleet_sim_fleets(found, workload, profile.prefill_chunk)
+                programs |= _fleet_sim_fleets(results, workload, profile.prefill_chunk)
             rows += rates(what, threads, "fleets/s", programs)
     return rows + _waits(threads)
 
 
-def _fleet_sim_fleets(found: dict, workload: Any, chunk: float) -> dict[str, tuple[Callable, int]]:
+def _fleet_sim_fleets(
+    results: dict, workload: Any, chunk: float
+) -> dict[str, tuple[Callable, int]]:
     """fleet-sim on a thinned grid: as it is, and equal to ours with exact moments."""
     try:
         import fleet_sim.optimizer  # noqa: F401
@@ -321,9 +320,9 @@ def _fleet_sim_fleets(found: dict, workload: Any, chunk: float) -> dict[str, tup
             return peers.fleet_sim_fleets(cdf, splits, arrivals)
 
     twin = patched(arrivals)
-    np.testing.assert_array_equal(np.asarray(found["instances"])[LOOPED], twin["instances"])
+    np.testing.assert_array_equal(np.asarray(results["instances"])[LOOPED], twin["instances"])
     for field in ("power", "tokens_per_joule"):
-        equal(np.asarray(found[field])[LOOPED], twin[field])
+        equal(np.asarray(results[field])[LOOPED], twin[field])
     arrivals = arrivals[::2]
     count = len(splits) * len(arrivals)
     return {
@@ -353,12 +352,15 @@ def _waits(threads: int) -> list[Row]:
     few = slice(None, None, 64)
     equal(ours(servers, load), peers.erlang_c(servers, load))
     equal(ours(servers, load)[few], gamma(servers[few], load[few]))
-    with shared(threads) as each:
+    with shared(threads) as spread:
         parts = list(zip(np.split(servers, 4), np.split(load, 4), strict=True))
         programs: dict[str, tuple[Callable, int]] = {
-            OURS: (lambda: each(lambda part: jax.block_until_ready(ours(*part)), parts), len(load)),
+            OURS: (
+                lambda: spread(lambda part: jax.block_until_ready(ours(*part)), parts),
+                len(load),
+            ),
             "SciPy, gammaincc": (
-                lambda: each(lambda part: peers.erlang_c(*part), parts),
+                lambda: spread(lambda part: peers.erlang_c(*part), parts),
                 len(load),
             ),
             "JAX, gammaincc": (
@@ -381,43 +383,62 @@ def _waits(threads: int) -> list[Row]:
 
 
 def atlas(threads: int) -> list[Row]:
-    """The atlas, streamed into a store again and again; then only evaluated, which tells what the store costs."""
-    from tokwatt.studies import stream, study
+    """The atlas streamed into a store, then verified, then only evaluated."""
+    from tokwatt.studies import study
 
-    asked = study.load(PARAMS, "atlas")
-    taken = [_streamed(asked) for _ in range(RUNS)]
+    streamed = study.load(PARAMS, "atlas")
+    durations = [_seconds_to_stream(streamed) for _ in range(RUNS)]
     peak = getrusage(RUSAGE_SELF).ru_maxrss / 2**20
-    evaluate, blocks = stream._compiled(asked), list(stream._blocks(asked))
-    with shared(threads) as each:
-        only = [asked.points / seconds(lambda: each(evaluate, blocks)) for _ in range(RUNS)]
+    evaluate, blocks = streamed.evaluate, list(streamed.blocks)
+    with shared(threads) as spread:
+        only = [streamed.points / seconds(lambda: spread(evaluate, blocks)) for _ in range(RUNS)]
     return [
         Row(
             "atlas to Zarr",
             OURS,
             threads,
             "warm",
-            [asked.points / took for took in taken],
+            [streamed.points / took for took in durations],
             "points/s",
         ),
-        Row("atlas to Zarr", f"{OURS}, time", threads, "warm", taken, "s"),
+        Row("atlas to Zarr", f"{OURS}, time", threads, "warm", durations, "s"),
         Row("atlas to Zarr", f"{OURS}, peak memory", threads, "warm", [peak], "GiB"),
         Row("atlas to Zarr", f"{OURS}, not written", threads, "warm", only, "points/s"),
+        *_verified(streamed, threads),
     ]
+
+
+def _verified(streamed: Any, threads: int) -> list[Row]:
+    """Seconds to verify a store, as it is done when it is opened and with every byte read."""
+    from tokwatt import stores
+    from tokwatt.studies import stream
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "atlas.zarr"
+        stream.stream(streamed, store)
+        for how, every_byte in (("as opened", False), ("every byte", True)):
+            durations = [
+                seconds(lambda whole=every_byte: list(stores.damages(store, whole)))
+                for _ in range(RUNS)
+            ]
+            rows.append(Row("atlas verified", f"{OURS}, {how}", threads, "warm", durations, "s"))
+    return rows
 
 
 def scaling(threads: int, size: int) -> list[Row]:
     """An atlas of about `size` points, with more windows or fewer, in a process of its own."""
     from tokwatt.studies import study
 
-    asked = study.load(PARAMS, "atlas")
-    windows = round(size / (asked.points / len(asked.axes["context_window"])))
-    asked = replace(
-        asked, axes=asked.axes | {"context_window": np.geomspace(1024, 131072, windows)}
+    streamed = study.load(PARAMS, "atlas")
+    windows = round(size / (streamed.points / len(streamed.axes["context_window"])))
+    streamed = replace(
+        streamed, axes=streamed.axes | {"context_window": np.geomspace(1024, 131072, windows)}
     )
-    took = _streamed(asked)
+    took = _seconds_to_stream(streamed)
     name = f"{size:.0e}".replace("e+0", "e")
     return [
-        Row(f"store of {name} points", OURS, threads, "cold", [asked.points / took], "points/s"),
+        Row(f"store of {name} points", OURS, threads, "cold", [streamed.points / took], "points/s"),
         Row(f"store of {name} points", f"{OURS}, time", threads, "cold", [took], "s"),
         Row(
             f"store of {name} points",
@@ -430,11 +451,11 @@ def scaling(threads: int, size: int) -> list[Row]:
     ]
 
 
-def _streamed(asked: Any) -> float:
+def _seconds_to_stream(streamed: Any) -> float:
     from tokwatt.studies import stream
 
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(lambda: stream.stream(asked, Path(folder) / "atlas.zarr"))
+        return seconds(lambda: stream.stream(streamed, Path(folder) / "atlas.zarr"))
 
 
 def room() -> int:
@@ -499,10 +520,8 @@ def accelerator(threads: int) -> list[Row]:
 def cold(threads: int, program: str) -> list[Row]:
     """A first block of a new process; the caller takes the time."""
     if program == OURS:
-        from tokwatt.studies import stream
-
-        asked = sweep(WINDOWS, SHARES, FILLS)
-        stream._compiled(asked)(next(iter(stream._blocks(asked))))
+        streamed = sweep(WINDOWS, SHARES, FILLS)
+        streamed.evaluate(next(iter(streamed.blocks)))
     elif program == "NumPy":
         from types import SimpleNamespace as Plain
 
@@ -517,4 +536,4 @@ def cold(threads: int, program: str) -> list[Row]:
     return []
 
 
-MEASURED = {each.__name__: each for each in (points, fleets, atlas, scaling, accelerator, cold)}
+MEASURED = {work.__name__: work for work in (points, fleets, atlas, scaling, accelerator, cold)}

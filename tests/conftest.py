@@ -102,7 +102,9 @@ def results(grids, params, tmp_path_factory):
     (folder / "grids").symlink_to(grids)
     write_pages(params, folder)
     explorer.write(params, folder / "explorer.json")
-    reference.write(typer.main.get_command(workflow.app), params, grids, folder / "reference.md")
+    reference.write_reference(
+        typer.main.get_command(workflow.app), params, grids, folder / "reference.md"
+    )
     return folder
 
 
@@ -110,16 +112,16 @@ def write_pages(params, folder):
     """The tables, the audit, the verdict and the validation on the datasets of a folder."""
     for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
         tables.write(name, params, folder / "grids", folder / "tables")
-    audit.write(params, folder / "grids", folder)
-    verdict.write(folder / "grids", folder)
-    validation.write(folder / "grids", folder)
+    audit.write_audit(params, folder / "grids", folder)
+    verdict.write_verdict(folder / "grids", folder)
+    validation.write_validation(folder / "grids", folder)
 
 
 @pytest.fixture(scope="session")
 def built(results, params, tmp_path_factory):
     """The folder of the site."""
     out = tmp_path_factory.mktemp("site")
-    site.write(params, results, ROOT / "figures", ROOT / "docs", out)
+    site.write_site(params, results, ROOT / "figures", ROOT / "docs", out)
     return out
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import yaml
 from conftest import ROOT
 
-from tokwatt.studies.stream import Sweep
+from tokwatt.studies.stream import StreamedSweep
 from tokwatt.units import Seconds, Sequences, Tokens, Watts
 
 
@@ -35,7 +35,7 @@ def sweep(lengths=20, scales=7, gpus=3, dtype="float64", title="a test", **more)
     provenance = {"title": title, "shape": f"{lengths} {scales} {gpus} {dtype}"}
     units = {"gpu": "W", "length": "tok", "scale": "s"}
     quantities = {"power": "W", "concurrency": "seq"}
-    return Sweep(
+    return StreamedSweep(
         **{
             "function": model,
             "axes": axes,

@@ -1,4 +1,4 @@
-"""What the benchmark compares with computes the same as the program: otherwise its ratios would mean nothing."""
+"""What the benchmark compares with computes the same as the program does."""
 
 from dataclasses import replace
 from functools import partial

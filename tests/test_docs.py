@@ -1,4 +1,4 @@
-"""The documents: what they tell to run runs, what they link to is there, and the reference holds everything."""
+"""The documents: their commands run, their links lead somewhere, the reference is complete."""
 
 import os
 import re
@@ -94,7 +94,7 @@ def test_every_file_that_a_page_names_is_there_or_made(page):
 @pytest.fixture(scope="module")
 def written(instances, params, tmp_path_factory):
     path = tmp_path_factory.mktemp("reference") / "reference.md"
-    reference.write(typer.main.get_command(workflow.app), params, instances, path)
+    reference.write_reference(typer.main.get_command(workflow.app), params, instances, path)
     return path.read_text(encoding="utf-8")
 
 

@@ -1,6 +1,8 @@
-"""What goes wrong while a store grows ends in one sentence or in the right store, never in a wrong one."""
+"""What goes wrong while a store grows ends in one sentence or in the right store."""
 
 import os
+import random
+import re
 import shutil
 import signal
 import subprocess
@@ -8,6 +10,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +21,8 @@ from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 import tokwatt as tw
 from tokwatt.params.errors import StoreError
 from tokwatt.studies import stream, study
+
+FUZZ = int(os.environ.get("TOKWATT_FUZZ", "100"))
 
 
 @pytest.fixture(autouse=True)
@@ -62,20 +68,24 @@ def test_a_killed_study_goes_on_to_the_same_bytes_and_leaves_no_lock(many, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["many.zarr"]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
+@contextmanager
+def mounted(disk, options):
     disk.mkdir()
     try:
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk],
-            check=True,
-            capture_output=True,
-        )
+        mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk]
+        subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("a small disk needs the right to mount one")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    with mounted(tmp_path / "disk", "size=8m") as disk:
+        yield disk
 
 
 @pytest.mark.slow
@@ -84,7 +94,8 @@ def test_a_full_disk_is_told_in_one_sentence_and_with_space_the_study_goes_on(ma
     code, said = ended(tokwatt("study", "many", "--params", params, "--out", small_disk))
     assert (code, said) == (
         1,
-        f"{small_disk}/many.zarr: No space left on device; what is finished is kept, run again to go on.\n",
+        f"{small_disk}/many.zarr: No space left on device;"
+        " what is finished is kept, run again to go on.\n",
     )
     assert not (small_disk / "many.zarr").exists()
     subprocess.run(["mount", "-o", "remount,size=96m", small_disk], check=True)
@@ -102,58 +113,45 @@ def test_a_disk_that_is_full_from_the_start_is_told_in_one_sentence(small_disk):
     assert np.isfinite(tw.open("made", small_disk).power).all()
 
 
+@pytest.mark.parametrize("seed", range(FUZZ // 5))
+def test_on_a_disk_of_any_size_a_store_is_whole_or_refused_and_goes_on_with_space(
+    seed, whole, tmp_path
+):
+    draw = random.Random(seed)
+    size, files = draw.choice([(f"{draw.randrange(1, 50) * 4}k", 1000), ("9m", draw.randrange(90))])
+    with mounted(tmp_path / "disk", f"size={size},nr_inodes={files + 2}") as disk:
+        target = disk / "made.zarr"
+        try:
+            stream.stream(sweep(), target)
+        except StoreError as error:
+            assert re.fullmatch(rf"{target}: No space left on device; [^\n]*\.", str(error))
+            assert not target.exists()
+            with pytest.raises(StoreError, match="there is no such store"):
+                tw.open("made", disk)
+        subprocess.run(["mount", "-o", "remount,size=9m,nr_inodes=999", disk], check=True)
+        stream.stream(sweep(), target)
+        assert contents(target) == whole
+
+
 def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"^[^\n]*made\.zarr: [^\n]+\.$"):
         stream.stream(sweep(), tmp_path / "file" / "made.zarr")
 
 
-DAMAGES = {
-    "a flipped bit": lambda data: data[:-9] + bytes([data[-9] ^ 4]) + data[-8:],
-    "cut short": lambda data: data[:-5],
-    "cut to nothing": lambda data: b"",
-    "cut below its checksum": lambda data: data[:2],
-    "other bytes": lambda data: bytes(range(256)),
-}
-
-
-CHUNKS, METADATA = (
-    ["power/c/1/0/0", "concurrency/c/2/2/0", "length/c/0", "gpu/c/0"],
-    ["power/zarr.json", "zarr.json"],
-)
-
-
-# A flipped bit in metadata, which carries no checksum, is not always seen.
-@pytest.mark.parametrize(
-    ("file", "damage"),
-    [
-        (file, damage)
-        for damage in DAMAGES
-        for file in CHUNKS + METADATA * (damage != "a flipped bit")
-    ],
-)
-def test_a_damaged_file_of_an_unfinished_store_is_made_anew(file, damage, whole, tmp_path):
-    target = tmp_path / "made.zarr"
-    stream.stream(sweep(), target, (0, 1))
-    damaged = sweep().partial(target) / file
-    damaged.write_bytes(DAMAGES[damage](damaged.read_bytes()))
-    stream.stream(sweep(), target)
-    assert contents(target) == whole
-
-
 class Killed(BaseException):
     """Stands for the end of the process: nothing catches it."""
 
 
-@pytest.mark.parametrize("call", range(1, 4))
 @pytest.mark.parametrize(
-    "place",
+    ("place", "call"),
     [
-        "Group.create_array",
-        "Group.update_attributes",
-        "Path.rename",
-        "shutil.rmtree",
-        "Array.__setitem__",
+        *product(
+            ["Group.create_array", "Group.update_attributes", "Path.rename", "shutil.rmtree"],
+            range(1, 4),
+        ),
+        *product(["Path.replace"], range(1, 41, 3)),
+        *product(["Path.unlink"], range(1, 61, 10)),
     ],
 )
 def test_wherever_a_run_ends_the_store_is_whole_or_not_there_and_the_next_run_is_right(
@@ -163,16 +161,14 @@ def test_wherever_a_run_ends_the_store_is_whole_or_not_there_and_the_next_run_is
     stream.stream(sweep(title="old"), target)
     old, calls = contents(target), []
     owner, name = (
-        {"Group": zarr.Group, "Array": zarr.Array, "Path": stream.Path, "shutil": shutil}[
-            place.split(".")[0]
-        ],
+        {"Group": zarr.Group, "Path": Path, "shutil": shutil}[place.split(".")[0]],
         place.split(".")[1],
     )
     genuine = getattr(owner, name)
 
     def deadly(*args, **kwargs):
         calls.append(name)
-        if len(calls) == call:
+        if len(calls) >= call:
             raise Killed
         return genuine(*args, **kwargs)
 
@@ -181,7 +177,7 @@ def test_wherever_a_run_ends_the_store_is_whole_or_not_there_and_the_next_run_is
         try:
             stream.stream(sweep(), target)
         except Killed:
-            assert len(calls) == call
+            assert len(calls) >= call
     assert not target.exists() or contents(target) in (old, whole)
     stream.stream(sweep(), target)
     assert contents(target) == whole
@@ -210,7 +206,7 @@ def test_a_second_process_on_a_store_is_told_in_one_sentence_and_the_first_goes_
         held(tmp_path / "made.zarr") as first,
         pytest.raises(
             StoreError,
-            match=r"^[^\n]*: another process is writing this part of the store, wait for it or stop it\.$",
+            match=r"^[^\n]*: another process is writing this part of the store, wait [^\n]*\.$",
         ),
     ):
         stream.stream(sweep(), tmp_path / "made.zarr")

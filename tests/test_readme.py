@@ -4,29 +4,62 @@ import contextlib
 import io
 import re
 
+import pytest
 import yaml
 from conftest import ROOT
 from rattler import MatchSpec
 
+from tokwatt.accounts.cases import Account
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_lines_print_what_their_comments_say(monkeypatch):
+HOW_TO = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", [README, HOW_TO], ids=["README", "how-to"])
+def test_the_python_lines_print_what_their_comments_say(page, monkeypatch):
     monkeypatch.chdir(ROOT)
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), {})
+        exec(compile(code, "page.md", "exec"), {})
     assert printed.getvalue().splitlines() == [
         line.split("  # ")[1] for line in code.splitlines() if "  # " in line
     ]
 
 
+def test_it_is_one_screen():
+    assert len(README.splitlines()) <= 60
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    assert len([line for line in code.splitlines() if line]) <= 10
+
+
+@pytest.mark.parametrize(
+    "headline, sets, printed",
+    [
+        ("watt_4k", {"basis": "instance"}, "are {:.1f} tok/J over all eight GPUs"),
+        ("watt_4k", "consistent", "and {:.2f} once prompts are computed"),
+        ("topology_2_5x", "consistent", "the gain is {:.1f}"),
+        ("generation_1_7x", "consistent", "B200 over H100 is worth {:.2f} times"),
+        ("window_12x", "consistent", "{:.1f} times from 4K to 64K"),
+    ],
+)
+def test_what_it_says_survives_is_what_is_computed(headlines, headline, sets, printed):
+    changes = sets if isinstance(sets, dict) else vars(headlines.presets[sets])
+    value = headlines.value(headlines.headlines[headline], changes)
+    assert printed.format(value) in " ".join(README.split())
+
+
+@pytest.fixture(scope="module")
+def headlines(parameters):
+    return Account(parameters)
+
+
 def test_every_file_it_names_is_there():
-    tracked = re.findall(r"\]\(((?!http)[^)]+)\)", README) + re.findall(
-        r"`(params/[\w.]+|src/[\w/]+)`", README
-    )
-    assert [name for name in tracked if not (ROOT / name).exists()] == []
+    named = re.findall(r"\]\(((?!http)[^)#]+)", README)
+    named += re.findall(r"`(params/[\w.]+|src/[\w/]+)`", README)
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_conda_gets_a_python_that_the_package_allows_and_the_lock():

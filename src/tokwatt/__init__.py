@@ -10,10 +10,10 @@ from typing import Any
 _FACE = {
     "Demand": "params.specs",
     "ParameterError": "params.errors",
-    "fleet": "serving.fleets",
+    "fleet": "serving.fleet",
     "load": "serving.catalogue",
     "open": "stores",
-    "operating_point": "serving.decode",
+    "operating_point": "serving.step",
     "sweep": "grid",
 }
 __all__ = list(_FACE)

@@ -76,7 +76,7 @@ def case(explorer, choice, workload, window, split, overflow):
 
 
 def states(explorer, sampled):
-    """A random state of the explorer for each machine, with the mixture and the case that Python takes for it."""
+    """A random state of the explorer for each machine, with its mixture and its case in Python."""
     for choice in sampled:
         workload, window = (
             RANDOM.choice(["azure", "lmsys", "agent_heavy"]),

@@ -9,14 +9,14 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokwatt.calibration import kernels
-from tokwatt.calibration.kernels import Kernels, Machine
+from tokwatt.calibration import kernel_runs
+from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import kernel_step
 from tokwatt.serving.kernel_step import Table
 
-DENSE = Machine("B200", "llama-3.1-70b", "bfloat16", 8, 0)
+DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def tables():
 
 def test_a_table_says_at_its_points_what_it_holds(tables):
     batch, length = (
-        each.ravel() for each in np.meshgrid(tables.axes.batch, tables.axes.length, indexing="ij")
+        grid.ravel() for grid in np.meshgrid(tables.batch, tables.length, indexing="ij")
     )
-    step, sending = tables.steps([DENSE] * len(batch), batch, length)
+    step, sending = tables.times([DENSE] * len(batch), batch, length)
     np.testing.assert_allclose(step, tables.entries[DENSE.name].latency, rtol=1e-9)
     np.testing.assert_allclose(
         sending, tables.entries[DENSE.name].communication, rtol=1e-9, atol=1e-12
@@ -66,8 +66,8 @@ def test_more_tokens_to_read_never_make_a_step_of_kernels_shorter(tables):
 
 
 def test_machines_without_kernels_are_not_numbers(tables):
-    step, sending = tables.steps(
-        [DENSE, Machine("A100", "llama-3.1-70b", "bfloat16", 8, 0)],
+    step, sending = tables.times(
+        [DENSE, KernelConfig("A100", "llama-3.1-70b", "bfloat16", 8, 0)],
         np.array([8.0, 8.0]),
         np.array([1e3, 1e3]),
     )
@@ -98,7 +98,7 @@ def test_tables_of_a_wrong_size_are_named(damaged):
 
 def test_the_committed_tables_are_what_the_package_gives(tables):
     pytest.importorskip("aiconfigurator_core", reason="the extra `kernels` is not installed")
-    found = kernels.tabulate(ParameterFolder(ROOT / "params"))["machines"]
+    found = kernel_runs.tabulated(ParameterFolder(ROOT / "params"))["machines"]
     assert set(found) == set(tables.entries)
     for name, entry in found.items():
         np.testing.assert_allclose(
@@ -111,4 +111,4 @@ def test_without_its_package_kernels_are_asked_for(monkeypatch):
     with pytest.raises(
         ParameterError, match=r"needs the package aiconfigurator-core, wanted it installed: pip"
     ):
-        kernels.tabulate(ParameterFolder(ROOT / "params"))
+        kernel_runs.tabulated(ParameterFolder(ROOT / "params"))

@@ -2,22 +2,20 @@
 
 from dataclasses import fields, replace
 
-import numpy as np
 import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokwatt.calibration import step as serving_step
-from tokwatt.calibration.model import TERMS
 from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.start import TERMS
 from tokwatt.calibration.step import BoardParameters, StepParameters, Work
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import architecture
 
 PARAMETERS = ParameterFolder(ROOT / "params")
 CALIBRATED = Calibrated(PARAMETERS)
-MODEL = CALIBRATED.model
 LLMS = [
     "llama-3.1-8b",
     "llama-3.1-70b",
@@ -30,18 +28,10 @@ BATCHES = st.floats(1, 4096)
 
 
 def step_parameters(gpu="H100", **changes):
-    values = dict(
-        zip(((each.part, each.name) for each in MODEL.names), CALIBRATED.fitted.values, strict=True)
-    )
-    shared = {name: float(value) for (part, name), value in values.items() if part == "step"}
-    return StepParameters(
-        **{
-            **MODEL.fixed,
-            **shared,
-            "layer_overhead": float(values["layer_overhead", gpu]),
-            **changes,
-        }
-    )
+    vector, records = CALIBRATED.fitted.steps, CALIBRATED.model.records
+    overhead = vector.layer_overhead[records.gpus.index(gpu)]
+    numbers = {**records.fixed, **vector.shared, "layer_overhead": overhead, **changes}
+    return StepParameters(**{name: float(number) for name, number in numbers.items()})
 
 
 def free_lunch():
@@ -142,7 +132,13 @@ def test_a_step_with_a_batch_that_hardly_ends_only_decodes():
 def test_power_lies_between_idle_and_the_cap_and_rises_with_what_is_used(batch, gpu, llm):
     own = work(llm, gpu, batch=batch)
     board = BoardParameters(
-        **dict(zip(TERMS, CALIBRATED.fitted.boards[MODEL.gpus.index(gpu)], strict=True))
+        **dict(
+            zip(
+                TERMS,
+                CALIBRATED.fitted.boards[CALIBRATED.model.records.gpus.index(gpu)],
+                strict=True,
+            )
+        )
     )
     steps = serving_step.serving_steps(own, step_parameters(gpu))
     watts = serving_step.board_power(
@@ -152,28 +148,6 @@ def test_power_lies_between_idle_and_the_cap_and_rises_with_what_is_used(batch, 
         own, board, steps.moved, steps.computed, 2 * steps.mean_latency, 0.965
     )
     assert 0 < slower <= watts <= 0.965 * own.tdp
-
-
-def test_gradients_are_finite_and_agree_with_differences():
-    rows = MODEL.measured.runs()
-    data = MODEL.data(rows)
-    given_ = (
-        data.prepared,
-        np.log(rows.latency.to_numpy()),
-        np.log((rows.batch / rows.throughput).to_numpy()),
-    )
-    logs = np.log(CALIBRATED.fitted.values)
-    jacobian = np.asarray(MODEL._jacobian(logs, *given_))
-    assert np.isfinite(jacobian).all()
-    step = 1e-5
-    for place in range(len(logs)):
-        aside = np.zeros_like(logs)
-        aside[place] = step
-        above, below = (
-            np.asarray(MODEL._residuals(each, *given_)) for each in (logs + aside, logs - aside)
-        )
-        difference = (above - below) / (2 * step)
-        np.testing.assert_allclose(jacobian[:, place], difference, rtol=1e-4, atol=1e-6)
 
 
 def test_every_field_of_work_is_used():

@@ -312,7 +312,7 @@ def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
     )
     code, out, errors = tokwatt("score", tmp_path / "runs.csv", "--json")
     (scored,) = json.loads(out)
-    assert code == 0 and scored["runs of"] == "H100-dense" and scored["runs"] == 1
+    assert code == 0 and (scored["gpu"], scored["kind"], scored["runs"]) == ("H100", "dense", 1)
     assert "Left out, as unknown or incomplete: somebody/else" in errors
 
 

@@ -1,4 +1,4 @@
-"""The run record: complete, the same each time, free of this machine; and what differs from it is said."""
+"""The run record: complete, the same each time, free of this machine; differences are named."""
 
 import json
 import shutil
@@ -24,12 +24,12 @@ def checkout(tmp_path, monkeypatch):
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    provenance.write(OUTPUTS)
+    provenance.write_record(OUTPUTS)
     return tmp_path
 
 
 def differences():
-    return vars(provenance.verify())
+    return vars(provenance.differences_from())
 
 
 NONE = {"missing": [], "changed": [], "extra": []}
@@ -73,10 +73,10 @@ def test_the_same_run_is_the_same_record_wherever_it_lies(checkout, monkeypatch,
     assert b"2026-11-22T00:00:00+00:00" in before
     other = shutil.copytree(checkout, tmp_path_factory.mktemp("elsewhere") / "other")
     monkeypatch.chdir(other)
-    provenance.write(reversed(OUTPUTS))
+    provenance.write_record(reversed(OUTPUTS))
     assert provenance.RECORD.read_bytes() == before
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    provenance.write(OUTPUTS)
+    provenance.write_record(OUTPUTS)
     assert b"1970-01-01T00:00:00+00:00" in provenance.RECORD.read_bytes()
 
 
@@ -93,7 +93,7 @@ def test_what_is_gone_changed_or_added_is_named(checkout):
 
 def test_it_is_read_from_another_folder(checkout, monkeypatch, tmp_path_factory):
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert vars(provenance.verify(checkout / provenance.RECORD)) == NONE
+    assert vars(provenance.differences_from(checkout / provenance.RECORD)) == NONE
 
 
 def command(*arguments):

@@ -11,12 +11,14 @@ import html5lib
 import pytest
 import xarray as xr
 import yaml
-from conftest import ROOT, write_pages
+from conftest import ROOT
 
 from tokwatt.params.errors import ParameterError
+from tokwatt.reports import audit, gallery, site
 from tokwatt.reports import claims as published
-from tokwatt.reports import gallery, site
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.site import markup, method
+from tokwatt.reports.site.pages import pages as pages_of
 from tokwatt.reports.site.sources import Sources
 
 SOURCE = ROOT / "src" / "tokwatt"
@@ -34,7 +36,7 @@ def pages(built):
 
 @pytest.fixture(scope="module")
 def sources(params, results):
-    return Sources(params, results, ROOT / "figures", ROOT / "docs")
+    return sources_in(params, results)
 
 
 def files_of(folder):
@@ -45,13 +47,18 @@ def files_of(folder):
     }
 
 
-def rebuilt(params, results, out):
-    site.write(params, results, ROOT / "figures", ROOT / "docs", out)
-    return files_of(out)
+def sources_in(params, results):
+    return Sources(params, results, ROOT / "figures", ROOT / "docs")
 
 
 def differing(before, after):
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def changed_pages(before, after, names):
+    """Those of some pages that two sources write differently."""
+    old, new = pages_of(before), pages_of(after)
+    return {name for name in names if old[name]() != new[name]()}
 
 
 def elements(tree, *tags):
@@ -114,7 +121,7 @@ def test_nothing_is_loaded_from_another_host(pages, built):
         for tree in pages.values()
         for element in elements(tree, "img", "script", "link", "iframe")
     ]
-    assert [each for each in loaded if each and urlsplit(each).scheme not in ("", "data")] == []
+    assert [link for link in loaded if link and urlsplit(link).scheme not in ("", "data")] == []
     for path in [*built.glob("*.js"), *built.glob("*.css")]:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttpRequest", text), path.name
@@ -143,13 +150,14 @@ def test_pages_have_one_heading_a_language_and_named_controls(pages):
 
 
 def test_it_is_the_same_each_time_and_small(built, params, results, tmp_path):
-    again = rebuilt(params, results, tmp_path)
+    site.write_site(params, results, ROOT / "figures", ROOT / "docs", tmp_path)
+    again = files_of(tmp_path)
     assert differing(files_of(built), again) == set()
     assert sum(map(len, again.values())) < 15e6
 
 
-def test_a_number_that_only_the_explorer_takes_changes_it_and_the_parameters(
-    built, params, results, tmp_path
+def test_a_number_of_the_explorer_changes_its_data_and_the_parameters(
+    sources, params, results, tmp_path
 ):
     changed = shutil.copytree(params, tmp_path / "params")
     views = changed / "views.yaml"
@@ -164,29 +172,23 @@ def test_a_number_that_only_the_explorer_takes_changes_it_and_the_parameters(
     data = json.loads((other / "explorer.json").read_text(encoding="utf-8"))
     data["energy"]["electricity_price"] *= 9 / 8
     (other / "explorer.json").write_text(json.dumps(data), encoding="utf-8")
-    assert differing(files_of(built), rebuilt(changed, other, tmp_path / "site")) == {
-        "explorer-data.js",
-        "parameters.html",
-    }
+    concerned = {"explorer-data.js", "parameters.html"}
+    others = {"explorer.html", "figure-split.html", "method.html", "docs-explanation.html"}
+    changed_sources = sources_in(changed, other)
+    assert changed_pages(sources, changed_sources, concerned | others) == concerned
 
 
-def test_another_dataset_changes_the_pages_that_read_it(built, params, results, tmp_path):
+def test_another_dataset_changes_the_pages_that_read_it(sources, params, results, tmp_path):
     other = tmp_path / "results"
     shutil.copytree(results, other)
-    path = other / "grids" / "routing.nc"
+    path = dataset_path(other / "grids", "routing")
     dataset = xr.load_dataset(path)
     dataset["tokens_per_joule"] = dataset.tokens_per_joule * 1.1
     dataset.to_netcdf(path)
-    write_pages(params, other)
-    found = differing(files_of(built), rebuilt(params, other, tmp_path / "site"))
-    assert found == {
-        "audit.html",
-        "data/audit.csv",
-        "data/table-table4.csv",
-        "index.html",
-        "table-table4.html",
-        "tables.html",
-    }
+    audit.write_audit(params, other / "grids", other)
+    concerned = {"audit.html", "index.html", "table-table4.html", "tables.html"}
+    others = {"table-table3.html", "figure-split.html", "headlines.html", "parameters.html"}
+    assert changed_pages(sources, sources_in(params, other), concerned | others) == concerned
 
 
 def test_a_new_table_appears_by_itself(params, results, tmp_path):
@@ -200,12 +202,18 @@ def test_a_new_table_appears_by_itself(params, results, tmp_path):
         "columns": columns,
     }
     (changed / "paper.yaml").write_text(yaml.safe_dump(paper), encoding="utf-8")
-    other = tmp_path / "results"
-    shutil.copytree(results, other, symlinks=True)
-    write_pages(changed, other)
-    made = rebuilt(changed, other, tmp_path / "site")
-    assert b"Boards by their power" in made["table-boards.html"]
-    assert all(b'href="table-boards.html"' in made[name] for name in ["index.html", "tables.html"])
+    pages = pages_of(sources_in(changed, results))
+    assert "Boards by their power" in pages["table-boards.html"]()
+    for name in ["index.html", "tables.html"]:
+        assert 'href="table-boards.html"' in pages[name]()
+
+
+def test_every_page_with_numbers_says_on_which_account_and_basis_they_stand(pages):
+    without = {"explorer", "tables", "figures", "docs", "method", "parameters"}
+    for name, tree in pages.items():
+        if name.removesuffix(".html") not in without and not name.startswith("docs-"):
+            assert "Account and basis: " in text_of(tree), name
+    assert "Account and basis: " in text_of(pages["docs-reference.html"])
 
 
 def test_the_audit_shows_every_claim(pages, params):
@@ -288,26 +296,30 @@ def test_a_docstring_becomes_an_equation():
 
 
 def test_text_of_others_cannot_become_markup():
-    assert markup.linked("<b> & `<i>`") == "&lt;b&gt; &amp; <code>&lt;i&gt;</code>"
+    assert markup.documentation("<b> & `<i>`") == "&lt;b&gt; &amp; <code>&lt;i&gt;</code>"
+    assert markup.references("<b> & `<i>`") == "&lt;b&gt; &amp; `&lt;i&gt;`"
 
 
 def test_a_report_points_to_the_files_of_the_site_and_keeps_chosen_columns():
     text = (
         "# T\n\n![x](../figures/a.png)\n\n| a | verdict |\n| --- | --- |\n| 1 | not derivable |\n"
     )
-    body = markup.page(text, "results", {"figures/a.png": "data/a.png"})
+    body = markup.page_body(text, "results", {"figures/a.png": "data/a.png"})
     assert (
         'src="data/a.png"' in body
         and '<td class="verdict not-derivable">' in body
         and "<h1>" not in body
     )
-    part = markup.page(text, "results", {}, ["verdict"])
+    part = markup.page_body(text, "results", {}, ["verdict"])
     assert "<th>a</th>" not in part and "not derivable" in part
 
 
 def test_a_document_leads_to_other_pages_and_has_places_to_lead_to():
-    text = "# T\n\n## A head\n\n[b](b.md#c) `docs/b.md` [`docs/b.md`](b.md) `c.md` [out](https://a.b) $x^2$ costs $5\n"
-    body = markup.page(text, "docs", {"docs/b.md": "docs-b.html"})
+    text = (
+        "# T\n\n## A head\n\n[b](b.md#c) `docs/b.md` [`docs/b.md`](b.md) `c.md` [out](https://a.b)"
+        " $x^2$ costs $5\n"
+    )
+    body = markup.page_body(text, "docs", {"docs/b.md": "docs-b.html"})
     assert markup.places(text) == [("a-head", "A head")]
     assert '<h2 id="a-head">' in body and '<a href="docs-b.html#c">b</a>' in body
     assert body.count('<a href="docs-b.html"><code>docs/b.md</code></a>') == 2
@@ -341,7 +353,7 @@ def test_what_is_wrong_with_a_report_is_said_in_one_sentence(
     path, value, sentence, damaged, results, tmp_path
 ):
     with pytest.raises(ParameterError, match=re.escape(sentence)):
-        site.write(
+        site.write_site(
             damaged("paper", path, value),
             results,
             ROOT / "figures",

@@ -1,7 +1,8 @@
-"""Study files: what is written is what is swept, and what is wrong is one sentence that names file and key."""
+"""Study files: what is written is swept, what is wrong is a sentence that names file and key."""
 
 import json
 import re
+import shutil
 from functools import partial
 from typing import get_args
 
@@ -89,6 +90,25 @@ def test_a_change_of_a_parameter_file_makes_another_store(file, folder):
     path = folder / f"{file}.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert study.load(folder, "atlas").provenance != before
+
+
+@pytest.mark.parametrize(
+    ("module", "same"),
+    [
+        ("reports/tables.py", True),
+        ("commands/ask.py", True),
+        ("equations/roofline.py", False),
+        ("studies/models.py", False),
+        ("grid.py", False),
+    ],
+)
+def test_only_the_code_that_computes_makes_another_store(module, same, tmp_path):
+    package = tmp_path / "tokwatt"
+    shutil.copytree(ROOT / "src" / "tokwatt", package)
+    before = study.code_hash(package)
+    with (package / module).open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert (study.code_hash(package) == before) == same
 
 
 def test_a_new_file_is_a_new_study(folder):
@@ -353,7 +373,8 @@ def test_half_the_load_is_half_the_batch_at_a_shorter_step(parameters):
 def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
     with (folder / "workloads.yaml").open("a", encoding="utf-8") as file:
         file.write(
-            "mine: {source: here, quality: assumed, lengths: {value: [300, 9000], unit: tok}, fractions: {value: [0.4, 1], unit: '1'}}"
+            "mine: {source: here, quality: assumed, lengths: {value: [300, 9000], unit: tok},"
+            " fractions: {value: [0.4, 1], unit: '1'}}"
         )
     small = damage(
         TREES["fleet_size"], ["axes", "split_length"], {"value": [512, 4096], "unit": "tok"}

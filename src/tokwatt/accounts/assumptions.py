@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from tokwatt.params.folder import Checked
 from tokwatt.params.section import Section
@@ -117,7 +118,7 @@ def _explained(choice: Section, name: str) -> str:
 
 
 def _complete(section: Section) -> Assumptions:
-    complete = chosen(section)
+    complete: Mapping[str, Any] = chosen(section)
     for name in names():
         if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)

@@ -151,9 +151,9 @@ class Case:
         """The rows of a trace, or the workload with the output share that is assumed."""
         if assumed.lengths == "pairs" and self.pairs:
             return self.pairs
-        measured = assumed.output_share == "trace" and self.shares is not None
-        shares = self.shares if measured else share
-        return lengths_of(self.workload.lengths, self.workload.fractions, shares)
+        shares = self.shares if assumed.output_share == "trace" else None
+        known = share if shares is None else shares
+        return lengths_of(self.workload.lengths, self.workload.fractions, known)
 
     def prompt_ratio(self, assumed: Assumptions, share: float) -> float:
         """Prompt tokens for each output token of the workload."""

@@ -1,4 +1,4 @@
-"""What the explorer of the site computes with: every machine of the catalogues under each account, and the rest as it is.
+"""What the explorer of the site computes with: every instance, and the rest as it is.
 
 The explorer itself takes the last steps of `account` and `routing`, in `site/static/equations.js`.
 """
@@ -15,13 +15,13 @@ import jax
 import msgspec
 import numpy as np
 
-from tokwatt.accounts import assumptions
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.folder import Checked
-from tokwatt.params.specs import Profile, Serving, spec
+from tokwatt.params.specs import Profile, spec
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue, load
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.machine import Subject, assemble
+from tokwatt.serving.instance import Deployment, instance_of
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -46,7 +46,7 @@ ADJUSTABLE = (
     "output_rounding",
     "batch_rounding",
 )
-"""Choices that no machine depends on, so that the explorer can change them one by one."""
+"""Choices that no instance depends on, so that the explorer can change them one by one."""
 _UNCALIBRATED = "{}, uncalibrated"
 
 
@@ -86,7 +86,7 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uncalibrated: dict[str, str] = {}
 
 
-class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose instances the calibrated profiles are."""
 
     llm: str
@@ -94,8 +94,8 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tensor_parallel: int
 
 
-class Choice(NamedTuple):
-    """One machine by the names of its parts."""
+class Configuration(NamedTuple):
+    """One instance by the names of its parts."""
 
     account: str
     gpu: str
@@ -109,7 +109,7 @@ class Explorer(Checked):
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.known = Account(catalogue)
+        self.known = Headlines(catalogue)
         self.section = catalogue.section("views").only(
             "energy", "explorer", "accounts", "calibrated", "printed"
         )
@@ -125,12 +125,12 @@ class Explorer(Checked):
         return self.section.child("explorer").spec(Offer)
 
     @cached_property
-    def calibrated(self) -> Calibrated:
+    def calibrated(self) -> Start:
         """Whose instances the profiles are."""
         section = self.section.child("calibrated")
-        found = section.convert(Calibrated)
+        found = section.convert(Start)
         (
-            section.choose("llm", found.llm, "architectures"),
+            section.choose("llm", found.llm, "llms"),
             section.choose("precision", found.precision, "precisions"),
         )
         return found
@@ -146,55 +146,37 @@ class Explorer(Checked):
         """What the paper takes for granted about LLMs, by name."""
         section = self.section.child("printed")
         for name in section.raw:
-            section.pick(name, name, self.catalogue.architectures)
+            section.pick(name, name, self.catalogue.llms)
         return section.specs(Printed)
 
-    def choices(self) -> Iterator[Choice]:
-        """Every machine: an account that takes the paper's catalogue offers only what stands there."""
+    def choices(self) -> Iterator[Configuration]:
+        """Every configuration: the paper's catalogue offers only what stands there."""
         catalogue, counts = self.catalogue, [int(count) for count in self.offer.tensor_parallel]
         for name in self.views:
-            described = (
-                catalogue.architectures
-                if self.mixtures[name].architecture == "published"
-                else catalogue.llms
-            )
-            llms = [llm for llm in catalogue.architectures if llm in described]
-            yield from (
-                Choice(name, *each)
-                for each in product(catalogue.boards, llms, catalogue.precisions, counts)
-            )
+            published = self.mixtures[name].architecture == "published"
+            llms = catalogue.llms if published else catalogue.paper_llms
+            for parts in product(catalogue.boards, llms, catalogue.precisions, counts):
+                yield Configuration(name, *parts)
 
-    def profile(self, choice: Choice) -> Profile | None:
-        """The calibrated instance of a choice, where there is one and the account takes it."""
-        own = (self.calibrated.llm, self.calibrated.precision, self.calibrated.tensor_parallel)
-        wanted = choice[2:] == own and self.views[choice.account].uncalibrated
-        return self.catalogue.profiles.get(choice.gpu) if wanted else None
+    def profile(self, choice: Configuration) -> Profile | None:
+        """The hand-calibrated instance of a choice, where the account uses it."""
+        start = self.calibrated
+        is_start = choice[2:] == (start.llm, start.precision, start.tensor_parallel)
+        used = is_start and self.views[choice.account].uncalibrated
+        return self.catalogue.profiles.get(choice.gpu) if used else None
 
-    def serving(self, choice: Choice) -> Serving:
-        """How the LLM of a choice is laid out."""
-        common = next(iter(self.catalogue.servings.values()))
-        precision, heads = (
-            self.catalogue.precisions[choice.precision],
-            self.catalogue.architectures[choice.llm].kv_heads,
-        )
-        return self.catalogue.layout(common, precision, float(choice.tensor_parallel), heads)
-
-    def subject(self, choice: Choice) -> Subject:
-        """What a choice accounts for."""
+    def deployment(self, choice: Configuration) -> Deployment:
+        """The deployment of a choice; each GPU holds whole experts."""
         catalogue, profile = self.catalogue, self.profile(choice)
-        board = catalogue.boards[choice.gpu]
-        return Subject(
-            gpu=board.gpu,
-            llm=catalogue.llms.get(choice.llm),
-            architecture=catalogue.architectures[choice.llm],
-            serving=self.serving(choice),
+        board, gpus = catalogue.boards[choice.gpu], float(choice.tensor_parallel)
+        precision = catalogue.precisions[choice.precision]
+        bare = catalogue.deployment(board, catalogue.llms[choice.llm], precision, gpus, gpus)
+        printed = self.printed.get(choice.llm)
+        return bare.equipped(
             logistic=profile.power if profile else board.logistic,
-            fractions=catalogue.power_fractions,
-            utilization=board.utilization,
-            active_parameters=self.printed[choice.llm].active_parameters
-            if choice.llm in self.printed
-            else 0.0,
+            active_parameters=printed.active_parameters if printed else 0.0,
             profile=profile,
+            kernels=None,
         )
 
     @cached_property
@@ -215,7 +197,7 @@ class Explorer(Checked):
                 )
         return own | {_UNCALIBRATED.format(name): mixture for name, mixture in others.items()}
 
-    def mixture(self, choice: Choice) -> str:
+    def mixture(self, choice: Configuration) -> str:
         """Which of the mixtures a choice takes."""
         return (
             choice.account
@@ -223,33 +205,27 @@ class Explorer(Checked):
             else _UNCALIBRATED.format(choice.account)
         )
 
-    def machines(self, choices: Iterable[Choice]) -> dict[str, dict[str, Any]]:
-        """Machines by the names of their parts: the numbers of `machine.Machine`, the mixture, the curve of power, the chunk of prompt."""
-        computed = jax.jit(assemble, static_argnums=0)
-        found = {}
+    def instances(self, choices: Iterable[Configuration]) -> dict[str, dict[str, Any]]:
+        """Numbers of instances by the names of their parts, and the assumption set of each."""
+        computed = jax.jit(instance_of)
+        numbers = {}
         for choice in choices:
-            subject, mixture = self.subject(choice), self.mixture(choice)
-            machine = computed(self.mixtures[mixture], subject, self.known.constants)
-            chunk = (subject.profile or subject.serving).prefill_chunk
-            found["/".join(map(str, choice))] = {
+            deployment, mixture = self.deployment(choice), self.mixture(choice)
+            account = Account(self.mixtures[mixture], self.known.constants)
+            numbers["/".join(map(str, choice))] = {
                 "assumed": mixture,
-                "curve": subject.logistic,
-                "chunk": chunk,
-                "machine": machine,
+                "chunk": deployment.prefill_chunk,
+                "instance": computed(account, deployment),
             }
-        return jax.device_get(found)
+        return jax.device_get(numbers)
 
     def _assumed(self, view: str, changes: dict[str, str]) -> Assumptions:
         section = self.section.child("accounts").child(view)
-        start = section.pick("preset", self.views[view].preset, self.known.presets)
-        found = assumptions.changed(self.known.section, start, section.at("changes", changes))
-        if found.lengths != "exact":
-            raise section.fail(
-                f"takes lengths {found.lengths}",
-                "lengths exact, as the explorer draws none",
-                "changes",
-            )
-        return found
+        assumed = self.known.changed(self.views[view].preset, changes, section)
+        if assumed.lengths != "exact":
+            wanted = "lengths exact, as the explorer draws none"
+            raise section.fail(f"takes lengths {assumed.lengths}", wanted, "changes")
+        return assumed
 
 
 def write(params: Path, out: Path) -> None:
@@ -260,14 +236,14 @@ def write(params: Path, out: Path) -> None:
     out.write_text(text + "\n", encoding="utf-8")
 
 
-def data_of(explorer: Explorer, choices: Iterable[Choice]) -> Any:
-    """Everything that the explorer shows or computes with for some machines, in SI units and as JSON has it."""
+def data_of(explorer: Explorer, choices: Iterable[Configuration]) -> Any:
+    """Everything that the explorer shows or computes with for some instances, as JSON has it."""
     return _json(_published(explorer, choices))
 
 
-def _published(explorer: Explorer, choices: Iterable[Choice]) -> dict[str, Any]:
+def _published(explorer: Explorer, choices: Iterable[Configuration]) -> dict[str, Any]:
     known, catalogue = explorer.known, explorer.catalogue
-    machines = {key: _flat(entry) for key, entry in explorer.machines(choices).items()}
+    machines = {key: _flat(entry) for key, entry in explorer.instances(choices).items()}
     fields = list(next(iter(machines.values())))
     return {
         "accounts": {name: view.meaning for name, view in explorer.views.items()},
@@ -280,11 +256,10 @@ def _published(explorer: Explorer, choices: Iterable[Choice]) -> dict[str, Any]:
             for name, board in catalogue.boards.items()
         },
         "llms": {
-            name: catalogue.section("architectures").raw[name].get("name", name)
-            for name in catalogue.architectures
+            name: catalogue.section("llms").raw[name].get("name", name) for name in catalogue.llms
         },
         "precisions": {
-            name: catalogue.section("serving").raw["precisions"][name]["source"]
+            name: catalogue.section("serving").raw["precisions"][name]["name"]
             for name in catalogue.precisions
         },
         "offer": asdict(explorer.offer),
@@ -310,19 +285,17 @@ def _workload(explorer: Explorer, name: str) -> dict[str, Any]:
     }
 
 
+PARTS = ("cache", "gpu", "logistic", "activity", "utilization", "kernels")
+"""Parts of an instance that the explorer has from elsewhere, or flattened."""
+
+
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
-    """One level of a machine, those inside it by their own names."""
-    machine = asdict(entry["machine"])
-    cache, curve = (
-        machine.pop("cache"),
-        asdict(entry["curve"]) if hasattr(entry["curve"], "log2_midpoint") else {},
-    )
-    return (
-        {"assumed": entry["assumed"], "chunk": entry["chunk"]}
-        | machine
-        | cache
-        | {f"curve_{name}": value for name, value in curve.items()}
-    )
+    """One level of an instance, its cache and its power curve by their own names."""
+    instance = asdict(entry["instance"])
+    curve = {f"curve_{name}": value for name, value in instance["logistic"].items()}
+    numbers = {name: value for name, value in instance.items() if name not in PARTS}
+    head = {"assumed": entry["assumed"], "chunk": entry["chunk"]}
+    return head | numbers | instance["cache"] | curve
 
 
 def _json(value: Any) -> Any:

@@ -11,8 +11,17 @@ import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import roofline, weights
-from tokwatt.params.specs import Architecture, Gpu, spec
-from tokwatt.serving import architecture
+from tokwatt.params.specs import Gpu, Llm, spec
+from tokwatt.serving.llm import (
+    active_parameters,
+    expert_blocks,
+    expert_share,
+    kv_bytes_per_token,
+    routed_parameters,
+    sliding_bytes_per_token,
+    state_bytes,
+    streamed_parameters,
+)
 from tokwatt.units import (
     Bytes,
     BytesPerParameter,
@@ -137,7 +146,7 @@ STATE_WIDTH = 8.0
 
 
 def work(
-    llm: Architecture,
+    llm: Llm,
     gpu: Gpu,
     link: BytesPerSecond,
     gpus: Dimensionless,
@@ -169,7 +178,7 @@ def work(
     Returns:
         The work; the KV cache has 16 bits, a recurrent state 32.
     """
-    routed = architecture.routed_parameters(llm)
+    routed = routed_parameters(llm)
     return Work(
         bandwidth=gpu.hbm_bandwidth,
         link=link,
@@ -180,17 +189,17 @@ def work(
         expert_parallel=expert_parallel,
         requantized=requantized,
         layers=llm.layers,
-        expert_layers=architecture.expert_blocks(llm),
+        expert_layers=expert_blocks(llm),
         hidden=llm.hidden,
         experts=llm.experts,
-        expert_share=llm.active_experts / jnp.maximum(1.0, llm.experts),
-        dense=architecture.streamed_parameters(llm) * dense_width / gpus,
+        expert_share=expert_share(llm),
+        dense=streamed_parameters(llm) * dense_width / gpus,
         routed=routed * routed_width / gpus,
-        active=architecture.active_parameters(llm) / gpus,
-        cache=architecture.kv_bytes_per_token(llm, 2.0, gpus),
-        sliding=architecture.sliding_bytes_per_token(llm, 2.0, gpus),
+        active=active_parameters(llm) / gpus,
+        cache=kv_bytes_per_token(llm, 2.0, gpus),
+        sliding=sliding_bytes_per_token(llm, 2.0, gpus),
         window=llm.sliding_window,
-        state=architecture.state_bytes(llm, STATE_WIDTH, gpus),
+        state=state_bytes(llm, STATE_WIDTH, gpus),
         batch=batch,
         output=output,
         output_scv=output_scv,

@@ -6,15 +6,19 @@ import re
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tokwatt.commands.deployments import PLAIN, PROMPT_RATIO, DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section
+
+if TYPE_CHECKING:
+    from tokwatt.serving.account import Account
 
 PARAMS, STORES = Path("params"), Path("results/studies")
 SHORTEST, LONGEST = 1.0, 40.0
@@ -27,7 +31,9 @@ ProfileName = Annotated[
 ]
 GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
 LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
-ServingName = Annotated[str, typer.Option("--serving", help="A layout by name.")]
+TensorParallel = Annotated[int, typer.Option(min=1, help="GPUs that share the LLM.")]
+PrecisionName = Annotated[str, typer.Option("--precision", help="A precision by name.")]
+AccountOption = Annotated[str, typer.Option("--account", help="An assumption set by name.")]
 Window = Annotated[float, typer.Option(min=1, help="Context window in tokens.")]
 Utilization = Annotated[
     float, typer.Option(min=0, max=1, help="Share of the concurrency in flight.")
@@ -79,14 +85,18 @@ def study(
         int | None, typer.Option(min=0, help="Compute only this share of the blocks, from 0.")
     ] = None,
     parts: Annotated[int, typer.Option(min=1, help="How many shares there are.")] = 1,
+    every_byte: Annotated[
+        bool, typer.Option("--check", help="Read every byte of a finished store to verify it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compute a study into OUT/NAME.zarr; a run that was stopped goes on where it was.
 
     With --part, one share of the blocks is computed beside others; a run without it then finishes
-    the store.
+    the store. A finished store is verified, and what is damaged in it is computed again.
     """
     from tokwatt.commands.progress import bar
+    from tokwatt.stores import listed
     from tokwatt.studies import stream
     from tokwatt.studies import study as files
 
@@ -95,7 +105,10 @@ def study(
     chosen = files.load(params, name)
     store = out / f"{name}.zarr"
     with bar(chosen.name, chosen.points // parts) as advance:
-        stream.stream(chosen, store, None if part is None else (part, parts), advance)
+        share = None if part is None else (part, parts)
+        healed = stream.stream(chosen, store, share, advance, every_byte)
+    if healed:
+        typer.echo(f"{store}: {listed(healed)} missing or damaged, made anew.", err=True)
     if as_json:
         _json(
             {
@@ -111,19 +124,30 @@ def point(
     profile: ProfileName = None,
     gpu: GpuName = "H100",
     llm: LlmName = "llama-3.1-70b",
-    serving: ServingName = "tp8-16bit",
+    tensor_parallel: TensorParallel = 8,
+    precision: PrecisionName = "bfloat16",
     context_window: Window = 8192,
     utilization: Utilization = 1.0,
     mean_fill: Fill = 0.5,
+    account: AccountOption = "paper",
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """One operating point: tokens of the instance, watts of one of its GPUs."""
-    from tokwatt.serving import decode
+    """One operating point of an instance."""
     from tokwatt.serving.catalogue import load
+    from tokwatt.serving.step import operating_point
 
-    chosen = _profile(load(params), params, profile, gpu, llm, serving)
-    _show_result(decode.operating_point(chosen, context_window, utilization, mean_fill), as_json)
+    parts = DeploymentNames(profile, gpu, llm, tensor_parallel, precision)
+    chosen, deployment = parts.deployed(load(params), account)
+    result = operating_point(
+        chosen, deployment, context_window, mean_fill, PROMPT_RATIO, utilization=utilization
+    )
+    if result.missing > 0:
+        raise ParameterError(
+            f"--llm {llm}: does not fit, {float(result.missing) / 1e9:.1f} GB are missing on each"
+            " GPU, wanted more GPUs, a GPU with more memory or a narrower precision."
+        )
+    _show_result(result, as_json, {}, _said(account, chosen))
 
 
 def fleet(
@@ -137,7 +161,8 @@ def fleet(
     profile: ProfileName = None,
     gpu: GpuName = "H100",
     llm: LlmName = "llama-3.1-70b",
-    serving: ServingName = "tp8-16bit",
+    tensor_parallel: TensorParallel = 8,
+    precision: PrecisionName = "bfloat16",
     arrival_rate: Annotated[
         float | None, typer.Option(min=0, help="Requests per second; a trace's own, else 1000.")
     ] = None,
@@ -163,88 +188,92 @@ def fleet(
     """Size a fleet for a workload or for your own trace."""
     from tokwatt.params import traces
     from tokwatt.params.specs import Demand
-    from tokwatt.serving import fleets
     from tokwatt.serving.catalogue import load
+    from tokwatt.serving.fleet import split_fleet
+    from tokwatt.serving.instance import instance_of
+    from tokwatt.serving.traffic import law_table, trace_table
 
     catalogue = load(params)
-    chosen = _profile(catalogue, params, profile, gpu, llm, serving)
+    parts = DeploymentNames(profile, gpu, llm, tensor_parallel, precision)
+    account, deployment = parts.deployed(catalogue, "paper", PLAIN)
+    rate = arrival_rate
     if trace:
         requests = traces.read(trace)
-        moments = fleets.trace_moments(requests, chosen.prefill_chunk)
-        rate = requests.arrival_rate if arrival_rate is None else arrival_rate
+        table = trace_table(requests, deployment.prefill_chunk)
+        rate = requests.arrival_rate if rate is None else rate
         if rate is None:
             raise ParameterError(
                 f"{trace}: has no arrival times of a known unit, wanted the option --arrival-rate."
             )
     else:
         law = _pick(params, "workloads", workload, catalogue.workloads)
-        moments = fleets.request_moments(
-            law, output_share, chosen.prefill_chunk, int(law.lengths[-1])
-        )
-        rate = 1000.0 if arrival_rate is None else arrival_rate
+        longest = int(law.lengths[-1])
+        table = law_table(law, output_share, deployment.prefill_chunk, longest)
+        rate = 1000.0 if rate is None else rate
     demand = Demand(
         arrival_rate=rate,
         latency_target=latency_target,
         max_utilization=max_utilization,
         output_share=output_share,
     )
-    _show_result(
-        fleets.fleet_of(moments, chosen, demand, float(split_length), context_window),
-        as_json,
-        {"arrival_rate [req/s]": rate},
-    )
+    instance = instance_of(account, deployment)
+    result = split_fleet(account, instance, table, demand, float(split_length), context_window)
+    _show_result(result, as_json, {"arrival_rate [req/s]": rate}, _said("paper", account))
 
 
 def explain(
     profile: ProfileName = None,
     gpu: GpuName = "H100",
     llm: LlmName = "llama-3.1-70b",
-    serving: ServingName = "tp8-16bit",
+    tensor_parallel: TensorParallel = 8,
+    precision: PrecisionName = "bfloat16",
     context_window: Window = 8192,
     utilization: Utilization = 1.0,
     mean_fill: Fill = 0.5,
+    account: AccountOption = "paper",
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """Where tokens per watt come from: parameters, then every equation with its values, units and source."""
+    """Where tokens per watt come from: parameters, then every equation with its values and source."""
     from tokwatt.commands.explain import explain as trace
     from tokwatt.commands.explain import of_entry
-    from tokwatt.serving import decode
     from tokwatt.serving.catalogue import load
+    from tokwatt.serving.step import OperatingPoint, operating_point
 
     catalogue = load(params)
+    parts = DeploymentNames(profile, gpu, llm, tensor_parallel, precision)
 
-    def chain() -> Any:
-        chosen = _profile(catalogue, params, profile, gpu, llm, serving)
-        return decode.operating_point(chosen, context_window, utilization, mean_fill)
+    def chain() -> OperatingPoint:
+        chosen, deployment = parts.deployed(catalogue, account)
+        return operating_point(
+            chosen, deployment, context_window, mean_fill, PROMPT_RATIO, utilization=utilization
+        )
 
     point, steps = trace(chain)
-    entries = _entries(catalogue, profile, gpu, llm, serving)
-    # Published architectures go by the names of the paper's catalogue, on which a point rests.
-    known = [record for record in catalogue.records() if record.file != "architectures.yaml"]
-    records = [record for prefix in entries for record in of_entry(known, prefix)]
+    records = catalogue.records()
+    used = [record for prefix in parts.keys(catalogue) for record in of_entry(records, prefix)]
     if as_json:
-        _json({"parameters": records, "steps": steps, "result": point._asdict()})
+        _json({"parameters": used, "steps": steps, "result": point._asdict()})
         return
     show(
         [
             {
-                "parameter": r.key,
-                "value": f"{r.value} {r.unit}",
-                "quality": r.quality,
-                "source": r.source,
+                "parameter": record.key,
+                "value": f"{record.value} {record.unit}",
+                "quality": record.quality,
+                "source": record.source,
             }
-            for r in records
+            for record in used
         ],
         False,
     )
     for number, step in enumerate(steps, 1):
-        given = ", ".join(
+        arguments = ", ".join(
             f"{name} = {digits(value)} {unit}" for name, (value, unit) in step.arguments.items()
         )
-        print(
-            f"{number}. {step.equation}({given})\n   = {digits(step.result)} {step.unit}\n   {step.meaning} [{step.source}]"
-        )
+        print(f"{number}. {step.equation}({arguments})")
+        print(f"   = {digits(step.result)} {step.unit}")
+        print(f"   {step.meaning} [{step.source}]")
     print(f"\ntokens_per_joule = {digits(float(point.tokens_per_joule))} tok/J")
 
 
@@ -257,7 +286,7 @@ def verify(
     """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
     from tokwatt.reports import provenance
 
-    differences = provenance.verify(record)
+    differences = provenance.differences_from(record)
     if as_json:
         _json(differences)
     else:
@@ -288,11 +317,11 @@ def headline(
     as_json: Json = False,
 ) -> None:
     """What the paper concludes, as published and under any mixture of assumptions."""
-    from tokwatt.accounts.cases import Account
+    from tokwatt.accounts.headlines import Headlines
     from tokwatt.params import traces
     from tokwatt.serving.catalogue import load
 
-    known = Account(load(params), traces.read(trace) if trace else None)
+    known = Headlines(load(params), traces.read(trace) if trace else None)
     chosen = (
         [_pick(params, "assumptions", name, known.headlines)]
         if name
@@ -345,53 +374,28 @@ def import_llm(
         print(huggingface.to_yaml(entry), end="")
 
 
-def _profile(
-    catalogue: Any, params: Path, profile: str | None, gpu: str, llm: str, serving: str
-) -> Any:
-    from tokwatt.serving.decode import roofline_profile, scaled_profile
-
-    if profile in catalogue.calibrated_profiles:
-        return catalogue.calibrated_profiles[profile]
-    if profile:
-        _pick(params, "profiles", profile, catalogue.calibrated_profiles | catalogue.scalings)
-        return scaled_profile(catalogue.scalings[profile], catalogue.power_fractions)
-    return roofline_profile(
-        _pick(params, "gpus", gpu, catalogue.gpus),
-        _pick(params, "llms", llm, catalogue.llms),
-        _pick(params, "serving", serving, catalogue.servings),
-        catalogue.power_fractions,
-    )
-
-
-def _entries(catalogue: Any, profile: str | None, gpu: str, llm: str, serving: str) -> list[str]:
-    """Keys of the records that a point rests on."""
-    if profile in catalogue.calibrated_profiles:
-        return [
-            f"calibrated.{profile}",
-            f"curves.{catalogue.section('profiles').raw['calibrated'][profile]['power']}",
-        ]
-    if profile:
-        scaled = catalogue.section("profiles").raw["scaled"][profile]
-        base = _entries(catalogue, scaled["base"], gpu, llm, serving)
-        roofline = _entries(catalogue, None, scaled["gpu"], scaled["llm"], scaled["serving"])
-        return [*base, f"scaled.{profile}", scaled["base_gpu"], *roofline]
-    return [gpu, llm, f"layouts.{serving}", "common", "fractions"]
+def _said(name: str, account: "Account") -> str:
+    """Which account an answer stands on, and whose watts it counts."""
+    watts = {"gpu": "watts of one GPU", "instance": "watts of every GPU"}
+    basis = account.assumed.basis
+    return f"account {name}, {watts.get(basis, f'basis {basis}')}"
 
 
 def _pick(params: Path, file: str, name: str, known: Any) -> Any:
     return Section(params / f"{file}.yaml", dict(known)).pick("the name asked for", name, known)
 
 
-def _show_result(result: Any, as_json: bool, more: dict[str, float] | None = None) -> None:
+def _show_result(result: Any, as_json: bool, more: dict[str, float], said: str) -> None:
     from tokwatt.units import units_of
 
     units = units_of(type(result))
     values = {
         f"{name} [{units[name]}]": float(value) for name, value in result._asdict().items()
-    } | (more or {})
+    } | more
     if as_json:
-        _json(values)
+        _json({"account": said} | values)
     else:
+        print(said)
         show([{"quantity": name, "value": digits(value)} for name, value in values.items()], False)
 
 

@@ -19,7 +19,7 @@ EQUATIONS = (lengths, memory, power, queueing, roofline, weights)
 
 
 @dataclass(frozen=True)
-class Step:
+class EquationRun:
     """One equation as it ran: argument names with values and units, the result, and where the equation is from."""
 
     equation: str
@@ -30,18 +30,18 @@ class Step:
     source: str
 
 
-def explain(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[Step]]:
+def explain(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[EquationRun]]:
     """Call a function of specs and numbers and note each equation it uses, in the order they finish.
 
     Args:
-        function: an assembly such as `decode.operating_point`, not compiled.
+        function: an assembly such as `operating_point`, not compiled.
         *args: its arguments.
         **kwargs: its keyword arguments.
 
     Returns:
         Its result and the steps. A step is a single number; what works on arrays is left out.
     """
-    steps: list[Step] = []
+    steps: list[EquationRun] = []
     with _noted(steps):
         return function(*args, **kwargs), steps
 
@@ -52,7 +52,7 @@ def of_entry(records: list[Record], prefix: str) -> list[Record]:
 
 
 @contextmanager
-def _noted(steps: list[Step]) -> Iterator[None]:
+def _noted(steps: list[EquationRun]) -> Iterator[None]:
     patches = [
         patch.object(module, name, _noting(function, steps))
         for module in EQUATIONS
@@ -68,7 +68,7 @@ def _noted(steps: list[Step]) -> Iterator[None]:
             each.stop()
 
 
-def _noting(function: Callable, steps: list[Step]) -> Callable:
+def _noting(function: Callable, steps: list[EquationRun]) -> Callable:
     units, document = units_of(function), inspect.getdoc(function) or ""
     meaning = re.sub(r":math:`(.*?)`", r"\1", re.sub(r"\s+", " ", document.split("\n\n")[0]))
     source = re.sub(r"\s+", " ", document.partition("Source:")[2]).strip()
@@ -80,7 +80,7 @@ def _noting(function: Callable, steps: list[Step]) -> Callable:
         if np.ndim(result) == 0 and all(np.ndim(value) == 0 for value in given.values()):
             arguments = {name: (float(value), units[name] or "") for name, value in given.items()}
             steps.append(
-                Step(
+                EquationRun(
                     function.__name__,
                     arguments,
                     float(result),

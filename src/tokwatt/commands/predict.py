@@ -42,9 +42,9 @@ def predict(
     options = Section(params, asked, key="option")
     model = records.model
     known: dict[str, Any] = {
-        "gpu": model.boards,
-        "llm": parameters.architectures,
-        "precision": model.measured.precisions,
+        "gpu": model.records.boards,
+        "llm": parameters.llms,
+        "precision": parameters.precisions,
     }
     for name, value in asked.items():
         options.pick(name, value, known[name])
@@ -56,7 +56,13 @@ def predict(
         "prompt": prompt,
     }
     row = pd.DataFrame(
-        [{**asked, "task": model.tasks[0], **{name: float(value) for name, value in given.items()}}]
+        [
+            {
+                **asked,
+                "task": model.records.tasks[0],
+                **{name: float(value) for name, value in given.items()},
+            }
+        ]
     )
     found = records.predict(row).iloc[0]
     units = dict(zip(QUANTITIES, ("s", "tok/s", "W", "tok/J"), strict=True))
@@ -76,22 +82,17 @@ def predict(
 def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
     """Median errors of calibrated predictions against your own runs, and the share of them within their intervals."""
     from tokwatt.calibration.records import Calibrated
+    from tokwatt.calibration.run_tables import read_runs
     from tokwatt.params.parameters import ParameterFolder
 
     records = Calibrated(ParameterFolder(params))
-    rows, unknown = records.model.measured.read(table)
-    rows = rows[rows.gpu.isin(records.model.gpus)].reset_index(drop=True)
+    rows, unknown = read_runs(records.model.measured, table)
+    rows = rows[rows.gpu.isin(records.model.records.gpus)].reset_index(drop=True)
     if unknown:
         typer.echo(f"Left out, as unknown or incomplete: {', '.join(unknown)}", err=True)
     if rows.empty:
         raise typer.BadParameter(f"{table} has no run of a calibrated GPU and a known LLM")
-    show(
-        [
-            {"runs of": str(name), **own}
-            for name, own in records.score(rows).round(4).to_dict("index").items()
-        ],
-        as_json,
-    )
+    show(records.score(rows).round(4).reset_index().to_dict("records"), as_json)
 
 
 def calibrate(
@@ -102,12 +103,14 @@ def calibrate(
     ] = None,
 ) -> None:
     """Fit the serving step and board power to runs, hold every LLM out in turn, and write what comes out."""
-    from tokwatt.calibration import records
+    from tokwatt.calibration.calibrate import write_calibrated
+    from tokwatt.calibration.run_tables import read_runs
+    from tokwatt.calibration.runs import Measured
     from tokwatt.params.parameters import ParameterFolder
 
-    records.write(
-        records.calibrate(ParameterFolder(params), table), out or params / "calibrated.yaml"
-    )
+    parameters = ParameterFolder(params)
+    rows, _ = read_runs(Measured(parameters), table)
+    write_calibrated(parameters, rows, out or params / "calibrated.yaml")
 
 
 def kernels(
@@ -117,11 +120,10 @@ def kernels(
     ] = None,
 ) -> None:
     """Tabulate steps by NVIDIA's measured kernels (needs the extra `kernels`)."""
-    from tokwatt.calibration import kernels
+    from tokwatt.calibration.kernel_runs import write_tables
     from tokwatt.params.parameters import ParameterFolder
 
-    text = kernels.written(kernels.tabulate(ParameterFolder(params)))
-    (out or params / "kernels.yaml").write_text(text, encoding="utf-8")
+    write_tables(ParameterFolder(params), out or params / "kernels.yaml")
 
 
 COMMANDS = (predict, score, calibrate, kernels)

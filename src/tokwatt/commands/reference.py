@@ -1,26 +1,37 @@
-"""The reference in Markdown, made from what it describes: commands, parameters, choices, models and datasets."""
+"""The reference in Markdown, made from the commands, records, models and datasets themselves."""
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import xarray as xr
 
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
+from tokwatt.params.folder import Folder
+from tokwatt.params.quantity import Record
 from tokwatt.reports import gallery
+from tokwatt.reports.accounts import accounts_of
+from tokwatt.reports.datasets import dataset_paths
+from tokwatt.reports.markdown import Markdown, code, escaped, joined, pipe_table
 from tokwatt.serving.catalogue import load
 from tokwatt.studies import study
 from tokwatt.units import In, hints_of, mark_of
 
 HEAD = """# Reference
 
-Made by the workflow from the code, the parameter files and the datasets themselves. Beside it:
-[how to use them](../docs/how-to.md), and [what they mean](../docs/explanation.md).
-"""
+Made by the workflow from the code, the parameter files and the datasets themselves. See also
+[how to use them](../docs/how-to.md) and [what they mean](../docs/explanation.md)."""
 
 
-def write(command: Any, params: Path, grids: Path, out: Path) -> None:
+class Command(Protocol):
+    """What the reference says of a command."""
+
+    help: str | None
+    params: list[Any]
+
+
+def write_reference(command: Command, params: Path, grids: Path, out: Path) -> None:
     """Write the reference.
 
     Args:
@@ -29,125 +40,102 @@ def write(command: Any, params: Path, grids: Path, out: Path) -> None:
         grids: the folder that holds the datasets.
         out: the file to write.
     """
-    catalogue = load(params)
-    parts = [
-        HEAD,
-        "## Commands",
-        *_commands(command, "tokwatt"),
-        "## Parameters",
-        "Each number with its unit, quality and source, by file and key.",
-        _table(
-            ("file", "key", "value", "unit", "quality", "source"), _parameters(catalogue.records())
-        ),
-        "## Choices of an account",
-        _table(
-            ("choice", "alternative", "meaning", "source"),
-            _choices(Account(catalogue).section.child("choices").raw),
-        ),
-        "## Models of studies",
-        "A study in `params/studies/` sweeps one of these; an axis or fixed input is a name of a catalogue or a number with a unit.",
-        *_models(),
-        "## Figures",
-        _table(("figure", "datasets", "title"), _figures(params)),
-        "## Datasets",
-        "Files in `results/grids/`, one heading each; numbers are in the units given.",
-        *_datasets(grids),
-    ]
+    parts = [HEAD, *_commands(command, "tokwatt"), *_inputs(params), *_datasets(params, grids)]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _commands(command: Any, path: str) -> Iterator[str]:
-    for name, each in sorted(command.commands.items()):
-        if hasattr(each, "commands"):
-            yield from _commands(each, f"{path} {name}")
+def _commands(group: Command, path: str) -> Iterator[str]:
+    if path == "tokwatt":
+        yield "## Commands"
+    for name, command in sorted(getattr(group, "commands", {}).items()):
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
             continue
         yield f"### {path} {name}"
-        yield each.help
-        yield _table(
-            ("argument or option", "meaning", "default"),
-            [_option(option) for option in each.params],
-        )
+        yield command.help or ""
+        heads = ("argument or option", "meaning", "default")
+        yield pipe_table(heads, map(_option, command.params))
 
 
 def _option(option: Any) -> tuple[str, str, str]:
-    name = (
-        ", ".join(f"`{each}`" for each in option.opts)
-        if option.param_type_name == "option"
-        else f"`{option.name.upper()}`"
-    )
+    is_option = option.param_type_name == "option"
+    names = option.opts if is_option else [(option.name or "").upper()]
     default = "" if option.default is None or callable(option.default) else str(option.default)
-    return name, getattr(option, "help", None) or "", "needed" if option.required else default
+    meaning = " ".join((getattr(option, "help", None) or "").split())
+    return joined(map(code, names)), Markdown(meaning), "needed" if option.required else default
 
 
-def _parameters(records: Iterable[Any]) -> Iterator[Sequence[str]]:
-    for record in records:
-        values = record.value if isinstance(record.value, list) else [record.value]
-        shown = ", ".join(f"{value:.6g}" for value in values)
-        yield record.file, f"`{record.key}`", shown, record.unit, record.quality, record.source
+def _inputs(params: Path) -> Iterator[str]:
+    """Everything that is read from the parameter folder, and the models that studies sweep."""
+    catalogue = load(params)
+    yield "## Parameters"
+    yield "Each number with its unit, quality and source, by file and key."
+    heads = ("file", "key", "value", "unit", "quality", "source")
+    yield pipe_table(heads, map(_record, catalogue.records()))
+    yield "## Choices of an account"
+    choices = Headlines(catalogue).section.child("choices").raw
+    yield pipe_table(("choice", "alternative", "meaning", "source"), _choices(choices))
+    yield "## Models of studies"
+    yield (
+        "A study in `params/studies/` sweeps one of these; an axis or fixed input is a name of a "
+        "catalogue or a number with a unit."
+    )
+    yield from _models()
+    yield "## Figures"
+    figures = gallery.entries(params).items()
+    yield pipe_table(
+        ("figure", "datasets", "title"),
+        [(code(name), joined(figure.datasets), figure.entry.title) for name, figure in figures],
+    )
 
 
-def _choices(choices: dict[str, Any]) -> Iterator[Sequence[str]]:
+def _record(record: Record) -> tuple[str, ...]:
+    values = record.value if isinstance(record.value, list) else [record.value]
+    numbers = ", ".join(f"{value:.6g}" for value in values)
+    return record.file, code(record.key), numbers, record.unit, record.quality, record.source
+
+
+def _choices(choices: Mapping[str, Mapping]) -> Iterator[tuple[str, ...]]:
     for name, choice in choices.items():
-        yield f"**{name}**", "", choice["meaning"], ""
-        for alternative, described in choice["alternatives"].items():
-            yield "", f"`{alternative}`", described["meaning"], described["source"]
+        yield Markdown(f"**{escaped(name)}**"), "", choice["meaning"], ""
+        for alternative, entry in choice["alternatives"].items():
+            yield "", code(alternative), entry["meaning"], entry["source"]
 
 
 def _models() -> Iterator[str]:
     for name, model in study.MODELS.items():
         hints = dict(hints_of(model))
-        result = hints.pop("return")
+        quantities = hints_of(hints.pop("return"))
         yield f"### {name}"
         yield inspect.getdoc(model) or ""
-        yield _table(
-            ("input", "what it is"),
-            [(f"`{key}`", _wanted(hint)) for key, hint in hints.items() if key != "catalogue"],
-        )
-        yield (
-            "Quantities: "
-            + ", ".join(f"`{key}` [{mark_of(hint)}]" for key, hint in hints_of(result).items())
-            + "."
-        )
+        inputs = [(code(key), _input(hint)) for key, hint in hints.items() if key != "catalogue"]
+        yield pipe_table(("input", "what it is"), inputs)
+        marked = (Markdown(f"{code(key)} [{mark_of(hint)}]") for key, hint in quantities.items())
+        yield f"Quantities: {joined(marked)}."
 
 
-def _wanted(hint: Any) -> str:
+def _input(hint: object) -> str:
     mark = mark_of(hint)
     if isinstance(mark, In):
         return f"a name in {mark.catalogue}"
     return f"a number in {mark}" if mark else f"one of {', '.join(get_args(hint))}"
 
 
-def _figures(params: Path) -> Iterator[Sequence[str]]:
-    return (
-        (f"`{name}`", ", ".join(figure.datasets), figure.entry.title)
-        for name, figure in gallery.entries(params).items()
-    )
-
-
-def _datasets(grids: Path) -> Iterator[str]:
-    for path in sorted(path for path in grids.iterdir() if path.suffix == ".nc"):
+def _datasets(params: Path, grids: Path) -> Iterator[str]:
+    yield "## Datasets"
+    yield "Files in `results/grids/`, one heading each; numbers are in the units given."
+    accounts = accounts_of(Folder(params).section("paper"))
+    heads = ("variable", "dimensions", "unit", "meaning")
+    for name, path in dataset_paths(grids).items():
         with xr.open_dataset(path) as dataset:
-            yield f"### {path.stem}"
-            yield _table(
-                ("variable", "dimensions", "unit", "meaning"),
-                [_variable(dataset[name]) for name in dataset.variables],
-            )
+            yield f"### {name}"
+            if name in accounts:
+                yield f"Headlines and basis: {escaped(accounts[name])}."
+            yield pipe_table(heads, [_variable(dataset[key]) for key in dataset.variables])
 
 
-def _variable(variable: xr.DataArray) -> tuple[str, str, str, str]:
+def _variable(variable: xr.DataArray) -> tuple[str, ...]:
     meaning = variable.attrs.get("long_name", "").replace("_", " ")
-    return (
-        f"`{variable.name}`",
-        ", ".join(map(str, variable.dims)),
-        variable.attrs.get("units", ""),
-        meaning,
-    )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        "| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in line) + " |"
-        for line in lines
-    )
+    unit = variable.attrs.get("units", "")
+    return code(variable.name), joined(variable.dims), unit, meaning

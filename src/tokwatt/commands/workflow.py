@@ -48,8 +48,8 @@ PARAMS, GRIDS, STORES = Path("params"), Path("results/grids"), Path("results/stu
 def check(params: Params = PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
     from tokwatt import studies
-    from tokwatt.accounts.cases import Account
     from tokwatt.accounts.explorer import Explorer
+    from tokwatt.accounts.headlines import Headlines
     from tokwatt.calibration.kernels import Kernels
     from tokwatt.calibration.records import Calibrated
     from tokwatt.reports import audit, gallery, site, tables
@@ -59,10 +59,10 @@ def check(params: Params = PARAMS) -> None:
     everything = catalogue.load(params)
     for computing in (studies, study):
         computing.check(everything)
-    for looked_up in (Account, Calibrated, Kernels, Explorer):
+    for looked_up in (Headlines, Calibrated, Kernels, Explorer):
         looked_up(everything).check()
-    for reading in (tables, gallery, audit, site):
-        reading.check(params)
+    for reading in (tables.check, gallery.check, audit.check_claims, site.check_site):
+        reading(params)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -121,7 +121,7 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("result
     """Judge every published number against ours."""
     from tokwatt.reports import audit
 
-    audit.write(params, grids, out)
+    audit.write_audit(params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -143,7 +143,7 @@ def site(
     """Make the site from what the other rules have written."""
     from tokwatt.reports import site
 
-    site.write(params, results, figures, docs, out)
+    site.write_site(params, results, figures, docs, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -151,7 +151,7 @@ def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     """Say which headlines survive, for whom, and what to plan with."""
     from tokwatt.reports import verdict
 
-    verdict.write(grids, out)
+    verdict.write_verdict(grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -159,7 +159,7 @@ def validation(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
     """Write the page that holds predictions against measured runs."""
     from tokwatt.reports import validation
 
-    validation.write(grids, out)
+    validation.write_validation(grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -169,7 +169,7 @@ def reference(
     """Write the reference of commands, parameters, choices, models and datasets, as Markdown."""
     from tokwatt.commands import reference
 
-    reference.write(typer.main.get_command(app), params, grids, out)
+    reference.write_reference(typer.main.get_command(app), params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -177,7 +177,7 @@ def record(outputs: list[Path], params: Params = PARAMS) -> None:
     """Record what a run read, which versions it used and what came out, as an RO-Crate."""
     from tokwatt.reports import provenance
 
-    provenance.write(outputs, params)
+    provenance.write_record(outputs, params)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The audit and the headlines, as files: what the paper prints beside what our datasets give."""
+"""The audit and the headlines as files: what the paper prints beside what our datasets give."""
 
 import ast
 import csv
@@ -8,31 +8,35 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tokwatt.reports.accounts import account_line
 from tokwatt.reports.claims import Claim, Judged, Verdict, claims, judged
 from tokwatt.reports.expressions import Lookup, Value
+from tokwatt.reports.markdown import Markdown, code, joined, pipe_table
 
 COLUMNS = ("id", "section", "location", "claim", "printed", "unit", "computed", "verdict", "reason")
 ORDER: tuple[Verdict, ...] = ("inconsistent", "approximate", "not derivable", "exact")
 
-AUDIT = """# What the paper prints, and what it comes to
+AUDIT = """# What the paper prints, and what we compute
 
-Each claim is computed from the datasets that reproduce the paper's tables, and compared with what is printed. *Exact* agrees to half a
-unit of the last printed digit, *approximate* within 2 %, *inconsistent* does not; for *not derivable* the paper gives no way to compute it.
-A statement in words is exact where it holds and inconsistent where it does not. Exact means that the paper's own calculation gives the
-number, not that the calculation is right."""
+Each claim is computed from the datasets that reproduce the paper's tables, and compared with
+what is printed. *Exact* agrees to half a unit of the last printed digit, *approximate* within
+2 %, *inconsistent* does not; for *not derivable* the paper gives no way to compute it. A
+statement in words is exact where it holds and inconsistent where it does not. Exact means that
+the paper's own calculation gives the number, not that the calculation is right."""
 
 HEADLINES = """# Headlines
 
-What the paper is known for, recomputed. A formula names variables of the datasets in `results/grids/`; the rows are what it reads there."""
+What the paper is known for, recomputed. Formulas name variables of the datasets in
+`results/grids/`; the rows are what a formula reads there."""
 
 
-def check(params: Path) -> None:
+def check_claims(params: Path) -> None:
     """Read every claim and say what is wrong with the first one that is."""
     for _ in claims(params):
         pass
 
 
-def write(params: Path, grids: Path, out: Path) -> None:
+def write_audit(params: Path, grids: Path, out: Path) -> None:
     """Judge every claim of `published.yaml`; write `audit.csv`, `audit.md` and `headlines.md`.
 
     Args:
@@ -45,10 +49,11 @@ def write(params: Path, grids: Path, out: Path) -> None:
             written then.
     """
     rows = judged(params, grids)
+    headlines = [row for row in rows if row.placed.claim.headline]
     pages = {
         "audit.csv": audit_csv(rows),
-        "audit.md": audit_page(rows),
-        "headlines.md": headline_page(rows),
+        "audit.md": "\n\n".join([AUDIT, _account(params, rows), *_by_verdict(rows)]) + "\n",
+        "headlines.md": f"{HEADLINES} {_account(params, headlines)}\n\n{_headlines(headlines)}\n",
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
@@ -61,11 +66,11 @@ def audit_csv(rows: Iterable[Judged]) -> str:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)
     for row in rows:
-        place, claim = row.placed, row.placed.claim
+        place = row.placed
         cells = (
-            claim.claim,
-            _listed(claim.printed),
-            claim.unit,
+            place.claim.claim,
+            _listed(place.claim.printed),
+            place.claim.unit,
             "; ".join(map(_full, row.computed)),
             row.verdict,
             row.reason,
@@ -74,23 +79,20 @@ def audit_csv(rows: Iterable[Judged]) -> str:
     return text.getvalue()
 
 
-def audit_page(rows: Sequence[Judged]) -> str:
+def _account(params: Path, rows: Iterable[Judged]) -> str:
+    return account_line(params, (lookup.dataset for row in rows for lookup in row.lookups))
+
+
+def _by_verdict(rows: Sequence[Judged]) -> list[str]:
     """Counts by section, then every claim by verdict, the surprising ones first."""
-    parts = [AUDIT, _counts(rows)]
+    parts: list[str] = [_counts(rows)]
     for verdict in ORDER:
-        chosen = [row for row in rows if row.verdict == verdict]
-        header = ["id", "place", "claim", "printed", "computed", "why"]
-        lines = [_line(row) for row in chosen]
+        heads = ["id", "place", "claim", "printed", "computed", "why"]
+        lines = [_line(row) for row in rows if row.verdict == verdict]
         if verdict == "exact":
-            header, lines = header[:-1], [line[:-1] for line in lines]
-        parts += [f"## {verdict.capitalize()} ({len(chosen)})", _table(header, lines)]
-    return "\n\n".join(parts) + "\n"
-
-
-def headline_page(rows: Iterable[Judged]) -> str:
-    """What the paper is known for, each with its formula and the rows it comes from."""
-    header = ["headline", "claim", "printed", "computed", "verdict", "formula", "rows", "note"]
-    return f"{HEADLINES}\n\n{_table(header, [_headline(row) for row in rows if row.placed.claim.headline])}\n"
+            heads, lines = heads[:-1], [line[:-1] for line in lines]
+        parts += [f"## {verdict.capitalize()} ({len(lines)})", pipe_table(heads, lines)]
+    return parts
 
 
 def _counts(rows: Iterable[Judged]) -> str:
@@ -98,13 +100,11 @@ def _counts(rows: Iterable[Judged]) -> str:
         (row.placed.section, row.verdict) for row in rows
     )
     sections = dict.fromkeys(section for section, _ in counts)
-    lines: list[list[object]] = [
-        [section, *[counts[section, verdict] or "" for verdict in ORDER]] for section in sections
+    lines = [
+        [section, *(counts[section, verdict] or "" for verdict in ORDER)] for section in sections
     ]
-    lines.append(
-        ["all", *[sum(counts[section, verdict] for section in sections) for verdict in ORDER]]
-    )
-    return _table(["section", *ORDER], lines)
+    total = [sum(counts[section, verdict] for section in sections) for verdict in ORDER]
+    return pipe_table(["section", *ORDER], [*lines, ["all", *total]])
 
 
 def _line(row: Judged) -> list[str]:
@@ -113,27 +113,28 @@ def _line(row: Judged) -> list[str]:
         place.id,
         f"{place.section}, {place.location}",
         place.claim.claim,
-        printed(place.claim),
-        shown(row.computed),
+        printed_value(place.claim),
+        computed_values(row.computed),
         row.reason,
     ]
 
 
+def _headlines(rows: Iterable[Judged]) -> str:
+    heads = ["headline", "claim", "printed", "computed", "verdict", "formula", "rows", "note"]
+    return pipe_table(heads, map(_headline, rows))
+
+
 def _headline(row: Judged) -> list[str]:
     claim = row.placed.claim
-    formula = "; ".join(
-        f"`{formula_of(text)}`"
-        for text in ([claim.computed] if isinstance(claim.computed, str) else claim.computed or [])
-    )
-    rows = "<br>".join(dict.fromkeys(_read(lookup) for lookup in row.lookups))
+    formulas = [claim.computed] if isinstance(claim.computed, str) else claim.computed or []
     return [
         claim.headline or "",
         row.placed.id,
-        printed(claim),
-        shown(row.computed),
+        printed_value(claim),
+        computed_values(row.computed),
         row.verdict,
-        formula,
-        rows,
+        joined((code(formula_of(formula)) for formula in formulas), "; "),
+        joined(dict.fromkeys(map(_read, row.lookups)), "; "),
         claim.note or "",
     ]
 
@@ -154,12 +155,15 @@ class _Readable(ast.NodeTransformer):
         return ast.Call(ast.Name(first.value), names, [])
 
 
-def _read(lookup: Lookup) -> str:
-    labels = ", ".join(map(str, lookup.labels))
-    return f"`{lookup.dataset}` at {labels}: {shown(lookup.values.values.ravel().tolist())} {lookup.values.attrs.get('units', '')}"
+def _read(lookup: Lookup) -> Markdown:
+    """What an expression read: the dataset, the labels, the value there and its unit."""
+    values = computed_values(lookup.values.values.ravel().tolist())
+    unit = lookup.values.attrs.get("units", "")
+    labels = joined(lookup.labels)
+    return joined([code(lookup.dataset), Markdown(f"at {labels}:"), values, unit], " ")
 
 
-def printed(claim: Claim) -> str:
+def printed_value(claim: Claim) -> str:
     """What the paper prints, with its unit."""
     return _listed(claim.printed) + ("" if claim.unit in ("1", "-") else f" {claim.unit}")
 
@@ -168,7 +172,7 @@ def _listed(printed: str | list[str]) -> str:
     return printed if isinstance(printed, str) else "; ".join(printed)
 
 
-def shown(values: Iterable[Value]) -> str:
+def computed_values(values: Iterable[Value]) -> str:
     """What a claim comes to, at five digits."""
     return "; ".join(
         f"{value:.5g}" if isinstance(value, float) and abs(value) < 1e5 else _full(value)
@@ -179,13 +183,6 @@ def shown(values: Iterable[Value]) -> str:
 def _full(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (
-        "none" if isinstance(value, float) and math.isnan(value) else str(value).removesuffix(".0")
-    )
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows
-    )
+    if isinstance(value, float) and math.isnan(value):
+        return "none"
+    return str(value).removesuffix(".0")

@@ -1,4 +1,4 @@
-"""What the paper prints, each claim judged against our datasets: the verdicts are computed, never typed."""
+"""What the paper prints, each claim judged against our datasets; no verdict is written by hand."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,18 @@ CLOSE = 0.02
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One claim as written; the comment at the head of `published.yaml` says what each key means."""
+    """One claim as written.
+
+    Attributes:
+        claim: what is claimed, in our words.
+        printed: the numbers as the paper prints them, digit for digit, in `unit`.
+        unit: their unit.
+        computed: expressions over the datasets that give them.
+        holds: an expression that is true or false, for a statement in words.
+        reason: why the paper gives no way to compute it, instead of these two.
+        note: what is true instead.
+        headline: a short name, where the paper is known for it.
+    """
 
     claim: str
     printed: str | list[str]
@@ -33,16 +44,30 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Heading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for every claim of the file."""
+    """The head of the file, which holds for every claim.
+
+    Attributes:
+        source: the paper.
+        quality: of its numbers.
+        claims: sections of the paper, in them places, in them claims by id.
+    """
 
     source: str
     quality: Quality
-    claims: dict
+    claims: dict[str, dict[str, dict[str, object]]]
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A claim, and where it stands in the paper and in the file."""
+    """A claim and its place.
+
+    Attributes:
+        id: its id, unique in the file.
+        section: section of the paper.
+        location: place in that section, such as a table.
+        claim: what is claimed.
+        entry: its place in the file.
+    """
 
     id: str
     section: str
@@ -53,7 +78,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim, what it comes to, what that was read from, and the verdict."""
+    """A claim with its verdict.
+
+    Attributes:
+        placed: the claim and its place.
+        computed: what its expressions give.
+        lookups: what they read.
+        verdict: how that compares with what is printed.
+    """
 
     placed: Placed
     computed: list[Value]
@@ -78,11 +110,11 @@ def claims(params: Path) -> Iterator[Placed]:
     path = params / FILE
     top = Section(path, read(path), lambda _: {})
     top.convert(Heading)
-    known: set[str] = set()
+    ids: set[str] = set()
     for section, location, name, entry in _entries(top.child("claims")):
-        if name in known:
+        if name in ids:
             raise entry.fail("is the second of its id", "an id that no other claim has")
-        known.add(name)
+        ids.add(name)
         yield Placed(name, section, location, _claim(entry), entry)
 
 
@@ -115,16 +147,18 @@ def judge(printed: str | Sequence[str], computed: float | Sequence[float]) -> Ve
         ValueError: where what is printed is no number, or there are not as many printed as
             computed.
     """
-    wanted = [printed] if isinstance(printed, str) else list(printed)
-    found = [computed] if isinstance(computed, int | float) else list(computed)
-    if len(wanted) == 1:
-        wanted *= len(found)
-    return max((_judge_one(*pair) for pair in zip(wanted, found, strict=True)), key=VERDICTS.index)
+    texts = [printed] if isinstance(printed, str) else list(printed)
+    numbers = [computed] if isinstance(computed, int | float) else list(computed)
+    if len(texts) == 1:
+        texts *= len(numbers)
+    return max((_judge_one(*pair) for pair in zip(texts, numbers, strict=True)), key=VERDICTS.index)
 
 
 def _judge_one(printed: str, computed: float) -> Verdict:
-    value, half_unit = float(printed), 0.5 * 10.0 ** -len(printed.partition(".")[2])
-    distance, rounding = abs(computed - value), 1e-15 * (1 + abs(value))
+    value = float(printed)
+    half_unit = 0.5 * 10.0 ** -len(printed.partition(".")[2])
+    rounding = 1e-15 * (1 + abs(value))
+    distance = abs(computed - value)
     if distance <= half_unit + rounding:
         return "exact"
     return "approximate" if distance <= CLOSE * abs(value) + rounding else "inconsistent"
@@ -141,12 +175,8 @@ def _entries(sections: Section) -> Iterator[tuple[str, str, str, Section]]:
 def _claim(entry: Section) -> Claim:
     claim = entry.convert(Claim)
     if bool(claim.reason) == bool(claim.computed or claim.holds):
-        given = (
-            "both a reason and an expression"
-            if claim.reason
-            else "neither a reason nor an expression"
-        )
-        raise entry.fail(f"has {given}", "either `reason`, or `computed` or `holds`")
+        words = "both a reason and" if claim.reason else "neither a reason nor"
+        raise entry.fail(f"has {words} an expression", "either `reason`, or `computed` or `holds`")
     return claim
 
 

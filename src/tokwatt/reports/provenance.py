@@ -1,4 +1,4 @@
-"""The run record, an RO-Crate: what went into the results and what came out, by hash; and what differs from it since."""
+"""The record of a run, an RO-Crate: what went in and came out, by hash, and what differs since."""
 
 import hashlib
 import json
@@ -9,10 +9,16 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from platform import python_version
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.reading import read
+
+if TYPE_CHECKING:
+    from rocrate.model.creativework import CreativeWork
+    from rocrate.model.file import File
+    from rocrate.model.softwareapplication import SoftwareApplication
+    from rocrate.rocrate import ROCrate
 
 RECORD = Path("ro-crate-metadata.json")
 """Where the record lies: at the root of what it describes, as RO-Crate wants it."""
@@ -27,7 +33,13 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Differences:
-    """Recorded files that are gone or have other content, and files beside them that nobody recorded."""
+    """Files that differ from a record.
+
+    Attributes:
+        missing: recorded files that are gone.
+        changed: recorded files with other content.
+        extra: files beside them that were not recorded.
+    """
 
     missing: list[str]
     changed: list[str]
@@ -39,8 +51,10 @@ class Differences:
         return bool(self.missing or self.changed or self.extra)
 
 
-def write(outputs: Iterable[Path], params: Path = Path("params"), out: Path = RECORD) -> None:
-    """Record a run: parameters, code, workflow and lock as inputs, these files and folders as outputs, and the versions used.
+def write_record(
+    outputs: Iterable[Path], params: Path = Path("params"), out: Path = RECORD
+) -> None:
+    """Record a run: its inputs (parameters, code, workflow and lock), its outputs, the versions.
 
     The date is that of SOURCE_DATE_EPOCH, else that of the release in `CITATION.cff`, so that the
     same run is the same record.
@@ -50,38 +64,28 @@ def write(outputs: Iterable[Path], params: Path = Path("params"), out: Path = RE
     citation = read(CITATION)
     crate = ROCrate()
     crate.metadata.extra_contexts.append(TERMS)
-    crate.name, crate.description, crate.license = (
-        citation["title"],
-        "Everything that one run computed, and from what.",
-        citation["license"],
-    )
+    crate.name = citation["title"]
+    crate.description = "Everything that one run computed, and from what."
+    crate.license = citation["license"]
     crate.datePublished = _date(str(citation["date-released"]))
     workflow = crate.add_workflow(
         dest_path=WORKFLOW.as_posix(), main=True, lang="snakemake", properties=_described(WORKFLOW)
     )
-    inputs = [
-        crate.add_file(dest_path=path.as_posix(), properties=_described(path))
-        for path in _inputs(params)
-    ]
-    files = sorted({path for output in outputs for path in _within(output)})
-    made = [
-        crate.add_file(dest_path=path.as_posix(), properties=_described(path)) for path in files
-    ]
     program = crate.add(_software(crate, "tokwatt", citation["version"]))
-    program["softwareRequirements"] = [crate.add(_software(crate, *each)) for each in _versions()]
     crate.add_action(
         program,
         "#run",
-        object=[workflow, *inputs],
-        result=made,
+        object=[workflow, *_files(crate, _inputs(params))],
+        result=_files(crate, sorted({path for output in outputs for path in _within(output)})),
         properties={"name": "The workflow, from parameters to results"},
     )
-    profiles = [crate.add(_profile(crate, *each)) for each in PROFILES.items()]
+    program["softwareRequirements"] = [crate.add(_software(crate, *pair)) for pair in _versions()]
+    profiles = [crate.add(_profile(crate, *pair)) for pair in PROFILES.items()]
     crate.root_dataset.append_to("conformsTo", profiles)
     out.write_text(json.dumps(crate.metadata.generate(), indent=1) + "\n", encoding="utf-8")
 
 
-def verify(record: Path = RECORD) -> Differences:
+def differences_from(record: Path = RECORD) -> Differences:
     """What differs from a record, under the folder that it lies in.
 
     Raises:
@@ -106,13 +110,21 @@ def _hashes(record: Path) -> dict[str, str]:
         hashes = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
     except OSError as error:
         raise ParameterError(
-            f"{record}: cannot be read ({error.strerror}), wanted the record of a run, which `snakemake` writes."
+            f"{record}: cannot be read ({error.strerror}), wanted the record of a run, "
+            "which `snakemake` writes."
         ) from None
     except (ValueError, LookupError, TypeError):
         raise ParameterError(
-            f"{record}: is not the record of a run, wanted a JSON file with a @graph of files and hashes."
+            f"{record}: is not the record of a run, wanted a JSON file with a @graph of files "
+            "and hashes."
         ) from None
     return hashes
+
+
+def _files(crate: "ROCrate", paths: Iterable[Path]) -> "list[File]":
+    return [
+        crate.add_file(dest_path=path.as_posix(), properties=_described(path)) for path in paths
+    ]
 
 
 def _inputs(params: Path) -> Iterator[Path]:
@@ -162,7 +174,7 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _software(crate: Any, name: str, version: str) -> Any:
+def _software(crate: "ROCrate", name: str, version: str) -> "SoftwareApplication":
     from rocrate.model.softwareapplication import SoftwareApplication
 
     return SoftwareApplication(
@@ -170,7 +182,7 @@ def _software(crate: Any, name: str, version: str) -> Any:
     )
 
 
-def _profile(crate: Any, address: str, name: str) -> Any:
+def _profile(crate: "ROCrate", address: str, name: str) -> "CreativeWork":
     from rocrate.model.creativework import CreativeWork
 
     return CreativeWork(

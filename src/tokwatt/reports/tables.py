@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import xarray as xr
-from tabulate import tabulate
 
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.markdown import escaped, pipe_table
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +103,7 @@ def tidy(table: Table, dataset: xr.Dataset) -> Any:
         for name, variable in dataset.data_vars.items()
         if variable.dims and set(variable.dims) <= set(table.dimensions)
     ]
-    frame = dataset[own].to_dataframe(dim_order=table.dimensions).reset_index()
+    frame = dataset[own].to_dataframe(dim_order=table.dimensions).dropna(how="all").reset_index()
     units = {name: dataset[name].attrs.get("units") for name in frame.columns}
     return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
@@ -146,7 +146,8 @@ def laid_out(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> Layout
                     column.text(dataset[column.variable].sel(place).item(), place, names),
                 )
             )
-        rows.append(([label(value, names) for value in point], cells))
+        if any(cell.text != "-" for cell in cells):
+            rows.append(([label(value, names) for value in point], cells))
     return Layout(
         [*(row.replace("_", " ") for row in table.rows), *(head for _, _, head in columns)], rows
     )
@@ -156,11 +157,7 @@ def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
     """The table in Markdown."""
     layout = laid_out(table, dataset, names)
     lines = [labels + [cell.text for cell in cells] for labels, cells in layout.rows]
-    return (
-        f"# {table.title}\n\n"
-        + tabulate(lines, layout.heads, tablefmt="pipe", disable_numparse=True)
-        + "\n"
-    )
+    return f"# {escaped(table.title)}\n\n{pipe_table(layout.heads, lines)}\n"
 
 
 def _labels(dataset: xr.Dataset) -> dict[Any, str]:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 
 from tokwatt.params.specs import spec
-from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.choices import Assumptions, switched
 from tokwatt.units import Dimensionless, Seconds, Watts
 
 
@@ -52,9 +53,9 @@ class Account:
     assumed: Assumptions
     constants: Constants
 
-    def switched(self, **alternatives: str) -> "Account":
+    def switched(self, **alternatives: Any) -> "Account":
         """The account with other alternatives for some of the choices."""
-        return replace(self, assumed=replace(self.assumed, **alternatives))
+        return replace(self, assumed=switched(self.assumed, alternatives))
 
 
 def on_basis(account: Account, gpus: Dimensionless, watts: Watts) -> Watts:

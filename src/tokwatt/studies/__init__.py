@@ -3,7 +3,7 @@
 An entry under `grids` in `params/paper.yaml` names the job it runs in, which is a module of this
 package, the study, which is a function there, and the inputs. The study's annotations say how
 inputs are written: a quantity by its unit, a spec by its name in a catalogue, a structure by its
-fields.
+fields, a dataset by the name of a grid of the same job that stands before.
 """
 
 import hashlib
@@ -11,9 +11,10 @@ import json
 from collections.abc import Callable
 from importlib import import_module
 from inspect import isfunction
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 import xarray as xr
@@ -22,6 +23,7 @@ import tokwatt
 from tokwatt import grid
 from tokwatt.params.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.units import hints_of
 
 JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
@@ -61,30 +63,53 @@ def run(job: str, params: Path, out: Path) -> None:
     """Compute every grid of a job and write each to `out/NAME.nc`: all of them, or none where one cannot be computed."""
     catalogue = Catalogue(params)
     entries = _grids(catalogue)
+    computed: dict[str, xr.Dataset] = {}
     chosen = [entries.child(name) for name, entry in entries.raw.items() if entry.get("job") == job]
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as folder:
         for entry in chosen:
             with refusing(entry, "computed"):
-                dataset = compute(catalogue, entry)
+                dataset = compute(catalogue, entry, computed)
                 dataset.attrs = provenance(catalogue, entry)
                 dataset.to_netcdf(_file(folder, entry), engine="netcdf4")
         for entry in chosen:
             _file(folder, entry).replace(_file(out, entry))
 
 
-def compute(catalogue: Catalogue, entry: Section) -> xr.Dataset:
-    """Run the study that an entry of `grids` names, with the inputs it gives."""
-    return grid.named(find(entry)(catalogue, **inputs(catalogue, entry)))
+def compute(catalogue: Catalogue, entry: Section, computed: dict[str, xr.Dataset]) -> xr.Dataset:
+    """Run the study that an entry names, with the inputs it gives, and add it to the computed."""
+    study, arguments = find(entry), inputs(catalogue, entry)
+    used = {name: computed[arguments[name]] for name in _datasets(study)}
+    dataset = grid.named(study(catalogue, **arguments | used))
+    computed[_name(entry)] = dataset
+    return dataset
 
 
 def inputs(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
-    """The inputs of an entry as the annotations of its study want them."""
-    hints = get_type_hints(find(entry), include_extras=True)
+    """The inputs of an entry as the annotations of its study want them, datasets by name."""
+    study = find(entry)
+    datasets = _datasets(study)
+    hints = hints_of(study) | dict.fromkeys(datasets, str)
     given = {key: value for key, value in entry.raw.items() if key not in ("job", "study")}
-    return entry.at("", given).bind(
+    arguments = entry.at("", given).bind(
         {name: hint for name, hint in hints.items() if name not in ("catalogue", "return")}
     )
+    for name in datasets:
+        entry.pick(name, arguments[name], _before(catalogue, entry))
+    return arguments
+
+
+def _datasets(study: Callable[..., xr.Dataset]) -> list[str]:
+    """Arguments of a study that are datasets."""
+    hints = hints_of(study)
+    return [name for name, hint in hints.items() if hint is xr.Dataset and name != "return"]
+
+
+def _before(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
+    """Grids of the job of an entry that stand before it."""
+    grids = _grids(catalogue)
+    before = map(grids.child, takewhile(lambda name: name != _name(entry), grids.raw))
+    return {_name(grid): grid for grid in before if grid.raw.get("job") == entry.raw["job"]}
 
 
 def find(entry: Section) -> Callable[..., xr.Dataset]:
@@ -95,14 +120,18 @@ def find(entry: Section) -> Callable[..., xr.Dataset]:
     known = [
         name
         for name, value in vars(module).items()
-        if isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+        if isfunction(value) and value.__module__.startswith(module.__name__) and name[0] != "_"
     ]
     entry.pick("study", study, dict.fromkeys(known))
     return getattr(module, study)
 
 
 def _file(folder: Path | str, entry: Section) -> Path:
-    return Path(folder, f"{entry.key.removeprefix('grids.')}.nc")
+    return Path(folder, f"{_name(entry)}.nc")
+
+
+def _name(entry: Section) -> str:
+    return entry.key.removeprefix("grids.")
 
 
 def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
@@ -125,6 +154,6 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 def _grids(catalogue: Catalogue) -> Section:
     return (
         catalogue.section("paper")
-        .only("jobs", "studies", "grids", "tables", "figures", "reports", "names")
+        .only("jobs", "studies", "grids", "tables", "figures", "reports", "names", "accounts")
         .child("grids")
     )

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, isfunction, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args
 
 import msgspec
 import numpy as np
 
 import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.grid import Axis
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Workload
@@ -22,13 +23,15 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.catalogue import load as load_catalogue
 from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models
-from tokwatt.studies.stream import Sweep
-from tokwatt.units import MANY, In, mark_of, unit_of
+from tokwatt.studies.stream import StreamedSweep
+from tokwatt.units import MANY, In, hints_of, mark_of, unit_of
 
 FOLDER = "studies"
 DTYPES = ("float64", "float32")
-MOST = 10**7
+LONGEST_AXIS = 10**7
 """Most values of an axis that `linspace` and `geomspace` write out."""
+DRAWING = ("commands", "reports")
+"""Folders of the program whose code changes no number of a study."""
 SPACINGS: dict[str, Callable[..., np.ndarray]] = {
     "linspace": np.linspace,
     "geomspace": np.geomspace,
@@ -56,8 +59,13 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Sweep):
-    """A study ready to run."""
+class Study(StreamedSweep):
+    """A study ready to run.
+
+    Attributes:
+        name: its file's name without `.yaml`.
+        title: what it says of itself.
+    """
 
     name: str
     title: str
@@ -89,61 +97,73 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
         ParameterError: with one sentence, at the first thing that is wrong.
     """
     catalogue = catalogue or load_catalogue(params)
-    known = names(params)
-    Section(params / FOLDER, known).pick("the study asked for", name, dict.fromkeys(known))
-    path = params / FOLDER / f"{name}.yaml"
-    section = Section(path, read(path), catalogue.catalogue)
+    section = _section(params, name, catalogue)
     file = section.convert(StudyFile)
     model = section.pick("model", file.model, MODELS)
     section.pick("basis", file.basis, dict.fromkeys(alternatives("basis")))
     section.pick("dtype", file.dtype, dict.fromkeys(DTYPES))
     sets = AssumptionSets(catalogue)
     assumed = sets.changed(file.account, file.changes | {"basis": file.basis}, section)
-    hints = {
-        key: hint
-        for key, hint in get_type_hints(model, include_extras=True).items()
-        if key not in ("catalogue", "account")
-    }
-    result = hints.pop("return")
+    hints = dict(hints_of(model))
+    for bound in ("catalogue", "account"):
+        hints.pop(bound, None)
+    units = _units_of_quantities(section, file, hints.pop("return"))
     axes = _axes(section.child("axes"), hints)
-    fixed = _fixed(section, {key: hint for key, hint in hints.items() if key not in axes}, model)
-    units = {
-        field: unit_of(hint) for field, hint in get_type_hints(result, include_extras=True).items()
-    }
-    for quantity in file.quantities:
-        section.pick("quantities", quantity, units)
-    if not file.quantities:
-        raise section.fail("is empty", f"some of {', '.join(units)}", "quantities")
     return Study(
         name=name,
         title=file.title,
         function=partial(model, catalogue, Account(assumed, sets.constants)),
         axes=axes,
-        fixed=fixed,
+        fixed=_fixed(section, {key: hints[key] for key in hints if key not in axes}, model),
         units={key: unit_of(hints[key]) for key in axes},
-        quantities={quantity: str(units[quantity]) for quantity in file.quantities},
+        quantities=units,
         dtype=file.dtype,
         provenance={"title": file.title, "account": file.account, "basis": file.basis}
         | _provenance(section, catalogue),
     )
 
 
+def _section(params: Path, name: str, catalogue: Catalogue) -> Section:
+    """A study's file, if there is one of that name."""
+    studies = names(params)
+    Section(params / FOLDER, studies).pick("the study asked for", name, dict.fromkeys(studies))
+    path = params / FOLDER / f"{name}.yaml"
+    return Section(path, read(path), catalogue.catalogue)
+
+
+def _units_of_quantities(section: Section, file: StudyFile, result: type) -> dict[str, str]:
+    units = {field: str(unit_of(hint)) for field, hint in hints_of(result).items()}
+    if not file.quantities:
+        raise section.fail("is empty", f"some of {', '.join(units)}", "quantities")
+    return {name: section.pick("quantities", name, units) for name in file.quantities}
+
+
 def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
-    """What tells one store from another: the study, the parameters, the code."""
+    """What tells one store from another: the study, the parameters, the code that computes."""
     catalogue.section("assumptions")  # which a model may read when it is called
     swept = {key: value for key, value in section.raw.items() if key != "figures"}
-    study, parameters = json.dumps(swept), json.dumps(catalogue.digests, sort_keys=True)
-    code = b"".join(path.read_bytes() for path in sorted(Path(tokwatt.__path__[0]).rglob("*.py")))
+    study = json.dumps(swept)
+    parameters = json.dumps(catalogue.digests, sort_keys=True)
     return {
         "study": study,
         "parameters": parameters,
         "parameter_hash": hashlib.sha256((study + parameters).encode()).hexdigest()[:16],
-        "code_hash": hashlib.sha256(code).hexdigest()[:16],
+        "code_hash": code_hash(Path(tokwatt.__path__[0])),
         "tokwatt_version": tokwatt.__version__,
     }
 
 
-def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
+def code_hash(package: Path) -> str:
+    """Digest of the modules that may change a number of a study."""
+    modules = (path.relative_to(package) for path in sorted(package.rglob("*.py")))
+    computing = [module for module in modules if module.parts[0] not in DRAWING]
+    digest = hashlib.sha256()
+    for module in computing:
+        digest.update(f"{module.as_posix()} ".encode() + (package / module).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Axis]:
     """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
     if not section.raw:
         raise section.fail("is empty", f"some of {', '.join(hints)}")
@@ -162,9 +182,9 @@ def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
-    """Laws that stack: those with fewer knots get further ones, a token apart, that no request reaches."""
-    most = max(len(law.lengths) for law in laws.values())
-    return {name: _with_knots(law, most - len(law.lengths)) for name, law in laws.items()}
+    """Distributions that stack: all get as many knots, the further ones beyond every request."""
+    knots = max(len(law.lengths) for law in laws.values())
+    return {name: _with_knots(law, knots - len(law.lengths)) for name, law in laws.items()}
 
 
 def _with_knots(law: Workload, more: int) -> Workload:
@@ -183,45 +203,48 @@ def _refuse_repeats(section: Section, name: str, values: list) -> None:
 
 
 def _listed(hint: Any) -> Any:
-    """The hint of an axis of what a hint asks one of."""
+    """The hint of an axis, from that of a single value."""
     mark = mark_of(hint)
     if isinstance(mark, In):
         return Annotated[dict[str, get_args(hint)[0]], mark]  # type: ignore[misc]
     return Annotated[hint, MANY]
 
 
-def _written(section: Section, name: str, axis: Any, hint: Any) -> Any:
+def _written(section: Section, name: str, axis: Any, hint: object) -> Any:
     """An axis with `all`, `linspace` and `geomspace` written out."""
     mark = mark_of(hint)
     if isinstance(mark, In):
         return list(section.catalogue(mark.catalogue)) if axis == "all" else axis
     for spacing in SPACINGS.keys() & (axis if isinstance(axis, dict) else {}):
-        child = section.at(f"{name}.{spacing}", axis[spacing])
-        start, stop, count = child.convert(tuple[float, float, int])
-        if not (
-            1 <= count <= MOST
-            and np.isfinite([start, stop]).all()
-            and (spacing == "linspace" or min(start, stop) > 0)
-        ):
-            raise child.fail(
-                f"is {axis[spacing]}",
-                f"a start, a stop (both above 0 for geomspace) and a count from 1 to {MOST}",
-            )
+        values = _spaced(section.at(f"{name}.{spacing}", axis[spacing]), spacing)
         if "value" in axis:
-            raise child.fail("stands beside a value", "one of the two")
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = SPACINGS[spacing](start, stop, count)
+            raise section.fail("stands beside a value", "one of the two", f"{name}.{spacing}")
         whole = np.round(values) if axis.get("unit") == "tok" else values
-        return {key: value for key, value in axis.items() if key != spacing} | {
-            "value": whole.tolist()
-        }
+        rest = {key: value for key, value in axis.items() if key != spacing}
+        return rest | {"value": whole.tolist()}
     return axis
 
 
-def _fixed(section: Section, hints: dict[str, Any], model: Callable) -> dict[str, Any]:
+def _spaced(section: Section, spacing: str) -> np.ndarray:
+    start, stop, count = section.convert(tuple[float, float, int])
+    if not (
+        1 <= count <= LONGEST_AXIS
+        and np.isfinite([start, stop]).all()
+        and (spacing == "linspace" or min(start, stop) > 0)
+    ):
+        raise section.fail(
+            f"is {section.raw}",
+            f"a start, a stop (both above 0 for geomspace) and a count from 1 to {LONGEST_AXIS}",
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        return SPACINGS[spacing](start, stop, count)
+
+
+def _fixed(
+    section: Section, hints: dict[str, Any], model: Callable[..., object]
+) -> dict[str, object]:
     """What the model needs besides the axes; what it has a default for may be left out."""
-    given = section.child("fixed") if "fixed" in section.raw else section.at("fixed", {})
-    optional = [
-        key for key in hints if signature(model).parameters[key].default is not Parameter.empty
-    ]
-    return given.bind(hints, optional)
+    fixed = section.child("fixed") if "fixed" in section.raw else section.at("fixed", {})
+    parameters = signature(model).parameters
+    optional = [key for key in hints if parameters[key].default is not Parameter.empty]
+    return fixed.bind(hints, optional)

@@ -16,7 +16,7 @@ LLMS = ("llama-3.1-8b", "qwen3-235b-a22b", "llama-3.1-70b", "llama-3.1-405b", "d
 CHOSEN = {
     "gpu": list(GPUS),
     "llm": list(LLMS),
-    "precision": "8bit",
+    "precision": "fp8",
     "tensor_parallel": 8,
     "prompt_ratio": 4,
 }

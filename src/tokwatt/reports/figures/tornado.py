@@ -24,11 +24,13 @@ TITLES = {
 }
 PARTS = {
     "constants": "measured step",
-    "fractions": "power by activity",
+    "activity": "power by activity",
     "gpu": "GPU",
     "logistic": "power by batch",
     "profile": "calibrated step",
-    "serving": "serving",
+    "engine": "engine",
+    "parallelism": "parallelism",
+    "precision": "precision",
     "utilization": "power by use",
 }
 RISES: dict[str, Any] = {

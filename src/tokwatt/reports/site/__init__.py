@@ -1,10 +1,9 @@
-"""The site: what the workflow has made, as pages that open from disk and ask no other host for anything.
+"""The site: what the workflow has made, as pages that open from disk and need no other host.
 
-`sources` reads, `pages` says what stands on each page, `templates` how it looks, `static` what
-moves.
+`sources` reads, `pages` says what each page holds, `templates` how it looks, `static` what moves.
 """
 
-from tokwatt.reports.site.pages import write
-from tokwatt.reports.site.sources import check
+from tokwatt.reports.site.pages import write_site
+from tokwatt.reports.site.sources import check_site
 
-__all__ = ["check", "write"]
+__all__ = ["check_site", "write_site"]

@@ -1,10 +1,8 @@
 """A table of ours with what the paper prints in each of its cells."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
@@ -17,7 +15,12 @@ from tokwatt.reports.tables import Cell, Table, fit, laid_out
 
 @dataclass(frozen=True)
 class Compared:
-    """A cell as we print it, and the claim that says what the paper prints there."""
+    """A cell as we print it.
+
+    Attributes:
+        text: the cell.
+        claim: what the paper prints there, if anything.
+    """
 
     text: str
     claim: Judged | None
@@ -29,52 +32,70 @@ class Compared:
         return f"{kind} {verdict_class(self.claim.verdict) if self.claim else ''}".strip()
 
 
+Row = tuple[list[str], list[Compared]]
+"""The labels of a row, and its cells."""
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """A table, cell by cell, and the claims of its place that stand in none of its cells."""
+    """A table, cell by cell.
+
+    Attributes:
+        heads: heads of its columns.
+        rows: its rows.
+        others: claims about the table that belong to none of its cells.
+    """
 
     heads: list[str]
-    rows: list[tuple[list[str], list[Compared]]]
+    rows: list[Row]
     others: list[Judged]
 
 
 def compare(
-    table: Table, section: Section, grids: Path, names: dict[Any, str], judged: Iterable[Judged]
+    table: Table,
+    section: Section,
+    dataset: xr.Dataset,
+    names: Mapping[object, str],
+    judged: Iterable[Judged],
 ) -> Comparison:
-    """Put the claims about a table beside its cells: those that read nothing but the cell's own variable and place."""
-    own = [each for each in judged if table.place and each.placed.location.startswith(table.place)]
-    with xr.open_dataset(grids / f"{table.grid}.nc") as dataset:
-        fit(table, dataset, section)
-        layout = laid_out(table, dataset, names)
-        rows = [
-            (labels, [_compared(cell, dataset, table.grid, own) for cell in cells])
-            for labels, cells in layout.rows
-        ]
-    return Comparison(layout.heads, rows, _others(own, rows))
+    """Put the claims about a table beside its cells.
+
+    A claim belongs to a cell if its expression reads nothing but the cell's variable and place.
+    """
+    claims = [row for row in judged if table.place and row.placed.location.startswith(table.place)]
+    fit(table, dataset, section)
+    layout = laid_out(table, dataset, dict(names))
+    rows = [
+        (labels, [_compared(cell, dataset, table.grid, claims) for cell in cells])
+        for labels, cells in layout.rows
+    ]
+    return Comparison(layout.heads, rows, _others(claims, rows))
 
 
-def _others(own: Sequence[Judged], rows: list[tuple[list[str], list[Compared]]]) -> list[Judged]:
-    shown = {cell.claim.placed.id for _, cells in rows for cell in cells if cell.claim}
-    return [each for each in own if each.placed.id not in shown]
+def _others(claims: Sequence[Judged], rows: Sequence[Row]) -> list[Judged]:
+    ids = {cell.claim.placed.id for _, cells in rows for cell in cells if cell.claim}
+    return [claim for claim in claims if claim.placed.id not in ids]
 
 
-def _compared(cell: Cell, dataset: xr.Dataset, grid: str, own: Sequence[Judged]) -> Compared:
+def _compared(cell: Cell, dataset: xr.Dataset, grid: str, claims: Sequence[Judged]) -> Compared:
     variable = cell.column.variable
     place = [cell.place[str(dimension)] for dimension in dataset[variable].dims]
-    found = (
-        each for each in own if len(each.lookups) == 1 and _reads(each.lookups[0], variable, place)
-    )
-    claims = sorted(found, key=lambda each: each.lookups[0].dataset != grid)
-    return Compared(cell.text, claims[0] if claims else None)
+    candidates = [
+        claim
+        for claim in claims
+        if len(claim.lookups) == 1 and _reads(claim.lookups[0], variable, place)
+    ]
+    candidates.sort(key=lambda claim: claim.lookups[0].dataset != grid)
+    return Compared(cell.text, candidates[0] if candidates else None)
 
 
-def _reads(lookup: Lookup, variable: str, place: Sequence[Any]) -> bool:
+def _reads(lookup: Lookup, variable: str, place: Sequence[object]) -> bool:
     return (
         lookup.variable == variable
         and not lookup.values.ndim
-        and {*map(str, map(_plain, lookup.labels))} == {*map(str, map(_plain, place))}
+        and {*map(_plain, lookup.labels)} == {*map(_plain, place)}
     )
 
 
-def _plain(label: Any) -> Any:
-    return float(label) if isinstance(label, int | float) else label
+def _plain(label: object) -> str:
+    return str(float(label) if isinstance(label, int | float) else label)

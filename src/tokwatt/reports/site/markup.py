@@ -1,12 +1,14 @@
-"""Markdown, docstrings and mathematics as HTML; LaTeX becomes MathML, which browsers draw by themselves."""
+"""Markdown, docstrings and mathematics as HTML, none of whose text can become a live tag."""
 
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from itertools import pairwise
 from posixpath import join, normpath
 from typing import Any
+from xml.etree.ElementTree import tostring
 
+import yaml
 from latex2mathml import converter
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -14,18 +16,29 @@ from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from tokwatt.text import visible
+
 SCROLLED = (
     '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table class="report">'
 )
-_INLINE = re.compile(
-    r":math:`(?P<math>[^`]+)`|``?(?P<code>[^`]+)``?|(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<doi>doi:10\.[^\s,]+[^\s,.])"
-)
+UNSAFE = ("class", "href", "id", "style")
+"""Attributes that LaTeX could set and no formula of ours needs."""
+
+_REFERENCE = r"(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<doi>doi:10\.[^\s,]+[^\s,.])"
+_REFERENCES = re.compile(_REFERENCE)
+_INLINE = re.compile(rf":math:`(?P<math>[^`]+)`|``?(?P<code>[^`]+)``?|{_REFERENCE}")
+_ALLOWED = re.compile(r"(https?://|mailto:)[^\\]|(?!//)[^:\\]*([/?#][^\\]*)?$", re.IGNORECASE)
 
 
-def page(
+class _Reader(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        return bool(_ALLOWED.match(url))
+
+
+def page_body(
     text: str, folder: str, addresses: Mapping[str, str], columns: Sequence[str] = ()
 ) -> Markup:
-    """What stands below the title of a Markdown page, or some columns of its first table.
+    """What a Markdown page holds below its title, or some columns of its first table.
 
     Args:
         text: the page.
@@ -34,12 +47,12 @@ def page(
             such a path lead there.
         columns: heads of the columns to keep; the whole page where there are none.
     """
-    tokens = _READER.parse(text)
+    tokens = _parsed(text)
     if tokens and tokens[0].tag == "h1":
         tokens = tokens[3:]
     for token in tokens:
         token.children = _led(token.children or [], folder, addresses)
-    _mark_verdicts(tokens)
+    _mark_cells(tokens)
     if columns:
         tokens = _with_columns(tokens, columns)
     html = _READER.renderer.render(tokens, _READER.options, {})
@@ -47,92 +60,94 @@ def page(
     return Markup(scrolled.replace("<pre>", '<pre tabindex="0">'))
 
 
-def title(text: str) -> str:
+def page_title(text: str) -> str:
     """The title of a Markdown page."""
-    return next(
-        token.content for opening, token in pairwise(_READER.parse(text)) if opening.tag == "h1"
-    )
+    pairs = pairwise(_parsed(text))
+    return next(_text(token) for opening, token in pairs if opening.type == "heading_open")
 
 
 def places(text: str) -> list[tuple[str, str]]:
     """The sections of a Markdown page: where each begins, and its head."""
     return [
-        (str(opening.attrs["id"]), token.content)
-        for opening, token in pairwise(_READER.parse(text))
+        (str(opening.attrs["id"]), _text(token))
+        for opening, token in pairwise(_parsed(text))
         if opening.tag == "h2" and opening.nesting == 1
     ]
 
 
 def heads(text: str) -> list[str]:
     """Heads of the first table of a Markdown page."""
-    tokens = _READER.parse(text)
-    ends = [place for place, token in enumerate(tokens) if token.type == "thead_close"]
-    return (
-        [
-            token.content
-            for opening, token in pairwise(tokens[: ends[0]])
-            if opening.type == "th_open"
-        ]
-        if ends
-        else []
-    )
+    tokens = _parsed(text)
+    types = [token.type for token in tokens]
+    end = types.index("thead_close") if "thead_close" in types else 0
+    pairs = pairwise(tokens[:end])
+    return [_text(token) for opening, token in pairs if opening.type == "th_open"]
+
+
+def _parsed(text: str) -> list[Token]:
+    return _READER.parse(visible(text))
+
+
+def _text(token: Token) -> str:
+    """What a line says without its markup."""
+    return "".join(inner.content or " " for inner in token.children or [] if not inner.nesting)
 
 
 def _with_columns(tokens: list[Token], columns: Sequence[str]) -> list[Token]:
     """The first table with only those columns; a cell is three tokens."""
-    first = [token.type for token in tokens].index("table_open")
-    table = tokens[first : [token.type for token in tokens].index("table_close") + 1]
-    kept, column, found = [], 0, []
+    types = [token.type for token in tokens]
+    table = tokens[types.index("table_open") : types.index("table_close") + 1]
+    names: list[str] = []
+    kept = []
+    column = 0
     for place, token in enumerate(table):
         if token.type == "tr_open":
             column = 0
         if token.type == "th_open":
-            found.append(table[place + 1].content)
-        inside = token.type in ("th_open", "td_open", "inline", "th_close", "td_close")
-        if not inside or found[column] in columns:
+            names.append(_text(table[place + 1]))
+        in_cell = token.type in ("th_open", "td_open", "inline", "th_close", "td_close")
+        if not in_cell or names[column] in columns:
             kept.append(token)
         column += token.type in ("th_close", "td_close")
     return kept
 
 
-def _led(text: list[Token], folder: str, addresses: Mapping[str, str]) -> list[Token]:
-    """A line of text whose links lead to pages of the site, with a link around code that names one."""
-    led, within = [], 0
-    for token in text:
+def _led(line: list[Token], folder: str, addresses: Mapping[str, str]) -> list[Token]:
+    """A line whose links, and code that names a page, lead to pages of the site."""
+    led: list[Token] = []
+    links = 0
+    for token in line:
         for attribute in token.attrs.keys() & {"src", "href"}:
             path, hash_, place = str(token.attrs[attribute]).partition("#")
             if address := addresses.get(normpath(join(folder, path))):
                 token.attrs[attribute] = address + hash_ + place
-        within += token.nesting if token.tag == "a" else 0
-        address = (
-            addresses.get(token.content) if token.type == "code_inline" and not within else None
-        )
-        led += (
-            [
-                Token("link_open", "a", 1, attrs={"href": address}),
-                token,
-                Token("link_close", "a", -1),
-            ]
-            if address
-            else [token]
-        )
+        links += token.nesting if token.tag == "a" else 0
+        named = addresses.get(token.content) if token.type == "code_inline" and not links else None
+        led += _linked(token, named) if named else [token]
     return led
 
 
-def _mark_verdicts(tokens: list[Token]) -> None:
-    """Give cells below a head named verdict the looks of one."""
-    named: list[str] = []
+def _linked(token: Token, address: str) -> list[Token]:
+    opening = Token("link_open", "a", 1, attrs={"href": address})
+    return [opening, token, Token("link_close", "a", -1)]
+
+
+def _mark_cells(tokens: list[Token]) -> None:
+    """Classes in place of styles, which pages forbid; cells below `verdict` look like one."""
+    names: list[str] = []
     column = 0
     for opening, token in pairwise(tokens):
+        if "right" in str(opening.attrs.pop("style", "")):
+            opening.attrSet("class", "number")
         if opening.type == "table_open":
-            named = []
+            names = []
         if opening.type == "tr_open":
             column = 0
         if opening.type == "th_open":
-            named.append(token.content)
+            names.append(_text(token))
         if opening.type == "td_open":
-            if named[column] == "verdict":
-                opening.attrSet("class", verdict_class(token.content))
+            if names[column] == "verdict":
+                opening.attrSet("class", verdict_class(_text(token)))
             column += 1
 
 
@@ -142,44 +157,61 @@ def verdict_class(verdict: str) -> str:
 
 
 def mathematics(latex: str, display: str = "inline") -> Markup:
-    """LaTeX as MathML."""
-    return Markup(converter.convert(latex.strip(), display=display))
+    """LaTeX as MathML, or as code where it is no LaTeX."""
+    try:
+        root = converter.convert_to_element(latex.strip(), display=display)
+    except Exception:  # the converter raises nearly anything
+        return Markup(f"<code>{escape(visible(latex))}</code>")
+    for element in root.iter():
+        element.text = unescape(element.text or "")
+        for name in element.attrib.keys() & UNSAFE:
+            del element.attrib[name]
+    return Markup(visible(tostring(root, encoding="unicode")))
 
 
 def _equation(latex: str, options: Mapping[str, Any]) -> str:
     return mathematics(latex, "block" if options["display_mode"] else "inline")
 
 
-def linked(text: str) -> Markup:
-    """Text of a docstring or a source: its mathematics, code and references to papers."""
-    parts, end = [], 0
-    for found in _INLINE.finditer(text):
-        parts += [escape(text[end : found.start()]), _marked(found.groupdict(), found[0])]
-        end = found.end()
+def references(text: str) -> Markup:
+    """Text of a record, its references to papers as links."""
+    return _marked(_REFERENCES, text)
+
+
+def documentation(text: str) -> Markup:
+    """Text of a docstring: its mathematics, code and references to papers."""
+    return _marked(_INLINE, text)
+
+
+def _marked(pattern: re.Pattern[str], text: str) -> Markup:
+    text = visible(text)
+    parts = []
+    end = 0
+    for match in pattern.finditer(text):
+        parts += [escape(text[end : match.start()]), _mark(match.groupdict(), match[0])]
+        end = match.end()
     return Markup("".join([*parts, escape(text[end:])]))
 
 
-def _marked(kinds: Mapping[str, str | None], whole: str) -> str:
-    if kinds["math"]:
-        return mathematics(kinds["math"])
-    if kinds["code"]:
-        return f"<code>{escape(kinds['code'])}</code>"
+def _mark(kinds: Mapping[str, str | None], whole: str) -> str:
+    if math := kinds.get("math"):
+        return mathematics(math)
+    if code := kinds.get("code"):
+        return f"<code>{escape(code)}</code>"
     kind, _, number = whole.partition(":")
     host = "https://arxiv.org/abs/" if kind == "arXiv" else "https://doi.org/"
     return f'<a href="{escape(host + number)}">{escape(whole)}</a>'
 
 
-def as_yaml(entry: Mapping[str, Any]) -> str:
+def as_yaml(entry: Mapping[str, object]) -> str:
     """An entry of a parameter file as it may be written there."""
-    import yaml
-
     return yaml.safe_dump(
         dict(entry), sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
     )
 
 
 _READER = (
-    MarkdownIt("commonmark")
+    _Reader("commonmark", {"html": False})
     .enable("table")
     .use(anchors_plugin, max_level=4)
     .use(dollarmath_plugin, renderer=_equation)

@@ -1,28 +1,35 @@
-"""What stands on each page of the site."""
+"""How each page of the site is written."""
 
+import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from posixpath import dirname
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 import tokwatt
 from tokwatt.reports import audit
+from tokwatt.reports.claims import Judged
+from tokwatt.reports.gallery import Figure
 from tokwatt.reports.site import markup, method
-from tokwatt.reports.site.comparison import Comparison, compare
+from tokwatt.reports.site.comparison import Comparison
+from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
+from tokwatt.text import visible
 
 PREVIEW = 40
 """Rows of a figure's data that its page shows; the file has all of them."""
-MANY = 24
-"""Numbers of a record that are written out."""
+SCRIPT = '"use strict";\nconst EXPLORER = JSON.parse({});\n'
+"""The explorer's numbers as a script: pages opened from disk may load scripts but no data."""
+
+Page = Callable[[], str]
 
 
-def write(params: Path, results: Path, figures: Path, docs: Path, out: Path) -> None:
+def write_site(params: Path, results: Path, figures: Path, docs: Path, out: Path) -> None:
     """Write the site.
 
     Args:
@@ -36,137 +43,82 @@ def write(params: Path, results: Path, figures: Path, docs: Path, out: Path) -> 
         ParameterError: with one sentence, where an entry of `params/` is wrong.
     """
     sources = Sources(params, results, figures, docs)
-    made = dict(pages(sources))
+    texts = {name: page() for name, page in pages(sources).items()}
     data = out / "data"
     data.mkdir(parents=True, exist_ok=True)
-    for name, text in made.items():
+    for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
     for name, path in sources.files().items():
         shutil.copyfile(path, data / name)
-    _write_explorer(results / "explorer.json", out)
     with as_file(files("tokwatt.reports.site") / "static") as static:
         for path in sorted(static.iterdir()):
             shutil.copyfile(path, out / path.name)
 
 
-def pages(sources: Sources) -> Iterator[tuple[str, str]]:
-    """Every page by the name of its file."""
-    render = _Renderer(sources)
-    yield render("index", "Tokens per watt", **_start(sources))
-    yield render("explorer", "Explorer")
-    yield from _tables(sources, render)
-    yield from _figures(sources, render)
-    yield render(
-        "audit", "Audit", claims=sources.judged, sections=_sections(sources), order=audit.ORDER
-    )
+def pages(sources: Sources) -> dict[str, Page]:
+    """How each page, and the script of the explorer's numbers, is written, by its file."""
+    render = Renderer({name: report.title for name, report in sources.reports.items()})
     modules = method.modules(Path(tokwatt.__file__).parent)
     addresses = sources.addresses() | method.addresses(modules)
-    for name, report in sources.reports.items():
-        yield render(
-            "report",
-            report.title,
-            f"{name}.html",
-            **_written(sources.report(name), "results", addresses),
-        )
-    for path, file in sources.documents.items():
-        text = sources.document(path)
-        yield render(
-            "report",
-            markup.title(text),
-            file,
-            "docs.html",
-            **_written(text, dirname(path), addresses),
-        )
-    yield render("parameters", "Parameters", records=sources.records)
-    yield render("method", "Method", modules=modules)
-
-
-def _written(text: str, folder: str, addresses: Mapping[str, str]) -> dict[str, Any]:
-    return {"body": markup.page(text, folder, addresses), "places": markup.places(text)}
-
-
-class _Renderer:
-    """Fills templates; every page has the same way to the others."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._environment = Environment(
-            loader=PackageLoader("tokwatt.reports.site"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "linked": markup.linked,
-            "verdict_class": markup.verdict_class,
-            "as_yaml": markup.as_yaml,
-            "printed": audit.printed,
-            "shown": audit.shown,
-            "number": _number,
-            "listed": _listed,
-        }
-        reports = [(f"{name}.html", report.title) for name, report in sources.reports.items()]
-        ends = [("docs.html", "Docs"), ("parameters.html", "Parameters"), ("method.html", "Method")]
-        starts = [
-            ("index.html", "Start"),
-            ("explorer.html", "Explorer"),
-            ("tables.html", "Tables"),
-            ("figures.html", "Figures"),
-            ("audit.html", "Audit"),
-        ]
-        self._ways = [*starts, *reports, *ends]
-
-    def __call__(
-        self, template: str, title: str, file: str = "", within: str = "", **content: Any
-    ) -> tuple[str, str]:
-        file = file or f"{template}.html"
-        filled = self._environment.get_template(f"{template}.html")
-        return file, filled.render(title=title, ways=self._ways, here=within or file, **content)
-
-
-def _start(sources: Sources) -> dict[str, Any]:
-    addresses = sources.addresses()
-    shown = {name: report for name, report in sources.reports.items() if report.start}
-    bodies = {
-        name: markup.page(sources.report(name), "results", addresses, sources.columns(name))
-        for name in shown
-    }
     return {
-        "counts": [(verdict, _count(sources, verdict)) for verdict in reversed(audit.ORDER)],
-        "reports": [(name, report.title, bodies[name]) for name, report in shown.items()],
-        "tables": sources.tables,
-        "plots": sources.plots,
+        "index.html": partial(_start, sources, render),
+        "explorer.html": partial(render, "explorer", "Explorer", "explorer"),
+        "explorer-data.js": partial(_explorer_data, sources.results / "explorer.json"),
+        "tables.html": partial(_tables, sources, render),
+        **{f"table-{name}.html": partial(_table, sources, render, name) for name in sources.tables},
+        "figures.html": partial(_figures, sources, render),
+        **{
+            f"figure-{name}.html": partial(_figure, sources, render, name, figure)
+            for name, figure in sources.plots.items()
+        },
+        "audit.html": partial(_audit, sources, render),
+        **{
+            f"{name}.html": partial(_report, sources, render, name, addresses)
+            for name in sources.reports
+        },
+        **{
+            file: partial(_document, sources, render, path, addresses)
+            for path, file in sources.documents.items()
+        },
+        "parameters.html": partial(_parameters, sources, render),
+        "method.html": partial(render, "method", "Method", "method", modules=modules),
     }
 
 
-def _count(sources: Sources, verdict: str) -> int:
-    return sum(each.verdict == verdict for each in sources.judged)
+def _start(sources: Sources, render: Renderer) -> str:
+    counts = Counter(row.verdict for row in sources.judged)
+    addresses = sources.addresses()
+    reports = [
+        (name, report.title, _article(sources.report(name), addresses, sources.columns(name)))
+        for name, report in sources.reports.items()
+        if report.start
+    ]
+    return render(
+        "index",
+        "Tokens per watt",
+        "index",
+        accounts=_accounts_of(sources, sources.judged),
+        counts=[(verdict, counts[verdict]) for verdict in reversed(audit.ORDER)],
+        reports=reports,
+        tables=sources.tables,
+        plots=sources.plots,
+    )
 
 
-def _sections(sources: Sources) -> list[str]:
-    return list(dict.fromkeys(each.placed.section for each in sources.judged))
+def _article(text: str, addresses: Mapping[str, str], columns: list[str]) -> Markup:
+    return markup.page_body(text, "results", addresses, columns)
 
 
-def _tables(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
-    names = sources.paper.child("names").raw
-    compared = {
-        name: compare(table, section, sources.grids, names, sources.judged)
-        for name, (section, table) in sources.tables.items()
-    }
-    rows = [(name, sources.tables[name][1], _verdicts(each)) for name, each in compared.items()]
-    yield render("tables", "Tables", tables=rows, order=audit.ORDER)
-    for name, (_, table) in sources.tables.items():
-        made = [sources.grid(table.grid)]
-        yield render(
-            "table",
-            table.title,
-            f"table-{name}.html",
-            "tables.html",
-            name=name,
-            table=table,
-            comparison=compared[name],
-            made=made,
-        )
+def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[str]:
+    return sources.accounts(lookup.dataset for row in rows for lookup in row.lookups)
+
+
+def _tables(sources: Sources, render: Renderer) -> str:
+    rows = [
+        (name, table, _verdicts(sources.comparison(name)))
+        for name, (_, table) in sources.tables.items()
+    ]
+    return render("tables", "Tables", "tables", tables=rows, order=audit.ORDER)
 
 
 def _verdicts(comparison: Comparison) -> Counter[str]:
@@ -174,50 +126,81 @@ def _verdicts(comparison: Comparison) -> Counter[str]:
     return Counter(claim.verdict for claim in [*cells, *comparison.others])
 
 
-def _figures(sources: Sources, render: _Renderer) -> Iterator[tuple[str, str]]:
+def _table(sources: Sources, render: Renderer, name: str) -> str:
+    _, table = sources.tables[name]
+    return render(
+        "table",
+        table.title,
+        "tables",
+        accounts=sources.accounts([table.grid]),
+        name=name,
+        table=table,
+        comparison=sources.comparison(name),
+        made=[sources.grid(table.grid)],
+    )
+
+
+def _figures(sources: Sources, render: Renderer) -> str:
     categories = dict.fromkeys(figure.entry.category for figure in sources.plots.values())
-    yield render("figures", "Figures", categories=categories, plots=sources.plots)
-    for name, figure in sources.plots.items():
-        heads, *rows = sources.rows(name)
-        made = [
-            *map(sources.grid, figure.entry.grids),
-            *map(sources.study, filter(None, [figure.study])),
-        ]
-        shown = {"heads": heads, "rows": rows[:PREVIEW], "total": len(rows)}
-        yield render(
-            "figure",
-            figure.entry.title,
-            f"figure-{name}.html",
-            "figures.html",
-            name=name,
-            figure=figure,
-            made=made,
-            **shown,
-        )
+    return render("figures", "Figures", "figures", categories=categories, plots=sources.plots)
 
 
-def _number(text: str) -> str:
-    """A number of a CSV file, short enough to read."""
-    try:
-        return f"{float(text):.6g}"
-    except ValueError:
-        return text
-
-
-def _listed(value: float | list[float]) -> str:
-    """The numbers of a record, or what they range over where they are many."""
-    numbers = value if isinstance(value, list) else [value]
-    many = len(numbers) > MANY
-    return (
-        f"{len(numbers)} numbers from {min(numbers)} to {max(numbers)}"
-        if many
-        else ", ".join(map(str, numbers))
+def _figure(sources: Sources, render: Renderer, name: str, figure: Figure) -> str:
+    heads, *rows = sources.rows(name)
+    grids = [sources.grid(grid) for grid in figure.entry.grids]
+    return render(
+        "figure",
+        figure.entry.title,
+        "figures",
+        accounts=sources.accounts(figure.datasets),
+        name=name,
+        figure=figure,
+        made=[*grids, *([sources.study(figure.study)] if figure.study else [])],
+        heads=heads,
+        rows=rows[:PREVIEW],
+        total=len(rows),
     )
 
 
-def _write_explorer(published: Path, out: Path) -> None:
-    """The explorer's numbers as a script, since pages from disk may load scripts but no data."""
-    (out / "explorer-data.js").write_text(
-        f'"use strict";\nconst EXPLORER = {published.read_text(encoding="utf-8").strip()};\n',
-        encoding="utf-8",
+def _audit(sources: Sources, render: Renderer) -> str:
+    return render(
+        "audit",
+        "Audit",
+        "audit",
+        accounts=_accounts_of(sources, sources.judged),
+        claims=sources.judged,
+        sections=dict.fromkeys(row.placed.section for row in sources.judged),
+        order=audit.ORDER,
     )
+
+
+def _report(sources: Sources, render: Renderer, name: str, addresses: Mapping[str, str]) -> str:
+    text = sources.report(name)
+    body = markup.page_body(text, "results", addresses)
+    title = sources.reports[name].title
+    return render("report", title, name, body=body, places=markup.places(text))
+
+
+def _document(sources: Sources, render: Renderer, path: str, addresses: Mapping[str, str]) -> str:
+    text = sources.document(path)
+    body = markup.page_body(text, dirname(path), addresses)
+    return render("report", markup.page_title(text), "docs", body=body, places=markup.places(text))
+
+
+def _parameters(sources: Sources, render: Renderer) -> str:
+    return render("parameters", "Parameters", "parameters", records=sources.records)
+
+
+def _explorer_data(path: Path) -> str:
+    data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_visible_pairs)
+    return SCRIPT.format(json.dumps(json.dumps(data, allow_nan=False)))
+
+
+def _visible_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return {visible(key): _visible(value) for key, value in pairs}
+
+
+def _visible(value: object) -> object:
+    if isinstance(value, list):
+        return [_visible(item) for item in value]
+    return visible(value) if isinstance(value, str) else value

@@ -1,38 +1,43 @@
 """What pages are made from: `params/`, what rules have written, and the code's own docstrings."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import xarray as xr
 
-from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.reading import read
+from tokwatt.params.folder import Folder
+from tokwatt.params.quantity import Record
 from tokwatt.params.section import Section
 from tokwatt.reports import claims, gallery, tables
+from tokwatt.reports.accounts import accounts_of
 from tokwatt.reports.claims import Judged
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.site import markup
+from tokwatt.reports.site.comparison import Comparison, compare
+from tokwatt.reports.site.records import site_records
+from tokwatt.reports.site.renderer import AFTER, BEFORE
 
-RESERVED = ("index", "explorer", "tables", "figures", "audit", "docs", "parameters", "method")
-"""Pages that no report may be named as."""
+WATTS = {
+    "gpu": "watts of one GPU of each instance, tokens of all its GPUs",
+    "instance": "watts of every GPU of the instance",
+    "facility": "watts of every GPU of the instance, with hosts and cooling",
+}
+"""What a study's basis counts."""
 DRAWN = ("svg", "png", "pdf", "csv")
-OTHERS = (
-    "calibration",
-    "views",
-    "kernels",
-    "kernel_runs",
-    "measured/mlenergy",
-    "measured/b200_sweep",
-)
-"""Files of records beside the catalogues."""
-ASSUMED, FITTED = ("constants", "output_shares", "demand"), ("value", "low", "high")
-"""The parts of `assumptions.yaml` and `calibrated.yaml` that hold records."""
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A Markdown page of `results/`: its title, and what the start page shows of it: all, or some columns of its first table."""
+    """A Markdown page of `results/`.
+
+    Attributes:
+        title: its name in the navigation.
+        start: what the start page shows of it: all, or some columns of its first table.
+    """
 
     title: str
     start: bool | list[str] = False
@@ -40,7 +45,15 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Made:
-    """How a dataset is made: by which command, as an entry of which file says, from which parameter files; True where listed."""
+    """How a dataset is made.
+
+    Attributes:
+        dataset: its file.
+        command: the command that computes it.
+        file: the parameter file with its entry.
+        entry: what is written there.
+        reads: the parameter files that it is computed from; true where the site lists one.
+    """
 
     dataset: str
     command: str
@@ -64,6 +77,7 @@ class Sources:
     results: Path
     figures: Path
     docs: Path
+    _comparisons: dict[str, Comparison] = field(default_factory=dict, init=False)
 
     @property
     def grids(self) -> Path:
@@ -71,9 +85,14 @@ class Sources:
         return self.results / "grids"
 
     @cached_property
+    def parameters(self) -> Folder:
+        """The parameter files by name."""
+        return Folder(self.params)
+
+    @cached_property
     def paper(self) -> Section:
         """The entries of tables, figures, grids, jobs and reports."""
-        return Section(self.params / "paper.yaml", read(self.params / "paper.yaml"))
+        return self.parameters.section("paper")
 
     @cached_property
     def tables(self) -> dict[str, tuple[Section, tables.Table]]:
@@ -90,7 +109,7 @@ class Sources:
         """Reports by name."""
         section = self.paper.child("reports")
         for name in section.raw:
-            if name in RESERVED:
+            if name in BEFORE | AFTER:
                 raise section.fail("is a page of the site already", "another name", name)
         return {name: section.child(name).convert(Report) for name in section.raw}
 
@@ -99,23 +118,20 @@ class Sources:
         """Every claim with its verdict."""
         return claims.judged(self.params, self.grids)
 
+    def comparison(self, name: str) -> Comparison:
+        """A table with what the paper prints in its cells."""
+        if name not in self._comparisons:
+            section, table = self.tables[name]
+            names = self.paper.child("names").raw
+            with xr.open_dataset(dataset_path(self.grids, table.grid)) as dataset:
+                compared = compare(table, section, dataset.load(), names, self.judged)
+            self._comparisons[name] = compared
+        return self._comparisons[name]
+
     @cached_property
     def records(self) -> dict[str, list[Record]]:
         """Every number with its source, by file."""
-        whole = {name: list(self._section(name).records()) for name in (*CATALOGUES, *OTHERS)}
-        assumed, calibrated = self._section("assumptions"), self._section("calibrated")
-        known = [record for part in ASSUMED for record in assumed.child(part).records()]
-        fitted = [
-            record
-            for part in FITTED
-            for record in calibrated.child(part).records(
-                calibrated.raw["source"], calibrated.raw["quality"]
-            )
-        ]
-        return whole | {
-            "assumptions": [*known, *map(_range, assumed.child("uncertain").raw.items())],
-            "calibrated": fitted,
-        }
+        return site_records(self.parameters)
 
     def grid(self, name: str) -> Made:
         """How a grid of `paper.yaml` is made."""
@@ -132,7 +148,7 @@ class Sources:
         """How the store of a study is made."""
         entry = {
             key: value
-            for key, value in self._section(f"studies/{name}").raw.items()
+            for key, value in self.parameters.section(f"studies/{name}").raw.items()
             if key != "figures"
         }
         return Made(
@@ -151,7 +167,7 @@ class Sources:
 
     @cached_property
     def documents(self) -> dict[str, str]:
-        """Documents by where they lie in the repository: the file of their page. The first tells of the others."""
+        """The file of each document's page, by its path; the first tells of the others."""
         names = sorted(path.stem for path in self.docs.glob("*.md") if path.stem != "README")
         written = {f"docs/{name}.md": f"docs-{name}.html" for name in names}
         return (
@@ -215,25 +231,19 @@ class Sources:
                 )
         return start if isinstance(start, list) else []
 
-    def _section(self, name: str) -> Section:
-        return Section(self.params / f"{name}.yaml", read(self.params / f"{name}.yaml"))
+    def accounts(self, datasets: Iterable[str]) -> list[str]:
+        """On which accounts, and whose watts, datasets and stores of studies stand."""
+        accounts = accounts_of(self.paper)
+        return list(dict.fromkeys(accounts.get(name) or self._model(name) for name in datasets))
+
+    def _model(self, study: str) -> str:
+        entry = self.parameters.section(f"studies/{study}").raw
+        return f"the model {entry['model']} ({WATTS[entry.get('basis', 'gpu')]})"
 
 
-def _range(uncertain: tuple[str, dict[str, Any]]) -> Record:
-    """A factor that is known to lie between two, as a record of both."""
-    name, found = uncertain
-    return Record(
-        "assumptions.yaml",
-        f"uncertain.{name}",
-        [found["low"], found["high"]],
-        "1",
-        found["source"],
-        found["quality"],
-    )
-
-
-def check(params: Path) -> None:
+def check_site(params: Path) -> None:
     """Read every entry that becomes a page, so that what is wrong comes up now."""
     sources = Sources(params, Path(), Path(), Path())
     for part in ("tables", "plots", "reports", "records"):
         getattr(sources, part)
+    accounts_of(sources.paper)

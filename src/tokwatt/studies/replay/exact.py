@@ -170,7 +170,7 @@ def _long_sums(
     return head + jnp.where(share < 1, tail, 0.0), middle
 
 
-def _clipped(law: ExactLaw, knot: Array, window: Tokens) -> Array:
+def _clipped(law: ExactLaw, knot: Array | int, window: Tokens) -> Array:
     """Sums over requests up to a knot in a pool of a window, with the longer ones clipped to it as the sampler does."""
     straddled = jnp.minimum(jnp.searchsorted(law.knots, window), law.knots.shape[0] - 1)
     start, end = law.knots[straddled - 1], jnp.minimum(window, law.knots[straddled])

@@ -1,5 +1,5 @@
 "use strict";
-/* The last steps of tokwatt's account, for the explorer: what tokwatt.machine, tokwatt.account, tokwatt.routing and tokwatt.queueing
+/* The last steps of tokwatt's account, for the explorer: what tokwatt.serving and tokwatt.equations.queueing
    compute, function by function and by the same names. Numbers are in SI units; NaN is what does not fit. */
 
 const Tokwatt = (() => {
@@ -9,16 +9,17 @@ const Tokwatt = (() => {
     return total;
   }
 
-  /* ---- tokwatt.machine, tokwatt.account: one instance ---- */
+  /* ---- tokwatt.serving.instance, tokwatt.serving.step: one instance ---- */
 
   const sequenceBytes = (machine, length, perToken) =>
     perToken * length + machine.sliding * Math.min(length, machine.window) + machine.state;
 
   function concurrency(assumed, machine, window, meanLength) {
     const budget = Math.max(0, machine.kv_budget);
-    const fitting = assumed.kv_allocation === "reserved"
-      ? Math.floor(budget / sequenceBytes(machine, window, machine.held))
-      : budget / sequenceBytes(machine, meanLength, machine.held);
+    const reserved = Math.ceil(window / machine.block_size) * machine.block_size;
+    const fitting = Math.min(machine.max_sequences, assumed.kv_allocation === "reserved"
+      ? Math.min(Math.floor(budget / sequenceBytes(machine, reserved, machine.held)), Math.floor(machine.max_tokens / window))
+      : budget / sequenceBytes(machine, meanLength, machine.held));
     if (assumed.misfit === "one_sequence") return Math.max(1, fitting);
     return machine.kv_budget < 0 ? NaN : fitting;
   }
@@ -42,7 +43,7 @@ const Tokwatt = (() => {
       batch,
       idleTime: machine.idle_time > 0 ? machine.idle_time : read / machine.weight_bandwidth + machine.overhead,
       scanTime: kv / machine.kv_bandwidth,
-      bandwidth: (read + kv) / latency / machine.peak_bandwidth,
+      bandwidth: (read + kv) / latency / machine.gpu.hbm_bandwidth,
       arithmetic: (machine.token_flops * (assumed.prefill === "free" ? batch : batch + prompts)) / latency / machine.gpu.fp16_rate,
       prefill: prefillTime / latency,
     });
@@ -85,7 +86,7 @@ const Tokwatt = (() => {
     return { concurrency: held, batch, latency: pass.latency, throughput, power, limited, tokensPerJoule: throughput / power, missing };
   }
 
-  /* ---- tokwatt.queueing ---- */
+  /* ---- tokwatt.equations.queueing ---- */
 
   /* 1/B by 1/B_k = 1 + (k / a) / B_{k-1}; below the load it forgets where it began, so a fraction of a server may begin it. */
   function erlangB(servers, load) {
@@ -107,7 +108,7 @@ const Tokwatt = (() => {
     return (Math.log(delayed) * (1 + scv)) / (2 * spare);
   }
 
-  function instancesRequired(arrivalRate, serviceRate, scv, slots, target, maxUtilization, atLeast) {
+  function instancesRequired(arrivalRate, serviceRate, scv, slots, target, maxUtilization, atLeast = 1) {
     const late = (instances) => waitQuantile(instances * slots, arrivalRate, serviceRate / slots, scv) > target;
     const fewest = Math.max(atLeast, Math.ceil(arrivalRate / (serviceRate * maxUtilization)));
     if (target < 0 || !Number.isFinite(fewest)) return target < 0 ? Infinity : NaN;
@@ -123,7 +124,14 @@ const Tokwatt = (() => {
     return upper;
   }
 
-  /* ---- tokwatt.routing: requests are kinds, one for each whole length ---- */
+  function instancesSearched(arrivalRate, serviceRate, scv, slots, target, maxUtilization) {
+    const first = Math.ceil(arrivalRate / serviceRate) + 1, most = Math.max(first, 5000);
+    const byWait = instancesRequired(arrivalRate, serviceRate, scv, slots, target, Infinity, first);
+    const byUtilization = maxUtilization < 1 ? Math.ceil(arrivalRate / (serviceRate * maxUtilization)) : 0;
+    return byWait > most ? most + 1 : Math.max(byWait, byUtilization);
+  }
+
+  /* ---- tokwatt.serving.routing: requests are kinds, one for each whole length ---- */
 
   function requestsOf(workload, outputShares) {
     const { lengths, fractions } = workload, last = fractions.findIndex((fraction) => fraction >= 1);
@@ -274,17 +282,17 @@ const Tokwatt = (() => {
     const carried = used ? demand.arrival_rate * own.share : serviceRate;
     const promptTime = (own.longestPrompt * machine.token_flops) / machine.prefill_rate + full.latency - full.prefillTime;
     const target = demand.latency_target - (assumed.target === "first_token" ? promptTime : 0);
-    const atLeast = assumed.search_start === "one_too_many" ? Math.ceil(carried / serviceRate) + 1 : 1;
-    const scv = serviceScv(machine, own, full, slots, length);
-    const found = instancesRequired(carried, serviceRate, scv, slots, target, demand.max_utilization, atLeast);
-    const utilization = carried / (found * serviceRate), mean = utilization * slots;
+    const scv = serviceScv(machine, own, full, slots, length), fromAbove = assumed.search_start === "one_too_many";
+    const search = fromAbove ? instancesSearched : instancesRequired;
+    const found = search(carried, serviceRate, scv, slots, target, demand.max_utilization);
+    const utilization = used ? carried / (found * serviceRate) : 0, mean = utilization * slots;
     const batch = assumed.batch_rounding === "whole" ? Math.max(1, Math.trunc(mean)) : mean;
     const watts = onBasis(assumed, constants, machine.gpus, step(assumed, machine, batch, length, batch * prompts).power);
-    const instances = used ? found : 0;
+    const instances = used ? found : fromAbove ? 1 : 0;
     return {
       window, share: own.share, concurrency: slots, latency: full.latency, promptTime, instances,
-      utilization: used ? utilization : 0,
-      power: used ? instances * watts : 0,
+      utilization,
+      power: instances > 0 ? instances * watts : 0,
       credited: demand.arrival_rate * own.credited,
     };
   }

@@ -12,7 +12,9 @@ function compareCells(left, right) {
   const [a, b] = [sortKey(left), sortKey(right)];
   const [noA, noB] = [Number.isNaN(a.number), Number.isNaN(b.number)];
   if (noA !== noB) return noA ? 1 : -1;
-  return noA || a.number === b.number ? a.text.localeCompare(b.text, "en", { numeric: true }) : a.number - b.number;
+  return noA || a.number === b.number
+    ? a.text.localeCompare(b.text, "en", { numeric: true })
+    : a.number - b.number;
 }
 
 function sortBy(table, heading) {
@@ -39,24 +41,36 @@ function makeFilters(form) {
   const table = document.getElementById(form.dataset.filters);
   const rows = [...table.tBodies[0].rows];
   const controls = [...form.elements].filter((control) => control.name);
-  const shows = (row, control) => !control.value || (control.name === "words"
-    ? row.textContent.toLowerCase().includes(control.value.toLowerCase())
-    : row.dataset[control.name] === control.value);
+  const shows = (row, control) =>
+    !control.value ||
+    (control.name === "words"
+      ? row.textContent.toLowerCase().includes(control.value.toLowerCase())
+      : row.dataset[control.name] === control.value);
   const apply = () => {
     for (const row of rows) row.hidden = !controls.every((control) => shows(row, control));
     const left = rows.filter((row) => !row.hidden).length;
     form.querySelector("output").textContent = `${left} of ${rows.length} ${table.dataset.noun}`;
   };
   const remember = () => {
-    const given = controls.filter((control) => control.value).map((control) => [control.name, control.value]);
-    history.replaceState(null, "", given.length ? `#${new URLSearchParams(given)}` : location.pathname + location.search);
+    const given = controls
+      .filter((control) => control.value)
+      .map((control) => [control.name, control.value]);
+    history.replaceState(
+      null,
+      "",
+      given.length ? `#${new URLSearchParams(given)}` : location.pathname + location.search,
+    );
   };
   const restore = () => {
     const given = new URLSearchParams(location.hash.slice(1));
-    for (const control of controls) if (given.has(control.name)) control.value = given.get(control.name);
+    for (const control of controls)
+      if (given.has(control.name)) control.value = given.get(control.name);
     apply();
   };
-  form.addEventListener("input", () => { apply(); remember(); });
+  form.addEventListener("input", () => {
+    apply();
+    remember();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   window.addEventListener("hashchange", restore);
   form.hidden = false;

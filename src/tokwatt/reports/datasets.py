@@ -1,0 +1,22 @@
+"""Datasets of a folder by name, in whichever folder of a job below it they lie."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import xarray as xr
+
+
+def dataset_paths(grids: Path) -> dict[str, Path]:
+    """Where every dataset lies, by its name in the order of names."""
+    return {path.stem: path for path in sorted(grids.rglob("*.nc"), key=lambda path: path.stem)}
+
+
+def dataset_path(grids: Path, name: str) -> Path:
+    """Where a dataset lies; right below the folder where there is none."""
+    return dataset_paths(grids).get(name, grids / f"{name}.nc")
+
+
+def load_datasets(grids: Path, names: Iterable[str]) -> dict[str, xr.Dataset]:
+    """Datasets by name, read whole."""
+    paths = dataset_paths(grids)
+    return {name: xr.load_dataset(paths.get(name, grids / f"{name}.nc")) for name in names}

@@ -1,0 +1,138 @@
+"""What every account says of measured runs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from tokwatt import grid
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.calibration import intervals
+from tokwatt.calibration.kernels import Kernels, config_of
+from tokwatt.calibration.model import Prediction
+from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.step import resident_tokens
+from tokwatt.params.account_names import AccountName
+from tokwatt.params.specs import Precision
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.instance import Deployment
+from tokwatt.serving.llm import active_parameters, routed_parameters, total_parameters
+from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    SecondsAxis,
+    Sequences,
+    SequencesAxis,
+    Tokens,
+    TokensAxis,
+)
+
+KV_WIDTH = 2.0
+"""Bytes of a number in the KV cache of every measured run."""
+Predictions = Mapping[AccountName, Prediction]
+
+
+def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame) -> Predictions:
+    """What was measured in runs and what each account says of them, shape (row,) each."""
+    model, fitted = calibrated.model, calibrated.fitted
+    arrays = model.arrays(rows)
+    work = arrays.work
+    prompts = np.asarray(model.prompts(fitted.steps, arrays))
+    residents = np.asarray(resident_tokens(prompts, work.output, work.output_scv))
+    ratio = prompts / rows.output.to_numpy()
+    by_kernels = step_by_kernels(catalogue, rows, residents)
+    return {
+        AccountName.MEASURED: intervals.observed(rows),
+        **_assumed(catalogue, rows, residents, ratio),
+        AccountName.KERNELS: model.predict_decoding(fitted, arrays, residents, by_kernels),
+        AccountName.IN_SAMPLE: model.predict(fitted, arrays),
+        AccountName.HELD_OUT: intervals.held_out_predictions(
+            model, rows, arrays, calibrated.held_out, fitted
+        ),
+    }
+
+
+def step_by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: TokensAxis) -> SecondsAxis:
+    """Steps by the kernels of each run's configuration, NaN where there are none."""
+    configs = [config_of(row) for row in rows.itertuples()]
+    return Kernels(catalogue).times(configs, rows.batch.to_numpy(), residents).step
+
+
+def _assumed(
+    catalogue: Catalogue,
+    rows: pd.DataFrame,
+    residents: TokensAxis,
+    ratio: DimensionlessAxis,
+) -> Predictions:
+    """The paper's account and the consistent one; prompts are `ratio` times the output."""
+    sets = AssumptionSets(catalogue)
+    paper = sets.account("paper", {"basis": "instance", "step": "program"})
+    columns = _deployments(catalogue, rows), rows.batch.to_numpy(), residents, ratio
+    as_printed, as_published, consistent = (
+        points(account, *columns)
+        for account in (
+            paper,
+            paper.switched(architecture="published"),
+            sets.account("consistent"),
+        )
+    )
+    listed = rows.llm.isin(catalogue.paper_llms).to_numpy()
+    pairs = zip(as_printed, as_published, strict=True)
+    return {
+        AccountName.PAPER: Prediction(*(np.where(listed, *pair) for pair in pairs)),
+        AccountName.CONSISTENT: consistent,
+    }
+
+
+def points(
+    account: Account,
+    deployments: Deployment,
+    batch: SequencesAxis,
+    length: TokensAxis,
+    ratio: DimensionlessAxis,
+) -> Prediction:
+    """Instances at batch sizes and lengths of their own, all of shape (row,)."""
+
+    @jax.jit
+    @jax.vmap
+    def point(
+        deployment: Deployment, batch: Sequences, length: Tokens, ratio: Dimensionless
+    ) -> OperatingPoint:
+        return operating_point(account, deployment, length, 1.0, ratio, batch)
+
+    columns = map(jnp.asarray, (batch, length, ratio))
+    gpus = deployments.parallelism.tensor_parallel
+    return of_one_gpu(point(deployments, *columns), gpus)
+
+
+def of_one_gpu(point: OperatingPoint, gpus: DimensionlessAxis) -> Prediction:
+    """Points on the basis of instances as predictions, with the power of one GPU."""
+    columns = point.iteration_latency, point.throughput, point.power / gpus, point.tokens_per_joule
+    return Prediction(*map(np.asarray, columns))
+
+
+def _deployments(catalogue: Catalogue, rows: pd.DataFrame) -> Deployment:
+    """The deployment of each run, shape (row,)."""
+    alike = rows.groupby(["gpu", "llm", "precision", "gpus"], sort=False)
+    deployments = {str(key): run_deployment(catalogue, *key) for key in alike.groups}
+    stacked = grid.stacked(deployments)
+    return jax.tree.map(lambda leaf: leaf[alike.ngroup().to_numpy()], stacked)
+
+
+def run_deployment(
+    catalogue: Catalogue, gpu: str, llm: str, precision: str, gpus: Dimensionless
+) -> Deployment:
+    """A run's deployment as the accounts know it, at the mean width of its parameters."""
+    record, widths = catalogue.llms[llm], catalogue.precisions[precision]
+    routed = routed_parameters(record.published)
+    share = routed / total_parameters(record.published)
+    width = float(widths.dense + (widths.routed - widths.dense) * share)
+    mean = Precision(dense=width, routed=width, kv=KV_WIDTH)
+    active = active_parameters(record.published) if routed > 0 else 0.0
+    deployment = catalogue.deployment(catalogue.boards[gpu], record, mean, gpus, gpus)
+    return replace(deployment, active_parameters=float(active))

@@ -1,0 +1,183 @@
+"""The measured sweep over context windows beside every account, and slopes over the window."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from tokwatt import grid
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.cases import MEAN_FILL
+from tokwatt.calibration import intervals
+from tokwatt.calibration.records import Calibrated
+from tokwatt.params.account_names import AccountName
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.instance import Deployment
+from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.studies.measured.accounts import (
+    Predictions,
+    of_one_gpu,
+    points,
+    run_deployment,
+    step_by_kernels,
+)
+from tokwatt.studies.measured.runs import LONG_NAMES
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    In,
+    Seconds,
+    Tokens,
+    TokensAxis,
+    TokensPerJoule,
+    TokensPerSecond,
+    Watts,
+)
+
+LAW = "law"
+"""The curve of the paper's law: tokens per joule in inverse proportion to the window."""
+SPANS = {"up to 64K": 65536.0, "all": np.inf}
+"""Windows that a slope is drawn through, by the largest of them; larger ones are indicative."""
+
+
+class AccountAxes(NamedTuple):
+    """Accounts over context windows."""
+
+    account: ArrayLike
+    context_window: Tokens
+
+
+class SweepColumns(NamedTuple):
+    """What was measured or predicted at a context window."""
+
+    latency: Seconds
+    throughput: TokensPerSecond
+    power: Watts
+
+
+class WindowAxis(NamedTuple):
+    """Context windows alone."""
+
+    context_window: Tokens
+
+
+class LoadedThroughput(NamedTuple):
+    """Throughput as calibrated, with the overhead of each sequence."""
+
+    throughput_with_sequences: TokensPerSecond
+
+
+class CurveAxes(NamedTuple):
+    """Accounts and the law over context windows."""
+
+    curve: ArrayLike
+    context_window: Tokens
+
+
+class CurveColumns(NamedTuple):
+    """Efficiency at a context window."""
+
+    tokens_per_joule: TokensPerJoule
+
+
+class SlopeColumns(NamedTuple):
+    """Slope of log tokens per joule over log window, and its standard error."""
+
+    slope: Dimensionless
+    slope_error: Dimensionless
+
+
+def sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) -> xr.Dataset:
+    """The sweep over context windows beside every account, and slopes of log over log."""
+    calibrated = Calibrated(catalogue)
+    rows = calibrated.model.measured.sweep()
+    windows = rows.context_window.to_numpy()
+    run = run_deployment(catalogue, rows.gpu[0], rows.llm[0], rows.precision[0], rows.gpus[0])
+    by_account = {
+        AccountName.MEASURED: intervals.observed(rows.assign(latency=rows.batch / rows.throughput)),
+        **_assumed(catalogue, run, rows, profile),
+        **_calibrated(catalogue, calibrated, rows),
+    }
+    curves: dict[str, TokensPerJoule] = {
+        name: prediction.tokens_per_joule for name, prediction in by_account.items()
+    }
+    curves[LAW] = curves[AccountName.MEASURED][0] * windows[0] / windows
+    predicted = zip(*(prediction[:3] for prediction in by_account.values()), strict=True)
+    overhead = calibrated.fitted.steps.shared["sequence_overhead"] * rows.batch.to_numpy()
+    loaded = rows.batch.to_numpy() / (by_account[AccountName.IN_SAMPLE].latency + overhead)
+    columns = SweepColumns(*map(np.array, predicted))
+    efficiency = CurveColumns(np.array([*curves.values()]))
+    return (
+        grid.dataset(AccountAxes([*by_account], windows), columns, LONG_NAMES)
+        .merge(grid.dataset(WindowAxis(windows), LoadedThroughput(loaded)))
+        .merge(grid.dataset(CurveAxes([*curves], windows), efficiency, LONG_NAMES))
+        .merge(_slopes(windows, curves))
+    )
+
+
+def _slopes(windows: TokensAxis, curves: Mapping[str, TokensPerJoule]) -> xr.Dataset:
+    """Slopes of curves over spans of windows."""
+    slopes = [
+        [_slope(windows, curve, largest) for largest in SPANS.values()] for curve in curves.values()
+    ]
+    return grid.dataset(
+        {"curve": [*curves], "span": [*SPANS]},
+        SlopeColumns(*np.moveaxis(np.array(slopes), -1, 0)),
+        {name: f"{name}_of_log_tokens_per_joule_over_log_window" for name in SlopeColumns._fields},
+    )
+
+
+def _assumed(
+    catalogue: Catalogue, run: Deployment, rows: pd.DataFrame, profile: str
+) -> Predictions:
+    """The paper's account at full windows, and the consistent one at the measured batch sizes."""
+    sets = AssumptionSets(catalogue)
+    paper = sets.account("paper", {"basis": "instance"})
+    projected = catalogue.profiles[profile]
+    by_profile = replace(run, profile=projected, logistic=projected.power)
+    runs = grid.stacked({str(row): run for row in rows.index})
+    columns = rows.batch.to_numpy(), rows.residents.to_numpy(), np.zeros(len(rows))
+
+    @jax.jit
+    @jax.vmap
+    def full(window: Tokens) -> OperatingPoint:
+        return operating_point(paper, by_profile, window, MEAN_FILL, 0.0)
+
+    windows = jnp.asarray(rows.context_window.to_numpy())
+    return {
+        AccountName.PAPER: of_one_gpu(full(windows), rows.gpus.to_numpy()),
+        AccountName.CONSISTENT: points(sets.account("consistent"), runs, *columns),
+    }
+
+
+def _calibrated(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame) -> Predictions:
+    """What the calibrated accounts say of batches that only decode."""
+    model, residents = calibrated.model, rows.residents.to_numpy()
+    arrays = model.arrays(rows.assign(task=model.records.tasks[0], output=np.inf))
+    by_kernels = step_by_kernels(catalogue, rows, residents)
+    held_out = calibrated.held_out[rows.llm[0]]
+    return {
+        AccountName.KERNELS: model.predict_decoding(
+            calibrated.fitted, arrays, residents, by_kernels
+        ),
+        AccountName.IN_SAMPLE: model.predict_decoding(calibrated.fitted, arrays, residents),
+        AccountName.HELD_OUT: model.predict_decoding(held_out, arrays, residents),
+    }
+
+
+def _slope(
+    windows: TokensAxis, values: DimensionlessAxis, largest: Tokens
+) -> tuple[Dimensionless, Dimensionless]:
+    """Slope of a straight line through logarithms up to a window, and its standard error."""
+    span = windows <= largest
+    x, y = np.log(windows[span]), np.log(values[span])
+    centred = x - x.mean()
+    slope = centred @ y / (centred @ centred)
+    left = y - y.mean() - slope * centred
+    return float(slope), float(np.sqrt(left @ left / (len(x) - 2) / (centred @ centred)))
