@@ -193,7 +193,8 @@ def _parameters(sources: Sources, render: Renderer) -> str:
 
 def _explorer_data(path: Path) -> str:
     data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_visible_pairs)
-    return SCRIPT.format(json.dumps(json.dumps(data, allow_nan=False)))
+    text = json.dumps(json.dumps(data, allow_nan=False))
+    return SCRIPT.format(text.replace("<", "\\u003c"))
 
 
 def _visible_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
