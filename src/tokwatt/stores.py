@@ -55,16 +55,8 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
         StoreError: where there is no complete store, or it is damaged.
     """
     path = Path(name) if Path(name).suffix == ".zarr" else Path(folder) / f"{name}.zarr"
-    if not path.exists():
-        hint = (
-            "it is not finished, run it again to go on"
-            if growing(path)
-            else "make it with `tokwatt study`"
-        )
-        raise StoreError(f"{path}: there is no such store; {hint}.")
-    if not path.is_dir():
-        raise StoreError(f"{path}: is a file, wanted a store made by `tokwatt study`.")
     try:
+        _refuse_what_is_missing(path)
         damaged = list(damages(path))
         if not damaged:
             return read(path)
@@ -177,6 +169,18 @@ def as_lines(checksums: Mapping[str, Checksum]) -> bytes:
     return "".join(
         f"{name},{checksum.size},{checksum.crc}\n" for name, checksum in checksums.items()
     ).encode()
+
+
+def _refuse_what_is_missing(path: Path) -> None:
+    if not path.exists():
+        hint = (
+            "it is not finished, run it again to go on"
+            if growing(path)
+            else "make it with `tokwatt study`"
+        )
+        raise StoreError(f"{path}: there is no such store; {hint}.")
+    if not path.is_dir():
+        raise StoreError(f"{path}: is a file, wanted a store made by `tokwatt study`.")
 
 
 def _root(store: Path) -> dict[str, str] | None:
