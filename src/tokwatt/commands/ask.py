@@ -176,7 +176,7 @@ def fleet(
     catalogue = load(params)
     chosen = _profile(catalogue, params, profile, gpu, llm, serving)
     if trace:
-        requests = traces.read(trace)
+        requests = traces.read_trace(trace)
         moments = fleets.trace_moments(requests, chosen.prefill_chunk)
         rate = requests.arrival_rate if arrival_rate is None else arrival_rate
         if rate is None:
@@ -299,7 +299,7 @@ def headline(
     from tokwatt.params import traces
     from tokwatt.serving.catalogue import load
 
-    known = Account(load(params), traces.read(trace) if trace else None)
+    known = Account(load(params), traces.read_trace(trace) if trace else None)
     chosen = (
         [_pick(params, "assumptions", name, known.headlines)]
         if name

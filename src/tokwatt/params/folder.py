@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tokwatt.params.files import contents
 from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.reading import read
+from tokwatt.params.reading import mapping
 from tokwatt.params.section import Section
 
 
@@ -38,8 +39,9 @@ class Folder(Checked):
         """A file of the folder, read once; its digest is kept as provenance."""
         if name not in self._sections:
             path = self.folder / f"{name}.yaml"
-            self._sections[name] = Section(path, read(path), self.catalogue)
-            self.digests[f"{name}.yaml"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            content = contents(path, "a YAML file")
+            self._sections[name] = Section(path, mapping(path, content), self.catalogue)
+            self.digests[f"{name}.yaml"] = hashlib.sha256(content).hexdigest()[:16]
         return self._sections[name]
 
     def catalogue(self, name: str) -> Mapping[str, Any]:

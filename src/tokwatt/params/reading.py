@@ -1,4 +1,4 @@
-"""YAML text to plain mappings, lists, numbers and text: everything else is refused, and so is too much of it."""
+"""YAML text to plain mappings, lists, numbers and text; refused where it holds anything else."""
 
 import re
 from collections.abc import Hashable
@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from tokwatt.params.errors import ParameterError, complaint, join, shown
+from tokwatt.params.files import contents
 
 DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 2 * 10**5
 """Levels of nesting, characters of a key, and values with every alias written out."""
@@ -36,12 +37,13 @@ _LOADER: Any = type("_Loader", (_UniqueKeys, _FASTEST), {})
 
 def read(path: Path) -> dict[str, Any]:
     """Parse a YAML file whose top level is a mapping."""
+    return mapping(path, contents(path, "a YAML file"))
+
+
+def mapping(path: Path, content: bytes) -> dict[str, Any]:
+    """Parse what a YAML file holds, whose top level is a mapping."""
     try:
-        tree = parsed(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read ({error.strerror}), wanted a YAML file."
-        ) from None
+        tree = parsed(content.decode("utf-8"))
     except Exception as error:  # a value that its tag cannot read raises nearly anything
         raise ParameterError(f"{path}: {_problem(error)}, wanted valid YAML.") from None
     require_plain(path, tree)
@@ -64,7 +66,7 @@ def parsed(text: str) -> Any:
 
 
 def require_plain(path: Path, tree: object) -> None:
-    """Refuse aliases that multiply or hold themselves, and values that are no number and no text."""
+    """Refuse aliases that multiply or hold themselves, and what is neither number nor text."""
     left: list[tuple[str, object, int]] = [("", tree, 1)]
     met = 0
     while left:
