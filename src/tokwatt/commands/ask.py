@@ -344,7 +344,8 @@ def import_llm(
     """Turn a published configuration into an entry of architectures.yaml."""
     from tokwatt.params import huggingface
 
-    called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
+    beside = config.resolve().parent.name if config.name == "config.json" else config.stem
+    called = beside if name is None else name
     entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
     if as_json:
         _json(entry)
