@@ -47,6 +47,10 @@ BAD_ROWS = {
     "endless": (["1,inf"], ["line 2", "'inf'"]),
     "other digits": (["1,٣"], ["line 2", "'٣'"]),
     "grouped digits": (["1_000,2"], ["line 2", "'1_000'"]),
+    "more tokens in all than are believed": (
+        ["16777215,1", "16777215,2"],
+        ["line 3", "16777215 prompt and 2 output tokens", "16777216 in all"],
+    ),
     "an unlikely length": (["1700000000,2"], ["line 2", "'1700000000'", "16777216"]),
     "more digits than Python takes": ([f"{'9' * 5000},2"], ["line 2", "999..."]),
     "an empty cell": (["1,2", ",4"], ["line 3", "nothing", "'prompt_tokens'"]),
@@ -265,6 +269,18 @@ def test_a_time_that_is_not_like_the_first_is_reported(given_file, first, second
     assert all(
         part in sentence for part in ["line 3", second or "nothing", "'timestamp'", "ISO date"]
     )
+
+
+@pytest.mark.parametrize("name", ["timestamp", "timestamp_s", "created_at", "arrived_at"])
+def test_milliseconds_under_the_name_of_seconds_are_refused(given_file, name):
+    rows, names = ["1700000000000,1,2", "1700000001000,1,2"], f"{name},prompt_tokens,output_tokens"
+    sentence = complaint(given_file(rows, names))
+    assert "2 of 2 rows are bad" in sentence and "'1700000000000'" in sentence
+    assert "seconds of at most 1e+11 (milliseconds under a name that ends in ms)" in sentence
+    in_ms = names.replace(name, f"{name.removesuffix('_s')}_ms")
+    assert read_trace(given_file(rows, in_ms)).arrival_rate == 1
+    in_us = [row.replace(",1,", "000,1,") for row in rows]
+    assert "'1700000000000000'" in complaint(given_file(in_us, in_ms))
 
 
 # Complaints
