@@ -119,7 +119,7 @@ def test_a_trace_sizes_a_fleet_at_its_own_rate(tokwatt, parameters, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text(TRACE, encoding="utf-8")
     said = answer(tokwatt("fleet", "--trace", file, "--profile", "H100", "--json"))
-    trace = traces.read(file)
+    trace = traces.read_trace(file)
     assert said["arrival_rate [req/s]"] == trace.arrival_rate
     profile = parameters.profiles["H100"]
     demand = tw.Demand(

@@ -176,7 +176,7 @@ def fleet(
     catalogue = load(params)
     chosen = _profile(catalogue, params, profile, gpu, llm, serving)
     if trace:
-        requests = traces.read(trace)
+        requests = traces.read_trace(trace)
         moments = fleets.trace_moments(requests, chosen.prefill_chunk)
         rate = requests.arrival_rate if arrival_rate is None else arrival_rate
         if rate is None:
@@ -299,7 +299,7 @@ def headline(
     from tokwatt.params import traces
     from tokwatt.serving.catalogue import load
 
-    known = Account(load(params), traces.read(trace) if trace else None)
+    known = Account(load(params), traces.read_trace(trace) if trace else None)
     chosen = (
         [_pick(params, "assumptions", name, known.headlines)]
         if name
@@ -344,7 +344,8 @@ def import_llm(
     """Turn a published configuration into an entry of architectures.yaml."""
     from tokwatt.params import huggingface
 
-    called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
+    beside = config.resolve().parent.name if config.name == "config.json" else config.stem
+    called = beside if name is None else name
     entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
     if as_json:
         _json(entry)
