@@ -153,7 +153,7 @@ def _parse(path: Path, file: TextIO) -> Trace:
         raise ParameterError(
             f"{path}: is empty, wanted a line of column names and a line for each request."
         )
-    rows = _rows(path, chain([header], file), max(",;\t", key=header.count))
+    rows = csv_rows(path, chain([header], file), max(",;\t", key=header.count))
     names = [name.strip() for name in next(rows, (1, [""]))[1]]
     first = next(rows, None)
     if first is None:
@@ -172,7 +172,7 @@ def _parse(path: Path, file: TextIO) -> Trace:
     )
 
 
-def _rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank, each with the line that it begins on."""
     reader, line = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True), 1
     try:
@@ -218,7 +218,7 @@ def _fields(path: Path, names: Sequence[str], first: Sequence[str]) -> list[_Fie
 def _needed(path: Path, names: Sequence[str], spellings: Sequence[str], what: str) -> int:
     place = _column(path, names, [_plain(spelling) for spelling in spellings], what)
     if place is None:
-        there = _listed([_shown(name) for name in names])
+        there = listed([quoted(name) for name in names])
         raise ParameterError(
             f"{path}: no column of {what} among {there}, wanted one of {', '.join(spellings)}."
         )
@@ -228,7 +228,7 @@ def _needed(path: Path, names: Sequence[str], spellings: Sequence[str], what: st
 def _column(path: Path, names: Sequence[str], known: Container[str], what: str) -> int | None:
     places = [place for place, name in enumerate(names) if _plain(name) in known]
     if len(places) > 1:
-        found = _listed([_shown(names[place]) for place in places])
+        found = listed([quoted(names[place]) for place in places])
         raise ParameterError(f"{path}: has {len(places)} columns of {what} ({found}), wanted one.")
     return places[0] if places else None
 
@@ -251,7 +251,7 @@ def _table(
     table = np.array(values).reshape(-1, len(fields))
     if bad:
         are_bad = (
-            f"are bad (lines {_listed([str(line) for line in bad])})" if len(bad) > 1 else "is bad"
+            f"are bad (lines {listed([str(line) for line in bad])})" if len(bad) > 1 else "is bad"
         )
         raise ParameterError(
             f"{path}: {len(bad)} of {len(bad) + len(table)} rows {are_bad}: line {bad[0]} has {first}."
@@ -268,7 +268,7 @@ def _complaint(
     for field, number in zip(fields, numbers, strict=True):
         if number is None:
             cell = row[field.place].strip() if field.place < len(row) else ""
-            return f"{_shown(cell) if cell else 'nothing'} under {_shown(field.name)}, wanted {field.wanted}"
+            return f"{quoted(cell) if cell else 'nothing'} under {quoted(field.name)}, wanted {field.wanted}"
     return "0 prompt and 0 output tokens, wanted at least one token"
 
 
@@ -307,10 +307,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.rpartition(".")[2].lower())
 
 
-def _shown(text: str) -> str:
+def quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
-def _listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
     more = len(items) - SHOWN
     return f"{', '.join(items[:SHOWN])} and {more} more" if more > 0 else ", ".join(items)
