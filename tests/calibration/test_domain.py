@@ -11,7 +11,6 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
 
-OPTIONS = Section(ROOT / "params", {}, key="option")
 RUN = {
     "gpu": "H100",
     "llm": "llama-3.1-70b",
@@ -24,6 +23,10 @@ RUN = {
     "output": 500.0,
 }
 DEEPSEEK = {"llm": "deepseek-v3", "precision": "fp8", "expert_parallel": 1.0}
+
+
+def options(run):
+    return Section(ROOT / "params", run, key="option")
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +70,11 @@ def test_memory_is_weights_and_tokens_as_counted_by_hand(calibrated):
 )
 def test_what_nobody_can_serve_gets_no_price(calibrated, changes, message):
     with pytest.raises(ParameterError, match=message):
-        domain.require_servable(calibrated.model, OPTIONS, RUN | changes)
+        domain.require_servable(calibrated.model, options(RUN | changes))
 
 
 def test_a_run_like_measured_ones_is_served_and_not_extrapolated(calibrated):
-    domain.require_servable(calibrated.model, OPTIONS, RUN)
+    domain.require_servable(calibrated.model, options(RUN))
     assert domain.extrapolations(calibrated, RUN) == []
 
 

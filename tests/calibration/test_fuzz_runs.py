@@ -101,7 +101,6 @@ def test_odd_options_of_a_prediction_give_finite_numbers_or_one_sentence(calibra
     """TOKWATT_FUZZ=10000 makes it as many."""
     count, predicted = int(os.environ.get("TOKWATT_FUZZ", "400")), 0
     model = calibrated.model
-    options = Section(ROOT / "params", {}, key="option")
     for seed in range(count):
         chance = random.Random(seed)
         run = {
@@ -114,7 +113,7 @@ def test_odd_options_of_a_prediction_give_finite_numbers_or_one_sentence(calibra
         }
         run |= {name: chance.choice(NUMBERS) for name in ("batch", "prompt", "output")}
         try:
-            domain.require_servable(model, options, run)
+            domain.require_servable(model, Section(ROOT / "params", run, key="option"))
         except ParameterError as error:
             assert str(error).isprintable() and "option." in str(error)
             continue

@@ -1,7 +1,7 @@
 """Where the calibration holds: what cannot be served is refused, what was not measured is said."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -61,33 +61,34 @@ def memory(model: ServingModel, rows: pd.DataFrame) -> Memory:
     return Memory(np.array(weights), np.asarray(cache * work.batch), np.array(capacity))
 
 
-def require_servable(model: ServingModel, options: Section, run: Mapping[str, object]) -> None:
+def require_servable(model: ServingModel, options: Section) -> None:
     """Refuse a run that no engine can serve, or that is beyond what is believed.
 
     Args:
         model: what is calibrated.
-        options: where the numbers of the run come from.
-        run: one row as `Calibrated.predict` has it, with its prompt; its names are known.
+        options: one row as `Calibrated.predict` has it but for the task, with its prompt.
 
     Raises:
         ParameterError: with the option, what it is and what is wanted.
     """
+    run = options.raw
+    options.pick("gpu", run["gpu"], model.records.boards)
+    options.pick("llm", run["llm"], model.parameters.architectures)
+    options.pick("precision", run["precision"], model.measured.precisions)
     for name, (least, most) in BELIEVED.items():
-        if not least <= float(run[name]) <= most:  # type: ignore[arg-type]
+        if not least <= run[name] <= most:
             raise options.fail(f"is {run[name]}", f"a number from {least:g} to {most:.8g}", name)
-    _require_parallelism(model, options, run)
-    weights, cache, capacity = (part.item() / 1e9 for part in memory(model, pd.DataFrame([run])))
-    if weights + cache > capacity:
-        found = f"does not fit: {weights:.4g} GB of weights and {cache:.4g} GB of KV cache a GPU"
-        raise options.fail(found, f"at most {capacity:g} GB", "llm")
+    _require_parallelism(model, options)
+    _require_memory(model, options)
 
 
-def _require_parallelism(model: ServingModel, options: Section, run: Mapping[str, object]) -> None:
+def _require_parallelism(model: ServingModel, options: Section) -> None:
     """Refuse numbers of GPUs that nobody measured or that do not divide an LLM."""
-    llm = model.parameters.architectures[str(run["llm"])]
+    run = options.raw
+    llm = model.parameters.architectures[run["llm"]]
     runs = model.measured.runs()
-    most = int(runs.gpus[runs.gpu == run["gpu"]].max())
     heads = int(llm.query_heads)
+    most = int(runs.gpus[runs.gpu == run["gpu"]].max())
     counts = [count for count in range(1, most + 1) if heads % count == 0]
     if run["gpus"] not in counts:
         wanted = f"one of {', '.join(map(str, counts))}, as measured and as {heads} heads divide"
@@ -96,7 +97,16 @@ def _require_parallelism(model: ServingModel, options: Section, run: Mapping[str
         raise options.fail("is on", "a mixture of experts with it", "expert_parallel")
 
 
-def extrapolations(calibrated: Calibrated, run: Mapping[str, object]) -> list[str]:
+def _require_memory(model: ServingModel, options: Section) -> None:
+    """Refuse what GPUs cannot hold."""
+    row = pd.DataFrame([options.raw | {"task": model.records.tasks[0]}])
+    weights, cache, capacity = (part.item() / 1e9 for part in memory(model, row))
+    if weights + cache > capacity:
+        found = f"does not fit: {weights:.4g} GB of weights and {cache:.4g} GB of KV cache a GPU"
+        raise options.fail(found, f"at most {capacity:g} GB", "llm")
+
+
+def extrapolations(calibrated: Calibrated, run: Mapping[str, Any]) -> list[str]:
     """What of a run lies outside the recorded runs of its GPU, where intervals tell nothing.
 
     Args:
@@ -113,10 +123,10 @@ def extrapolations(calibrated: Calibrated, run: Mapping[str, object]) -> list[st
     phrases = []
     for name, measured in {"batch": rows.batch, "prompt": prompts, "output": rows.output}.items():
         least, most = float(measured.min()), float(measured.max())
-        if not least * (1 - SLACK) <= float(run[name]) <= most * (1 + SLACK):  # type: ignore[arg-type]
+        if not least * (1 - SLACK) <= run[name] <= most * (1 + SLACK):
             phrases.append(f"{name} {run[name]:g} (measured: {least:.4g} to {most:.4g})")
     kinds = intervals.kinds(model.parameters, rows.llm)
-    kind = intervals.kind_of(model.parameters.architectures[str(run["llm"])])
+    kind = intervals.kind_of(model.parameters.architectures[run["llm"]])
     if not ((kinds == kind) & (rows.precision == run["precision"])).any():
         phrases.append(f"{run['precision']} for an LLM of its kind ({kind})")
     return phrases

@@ -13,7 +13,7 @@ from tokwatt.calibration.model import ServingModel
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, opened
 from tokwatt.params.traces import csv_rows, listed, quoted
-from tokwatt.units import MOST_TOKENS
+from tokwatt.units import MOST_TOKENS, Dimensionless
 
 LARGEST = 16 * MEBIBYTE
 """Bytes of a CSV of runs that are read."""
@@ -35,7 +35,7 @@ class Believed(NamedTuple):
     most: float
     whole: bool = False
 
-    def number(self, cell: str) -> float | None:
+    def number(self, cell: str) -> Dimensionless | None:
         """A cell as a number; None where it is none, or one that is not believed."""
         if not _NUMBER(cell):
             return None

@@ -1,11 +1,14 @@
 """What a user asks of the calibration: a prediction, a score against own runs, a new fit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tokwatt.commands.ask import PARAMS, Json, Params, digits, show
+
+if TYPE_CHECKING:
+    from tokwatt.calibration.records import Calibrated
 
 Table = Annotated[
     Path,
@@ -33,38 +36,41 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Latency, throughput, power of one GPU and tok/J as calibrated, with 90 % intervals."""
+    from tokwatt.calibration.records import Calibrated
+    from tokwatt.params.parameters import ParameterFolder
+
+    names = {"gpu": gpu, "llm": llm, "precision": precision}
+    numbers = {"batch": batch, "prompt": prompt, "output": output}
+    parallelism = {"gpus": gpus, "expert_parallel": float(expert_parallel)}
+    calibrated = Calibrated(ParameterFolder(params))
+    show(_answer(calibrated, params, names | numbers | parallelism, as_json), as_json)
+
+
+def _answer(
+    calibrated: "Calibrated", params: Path, options: dict[str, Any], as_json: bool
+) -> list[dict[str, Any]]:
+    """A row for each quantity, of a run that can be served; what is extrapolated is said."""
     import pandas as pd
 
     from tokwatt.calibration.domain import extrapolations, require_servable
     from tokwatt.calibration.model import Prediction
-    from tokwatt.calibration.records import Calibrated
-    from tokwatt.params.parameters import ParameterFolder
     from tokwatt.params.section import Section
     from tokwatt.units import units_of
 
-    records = Calibrated(ParameterFolder(params))
-    model = records.model
-    names = {"gpu": gpu, "llm": llm, "precision": precision}
-    options = Section(params, names, key="option")
-    options.pick("gpu", gpu, model.records.boards)
-    options.pick("llm", llm, model.parameters.architectures)
-    options.pick("precision", precision, model.measured.precisions)
-    numbers = {"batch": batch, "prompt": prompt, "output": output}
-    parallel = {"gpus": gpus, "expert_parallel": float(expert_parallel)}
-    run = {**names, **numbers, **parallel, "task": model.records.tasks[0]}
-    require_servable(model, options, run)
-    outside = extrapolations(records, run)
-    predicted = records.predict(pd.DataFrame([run])).iloc[0]
+    require_servable(calibrated.model, Section(params, options, key="option"))
+    run = options | {"task": calibrated.model.records.tasks[0]}
+    outside = extrapolations(calibrated, run)
+    if outside and not as_json:
+        note = f"Extrapolated, intervals need not hold: {', '.join(outside)}."
+        typer.echo(note, err=True)
+    predicted = calibrated.predict(pd.DataFrame([run])).iloc[0]
     rows = []
     for name, unit in units_of(Prediction).items():
         ends = {key: float(predicted[name + end]) for key, end in ENDS.items()}
         shown = ends if as_json else {key: digits(value) for key, value in ends.items()}
         extra = {"extrapolated": outside} if as_json else {}
         rows.append({"quantity": f"{name} [{unit}]", **shown, **extra})
-    if outside and not as_json:
-        text = f"Extrapolated, intervals need not hold: {', '.join(outside)}."
-        typer.echo(text, err=True)
-    show(rows, as_json)
+    return rows
 
 
 def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
