@@ -32,16 +32,14 @@ def committed():
 
 @pytest.fixture(scope="module")
 def full(committed):
-    rows, _ = read_runs(committed.model.measured, SHARED)
-    return WeightedRuns(committed.model, rows)
+    return WeightedRuns(committed.model, read_runs(committed.model, SHARED).rows)
 
 
 @shared
 @pytest.mark.slow
 def test_the_committed_records_are_what_the_full_table_gives(tmp_path, committed):
-    parameters = ParameterFolder(ROOT / "params")
-    rows, _ = read_runs(committed.model.measured, SHARED)
-    calibrate.write_calibrated(parameters, rows, tmp_path / "calibrated.yaml")
+    rows = read_runs(committed.model, SHARED).rows
+    calibrate.write_calibrated(committed.model, rows, tmp_path / "calibrated.yaml")
     written = (tmp_path / "calibrated.yaml").read_text(encoding="utf-8")
     found, text = yaml.safe_load(written), committed.section.path.read_text(encoding="utf-8")
 

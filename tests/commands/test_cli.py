@@ -301,6 +301,13 @@ def test_a_prediction_has_ends_and_says_what_it_does_not_know(tokwatt):
     assert found["power [W]"]["high"] <= 700
     code, _, errors = tokwatt("predict", "--gpu", "A100")
     assert code == 1 and "option.gpu is 'A100', wanted one of H100, B200" in errors
+    for impossible in (["--llm", "deepseek-v3", "--gpus", 1], ["--batch", "nan"]):
+        code, out, errors = tokwatt("predict", *impossible)
+        assert (code, out, errors.count("\n")) == (1, "", 0)
+    first = answer(tokwatt("predict", "--prompt", 3000, "--json"))[0]
+    assert first["extrapolated"] == ["prompt 3000 (measured: 125.3 to 200)"]
+    code, _, errors = tokwatt("predict", "--prompt", 3000)
+    assert code == 0 and "Extrapolated, intervals need not hold: prompt 3000" in errors
 
 
 def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
@@ -313,7 +320,7 @@ def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
     code, out, errors = tokwatt("score", tmp_path / "runs.csv", "--json")
     (scored,) = json.loads(out)
     assert code == 0 and (scored["gpu"], scored["kind"], scored["runs"]) == ("H100", "dense", 1)
-    assert "Left out, as unknown or incomplete: somebody/else" in errors
+    assert "Left out 1 of 2 runs: 1 of LLM 'somebody/else'." in errors
 
 
 def test_a_headline_that_no_fleet_can_serve_says_so(tokwatt, tmp_path):
