@@ -12,7 +12,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
 
 .PHONY: all test bench lock clean
 all: .venv/.checked
-	$(BIN)/snakemake --cores all
+	$(BIN)/snakemake
 
 test: .venv/.installed
 	$(BIN)/ruff check --quiet
@@ -20,7 +20,6 @@ test: .venv/.installed
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile
-	$(BIN)/snakemake --lint
 	$(BIN)/pytest -n 2
 
 bench: .venv-bench/.installed

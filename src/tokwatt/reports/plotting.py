@@ -20,6 +20,7 @@ from matplotlib.text import Text
 from tokwatt import __version__, stores
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.gallery import Entry, Figure, entries
 
 STYLE = "tokwatt.reports.figures.tokwatt"
@@ -95,7 +96,7 @@ def render(name: str, figure: Figure, data: Data, out: Path, form: Print | None 
 
 def _opened(figure: Figure, data: Data) -> Iterator[tuple[str, xr.Dataset]]:
     for grid in figure.entry.grids:
-        yield grid, xr.open_dataset(data.grids / f"{grid}.nc")
+        yield grid, xr.open_dataset(dataset_path(data.grids, grid))
     if figure.study:
         yield figure.study, stores.open(figure.study, data.stores)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RECORD = Path("ro-crate-metadata.json")
 """Where the record lies: at the root of what it describes, as RO-Crate wants it."""
 CITATION, WORKFLOW, LOCK = Path("CITATION.cff"), Path("Snakefile"), Path("requirements.txt")
-CODE = Path("src/tokwatt")
+CODE = Path("src")
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -134,9 +134,11 @@ def _inputs(params: Path) -> Iterator[Path]:
 
 
 def _within(path: Path) -> list[Path]:
-    """A file, or every file of a folder but what Python keeps there."""
+    """A file, or every file of a folder but what Python and Snakemake keep there."""
     inside = [
-        inner for inner in path.rglob("*") if inner.is_file() and inner.parent.name != "__pycache__"
+        inner
+        for inner in path.rglob("[!.]*")
+        if inner.is_file() and inner.parent.name != "__pycache__"
     ]
     return sorted(inside) or [path]
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.markdown import escaped, pipe_table
 
 
@@ -73,7 +74,7 @@ def write(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
     paper = _paper(params)
     section, table = entry(paper, name)
-    with xr.open_dataset(grids / f"{table.grid}.nc") as dataset:
+    with xr.open_dataset(dataset_path(grids, table.grid)) as dataset:
         fit(table, dataset, section)
         with refusing(section, "printed"):
             texts = {
