@@ -9,25 +9,23 @@ configfile: "params/paper.yaml"
 
 JOBS = {
     job: {name: grid for name, grid in config["grids"].items() if grid.get("job") == job}
-    for job in sorted({grid.get("job") for grid in config["grids"].values()})
-}
-TABLES = {
-    name: [job for job in JOBS if table.get("grid") in JOBS[job]]
-    for name, table in config["tables"].items()
+    for job in sorted({str(grid.get("job")) for grid in config["grids"].values()})
 }
 FIGURES = {
     name: [job for job in JOBS if JOBS[job].keys() & set(figure.get("grids", []))]
     for name, figure in config["figures"].items()
 }
-PARTS = config["parts"]
+PARTS = [f"{part}-of-{config['parts']}" for part in range(config["parts"])]
 STUDIES = {name: figure.get("study", []) for name, figure in config["figures"].items()}
 PARAMS = sorted(map(str, Path("params").rglob("*.yaml")))
 ASSUMED = [path for path in PARAMS if not path.startswith(("params/paper", "params/studies"))]
 CODE = sorted(str(path) for path in Path("src/tokwatt").rglob("*.*") if path.suffix != ".pyc")
 MODELS = [path for path in CODE if not {"reports", "commands"} & set(Path(path).parts)]
 READERS = [path for path in CODE if Path(path).parent.name in ("tokwatt", "params", "reports")]
+TIDY = expand("results/tables/{table}.csv", table=config["tables"])
+PRINTED = expand("results/tables/{table}.md", table=config["tables"])
 RESULTS = [
-    expand("results/tables/{table}.{kind}", table=TABLES, kind=["csv", "md"]),
+    [TIDY, PRINTED],
     expand("figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "svg", "png", "csv"]),
     multiext("results/", "audit.csv", "audit.md", "headlines.md", "validation.md"),
     multiext("results/", "verdict.md", "reference.md", "explorer.json"),
@@ -40,7 +38,6 @@ shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 wildcard_constraints:
     job=NAME,
     study=NAME,
-    table=NAME,
     figure=NAME,
     page="validation|verdict|reference",
 
@@ -67,7 +64,7 @@ rule grids:
         "tokwatt grids {wildcards.job:q} > {log:q} 2>&1"
 
 
-rule part:
+rule study_part:
     """A share of a study's blocks; parts may run on machines that see the same folder."""
     input:
         ["params/studies/{study}.yaml", ASSUMED, MODELS],
@@ -83,7 +80,8 @@ rule part:
 rule study:
     """A study's store: what the parts have made is checked and gets its name."""
     input:
-        [f"results/studies/{{study}}.parts/{part}-of-{PARTS}.done" for part in range(PARTS)],
+        ["params/studies/{study}.yaml", ASSUMED, MODELS],
+        expand("results/studies/{{study}}.parts/{part}.done", part=PARTS),
     output:
         directory("results/studies/{study}.zarr"),
     log:
@@ -92,21 +90,20 @@ rule study:
         "tokwatt study {wildcards.study:q} 2> {log:q}"
 
 
-rule table:
+rule tables:
     """Tables 1 to 7 and ours: tidy and exact as CSV, as printed in Markdown."""
     input:
-        expand("results/grids/{job}", job=lookup("{table}", within=TABLES)),
-        READERS,
+        [expand("results/grids/{job}", job=JOBS), READERS],
     output:
-        report("results/tables/{table}.csv", category="Tables", caption="docs/report/table.rst"),
-        "results/tables/{table}.md",
+        report(TIDY, category="Tables", caption="docs/report/table.rst"),
+        PRINTED,
     log:
-        "results/logs/table_{table}.log",
+        "results/logs/tables.log",
     params:
-        entry=lookup("tables/{table}", within=config),
+        tables=config["tables"],
         names=config["names"],
     shell:
-        "tokwatt table {wildcards.table:q} > {log:q} 2>&1"
+        "tokwatt table > {log} 2>&1"
 
 
 rule figure:

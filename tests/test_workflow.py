@@ -53,9 +53,8 @@ def test_a_run_makes_all_that_the_paper_names(checkout, params):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     jobs = planned(checkout)
     assert {f"grids {job}" for job in studies.JOBS} <= jobs
-    assert {f"table {name}" for name in paper["tables"]} <= jobs
     assert {f"figure {name}" for name in paper["figures"]} <= jobs
-    assert {"audit", "page verdict", "page validation", "site", "record"} <= jobs
+    assert {"tables", "audit", "page verdict", "page validation", "site", "record"} <= jobs
 
 
 def test_its_lints_are_none_but_that_rules_name_no_conda_environment(checkout):
@@ -71,13 +70,13 @@ def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(small):
     targets = ["results/tables/table7.csv", "results/tables/boards.csv"]
     first = snakemake(small, *targets)
     assert first.returncode == 0, first.stderr
-    assert "[3/3] table" in first.stderr
+    assert "[2/2] tables" in first.stderr
     before = [(small / target).read_bytes() for target in targets]
 
     replace(small / "params/paper.yaml", "title: Boards", "title: Boards by their power")
-    assert planned(small, *targets) == {"table boards"}
+    assert planned(small, *targets) == {"tables"}
     replace(small / "src/tokwatt/equations/power.py", '"""', '"""\n')
-    assert planned(small, *targets) == {"grids instances", "table table7", "table boards"}
+    assert planned(small, *targets) == {"grids instances", "tables"}
 
     watts = "hbm_bandwidth: {value: 3.35, unit: TB/s}"
     replace(small / "params/gpus.yaml", watts, watts.replace("TB/s", "GB"))
