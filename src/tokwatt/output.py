@@ -1,13 +1,13 @@
-"""Files and folders that appear whole or not at all: written beside their place, then renamed."""
+"""Files that appear whole or not at all: written beside their place, then renamed."""
 
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write(files: Mapping[Path, str | bytes]) -> None:
+def write_files(files: Mapping[Path, str | bytes]) -> None:
     """Write all of these files, or leave what was there where one of them cannot be written.
 
     Raises:
@@ -16,8 +16,8 @@ def write(files: Mapping[Path, str | bytes]) -> None:
     parts = {path: _part(path) for path in files if path.is_file() or not path.exists()}
     try:
         for path, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
             with _named(path):
-                data = content.encode() if isinstance(content, str) else content
                 parts.get(path, path).write_bytes(data)  # a device or pipe is written to as it is
         for path, part in parts.items():
             with _named(path):
@@ -28,20 +28,20 @@ def write(files: Mapping[Path, str | bytes]) -> None:
 
 
 @contextmanager
-def folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, which takes the place of `path` when the block ends without error.
+def filled_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, whose files move to `path` when the block ends without an error.
 
     Raises:
-        OSError: with the name of the folder where a file in it could not be written.
+        OSError: with the name of the file, where one cannot be written.
     """
     part = _part(path)
     try:
         with _named(path):
             part.mkdir()
             yield part
-            if path.exists():
-                shutil.rmtree(path)
-            part.replace(path)
+            path.mkdir(exist_ok=True)
+            for file in sorted(part.iterdir()):
+                file.replace(path / file.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -50,18 +50,19 @@ def _part(path: Path) -> Path:
     """Where this process writes what becomes `path`; what a killed one left there is removed."""
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.part"):
-        if not _alive(left.suffixes[-2][1:]):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        for left in path.parent.glob(f".{path.name}.*.part"):
+            if not _alive(left.suffixes[-2][1:]):
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _alive(process: str) -> bool:
-    with suppress(PermissionError):  # somebody else's process
-        try:
-            os.kill(int(process), 0)
-        except (ProcessLookupError, ValueError):
-            return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
     return True
 
 

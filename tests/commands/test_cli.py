@@ -200,7 +200,7 @@ WRONG = {
     ),
     "no results for a site": (
         ["site", "--results", "nowhere", "--out", "nowhere"],
-        "nowhere/verdict.md: cannot be used",
+        "nowhere/grids: cannot be used",
     ),
     "nothing to record": (["record", "nowhere"], "nowhere: cannot be used"),
     "no place for a store": (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tokwatt.output import write_files
 from tokwatt.units import Scalar
 
 Tree = Mapping[str, "Tree | Sequence | str | float"]
@@ -23,7 +24,7 @@ def quantity(value: Scalar, unit: str, digits: int = DIGITS) -> Tree:
 
 def write(header: str, tree: Tree, path: Path) -> None:
     """Write records below a comment."""
-    path.write_text(header + "".join(_lines(tree, 0)), encoding="utf-8")
+    write_files({path: header + "".join(_lines(tree, 0))})
 
 
 def _lines(tree: Tree, depth: int) -> list[str]:

@@ -192,9 +192,9 @@ def main() -> None:
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(
-            f"{error.filename}: cannot be used ({error.strerror}), wanted what `snakemake` makes or a place to write to."
-        )
+        wanted = "what `snakemake` makes or a place to write to"
+        name = error.filename or "standard output"
+        sys.exit(f"{name}: cannot be used ({error.strerror or error}), wanted {wanted}.")
 
 
 if __name__ == "__main__":

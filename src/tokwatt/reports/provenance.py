@@ -11,6 +11,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
+from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.reading import read
 
@@ -82,7 +83,7 @@ def write_record(
     program["softwareRequirements"] = [crate.add(_software(crate, *pair)) for pair in _versions()]
     profiles = [crate.add(_profile(crate, *pair)) for pair in PROFILES.items()]
     crate.root_dataset.append_to("conformsTo", profiles)
-    out.write_text(json.dumps(crate.metadata.generate(), indent=1) + "\n", encoding="utf-8")
+    write_files({out: json.dumps(crate.metadata.generate(), indent=1) + "\n"})
 
 
 def differences_from(record: Path = RECORD) -> Differences:

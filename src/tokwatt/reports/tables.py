@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import xarray as xr
 
+from tokwatt.output import write_files
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
 from tokwatt.reports.datasets import dataset_path
@@ -81,9 +82,7 @@ def write(name: str, params: Path, grids: Path, out: Path) -> None:
                 "csv": tidy(table, dataset).to_csv(index=False),
                 "md": printed(table, dataset, _names(paper)),
             }
-    out.mkdir(parents=True, exist_ok=True)
-    for kind, text in texts.items():
-        (out / f"{name}.{kind}").write_text(text, encoding="utf-8")
+    write_files({out / f"{name}.{kind}": text for kind, text in texts.items()})
 
 
 def fit(table: Table, dataset: xr.Dataset, section: Section) -> None:

@@ -19,7 +19,8 @@ from typing import Any
 import xarray as xr
 
 import tokwatt
-from tokwatt import grid, output
+from tokwatt import grid
+from tokwatt.output import filled_folder
 from tokwatt.params.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import hints_of
@@ -46,7 +47,7 @@ def run(job: str, params: Path, out: Path) -> None:
     grids.pick("job", job, dict.fromkeys(JOBS))
     entries = [grids.child(name) for name, raw in grids.raw.items() if raw.get("job") == job]
     computed: dict[str, xr.Dataset] = {}
-    with output.folder(out / job) as folder:
+    with filled_folder(out / job) as folder:
         for entry in entries:
             with refusing(entry, "computed"):
                 dataset = compute(catalogue, entry, computed)
