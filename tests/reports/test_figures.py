@@ -20,6 +20,7 @@ from PIL import Image
 from tokwatt import __version__, stores
 from tokwatt.params.errors import ParameterError
 from tokwatt.reports import figures, gallery, plotting
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.studies import stream, study
 
 
@@ -123,7 +124,7 @@ def numbers_of(datasets):
 
 @each_figure
 def test_every_number_drawn_follows_from_its_datasets(name, entries, data, drawn):
-    grids = [xr.load_dataset(data.grids / f"{name}.nc") for name in entries[name].entry.grids]
+    grids = [xr.load_dataset(dataset_path(data.grids, name)) for name in entries[name].entry.grids]
     known = numbers_of(
         [
             *grids,
@@ -226,7 +227,7 @@ def test_what_is_printed_for_elsewhere_says_the_hash_of_its_parameters(
     name, entries, data, printed
 ):
     hashes = [
-        xr.load_dataset(data.grids / f"{grid}.nc").attrs["parameter_hash"]
+        xr.load_dataset(dataset_path(data.grids, grid)).attrs["parameter_hash"]
         for grid in entries[name].entry.grids
     ]
     assert all(re.fullmatch("[0-9a-f]{16}", each) for each in hashes)
@@ -239,8 +240,8 @@ def test_a_figure_changes_with_its_numbers_alone(name, entries, data, drawn, tmp
     """Other parameters that give the same numbers leave every byte of what the workflow draws; what is printed names them."""
     grids = shutil.copytree(data.grids, tmp_path / "grids")
     for grid in entries[name].entry.grids:
-        dataset = xr.load_dataset(grids / f"{grid}.nc").assign_attrs(parameter_hash="0" * 16)
-        dataset.to_netcdf(grids / f"{grid}.nc")
+        path = dataset_path(grids, grid)
+        xr.load_dataset(path).assign_attrs(parameter_hash="0" * 16).to_netcdf(path)
     other = plotting.Data(grids, data.stores)
     plotting.render(name, entries[name], other, tmp_path / "figures")
     assert all(
@@ -254,7 +255,7 @@ def test_a_figure_changes_with_its_numbers_alone(name, entries, data, drawn, tmp
 @pytest.mark.parametrize("name", ["waterfall"])
 def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(name, grids, drawn):
     """What is left out between two bars changes a value by less than the smallest bar does."""
-    values = xr.load_dataset(grids / "waterfall.nc").value
+    values = xr.load_dataset(grids / "accounts/waterfall.nc").value
     for headline, rows in pd.read_csv(drawn / "waterfall.csv").groupby("headline"):
         before, after = (
             rows["before [1]"].fillna(rows["after [1]"]).to_numpy(),
@@ -269,7 +270,7 @@ def test_bars_of_the_waterfall_join_the_published_value_with_the_consistent_one(
 def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_bytes(
     name, grids, drawn
 ):
-    grid = xr.load_dataset(grids / "slopes.nc")
+    grid = xr.load_dataset(grids / "accounts/slopes.nc")
     for row in pd.read_csv(drawn / "slopes.csv").to_dict("records"):
         point = grid.sel(
             account=row["account"],
@@ -300,23 +301,12 @@ def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_b
         ),
         ("paper", ["split", "titel"], "A", "figures.split.titel is not a known key, wanted one of"),
         (
-            "studies/fleet_size",
-            ["fleet_size", "grids"],
-            ["spilt"],
-            "figures.fleet_size.grids is 'spilt', wanted one of",
+            "paper",
+            ["fleet_size", "study"],
+            "fleet_sise",
+            "figures.fleet_size.study is 'fleet_sise', wanted one of",
         ),
-        (
-            "studies/fleet_size",
-            ["fleet_size"],
-            None,
-            "figures.fleet_size is None, wanted a mapping",
-        ),
-        (
-            "studies/fleet_size",
-            ["split"],
-            {"title": "", "caption": "", "category": ""},
-            "figures.split stands in",
-        ),
+        ("paper", ["fleet_size"], None, "figures.fleet_size is None, wanted a mapping"),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(file, key, value, sentence, damaged):

@@ -17,6 +17,7 @@ import numpy as np
 
 from tokwatt.accounts import assumptions
 from tokwatt.accounts.cases import Account
+from tokwatt.output import write_files
 from tokwatt.params.folder import Checked
 from tokwatt.params.specs import Profile, Serving, spec
 from tokwatt.serving.catalogue import Catalogue, load
@@ -256,8 +257,7 @@ def write(params: Path, out: Path) -> None:
     """Write what the explorer computes with as JSON; null where there is no bound."""
     explorer = Explorer(load(params))
     text = json.dumps(data_of(explorer, explorer.choices()), separators=(",", ":"), allow_nan=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text + "\n", encoding="utf-8")
+    write_files({out: text + "\n"})
 
 
 def data_of(explorer: Explorer, choices: Iterable[Choice]) -> Any:

@@ -12,7 +12,8 @@ import pandas as pd
 from tokwatt.calibration.model import ServingModel
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, opened
-from tokwatt.params.traces import csv_rows, listed, quoted
+from tokwatt.params.columns import listed, quoted
+from tokwatt.params.traces import csv_rows
 from tokwatt.units import MOST_TOKENS, Dimensionless
 
 LARGEST = 16 * MEBIBYTE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tokwatt.output import write_files
 from tokwatt.units import Dimensionless
 
 Tree = Mapping[str, object]
@@ -23,7 +24,7 @@ def quantity(value: Dimensionless, unit: str, digits: Dimensionless = DIGITS) ->
 
 def write(header: str, tree: Tree, path: Path) -> None:
     """Write records below a comment."""
-    path.write_text(header + "".join(_lines(tree, 0)), encoding="utf-8")
+    write_files({path: header + "".join(_lines(tree, 0))})
 
 
 def _lines(tree: Tree, depth: int) -> list[str]:

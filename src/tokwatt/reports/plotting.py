@@ -18,8 +18,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from tokwatt import __version__, stores
+from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.gallery import Entry, Figure, entries
 
 STYLE = "tokwatt.reports.figures.tokwatt"
@@ -88,14 +90,13 @@ def render(name: str, figure: Figure, data: Data, out: Path, form: Print | None 
             kind: _bytes(_resized(module.draw(frame), form), form, kind, metadata[kind])
             for kind in form.kinds
         }
-    out.mkdir(parents=True, exist_ok=True)
-    for kind, content in {"csv": table, **drawn}.items():
-        (out / f"{name}.{kind}").write_bytes(content)
+    files = {"csv": table, **drawn}
+    write_files({out / f"{name}.{kind}": content for kind, content in files.items()})
 
 
 def _opened(figure: Figure, data: Data) -> Iterator[tuple[str, xr.Dataset]]:
     for grid in figure.entry.grids:
-        yield grid, xr.open_dataset(data.grids / f"{grid}.nc")
+        yield grid, xr.open_dataset(dataset_path(data.grids, grid))
     if figure.study:
         yield figure.study, stores.open(figure.study, data.stores)
 

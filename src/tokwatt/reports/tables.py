@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 import xarray as xr
 
+from tokwatt.output import write_files
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.markdown import escaped, pipe_table
 
 
@@ -73,16 +75,14 @@ def write(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
     paper = _paper(params)
     section, table = entry(paper, name)
-    with xr.open_dataset(grids / f"{table.grid}.nc") as dataset:
+    with xr.open_dataset(dataset_path(grids, table.grid)) as dataset:
         fit(table, dataset, section)
         with refusing(section, "printed"):
             texts = {
                 "csv": tidy(table, dataset).to_csv(index=False),
                 "md": printed(table, dataset, _names(paper)),
             }
-    out.mkdir(parents=True, exist_ok=True)
-    for kind, text in texts.items():
-        (out / f"{name}.{kind}").write_text(text, encoding="utf-8")
+    write_files({out / f"{name}.{kind}": text for kind, text in texts.items()})
 
 
 def fit(table: Table, dataset: xr.Dataset, section: Section) -> None:
