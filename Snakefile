@@ -102,7 +102,7 @@ rule table:
             grid=lookup("tables/{table}/grid", within=config),
         ),
         READING,
-        code=f"{CODE}/reports/tables.py",
+        code=[f"{CODE}/reports/tables.py", f"{CODE}/reports/labels.py"],
     output:
         report(
             "results/tables/{table}.csv",
@@ -133,7 +133,8 @@ rule figure:
         plotting=[
             f"{CODE}/reports/gallery.py",
             f"{CODE}/reports/plotting.py",
-            f"{CODE}/reports/figures/__init__.py",
+            f"{CODE}/reports/labels.py",
+            *sorted(map(str, Path(f"{CODE}/reports/figures/common").glob("*.py"))),
             f"{CODE}/reports/figures/tokwatt.mplstyle",
         ],
     output:

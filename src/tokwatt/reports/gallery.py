@@ -1,10 +1,9 @@
-"""Which figures there are: entries of `params/paper.yaml`, drawn from its grids, and of study files, drawn from their stores."""
+"""Which figures there are: those of `params/paper.yaml`, and those of study files."""
 
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,12 +11,21 @@ from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 from tokwatt.reports import figures
 
-NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__path__)))
-"""The figures that can be drawn: each is a module of `tokwatt.figures`."""
+MODULES = [module for module in pkgutil.iter_modules(figures.__path__) if not module.ispkg]
+NAMES = tuple(sorted(module.name for module in MODULES))
+"""The figures that can be drawn: each is a module of `tokwatt.reports.figures`."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry under `figures`: what the report says of a figure, the grids it is drawn from, and whether the site starts with it."""
+    """An entry under `figures`.
+
+    Attributes:
+        title: what the figure is called.
+        caption: what is said below it.
+        category: under which heading the report and the site list it.
+        grids: the grids of `paper.yaml` that it is drawn from.
+        start: whether the site starts with it.
+    """
 
     title: str
     caption: str
@@ -28,7 +36,13 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Figure:
-    """An entry where it stands, and the study whose store it is drawn from, where that is a study file."""
+    """A figure and where it is written down.
+
+    Attributes:
+        section: the part of the file.
+        entry: what that part says.
+        study: the study whose store it is drawn from, where the file is that of a study.
+    """
 
     section: Section
     entry: Entry
@@ -46,14 +60,13 @@ def entries(params: Path) -> dict[str, Figure]:
     Raises:
         ParameterError: with one sentence about the first that is wrong.
     """
-    found: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}
     for name, figure in _written(params):
-        if name in found:
-            raise figure.section.fail(
-                f"stands in {found[name].section.path} already", "another name"
-            )
-        found[name] = figure
-    return found
+        if name in figures:
+            first = figures[name].section.path
+            raise figure.section.fail(f"stands in {first} already", "another name")
+        figures[name] = figure
+    return figures
 
 
 def _written(params: Path) -> Iterator[tuple[str, Figure]]:
@@ -67,18 +80,18 @@ def _written(params: Path) -> Iterator[tuple[str, Figure]]:
 
 
 def _figures(
-    section: Section, grids: Mapping[str, Any], study: str | None
+    section: Section, grids: Mapping[str, object], study: str | None
 ) -> Iterator[tuple[str, Figure]]:
     for name in section.raw:
         if name not in NAMES:
             raise section.fail("is not a figure", f"one of {', '.join(NAMES)}", name)
-        one = section.child(name)
-        entry = one.convert(Entry)
+        part = section.child(name)
+        entry = part.convert(Entry)
         for grid in entry.grids:
-            one.pick("grids", grid, grids)
+            part.pick("grids", grid, grids)
         if not (entry.grids or study):
-            raise one.fail("is empty", "at least one grid", "grids")
-        yield name, Figure(one, entry, study)
+            raise part.fail("is empty", "at least one grid", "grids")
+        yield name, Figure(part, entry, study)
 
 
 def check(params: Path) -> None:
