@@ -22,6 +22,9 @@ ASSUMED = [path for path in PARAMS if not path.startswith(("params/paper", "para
 CODE = sorted(str(path) for path in Path("src/tokwatt").rglob("*.*") if path.suffix != ".pyc")
 MODELS = [path for path in CODE if not {"reports", "commands"} & set(Path(path).parts)]
 READERS = [path for path in CODE if Path(path).parent.name in ("tokwatt", "params", "reports")]
+DRAWING = [
+    path for path in CODE if "/reports/figures/common/" in path or path.endswith(".mplstyle")
+]
 TIDY = expand("results/tables/{table}.csv", table=config["tables"])
 PRINTED = expand("results/tables/{table}.md", table=config["tables"])
 RESULTS = [
@@ -111,7 +114,7 @@ rule figure:
     input:
         expand("results/grids/{job}", job=lookup("{figure}", within=FIGURES)),
         expand("results/studies/{study}.zarr", study=lookup("{figure}", within=STUDIES)),
-        [READERS, multiext("src/tokwatt/reports/figures/", "__init__.py", "tokwatt.mplstyle")],
+        [READERS, DRAWING],
         "src/tokwatt/reports/figures/{figure}.py",
     output:
         report("figures/{figure}.svg", category="Figures", caption="docs/report/figure.rst"),

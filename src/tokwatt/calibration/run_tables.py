@@ -10,9 +10,9 @@ from typing import NamedTuple, TextIO
 import pandas as pd
 
 from tokwatt.calibration.model import ServingModel
+from tokwatt.params.columns import listed, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, opened
-from tokwatt.params.columns import listed, quoted
 from tokwatt.params.traces import csv_rows
 from tokwatt.units import MOST_TOKENS, Dimensionless
 

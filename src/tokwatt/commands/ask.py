@@ -37,7 +37,7 @@ Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share 
 
 def inches(text: str) -> float:
     """A length on paper: a journal's column by name, or a number with mm, cm or in."""
-    from tokwatt.reports.figures import DOUBLE, SINGLE
+    from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
 
     if text in ("single", "double"):
         return SINGLE if text == "single" else DOUBLE

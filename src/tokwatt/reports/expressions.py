@@ -1,4 +1,4 @@
-"""Small expressions over the datasets of a folder: `fleets('power', 'azure', 'pool', 'H100') / 1e3`."""
+"""Expressions over the datasets of a folder: `fleets('power', 'azure', 'pool', 'H100') / 1e3`."""
 
 import difflib
 import math

@@ -11,7 +11,8 @@ from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 from tokwatt.reports import figures
 
-NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__path__)))
+MODULES = [module for module in pkgutil.iter_modules(figures.__path__) if not module.ispkg]
+NAMES = tuple(sorted(module.name for module in MODULES))
 """The figures that can be drawn: each is a module of `tokwatt.reports.figures`."""
 
 

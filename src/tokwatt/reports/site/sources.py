@@ -18,6 +18,7 @@ from tokwatt.reports import claims, gallery, tables
 from tokwatt.reports.accounts import accounts_of
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.labels import read_labels
 from tokwatt.reports.site import markup
 from tokwatt.reports.site.comparison import Comparison, compare
 from tokwatt.reports.site.records import site_records
@@ -123,9 +124,9 @@ class Sources:
         """A table with what the paper prints in its cells."""
         if name not in self._comparisons:
             section, table = self.tables[name]
-            names = self.paper.child("names").raw
+            label = read_labels(self.params)
             with xr.open_dataset(dataset_path(self.grids, table.grid)) as dataset:
-                compared = compare(table, section, dataset.load(), names, self.judged)
+                compared = compare(table, section, dataset.load(), label, self.judged)
             self._comparisons[name] = compared
         return self._comparisons[name]
 
