@@ -115,7 +115,7 @@ def test_factors_reach_only_the_gpu_they_are_meant_for(known):
 
 
 def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
-    slopes = xr.open_dataset(grids / "slopes.nc")
+    slopes = xr.open_dataset(grids / "accounts/slopes.nc")
     own = known.subject("B200", "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
     logs = [
         np.log(
@@ -134,7 +134,7 @@ def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
 
 
 def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
-    slopes = xr.load_dataset(grids / "slopes.nc")
+    slopes = xr.load_dataset(grids / "accounts/slopes.nc")
     parts = slopes[[name for name in slopes if name.startswith("by_")]]
     np.testing.assert_allclose(
         parts.to_array("part").sum("part", skipna=False), slopes.slope + 1, atol=1e-12
@@ -145,7 +145,7 @@ def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
 
 
 def test_the_way_of_each_headline_ends_where_the_consistent_account_stands(grids, known):
-    path = xr.open_dataset(grids / "waterfall.nc")
+    path = xr.open_dataset(grids / "accounts/waterfall.nc")
     for name, headline in known.headlines.items():
         row = path.sel(headline=name)
         assert row.value[0] == headline.published
@@ -186,7 +186,7 @@ def test_verdicts(low, high, published, rebased, ratio, expected):
 
 
 def test_a_reading_is_named_only_where_it_is_nearer_than_the_consistent_account(grids):
-    readings = xr.load_dataset(grids / "readings.nc")
+    readings = xr.load_dataset(grids / "accounts/readings.nc")
     assert verdict._nearest(readings, "watt_4k", 0.02).startswith("2.2: ")
     assert (
         verdict._nearest(readings, "watt_4k", 0.5)

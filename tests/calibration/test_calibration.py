@@ -32,16 +32,14 @@ def committed():
 
 @pytest.fixture(scope="module")
 def full(committed):
-    rows, _ = read_runs(committed.model.measured, SHARED)
-    return WeightedRuns(committed.model, rows)
+    return WeightedRuns(committed.model, read_runs(committed.model, SHARED).rows)
 
 
 @shared
 @pytest.mark.slow
 def test_the_committed_records_are_what_the_full_table_gives(tmp_path, committed):
-    parameters = ParameterFolder(ROOT / "params")
-    rows, _ = read_runs(committed.model.measured, SHARED)
-    calibrate.write_calibrated(parameters, rows, tmp_path / "calibrated.yaml")
+    rows = read_runs(committed.model, SHARED).rows
+    calibrate.write_calibrated(committed.model, rows, tmp_path / "calibrated.yaml")
     written = (tmp_path / "calibrated.yaml").read_text(encoding="utf-8")
     found, text = yaml.safe_load(written), committed.section.path.read_text(encoding="utf-8")
 
@@ -276,7 +274,9 @@ def test_wrong_records_are_named_by_file_and_key(damaged, file, path, value, mes
 
 
 def test_the_page_says_what_the_datasets_hold(grids):
-    data = {name: xr.load_dataset(grids / f"measured_{name}.nc") for name in validation.GRIDS}
+    data = {
+        name: xr.load_dataset(grids / f"measured/measured_{name}.nc") for name in validation.GRIDS
+    }
     page = validation.validation_page(data)
     reached = float(data["targets"].reached.sel(target="power_b200"))
     assert f"| {reached:.1%}".replace("%", " %") in page
@@ -286,7 +286,7 @@ def test_the_page_says_what_the_datasets_hold(grids):
 
 
 def test_the_measured_slope_is_shallower_than_the_law_and_than_every_account(grids):
-    sweep = xr.load_dataset(grids / "measured_sweep.nc")
+    sweep = xr.load_dataset(grids / "measured/measured_sweep.nc")
     slope, error = (sweep[name].sel(span="up to 64K") for name in ("slope", "slope_error"))
     measured = float(slope.sel(curve="measured"))
     assert measured == pytest.approx(-0.63, abs=0.01) and float(
@@ -298,7 +298,7 @@ def test_the_measured_slope_is_shallower_than_the_law_and_than_every_account(gri
 
 
 def test_at_equal_batch_a_mixture_beats_a_dense_llm_in_the_paper_alone(grids):
-    ratio = xr.load_dataset(grids / "measured_moe.nc").ratio.sel(
+    ratio = xr.load_dataset(grids / "measured/measured_moe.nc").ratio.sel(
         pair=["Qwen3-235B / Llama-70B, H100", "Qwen3-235B / Llama-70B, B200"]
     )
     for account, below in {"measured": 1, "held_out": 1}.items():
@@ -307,7 +307,7 @@ def test_at_equal_batch_a_mixture_beats_a_dense_llm_in_the_paper_alone(grids):
 
 
 def test_the_generation_gains_less_than_the_paper_says_at_every_batch(grids):
-    ratio = xr.load_dataset(grids / "measured_generation.nc").ratio
+    ratio = xr.load_dataset(grids / "measured/measured_generation.nc").ratio
     measured, paper = (ratio.sel(account=name).values for name in ("measured", "paper"))
     known = ~np.isnan(measured)
     assert (measured[known] < paper[known]).all() and measured[known].max() < 1.55 < paper[

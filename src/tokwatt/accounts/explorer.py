@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from tokwatt.accounts.headlines import Headlines
+from tokwatt.output import write_files
 from tokwatt.params.folder import Checked
 from tokwatt.params.specs import Profile, spec
 from tokwatt.serving.account import Account
@@ -232,8 +233,7 @@ def write(params: Path, out: Path) -> None:
     """Write what the explorer computes with as JSON; null where there is no bound."""
     explorer = Explorer(load(params))
     text = json.dumps(data_of(explorer, explorer.choices()), separators=(",", ":"), allow_nan=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text + "\n", encoding="utf-8")
+    write_files({out: text + "\n"})
 
 
 def data_of(explorer: Explorer, choices: Iterable[Configuration]) -> Any:

@@ -14,7 +14,6 @@ from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
 from tokwatt.calibration.records import ALL, Cell
 from tokwatt.calibration.start import TERMS, FitRecords
 from tokwatt.calibration.written import Tree, quantity, write
-from tokwatt.params.parameters import ParameterFolder
 
 HEADER = """\
 # Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run, `low` and `high` are
@@ -23,25 +22,29 @@ HEADER = """\
 # over it. Lists without LLMs go through `quantities`.
 """
 ERROR_DIGITS = 3
+FEWEST_LLMS = 3
+"""LLMs that a GPU needs runs of: coverage holds out two at once."""
 
 
-def write_calibrated(parameters: ParameterFolder, rows: pd.DataFrame, path: Path) -> None:
+def write_calibrated(model: ServingModel, rows: pd.DataFrame, path: Path) -> None:
     """Fit to runs and write what comes out, as `params/calibrated.yaml` has it."""
-    write(HEADER, calibrated(parameters, rows), path)
+    write(HEADER, calibrated(model, rows), path)
 
 
-def calibrated(parameters: ParameterFolder, rows: pd.DataFrame) -> Tree:
+def calibrated(model: ServingModel, rows: pd.DataFrame) -> Tree:
     """Fit to every run, and without each LLM.
 
     Args:
-        parameters: the parameter folder.
-        rows: runs, of which those on a calibrated GPU are fitted.
+        model: what is fitted.
+        rows: runs on calibrated GPUs, at least `FEWEST_LLMS` LLMs on each of them.
 
     Returns:
         What `params/calibrated.yaml` holds.
+
+    Raises:
+        ParameterError: where a GPU has too few LLMs.
     """
-    model = ServingModel(parameters)
-    rows = rows[rows.gpu.isin(model.records.gpus)].reset_index(drop=True)
+    _require_llms(model, rows)
     runs = WeightedRuns(model, rows)
     fitted, fits = runs.fit(), intervals.held_out(runs)
     draws = intervals.drawn(runs)
@@ -57,6 +60,16 @@ def calibrated(parameters: ParameterFolder, rows: pd.DataFrame) -> Tree:
         "held_out": {"llms": list(fits), **_tree(model.records, _stacked(list(fits.values())))},
         **_scores(runs, fitted, fits),
     }
+
+
+def _require_llms(model: ServingModel, rows: pd.DataFrame) -> None:
+    """Refuse runs that leave nothing to fit on a GPU where two LLMs are held out."""
+    for gpu in model.records.gpus:
+        count = rows.llm[rows.gpu == gpu].nunique()
+        if count < FEWEST_LLMS:
+            found = f"has runs of {count} LLMs"
+            wanted = f"at least {FEWEST_LLMS}, as two are held out at once"
+            raise model.records.section.child("gpus").fail(found, wanted, gpu)
 
 
 def digest(rows: pd.DataFrame) -> str:

@@ -76,19 +76,14 @@ class ServingModel:
             section = self.records.section.child("gpus")
             raise section.fail("is missing", "a mapping, as there are runs on it", str(gpu))
         work = self._works(rows)
-        prompt = rows["prompt"].to_numpy(float) if "prompt" in rows else np.nan
-        is_default = np.broadcast_to(np.isnan(prompt), len(rows))
-        task = [tasks.index(task) if task in tasks else NO_TASK for task in rows.task]
-        return RunArrays(
-            replace(
-                work,
-                batch=jnp.asarray(rows.batch.to_numpy(float)),
-                output=jnp.asarray(rows.output.to_numpy(float)),
-                prompt=jnp.where(is_default, work.prompt, prompt),
-            ),
-            np.array([gpus.index(gpu) for gpu in rows.gpu]),
-            np.where(is_default, task, NO_TASK),
+        prompt = rows.get("prompt", pd.Series(np.nan, rows.index)).to_numpy(float)
+        batch, output = (jnp.asarray(rows[name].to_numpy(float)) for name in ("batch", "output"))
+        work = replace(
+            work, batch=batch, output=output, prompt=np.where(np.isnan(prompt), work.prompt, prompt)
         )
+        task = [tasks.index(task) if task in tasks else NO_TASK for task in rows.task]
+        place = np.array([gpus.index(gpu) for gpu in rows.gpu])
+        return RunArrays(work, place, np.where(np.isnan(prompt), task, NO_TASK))
 
     def _works(self, rows: pd.DataFrame) -> Work:
         """The work of rows, batch and output left open; rows that agree otherwise share one."""

@@ -140,7 +140,10 @@ class Calibrated(Checked):
         """Half-widths of the intervals of runs, a column for each quantity."""
         kinds = intervals.interval_kinds(intervals.kinds(self.model.parameters, rows.llm))
         cells = pd.MultiIndex.from_arrays([rows.gpu, kinds])
-        return self.half_widths.reindex(cells).set_axis(rows.index)
+        for cell in set(cells) - set(self.half_widths.index):
+            section = self.section.child("half_widths")
+            raise section.fail("is missing", "half-widths of runs of its kind", Cell(*cell).key)
+        return self.half_widths.loc[cells].set_axis(rows.index)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Predictions of runs with the ends of their intervals.

@@ -43,7 +43,7 @@ Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share 
 
 def inches(text: str) -> float:
     """A length on paper: a journal's column by name, or a number with mm, cm or in."""
-    from tokwatt.reports.figures import DOUBLE, SINGLE
+    from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
 
     if text in ("single", "double"):
         return SINGLE if text == "single" else DOUBLE
@@ -198,7 +198,7 @@ def fleet(
     account, deployment = parts.deployed(catalogue, "paper", PLAIN)
     rate = arrival_rate
     if trace:
-        requests = traces.read(trace)
+        requests = traces.read_trace(trace)
         table = trace_table(requests, deployment.prefill_chunk)
         rate = requests.arrival_rate if rate is None else rate
         if rate is None:
@@ -321,7 +321,7 @@ def headline(
     from tokwatt.params import traces
     from tokwatt.serving.catalogue import load
 
-    known = Headlines(load(params), traces.read(trace) if trace else None)
+    known = Headlines(load(params), traces.read_trace(trace) if trace else None)
     chosen = (
         [_pick(params, "assumptions", name, known.headlines)]
         if name
@@ -363,10 +363,11 @@ def import_llm(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn a published configuration into an entry of architectures.yaml."""
+    """Turn a published configuration into an entry of llms.yaml."""
     from tokwatt.params import huggingface
 
-    called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
+    beside = config.resolve().parent.name if config.name == "config.json" else config.stem
+    called = beside if name is None else name
     entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
     if as_json:
         _json(entry)

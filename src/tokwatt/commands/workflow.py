@@ -75,12 +75,17 @@ def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
 
 @app.command(rich_help_panel="Workflow")
 def table(
-    name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/tables")
+    name: Annotated[str | None, typer.Argument(help="All of them where not given.")] = None,
+    params: Params = PARAMS,
+    grids: Grids = GRIDS,
+    out: Out = Path("results/tables"),
 ) -> None:
     """Print a table from its grid, as CSV and as Markdown."""
+    from tokwatt.params.reading import read
     from tokwatt.reports import tables
 
-    tables.write(name, params, grids, out)
+    for table_name in [name] if name else read(params / "paper.yaml")["tables"]:
+        tables.write(table_name, params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -187,9 +192,9 @@ def main() -> None:
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(
-            f"{error.filename}: cannot be used ({error.strerror}), wanted what `snakemake` makes or a place to write to."
-        )
+        wanted = "what `snakemake` makes or a place to write to"
+        name = error.filename or "standard output"
+        sys.exit(f"{name}: cannot be used ({error.strerror or error}), wanted {wanted}.")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
 
@@ -38,8 +39,7 @@ def write_validation(grids: Path, out: Path) -> None:
     """Write the page from its datasets."""
     datasets = load_datasets(grids, (f"measured_{name}" for name in GRIDS))
     text = validation_page({name: datasets[f"measured_{name}"] for name in GRIDS})
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "validation.md").write_text(text, encoding="utf-8")
+    write_files({out / "validation.md": text})
 
 
 def validation_page(data: Mapping[str, xr.Dataset]) -> str:
