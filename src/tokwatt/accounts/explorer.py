@@ -22,7 +22,8 @@ from tokwatt.params.specs import Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue, load
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.instance import Deployment, instance_of
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -285,17 +286,27 @@ def _workload(explorer: Explorer, name: str) -> dict[str, Any]:
     }
 
 
-PARTS = ("cache", "gpu", "logistic", "activity", "utilization", "kernels")
-"""Parts of an instance that the explorer has from elsewhere, or flattened."""
+NUMBERS = (
+    "gpus",
+    "expert_share",
+    "streamed",
+    "routed",
+    "token_flops",
+    "kv_budget",
+    "block_size",
+    "max_sequences",
+    "max_tokens",
+)
+"""Numbers of an instance that the explorer computes with, beside its cache and times."""
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     """One level of an instance, its cache and its power curve by their own names."""
     instance = asdict(entry["instance"])
     curve = {f"curve_{name}": value for name, value in instance["logistic"].items()}
-    numbers = {name: value for name, value in instance.items() if name not in PARTS}
+    numbers = {name: instance[name] for name in NUMBERS}
     head = {"assumed": entry["assumed"], "chunk": entry["chunk"]}
-    return head | numbers | instance["cache"] | curve
+    return head | numbers | instance["cache"] | instance["times"] | curve
 
 
 def _json(value: Any) -> Any:

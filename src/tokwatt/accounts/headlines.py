@@ -18,8 +18,8 @@ from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions, switched
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet
-from tokwatt.serving.instance import Deployment
 from tokwatt.serving.requests import pairs_of
 from tokwatt.units import DimensionlessAxis
 

@@ -9,7 +9,7 @@ import msgspec
 
 from tokwatt.params.quantity import Quality
 from tokwatt.serving.account import Constants
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 
 
 class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

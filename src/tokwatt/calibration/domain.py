@@ -9,7 +9,7 @@ import pandas as pd
 from tokwatt.calibration import intervals
 from tokwatt.calibration.model import ServingModel
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.step import resident_tokens
+from tokwatt.equations.batching import resident_tokens
 from tokwatt.params.errors import shown
 from tokwatt.params.section import Section
 from tokwatt.serving.llm import routed_parameters, total_parameters
@@ -46,10 +46,11 @@ def memory(model: ServingModel, rows: pd.DataFrame) -> Memory:
     parallel, so that no head is held twice; what an engine needs beside is left out.
     """
     spread = np.where(rows.expert_parallel > 0, rows.gpus, 1.0)
-    work = model.arrays(rows.assign(gpus=rows.gpus / spread)).work
-    held = resident_tokens(work.prompt, work.output, 0.0)
-    windowed = work.sliding * np.minimum(held, work.window)
-    cache = (work.cache * held + windowed + work.state / READ_AND_WRITTEN) / spread
+    arrays = model.arrays(rows.assign(gpus=rows.gpus / spread))
+    cached, mix = arrays.share.cache, arrays.mix
+    held = resident_tokens(mix.prompt, mix.output, 0.0)
+    windowed = cached.sliding * np.minimum(held, cached.window)
+    cache = (cached.held * held + windowed + cached.state / READ_AND_WRITTEN) / spread
     weights, capacity = [], []
     for run in rows.itertuples():
         llm = model.parameters.llms[run.llm].published
@@ -58,7 +59,7 @@ def memory(model: ServingModel, rows: pd.DataFrame) -> Memory:
         dense = total_parameters(llm) - routed
         weights.append(float(dense * width.dense + routed * width.routed) / run.gpus)
         capacity.append(model.parameters.gpus[run.gpu].hbm_capacity)
-    return Memory(np.array(weights), np.asarray(cache * work.batch), np.array(capacity))
+    return Memory(np.array(weights), np.asarray(cache * mix.batch), np.array(capacity))
 
 
 def require_servable(model: ServingModel, options: Section) -> None:

@@ -190,7 +190,7 @@ def fleet(
     from tokwatt.params.specs import Demand
     from tokwatt.serving.catalogue import load
     from tokwatt.serving.fleet import split_fleet
-    from tokwatt.serving.instance import instance_of
+    from tokwatt.serving.times import instance_of
     from tokwatt.serving.traffic import law_table, trace_table
 
     catalogue = load(params)

@@ -195,11 +195,23 @@ class ActivityPower:
 
 @spec
 class UtilizationPower:
-    """Board power against shares of peak bandwidth and of peak 16-bit arithmetic."""
+    """Board power by the use of bandwidth and arithmetic.
+
+    Attributes:
+        idle: power of a board that runs and moves nothing.
+        memory: what full bandwidth adds.
+        compute: what full 16-bit arithmetic adds.
+        expert_layers: what a hundred layers of experts add.
+        shared: what is saved where several GPUs share a step.
+        requantized: what rescaled 8-bit blocks add.
+    """
 
     idle: Watts
     memory: Watts
     compute: Watts
+    expert_layers: Watts = 0.0
+    shared: Watts = 0.0
+    requantized: Watts = 0.0
 
 
 @spec

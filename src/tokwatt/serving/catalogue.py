@@ -12,7 +12,7 @@ from tokwatt.params.specs import (
     Precision,
     Profile,
 )
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.profile import scaled_profile
 from tokwatt.units import Dimensionless
 

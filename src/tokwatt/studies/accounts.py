@@ -22,14 +22,9 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import (
-    Instance,
-    concurrency,
-    instance_of,
-    sequence_bytes,
-    weight_bytes,
-)
+from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, weight_bytes
 from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import Layout
 from tokwatt.units import (
@@ -243,7 +238,7 @@ def _slope(
     full = operating_point(account, deployment, window, MEAN_FILL, prompt_ratio)
     length, batch = MEAN_FILL * window, full.concurrency
     iteration = step(assumed, instance, Load(batch, length, prompt_ratio * batch))
-    weight_time = weight_bytes(assumed, instance, batch) / instance.weight_bandwidth
+    weight_time = weight_bytes(assumed, instance, batch) / instance.times.weight_bandwidth
     held = instance.cache.held
     floor = jnp.maximum(iteration.memory_time, iteration.compute_time) + iteration.prefill_time
     return Slope(
@@ -271,14 +266,17 @@ def _bends(
         return concurrency(assumed, instance, window, MEAN_FILL * window)
 
     def log_efficiency(windows: Bends) -> Array:
-        sequence_time = instance.sequence_overhead + instance.dispatch_time
-        fixed = instance.overhead + instance.dispatch_overhead
+        sequence_time = instance.times.sequence_overhead + instance.times.dispatch_time
+        fixed = instance.times.overhead + instance.times.dispatch_overhead
         apart = replace(
             instance,
-            overhead=fixed + sequence_time * held(windows.by_overhead),
-            dispatch_overhead=0.0,
-            sequence_overhead=0.0,
-            dispatch_time=0.0,
+            times=replace(
+                instance.times,
+                overhead=fixed + sequence_time * held(windows.by_overhead),
+                dispatch_overhead=0.0,
+                sequence_overhead=0.0,
+                dispatch_time=0.0,
+            ),
             streamed=weight_bytes(assumed, instance, held(windows.by_experts)),
             routed=0.0,
         )

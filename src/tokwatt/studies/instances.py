@@ -12,7 +12,7 @@ from tokwatt.equations.roofline import tokens_per_dollar
 from tokwatt.params.specs import Board, LogisticPower, Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.studies.replay.points import Layout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
