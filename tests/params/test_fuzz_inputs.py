@@ -159,7 +159,7 @@ class Inputs:
                 -old,
                 old + 1,
                 old * 10**6,
-                float(old),
+                float(old) if abs(old) < 1e300 else 0.5,
                 str(old),
                 [old],
                 2**24,
