@@ -1,4 +1,4 @@
-"""Traces: what stands in the file is what is summed, and what cannot be summed is told by its line."""
+"""Traces: what stands in the file is summed, and what cannot be summed is told by its line."""
 
 import csv
 import re
