@@ -50,5 +50,10 @@ def context_window(tokens: float) -> str:
 
 
 def plain(text: str) -> str:
+    """A text as a figure has room for it: on one line, with what cannot be seen spelt out."""
+    return shorten(one_line(text), LONGEST, placeholder=" …")
+
+
+def one_line(text: str) -> str:
     """A text on one line, with what cannot be seen spelt out."""
-    return shorten(visible(text), LONGEST, placeholder=" …")
+    return " ".join(visible(text).split())

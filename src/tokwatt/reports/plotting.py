@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from tokwatt import __version__, stores
 from tokwatt.output import write_files
@@ -25,7 +26,7 @@ from tokwatt.params.section import Section, refusing
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.figures.common.frames import drawn
 from tokwatt.reports.gallery import Entry, Figure, entries
-from tokwatt.reports.labels import Labels, read_labels
+from tokwatt.reports.labels import Labels, one_line, read_labels
 
 STYLE = "tokwatt.reports.figures.tokwatt"
 KINDS = ("pdf", "svg", "png")
@@ -175,16 +176,37 @@ def _size(canvas: Canvas) -> str:
 
 
 def overlaps(canvas: Canvas) -> float:
-    """How many pairs of texts lie over each other; infinity where the axes have no room at all."""
+    """How many texts lie over each other or across an axis; infinity where axes have no room."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         canvas.draw_without_rendering()
-    if caught:
+    if any("constrained_layout" in str(warning.message) for warning in caught):
         return math.inf
+    unseen = set(_out_of_view(canvas))
     texts = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text()]
     # A box is larger than its letters.
-    boxes = [text.get_window_extent().shrunk(0.9, 0.7) for text in texts]
-    return sum(upper.overlaps(lower) for upper, lower in combinations(boxes, 2))
+    boxes = [text.get_window_extent().shrunk(0.9, 0.7) for text in texts if text not in unseen]
+    over = sum(upper.overlaps(lower) for upper, lower in combinations(boxes, 2))
+    return over + sum(spine.overlaps(box) for spine in _spines(canvas) for box in boxes)
+
+
+def _out_of_view(canvas: Canvas) -> Iterator[Text]:
+    """Names of ticks that no axis shows."""
+    for axis in (axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            if not low <= tick.get_loc() <= high:
+                yield from (tick.label1, tick.label2)
+
+
+def _spines(canvas: Canvas) -> list[Bbox]:
+    """Where the left and the lower axis of each panel are drawn."""
+    return [
+        axes.spines[side].get_window_extent()
+        for axes in canvas.axes
+        for side in ("left", "bottom")
+        if axes.axison and axes.spines[side].get_visible()
+    ]
 
 
 def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | None]) -> bytes:
@@ -195,7 +217,11 @@ def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | 
 
 def _metadata(entry: Entry, source: str) -> dict[str, dict[str, str | None]]:
     """What each format can hold; never a date, so that a figure drawn again is the same file."""
-    program, title, caption = f"tokwatt {__version__}", entry.title, entry.caption
+    program, title, caption = (
+        f"tokwatt {__version__}",
+        one_line(entry.title),
+        one_line(entry.caption),
+    )
     about = {"Title": title, "Description": caption, "Source": source}
     pdf = {"Title": title, "Subject": caption, "Keywords": source, "Creator": program}
     return {

@@ -24,7 +24,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per GPU and context window; the slope is the one from the window before."""
     frame = columns(grids["context_window"], "tokens_per_joule", "local_slope")
     frame = frame.sort_values(["gpu", WINDOW], ascending=[False, True])
-    return frame[["gpu", WINDOW, EFFICIENCY, SLOPE]]
+    return frame.loc[frame[EFFICIENCY] > 0, ["gpu", WINDOW, EFFICIENCY, SLOPE]]
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
@@ -33,22 +33,17 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     axes = figure.add_subplot()
     best = frame.loc[frame[EFFICIENCY].idxmax(), "gpu"]
     for gpu, rows in frame.groupby("gpu", sort=False):
-        _line(axes, str(gpu), rows)
+        axes.plot(rows[WINDOW], rows[EFFICIENCY], label=str(gpu), **line_look(str(gpu)))
         _slopes(axes, str(gpu), rows, above=gpu == best)
-    _guide(axes, frame[frame.gpu != best])
+    _guide(axes, frame[frame.gpu != best], label("law"))
     axes.set_yscale("log", base=2)
     log2_ticks(axes, frame[WINDOW].unique())
     plain_log(axes.yaxis, 2.0 ** np.arange(-6, 12))
-    axes.set_xlim(frame[WINDOW].min() * 0.7, frame[WINDOW].max() * 2.4)
+    first, last = frame[WINDOW].min(), frame[WINDOW].max()
+    axes.set_xlim(first * (first / last) ** 0.11, last * (last / first) ** 0.09)
+    axes.legend(loc="upper right")
     axes.set(xlabel="Context window (tok)", ylabel="Tokens per watt (tok/W)")
     return figure
-
-
-def _line(axes: Axes, gpu: str, rows: pd.DataFrame) -> None:
-    window, efficiency = rows[WINDOW].to_numpy(), rows[EFFICIENCY].to_numpy()
-    axes.plot(window, efficiency, **line_look(gpu))
-    end = window[-1], efficiency[-1]
-    note(axes, gpu, end, (6, 0), va="center", color=COLORS[gpu], weight="bold")
 
 
 def _slopes(axes: Axes, gpu: str, rows: pd.DataFrame, above: bool) -> None:
@@ -61,12 +56,11 @@ def _slopes(axes: Axes, gpu: str, rows: pd.DataFrame, above: bool) -> None:
         note(axes, signed(f"{slope:.2f}"), (x, y), **look)
 
 
-def _guide(axes: Axes, rows: pd.DataFrame) -> None:
+def _guide(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     """Inverse proportion from the first point on; the slopes of this line stand below it."""
     window = rows[WINDOW].to_numpy()
     level = _inverse(window, rows[EFFICIENCY].to_numpy(), window)
-    axes.plot(window, level, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
-    note(axes, "slope −1", (window[-1], level[-1]), (6, -1), va="center", color=GREY)
+    axes.plot(window, level, color=GREY, linewidth=0.7, linestyle=":", zorder=1, label=name)
 
 
 def _inverse(window: Numbers, efficiency: Numbers, places: Numbers) -> Numbers:

@@ -8,10 +8,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import note
+from tokwatt.reports.figures.common.axes import note, window_names
 from tokwatt.reports.figures.common.frames import columns
 from tokwatt.reports.figures.common.looks import COLORS, SINGLE, Look, line_look, mark_look
-from tokwatt.reports.labels import Labels, context_window
+from tokwatt.reports.labels import Labels
 
 BATCH, POWER, WINDOW = "batch [seq]", "power [W]", "context_window [tok]"
 ABOVE: Look = {"points": (2, 4), "ha": "right", "va": "bottom"}
@@ -24,7 +24,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     points = columns(grids["context_window"], "batch", "power")
     both = pd.concat([curve.assign(kind="curve"), points.assign(kind="operating point")])
     both = both.sort_values(["kind", "gpu", BATCH], ascending=[True, False, True])
-    return both[["kind", "gpu", WINDOW, BATCH, POWER]]
+    return both.loc[both[BATCH] > 0, ["kind", "gpu", WINDOW, BATCH, POWER]]
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
@@ -39,7 +39,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     ticks = 4 ** np.arange(0, np.log2(frame[BATCH].max()) // 2 + 1).astype(int)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlim(min(0.9, frame[BATCH].min() / 1.3), frame[BATCH].max() * 1.1)
+    axes.set_xlim(frame[BATCH].min() * 0.45, frame[BATCH].max() * 1.1)
     axes.set_ylim(0, frame[POWER].max() * 1.15)
     axes.set(xlabel="Sequences in flight (seq)", ylabel="Power of one GPU (W)")
     return figure
@@ -47,13 +47,14 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
 
 def _curve(axes: Axes, gpu: str, rows: pd.DataFrame) -> None:
     axes.plot(rows[BATCH], rows[POWER], **{**line_look(gpu), "marker": ""})
-    start = rows[BATCH].iloc[0], rows[POWER].iloc[0]
-    note(axes, gpu, start, (0, 5), color=COLORS[gpu], weight="bold")
+    end = rows[BATCH].iloc[-1], rows[POWER].iloc[-1]
+    note(axes, gpu, end, (8, 0), va="center", color=COLORS[gpu], weight="bold")
 
 
 def _points(axes: Axes, gpu: str, rows: pd.DataFrame, side: Look) -> None:
     white: Look = {"markeredgecolor": "white", "markersize": 5}
     axes.plot(rows[BATCH], rows[POWER], **mark_look(gpu), **white)
-    for batch, power, window in zip(rows[BATCH], rows[POWER], rows[WINDOW], strict=True):
-        look = {"color": COLORS[gpu], "size": 6.5, **side}
-        note(axes, context_window(window), (batch, power), **look)
+    rows = rows.sort_values(WINDOW)
+    names = window_names(list(rows[WINDOW]))
+    for batch, power, name in zip(rows[BATCH], rows[POWER], names, strict=True):
+        note(axes, name, (batch, power), color=COLORS[gpu], size=6.5, **side)

@@ -37,11 +37,15 @@ def rows(axes: Axes, names: Sequence[str], **look: Any) -> None:
 def log2_ticks(axes: Axes, windows: Iterable[float]) -> None:
     """A horizontal axis of context windows, base 2: a tick at each, names where there is room."""
     ticks = sorted(windows)
-    step = 1 + (len(ticks) - 1) // MOST_TICKS
-    names = ["" if place % step else context_window(tick) for place, tick in enumerate(ticks)]
     axes.set_xscale("log", base=2)
-    axes.set_xticks(ticks, names)
+    axes.set_xticks(ticks, window_names(ticks))
     axes.minorticks_off()
+
+
+def window_names(windows: Sequence[float]) -> list[str]:
+    """Context windows as they are spoken of; blank between them where they are many."""
+    step = 1 + (len(windows) - 1) // MOST_TICKS
+    return ["" if place % step else context_window(size) for place, size in enumerate(windows)]
 
 
 def plain_log(axis: Axis, ticks: Iterable[float]) -> None:
