@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -149,12 +148,7 @@ def _three(signed: xr.DataArray, median: xr.DataArray, percentile_90: xr.DataArr
 
 def _recorded(table: xr.DataArray) -> list[tuple[str, str]]:
     """Labels of two dimensions where there is a number."""
-    first, second = table.dims
-    return [
-        (str(row), str(column))
-        for row, column in product(table[first].values, table[second].values)
-        if not np.isnan(table.sel({first: row, second: column}))
-    ]
+    return table.to_series().dropna().index.tolist()
 
 
 def _intervals(targets: xr.Dataset) -> Markdown:
