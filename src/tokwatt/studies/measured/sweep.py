@@ -93,7 +93,7 @@ class SlopeColumns(NamedTuple):
     slope_error: Dimensionless
 
 
-def sweep(
+def window_sweep(
     catalogue: Catalogue, layout: Annotated[Serving, In("servings")], profile: str
 ) -> xr.Dataset:
     """The sweep over context windows beside every account, and slopes of log over log."""
