@@ -52,9 +52,6 @@ def test_a_quantity_of_any_unit_is_an_array():
 WITHOUT_UNITS = {
     "accounts.explorer",
     "accounts.uncertainty",
-    "calibration.kernels",
-    "calibration.model",
-    "calibration.records",
     "serving.fleets",
     "serving.routing",
     "serving.sampling",

@@ -14,7 +14,7 @@ from tokwatt.calibration import calibrate, fit, intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.intervals import DENSE, EXPERTS, HYBRID
 from tokwatt.calibration.model import QUANTITIES
-from tokwatt.calibration.records import Calibrated, Cell, cell_of
+from tokwatt.calibration.records import Calibrated, RunCell, cell_of
 from tokwatt.calibration.run_tables import read_runs
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
@@ -169,9 +169,9 @@ def test_blocks_are_rescaled_where_a_record_says_so(committed):
 
 
 def test_cells_are_called_by_gpu_and_kind():
-    cells = Cell("H100", DENSE), Cell("H100-SXM", "all"), Cell("all", HYBRID)
+    cells = RunCell("H100", DENSE), RunCell("H100-SXM", "all"), RunCell("all", HYBRID)
     assert [cell_of(cell.key) for cell in cells] == list(cells)
-    assert cell_of("all") == Cell("all", "all")
+    assert cell_of("all") == RunCell("all", "all")
 
 
 def test_half_widths_hold_their_share_of_errors():

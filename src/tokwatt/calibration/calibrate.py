@@ -11,9 +11,9 @@ import pandas as pd
 from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
-from tokwatt.calibration.records import ALL, Cell
+from tokwatt.calibration.records import ALL, RunCell
 from tokwatt.calibration.start import TERMS, FitRecords
-from tokwatt.calibration.written import Tree, quantity, write
+from tokwatt.calibration.written import Tree, quantity, write_records
 
 HEADER = """\
 # Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run, `low` and `high` are
@@ -28,7 +28,7 @@ FEWEST_LLMS = 3
 
 def write_calibrated(model: ServingModel, rows: pd.DataFrame, path: Path) -> None:
     """Fit to runs and write what comes out, as `params/calibrated.yaml` has it."""
-    write(HEADER, calibrated(model, rows), path)
+    write_records(HEADER, calibrated(model, rows), path)
 
 
 def calibrated(model: ServingModel, rows: pd.DataFrame) -> Tree:
@@ -47,12 +47,12 @@ def calibrated(model: ServingModel, rows: pd.DataFrame) -> Tree:
     _require_llms(model, rows)
     runs = WeightedRuns(model, rows)
     fitted, fits = runs.fit(), intervals.held_out(runs)
-    draws = intervals.drawn(runs)
+    draws = intervals.fits_to_draws(runs)
     return {
         "source": f"least squares over {len(rows)} runs of ML.ENERGY v3 "
         "(ml-energy/leaderboard); made by `tokwatt calibrate`",
         "quality": "calibrated",
-        "table": {"runs": len(rows), "digest": digest(rows)},
+        "table": {"runs": len(rows), "digest": table_digest(rows)},
         "quantities": list(QUANTITIES),
         "value": _tree(model.records, fitted),
         "low": _tree(model.records, _quantile(draws, 0.05)),
@@ -72,7 +72,7 @@ def _require_llms(model: ServingModel, rows: pd.DataFrame) -> None:
             raise model.records.section.child("gpus").fail(found, wanted, gpu)
 
 
-def digest(rows: pd.DataFrame) -> str:
+def table_digest(rows: pd.DataFrame) -> str:
     """A digest of rows that does not depend on how their table was stored."""
     text = rows.round(6).to_csv(index=False, float_format="%.6g")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -99,7 +99,7 @@ def _scores(runs: WeightedRuns, fitted: Fitted, fits: dict[str, Fitted]) -> Tree
 
 
 def _by_cell(frame: pd.DataFrame) -> dict[str, Tree]:
-    return {Cell(*cell).key: quantity(row.to_numpy(), "1") for cell, row in frame.iterrows()}
+    return {RunCell(*cell).key: quantity(row.to_numpy(), "1") for cell, row in frame.iterrows()}
 
 
 def _errors(gpus: pd.Series, kinds: pd.Series, errors: pd.DataFrame) -> Tree:
@@ -107,7 +107,7 @@ def _errors(gpus: pd.Series, kinds: pd.Series, errors: pd.DataFrame) -> Tree:
     relative = np.exp(errors) - 1
     cells = {}
     for cell in (
-        Cell(gpu, kind) for gpu in [*gpus.unique(), ALL] for kind in [*intervals.KINDS, ALL]
+        RunCell(gpu, kind) for gpu in [*gpus.unique(), ALL] for kind in [*intervals.KINDS, ALL]
     ):
         inside = ((gpus == cell.gpu) | (cell.gpu == ALL)) & (
             (kinds == cell.kind) | (cell.kind == ALL)

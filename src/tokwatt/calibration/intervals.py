@@ -70,7 +70,7 @@ def held_out_predictions(
     )
 
 
-def drawn(runs: WeightedRuns) -> list[Fitted]:
+def fits_to_draws(runs: WeightedRuns) -> list[Fitted]:
     """Fits to LLMs drawn with replacement, as many as there are."""
     llms = runs.rows.llm.unique()
     generator = np.random.default_rng(SEED)

@@ -22,8 +22,8 @@ def quantity(value: Dimensionless, unit: str, digits: Dimensionless = DIGITS) ->
     return {"value": rounded if np.ndim(value) else rounded[0], "unit": printed}
 
 
-def write(header: str, tree: Tree, path: Path) -> None:
-    """Write records below a comment."""
+def write_records(header: str, tree: Tree, path: Path) -> None:
+    """Write records below a comment, or leave the file as it was."""
     write_files({path: header + "".join(_lines(tree, 0))})
 
 

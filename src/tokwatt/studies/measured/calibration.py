@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from tokwatt import grid
 from tokwatt.calibration.intervals import KINDS
 from tokwatt.calibration.model import QUANTITIES, Fitted
-from tokwatt.calibration.records import ALL, Calibrated, Cell, CellErrors
+from tokwatt.calibration.records import ALL, Calibrated, CellErrors, RunCell
 from tokwatt.calibration.start import TERMS
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.catalogue import Catalogue
@@ -113,7 +113,7 @@ def calibrated_errors(
 
 
 def _statistics(
-    gpus: Sequence[str], kinds: Sequence[str], errors: Mapping[str, Mapping[Cell, CellErrors]]
+    gpus: Sequence[str], kinds: Sequence[str], errors: Mapping[str, Mapping[RunCell, CellErrors]]
 ) -> list[np.ndarray]:
     """Statistics of errors over GPU, kind, quantity and fit."""
     statistics = []
@@ -133,14 +133,14 @@ def _table(gpus: Sequence[str], kinds: Sequence[str], rows: Mapping) -> np.ndarr
 
 
 def _targets(
-    catalogue: Catalogue, targets: Mapping[str, Target], held_out: Mapping[Cell, CellErrors]
+    catalogue: Catalogue, targets: Mapping[str, Target], held_out: Mapping[RunCell, CellErrors]
 ) -> TargetColumns:
     """Targets beside the median errors of held-out LLMs."""
     section = catalogue.section("paper").child("grids")
     errors = {cell.key: row for cell, row in held_out.items()}
     places = {name: place for place, name in enumerate(QUANTITIES)}
     reached = [
-        section.pick("targets", Cell(target.gpu, target.kind).key, errors).median[
+        section.pick("targets", RunCell(target.gpu, target.kind).key, errors).median[
             section.pick("targets", target.quantity, places)
         ]
         for target in targets.values()

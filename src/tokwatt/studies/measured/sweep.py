@@ -93,7 +93,7 @@ class SlopeColumns(NamedTuple):
     slope_error: Dimensionless
 
 
-def sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) -> xr.Dataset:
+def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) -> xr.Dataset:
     """The sweep over context windows beside every account, and slopes of log over log."""
     calibrated = Calibrated(catalogue)
     rows = calibrated.model.measured.sweep()
