@@ -1,11 +1,19 @@
 """The Snakefile: what it would run, what an edit reruns, and that a failure leaves nothing."""
 
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import xarray as xr
 import yaml
-from conftest import GONE, snakemake, workflow_in
+from conftest import GONE, ROOT, snakemake, workflow_in
 
 from tokwatt import studies
 from tokwatt.params.errors import ParameterError
@@ -89,6 +97,74 @@ def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(small):
     replace(small / "params/gpus.yaml", watts.replace("TB/s", "GB"), watts)
     assert snakemake(small, *targets).returncode == 0
     assert [(small / target).read_bytes() for target in targets] == before
+
+
+@pytest.mark.parametrize("name", ["a; touch b", "a$(b)", "-a", ".a", "", "a\n", "ä", "a" * 61])
+def test_a_wildcard_is_no_name_that_a_shell_could_run(name):
+    snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    constraint = re.search('^NAME = "(.*)"$', snakefile, re.MULTILINE)[1]
+    assert not re.fullmatch(constraint, name)
+    assert all(re.fullmatch(constraint, good) for good in ["atlas", "qwen2.5-32b", "_a", "a" * 60])
+    named = set(re.findall(r"\{wildcards\.(\w+)", snakefile)) - {"part", "parts", "page"}
+    assert set(re.findall(r"^    (\w+)=NAME,$", snakefile, re.MULTILINE)) == named
+
+
+def test_a_study_whose_name_a_shell_could_run_is_refused(small):
+    """The file is there and a figure names it; nothing of its name is run."""
+    name = "a$(touch pwned)"
+    shutil.copy(small / "params/studies/example.yaml", small / f"params/studies/{name}.yaml")
+    path = small / "params/paper.yaml"
+    paper = yaml.safe_load(path.read_text(encoding="utf-8"))
+    paper["figures"]["fleet_size"] = {"title": "", "caption": "", "category": "", "study": name}
+    path.write_text(yaml.safe_dump(paper, sort_keys=False), encoding="utf-8")
+    refused = snakemake(small)
+    assert refused.returncode == 1
+    assert "MissingInputException" in refused.stderr
+    assert not list(small.rglob("pwned"))
+
+
+def test_wildcards_and_parameters_are_quoted_wherever_a_shell_gets_them():
+    snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    commands = re.findall(r"shell:\n((?: +\".*\"\n)+)", snakefile)
+    assert len(commands) == snakefile.count("shell:")
+    given = re.findall(r"\{(.+?)\}", "".join(commands))
+    assert {field for field in given if not field.endswith(":q")} <= {"log"}
+    rules = snakefile.split("\nrule ")
+    assert [rule for rule in rules if "> {log} " in rule and re.search(r"logs/.*\{", rule)] == []
+
+
+@contextmanager
+def running(folder, *targets):
+    """A workflow at work in a session of its own, once it holds the lock of its folder."""
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", *targets]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, start_new_session=True, **streams) as process:
+        while not (folder / "results/logs").exists() and process.poll() is None:
+            time.sleep(0.05)
+        assert process.poll() is None
+        yield process
+
+
+@pytest.mark.slow
+def test_two_at_once_and_a_kill_in_the_middle_end_in_the_bytes_of_an_undisturbed_run(
+    small, tmp_path_factory
+):
+    job = "results/grids/instances"
+    with running(small, job) as first:
+        second = snakemake(small, job)
+        assert second.returncode == 1
+        assert "cannot be locked" in second.stderr
+        os.killpg(first.pid, signal.SIGKILL)
+    assert snakemake(small, "--unlock").returncode == 0
+    again = snakemake(small, job)
+    assert again.returncode == 0, again.stderr
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    studies.run("instances", small / "params", undisturbed)
+    made = [path for path in (small / job).iterdir() if path.name != ".snakemake_timestamp"]
+    assert {path.name for path in made} == {"gpus.nc", "power_parameters.nc"}
+    for path in made:
+        assert path.read_bytes() == (undisturbed / "instances" / path.name).read_bytes()
+    assert [path.name for path in (small / "results/grids").iterdir()] == ["instances"]
 
 
 @pytest.mark.parametrize("job", studies.JOBS)
