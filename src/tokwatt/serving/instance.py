@@ -232,7 +232,7 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
     )
     if assumed.step == "calibrated":
         return _calibrated(instance, deployment)
-    return _printed(instance, deployment) if assumed.experts == "printed" else instance
+    return _printed(assumed, instance, deployment) if assumed.experts == "printed" else instance
 
 
 def arithmetic_rate(gpu: Gpu, width: BytesPerParameter) -> FlopsPerSecond:
@@ -309,28 +309,32 @@ def _calibrated(instance: Instance, deployment: Deployment) -> Instance:
     )
 
 
-def _printed(instance: Instance, deployment: Deployment) -> Instance:
-    """A mixture of experts as Table 2 has it: printed active parameters at peak bandwidth."""
-    mixed = deployment.active_parameters > 0
+def _printed(assumed: Assumptions, instance: Instance, deployment: Deployment) -> Instance:
+    """A mixture of experts as Table 2 has it: printed active parameters at peak bandwidth.
+
+    Where none are printed, the program's step takes the time of its expert kernels.
+    """
+    mixed, active = deployment.llm.paper.experts > 0, deployment.active_parameters
+    printed, program_step = active > 0, assumed.step == "program"
+    tabulated = mixed & (active <= 0) & program_step
     shared = deployment.precision.dense / deployment.parallelism.tensor_parallel
+    own_time = program.weight_time(
+        deployment.gpu,
+        deployment.llm,
+        deployment.parallelism,
+        deployment.precision,
+        deployment.engine,
+    )
+    streamed = jnp.where(tabulated, 0.0, instance.streamed)
+    overhead = jnp.where(tabulated, own_time, instance.overhead)
     bandwidth = deployment.gpu.hbm_bandwidth
     return replace(
         instance,
-        streamed=jnp.where(mixed, deployment.active_parameters * shared, instance.streamed),
-        routed=jnp.where(mixed, 0.0, instance.routed),
-        weight_bandwidth=jnp.where(mixed, bandwidth, instance.weight_bandwidth),
-        overhead=jnp.where(mixed, 0.0, instance.overhead),
-        idle_time=jnp.where(
-            mixed,
-            program.weight_time(
-                deployment.gpu,
-                deployment.llm,
-                deployment.parallelism,
-                deployment.precision,
-                deployment.engine,
-            ),
-            0.0,
-        ),
+        streamed=jnp.where(printed, active * shared, streamed),
+        routed=jnp.where(printed | tabulated, 0.0, instance.routed),
+        weight_bandwidth=jnp.where(printed, bandwidth, instance.weight_bandwidth),
+        overhead=jnp.where(printed, 0.0, overhead),
+        idle_time=jnp.where(printed, own_time, 0.0),
     )
 
 
