@@ -18,7 +18,6 @@ from tokwatt.accounts import explorer
 from tokwatt.commands import reference, workflow
 from tokwatt.reports import audit, site, tables, validation, verdict
 from tokwatt.serving import catalogue
-from tokwatt.studies.replay.instances import Computed
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -48,19 +47,6 @@ def knots(parameters):
         name: list(zip(laws[name].lengths.tolist(), laws[name].fractions.tolist(), strict=True))
         for name in laws
     }
-
-
-@pytest.fixture(scope="session")
-def computed(parameters):
-    """Builds an instance of the replay from names in the catalogues."""
-
-    def build(llm, gpu, layout):
-        curve = parameters.power_fractions
-        return Computed(
-            parameters.gpus[gpu], parameters.llms[llm], parameters.servings[layout], curve
-        )
-
-    return build
 
 
 @pytest.fixture(scope="session")

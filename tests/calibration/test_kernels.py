@@ -8,13 +8,13 @@ import xarray as xr
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from tokwatt.serving.kernel_step import Table
 
 from tokwatt.calibration import kernel_runs
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import kernel_step
-from tokwatt.serving.kernel_step import Table
 
 DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 

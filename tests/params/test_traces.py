@@ -9,13 +9,13 @@ import yaml
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
 
 import tokwatt as tw
 from tokwatt.params.columns import ARRIVAL, OUTPUT, PROMPT
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Workload
 from tokwatt.params.traces import Trace, read_trace
-from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
 
 DATA = ROOT.parent / "shared" / "data"
 AZURE = {"conv": 19_366, "code": 8_819}

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokwatt.serving.machine import assemble, concurrency, sequence_bytes, weight_bytes
+from tokwatt.studies.replay.instances import Calibrated
 
 from tokwatt.accounts.cases import Account
 from tokwatt.params import traces
@@ -16,10 +18,8 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.serving import account, architecture, choices, decode, routing
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
-from tokwatt.serving.machine import assemble, concurrency, sequence_bytes, weight_bytes
 from tokwatt.serving.routing import Topology
 from tokwatt.studies.replay import fleets as replayed
-from tokwatt.studies.replay.instances import Calibrated
 from tokwatt.studies.replay.points import Served, roofline_point
 
 CHOICES = choices.names()

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tokwatt.studies.replay.fleets import Service
+from tokwatt.studies.replay.instances import Calibrated
 
 from tokwatt.params.specs import Demand
 from tokwatt.studies.replay import fleets
-from tokwatt.studies.replay.fleets import Service
-from tokwatt.studies.replay.instances import Calibrated
 
 LONG_WINDOW = 65536
 DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)

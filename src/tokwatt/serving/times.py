@@ -39,7 +39,7 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
     instance = Instance(**vars(share), times=_times(account, deployment, share))
     if assumed.step == "calibrated":
         return _calibrated(instance, deployment)
-    return _printed(instance, deployment) if assumed.experts == "printed" else instance
+    return _printed(account, instance, deployment) if assumed.experts == "printed" else instance
 
 
 def _times(account: Account, deployment: Deployment, share: GpuShare) -> StepTimes:
@@ -94,23 +94,34 @@ def _calibrated(instance: Instance, deployment: Deployment) -> Instance:
     )
 
 
-def _printed(instance: Instance, deployment: Deployment) -> Instance:
-    """A mixture of experts as Table 2 has it: printed active parameters at peak bandwidth."""
-    active, times = deployment.active_parameters, instance.times
-    mixed, parallelism = active > 0, deployment.parallelism
-    printed = active * deployment.precision.dense / parallelism.tensor_parallel
+def _printed(account: Account, instance: Instance, deployment: Deployment) -> Instance:
+    """A mixture of experts as Table 2 has it: printed active parameters at peak bandwidth.
+
+    Where none are printed, the program's step takes the time of its expert kernels.
+    """
+    active, times, parallelism = (
+        deployment.active_parameters,
+        instance.times,
+        deployment.parallelism,
+    )
+    mixed = deployment.llm.paper.experts > 0
+    printed, program_step = active > 0, account.assumed.step == "program"
+    tabulated = mixed & (active <= 0) & program_step
+    weights = active * deployment.precision.dense / parallelism.tensor_parallel
     own_time = program.weight_time(
         deployment.gpu, deployment.llm, parallelism, deployment.precision, deployment.engine
     )
+    streamed = jnp.where(tabulated, 0.0, instance.streamed)
+    overhead = jnp.where(tabulated, own_time, times.overhead)
     peak = deployment.gpu.hbm_bandwidth
     return replace(
         instance,
-        streamed=jnp.where(mixed, printed, instance.streamed),
-        routed=jnp.where(mixed, 0.0, instance.routed),
+        streamed=jnp.where(printed, weights, streamed),
+        routed=jnp.where(printed | tabulated, 0.0, instance.routed),
         times=replace(
             times,
-            weight_bandwidth=jnp.where(mixed, peak, times.weight_bandwidth),
-            overhead=jnp.where(mixed, 0.0, times.overhead),
-            idle_time=jnp.where(mixed, own_time, 0.0),
+            weight_bandwidth=jnp.where(printed, peak, times.weight_bandwidth),
+            overhead=jnp.where(printed, 0.0, overhead),
+            idle_time=jnp.where(printed, own_time, 0.0),
         ),
     )
