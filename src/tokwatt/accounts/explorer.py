@@ -183,7 +183,7 @@ class Explorer(Checked):
 
     @cached_property
     def mixtures(self) -> dict[str, Assumptions]:
-        """The assumptions of every account, and of those that take a calibrated profile where there is none."""
+        """The assumptions of every account, with and without a calibrated profile."""
         own = {name: self._assumed(name, view.changes) for name, view in self.views.items()}
         others = {
             name: self._assumed(name, view.changes | view.uncalibrated)
@@ -310,7 +310,7 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    """A value as JSON has it: whole numbers without a point, null where there is no finite number."""
+    """A value as JSON has it: whole numbers without a point, null for what is not finite."""
     if isinstance(value, dict):
         return {str(name): _json(each) for name, each in value.items()}
     if isinstance(value, str | None):

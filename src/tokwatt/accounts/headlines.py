@@ -57,7 +57,7 @@ class OutputShares:
 
 
 class Headlines(AssumptionSets):
-    """Cases, headlines and uncertain numbers; a trace replaces every workload where pairs are assumed."""
+    """Cases, headlines and uncertain numbers; a trace replaces workloads under pairs."""
 
     def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
         super().__init__(catalogue)

@@ -1,4 +1,4 @@
-"""Numbers that are known only to within a factor, and what a subject is when they are multiplied by one."""
+"""Numbers that are known only to within a factor, and deployments with such factors applied."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a user asks on the command line: one point, one fleet, one study, and where a number comes from."""
+"""What a user asks: one point, one fleet, one study, and where a number comes from."""
 
 import json
 import math
@@ -58,7 +58,8 @@ def inches(text: str) -> float:
         length = math.nan
     if not SHORTEST <= length <= LONGEST:
         raise typer.BadParameter(
-            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches such as 89mm or 3.5in"
+            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches,"
+            " such as 89mm or 3.5in"
         )
     return length
 
@@ -234,7 +235,7 @@ def explain(
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """Where tokens per watt come from: parameters, then every equation with its values and source."""
+    """Where tokens per watt come from: parameters, then every equation with its values."""
     from tokwatt.commands.explain import explain as trace
     from tokwatt.commands.explain import of_entry
     from tokwatt.serving.catalogue import load
@@ -283,7 +284,7 @@ def verify(
     ),
     as_json: Json = False,
 ) -> None:
-    """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
+    """Compare with the record of the last run; exit code 1 where files differ."""
     from tokwatt.reports import provenance
 
     differences = provenance.differences_from(record)

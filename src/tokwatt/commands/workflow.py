@@ -114,7 +114,7 @@ def export(
     stores: Stores = STORES,
     out: Out = Path("print"),
 ) -> None:
-    """Print a figure for elsewhere: at a journal's size, in chosen formats, with the hash of its parameters inside."""
+    """Print a figure for elsewhere: at a journal's size, in chosen formats."""
     from tokwatt.reports import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)

@@ -1,4 +1,4 @@
-"""The parameter folder with every profile and board worked out: what a user and a study start from."""
+"""The parameter folder with every profile worked out: what a user and a study start from."""
 
 from dataclasses import replace
 from functools import cached_property

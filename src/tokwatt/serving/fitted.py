@@ -207,7 +207,7 @@ def collective_time(share: GpuShare, parameters: StepParameters, tokens: Tokens)
 
 
 def mixed_steps(share: GpuShare, parameters: StepParameters, mix: RequestMix) -> MixedSteps:
-    r"""Steps of a run in which sequences end and others are admitted, :math:`\lambda = n / o` a step.
+    r"""Steps of a run in which requests end and are admitted, :math:`\lambda = n / o` a step.
 
     Args:
         share: what one GPU reads and computes.

@@ -252,7 +252,8 @@ def concurrency(
     """Running requests that the KV cache of an instance holds.
 
     Args:
-        assumed: whether each reserves its window or is paged, and what happens if the LLM does not fit.
+        assumed: whether windows are reserved or the cache is paged, and what happens if the LLM
+            does not fit.
         instance: the instance.
         window: tokens that a sequence may take.
         mean_length: tokens that one takes on the average over its time in service.

@@ -1,4 +1,4 @@
-"""What a GPU draws: three laws of board power, by batch size, by the busy share of a step, by use."""
+"""What a GPU draws: laws of board power by batch size, by the busy share of a step, by use."""
 
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ def utilization_power(
     Source: least squares over measured runs, see `params/power.yaml` and `params/calibrated.yaml`;
         layers of experts and requantized blocks cost what their kernels do beside reading weights.
     """
-    idle, bandwidth, arithmetic, *rest = power_terms(share, moved, computed, latency)
+    _, bandwidth, arithmetic, *rest = power_terms(share, moved, computed, latency)
     plain = power.utilization_power(bandwidth, arithmetic, law.idle, law.memory, law.compute)
     more = law.expert_layers * rest[0] + law.shared * rest[1] + law.requantized * rest[2]
     return jnp.minimum(limit, plain + more)
@@ -82,7 +82,7 @@ def utilization_power(
 def power_terms(
     share: GpuShare, moved: Bytes, computed: Flops, latency: Seconds
 ) -> tuple[Dimensionless, ...]:
-    """What the coefficients of `UtilizationPower` multiply, in their order; the third by its root."""
+    """What coefficients of `UtilizationPower` multiply, in order; of the third it is the root."""
     return (
         jnp.ones_like(latency),
         moved / latency / share.gpu.hbm_bandwidth,

@@ -1,4 +1,4 @@
-"""One iteration of an instance over its batch: how long it takes, and what a GPU draws meanwhile."""
+"""One iteration of an instance over its batch, and its operating point."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Datasets of what survives: from the paper's account to the consistent one, the law's slope, the lever of experts.
+"""Datasets of what survives: corrections, the slope of the law, the lever of experts.
 
 Outputs: `waterfall`, `readings`, `slopes`, `lever`, `uncertainties`, `elasticities`.
 """
@@ -56,7 +56,7 @@ class Correction(NamedTuple):
 
 
 def waterfall(catalogue: Catalogue) -> xr.Dataset:
-    """Each headline from its published to its consistent value, one correction at a time, and each by itself.
+    """Each headline from its published to its consistent value, one correction at a time.
 
     `alone` applies a single correction to the paper's account, with exact sums instead of the
     seeded draws, since most corrections cannot be combined with those.
@@ -133,7 +133,7 @@ def readings(catalogue: Catalogue) -> xr.Dataset:
 
 
 class Bends(NamedTuple):
-    """What keeps the slope from -1, each as far as it alone follows the window; they add up to slope + 1.
+    """What keeps the slope from -1, each by itself; they add up to slope + 1.
 
     Attributes:
         by_limited_layers: layers that do not keep every token.
@@ -194,7 +194,7 @@ def slopes(
     context_window: TokensAxis,
     prompt_ratio: Dimensionless,
 ) -> xr.Dataset:
-    """Slope of log tok/J over log window, an exact derivative, over account x window x LLM x GPU."""
+    """Slope of log tok/J over log window, over account x window x LLM x GPU."""
 
     def law(account: Account) -> xr.Dataset:
         def slope(context_window: Tokens, llm: Layout, gpu: Board) -> Slope:

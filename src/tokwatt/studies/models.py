@@ -1,4 +1,7 @@
-"""What a study can sweep: functions of an account, named scalars and specs; their annotations say how a study file writes them."""
+"""What a study can sweep: functions of an account, scalars and specs.
+
+Their annotations say how a study file writes each input.
+"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Rows of the paper's Tables 2, 4 and 5: operating points with the clamps and overrides of its program."""
+"""Rows of the paper's Tables 2, 4 and 5, with the clamps and overrides of its program."""
 
 from dataclasses import replace
 from typing import Annotated, NamedTuple
@@ -28,7 +28,7 @@ from tokwatt.units import (
 )
 
 MEAN_FILL = 0.5
-"""Mean length of a sequence as a share of the window, 4096 tokens of 8192 in the paper's program."""
+"""Mean length of a sequence as a share of the window: 4096 tokens of 8192."""
 
 
 @spec

@@ -1,4 +1,4 @@
-"""Rows of the paper's Table 3: fleets under the set `paper`, with what is printed of their pools."""
+"""Rows of the paper's Table 3: fleets under the set `paper` and their pools."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
