@@ -84,7 +84,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         tree = json.loads(content, object_pairs_hook=_unique, parse_int=_whole)
     except (ValueError, RecursionError) as error:
-        raise complaint(path, "", f"cannot be parsed{_json_problem(error)}", "valid JSON") from None
+        problem = f"cannot be parsed{_json_problem(error)}"
+        raise ParameterError(f"{path}: {problem}, wanted valid JSON.") from None
     if not isinstance(tree, dict):
         raise complaint(path, "", f"is {shown(tree)}", "a mapping")
     return tree
