@@ -6,14 +6,12 @@ import io
 import itertools
 import re
 import shutil
-from importlib import import_module
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
@@ -21,49 +19,13 @@ from PIL import Image
 
 from tokwatt import __version__, stores
 from tokwatt.params.errors import ParameterError
-from tokwatt.reports import gallery, labels, plotting
+from tokwatt.reports import gallery, plotting
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.figures.common import looks
 from tokwatt.reports.figures.common.frames import drawn as rounded
 from tokwatt.reports.figures.common.frames import six_digits
-from tokwatt.studies import stream, study
-
-
-@pytest.fixture(scope="module")
-def entries(params):
-    return gallery.entries(params)
-
-
-@pytest.fixture(scope="module")
-def label(params):
-    return labels.read_labels(params)
-
-
-@pytest.fixture(scope="module")
-def data(grids, params, entries, shared_folder):
-    """Grids and the stores of studies that have figures."""
-    for name in {figure.study for figure in entries.values() if figure.study}:
-        with FileLock(shared_folder / f"{name}.study.lock"):
-            stream.stream(study.load(params, name), shared_folder / "stores" / f"{name}.zarr")
-    return plotting.Data(grids, shared_folder / "stores")
-
-
-@pytest.fixture
-def drawn(name, entries, data, label, shared_folder):
-    """The folder of figures with the one of a test in it, drawn once for all processes of tests."""
-    folder = shared_folder / "figures"
-    with FileLock(shared_folder / f"{name}.drawn.lock"):
-        if not (folder / f"{name}.png").exists():
-            plotting.render(name, entries[name], data, folder, label)
-    return folder
-
 
 each_figure = pytest.mark.parametrize("name", gallery.NAMES)
-
-
-def canvas_of(name, frame, label):
-    with matplotlib.style.context(plotting.STYLE, after_reset=True):
-        return import_module(f"tokwatt.reports.figures.{name}").draw(frame, label)
 
 
 def opened(name, entries, data):
@@ -97,7 +59,7 @@ def test_drawn_again_it_is_the_same_to_the_byte(name, entries, data, label, draw
 
 
 @each_figure
-def test_the_written_numbers_alone_make_the_drawing(name, label, drawn):
+def test_the_written_numbers_alone_make_the_drawing(name, canvas_of, label, drawn):
     """What is read back from the CSV draws the same paths as what was drawn."""
     text = io.BytesIO()
     canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
@@ -108,7 +70,7 @@ def test_the_written_numbers_alone_make_the_drawing(name, label, drawn):
 
 
 @each_figure
-def test_axes_that_show_a_quantity_name_its_unit(name, label, drawn):
+def test_axes_that_show_a_quantity_name_its_unit(name, canvas_of, label, drawn):
     canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
     titles = [axis.get_label_text() for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)]
     assert any(titles)

@@ -1,14 +1,11 @@
 """Figures from datasets, drawn and written the same way each time."""
 
 import hashlib
-import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from itertools import combinations
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -16,13 +13,12 @@ import matplotlib.style
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from tokwatt import __version__, stores
 from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.crowding import overlaps
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.figures.common.frames import drawn
 from tokwatt.reports.gallery import Entry, Figure, entries
@@ -173,40 +169,6 @@ def _refuse_crowding(name: str, plot: Plot, form: Print) -> None:
 
 def _size(canvas: Canvas) -> str:
     return "{:.3g} by {:.3g} inches".format(*canvas.get_size_inches())
-
-
-def overlaps(canvas: Canvas) -> float:
-    """How many texts lie over each other or across an axis; infinity where axes have no room."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        canvas.draw_without_rendering()
-    if any("constrained_layout" in str(warning.message) for warning in caught):
-        return math.inf
-    unseen = set(_out_of_view(canvas))
-    texts = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text()]
-    # A box is larger than its letters.
-    boxes = [text.get_window_extent().shrunk(0.9, 0.7) for text in texts if text not in unseen]
-    over = sum(upper.overlaps(lower) for upper, lower in combinations(boxes, 2))
-    return over + sum(spine.overlaps(box) for spine in _spines(canvas) for box in boxes)
-
-
-def _out_of_view(canvas: Canvas) -> Iterator[Text]:
-    """Names of ticks that no axis shows."""
-    for axis in (axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-            if not low <= tick.get_loc() <= high:
-                yield from (tick.label1, tick.label2)
-
-
-def _spines(canvas: Canvas) -> list[Bbox]:
-    """Where the left and the lower axis of each panel are drawn."""
-    return [
-        axes.spines[side].get_window_extent()
-        for axes in canvas.axes
-        for side in ("left", "bottom")
-        if axes.axison and axes.spines[side].get_visible()
-    ]
 
 
 def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | None]) -> bytes:
