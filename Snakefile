@@ -105,6 +105,7 @@ rule tables:
     params:
         tables=config["tables"],
         names=config["names"],
+        accounts=config["accounts"],
     shell:
         "tokwatt table > {log} 2>&1"
 
@@ -136,6 +137,8 @@ rule audit:
         multiext("results/", "audit.md", "headlines.md"),
     log:
         "results/logs/audit.log",
+    params:
+        accounts=config["accounts"],
     shell:
         "tokwatt audit > {log} 2>&1"
 

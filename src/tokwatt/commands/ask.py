@@ -16,6 +16,7 @@ from rich.text import Text
 from tokwatt.commands.deployments import PLAIN, PROMPT_RATIO, DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section
+from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from tokwatt.serving.account import Account
@@ -292,7 +293,7 @@ def verify(
         _json(differences)
     else:
         for kind, names in vars(differences).items():
-            print("\n".join(f"{kind} {name}" for name in names), end="\n" if names else "")
+            print("".join(f"{kind} {visible(name)}\n" for name in names), end="")
     raise typer.Exit(1 if differences.any else 0)
 
 
@@ -410,7 +411,7 @@ def show(rows: list[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
         table.add_row(
             *(
-                Text(", ".join(cell) if isinstance(cell, list) else str(cell))
+                Text(visible(", ".join(cell) if isinstance(cell, list) else str(cell)))
                 for cell in row.values()
             )
         )

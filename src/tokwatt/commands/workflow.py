@@ -9,7 +9,7 @@ import typer
 
 from tokwatt.commands.ask import COMMANDS, LLM, inches
 from tokwatt.commands.predict import COMMANDS as MEASURED
-from tokwatt.params.errors import ParameterError, StoreError
+from tokwatt.params.errors import ParameterError, StoreError, printable
 
 app = typer.Typer(
     help="How many tokens a watt buys, and what would change it.", no_args_is_help=True
@@ -194,7 +194,8 @@ def main() -> None:
     except OSError as error:
         wanted = "what `snakemake` makes or a place to write to"
         name = error.filename or "standard output"
-        sys.exit(f"{name}: cannot be used ({error.strerror or error}), wanted {wanted}.")
+        reason = error.strerror or error
+        sys.exit(printable(f"{name}: cannot be used ({reason}), wanted {wanted}."))
 
 
 if __name__ == "__main__":

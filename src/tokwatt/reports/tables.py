@@ -12,6 +12,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.accounts import account_line
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.labels import Labels, context_window, read_labels
 from tokwatt.reports.markdown import escaped, pipe_table
@@ -142,9 +143,11 @@ def write(name: str, params: Path, grids: Path, out: Path) -> None:
     with xr.open_dataset(dataset_path(grids, table.grid)) as dataset:
         fit(table, dataset, section)
         with refusing(section, "printed"):
+            account = account_line(params, [table.grid])
+            body = printed(table, dataset, read_labels(params))
             texts = {
                 "csv": tidy(table, dataset).to_csv(index=False),
-                "md": printed(table, dataset, read_labels(params)),
+                "md": f"# {escaped(table.title)}\n\n{account}\n\n{body}\n",
             }
     write_files({out / f"{name}.{kind}": text for kind, text in texts.items()})
 
@@ -216,7 +219,7 @@ def printed(table: Table, dataset: xr.Dataset, label: Labels) -> str:
     """The table in Markdown."""
     layout = laid_out(table, dataset, label)
     lines = [row.labels + [cell.text for cell in row.cells] for row in layout.rows]
-    return f"# {escaped(table.title)}\n\n{pipe_table(layout.heads, lines)}\n"
+    return pipe_table(layout.heads, lines)
 
 
 def _labels(dataset: xr.Dataset) -> Mapping[str, str]:

@@ -92,7 +92,10 @@ def _start(sources: Sources, render: Renderer) -> str:
         "index",
         "Tokens per watt",
         "index",
-        accounts=_accounts_of(sources, sources.judged),
+        claim_accounts=_accounts_of(sources, sources.judged),
+        figure_accounts={
+            name: sources.accounts(figure.datasets) for name, figure in sources.plots.items()
+        },
         counts=[(verdict, counts[verdict]) for verdict in reversed(audit.ORDER)],
         reports=reports,
         tables=sources.tables,

@@ -111,7 +111,7 @@ class Sources:
         """Reports by name."""
         section = self.paper.child("reports")
         for name in section.raw:
-            if name in BEFORE | AFTER:
+            if name in BEFORE | AFTER or name.startswith(("docs-", "figure-", "table-")):
                 raise section.fail("is a page of the site already", "another name", name)
         return {name: section.child(name).convert(Report) for name in section.raw}
 
