@@ -14,7 +14,7 @@ from tokwatt.stores import contents, growing
 
 
 def replace_file(path: Path, *parts: bytes) -> None:
-    """Write a file beside its place and rename it."""
+    """Write a file beside its place, as no other process on any machine does, and rename it."""
     temporary = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
