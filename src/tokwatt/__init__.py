@@ -2,18 +2,25 @@
 
 >>> import tokwatt as tw
 >>> catalogue = tw.load("params")
+>>> tw.point(catalogue, account="consistent").tokens_per_joule
+0.717...
 """
 
 from importlib import import_module
 from typing import Any
 
 _FACE = {
+    "AssumptionSets": "accounts.assumptions",
     "Demand": "params.specs",
+    "DeploymentNames": "accounts.answers",
     "ParameterError": "params.errors",
-    "fleet": "serving.fleet",
+    "demanded": "accounts.answers",
+    "fleet": "accounts.answers",
     "load": "serving.catalogue",
     "open": "stores",
     "operating_point": "serving.step",
+    "point": "accounts.answers",
+    "read_trace": "params.traces",
     "sweep": "grid",
 }
 __all__ = list(_FACE)

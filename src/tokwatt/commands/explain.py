@@ -42,7 +42,7 @@ class EquationRun:
     source: str
 
 
-def explain(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[EquationRun]]:
+def explained(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[EquationRun]]:
     """Call a function and note each equation it uses, in the order they finish.
 
     Args:

@@ -7,26 +7,39 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.commands.ask import COMMANDS, LLM, inches
-from tokwatt.commands.predict import COMMANDS as MEASURED
+from tokwatt.commands.fleet import fleet
+from tokwatt.commands.headline import headline
+from tokwatt.commands.llm import LLM
+from tokwatt.commands.options import (
+    GRIDS,
+    PARAMS,
+    RESULTS,
+    STORES,
+    Grids,
+    Json,
+    Out,
+    Params,
+    Stores,
+    inches,
+)
+from tokwatt.commands.point import point
+from tokwatt.commands.predict import COMMANDS as CALIBRATED
+from tokwatt.commands.printing import show_json
+from tokwatt.commands.studies import studies, study
 from tokwatt.params.errors import ParameterError, StoreError, printable
+from tokwatt.text import visible
 
 app = typer.Typer(
     help="How many tokens a watt buys, and what would change it.", no_args_is_help=True
 )
-for command in (*COMMANDS, *MEASURED):
+for command in (studies, study, point, fleet, headline, *CALIBRATED):
     app.command()(command)
 app.add_typer(LLM, name="llm")
 
-Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
-Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
 Results = Annotated[Path, typer.Option(help="Folder of results.")]
 Docs = Annotated[Path, typer.Option(help="Folder of documents.")]
 Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
 OutFile = Annotated[Path, typer.Option(help="File to write.")]
-Out = Annotated[Path, typer.Option(help="Folder to write to.")]
-
-Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
 Width = Annotated[
     float | None,
     typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in."),
@@ -40,8 +53,6 @@ Kinds = Annotated[
     list[Kind],
     typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),
 ]
-
-PARAMS, GRIDS, STORES = Path("params"), Path("results/grids"), Path("results/studies")
 
 
 @app.command(rich_help_panel="Workflow")
@@ -122,7 +133,7 @@ def export(
 
 
 @app.command(rich_help_panel="Workflow")
-def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Judge every published number against ours."""
     from tokwatt.reports import audit
 
@@ -140,7 +151,7 @@ def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json
 @app.command(rich_help_panel="Workflow")
 def site(
     params: Params = PARAMS,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     figures: Figures = Path("figures"),
     docs: Docs = Path("docs"),
     out: Out = Path("results/site"),
@@ -152,7 +163,7 @@ def site(
 
 
 @app.command(rich_help_panel="Workflow")
-def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+def verdict(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Say which headlines survive, for whom, and what to plan with."""
     from tokwatt.reports import verdict
 
@@ -160,7 +171,7 @@ def verdict(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
 
 
 @app.command(rich_help_panel="Workflow")
-def validation(grids: Grids = GRIDS, out: Out = Path("results")) -> None:
+def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Write the page that holds predictions against measured runs."""
     from tokwatt.reports import validation
 
@@ -185,6 +196,25 @@ def record(outputs: list[Path], params: Params = PARAMS) -> None:
     provenance.write_record(outputs, params)
 
 
+@app.command()
+def verify(
+    record: Annotated[Path, typer.Option(help="The record of a run.")] = Path(
+        "ro-crate-metadata.json"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Compare with the record of the last run; exit code 1 where files differ."""
+    from tokwatt.reports import provenance
+
+    differences = provenance.differences_from(record)
+    if as_json:
+        show_json(differences)
+    else:
+        for kind, names in vars(differences).items():
+            print("".join(f"{kind} {visible(name)}\n" for name in names), end="")
+    raise typer.Exit(1 if differences.any else 0)
+
+
 def main() -> None:
     """Run the command line; what is wrong is said in one sentence, with exit code 1."""
     try:
@@ -196,7 +226,3 @@ def main() -> None:
         name = error.filename or "standard output"
         reason = error.strerror or error
         sys.exit(printable(f"{name}: cannot be used ({reason}), wanted {wanted}."))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,77 @@
+"""Options that several commands have."""
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tokwatt.params.errors import ParameterError
+
+PARAMS, STORES = Path("params"), Path("results/studies")
+GRIDS, RESULTS = Path("results/grids"), Path("results")
+SHORTEST, LONGEST = 1.0, 40.0
+"""Inches that a figure may be wide or high."""
+
+
+def finite(option: typer.CallbackParam, value: float | None) -> float | None:
+    """A number of an option, refused where it is none."""
+    if value is not None and not math.isfinite(value):
+        raise ParameterError(f"{option.opts[0]}: is {value}, wanted a finite number.")
+    return value
+
+
+def inches(text: str) -> float:
+    """A length on paper: a journal's column by name, or a number with mm, cm or in."""
+    from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
+
+    if text in ("single", "double"):
+        return SINGLE if text == "single" else DOUBLE
+    number = re.fullmatch(r"([0-9]*\.?[0-9]+)(mm|cm|in)", text)
+    scales = {"mm": 25.4, "cm": 2.54, "in": 1.0}
+    length = float(number[1]) / scales[number[2]] if number else math.nan
+    if not SHORTEST <= length <= LONGEST:
+        raise typer.BadParameter(
+            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches,"
+            " such as 89mm or 3.5in"
+        )
+    return length
+
+
+Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
+Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
+Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
+Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Profile = Annotated[
+    str | None, typer.Option(help="A hand-calibrated instance, instead of GPU and LLM.")
+]
+GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
+LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
+Gpus = Annotated[int, typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel).")]
+PrecisionName = Annotated[str, typer.Option("--precision", help="A precision by name.")]
+AccountName = Annotated[str, typer.Option("--account", help="An assumption set by name.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated."
+    ),
+]
+Window = Annotated[float, typer.Option(callback=finite, help="Context window in tokens.")]
+TraceFile = Annotated[
+    Path | None, typer.Option("--trace", help="A CSV of requests with prompt and output tokens.")
+]
+
+
+def changes_of(changes: list[str] | None) -> dict[str, str]:
+    """Alternatives by choice.
+
+    Raises:
+        ParameterError: where one is not written as CHOICE=ALTERNATIVE.
+    """
+    pairs = [change.partition("=") for change in changes or []]
+    for choice, _, alternative in pairs:
+        if not (choice and alternative):
+            raise ParameterError(f"--set: is {choice!r}, wanted CHOICE=ALTERNATIVE.")
+    return {choice: alternative for choice, _, alternative in pairs}
