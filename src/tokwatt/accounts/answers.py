@@ -246,7 +246,7 @@ def _case(
 def _sized(case: Case, account: Account, demand: Demand) -> Fleet:
     """The fleet of a case, refused where it does not exist."""
     result = case.evaluate(account, demand, case.traffic(account, demand))
-    if not math.isfinite(float(result.tokens_per_joule)):
+    if not (math.isfinite(float(result.power)) and float(result.tokens_per_joule) > 0):
         found = "does not fit or is too slow for the target at any number of instances"
         wanted = "more GPUs an instance, a narrower precision or a longer latency_target"
         raise ParameterError(f"fleet: an instance {found}, wanted {wanted}.")
