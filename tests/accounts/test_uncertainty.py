@@ -7,15 +7,16 @@ import pytest
 import xarray as xr
 
 from tokwatt.accounts import uncertainty
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.reports import verdict
-from tokwatt.serving import account
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
+from tokwatt.serving.step import operating_point
 
 
 @pytest.fixture(scope="module")
 def known(params):
-    return Account(load(params))
+    return Headlines(load(params))
 
 
 @pytest.fixture(scope="module", params=["paper", "consistent"])
@@ -30,7 +31,7 @@ def test_quantiles_rise(spread):
 
 
 def test_quantiles_close_in_on_the_value_as_the_ranges_do(known):
-    narrow = Account(known.catalogue)
+    narrow = Headlines(known.catalogue)
     narrow.uncertain = {
         name: msgspec.structs.replace(number, low=1 - 1e-6, high=1 + 1e-6)
         for name, number in known.uncertain.items()
@@ -94,9 +95,7 @@ def test_elasticities_are_those_of_finite_differences(known):
         changed = jax.tree.map(lambda number: number, constants)
         object.__setattr__(changed, "prefill_efficiency", constants.prefill_efficiency * factor)
         return float(
-            np.log(
-                case.evaluate(assumed, changed, known.demand, None, case.subject).tokens_per_joule
-            )
+            np.log(case.evaluate(Account(assumed, changed), known.demand, None).tokens_per_joule)
         )
 
     measured = (at(1 + 1e-5) - at(1 - 1e-5)) / 2e-5
@@ -107,7 +106,7 @@ def test_elasticities_are_those_of_finite_differences(known):
 
 def test_factors_reach_only_the_gpu_they_are_meant_for(known):
     each = known.uncertain["b200_power"]
-    subject = known.cases["azure_h100_homogeneous"].subject
+    subject = known.cases["azure_h100_homogeneous"].deployment
     assert each.applied("H100", subject, known.constants, 1.1) == (subject, known.constants)
     changed, _ = each.applied("B200", subject, known.constants, 1.1)
     assert changed.logistic.nominal == pytest.approx(1.1 * subject.logistic.nominal)
@@ -116,15 +115,19 @@ def test_factors_reach_only_the_gpu_they_are_meant_for(known):
 
 def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
     slopes = xr.open_dataset(grids / "accounts/slopes.nc")
-    own = known.subject("B200", "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
-    logs = [
-        np.log(
-            account.point(
-                known.presets["consistent"], own, known.constants, 8192.0 * factor, prompt_ratio=4.0
-            ).tokens_per_joule
-        )
+    catalogue = known.catalogue
+    deployment = catalogue.deployment(
+        catalogue.boards["B200"],
+        catalogue.llms["llama-3.1-70b"],
+        catalogue.precisions["bfloat16"],
+        8.0,
+    )
+    account = Account(known.presets["consistent"], known.constants)
+    points = [
+        operating_point(account, deployment, 8192.0 * factor, 0.5, 4.0)
         for factor in (1 - 1e-5, 1 + 1e-5)
     ]
+    logs = [np.log(point.tokens_per_joule) for point in points]
     found = float(
         slopes.slope.sel(
             account="prompts and decoding", gpu="B200", llm="llama-3.1-70b", context_window=8192

@@ -235,7 +235,9 @@ def changed(name, **keys):
 
 def fields_of(path):
     (entry,) = huggingface.architecture_entry(path, "name", "source").values()
-    return {key: value["value"] for key, value in entry.items() if isinstance(value, dict)}
+    return {
+        key: value["value"] for key, value in entry["published"].items() if isinstance(value, dict)
+    }
 
 
 def complaint(path):
