@@ -13,7 +13,7 @@ from public import COMPUTING, EQUATIONS, public_functions
 from tokwatt import units
 from tokwatt.units import In, mark_of
 
-FUNCTIONS = public_functions(*EQUATIONS, "serving.architecture", "serving.decode")
+FUNCTIONS = public_functions(*EQUATIONS, "equations.batching", "serving.llm")
 OF_EQUATIONS = public_functions(*EQUATIONS)
 KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
 ANY_UNIT = {"lengths.running_sums": {"values", "return"}}
@@ -53,13 +53,12 @@ def test_a_quantity_of_any_unit_is_an_array():
 WITHOUT_UNITS = {
     "accounts.explorer",
     "accounts.uncertainty",
-    "serving.fleets",
+    "serving.requests",
     "serving.routing",
     "serving.sampling",
+    "serving.traffic",
     "studies.disk",  # parts of a store are numbered
     "studies.replay.exact",
-    "studies.replay.fleets",
-    "studies.replay.points",
     "studies.stream",
 }
 WITH_UNITS = {

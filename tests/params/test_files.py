@@ -17,7 +17,7 @@ from tokwatt.params.parameters import ParameterFolder
 READERS = {
     "parameters": (reading.read, "gpus.yaml", "a YAML file"),
     "a configuration": (
-        lambda path: huggingface.architecture_entry(path, "name", "source"),
+        lambda path: huggingface.llm_entry(path, "name", "source"),
         "config.json",
         "a JSON file",
     ),
@@ -135,7 +135,7 @@ DELTA = {
 def test_json_is_bounded_and_its_keys_stand_once(text, problem, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(text, encoding="utf-8")
-    assert problem in sentence_of(lambda path: huggingface.architecture_entry(path, "x", ""), path)
+    assert problem in sentence_of(lambda path: huggingface.llm_entry(path, "x", ""), path)
 
 
 # Names
@@ -158,7 +158,7 @@ NO_NAMES = [
 PARTS = {
     "a GPU": ("gpus", []),
     "a workload": ("workloads", []),
-    "a layout": ("serving", ["layouts"]),
+    "a precision": ("serving", ["precisions"]),
     "a table": ("paper", ["tables"]),
     "a grid": ("paper", ["grids"]),
     "a headline": ("assumptions", ["headlines"]),

@@ -209,7 +209,7 @@ def usable_trace(path):
 
 def usable_entry(path):
     """Reads a configuration as an entry that the parameter folder takes, too."""
-    entry = huggingface.architecture_entry(path, "name", "source")
+    entry = huggingface.llm_entry(path, "name", "source")
     text = huggingface.to_yaml(entry).encode()
     records = list(Section(path, reading.mapping(path, text)).records())
     assert records and all(0 < record.value <= 2**53 for record in records)

@@ -16,7 +16,7 @@ from tokwatt.commands import workflow
 from tokwatt.params import huggingface
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving import architecture
+from tokwatt.serving import llm
 
 HYBRID = "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-"
 LATENT = {
@@ -234,16 +234,14 @@ def changed(name, **keys):
 
 
 def fields_of(path):
-    (entry,) = huggingface.architecture_entry(path, "name", "source").values()
-    return {
-        key: value["value"] for key, value in entry["published"].items() if isinstance(value, dict)
-    }
+    entry = huggingface.llm_entry(path, "name", "source")["name"]["published"]
+    return {key: value["value"] for key, value in entry.items() if isinstance(value, dict)}
 
 
 def complaint(path):
     """What importing says, which must be one sentence in one line."""
     with pytest.raises(ParameterError) as caught:
-        huggingface.architecture_entry(path, "name", "source")
+        huggingface.llm_entry(path, "name", "source")
     sentence = str(caught.value)
     assert re.fullmatch(rf"{re.escape(str(path))}: [^\n]+, wanted [^\n]+\.", sentence)
     return sentence
@@ -251,13 +249,14 @@ def complaint(path):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_imported_record_is_the_one_that_ships(name, file, tmp_path, parameters):
-    shipped = parameters.section("architectures").raw[name.lower()]
-    entry = huggingface.architecture_entry(file(CONFIGS[name]), name, shipped["source"])
-    (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+    shipped = parameters.section("llms").raw[name.lower()]["published"]
+    entry = huggingface.llm_entry(file(CONFIGS[name]), name, shipped["source"])
+    (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
     imported = ParameterFolder(tmp_path)
-    assert imported.architectures == {name.lower(): parameters.architectures[name.lower()]}
-    assert imported.section("architectures").raw == {name.lower(): shipped}
-    assert len(list(imported.section("architectures").records())) == len(entry[name.lower()]) - 3
+    assert list(imported.llms) == [name.lower()]
+    assert imported.llms[name.lower()].published == parameters.llms[name.lower()].published
+    assert imported.section("llms").raw == {name.lower(): {"name": name, "published": shipped}}
+    assert len(list(imported.section("llms").records())) == len(shipped) - 2
 
 
 def test_the_command_writes_text_to_paste_and_json(file):
@@ -278,9 +277,10 @@ def test_the_command_writes_text_to_paste_and_json(file):
     )
     assert (text.exit_code, as_json.exit_code) == (0, 0)
     assert yaml.safe_load(text.stdout) == json.loads(as_json.stdout)
-    shipped = yaml.safe_load((ROOT / "params" / "architectures.yaml").read_text(encoding="utf-8"))
-    assert yaml.safe_load(text.stdout) == {"llama-3.1-70b": shipped["llama-3.1-70b"]}
-    assert "  layers: {value: 80, unit: '1'}\n" in text.stdout
+    shipped = yaml.safe_load((ROOT / "params" / "llms.yaml").read_text(encoding="utf-8"))
+    published = {key: shipped["llama-3.1-70b"][key] for key in ("name", "published")}
+    assert yaml.safe_load(text.stdout) == {"llama-3.1-70b": published}
+    assert "    layers: {value: 80, unit: '1'}\n" in text.stdout
 
 
 def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
@@ -292,7 +292,7 @@ def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
             CliRunner().invoke(workflow.app, ["llm", "import", str(given), "--json"]).stdout
         )
         assert said[name.lower()]["name"] == name
-        assert said[name.lower()]["source"] == f"{name} config.json"
+        assert said[name.lower()]["published"]["source"] == f"{name} config.json"
 
 
 @pytest.mark.parametrize(
@@ -300,14 +300,14 @@ def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
 )
 def test_a_name_of_other_characters_is_refused(name, file):
     with pytest.raises(ParameterError, match=r"is called .*, wanted a name of at most 60 letters"):
-        huggingface.architecture_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source")
+        huggingface.llm_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source")
 
 
 @pytest.mark.parametrize("name", ["no", "1.5", "_", "x" * 60, "null", "1e5"])
 def test_any_name_stays_a_name(name, file, tmp_path):
-    entry = huggingface.architecture_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source: here")
-    (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    assert list(ParameterFolder(tmp_path).architectures) == [name]
+    entry = huggingface.llm_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source: here")
+    (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+    assert list(ParameterFolder(tmp_path).llms) == [name]
 
 
 def test_importing_needs_no_jax():
@@ -573,7 +573,7 @@ def test_a_hybrid_may_have_experts(file):
 
 
 @pytest.mark.parametrize("family", huggingface.FAMILIES)
-def test_every_family_gives_an_architecture_with_parameters(family, file, tmp_path):
+def test_every_family_gives_an_llm_with_parameters(family, file, tmp_path):
     everything = {
         key: value
         for config in CONFIGS.values()
@@ -585,10 +585,10 @@ def test_every_family_gives_an_architecture_with_parameters(family, file, tmp_pa
         "layer_types": None,
         "num_key_value_heads": 8,
     }
-    entry = huggingface.architecture_entry(file(everything), "name", "source")
-    (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    imported = ParameterFolder(tmp_path).architectures["name"]
-    assert 0 < architecture.active_parameters(imported) <= architecture.total_parameters(imported)
-    assert set(entry["name"]) - {"name", "source", "quality"} <= {
+    entry = huggingface.llm_entry(file(everything), "name", "source")
+    (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+    imported = ParameterFolder(tmp_path).llms["name"].published
+    assert 0 < llm.active_parameters(imported) <= llm.total_parameters(imported)
+    assert set(entry["name"]["published"]) - {"source", "quality"} <= {
         field.name for field in dataclasses.fields(imported)
     }

@@ -7,19 +7,15 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
 
-import tokwatt as tw
 from tokwatt.params.columns import ARRIVAL, OUTPUT, PROMPT
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.specs import Workload
 from tokwatt.params.traces import Trace, read_trace
 
 DATA = ROOT.parent / "shared" / "data"
 AZURE = {"conv": 19_366, "code": 8_819}
-DEMAND = tw.Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
 
 PUBLIC = {
     "Azure": "ContextTokens,GeneratedTokens",
@@ -101,8 +97,6 @@ pairs = st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)).filter(any)
 requests = st.lists(
     st.tuples(st.integers(1, 5_000), st.integers(1, 2_000)), min_size=1, max_size=60
 )
-chunks = st.sampled_from([1.0, 256.0, 1000.0, 8192.0])
-lengths = st.integers(0, 8_000).map(float)
 
 
 @pytest.fixture
@@ -323,98 +317,7 @@ def test_a_file_that_cannot_be_opened_is_told_in_one_sentence(tmp_path):
     assert "cannot be read" in complaint(tmp_path)
 
 
-# Sums
-
-
-@given(requests=requests, chunk=chunks, lower=lengths, upper=lengths)
-def test_sums_between_two_lengths_are_sums_over_the_requests_there(requests, chunk, lower, upper):
-    chosen = [(i, o) for i, o in requests if min(lower, upper) < i + o <= max(lower, upper)]
-    steps = [-(-i // int(chunk)) + o for i, o in chosen]
-    brute = [
-        (1, o, k, k * (i + o), k**2, k**2 * (i + o), k**2 * (i + o) ** 2)
-        for (i, o), k in zip(chosen, steps, strict=True)  # whole numbers, without rounding
-    ]
-    sums = between(trace_moments(trace_of(requests), chunk), min(lower, upper), max(lower, upper))
-    whole = np.array([sum(column) for column in zip(*brute, strict=True)] or [0] * 7, float) / len(
-        requests
-    )
-    scale = np.array([field[-1] for field in trace_moments(trace_of(requests), chunk)])
-    assert np.array(sums) == pytest.approx(whole, rel=1e-12, abs=1e-13 * scale.max())
-
-
-@given(requests=requests, chunk=chunks, split=lengths)
-def test_sums_of_two_parts_make_the_whole(requests, chunk, split):
-    trace = trace_of(requests)
-    sums, last = trace_moments(trace, chunk), float(trace.longest)
-    middle = min(split, last)
-    for short, long, whole in zip(
-        between(sums, 0.0, middle),
-        between(sums, middle, last),
-        (field[-1] for field in sums),
-        strict=True,
-    ):
-        assert float(short + long) == pytest.approx(float(whole), rel=1e-12)
-    assert sums.requests[-1] == 1
-    assert sums.outputs[-1] == pytest.approx(trace.mean_output, rel=1e-12)
-
-
-@given(requests=requests, longest=st.integers(1, 8_000))
-def test_sums_end_at_the_longest_length_and_leave_longer_requests_out(requests, longest):
-    trace = trace_of(requests)
-    full, cut = trace_moments(trace, 1024.0), trace_moments(trace, 1024.0, longest)
-    for whole, part in zip(full, cut, strict=True):
-        assert part.shape == (longest + 1,) and part[0] == 0
-        shared = min(longest, trace.longest) + 1
-        assert np.array_equal(part[:shared], whole[:shared]) and np.all(part[shared:] == whole[-1])
-    assert cut.requests[-1] == pytest.approx(np.mean(trace.total <= longest), rel=1e-12)
-
-
-@settings(max_examples=30)  # a tenth of a second each
-@given(
-    bins=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 4)), min_size=4, max_size=4),
-    share=st.sampled_from([0.1, 0.2, 0.5]),
-)
-def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(bins, share):
-    widths, repeats = np.array([*bins, (2, 1)]).T
-    knots, counts = np.cumsum(widths), widths * repeats
-    law = Workload(lengths=knots.astype(float), fractions=np.cumsum(counts) / counts.sum())
-    length = np.repeat(np.arange(1, knots[-1] + 1), np.repeat(repeats, widths))
-    prompt = np.maximum(1, np.trunc((1 - share) * length)).astype(int)
-    trace = Trace(name="law", prompt=prompt, output=np.maximum(1, length - prompt))
-    for summed, exact in zip(
-        trace_moments(trace, 128.0, 1500), request_moments(law, share, 128.0, 1500), strict=True
-    ):
-        # A request of one token is served as one of two, and so stands one entry further on.
-        assert summed[2:] == pytest.approx(
-            np.asarray(exact)[2:], rel=1e-9, abs=1e-12 * float(exact[-1])
-        )
-
-
-@settings(max_examples=25)
-@given(requests=requests, split=lengths)
-def test_two_pools_serve_what_one_serves(parameters, requests, split):
-    trace, profile = trace_of(requests), parameters.profiles["H100"]
-    sums, last = trace_moments(trace, profile.prefill_chunk), float(trace.longest)
-    middle = min(split, last)
-    short, long, one = (
-        size_pool(sums, *ends, profile, DEMAND)
-        for ends in [(0.0, middle), (middle, last), (0.0, last)]
-    )
-    assert float(short.throughput + long.throughput) == pytest.approx(
-        float(one.throughput), rel=1e-12
-    )
-    assert float(one.throughput) == pytest.approx(
-        DEMAND.arrival_rate * trace.mean_output, rel=1e-12
-    )
-    assert float(one.instances) >= 1 and float(one.utilization) <= DEMAND.max_utilization
-
-
-def test_sums_of_a_trace_and_of_a_law_are_laid_out_alike(parameters):
-    law = request_moments(parameters.workloads["azure"], 0.2, 1024.0, 4096)
-    trace = trace_moments(trace_of([(3000, 2000), (5, 5)]), 1024.0, 4096)
-    assert isinstance(trace, Moments)
-    assert [field.shape for field in trace] == [field.shape for field in law]
-    assert {field.dtype for field in trace} == {field.dtype for field in law}
+# A trace
 
 
 @given(requests=requests)

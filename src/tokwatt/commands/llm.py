@@ -27,7 +27,7 @@ def import_llm(
 
     beside = config.resolve().parent.name if config.name == "config.json" else config.stem
     called = beside if name is None else name
-    entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
+    entry = huggingface.llm_entry(config, called, source or f"{called} config.json")
     if as_json:
         show_json(entry)
     else:

@@ -29,7 +29,7 @@ MOST = 2**53
 """Largest number of an entry: the last that a float counts to."""
 
 
-def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
+def llm_entry(path: Path, name: str, source: str) -> dict[str, Any]:
     """A published configuration as an entry of `params/llms.yaml`.
 
     Args:
@@ -38,7 +38,7 @@ def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
         source: where the file comes from.
 
     Returns:
-        The entry by its key, with the fields of `specs.Llm` that are not zero as published.
+        The entry by its key, with the fields of `specs.Llm` that are not zero as `published`.
 
     Raises:
         ParameterError: with one sentence, at the first key that is missing, of another type or of

@@ -43,13 +43,13 @@ class Gpu:
     """One accelerator, by its data sheet.
 
     Attributes:
-        hbm_bandwidth: bandwidth of memory.
-        hbm_capacity: size of memory.
-        fp16_rate: dense 16-bit arithmetic.
-        fp8_rate: dense 8-bit arithmetic; 0 where it has none.
-        link_bandwidth: of one direction to its neighbours.
-        tdp: thermal design power.
-        price: rent of one GPU.
+        hbm_bandwidth: bandwidth of memory [B/s].
+        hbm_capacity: size of memory [B].
+        fp16_rate: dense 16-bit arithmetic [FLOP/s].
+        fp8_rate: dense 8-bit arithmetic [FLOP/s]; 0 where it has none.
+        link_bandwidth: of one direction to its neighbours [B/s].
+        tdp: thermal design power [W].
+        price: rent of one GPU [USD/s].
     """
 
     hbm_bandwidth: BytesPerSecond
@@ -66,13 +66,37 @@ class Llm:
     """A decoder-only LLM as its published configuration has it; norms and biases are left out.
 
     A layer has a mixer (attention, or a linear recurrence) and a feed-forward block, unless
-    `feed_forward_layers` says how many layers are a feed-forward block alone; then the others are a
-    mixer alone. Mixers are full attention but for the `sliding_layers`, which look back
-    `sliding_window` tokens, and the `linear_layers`, which keep `linear_state` elements of one
-    sequence each. `dense_layers` counts the feed-forward blocks without experts of a mixture of
-    experts, `shared_feed_forward` is the width of what each token takes in the others. Attention is
-    latent (MLA) where `kv_latent` is positive; its queries are projected at once where
-    `query_latent` is 0.
+    `feed_forward_layers` counts layers that are a feed-forward block alone; then the others are a
+    mixer alone. Mixers are full attention but for the sliding and the linear layers.
+
+    Attributes:
+        layers: how many there are.
+        hidden: width of the residual stream.
+        query_heads: heads of queries.
+        kv_heads: heads of keys and values.
+        head_dim: width of a head.
+        vocabulary: tokens of the vocabulary.
+        feed_forward: width of a dense feed-forward block.
+        feed_forward_layers: layers that are a feed-forward block alone.
+        feed_forward_matrices: matrices of a feed-forward block, 3 with a gate.
+        expert_feed_forward: width of a routed expert.
+        experts: routed experts of a layer; 0 for a dense LLM.
+        active_experts: routed experts that a token uses.
+        shared_feed_forward: width of what every token uses beside routed experts.
+        dense_layers: feed-forward blocks without experts in a mixture of experts.
+        tied_embeddings: 1 where input and output share their embeddings.
+        attention_gate: 1 where attention has an output gate.
+        kv_latent: width of the latent of keys and values; positive for latent attention (MLA).
+        rope_dim: width of a head's part with positions, in latent attention.
+        query_latent: width of the latent of queries; 0 where they are projected at once.
+        nope_dim: width of a head's part without positions, in latent attention.
+        value_dim: width of a head's values, in latent attention.
+        sliding_layers: layers with sliding-window attention.
+        sliding_window: tokens that they look back [tok].
+        linear_layers: layers with a linear recurrence.
+        linear_state: elements that such a layer keeps of a sequence.
+        linear_parameters: parameters of the mixer of such a layer [param].
+        routers: 1 where the parameters of routers are counted.
     """
 
     layers: Dimensionless
@@ -193,7 +217,14 @@ class Engine:
 
 @spec
 class LogisticPower:
-    """Board power against the batch: a logistic in log2(batch)."""
+    """Board power by batch size: a logistic in its binary logarithm.
+
+    Attributes:
+        idle: power at the smallest batch sizes [W].
+        nominal: power at the largest [W].
+        steepness: of the rise, for each doubling.
+        log2_midpoint: where half of the rise is done.
+    """
 
     idle: Watts
     nominal: Watts
@@ -203,7 +234,12 @@ class LogisticPower:
 
 @spec
 class ActivityPower:
-    """Board power against the busy share of a step, between two fractions of TDP."""
+    """Board power by the busy share of a step, between two shares of TDP.
+
+    Attributes:
+        idle_fraction: share of TDP of a board that waits.
+        nominal_fraction: share of TDP of a board that is busy all the time.
+    """
 
     idle_fraction: Dimensionless
     nominal_fraction: Dimensionless
@@ -314,7 +350,14 @@ class Workload:
 
 @spec
 class Demand:
-    """What a fleet must carry, and how well."""
+    """What a fleet must carry, and how well.
+
+    Attributes:
+        arrival_rate: requests that arrive in a second [req/s].
+        latency_target: 99th percentile of the wait, or of the time to first token [s].
+        max_utilization: highest share of its capacity that an instance may be used at.
+        output_share: output as a share of a request's tokens.
+    """
 
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
