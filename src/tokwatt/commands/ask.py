@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tokwatt.commands.deployments import PLAIN, PROMPT_RATIO, DeploymentNames
+from tokwatt.commands.options import PARAMS, STORES, Json, Params, Stores
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section
 from tokwatt.text import visible
@@ -21,12 +21,6 @@ from tokwatt.text import visible
 if TYPE_CHECKING:
     from tokwatt.serving.account import Account
 
-PARAMS, STORES = Path("params"), Path("results/studies")
-SHORTEST, LONGEST = 1.0, 40.0
-"""Inches that a figure may be wide or high."""
-Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
-Stores = Annotated[Path, typer.Option(help="Folder of stores.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="A profile by name, instead of GPU, LLM and layout.")
 ]
@@ -40,29 +34,6 @@ Utilization = Annotated[
     float, typer.Option(min=0, max=1, help="Share of the concurrency in flight.")
 ]
 Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share of the window.")]
-
-
-def inches(text: str) -> float:
-    """A length on paper: a journal's column by name, or a number with mm, cm or in."""
-    from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
-
-    if text in ("single", "double"):
-        return SINGLE if text == "single" else DOUBLE
-    number = re.fullmatch(r"([0-9.]+)(mm|cm|in)", text)
-    try:
-        length = (
-            float(number[1]) / {"mm": 25.4, "cm": 2.54, "in": 1.0}[number[2]]
-            if number
-            else math.nan
-        )
-    except ValueError:
-        length = math.nan
-    if not SHORTEST <= length <= LONGEST:
-        raise typer.BadParameter(
-            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches,"
-            " such as 89mm or 3.5in"
-        )
-    return length
 
 
 def studies(params: Params = PARAMS, as_json: Json = False) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokwatt.commands.ask import PARAMS, Json, Params, digits, show
+from tokwatt.commands.ask import digits, show
+from tokwatt.commands.options import PARAMS, Json, Params
 
 if TYPE_CHECKING:
     from tokwatt.calibration.records import Calibrated

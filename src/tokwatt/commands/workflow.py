@@ -1,13 +1,29 @@
 """Command line: what users ask, and below it what the rules of the Snakefile call."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tokwatt.commands.ask import COMMANDS, LLM, inches
+from tokwatt.commands.ask import COMMANDS, LLM
+from tokwatt.commands.options import (
+    GRIDS,
+    PARAMS,
+    STORES,
+    Docs,
+    Dpi,
+    Figures,
+    Grids,
+    Height,
+    Kinds,
+    Out,
+    OutFile,
+    Params,
+    Results,
+    Stores,
+    Width,
+)
 from tokwatt.commands.predict import COMMANDS as MEASURED
 from tokwatt.params.errors import ParameterError, StoreError, printable
 
@@ -17,31 +33,6 @@ app = typer.Typer(
 for command in (*COMMANDS, *MEASURED):
     app.command()(command)
 app.add_typer(LLM, name="llm")
-
-Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
-Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
-Results = Annotated[Path, typer.Option(help="Folder of results.")]
-Docs = Annotated[Path, typer.Option(help="Folder of documents.")]
-Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
-OutFile = Annotated[Path, typer.Option(help="File to write.")]
-Out = Annotated[Path, typer.Option(help="Folder to write to.")]
-
-Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
-Width = Annotated[
-    float | None,
-    typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in."),
-]
-Height = Annotated[float | None, typer.Option(parser=inches, help="A length such as 60mm.")]
-Dpi = Annotated[
-    int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")
-]
-Kind = StrEnum("Kind", ["pdf", "svg", "png"])
-Kinds = Annotated[
-    list[Kind],
-    typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),
-]
-
-PARAMS, GRIDS, STORES = Path("params"), Path("results/grids"), Path("results/studies")
 
 
 @app.command(rich_help_panel="Workflow")
@@ -114,7 +105,7 @@ def export(
     stores: Stores = STORES,
     out: Out = Path("print"),
 ) -> None:
-    """Print a figure for elsewhere: at a journal's size, in chosen formats."""
+    """Print a figure at a journal's size, in chosen formats, with the hash of its parameters."""
     from tokwatt.reports import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
