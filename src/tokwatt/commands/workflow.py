@@ -1,5 +1,6 @@
 """Command line: what users ask, and below it what the rules of the Snakefile call."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -72,10 +73,11 @@ def table(
     out: Out = Path("results/tables"),
 ) -> None:
     """Print a table from its grid, as CSV and as Markdown."""
-    from tokwatt.params.reading import read
+    from tokwatt.params.folder import Folder
     from tokwatt.reports import tables
 
-    for table_name in [name] if name else read(params / "paper.yaml")["tables"]:
+    layouts = Folder(params).section("paper").child("tables")
+    for table_name in [name] if name else layouts.raw:
         tables.write(table_name, params, grids, out)
 
 
@@ -179,10 +181,15 @@ def record(outputs: list[Path], params: Params = PARAMS) -> None:
 def main() -> None:
     """Run the command line; what is wrong is said in one sentence, with exit code 1."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
     except OSError as error:
+        if error.filename is None:  # what is printed does not get out: nothing is tried again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         wanted = "what `snakemake` makes or a place to write to"
         name = error.filename or "standard output"
         reason = error.strerror or error
