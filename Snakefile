@@ -22,9 +22,7 @@ ASSUMED = [path for path in PARAMS if not path.startswith(("params/paper", "para
 CODE = sorted(str(path) for path in Path("src/tokwatt").rglob("*.*") if path.suffix != ".pyc")
 MODELS = [path for path in CODE if not {"reports", "commands"} & set(Path(path).parts)]
 READERS = [path for path in CODE if Path(path).parent.name in ("tokwatt", "params", "reports")]
-DRAWING = [
-    path for path in CODE if "/reports/figures/common/" in path or path.endswith(".mplstyle")
-]
+DRAWING = [path for path in CODE if {"common", "tokwatt.mplstyle"} & set(Path(path).parts)]
 TIDY = expand("results/tables/{table}.csv", table=config["tables"])
 PRINTED = expand("results/tables/{table}.md", table=config["tables"])
 RESULTS = [
@@ -124,6 +122,7 @@ rule figure:
         "results/logs/figure_{figure}.log",
     params:
         entry=lookup("figures/{figure}", within=config),
+        names=config["names"],
     shell:
         "tokwatt figure {wildcards.figure:q} > {log:q} 2>&1"
 

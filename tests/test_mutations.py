@@ -1,4 +1,4 @@
-"""One number of `params/` is changed and the workflow run again: what depends on it changes, and nothing else."""
+"""After one number of `params/` is changed, a rerun makes what a fresh run makes."""
 
 import os
 import random
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import damage, snakemake, workflow_in
-from test_params import paths
+
+from tests.params.test_params import paths
 
 COUNT = int(os.environ.get("TOKWATT_MUTATIONS", "0"))
 
@@ -26,7 +27,7 @@ pytestmark = [
 
 
 def made(folder):
-    """Runs the workflow and returns what readers see of it: figures, tables, pages and the site, by path; what it says where it fails."""
+    """What readers see after a run of the workflow, by path; what it says where it fails."""
     ran = snakemake(folder)
     if ran.returncode:
         return ran.stdout + ran.stderr
@@ -48,7 +49,7 @@ def before(tmp_path_factory):
 
 
 def mutated(folder, seed):
-    """Makes one number of the parameter files a little larger and says which, such that `tokwatt check` has no objection."""
+    """Makes one number that `tokwatt check` accepts a little larger and says which."""
     chance = random.Random(seed)
     files = sorted(path.relative_to(folder) for path in (folder / "params").rglob("*.yaml"))
     while True:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -140,6 +141,17 @@ def test_a_full_disk_leaves_the_old_files(instances, tmp_path, monkeypatch):
         code = said(monkeypatch, *COMMANDS["figure"], disk, "--grids", instances)
         assert f"{disk}/generations." in code and "No space left on device" in code
         assert {path.name: path.read_text() for path in disk.iterdir()} == old
+
+
+def test_what_cannot_be_printed_is_one_sentence():
+    command = [sys.executable, "-m", "tokwatt", "studies"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+        )
+    wanted = "wanted what `snakemake` makes or a place to write to.\n"
+    sentence = f"standard output: cannot be used (No space left on device), {wanted}"
+    assert (ended.returncode, ended.stderr) == (1, sentence)
 
 
 def test_a_job_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):

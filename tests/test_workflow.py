@@ -123,6 +123,13 @@ def test_a_study_whose_name_a_shell_could_run_is_refused(small):
     assert not list(small.rglob("pwned"))
 
 
+@pytest.mark.parametrize("kind", ["grids", "tables", "figures"])
+def test_an_entry_whose_name_a_shell_could_run_is_refused(kind, damaged):
+    folder = damaged("paper", [kind, "table1;touch pwned;"], {})
+    with pytest.raises(ParameterError, match="has the key .*, wanted a name of at most 60"):
+        studies.check(catalogue.load(folder))
+
+
 def test_wildcards_and_parameters_are_quoted_wherever_a_shell_gets_them():
     snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
     commands = re.findall(r"shell:\n((?: +\".*\"\n)+)", snakefile)

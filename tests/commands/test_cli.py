@@ -10,7 +10,7 @@ from conftest import ROOT
 from stores import study_folder
 
 import tokwatt as tw
-from tokwatt.commands import ask, workflow
+from tokwatt.commands import options, workflow
 from tokwatt.params import traces
 from tokwatt.serving import fleets
 from tokwatt.studies import stream, study
@@ -233,7 +233,7 @@ def test_bad_rows_of_a_trace_are_told_by_line(tokwatt, tmp_path):
     [("single", 3.35), ("double", 6.9), ("89mm", 89 / 25.4), ("8.9cm", 8.9 / 2.54), ("3.5in", 3.5)],
 )
 def test_a_width_is_a_column_or_a_length(text, width):
-    assert ask.inches(text) == pytest.approx(width)
+    assert options.inches(text) == pytest.approx(width)
 
 
 USAGE = [
@@ -262,7 +262,7 @@ def test_a_full_disk_in_another_process_ends_with_1_and_no_traceback(
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stream, "_create", full)
+    monkeypatch.setattr(stream, "GrowingStore", full)
     assert tokwatt("study", "example", "--out", tmp_path)[::2] == (
         1,
         f"{tmp_path}/example.zarr: No space left on device; what is finished is kept, run again to go on.",

@@ -2,6 +2,7 @@
 
 import math
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,23 @@ Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+Results = Annotated[Path, typer.Option(help="Folder of results.")]
+Docs = Annotated[Path, typer.Option(help="Folder of documents.")]
+Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
+OutFile = Annotated[Path, typer.Option(help="File to write.")]
+Width = Annotated[
+    float | None,
+    typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in."),
+]
+Height = Annotated[float | None, typer.Option(parser=inches, help="A length such as 60mm.")]
+Dpi = Annotated[
+    int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")
+]
+Kind = StrEnum("Kind", ["pdf", "svg", "png"])
+Kinds = Annotated[
+    list[Kind],
+    typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Profile = Annotated[
     str | None, typer.Option(help="A hand-calibrated instance, instead of GPU and LLM.")

@@ -1,7 +1,7 @@
 """Command line: what users ask, and below it what the rules of the Snakefile call."""
 
+import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +15,19 @@ from tokwatt.commands.options import (
     PARAMS,
     RESULTS,
     STORES,
+    Docs,
+    Dpi,
+    Figures,
     Grids,
+    Height,
     Json,
+    Kinds,
     Out,
+    OutFile,
     Params,
+    Results,
     Stores,
-    inches,
+    Width,
 )
 from tokwatt.commands.point import point
 from tokwatt.commands.predict import COMMANDS as CALIBRATED
@@ -35,24 +42,6 @@ app = typer.Typer(
 for command in (studies, study, point, fleet, headline, *CALIBRATED):
     app.command()(command)
 app.add_typer(LLM, name="llm")
-
-Results = Annotated[Path, typer.Option(help="Folder of results.")]
-Docs = Annotated[Path, typer.Option(help="Folder of documents.")]
-Figures = Annotated[Path, typer.Option(help="Folder of figures.")]
-OutFile = Annotated[Path, typer.Option(help="File to write.")]
-Width = Annotated[
-    float | None,
-    typer.Option(parser=inches, help="single or double column, or a length such as 89mm, 3.5in."),
-]
-Height = Annotated[float | None, typer.Option(parser=inches, help="A length such as 60mm.")]
-Dpi = Annotated[
-    int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")
-]
-Kind = StrEnum("Kind", ["pdf", "svg", "png"])
-Kinds = Annotated[
-    list[Kind],
-    typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),
-]
 
 
 @app.command(rich_help_panel="Workflow")
@@ -92,10 +81,11 @@ def table(
     out: Out = Path("results/tables"),
 ) -> None:
     """Print a table from its grid, as CSV and as Markdown."""
-    from tokwatt.params.reading import read
+    from tokwatt.params.folder import Folder
     from tokwatt.reports import tables
 
-    for table_name in [name] if name else read(params / "paper.yaml")["tables"]:
+    layouts = Folder(params).section("paper").child("tables")
+    for table_name in [name] if name else layouts.raw:
         tables.write(table_name, params, grids, out)
 
 
@@ -125,7 +115,7 @@ def export(
     stores: Stores = STORES,
     out: Out = Path("print"),
 ) -> None:
-    """Print a figure for elsewhere: at a journal's size, in chosen formats."""
+    """Print a figure at a journal's size, in chosen formats, with the hash of its parameters."""
     from tokwatt.reports import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
@@ -218,10 +208,15 @@ def verify(
 def main() -> None:
     """Run the command line; what is wrong is said in one sentence, with exit code 1."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
     except OSError as error:
+        if error.filename is None:  # what is printed does not get out: nothing is tried again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         wanted = "what `snakemake` makes or a place to write to"
         name = error.filename or "standard output"
         reason = error.strerror or error
