@@ -29,7 +29,7 @@ def elements(path):
 
 def cells(text):
     """Cells of a Markdown page as a browser shows them."""
-    page = markup.page_body(text, "results", {})
+    page = markup.Article(text).body("results", {})
     tree = html5lib.HTMLParser(strict=False, namespaceHTMLElements=False).parseFragment(page)
     tags = {element.tag for element in tree.iter() if element.tag != "DOCUMENT_FRAGMENT"}
     assert tags <= {"div", "table", "thead", "tbody", "tr", "th", "td", "code"}
@@ -134,7 +134,7 @@ def test_a_cell_shows_any_text_as_it_is(text):
 )
 @pytest.mark.parametrize("form", ["[x]({})", "![x]({})", "[x][y]\n\n[y]: {}", "<{}>"])
 def test_an_address_that_is_neither_of_the_web_nor_relative_is_no_link(form, address):
-    page = markup.page_body(form.format(address), "docs", {})
+    page = markup.Article(form.format(address)).body("docs", {})
     assert "<a " not in page and "<img " not in page
 
 
@@ -142,7 +142,7 @@ def test_an_address_that_is_neither_of_the_web_nor_relative_is_no_link(form, add
     "address", ["https://a.b/c", "http://a.b", "mailto:a@b.c", "d.md#e", "#f", "./a:b", "a?b:c"]
 )
 def test_an_address_of_the_web_or_a_relative_one_is_a_link(address):
-    assert f'href="{address}"' in markup.page_body(f"[x]({address})", "docs", {})
+    assert f'href="{address}"' in markup.Article(f"[x]({address})").body("docs", {})
 
 
 def test_mathematics_is_mathematics_alone():

@@ -304,13 +304,13 @@ def test_a_report_points_to_the_files_of_the_site_and_keeps_chosen_columns():
     text = (
         "# T\n\n![x](../figures/a.png)\n\n| a | verdict |\n| --- | --- |\n| 1 | not derivable |\n"
     )
-    body = markup.page_body(text, "results", {"figures/a.png": "data/a.png"})
+    body = markup.Article(text).body("results", {"figures/a.png": "data/a.png"})
     assert (
         'src="data/a.png"' in body
         and '<td class="verdict not-derivable">' in body
         and "<h1>" not in body
     )
-    part = markup.page_body(text, "results", {}, ["verdict"])
+    part = markup.Article(text).body("results", {}, ["verdict"])
     assert "<th>a</th>" not in part and "not derivable" in part
 
 
@@ -319,8 +319,8 @@ def test_a_document_leads_to_other_pages_and_has_places_to_lead_to():
         "# T\n\n## A head\n\n[b](b.md#c) `docs/b.md` [`docs/b.md`](b.md) `c.md` [out](https://a.b)"
         " $x^2$ costs $5\n"
     )
-    body = markup.page_body(text, "docs", {"docs/b.md": "docs-b.html"})
-    assert markup.places(text) == [("a-head", "A head")]
+    body = markup.Article(text).body("docs", {"docs/b.md": "docs-b.html"})
+    assert markup.Article(text).places == [("a-head", "A head")]
     assert '<h2 id="a-head">' in body and '<a href="docs-b.html#c">b</a>' in body
     assert body.count('<a href="docs-b.html"><code>docs/b.md</code></a>') == 2
     assert "<code>c.md</code>" in body and 'href="https://a.b"' in body

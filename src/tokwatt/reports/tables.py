@@ -140,15 +140,15 @@ def entry(paper: Section, name: str) -> tuple[Section, Table]:
 def write(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
     section, table = entry(_paper(params), name)
-    with xr.open_dataset(dataset_path(grids, table.grid)) as dataset:
-        fit(table, dataset, section)
-        with refusing(section, "printed"):
-            account = account_line(params, [table.grid])
-            body = printed(table, dataset, read_labels(params))
-            texts = {
-                "csv": tidy(table, dataset).to_csv(index=False),
-                "md": f"# {escaped(table.title)}\n\n{account}\n\n{body}\n",
-            }
+    dataset = xr.load_dataset(dataset_path(grids, table.grid))
+    fit(table, dataset, section)
+    with refusing(section, "printed"):
+        account = account_line(params, [table.grid])
+        body = printed(table, dataset, read_labels(params))
+        texts = {
+            "csv": tidy(table, dataset).to_csv(index=False),
+            "md": f"# {escaped(table.title)}\n\n{account}\n\n{body}\n",
+        }
     write_files({out / f"{name}.{kind}": text for kind, text in texts.items()})
 
 

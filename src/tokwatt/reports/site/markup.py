@@ -35,57 +35,62 @@ class _Reader(MarkdownIt):
         return bool(_ALLOWED.match(url))
 
 
-def page_body(
-    text: str, folder: str, addresses: Mapping[str, str], columns: Sequence[str] = ()
-) -> Markup:
-    """What a Markdown page holds below its title, or some columns of its first table.
+class Article:
+    """A Markdown page.
 
     Args:
         text: the page.
-        folder: where the page lies, from which its links start.
-        addresses: what the site has of the repository, by path; links, pictures and code that name
-            such a path lead there.
-        columns: heads of the columns to keep; the whole page where there are none.
     """
-    tokens = _parsed(text)
-    if tokens and tokens[0].tag == "h1":
-        tokens = tokens[3:]
-    for token in tokens:
-        token.children = _led(token.children or [], folder, addresses)
-    _mark_cells(tokens)
-    if columns:
-        tokens = _with_columns(tokens, columns)
-    html = _READER.renderer.render(tokens, _READER.options, {})
-    scrolled = html.replace("<table>", SCROLLED).replace("</table>", "</table></div>")
-    return Markup(scrolled.replace("<pre>", '<pre tabindex="0">'))
+
+    def __init__(self, text: str) -> None:
+        self._tokens = _READER.parse(visible(text))
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+        pairs = pairwise(self._tokens)
+        return next(_text(token) for opening, token in pairs if opening.type == "heading_open")
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Its sections: where each begins, and its head."""
+        return [
+            (str(opening.attrs["id"]), _text(token))
+            for opening, token in pairwise(self._tokens)
+            if opening.tag == "h2" and opening.nesting == 1
+        ]
+
+    @property
+    def heads(self) -> list[str]:
+        """Heads of its first table."""
+        types = [token.type for token in self._tokens]
+        end = types.index("thead_close") if "thead_close" in types else 0
+        pairs = pairwise(self._tokens[:end])
+        return [_text(token) for opening, token in pairs if opening.type == "th_open"]
+
+    def body(
+        self, folder: str, addresses: Mapping[str, str], columns: Sequence[str] = ()
+    ) -> Markup:
+        """What it holds below its title, or some columns of its first table.
+
+        Args:
+            folder: where the page lies, from which its links start.
+            addresses: what the site has of the repository, by path; links, pictures and code that
+                name such a path lead there.
+            columns: heads of the columns to keep; the whole page where there are none.
+        """
+        tokens = self._tokens[3:] if self._tokens[0].tag == "h1" else self._tokens
+        tokens = [_with_links(token, folder, addresses) for token in tokens]
+        _mark_cells(tokens)
+        if columns:
+            tokens = _with_columns(tokens, columns)
+        html = _READER.renderer.render(tokens, _READER.options, {})
+        scrolled = html.replace("<table>", SCROLLED).replace("</table>", "</table></div>")
+        return Markup(scrolled.replace("<pre>", '<pre tabindex="0">'))
 
 
-def page_title(text: str) -> str:
-    """The title of a Markdown page."""
-    pairs = pairwise(_parsed(text))
-    return next(_text(token) for opening, token in pairs if opening.type == "heading_open")
-
-
-def places(text: str) -> list[tuple[str, str]]:
-    """The sections of a Markdown page: where each begins, and its head."""
-    return [
-        (str(opening.attrs["id"]), _text(token))
-        for opening, token in pairwise(_parsed(text))
-        if opening.tag == "h2" and opening.nesting == 1
-    ]
-
-
-def heads(text: str) -> list[str]:
-    """Heads of the first table of a Markdown page."""
-    tokens = _parsed(text)
-    types = [token.type for token in tokens]
-    end = types.index("thead_close") if "thead_close" in types else 0
-    pairs = pairwise(tokens[:end])
-    return [_text(token) for opening, token in pairs if opening.type == "th_open"]
-
-
-def _parsed(text: str) -> list[Token]:
-    return _READER.parse(visible(text))
+def _with_links(token: Token, folder: str, addresses: Mapping[str, str]) -> Token:
+    return token.copy(children=_led(token.children or [], folder, addresses))
 
 
 def _text(token: Token) -> str:

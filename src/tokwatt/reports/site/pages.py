@@ -8,14 +8,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from posixpath import dirname
 
-from markupsafe import Markup
-
 import tokwatt
 from tokwatt.output import write_files
 from tokwatt.reports import audit
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.gallery import Figure
-from tokwatt.reports.site import markup, method
+from tokwatt.reports.site import method
 from tokwatt.reports.site.comparison import Comparison
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
@@ -84,7 +82,7 @@ def _start(sources: Sources, render: Renderer) -> str:
     counts = Counter(row.verdict for row in sources.judged)
     addresses = sources.addresses()
     reports = [
-        (name, report.title, _article(sources.report(name), addresses, sources.columns(name)))
+        (name, report.title, sources.excerpt(name, addresses))
         for name, report in sources.reports.items()
         if report.start
     ]
@@ -101,10 +99,6 @@ def _start(sources: Sources, render: Renderer) -> str:
         tables=sources.tables,
         plots=sources.plots,
     )
-
-
-def _article(text: str, addresses: Mapping[str, str], columns: list[str]) -> Markup:
-    return markup.page_body(text, "results", addresses, columns)
 
 
 def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[str]:
@@ -173,16 +167,16 @@ def _audit(sources: Sources, render: Renderer) -> str:
 
 
 def _report(sources: Sources, render: Renderer, name: str, addresses: Mapping[str, str]) -> str:
-    text = sources.report(name)
-    body = markup.page_body(text, "results", addresses)
+    article = sources.report(name)
     title = sources.reports[name].title
-    return render("report", title, name, body=body, places=markup.places(text))
+    body = article.body("results", addresses)
+    return render("report", title, name, body=body, places=article.places)
 
 
 def _document(sources: Sources, render: Renderer, path: str, addresses: Mapping[str, str]) -> str:
-    text = sources.document(path)
-    body = markup.page_body(text, dirname(path), addresses)
-    return render("report", markup.page_title(text), "docs", body=body, places=markup.places(text))
+    article = sources.document(path)
+    body = article.body(dirname(path), addresses)
+    return render("report", article.title, "docs", body=body, places=article.places)
 
 
 def _parameters(sources: Sources, render: Renderer) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import xarray as xr
+from markupsafe import Markup
 
 from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import CATALOGUES, Record
@@ -18,9 +19,9 @@ from tokwatt.reports import claims, gallery, tables
 from tokwatt.reports.accounts import accounts_of
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.datasets import dataset_path
-from tokwatt.reports.labels import read_labels
-from tokwatt.reports.site import markup
+from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.site.comparison import Comparison, compare
+from tokwatt.reports.site.markup import Article
 from tokwatt.reports.site.records import site_records
 from tokwatt.reports.site.renderer import AFTER, BEFORE
 
@@ -120,13 +121,17 @@ class Sources:
         """Every claim with its verdict."""
         return claims.judged(self.params, self.grids)
 
+    @cached_property
+    def labels(self) -> Labels:
+        """Printed names."""
+        return read_labels(self.params)
+
     def comparison(self, name: str) -> Comparison:
         """A table with what the paper prints in its cells."""
         if name not in self._comparisons:
             section, table = self.tables[name]
-            label = read_labels(self.params)
-            with xr.open_dataset(dataset_path(self.grids, table.grid)) as dataset:
-                compared = compare(table, section, dataset.load(), label, self.judged)
+            dataset = xr.load_dataset(dataset_path(self.grids, table.grid))
+            compared = compare(table, section, dataset, self.labels, self.judged)
             self._comparisons[name] = compared
         return self._comparisons[name]
 
@@ -172,16 +177,15 @@ class Sources:
             | {"results/reference.md": "docs-reference.html"}
         )
 
-    def document(self, path: str) -> str:
-        """The text of a document."""
+    def document(self, path: str) -> Article:
+        """A document by where it lies in the repository."""
         folder, name = path.split("/")
-        return ({"docs": self.docs, "results": self.results}[folder] / name).read_text(
-            encoding="utf-8"
-        )
+        file = {"docs": self.docs, "results": self.results}[folder] / name
+        return Article(file.read_text(encoding="utf-8"))
 
-    def report(self, name: str) -> str:
-        """The text of a report."""
-        return (self.results / f"{name}.md").read_text(encoding="utf-8")
+    def report(self, name: str) -> Article:
+        """A report by its name."""
+        return Article((self.results / f"{name}.md").read_text(encoding="utf-8"))
 
     def rows(self, figure: str) -> list[list[str]]:
         """The numbers that a figure draws, below their heads."""
@@ -214,18 +218,17 @@ class Sources:
         records = {f"params/{name}.yaml": f"parameters.html#{name}" for name in self.records}
         return figures | tables | reports | records | self.documents
 
-    def columns(self, name: str) -> list[str]:
-        """The columns of a report that the start page shows; all of it where there are none."""
+    def excerpt(self, name: str, addresses: Mapping[str, str]) -> Markup:
+        """What the start page shows of a report: all of it, or columns of its first table."""
+        report = self.report(name)
         start = self.reports[name].start
-        heads = markup.heads(self.report(name))
-        for column in start if isinstance(start, list) else []:
-            if column not in heads:
-                raise (
-                    self.paper.child("reports")
-                    .child(name)
-                    .fail(f"names {column!r}", f"some of {', '.join(heads)}", "start")
-                )
-        return start if isinstance(start, list) else []
+        columns = start if isinstance(start, list) else []
+        for column in columns:
+            if column not in report.heads:
+                place = self.paper.child("reports").child(name)
+                wanted = f"some of {', '.join(report.heads)}"
+                raise place.fail(f"names {column!r}", wanted, "start")
+        return report.body("results", addresses, columns)
 
     def accounts(self, datasets: Iterable[str]) -> list[str]:
         """On which accounts, and whose watts, datasets and stores of studies stand."""
