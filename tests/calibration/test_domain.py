@@ -70,11 +70,11 @@ def test_memory_is_weights_and_tokens_as_counted_by_hand(calibrated):
 )
 def test_what_nobody_can_serve_gets_no_price(calibrated, changes, message):
     with pytest.raises(ParameterError, match=message):
-        domain.require_servable(calibrated.model, options(RUN | changes))
+        domain.check_served(calibrated.model, options(RUN | changes))
 
 
 def test_a_run_like_measured_ones_is_served_and_not_extrapolated(calibrated):
-    domain.require_servable(calibrated.model, options(RUN))
+    domain.check_served(calibrated.model, options(RUN))
     assert domain.extrapolations(calibrated, RUN) == []
 
 

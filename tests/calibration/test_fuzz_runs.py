@@ -80,7 +80,7 @@ def answered(calibrated, path):
     except ParameterError as error:
         assert str(error).isprintable() and str(error).startswith(str(path))
         return False
-    assert runs.left_out.isprintable()
+    assert runs.dropped.isprintable()
     score = calibrated.score(runs.rows)
     assert np.isfinite(score.to_numpy(float)).all()
     assert score.runs.sum() == len(runs.rows) > 0
@@ -113,7 +113,7 @@ def test_odd_options_of_a_prediction_give_finite_numbers_or_one_sentence(calibra
         }
         run |= {name: chance.choice(NUMBERS) for name in ("batch", "prompt", "output")}
         try:
-            domain.require_servable(model, Section(ROOT / "params", run, key="option"))
+            domain.check_served(model, Section(ROOT / "params", run, key="option"))
         except ParameterError as error:
             assert str(error).isprintable() and "option." in str(error)
             continue

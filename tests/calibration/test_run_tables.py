@@ -89,7 +89,7 @@ def test_a_csv_of_runs_is_read_in_si_units_whatever_columns_it_has_beside(calibr
     pd.DataFrame([RUN]).to_csv(tmp_path / "runs.csv", index=False)
     runs = read_runs(calibrated.model, tmp_path / "runs.csv")
     check(runs.rows)
-    assert runs.left_out == ""
+    assert runs.dropped == ""
 
 
 def test_runs_that_nobody_knows_are_left_out_and_counted_by_what_is_unknown(calibrated, table):
@@ -104,7 +104,7 @@ def test_runs_that_nobody_knows_are_left_out_and_counted_by_what_is_unknown(cali
     runs = read_runs(calibrated.model, path)
     check(runs.rows)
     assert len(runs.rows) == 1
-    assert runs.left_out == (
+    assert runs.dropped == (
         "Left out 5 of 6 runs: 2 on GPU 'A100', 1 of LLM 'nobody/knows\\x1b[2J', "
         "1 of task 'poetry', 1 of precision 'int3'."
     )
@@ -193,7 +193,7 @@ def test_the_gated_data_set_is_read_through_its_own_package(calibrated, tmp_path
     runs = read_runs(calibrated.model, tmp_path)
     check(runs.rows)
     assert len(runs.rows) == 1
-    assert runs.left_out.endswith("1 with a number that is missing or not believed.")
+    assert runs.dropped.endswith("1 with a number that is missing or not believed.")
 
 
 def test_without_its_package_the_gated_data_set_is_asked_for(calibrated, tmp_path, monkeypatch):
@@ -214,7 +214,7 @@ def test_a_calibration_wants_three_llms_on_every_gpu(calibrated, table):
 def test_the_records_are_what_the_full_table_says(calibrated):
     runs = read_runs(calibrated.model, SHARED / "mlenergy_v3_text.csv")
     rows = runs.rows
-    assert len(rows) == 326 and runs.left_out == ""
+    assert len(rows) == 326 and runs.dropped == ""
     keys = ["gpu", "llm", "precision", "task", "gpus", "expert_parallel"]
     for row in calibrated.model.measured.runs().itertuples():
         same = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]

@@ -62,7 +62,7 @@ def memory(model: ServingModel, rows: pd.DataFrame) -> Memory:
     return Memory(np.array(weights), np.asarray(cache * mix.batch), np.array(capacity))
 
 
-def require_servable(model: ServingModel, options: Section) -> None:
+def check_served(model: ServingModel, options: Section) -> None:
     """Refuse a run that no engine can serve, or that is beyond what is believed.
 
     Args:

@@ -23,7 +23,7 @@ MOST_POWER = 2.0
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
 
 
-class Believed(NamedTuple):
+class CellDomain(NamedTuple):
     """The numbers that are believed in a column.
 
     Attributes:
@@ -53,13 +53,13 @@ class Believed(NamedTuple):
 NAMES = ("gpu_model", "model_id", "weight_precision", "task")
 """Columns of names that a table must have."""
 NUMBERS = {
-    "num_gpus": Believed(1, 1024, whole=True),
-    "expert_parallel": Believed(1, 1024, whole=True),
-    "avg_batch_size": Believed(0.1, 2**20),
-    "avg_power_watts": Believed(1, 1e6),
-    "output_throughput_tokens_per_sec": Believed(1e-3, 1e8),
-    "median_itl_ms": Believed(1e-3, 1e6),
-    "avg_output_len": Believed(1, MOST_TOKENS),
+    "num_gpus": CellDomain(1, 1024, whole=True),
+    "expert_parallel": CellDomain(1, 1024, whole=True),
+    "avg_batch_size": CellDomain(0.1, 2**20),
+    "avg_power_watts": CellDomain(1, 1e6),
+    "output_throughput_tokens_per_sec": CellDomain(1e-3, 1e8),
+    "median_itl_ms": CellDomain(1e-3, 1e6),
+    "avg_output_len": CellDomain(1, MOST_TOKENS),
 }
 """Columns of numbers that a table must have; power and throughput are those of the instance."""
 Row = dict[str, str | float]
@@ -70,11 +70,11 @@ class RunTable(NamedTuple):
 
     Attributes:
         rows: the runs, with the columns of `runs.COLUMNS`.
-        left_out: a sentence about runs that are left out; empty where none is.
+        dropped: a sentence about runs that are left out; empty where none is.
     """
 
     rows: pd.DataFrame
-    left_out: str
+    dropped: str
 
 
 def read_runs(model: ServingModel, path: Path) -> RunTable:
@@ -94,19 +94,19 @@ def read_runs(model: ServingModel, path: Path) -> RunTable:
             (lines as an editor counts them), or no run that is known.
     """
     if path.is_dir():
-        table, left_out = _benchmark(path)
+        table, dropped = _benchmark(path)
     else:
-        table, left_out = _csv(path), Counter[str]()
+        table, dropped = _csv(path), Counter[str]()
     reasons = [_unknown(model, row) for row in table]
-    left_out.update(reason for reason in reasons if reason)
+    dropped.update(reason for reason in reasons if reason)
     rows = [_in_si(model, path, row) for row, no in zip(table, reasons, strict=True) if not no]
-    text = listed([f"{count} {reason}" for reason, count in left_out.most_common()])
+    text = listed([f"{count} {reason}" for reason, count in dropped.most_common()])
     if not rows:
         wanted = "one of a calibrated GPU and a known LLM, precision and task"
         raise ParameterError(
             f"{path}: has no run to use ({text or 'none at all'}), wanted {wanted}."
         )
-    count = sum(left_out.values())
+    count = sum(dropped.values())
     sentence = f"Left out {count} of {len(rows) + count} runs: {text}." if count else ""
     return RunTable(pd.DataFrame(rows), sentence)
 
@@ -228,8 +228,8 @@ def _benchmark(path: Path) -> tuple[list[Row], Counter[str]]:
         raise ParameterError(f"{path}: cannot be read ({error}), wanted {wanted}.") from None
     _require_columns(path, list(table))
     places = {name: place for place, name in enumerate([*NAMES, *NUMBERS])}
-    cells = table[[*places]].astype(str).to_numpy()
-    rows = [(_row(row, places, len(places)), line) for line, row in enumerate(cells, 1)]
+    cells = table[[*places]].to_numpy(object).tolist()
+    rows = [(_row([*map(str, row)], places, len(row)), line) for line, row in enumerate(cells, 1)]
     good = [row | {"line": line} for (row, problem), line in rows if not problem]
     incomplete = len(rows) - len(good)
     return good, Counter(

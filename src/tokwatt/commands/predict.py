@@ -53,12 +53,12 @@ def _answer(
     """A row for each quantity, of a run that can be served; what is extrapolated is said."""
     import pandas as pd
 
-    from tokwatt.calibration.domain import extrapolations, require_servable
+    from tokwatt.calibration.domain import check_served, extrapolations
     from tokwatt.calibration.model import Prediction
     from tokwatt.params.section import Section
     from tokwatt.units import units_of
 
-    require_servable(calibrated.model, Section(params, options, key="option"))
+    check_served(calibrated.model, Section(params, options, key="option"))
     run = options | {"task": calibrated.model.records.tasks[0]}
     outside = extrapolations(calibrated, run)
     if outside and not as_json:
@@ -82,8 +82,8 @@ def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
 
     records = Calibrated(ParameterFolder(params))
     runs = read_runs(records.model, table)
-    if runs.left_out:
-        typer.echo(runs.left_out, err=True)
+    if runs.dropped:
+        typer.echo(runs.dropped, err=True)
     show(records.score(runs.rows).round(4).reset_index().to_dict("records"), as_json)
 
 
@@ -96,8 +96,8 @@ def calibrate(table: Table, params: Params = PARAMS, out: Written = None) -> Non
 
     model = ServingModel(ParameterFolder(params))
     runs = read_runs(model, table)
-    if runs.left_out:
-        typer.echo(runs.left_out, err=True)
+    if runs.dropped:
+        typer.echo(runs.dropped, err=True)
     write_calibrated(model, runs.rows, out or params / "calibrated.yaml")
 
 
