@@ -6,9 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 
@@ -23,7 +24,7 @@ ANY = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def headlines(params):
-    return Account(load(params))
+    return Headlines(load(params))
 
 
 def contradiction(headlines, changes):
@@ -52,11 +53,11 @@ def resolved(headlines, changes):
 def test_a_set_without_contradiction_gives_a_number(headlines, changes):
     changes = resolved(headlines, changes)
     for case in CASES:
-        measured = headlines.cases[case].subject.profile is not None
+        measured = headlines.cases[case].deployment.profile is not None
         if changes["step"] == "calibrated" and not measured:
             continue
-        found = headlines.result(case, changes)
-        assert found.tokens_per_joule >= 0 and found.power > 0, (case, changes)
+        fleet = headlines.result(case, changes)
+        assert fleet.tokens_per_joule >= 0 and fleet.power > 0, (case, changes)
 
 
 @settings(max_examples=40)
@@ -75,7 +76,7 @@ def test_a_target_on_the_first_token_needs_more_instances_where_prompts_are_long
     for target in ("wait", "first_token"):
         changes = {"target": target, "kv_allocation": "reserved"}
         assumed = switched(headlines.presets["consistent"], changes)
-        routed = case.traffic(assumed, demand, headlines.constants)
-        fleet = case.evaluate(assumed, headlines.constants, demand, routed, case.subject)
+        account = Account(assumed, headlines.constants)
+        fleet = case.evaluate(account, demand, case.traffic(account, demand))
         counts[target] = float(fleet.instances)
     assert counts["wait"] < counts["first_token"]

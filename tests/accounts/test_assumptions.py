@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tokwatt.accounts import cases
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.commands import workflow
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices
@@ -19,7 +18,7 @@ def test_every_choice_is_explained_with_a_source(params):
 
 
 def test_the_two_presets_differ_in_every_choice(params):
-    paper, consistent = (vars(preset) for preset in Account(Catalogue(params)).presets.values())
+    paper, consistent = (vars(preset) for preset in Headlines(Catalogue(params)).presets.values())
     assert not [name for name in paper if paper[name] == consistent[name]]
 
 
@@ -107,7 +106,7 @@ def test_the_file_is_checked_with_everything_else(damaged):
 )
 def test_what_is_wrong_is_said_in_one_sentence(damaged, path, value, words):
     with pytest.raises(ParameterError) as error:
-        cases.Account(Catalogue(damaged("assumptions", path, value))).check()
+        Headlines(Catalogue(damaged("assumptions", path, value))).check()
     message = str(error.value)
     assert "assumptions.yaml: " in message and message.endswith(".") and "\n" not in message
     assert not [word for word in words if word not in message], message
@@ -115,7 +114,8 @@ def test_what_is_wrong_is_said_in_one_sentence(damaged, path, value, words):
 
 def test_output_shares_of_the_trace_give_its_mean_output(params):
     """153.8 tokens in the Azure trace, as near as lengths that are uniform in a bin come."""
-    known = Account(Catalogue(params))
-    requests = known.cases["azure_h100_homogeneous"].requests(known.presets["consistent"], 0.2)
+    headlines = Headlines(Catalogue(params))
+    case = headlines.cases["azure_h100_homogeneous"]
+    requests = case.requests(headlines.presets["consistent"], 0.2)
     assert requests.weight @ requests.output == pytest.approx(153.8, rel=0.03)
     assert np.all(requests.output >= 1)

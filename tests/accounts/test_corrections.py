@@ -9,11 +9,12 @@ from reference import corrected
 from reference import paper_profiles as profiles
 from reference import paper_program as program
 
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.params import traces
-from tokwatt.serving import account
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
+from tokwatt.serving.step import operating_point
 
 SPLIT, CUT, LONG, DEMAND = 4096, 8192, 65536, program.Demand()
 EXACT = {"lengths": "exact", "output_rounding": "none"}
@@ -28,7 +29,7 @@ OVERFLOW = {
 
 @pytest.fixture(scope="module")
 def headlines(params):
-    return Account(load(params))
+    return Headlines(load(params))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +64,9 @@ def test_one_pool_credited_with_whole_tokens(headlines, azure):
 def test_a_window_of_8k_leaves_out_few_requests_and_counts_them(headlines, azure):
     case = replace(headlines.cases["azure_h100_homogeneous"], window=8192.0)
     assumed = switched(case.paper, EXACT | {"oversized": "reject"})
-    routed = case.traffic(assumed, headlines.demand, headlines.constants)
-    found = case.evaluate(assumed, headlines.constants, headlines.demand, routed, case.subject)
+    account = Account(assumed, headlines.constants)
+    routed = case.traffic(account, headlines.demand)
+    found = case.evaluate(account, headlines.demand, routed)
     requests = corrected.of_distribution(azure)
     pools = corrected.one_pool(requests, profiles.MANUAL["H100"], 8192, DEMAND)
     assert found.tokens_per_joule == pytest.approx(corrected.tokens_per_joule(pools), rel=1e-9)
@@ -100,25 +102,23 @@ def test_the_paper_credits_tokens_that_nobody_generates(headlines, azure):
     long = corrected.long_from_one(azure, CUT)
     credited, generated = (kind.share @ kind.output + long.share @ long.output for kind in short)
     found = headlines.result("azure_h100_fleetopt", EXACT)
-    assert found.credited / found.generated == pytest.approx(credited / generated, rel=1e-9)
+    assert found.throughput / found.generated == pytest.approx(credited / generated, rel=1e-9)
     assert credited > 1.1 * generated
 
 
 # --- instances at a window of 8K
 
 
-def instance(headlines, changes, llm="llama-3.1-70b", gpu="H100", serving="tp8-16bit"):
+def instance(headlines, changes, llm="llama-3.1-70b", gpu="H100", precision="bfloat16"):
     catalogue, case = headlines.catalogue, headlines.cases["llama_8k"]
-    subject = replace(
-        case.subject,
+    deployment = replace(
+        case.deployment,
         gpu=catalogue.gpus[gpu],
         llm=catalogue.llms[llm],
-        architecture=catalogue.architectures[llm],
-        serving=catalogue.servings[serving],
+        precision=catalogue.precisions[precision],
     )
-    return account.point(
-        switched(case.paper, SHARDED | changes), subject, headlines.constants, 8192.0
-    )
+    account = Account(switched(case.paper, SHARDED | changes), headlines.constants)
+    return operating_point(account, deployment, 8192.0, 0.5, 4.0)
 
 
 @pytest.mark.parametrize("gpu", ["H100", "H200", "B200", "GB200"])
@@ -141,7 +141,7 @@ def test_llama_405b_and_deepseek_v3_lack_bytes_on_eight_h100(headlines):
     llama = profiles.MODELS["llama-3.1-405b"].parameters()
     assert dense.missing == pytest.approx(-corrected.published_budget("H100", llama), rel=1e-9)
     changes = {"architecture": "published", "input_table": "held", "experts": "expected"}
-    mixture = instance(headlines, changes, "deepseek-v3", serving="tp8-8bit")
+    mixture = instance(headlines, changes, "deepseek-v3", precision="fp8")
     held = corrected.deepseek_v3_parameters()
     expected = -corrected.published_budget("H100", held, width=1.0)
     assert mixture.missing == pytest.approx(expected, rel=1e-9)
@@ -171,7 +171,7 @@ def trace():
 def traced(trace, params):
     prompt, output = np.concatenate(trace).T
     rows = traces.read(SHARED / "AzureLLMInferenceTrace_conv.csv")
-    return Account(load(params), replace(rows, prompt=prompt, output=output))
+    return Headlines(load(params), replace(rows, prompt=prompt, output=output))
 
 
 @pytest.mark.parametrize("gpu", ["H100", "B200"])

@@ -1,21 +1,23 @@
 """Spread and slopes of headlines: laws that any such numbers keep."""
 
-import jax
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 import xarray as xr
 
 from tokwatt.accounts import uncertainty
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.reports import verdict
-from tokwatt.serving import account
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
+from tokwatt.serving.step import operating_point
 
 
 @pytest.fixture(scope="module")
 def known(params):
-    return Account(load(params))
+    return Headlines(load(params))
 
 
 @pytest.fixture(scope="module", params=["paper", "consistent"])
@@ -30,7 +32,7 @@ def test_quantiles_rise(spread):
 
 
 def test_quantiles_close_in_on_the_value_as_the_ranges_do(known):
-    narrow = Account(known.catalogue)
+    narrow = Headlines(known.catalogue)
     narrow.uncertain = {
         name: msgspec.structs.replace(number, low=1 - 1e-6, high=1 + 1e-6)
         for name, number in known.uncertain.items()
@@ -90,47 +92,39 @@ def test_elasticities_are_those_of_finite_differences(known):
     assumed = known.presets["consistent"]
     slopes = uncertainty.elasticity(known, "llama_8k", "consistent").elasticity
 
-    def at(factor):
-        changed = jax.tree.map(lambda number: number, constants)
-        object.__setattr__(changed, "prefill_efficiency", constants.prefill_efficiency * factor)
-        return float(
-            np.log(
-                case.evaluate(assumed, changed, known.demand, None, case.subject).tokens_per_joule
-            )
-        )
+    def log_efficiency(factor):
+        efficiency = constants.prefill_efficiency * factor
+        account = Account(assumed, replace(constants, prefill_efficiency=efficiency))
+        return float(np.log(case.evaluate(account, known.demand, None).tokens_per_joule))
 
-    measured = (at(1 + 1e-5) - at(1 - 1e-5)) / 2e-5
+    measured = (log_efficiency(1 + 1e-5) - log_efficiency(1 - 1e-5)) / 2e-5
     assert float(slopes.sel(parameter="constants.prefill_efficiency")) == pytest.approx(
         measured, rel=1e-6
     )
 
 
 def test_factors_reach_only_the_gpu_they_are_meant_for(known):
-    each = known.uncertain["b200_power"]
-    subject = known.cases["azure_h100_homogeneous"].subject
-    assert each.applied("H100", subject, known.constants, 1.1) == (subject, known.constants)
-    changed, _ = each.applied("B200", subject, known.constants, 1.1)
-    assert changed.logistic.nominal == pytest.approx(1.1 * subject.logistic.nominal)
-    assert changed.gpu == subject.gpu
+    number = known.uncertain["b200_power"]
+    deployment = known.cases["azure_h100_homogeneous"].deployment
+    unchanged = number.applied("H100", deployment, known.constants, 1.1)
+    assert unchanged == (deployment, known.constants)
+    changed, _ = number.applied("B200", deployment, known.constants, 1.1)
+    assert changed.logistic.nominal == pytest.approx(1.1 * deployment.logistic.nominal)
+    assert changed.gpu == deployment.gpu
 
 
 def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
     slopes = xr.open_dataset(grids / "slopes.nc")
-    own = known.subject("B200", "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
+    catalogue, account = known.catalogue, known.account("consistent")
+    board, llm = catalogue.boards["B200"], catalogue.llms["llama-3.1-70b"]
+    deployment = catalogue.deployment(board, llm, catalogue.precisions["bfloat16"], 8.0)
     logs = [
-        np.log(
-            account.point(
-                known.presets["consistent"], own, known.constants, 8192.0 * factor, prompt_ratio=4.0
-            ).tokens_per_joule
-        )
-        for factor in (1 - 1e-5, 1 + 1e-5)
+        np.log(operating_point(account, deployment, window, 0.5, 4.0).tokens_per_joule)
+        for window in (8192 * (1 - 1e-5), 8192 * (1 + 1e-5))
     ]
-    found = float(
-        slopes.slope.sel(
-            account="prompts and decoding", gpu="B200", llm="llama-3.1-70b", context_window=8192
-        )
-    )
-    assert found == pytest.approx(float(logs[1] - logs[0]) / 2e-5, rel=1e-5)
+    place = {"gpu": "B200", "llm": "llama-3.1-70b", "context_window": 8192}
+    slope = float(slopes.slope.sel(account="prompts and decoding", **place))
+    assert slope == pytest.approx(float(logs[1] - logs[0]) / 2e-5, rel=1e-5)
 
 
 def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):

@@ -1,4 +1,4 @@
-"""Numbers that are known only to within a factor, and what a subject is when they are multiplied by one."""
+"""Numbers known only to within a factor, and what a deployment is when they are multiplied by one."""
 
 from collections.abc import Sequence
 from dataclasses import replace

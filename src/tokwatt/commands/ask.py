@@ -363,7 +363,7 @@ def import_llm(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn a published configuration into an entry of architectures.yaml."""
+    """Turn a published configuration into an entry of llms.yaml."""
     from tokwatt.params import huggingface
 
     called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)

@@ -27,8 +27,8 @@ class ParameterFolder(Folder):
     """Everything a parameter folder holds, by name.
 
     Args:
-        folder: where `gpus.yaml`, `llms.yaml`, `architectures.yaml`, `serving.yaml`, `power.yaml`,
-            `profiles.yaml`, `workloads.yaml` and `paper.yaml` are.
+        folder: where `gpus.yaml`, `llms.yaml`, `serving.yaml`, `power.yaml`, `profiles.yaml`,
+            `workloads.yaml` and `paper.yaml` are.
 
     Raises:
         ParameterError: with one sentence about the first thing that is wrong in a file, when that
