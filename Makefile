@@ -11,8 +11,8 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
         --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: all test bench lock clean
-all: .venv/.checked
-	$(BIN)/snakemake --cores all
+all: .venv/.installed
+	$(BIN)/snakemake || { $(BIN)/tokwatt check; false; }
 
 test: .venv/.installed
 	$(BIN)/ruff check --quiet
@@ -20,7 +20,6 @@ test: .venv/.installed
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile
-	$(BIN)/snakemake --lint
 	$(BIN)/pytest -n 2
 
 bench: .venv-bench/.installed
@@ -31,10 +30,6 @@ lock: $(BIN)/uv
 
 clean:
 	rm -rf .venv .venv-bench .snakemake results report.html ro-crate-metadata.json .*_cache .hypothesis
-
-.venv/.checked: .venv/.installed $(wildcard params/*.yaml params/studies/*.yaml)
-	@$(BIN)/tokwatt check
-	@touch $@
 
 .venv/.installed: requirements.txt pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes --requirements requirements.txt

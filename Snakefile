@@ -1,217 +1,168 @@
-"""From params/ to every table, figure and verdict. A new grid, table or figure is an entry in params/paper.yaml."""
+"""The paper, from params/ to its tables, figures and verdict; params/paper.yaml names them all."""
 
 import sys
 from pathlib import Path
-
-import yaml
 
 
 configfile: "params/paper.yaml"
 
 
-config.setdefault("parts", 1)
-
-
-GRIDS, TABLES = config["grids"], config["tables"]
-FIGURES, STORES = dict(config["figures"]), {}
-for study in sorted(Path("params/studies").glob("*.yaml")):
-    figures = yaml.safe_load(study.read_text(encoding="utf-8")).get("figures", {})
-    FIGURES.update(figures)
-    STORES.update(dict.fromkeys(figures, f"results/studies/{study.stem}.zarr"))
-PARAMETERS = sorted(map(str, Path("params").rglob("*.yaml")))
-CODE = "src/tokwatt"
-MODELS = sorted(
-    str(path) for path in Path(CODE).rglob("*.py") if "reports" not in path.parts
-)
-READING = [
-    f"{CODE}/params/{name}.py"
-    for name in ("errors", "messages", "quantity", "reading", "section")
-] + [f"{CODE}/units.py"]
+JOBS = {
+    job: {name: grid for name, grid in config["grids"].items() if grid.get("job") == job}
+    for job in sorted({str(grid.get("job")) for grid in config["grids"].values()})
+}
+FIGURES = {
+    name: [job for job in JOBS if JOBS[job].keys() & set(figure.get("grids", []))]
+    for name, figure in config["figures"].items()
+}
+PARTS = [f"{part}-of-{config['parts']}" for part in range(config["parts"])]
+STUDIES = {name: figure.get("study", []) for name, figure in config["figures"].items()}
+PARAMS = sorted(map(str, Path("params").rglob("*.yaml")))
+ASSUMED = [path for path in PARAMS if not path.startswith(("params/paper", "params/studies"))]
+CODE = sorted(str(path) for path in Path("src/tokwatt").rglob("*.*") if path.suffix != ".pyc")
+MODELS = [path for path in CODE if not {"reports", "commands"} & set(Path(path).parts)]
+READERS = [path for path in CODE if Path(path).parent.name in ("tokwatt", "params", "reports")]
+DRAWING = [
+    path for path in CODE if "/reports/figures/common/" in path or path.endswith(".mplstyle")
+]
+TIDY = expand("results/tables/{table}.csv", table=config["tables"])
+PRINTED = expand("results/tables/{table}.md", table=config["tables"])
+RESULTS = [
+    [TIDY, PRINTED],
+    expand("figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "svg", "png", "csv"]),
+    multiext("results/", "audit.csv", "audit.md", "headlines.md", "validation.md"),
+    multiext("results/", "verdict.md", "reference.md", "explorer.json"),
+]
+NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}"
 
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 
 
 wildcard_constraints:
-    table="|".join(TABLES),
-    figure="|".join(FIGURES),
-    part="[0-9]+",
-    parts="[0-9]+",
-    study="[^/]+",
-
-
-RESULTS = [
-    expand("results/grids/{grid}.nc", grid=GRIDS),
-    expand("results/tables/{table}.{format}", table=TABLES, format=["csv", "md"]),
-    expand(
-        "figures/{figure}.{format}",
-        figure=FIGURES,
-        format=["pdf", "svg", "png", "csv"],
-    ),
-    expand(
-        "results/{page}",
-        page=[
-            "audit.csv",
-            "audit.md",
-            "headlines.md",
-            "verdict.md",
-            "validation.md",
-            "reference.md",
-        ],
-    ),
-]
+    job=NAME,
+    study=NAME,
+    figure=NAME,
+    page="validation|verdict|reference",
 
 
 rule all:
-    """Every table, figure and verdict, and the record of them."""
+    """Every table, figure and verdict, the site, and the record of them."""
     input:
         RESULTS,
         "results/site",
         "ro-crate-metadata.json",
 
 
-for job in config["jobs"]:
-
-    rule:
-        """Datasets of one job, labelled and with units."""
-        name:
-            f"grids_{job}"
-        input:
-            expand("params/{file}.yaml", file=config["jobs"][job]["reads"]),
-            MODELS,
-        output:
-            expand(
-                "results/grids/{grid}.nc",
-                grid=[grid for grid in GRIDS if GRIDS[grid]["job"] == job],
-            ),
-        log:
-            f"results/logs/grids_{job}.log",
-        conda:
-            "environment.yml"
-        params:
-            job=job,
-            entries=[entry for entry in GRIDS.values() if entry["job"] == job],
-        shell:
-            "tokwatt grids {params.job} > {log} 2>&1"
-
-
-rule table:
-    """One table: tidy and exact as CSV, as printed in Markdown."""
+rule grids:
+    """The datasets of one job, labelled and with units."""
     input:
-        expand(
-            "results/grids/{grid}.nc",
-            grid=lookup("tables/{table}/grid", within=config),
-        ),
-        READING,
-        code=f"{CODE}/reports/tables.py",
+        [ASSUMED, MODELS],
     output:
-        report(
-            "results/tables/{table}.csv",
-            category="Tables",
-            caption="docs/report/table.rst",
-        ),
-        "results/tables/{table}.md",
+        directory("results/grids/{job}"),
     log:
-        "results/logs/{table}.log",
-    conda:
-        "environment.yml"
+        "results/logs/grids_{job}.log",
     params:
-        entry=lookup("tables/{table}", within=config),
-        names=config["names"],
+        entries=lookup("{job}", within=JOBS),
     shell:
-        "tokwatt table {wildcards.table} > {log} 2>&1"
+        "tokwatt grids {wildcards.job:q} > {log:q} 2>&1"
+
+
+rule study_part:
+    """A share of a study's blocks; parts may run on machines that see the same folder."""
+    input:
+        ["params/studies/{study}.yaml", ASSUMED, MODELS],
+    output:
+        touch("results/studies/{study}.parts/{part}-of-{parts}.done"),
+    log:
+        "results/logs/study_{study}_{part}-of-{parts}.log",
+    shell:
+        "tokwatt study {wildcards.study:q} --part {wildcards.part:q} --parts {wildcards.parts:q}"
+        " 2> {log:q}"
+
+
+rule study:
+    """A study's store: what the parts have made is checked and gets its name."""
+    input:
+        ["params/studies/{study}.yaml", ASSUMED, MODELS],
+        expand("results/studies/{{study}}.parts/{part}.done", part=PARTS),
+    output:
+        directory("results/studies/{study}.zarr"),
+    log:
+        "results/logs/study_{study}.log",
+    shell:
+        "tokwatt study {wildcards.study:q} 2> {log:q}"
+
+
+rule tables:
+    """Tables 1 to 7 and ours: tidy and exact as CSV, as printed in Markdown."""
+    input:
+        [expand("results/grids/{job}", job=JOBS), READERS],
+    output:
+        report(TIDY, category="Tables", caption="docs/report/table.rst"),
+        PRINTED,
+    log:
+        "results/logs/tables.log",
+    params:
+        tables=config["tables"],
+        names=config["names"],
+        accounts=config["accounts"],
+    shell:
+        "tokwatt table > {log} 2>&1"
 
 
 rule figure:
     """One figure: PDF, SVG and PNG, and the numbers that are drawn."""
     input:
-        lambda chosen: expand(
-            "results/grids/{grid}.nc", grid=FIGURES[chosen.figure].get("grids", [])
-        ),
-        lambda chosen: STORES.get(chosen.figure, []),
-        READING,
-        code=f"{CODE}/reports/figures/{{figure}}.py",
-        plotting=[
-            f"{CODE}/reports/gallery.py",
-            f"{CODE}/reports/plotting.py",
-            f"{CODE}/reports/figures/__init__.py",
-            f"{CODE}/reports/figures/tokwatt.mplstyle",
-        ],
+        expand("results/grids/{job}", job=lookup("{figure}", within=FIGURES)),
+        expand("results/studies/{study}.zarr", study=lookup("{figure}", within=STUDIES)),
+        [READERS, DRAWING],
+        "src/tokwatt/reports/figures/{figure}.py",
     output:
-        report(
-            "figures/{figure}.svg",
-            category="Figures",
-            caption="docs/report/figure.rst",
-        ),
-        expand("figures/{{figure}}.{format}", format=["pdf", "png", "csv"]),
+        report("figures/{figure}.svg", category="Figures", caption="docs/report/figure.rst"),
+        multiext("figures/{figure}", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_{figure}.log",
-    conda:
-        "environment.yml"
     params:
-        entry=lambda chosen: FIGURES[chosen.figure],
+        entry=lookup("figures/{figure}", within=config),
     shell:
-        "tokwatt figure {wildcards.figure} > {log} 2>&1"
+        "tokwatt figure {wildcards.figure:q} > {log:q} 2>&1"
 
 
 rule audit:
     """Every published number against ours, and the headlines."""
     input:
-        expand("results/grids/{grid}.nc", grid=GRIDS),
-        READING,
-        published="params/published.yaml",
-        code=expand(
-            "{code}/reports/{module}.py",
-            code=CODE,
-            module=["audit", "expressions", "claims"],
-        ),
+        [expand("results/grids/{job}", job=JOBS), READERS, "params/published.yaml"],
     output:
         report("results/audit.csv", category="Audit", caption="docs/report/audit.rst"),
-        "results/audit.md",
-        "results/headlines.md",
+        multiext("results/", "audit.md", "headlines.md"),
     log:
         "results/logs/audit.log",
-    conda:
-        "environment.yml"
+    params:
+        accounts=config["accounts"],
     shell:
         "tokwatt audit > {log} 2>&1"
 
 
-rule validation:
-    """Every account against measured runs: errors, targets, intervals, and the worst runs."""
+rule page:
+    """What measured runs say, which headlines survive, and a reference of all there is."""
     input:
-        expand(
-            "results/grids/measured_{grid}.nc",
-            grid=["runs", "errors", "targets", "parameters", "sweep", "kernels"],
-        ),
-        code=f"{CODE}/reports/validation.py",
+        [expand("results/grids/{job}", job=JOBS), PARAMS, CODE],
     output:
-        report(
-            "results/validation.md",
-            category="Measured",
-            caption="docs/report/validation.rst",
-        ),
+        report("results/{page}.md", category="{page}", caption="docs/report/page.rst"),
     log:
-        "results/logs/validation.log",
-    conda:
-        "environment.yml"
+        "results/logs/{page}.log",
     shell:
-        "tokwatt validation > {log} 2>&1"
+        "tokwatt {wildcards.page:q} > {log:q} 2>&1"
 
 
 rule explorer:
     """What the explorer of the site computes with."""
     input:
-        expand(
-            "params/{file}.yaml", file=[*config["jobs"]["accounts"]["reads"], "views"]
-        ),
-        MODELS,
-        code=f"{CODE}/accounts/explorer.py",
+        [ASSUMED, MODELS],
     output:
         "results/explorer.json",
     log:
         "results/logs/explorer.log",
-    conda:
-        "environment.yml"
     shell:
         "tokwatt explorer > {log} 2>&1"
 
@@ -219,113 +170,23 @@ rule explorer:
 rule site:
     """Everything above as pages that open from disk."""
     input:
-        RESULTS,
-        PARAMETERS,
-        sorted(str(path) for path in Path(CODE).rglob("*.*") if path.suffix != ".pyc"),
-        sorted(map(str, Path("docs").glob("*.md"))),
-        "results/explorer.json",
+        [RESULTS, PARAMS, CODE, sorted(map(str, Path("docs").glob("*.md")))],
     output:
         directory("results/site"),
     log:
         "results/logs/site.log",
-    conda:
-        "environment.yml"
     shell:
         "tokwatt site > {log} 2>&1"
-
-
-rule verdict:
-    """Which headlines survive, for whom, and what to plan with."""
-    input:
-        expand(
-            "results/grids/{grid}.nc",
-            grid=[
-                "waterfall",
-                "readings",
-                "uncertainty",
-                "slopes",
-                "lever",
-                "measured_sweep",
-                "measured_generation",
-                "measured_moe",
-            ],
-        ),
-        code=[f"{CODE}/reports/verdict.py", f"{CODE}/reports/verdict.md"],
-    output:
-        report(
-            "results/verdict.md", category="Verdict", caption="docs/report/verdict.rst"
-        ),
-    log:
-        "results/logs/verdict.log",
-    conda:
-        "environment.yml"
-    shell:
-        "tokwatt verdict > {log} 2>&1"
-
-
-rule reference:
-    """Commands, parameters, choices, models and datasets, from themselves."""
-    input:
-        expand("results/grids/{grid}.nc", grid=GRIDS),
-        PARAMETERS,
-        MODELS,
-        code=[f"{CODE}/commands/reference.py", f"{CODE}/reports/gallery.py"],
-    output:
-        "results/reference.md",
-    log:
-        "results/logs/reference.log",
-    conda:
-        "environment.yml"
-    shell:
-        "tokwatt reference > {log} 2>&1"
 
 
 rule record:
     """What went in and what came out, by hash; `tokwatt verify` compares."""
     input:
-        ["requirements.txt", "CITATION.cff"],
-        PARAMETERS,
-        sorted(map(str, Path(CODE).rglob("*.py"))),
-        results=[RESULTS, "results/explorer.json", "results/site"],
+        ["requirements.txt", "CITATION.cff", PARAMS, CODE],
+        results=[RESULTS, expand("results/grids/{job}", job=JOBS), "results/site"],
     output:
         "ro-crate-metadata.json",
     log:
         "results/logs/record.log",
-    conda:
-        "environment.yml"
     shell:
-        "tokwatt record {input.results} > {log} 2>&1"
-
-
-rule study_part:
-    """A share of a study's blocks; parts may run on different machines that see the same folder."""
-    input:
-        "params/studies/{study}.yaml",
-        expand("params/{file}.yaml", file=config["studies"]["reads"]),
-        MODELS,
-    output:
-        touch("results/studies/{study}.parts/{part}-of-{parts}.done"),
-    log:
-        "results/logs/study_{study}_{part}-of-{parts}.log",
-    conda:
-        "environment.yml"
-    shell:
-        "tokwatt study {wildcards.study} --part {wildcards.part} --parts {wildcards.parts} 2> {log}"
-
-
-rule study:
-    """A study's store: checks what the parts have made and gives it its name."""
-    input:
-        expand(
-            "results/studies/{{study}}.parts/{part}-of-{parts}.done",
-            part=range(int(config["parts"])),
-            parts=config["parts"],
-        ),
-    output:
-        directory("results/studies/{study}.zarr"),
-    log:
-        "results/logs/study_{study}.log",
-    conda:
-        "environment.yml"
-    shell:
-        "tokwatt study {wildcards.study} 2> {log}"
+        "tokwatt record {input.results:q} > {log} 2>&1"

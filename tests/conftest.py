@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hostile
 import hypothesis
 import jax
 import pytest
@@ -72,7 +73,7 @@ def shared_folder(tmp_path_factory, worker_id):
 
 @pytest.fixture(scope="session")
 def grids(params, shared_folder, worker_id):
-    """Every dataset of the workflow, computed once; two processes of tests begin at opposite ends of the jobs."""
+    """Every dataset of the workflow, computed once; two processes begin at opposite ends."""
     for job in studies.JOBS if worker_id in ("master", "gw0") else reversed(studies.JOBS):
         with FileLock(shared_folder / f"{job}.lock"):
             if not (shared_folder / f"{job}.done").exists():
@@ -86,11 +87,15 @@ def results(grids, params, tmp_path_factory):
     """What the site is made from, beside the figures."""
     folder = tmp_path_factory.mktemp("results")
     (folder / "grids").symlink_to(grids)
+    return write_results(params, folder)
+
+
+def write_results(params, folder):
+    """Everything that the site is made from, on the datasets of a folder."""
     write_pages(params, folder)
     explorer.write(params, folder / "explorer.json")
-    reference.write_reference(
-        typer.main.get_command(workflow.app), params, grids, folder / "reference.md"
-    )
+    command = typer.main.get_command(workflow.app)
+    reference.write_reference(command, params, folder / "grids", folder / "reference.md")
     return folder
 
 
@@ -109,6 +114,19 @@ def built(results, params, tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     site.write_site(params, results, ROOT / "figures", ROOT / "docs", out)
     return out
+
+
+@pytest.fixture(scope="session")
+def infected(params, grids, tmp_path_factory):
+    """A folder with the site of parameters, datasets and figures whose every text is hostile."""
+    folder = tmp_path_factory.mktemp("infected")
+    (folder / "count").write_text(str(hostile.infected_params(params, folder / "params")))
+    hostile.infected_grids(grids, folder / "results" / "grids")
+    hostile.infected_figures(ROOT / "figures", folder / "figures")
+    write_results(folder / "params", folder / "results")
+    sources = (folder / name for name in ("params", "results", "figures"))
+    site.write_site(*sources, ROOT / "docs", folder / "site")
+    return folder
 
 
 def workflow_in(folder):

@@ -2,11 +2,29 @@
 
 import importlib
 import inspect
+from pathlib import Path
+
+import tokwatt
 
 EQUATIONS = tuple(
     f"equations.{name}"
     for name in ("lengths", "memory", "power", "queueing", "roofline", "weights")
 )
+COMPUTING = tuple(
+    str(path.relative_to(tokwatt.__path__[0]).with_suffix("")).replace("/", ".")
+    for folder in (
+        "equations",
+        "serving",
+        "simulation",
+        "calibration",
+        "accounts",
+        "planning",
+        "studies",
+    )
+    for path in sorted(Path(tokwatt.__path__[0], folder).rglob("*.py"))
+    if path.name != "__init__.py"
+)
+"""Every module of the folders whose numbers have units."""
 
 
 def is_function(value):

@@ -6,13 +6,13 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from tokwatt.serving.decode import operating_point
 
 from benchmarks import peers
 from tokwatt.equations.queueing import erlang_c
 from tokwatt.grid import nested
 from tokwatt.params.specs import Demand
 from tokwatt.serving import fleets
-from tokwatt.serving.decode import operating_point
 from tokwatt.studies.replay import exact
 
 SPLITS, RATES = np.array([150, 1000, 4096]), np.geomspace(10, 10000, 5)

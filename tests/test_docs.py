@@ -108,7 +108,7 @@ def test_the_reference_has_every_command_record_choice_model_and_dataset(
     expected += [f"| `{record.key}` |" for record in parameters.records()]
     expected += [f"| **{name}** |" for name in names()]
     expected += [f"### {model}\n" for model in study.MODELS]
-    expected += [f"### {path.stem}\n" for path in instances.glob("*.nc")]
+    expected += [f"### {path.stem}\n" for path in instances.rglob("*.nc")]
     assert [text for text in expected if text not in written] == []
     assert "### tokwatt llm import\n" in written
 

@@ -13,8 +13,9 @@ from conftest import ROOT
 import tokwatt
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-COMPUTING = ("equations", "serving", "calibration", "simulation", "accounts", "planning", "studies")
-WHERE = (*(f"tokwatt.{folder}" for folder in COMPUTING), "tokwatt.params.specs", "tokwatt.units")
+COMPUTING = ("equations", "serving", "calibration", "simulation", "accounts", "planning")
+ALSO = ("tokwatt.params.specs", "tokwatt.studies.models", "tokwatt.units")
+WHERE = (*(f"tokwatt.{folder}" for folder in COMPUTING), *ALSO)
 HINT = "write a term of docs/glossary.md, or add the word to its list of other words"
 
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from tokwatt.serving.decode import operating_point
 
 from tokwatt import grid
-from tokwatt.serving.decode import operating_point
 from tokwatt.units import Seconds, Tokens, Watts
 
 

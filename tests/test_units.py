@@ -1,11 +1,14 @@
+import builtins
 import dataclasses
 import inspect
 import re
-from typing import Annotated, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import jax
+import numpy as np
 import pytest
-from public import EQUATIONS, public_functions
+from public import COMPUTING, EQUATIONS, public_functions
 
 from tokwatt import units
 from tokwatt.units import In, mark_of
@@ -44,6 +47,62 @@ def test_every_quantity_that_goes_in_or_comes_out_has_a_unit(name):
 def test_a_quantity_of_any_unit_is_an_array():
     for name, arguments in ANY_UNIT.items():
         assert {get_type_hints(FUNCTIONS[name])[argument] for argument in arguments} == {jax.Array}
+
+
+# Modules some of whose public functions have numbers without a unit; take out what is put right.
+WITHOUT_UNITS = {
+    "accounts.explorer",
+    "accounts.uncertainty",
+    "serving.fleets",
+    "serving.routing",
+    "serving.sampling",
+    "studies.disk",  # parts of a store are numbered
+    "studies.replay.exact",
+    "studies.replay.fleets",
+    "studies.replay.points",
+    "studies.stream",
+}
+WITH_UNITS = {
+    f"{module}: {name}": function
+    for module in COMPUTING
+    if module not in WITHOUT_UNITS
+    for name, function in public_functions(module).items()
+}
+TREES = (dict[str, Any], Mapping[str, Any])
+"""What a file holds."""
+NUMBERS = (float, int, complex, np.ndarray, np.floating, jax.Array, Any)
+
+
+def unitless(hint):
+    """Whether numbers that carry no unit hide in a type."""
+    if get_origin(hint) is Annotated:
+        return units.unit_of(hint) is None and not isinstance(mark_of(hint), In)
+    if get_origin(hint) in (Callable, type) or not get_args(hint):
+        return hint in NUMBERS
+    return hint not in TREES and any(unitless(part) for part in get_args(hint) if part is not ...)
+
+
+class Names(dict):
+    """Names of a module; those that it imports for type checkers alone stand for some class."""
+
+    def __missing__(self, name):
+        return getattr(builtins, name, object)
+
+
+def annotations_of(function):
+    function = inspect.unwrap(function)
+    return get_type_hints(function, localns=Names(function.__globals__), include_extras=True)
+
+
+@pytest.mark.parametrize("name", WITH_UNITS)
+def test_no_number_in_a_signature_lacks_a_unit(name):
+    function = WITH_UNITS[name]
+    exempt = ANY_UNIT.get(name.partition(": ")[2], ())
+    hints = annotations_of(function)
+    assert [
+        argument for argument, hint in hints.items() if unitless(hint) and argument not in exempt
+    ] == []
+    assert set(hints) >= {*inspect.signature(function).parameters, "return"}
 
 
 @each_function

@@ -1,13 +1,19 @@
 """The Snakefile: what it would run, what an edit reruns, and that a failure leaves nothing."""
 
-import json
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import xarray as xr
 import yaml
-from conftest import GONE, snakemake, workflow_in
+from conftest import GONE, ROOT, snakemake, workflow_in
 
 from tokwatt import studies
 from tokwatt.params.errors import ParameterError
@@ -19,6 +25,20 @@ def checkout(tmp_path):
     return workflow_in(tmp_path)
 
 
+@pytest.fixture
+def small(checkout):
+    """A checkout with two grids of catalogues and a table of each, so that it runs in seconds."""
+    path = checkout / "params" / "paper.yaml"
+    paper = yaml.safe_load(path.read_text(encoding="utf-8"))
+    paper["grids"] = {name: paper["grids"][name] for name in ["gpus", "power_parameters"]}
+    boards = {"title": "Boards", "grid": "gpus", "rows": ["gpu"]}
+    boards["columns"] = [{"label": "W", "variable": "tdp", "format": "{:.0f}"}]
+    paper["tables"] = {"table7": paper["tables"]["table7"], "boards": boards}
+    paper["figures"] = {}
+    path.write_text(yaml.safe_dump(paper, sort_keys=False), encoding="utf-8")
+    return checkout
+
+
 def replace(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -26,83 +46,125 @@ def replace(path, old, new):
 
 
 def planned(folder, *targets):
-    """Which rules a run would execute."""
+    """The jobs that a run would execute: rules with their wildcards."""
     shown = snakemake(folder, *targets, "--dry-run")
     assert shown.returncode == 0, shown.stderr
-    return set(re.findall(r"^(?:local)?rule (\w+):", shown.stdout + shown.stderr, re.MULTILINE))
-
-
-def test_it_lints_and_plans(checkout):
-    assert snakemake(checkout, "--lint").returncode == 0
-    assert planned(checkout) == {
-        "all",
-        *(f"grids_{job}" for job in studies.JOBS),
-        "table",
-        "figure",
-        "study_part",
-        "study",
-        "audit",
-        "verdict",
-        "explorer",
-        "site",
-        "validation",
-        "reference",
-        "record",
+    jobs = re.split(r"^(?:local)?rule ", shown.stdout + shown.stderr, flags=re.MULTILINE)[1:]
+    wildcards = [re.search(r"^    wildcards: (.*)$", job, re.MULTILINE) for job in jobs]
+    return {
+        " ".join([job.partition(":")[0], *re.findall(r"=([^,\n]+)", found[1] if found else "")])
+        for job, found in zip(jobs, wildcards, strict=True)
     }
-    assert "digraph" in snakemake(checkout, "--rulegraph").stdout
+
+
+def test_a_run_makes_all_that_the_paper_names(checkout, params):
+    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    jobs = planned(checkout)
+    assert {f"grids {job}" for job in studies.JOBS} <= jobs
+    assert {f"figure {name}" for name in paper["figures"]} <= jobs
+    assert {"tables", "audit", "page verdict", "page validation", "site", "record"} <= jobs
+
+
+def test_its_lints_are_none_but_that_rules_name_no_conda_environment(checkout):
+    """One environment serves the whole workflow: that of the lock, as environment.yml says."""
+    said = snakemake(checkout, "--lint")
+    assert set(re.findall(r"^    \* (.*)$", said.stdout + said.stderr, re.MULTILINE)) == {
+        "Specify a conda environment or container for each rule.:"
+    }
 
 
 @pytest.mark.slow
-def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(checkout):
-    table = "results/tables/table1.csv"
-    first = snakemake(checkout, table)
+def test_edits_rerun_what_depends_on_them_and_failures_leave_nothing(small):
+    targets = ["results/tables/table7.csv", "results/tables/boards.csv"]
+    first = snakemake(small, *targets)
     assert first.returncode == 0, first.stderr
-    before = (checkout / table).read_bytes()
-    assert planned(checkout, table) == set()
+    assert "[2/2] tables" in first.stderr
+    before = [(small / target).read_bytes() for target in targets]
 
-    replace(checkout / "params/workloads.yaml", "name: LMSYS", "name: LMSYS chat")
-    replace(checkout / "params/paper.yaml", "title: Fleets at", "title: All fleets at")
-    assert planned(checkout, table) == set()
-    replace(
-        checkout / "params/paper.yaml",
-        "title: Tokens per watt against",
-        "title: Tokens a watt buys against",
-    )
-    assert planned(checkout, table) == {"table"}
-    replace(checkout / "src/tokwatt/reports/tables.py", '"""', '"""\n')
-    replace(checkout / "src/tokwatt/equations/power.py", '"""', '"""\n')
-    assert planned(checkout, table) == {"grids_instances", "table"}
+    replace(small / "params/paper.yaml", "title: Boards", "title: Boards by their power")
+    assert planned(small, *targets) == {"tables"}
+    replace(small / "src/tokwatt/equations/power.py", '"""', '"""\n')
+    assert planned(small, *targets) == {"grids instances", "tables"}
 
-    replace(
-        checkout / "params/gpus.yaml",
-        "hbm_bandwidth: {value: 3.35, unit: TB/s}",
-        "hbm_bandwidth: {value: 3.35, unit: GB}",
-    )
-    failed = snakemake(checkout, table)
+    watts = "hbm_bandwidth: {value: 3.35, unit: TB/s}"
+    replace(small / "params/gpus.yaml", watts, watts.replace("TB/s", "GB"))
+    failed = snakemake(small, *targets)
     assert failed.returncode == 1
-    assert (
-        "params/gpus.yaml: H100.hbm_bandwidth.unit is 'GB', wanted a unit that converts to 'B/s'."
-        in failed.stdout + failed.stderr
-    )
-    assert "Traceback" not in failed.stdout + failed.stderr
-    replace(
-        checkout / "params/gpus.yaml",
-        "hbm_bandwidth: {value: 3.35, unit: GB}",
-        "hbm_bandwidth: {value: 3.35, unit: TB/s}",
-    )
-    assert snakemake(checkout, table).returncode == 0
-    assert (checkout / table).read_bytes() == before
+    wrong = "params/gpus.yaml: H100.hbm_bandwidth.unit is 'GB', wanted a unit that converts to"
+    assert wrong in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (small / "results/grids/instances").exists()
+    replace(small / "params/gpus.yaml", watts.replace("TB/s", "GB"), watts)
+    assert snakemake(small, *targets).returncode == 0
+    assert [(small / target).read_bytes() for target in targets] == before
 
 
-def test_a_job_reads_the_files_it_says(grids, params):
-    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
-    for name, grid in paper["grids"].items():
-        with xr.open_dataset(grids / f"{name}.nc") as dataset:
-            read = {
-                Path(file).with_suffix("").as_posix()
-                for file in json.loads(dataset.attrs["parameters"])
-            }
-        assert read <= set(paper["jobs"][grid["job"]]["reads"])
+@pytest.mark.parametrize("name", ["a; touch b", "a$(b)", "-a", ".a", "", "a\n", "ä", "a" * 61])
+def test_a_wildcard_is_no_name_that_a_shell_could_run(name):
+    snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    constraint = re.search('^NAME = "(.*)"$', snakefile, re.MULTILINE)[1]
+    assert not re.fullmatch(constraint, name)
+    assert all(re.fullmatch(constraint, good) for good in ["atlas", "qwen2.5-32b", "_a", "a" * 60])
+    named = set(re.findall(r"\{wildcards\.(\w+)", snakefile)) - {"part", "parts", "page"}
+    assert set(re.findall(r"^    (\w+)=NAME,$", snakefile, re.MULTILINE)) == named
+
+
+def test_a_study_whose_name_a_shell_could_run_is_refused(small):
+    """The file is there and a figure names it; nothing of its name is run."""
+    name = "a$(touch pwned)"
+    shutil.copy(small / "params/studies/example.yaml", small / f"params/studies/{name}.yaml")
+    path = small / "params/paper.yaml"
+    paper = yaml.safe_load(path.read_text(encoding="utf-8"))
+    paper["figures"]["fleet_size"] = {"title": "", "caption": "", "category": "", "study": name}
+    path.write_text(yaml.safe_dump(paper, sort_keys=False), encoding="utf-8")
+    refused = snakemake(small)
+    assert refused.returncode == 1
+    assert "MissingInputException" in refused.stderr
+    assert not list(small.rglob("pwned"))
+
+
+def test_wildcards_and_parameters_are_quoted_wherever_a_shell_gets_them():
+    snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    commands = re.findall(r"shell:\n((?: +\".*\"\n)+)", snakefile)
+    assert len(commands) == snakefile.count("shell:")
+    given = re.findall(r"\{(.+?)\}", "".join(commands))
+    assert {field for field in given if not field.endswith(":q")} <= {"log"}
+    rules = snakefile.split("\nrule ")
+    assert [rule for rule in rules if "> {log} " in rule and re.search(r"logs/.*\{", rule)] == []
+
+
+@contextmanager
+def running(folder, *targets):
+    """A workflow at work in a session of its own, once it holds the lock of its folder."""
+    command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", *targets]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, start_new_session=True, **streams) as process:
+        while not (folder / "results/logs").exists() and process.poll() is None:
+            time.sleep(0.05)
+        assert process.poll() is None
+        yield process
+
+
+@pytest.mark.slow
+def test_two_at_once_and_a_kill_in_the_middle_end_in_the_bytes_of_an_undisturbed_run(
+    small, tmp_path_factory
+):
+    job = "results/grids/instances"
+    with running(small, job) as first:
+        second = snakemake(small, job)
+        assert second.returncode == 1
+        assert "cannot be locked" in second.stderr
+        os.killpg(first.pid, signal.SIGKILL)
+    assert snakemake(small, "--unlock").returncode == 0
+    again = snakemake(small, job)
+    assert again.returncode == 0, again.stderr
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    studies.run("instances", small / "params", undisturbed)
+    made = [path for path in (small / job).iterdir() if path.name != ".snakemake_timestamp"]
+    assert {path.name for path in made} == {"gpus.nc", "power_parameters.nc"}
+    for path in made:
+        assert path.read_bytes() == (undisturbed / "instances" / path.name).read_bytes()
+    assert [path.name for path in (small / "results/grids").iterdir()] == ["instances"]
 
 
 @pytest.mark.parametrize("job", studies.JOBS)
@@ -111,7 +173,7 @@ def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_hav
 ):
     paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
     for name in [name for name, grid in paper["grids"].items() if grid["job"] == job]:
-        with xr.open_dataset(grids / f"{name}.nc") as dataset:
+        with xr.open_dataset(grids / job / f"{name}.nc") as dataset:
             assert [
                 key for key in dataset.variables if not dataset[key].attrs.get("long_name")
             ] == []
@@ -125,23 +187,13 @@ def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_hav
 
 def test_a_job_run_twice_writes_the_same_bytes(grids, params, tmp_path):
     studies.run("instances", params, tmp_path)
-    for path in tmp_path.glob("*.nc"):
-        assert path.read_bytes() == (grids / path.name).read_bytes()
+    studies.run("instances", params, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["instances"]
+    for path in (tmp_path / "instances").iterdir():
+        assert path.read_bytes() == (grids / "instances" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "sentence"),
-    [
-        (["jobs", "accounts"], GONE, "job is 'accounts', wanted one of"),
-        (
-            ["jobs", "fleets", "reads"],
-            ["gpu"],
-            "jobs.fleets.reads names 'gpu', wanted names of files",
-        ),
-        (["studies", "reads"], GONE, "studies.reads is missing, wanted a value"),
-        (["studies"], GONE, "studies is missing, wanted a mapping"),
-    ],
-)
-def test_what_the_workflow_reads_is_there(path, value, sentence, damaged):
-    with pytest.raises(ParameterError, match=re.escape(sentence)):
-        studies.check(catalogue.load(damaged("paper", path, value)))
+@pytest.mark.parametrize("job", [GONE, "account"])
+def test_a_grid_names_the_job_that_runs_it(job, damaged):
+    with pytest.raises(ParameterError, match="wanted one of instances, fleets"):
+        studies.check(catalogue.load(damaged("paper", ["grids", "waterfall", "job"], job)))

@@ -128,7 +128,7 @@ def named(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _is_axis(value: object) -> bool:
-    return isinstance(value, Mapping | Sequence) or np.ndim(value) == 1  # type: ignore[arg-type]
+    return isinstance(value, Mapping | Sequence) or getattr(value, "ndim", 0) == 1
 
 
 def _swept(fn: Callable, axes: Mapping[str, Axis], result: object) -> xr.Dataset:

@@ -55,16 +55,8 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
         StoreError: where there is no complete store, or it is damaged.
     """
     path = Path(name) if Path(name).suffix == ".zarr" else Path(folder) / f"{name}.zarr"
-    if not path.exists():
-        hint = (
-            "it is not finished, run it again to go on"
-            if growing(path)
-            else "make it with `tokwatt study`"
-        )
-        raise StoreError(f"{path}: there is no such store; {hint}.")
-    if not path.is_dir():
-        raise StoreError(f"{path}: is a file, wanted a store made by `tokwatt study`.")
     try:
+        _refuse_what_is_missing(path)
         damaged = list(damages(path))
         if not damaged:
             return read(path)
@@ -76,9 +68,9 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
 
 
 def read(path: Path) -> xr.Dataset:
-    """A store as it lies there, without the timestamp that Snakemake leaves in it."""
+    """A store as it lies there, without what others leave in it, as Snakemake its timestamp."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Object at .snakemake_timestamp")
+        warnings.filterwarnings("ignore", "Object at ")
         dataset = xr.open_zarr(path, consolidated=False, chunks=None)
     dataset.attrs = _without_seals(dataset.attrs)
     return dataset
@@ -124,9 +116,9 @@ def listed(names: list[str]) -> str:
 
 def digest(file: Path) -> str | None:
     """Digest of a file, that of a group without its seal; None where it cannot be read."""
-    if not file.is_file():
+    data = contents(file)
+    if data is None:
         return None
-    data = file.read_bytes()
     if file.name == ROOT:
         try:
             tree = json.loads(data)
@@ -135,6 +127,11 @@ def digest(file: Path) -> str | None:
             return None
         data = json.dumps(tree, sort_keys=True).encode()
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def contents(file: Path) -> bytes | None:
+    """What is in a file; None where there is none, or a folder, a pipe or a device."""
+    return file.read_bytes() if file.is_file() else None
 
 
 def is_intact(
@@ -164,7 +161,7 @@ def is_intact(
 
 def checksums(file: Path) -> dict[str, Checksum]:
     """Checksums of chunks by their path in the store; lines that are cut short are left out."""
-    lines = map(_LINE.fullmatch, file.read_bytes().splitlines())
+    lines = map(_LINE.fullmatch, (contents(file) or b"").splitlines())
     return {
         line[1].decode(errors="replace"): Checksum(int(line[2]), line[3].decode())
         for line in lines
@@ -179,10 +176,22 @@ def as_lines(checksums: Mapping[str, Checksum]) -> bytes:
     ).encode()
 
 
+def _refuse_what_is_missing(path: Path) -> None:
+    if not path.exists():
+        hint = (
+            "it is not finished, run it again to go on"
+            if growing(path)
+            else "make it with `tokwatt study`"
+        )
+        raise StoreError(f"{path}: there is no such store; {hint}.")
+    if not path.is_dir():
+        raise StoreError(f"{path}: is a file, wanted a store made by `tokwatt study`.")
+
+
 def _root(store: Path) -> dict[str, str] | None:
     try:
-        return dict(json.loads((store / ROOT).read_bytes())["attributes"])
-    except (FileNotFoundError, NotADirectoryError, *_UNREADABLE):
+        return dict(json.loads(contents(store / ROOT) or b"")["attributes"])
+    except _UNREADABLE:
         return None
 
 

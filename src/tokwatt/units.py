@@ -1,4 +1,4 @@
-"""Units as types: an annotation says what a quantity is measured in; its value is a plain SI number.
+"""Units as types: an annotation says what a quantity is measured in; values are SI.
 
 Beside a unit stand `MANY` where a list is wanted, and a `Domain` where not every positive number
 is believed; `In` marks a name that refers to a catalogue. Needs no JAX.
@@ -94,7 +94,7 @@ def hints_of(owner: Any) -> dict[str, Any]:
 
 
 def mark_of(annotation: object) -> Any:
-    """The first mark of an `Annotated` type, which is a unit or an `In`; None where there is none."""
+    """The first mark of an `Annotated` type, a unit or an `In`; None where there is none."""
     return next(iter(_marks(annotation)), None)
 
 

@@ -1,4 +1,4 @@
-"""JAX with 64-bit floats and with compiled functions kept between processes; imported by whatever computes."""
+"""JAX with 64-bit floats, and compiled functions kept between processes."""
 
 import jax
 from platformdirs import user_cache_dir

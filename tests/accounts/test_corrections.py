@@ -170,7 +170,7 @@ def trace():
 @pytest.fixture(scope="module")
 def traced(trace, params):
     prompt, output = np.concatenate(trace).T
-    rows = traces.read(SHARED / "AzureLLMInferenceTrace_conv.csv")
+    rows = traces.read_trace(SHARED / "AzureLLMInferenceTrace_conv.csv")
     return Headlines(load(params), replace(rows, prompt=prompt, output=output))
 
 

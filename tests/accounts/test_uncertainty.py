@@ -114,7 +114,7 @@ def test_factors_reach_only_the_gpu_they_are_meant_for(known):
 
 
 def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
-    slopes = xr.open_dataset(grids / "slopes.nc")
+    slopes = xr.open_dataset(grids / "accounts/slopes.nc")
     catalogue, account = known.catalogue, known.account("consistent")
     board, llm = catalogue.boards["B200"], catalogue.llms["llama-3.1-70b"]
     deployment = catalogue.deployment(board, llm, catalogue.precisions["bfloat16"], 8.0)
@@ -128,7 +128,7 @@ def test_the_slopes_of_the_law_are_those_of_finite_differences(grids, known):
 
 
 def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
-    slopes = xr.load_dataset(grids / "slopes.nc")
+    slopes = xr.load_dataset(grids / "accounts/slopes.nc")
     parts = slopes[[name for name in slopes if name.startswith("by_")]]
     np.testing.assert_allclose(
         parts.to_array("part").sum("part", skipna=False), slopes.slope + 1, atol=1e-12
@@ -139,7 +139,7 @@ def test_what_bends_the_law_adds_up_and_stays_with_those_it_concerns(grids):
 
 
 def test_the_way_of_each_headline_ends_where_the_consistent_account_stands(grids, known):
-    path = xr.open_dataset(grids / "waterfall.nc")
+    path = xr.open_dataset(grids / "accounts/waterfall.nc")
     for name, headline in known.headlines.items():
         row = path.sel(headline=name)
         assert row.value[0] == headline.published
@@ -180,7 +180,7 @@ def test_verdicts(low, high, published, rebased, ratio, expected):
 
 
 def test_a_reading_is_named_only_where_it_is_nearer_than_the_consistent_account(grids):
-    readings = xr.load_dataset(grids / "readings.nc")
+    readings = xr.load_dataset(grids / "accounts/readings.nc")
     assert verdict._nearest(readings, "watt_4k", 0.02).startswith("2.2: ")
     assert (
         verdict._nearest(readings, "watt_4k", 0.5)

@@ -14,7 +14,7 @@ from tokwatt.calibration import calibrate, fit, intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.intervals import DENSE, EXPERTS, HYBRID
 from tokwatt.calibration.model import QUANTITIES
-from tokwatt.calibration.records import Calibrated, Cell, cell_of
+from tokwatt.calibration.records import Calibrated, RunCell, cell_of
 from tokwatt.calibration.run_tables import read_runs
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
@@ -32,16 +32,14 @@ def committed():
 
 @pytest.fixture(scope="module")
 def full(committed):
-    rows, _ = read_runs(committed.model.measured, SHARED)
-    return WeightedRuns(committed.model, rows)
+    return WeightedRuns(committed.model, read_runs(committed.model, SHARED).rows)
 
 
 @shared
 @pytest.mark.slow
 def test_the_committed_records_are_what_the_full_table_gives(tmp_path, committed):
-    parameters = ParameterFolder(ROOT / "params")
-    rows, _ = read_runs(committed.model.measured, SHARED)
-    calibrate.write_calibrated(parameters, rows, tmp_path / "calibrated.yaml")
+    rows = read_runs(committed.model, SHARED).rows
+    calibrate.write_calibrated(committed.model, rows, tmp_path / "calibrated.yaml")
     written = (tmp_path / "calibrated.yaml").read_text(encoding="utf-8")
     found, text = yaml.safe_load(written), committed.section.path.read_text(encoding="utf-8")
 
@@ -171,9 +169,9 @@ def test_blocks_are_rescaled_where_a_record_says_so(committed):
 
 
 def test_cells_are_called_by_gpu_and_kind():
-    cells = Cell("H100", DENSE), Cell("H100-SXM", "all"), Cell("all", HYBRID)
+    cells = RunCell("H100", DENSE), RunCell("H100-SXM", "all"), RunCell("all", HYBRID)
     assert [cell_of(cell.key) for cell in cells] == list(cells)
-    assert cell_of("all") == Cell("all", "all")
+    assert cell_of("all") == RunCell("all", "all")
 
 
 def test_half_widths_hold_their_share_of_errors():
@@ -276,7 +274,9 @@ def test_wrong_records_are_named_by_file_and_key(damaged, file, path, value, mes
 
 
 def test_the_page_says_what_the_datasets_hold(grids):
-    data = {name: xr.load_dataset(grids / f"measured_{name}.nc") for name in validation.GRIDS}
+    data = {
+        name: xr.load_dataset(grids / f"measured/measured_{name}.nc") for name in validation.GRIDS
+    }
     page = validation.validation_page(data)
     reached = float(data["targets"].reached.sel(target="power_b200"))
     assert f"| {reached:.1%}".replace("%", " %") in page
@@ -286,7 +286,7 @@ def test_the_page_says_what_the_datasets_hold(grids):
 
 
 def test_the_measured_slope_is_shallower_than_the_law_and_than_every_account(grids):
-    sweep = xr.load_dataset(grids / "measured_sweep.nc")
+    sweep = xr.load_dataset(grids / "measured/measured_sweep.nc")
     slope, error = (sweep[name].sel(span="up to 64K") for name in ("slope", "slope_error"))
     measured = float(slope.sel(curve="measured"))
     assert measured == pytest.approx(-0.63, abs=0.01) and float(
@@ -298,7 +298,7 @@ def test_the_measured_slope_is_shallower_than_the_law_and_than_every_account(gri
 
 
 def test_at_equal_batch_a_mixture_beats_a_dense_llm_in_the_paper_alone(grids):
-    ratio = xr.load_dataset(grids / "measured_moe.nc").ratio.sel(
+    ratio = xr.load_dataset(grids / "measured/measured_moe.nc").ratio.sel(
         pair=["Qwen3-235B / Llama-70B, H100", "Qwen3-235B / Llama-70B, B200"]
     )
     for account, below in {"measured": 1, "held_out": 1}.items():
@@ -307,7 +307,7 @@ def test_at_equal_batch_a_mixture_beats_a_dense_llm_in_the_paper_alone(grids):
 
 
 def test_the_generation_gains_less_than_the_paper_says_at_every_batch(grids):
-    ratio = xr.load_dataset(grids / "measured_generation.nc").ratio
+    ratio = xr.load_dataset(grids / "measured/measured_generation.nc").ratio
     measured, paper = (ratio.sel(account=name).values for name in ("measured", "paper"))
     known = ~np.isnan(measured)
     assert (measured[known] < paper[known]).all() and measured[known].max() < 1.55 < paper[

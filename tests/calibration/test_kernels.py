@@ -8,13 +8,13 @@ import xarray as xr
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from tokwatt.serving.kernel_step import Table
 
 from tokwatt.calibration import kernel_runs
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import kernel_step
-from tokwatt.serving.kernel_step import Table
 
 DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 
@@ -80,7 +80,7 @@ def test_the_tables_come_from_measured_kernels_but_for_latent_attention(tables):
 
 
 def test_with_dispatch_the_bound_for_mixtures_of_experts_is_far_off(grids):
-    table = xr.load_dataset(grids / "measured_kernels.nc").sel(llm="qwen3-235b-a22b")
+    table = xr.load_dataset(grids / "measured/measured_kernels.nc").sel(llm="qwen3-235b-a22b")
     assert float(table.tokens_per_joule_over_dense.sel(gpu="H100")) == pytest.approx(5.1, abs=0.02)
     assert (table.tokens_per_joule_with_sending < table.tokens_per_joule_without_sending).all()
     assert (table.tokens_per_joule_with_sending < table.tokens_per_joule / 5).all()

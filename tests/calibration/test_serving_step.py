@@ -6,11 +6,11 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from tokwatt.calibration.step import BoardParameters, StepParameters, Work
 
 from tokwatt.calibration import step as serving_step
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.start import TERMS
-from tokwatt.calibration.step import BoardParameters, StepParameters, Work
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import architecture
 

@@ -1,7 +1,6 @@
 """The command line says what the Python functions say, in words or as JSON, and ends with the code that fits."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -119,7 +118,7 @@ def test_a_trace_sizes_a_fleet_at_its_own_rate(tokwatt, parameters, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text(TRACE, encoding="utf-8")
     said = answer(tokwatt("fleet", "--trace", file, "--profile", "H100", "--json"))
-    trace = traces.read(file)
+    trace = traces.read_trace(file)
     assert said["arrival_rate [req/s]"] == trace.arrival_rate
     profile = parameters.profiles["H100"]
     demand = tw.Demand(
@@ -177,7 +176,7 @@ WRONG = {
     "no parameters": (["point", "--params", "nowhere"], "nowhere"),
     "no grids to draw": (
         ["figure", "split", "--grids", "nowhere", "--out", "nowhere"],
-        "nowhere/split.nc: cannot be used",
+        "nowhere: cannot be used",
     ),
     "no store to draw": (
         ["export", "fleet_size", "--stores", "nowhere", "--out", "nowhere"],
@@ -185,7 +184,7 @@ WRONG = {
     ),
     "no grids to print": (
         ["table", "table1", "--grids", "nowhere", "--out", "nowhere"],
-        "nowhere/context_window.nc: cannot be used",
+        "nowhere: cannot be used",
     ),
     "no grids to judge": (
         ["audit", "--grids", "nowhere", "--out", "nowhere"],
@@ -193,7 +192,7 @@ WRONG = {
     ),
     "no grids for a verdict": (
         ["verdict", "--grids", "nowhere", "--out", "nowhere"],
-        "nowhere/waterfall.nc: cannot be used",
+        "nowhere: cannot be used",
     ),
     "no grids to describe": (
         ["reference", "--grids", "nowhere", "--out", "nowhere"],
@@ -201,7 +200,7 @@ WRONG = {
     ),
     "no results for a site": (
         ["site", "--results", "nowhere", "--out", "nowhere"],
-        "nowhere/verdict.md: cannot be used",
+        "nowhere/grids: cannot be used",
     ),
     "nothing to record": (["record", "nowhere"], "nowhere: cannot be used"),
     "no place for a store": (
@@ -272,13 +271,12 @@ def test_a_full_disk_in_another_process_ends_with_1_and_no_traceback(
 
 def test_a_completion_script_is_offered_and_errors_of_a_process_go_to_stderr():
     command = [sys.executable, "-m", "tokwatt"]
-    offered = subprocess.run(
-        [*command, "--show-completion", "bash"],
+    offered = subprocess.run(  # which shell completes is asked of the process that starts it
+        ["bash", "-c", '"$0" "$@"; exit $?', *command, "--show-completion"],
         capture_output=True,
         text=True,
-        env=os.environ | {"SHELL": "/bin/bash"},
     )
-    assert offered.returncode == 0
+    assert offered.returncode == 0, offered.stderr
     assert "complete" in offered.stdout
     failed = subprocess.run(
         [*command, "study", "nothing"], capture_output=True, text=True, cwd=ROOT
@@ -301,6 +299,13 @@ def test_a_prediction_has_ends_and_says_what_it_does_not_know(tokwatt):
     assert found["power [W]"]["high"] <= 700
     code, _, errors = tokwatt("predict", "--gpu", "A100")
     assert code == 1 and "option.gpu is 'A100', wanted one of H100, B200" in errors
+    for impossible in (["--llm", "deepseek-v3", "--gpus", 1], ["--batch", "nan"]):
+        code, out, errors = tokwatt("predict", *impossible)
+        assert (code, out, errors.count("\n")) == (1, "", 0)
+    first = answer(tokwatt("predict", "--prompt", 3000, "--json"))[0]
+    assert first["extrapolated"] == ["prompt 3000 (measured: 125.3 to 200)"]
+    code, _, errors = tokwatt("predict", "--prompt", 3000)
+    assert code == 0 and "Extrapolated, intervals need not hold: prompt 3000" in errors
 
 
 def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
@@ -313,7 +318,7 @@ def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
     code, out, errors = tokwatt("score", tmp_path / "runs.csv", "--json")
     (scored,) = json.loads(out)
     assert code == 0 and (scored["gpu"], scored["kind"], scored["runs"]) == ("H100", "dense", 1)
-    assert "Left out, as unknown or incomplete: somebody/else" in errors
+    assert "Left out 1 of 2 runs: 1 of LLM 'somebody/else'." in errors
 
 
 def test_a_headline_that_no_fleet_can_serve_says_so(tokwatt, tmp_path):

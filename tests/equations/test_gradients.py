@@ -124,6 +124,7 @@ ARGUMENTS = {
 ROUNDED = {
     "lengths.decode_steps": ["prompt", "prefill_chunk"],
     "memory.kv_budget": ["capacity", "memory_fraction"],
+    "memory.whole_blocks": ["length"],
     **{
         name: list(ARGUMENTS[name])
         for name in (
@@ -131,7 +132,6 @@ ROUNDED = {
             "memory.kv_blocks",
             "memory.rank_heads",
             "memory.scaled_sequences",
-            "memory.whole_blocks",
             "queueing.instances_required",
             "queueing.instances_searched",
         )

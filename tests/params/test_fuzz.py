@@ -1,4 +1,4 @@
-"""Damaged files: whatever is done to a parameter or study file, the check passes or says in one sentence what is wrong."""
+"""Damaged parameter and study files pass the check, or it says in one sentence what is wrong."""
 
 import copy
 import os
@@ -214,7 +214,7 @@ class Damage:
         return tree
 
     def _changed(self, tree, place):
-        """A tree with what stands at a place changed, if an earlier change has not taken it away; what is elsewhere is shared."""
+        """A tree changed at a place, if that is still there; what is elsewhere is shared."""
         key, *inner = place
         if not has(tree, key):
             return tree
@@ -271,7 +271,7 @@ class Damage:
 
 @pytest.fixture
 def check(monkeypatch, tmp_path):
-    """Does what `tokwatt check` does with one file damaged; sound files are parsed once, damaged trees not at all."""
+    """Does what `tokwatt check` does with one file damaged; sound files are parsed once."""
     folder = shutil.copytree(ROOT / "params", tmp_path / "params")
     parse, parsed = reading.parsed, {text: TREES[name] for name, text in TEXTS.items()}
     refuse, sound = reading.require_plain, {id(tree) for tree in TREES.values()}

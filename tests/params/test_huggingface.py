@@ -293,7 +293,15 @@ def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
         assert said[name.lower()]["source"] == f"{name} config.json"
 
 
-@pytest.mark.parametrize("name", ["no", "1.5", "a: b", "- x", "#1", "it's", "é"])
+@pytest.mark.parametrize(
+    "name", ["a: b", "- x", "#1", "it's", "é", "", "a/b", ".x", "x" * 61, "a\n"]
+)
+def test_a_name_of_other_characters_is_refused(name, file):
+    with pytest.raises(ParameterError, match=r"is called .*, wanted a name of at most 60 letters"):
+        huggingface.architecture_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source")
+
+
+@pytest.mark.parametrize("name", ["no", "1.5", "_", "x" * 60, "null", "1e5"])
 def test_any_name_stays_a_name(name, file, tmp_path):
     entry = huggingface.architecture_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source: here")
     (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Traces: what stands in the file is what is summed, and what cannot be summed is told by its line."""
+"""Traces: what stands in the file is summed, and what cannot be summed is told by its line."""
 
 import csv
 import re
@@ -9,12 +9,13 @@ import yaml
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
 
 import tokwatt as tw
+from tokwatt.params.columns import ARRIVAL, OUTPUT, PROMPT
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Workload
-from tokwatt.params.traces import ARRIVAL, OUTPUT, PROMPT, Trace, read
-from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
+from tokwatt.params.traces import Trace, read_trace
 
 DATA = ROOT.parent / "shared" / "data"
 AZURE = {"conv": 19_366, "code": 8_819}
@@ -46,6 +47,10 @@ BAD_ROWS = {
     "endless": (["1,inf"], ["line 2", "'inf'"]),
     "other digits": (["1,٣"], ["line 2", "'٣'"]),
     "grouped digits": (["1_000,2"], ["line 2", "'1_000'"]),
+    "more tokens in all than are believed": (
+        ["16777215,1", "16777215,2"],
+        ["line 3", "16777215 prompt and 2 output tokens", "16777216 in all"],
+    ),
     "an unlikely length": (["1700000000,2"], ["line 2", "'1700000000'", "16777216"]),
     "more digits than Python takes": ([f"{'9' * 5000},2"], ["line 2", "999..."]),
     "an empty cell": (["1,2", ",4"], ["line 3", "nothing", "'prompt_tokens'"]),
@@ -122,7 +127,7 @@ def trace_of(pairs):
 def complaint(path):
     """The one sentence about a file, without its name."""
     with pytest.raises(ParameterError) as caught:
-        read(path)
+        read_trace(path)
     sentence = str(caught.value)
     assert sentence.startswith(f"{path}: ")
     assert re.fullmatch(r"[^\n]+\.", sentence) and ". " not in sentence
@@ -138,14 +143,14 @@ def test_public_spellings_are_recognised(given_file, names):
         "374" if re.search("(?i)prompt|input|context|request|prefill", name) else "44"
         for name in names.split(",")
     )
-    trace = read(given_file([row], names))
+    trace = read_trace(given_file([row], names))
     assert (trace.prompt.tolist(), trace.output.tolist()) == ([374], [44])
 
 
 @pytest.mark.parametrize("prompt", PROMPT)
 @pytest.mark.parametrize("output", OUTPUT)
 def test_every_spelling_is_recognised_beside_every_other(given_file, prompt, output):
-    trace = read(given_file(["44,374"], f"{output},{prompt}"))
+    trace = read_trace(given_file(["44,374"], f"{output},{prompt}"))
     assert (trace.prompt.tolist(), trace.output.tolist()) == ([374], [44])
 
 
@@ -170,13 +175,13 @@ DISGUISES = {
 
 @pytest.mark.parametrize("content", DISGUISES.values(), ids=DISGUISES)
 def test_the_same_requests_are_read_however_they_are_written(given_file, content):
-    trace = read(given_file(content))
+    trace = read_trace(given_file(content))
     assert (trace.prompt.tolist(), trace.output.tolist()) == ([374, 396], [44, 109])
 
 
 def test_text_that_runs_over_lines_is_skipped_and_counted(given_file):
     content = b'prompt_tokens,text,output_tokens\n1,"a\nb, c\n",2\n3,"",4\n'
-    assert read(given_file(content)).prompt.tolist() == [1, 3]
+    assert read_trace(given_file(content)).prompt.tolist() == [1, 3]
     assert "line 5" in complaint(given_file(content.replace(b"3,", b"x,")))
     assert "line 2" in complaint(given_file(content.replace(b"\n1,", b"\nx,")))
 
@@ -191,14 +196,14 @@ def test_what_is_written_is_read_back(tmp_path_factory, requests, quoting):
         csv.writer(file, quoting=quoting).writerows(
             [("time", "request_tokens", "response_tokens"), *(("x", *pair) for pair in requests)]
         )
-    trace, written = read(path), np.array(requests)
+    trace, written = read_trace(path), np.array(requests)
     assert np.array_equal(np.stack([trace.prompt, trace.output], axis=1), np.maximum(1, written))
     assert trace.raised == np.sum(np.any(written == 0, axis=1))
     assert trace.arrival_rate is None
 
 
 def test_a_request_without_prompt_or_output_counts_with_one_token(given_file):
-    trace = read(given_file(["0,5", "7,0", "3,4"]))
+    trace = read_trace(given_file(["0,5", "7,0", "3,4"]))
     assert (trace.prompt.tolist(), trace.output.tolist(), trace.raised) == ([1, 7, 3], [5, 1, 4], 2)
 
 
@@ -225,7 +230,7 @@ def test_a_request_without_prompt_or_output_counts_with_one_token(given_file):
     }.items(),
 )
 def test_the_arrival_rate_is_requests_less_one_over_their_span(given_file, name, times):
-    rate = read(
+    rate = read_trace(
         given_file([f"{time},1,2" for time in times], f"{name},prompt_tokens,output_tokens")
     ).arrival_rate
     assert rate == pytest.approx(2 / 4, rel=1e-12)
@@ -234,16 +239,16 @@ def test_the_arrival_rate_is_requests_less_one_over_their_span(given_file, name,
 @pytest.mark.parametrize("name", ARRIVAL)
 def test_requests_that_come_at_once_have_no_arrival_rate(given_file, name):
     names = f"{name},prompt_tokens,output_tokens"
-    assert read(given_file(["3,1,2", "3,1,2"], names)).arrival_rate is None
-    assert read(given_file(["3,1,2"], names)).arrival_rate is None
-    assert read(given_file(["3,1,2", "4,1,2"], names)).arrival_rate == 1
+    assert read_trace(given_file(["3,1,2", "3,1,2"], names)).arrival_rate is None
+    assert read_trace(given_file(["3,1,2"], names)).arrival_rate is None
+    assert read_trace(given_file(["3,1,2", "4,1,2"], names)).arrival_rate == 1
 
 
 def test_a_timestamp_that_may_be_seconds_or_milliseconds_gives_no_arrival_rate(given_file):
     rows, names = ["1000,1,2", "2000,1,2"], "{},input_length,output_length"
-    assert read(given_file(rows, names.format("timestamp"))).arrival_rate is None
-    assert read(given_file(rows, names.format("timestamp_s"))).arrival_rate == 1e-3
-    assert read(given_file(rows, names.format("timestamp_ms"))).arrival_rate == 1
+    assert read_trace(given_file(rows, names.format("timestamp"))).arrival_rate is None
+    assert read_trace(given_file(rows, names.format("timestamp_s"))).arrival_rate == 1e-3
+    assert read_trace(given_file(rows, names.format("timestamp_ms"))).arrival_rate == 1
 
 
 @pytest.mark.parametrize(
@@ -264,6 +269,18 @@ def test_a_time_that_is_not_like_the_first_is_reported(given_file, first, second
     assert all(
         part in sentence for part in ["line 3", second or "nothing", "'timestamp'", "ISO date"]
     )
+
+
+@pytest.mark.parametrize("name", ["timestamp", "timestamp_s", "created_at", "arrived_at"])
+def test_milliseconds_under_the_name_of_seconds_are_refused(given_file, name):
+    rows, names = ["1700000000000,1,2", "1700000001000,1,2"], f"{name},prompt_tokens,output_tokens"
+    sentence = complaint(given_file(rows, names))
+    assert "2 of 2 rows are bad" in sentence and "'1700000000000'" in sentence
+    assert "seconds of at most 1e+11 (milliseconds under a name that ends in ms)" in sentence
+    in_ms = names.replace(name, f"{name.removesuffix('_s')}_ms")
+    assert read_trace(given_file(rows, in_ms)).arrival_rate == 1
+    in_us = [row.replace(",1,", "000,1,") for row in rows]
+    assert "'1700000000000000'" in complaint(given_file(in_us, in_ms))
 
 
 # Complaints
@@ -404,7 +421,7 @@ def test_sums_of_a_trace_and_of_a_law_are_laid_out_alike(parameters):
 def test_a_trace_sums_up_its_requests(requests):
     trace = trace_of(requests)
     assert trace.requests == len(requests) and trace.longest == max(i + o for i, o in requests)
-    assert trace.mean_prompt + trace.mean_output == pytest.approx(trace.total.mean(), rel=1e-12)
+    assert trace.mean_output == pytest.approx(np.mean([o for _, o in requests]), rel=1e-12)
     assert trace.output_share == pytest.approx(
         sum(o for _, o in requests) / sum(i + o for i, o in requests), rel=1e-12
     )
@@ -421,7 +438,7 @@ def azure():
     absent = [str(path) for path in paths.values() if not path.exists()]
     if absent:
         pytest.skip(f"reference data is kept outside this repository: no {absent[0]}")
-    return {name: read(path) for name, path in paths.items()}
+    return {name: read_trace(path) for name, path in paths.items()}
 
 
 @pytest.fixture(scope="module")

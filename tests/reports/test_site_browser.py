@@ -8,6 +8,7 @@ import re
 import shutil
 from urllib.parse import urlencode
 
+import hostile
 import pytest
 import yaml
 from conftest import ROOT
@@ -116,6 +117,41 @@ def every(browse, built, **options):
         yield path.name, window
 
 
+def test_no_hostile_text_runs_wherever_it_is_written(chromium, infected):
+    """Whatever is written in records, claims, labels, datasets and addresses stays text."""
+    page = chromium.new_page()
+    opened = []
+    page.on("dialog", lambda dialog: opened.append(dialog.message))
+    state = urlencode(dict.fromkeys(["words", "verdict", "gpu", "llm"], hostile.PAYLOAD))
+    for path in sorted((infected / "site").glob("*.html")):
+        page.goto(f"{path.as_uri()}#{state}")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+        page.evaluate("document.querySelectorAll('th button').forEach((each) => each.click())")
+        assert page.evaluate("window.pwned") is None, path.name
+        addresses = page.locator("[href]").evaluate_all("(all) => all.map((each) => each.href)")
+        assert not [address for address in addresses if "script:" in address.split("#")[0]]
+    assert opened == []
+    page.close()
+
+
+def test_a_page_runs_nothing_that_is_written_into_it(chromium, built):
+    page = chromium.new_page()
+    page.goto((built / "index.html").as_uri())
+    page.evaluate(
+        """() => {
+      const script = document.createElement("script");
+      script.textContent = "window.pwned = 1";
+      document.body.append(script);
+      document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.pwned = 1'>");
+      document.body.insertAdjacentHTML("beforeend", "<a id=own href='javascript:pwned=1'>x</a>");
+      document.getElementById("own").click();
+    }"""
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.pwned") is None
+    page.close()
+
+
 def column(page, table, number):
     return page.locator(f"{table} tbody tr:not([hidden]) > :nth-child({number})").all_inner_texts()
 
@@ -124,7 +160,8 @@ def test_every_page_loads_without_an_error_or_the_network(browse, built):
     for _, page in every(browse, built):
         assert page.locator("h1").inner_text()
         assert page.evaluate(
-            "[...document.images].every((image) => image.loading === 'lazy' || image.naturalWidth > 0)"
+            "[...document.images].every((image) => image.loading === 'lazy' "
+            "|| image.naturalWidth > 0)"
         )
 
 
@@ -343,7 +380,8 @@ def test_why_a_fleet_cannot_be_is_said_and_seen(browse):
     )
     assert took > target == 500
     assert page.evaluate(
-        "(([table]) => table.scrollWidth <= table.parentElement.clientWidth)(document.querySelectorAll('#pools'))"
+        "((table) => table.scrollWidth <= table.parentElement.clientWidth)"
+        "(document.querySelector('#pools'))"
     )
     assert page.locator("#controls [name=long_window]").is_disabled()
     page.locator("#controls [name=gpu]").select_option("B200")
@@ -408,9 +446,11 @@ CONTRAST = """() => {
     return [255, 255, 255];
   };
   const texts = [...document.querySelectorAll('body *')].filter((element) =>
-    !element.closest('option, svg, math') && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+    !element.closest('option, svg, math')
+    && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
   return texts.map((element) => {
-    const pair = [channels(getComputedStyle(element).color), ground(element)].map(luminance).sort((a, b) => a - b);
+    const colors = [channels(getComputedStyle(element).color), ground(element)];
+    const pair = colors.map(luminance).sort((a, b) => a - b);
     return [(pair[1] + 0.05) / (pair[0] + 0.05), element.textContent.trim().slice(0, 40)];
   }).filter(([contrast]) => contrast < 4.5);
 }"""
@@ -442,7 +482,8 @@ def test_screen_readers_find_names_for_what_can_be_used(browse, built):
             "main a, main button, main input, main select, main summary, main [tabindex='0']"
         )
         unnamed = controls.evaluate_all(
-            """(found) => found.filter((each) => !(each.labels?.length || each.getAttribute('aria-label') || each.textContent.trim()
+            """(found) => found.filter((each) => !(each.labels?.length
+              || each.getAttribute('aria-label') || each.textContent.trim()
               || each.querySelector('img')?.alt))
               .map((each) => each.outerHTML.slice(0, 80))"""
         )

@@ -499,7 +499,7 @@ def traced(params):
     parts = [SHARED / f"AzureLLMInferenceTrace_{part}.csv" for part in ("conv", "code")]
     if not all(part.exists() for part in parts):
         pytest.skip("the Azure trace is not beside the checkout")
-    conversation, code = map(traces.read, parts)
+    conversation, code = map(traces.read_trace, parts)
     prompt, output = (
         np.concatenate([conversation.prompt, code.prompt]),
         np.concatenate([conversation.output, code.output]),

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokwatt.serving.fleets import between, request_moments, size_pool
+from tokwatt.studies.replay.instances import Calibrated
 
 import tokwatt as tw
 from tokwatt.serving import sampling
-from tokwatt.serving.fleets import between, request_moments, size_pool
 from tokwatt.studies.replay import fleets
-from tokwatt.studies.replay.instances import Calibrated
 
 SPLITS = st.sampled_from([512.0, 1500.0, 4096.0, 8192.0, 20000.0])
 DEMAND = tw.Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)

@@ -4,11 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from tokwatt.studies.replay.instances import Calibrated
 
 from tokwatt.params.specs import Demand
 from tokwatt.serving import sampling
 from tokwatt.studies.replay import fleets
-from tokwatt.studies.replay.instances import Calibrated
 
 CLOSE = {"rel": 1e-9, "abs": 0}
 SHORT_WINDOW, LONG_WINDOW = {"Azure": 4096, "LMSYS": 1536}, 65536

@@ -4,11 +4,11 @@ import jax
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tokwatt.studies.replay.instances import Calibrated
 
 import tokwatt as tw
 from tokwatt.serving import sampling
 from tokwatt.studies.replay import exact, fleets
-from tokwatt.studies.replay.instances import Calibrated
 
 two_pools, one_pool = jax.jit(exact.two_pools), jax.jit(exact.one_pool)
 PAPER = {

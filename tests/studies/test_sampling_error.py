@@ -18,7 +18,7 @@ CLOSE = {"rel": 1e-9, "abs": 0}
 
 @pytest.fixture(scope="module")
 def errors(grids):
-    return xr.load_dataset(grids / "sampling_error.nc")
+    return xr.load_dataset(grids / "sampling/sampling_error.nc")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_exact_tokens_per_joule_lie_within_the_draws_and_near_their_mean(errors)
 
 
 def test_seed_42_is_the_paper(errors, grids):
-    table = xr.load_dataset(grids / "fleets.nc")
+    table = xr.load_dataset(grids / "fleets/fleets.nc")
     for quantity in ("instances", "tokens_per_joule"):
         np.testing.assert_array_equal(errors[quantity].sel(seed=42), table[quantity])
         np.testing.assert_array_equal(errors[f"published_{quantity}"], table[quantity])

@@ -15,6 +15,7 @@ from stores import study_folder
 from tokwatt import stores
 from tokwatt.accounts.cases import Account
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.quantity import CATALOGUES
 from tokwatt.serving.choices import switched
 from tokwatt.studies import models, stream, study
 
@@ -391,7 +392,6 @@ def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["example", "consistent"])
-def test_a_study_reads_the_files_that_the_workflow_says(name, params):
-    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+def test_a_study_reads_the_catalogues_and_the_assumptions(name, params):
     read = json.loads(study.load(params, name).provenance["parameters"])
-    assert {file.removesuffix(".yaml") for file in read} == set(paper["studies"]["reads"])
+    assert {file.removesuffix(".yaml") for file in read} == {*CATALOGUES, "assumptions"}

@@ -1,1 +1,1 @@
-"""Sets of assumptions, the paper's cases and headlines, and how sure they are. Sees calibration and serving."""
+"""Assumption sets, the paper's cases and headlines, and how sure they are."""

@@ -1,4 +1,4 @@
-"""The assumption sets of `params/assumptions.yaml`: explained, mixed, and refused where they contradict each other."""
+"""The assumption sets of `params/assumptions.yaml`; contradictory mixtures are refused."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -43,7 +43,7 @@ class AssumptionSets(Checked):
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """What each choice is called where it is corrected, in a few words; every choice is explained."""
+        """What each choice is called where it is corrected; every choice is explained."""
         choices = self.section.child("choices").only(*names())
         return {name: _explained(choices.child(name), name) for name in names()}
 

@@ -10,8 +10,8 @@ from tokwatt.params.specs import Demand, Workload
 from tokwatt.serving import routing, sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, fleet_of, sized_pools
-from tokwatt.serving.instance import Deployment
 from tokwatt.serving.requests import Requests, lengths_of, smallest_window, split_of
 from tokwatt.serving.routing import Routed, Topology
 from tokwatt.serving.step import operating_point

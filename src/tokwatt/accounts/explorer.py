@@ -16,12 +16,14 @@ import msgspec
 import numpy as np
 
 from tokwatt.accounts.headlines import Headlines
+from tokwatt.output import write_files
 from tokwatt.params.folder import Checked
 from tokwatt.params.specs import Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue, load
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.instance import Deployment, instance_of
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -181,7 +183,7 @@ class Explorer(Checked):
 
     @cached_property
     def mixtures(self) -> dict[str, Assumptions]:
-        """The assumptions of every account, and of those that take a calibrated profile where there is none."""
+        """The assumptions of every account, with and without a calibrated profile."""
         own = {name: self._assumed(name, view.changes) for name, view in self.views.items()}
         others = {
             name: self._assumed(name, view.changes | view.uncalibrated)
@@ -232,8 +234,7 @@ def write(params: Path, out: Path) -> None:
     """Write what the explorer computes with as JSON; null where there is no bound."""
     explorer = Explorer(load(params))
     text = json.dumps(data_of(explorer, explorer.choices()), separators=(",", ":"), allow_nan=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text + "\n", encoding="utf-8")
+    write_files({out: text + "\n"})
 
 
 def data_of(explorer: Explorer, choices: Iterable[Configuration]) -> Any:
@@ -285,21 +286,31 @@ def _workload(explorer: Explorer, name: str) -> dict[str, Any]:
     }
 
 
-PARTS = ("cache", "gpu", "logistic", "activity", "utilization", "kernels")
-"""Parts of an instance that the explorer has from elsewhere, or flattened."""
+NUMBERS = (
+    "gpus",
+    "expert_share",
+    "streamed",
+    "routed",
+    "token_flops",
+    "kv_budget",
+    "block_size",
+    "max_sequences",
+    "max_tokens",
+)
+"""Numbers of an instance that the explorer computes with, beside its cache and times."""
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     """One level of an instance, its cache and its power curve by their own names."""
     instance = asdict(entry["instance"])
     curve = {f"curve_{name}": value for name, value in instance["logistic"].items()}
-    numbers = {name: value for name, value in instance.items() if name not in PARTS}
+    numbers = {name: instance[name] for name in NUMBERS}
     head = {"assumed": entry["assumed"], "chunk": entry["chunk"]}
-    return head | numbers | instance["cache"] | curve
+    return head | numbers | instance["cache"] | instance["times"] | curve
 
 
 def _json(value: Any) -> Any:
-    """A value as JSON has it: whole numbers without a point, null where there is no finite number."""
+    """A value as JSON has it: whole numbers without a point, null for what is not finite."""
     if isinstance(value, dict):
         return {str(name): _json(each) for name, each in value.items()}
     if isinstance(value, str | None):

@@ -18,8 +18,8 @@ from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions, switched
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet
-from tokwatt.serving.instance import Deployment
 from tokwatt.serving.requests import pairs_of
 from tokwatt.units import DimensionlessAxis
 
@@ -57,7 +57,7 @@ class OutputShares:
 
 
 class Headlines(AssumptionSets):
-    """Cases, headlines and uncertain numbers; a trace replaces every workload where pairs are assumed."""
+    """Cases, headlines and uncertain numbers; a trace replaces workloads under pairs."""
 
     def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
         super().__init__(catalogue)

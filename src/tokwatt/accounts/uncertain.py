@@ -1,4 +1,4 @@
-"""Numbers known only to within a factor, and what a deployment is when they are multiplied by one."""
+"""Numbers that are known only to within a factor, and deployments with such factors applied."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ import msgspec
 
 from tokwatt.params.quantity import Quality
 from tokwatt.serving.account import Constants
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 
 
 class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""How sure a headline is: all uncertain numbers drawn at once, and the slope of a point in each number."""
+"""How sure a headline is: uncertain numbers drawn at once, and elasticities in each number."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -11,10 +11,9 @@ import pandas as pd
 from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
-from tokwatt.calibration.records import ALL, Cell
+from tokwatt.calibration.records import ALL, RunCell
 from tokwatt.calibration.start import TERMS, FitRecords
-from tokwatt.calibration.written import Tree, quantity, write
-from tokwatt.params.parameters import ParameterFolder
+from tokwatt.calibration.written import Tree, quantity, write_records
 
 HEADER = """\
 # Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run, `low` and `high` are
@@ -23,33 +22,37 @@ HEADER = """\
 # over it. Lists without LLMs go through `quantities`.
 """
 ERROR_DIGITS = 3
+FEWEST_LLMS = 3
+"""LLMs that a GPU needs runs of: coverage holds out two at once."""
 
 
-def write_calibrated(parameters: ParameterFolder, rows: pd.DataFrame, path: Path) -> None:
+def write_calibrated(model: ServingModel, rows: pd.DataFrame, path: Path) -> None:
     """Fit to runs and write what comes out, as `params/calibrated.yaml` has it."""
-    write(HEADER, calibrated(parameters, rows), path)
+    write_records(HEADER, calibrated(model, rows), path)
 
 
-def calibrated(parameters: ParameterFolder, rows: pd.DataFrame) -> Tree:
+def calibrated(model: ServingModel, rows: pd.DataFrame) -> Tree:
     """Fit to every run, and without each LLM.
 
     Args:
-        parameters: the parameter folder.
-        rows: runs, of which those on a calibrated GPU are fitted.
+        model: what is fitted.
+        rows: runs on calibrated GPUs, at least `FEWEST_LLMS` LLMs on each of them.
 
     Returns:
         What `params/calibrated.yaml` holds.
+
+    Raises:
+        ParameterError: where a GPU has too few LLMs.
     """
-    model = ServingModel(parameters)
-    rows = rows[rows.gpu.isin(model.records.gpus)].reset_index(drop=True)
+    _require_llms(model, rows)
     runs = WeightedRuns(model, rows)
     fitted, fits = runs.fit(), intervals.held_out(runs)
-    draws = intervals.drawn(runs)
+    draws = intervals.fits_to_draws(runs)
     return {
         "source": f"least squares over {len(rows)} runs of ML.ENERGY v3 "
         "(ml-energy/leaderboard); made by `tokwatt calibrate`",
         "quality": "calibrated",
-        "table": {"runs": len(rows), "digest": digest(rows)},
+        "table": {"runs": len(rows), "digest": table_digest(rows)},
         "quantities": list(QUANTITIES),
         "value": _tree(model.records, fitted),
         "low": _tree(model.records, _quantile(draws, 0.05)),
@@ -59,7 +62,17 @@ def calibrated(parameters: ParameterFolder, rows: pd.DataFrame) -> Tree:
     }
 
 
-def digest(rows: pd.DataFrame) -> str:
+def _require_llms(model: ServingModel, rows: pd.DataFrame) -> None:
+    """Refuse runs that leave nothing to fit on a GPU where two LLMs are held out."""
+    for gpu in model.records.gpus:
+        count = rows.llm[rows.gpu == gpu].nunique()
+        if count < FEWEST_LLMS:
+            found = f"has runs of {count} LLMs"
+            wanted = f"at least {FEWEST_LLMS}, as two are held out at once"
+            raise model.records.section.child("gpus").fail(found, wanted, gpu)
+
+
+def table_digest(rows: pd.DataFrame) -> str:
     """A digest of rows that does not depend on how their table was stored."""
     text = rows.round(6).to_csv(index=False, float_format="%.6g")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -86,7 +99,7 @@ def _scores(runs: WeightedRuns, fitted: Fitted, fits: dict[str, Fitted]) -> Tree
 
 
 def _by_cell(frame: pd.DataFrame) -> dict[str, Tree]:
-    return {Cell(*cell).key: quantity(row.to_numpy(), "1") for cell, row in frame.iterrows()}
+    return {RunCell(*cell).key: quantity(row.to_numpy(), "1") for cell, row in frame.iterrows()}
 
 
 def _errors(gpus: pd.Series, kinds: pd.Series, errors: pd.DataFrame) -> Tree:
@@ -94,7 +107,7 @@ def _errors(gpus: pd.Series, kinds: pd.Series, errors: pd.DataFrame) -> Tree:
     relative = np.exp(errors) - 1
     cells = {}
     for cell in (
-        Cell(gpu, kind) for gpu in [*gpus.unique(), ALL] for kind in [*intervals.KINDS, ALL]
+        RunCell(gpu, kind) for gpu in [*gpus.unique(), ALL] for kind in [*intervals.KINDS, ALL]
     ):
         inside = ((gpus == cell.gpu) | (cell.gpu == ALL)) & (
             (kinds == cell.kind) | (cell.kind == ALL)

@@ -11,7 +11,7 @@ from scipy.optimize import least_squares, nnls
 
 from tokwatt.calibration.model import Fitted, RunArrays, ServingModel
 from tokwatt.calibration.start import TERMS, StepVector
-from tokwatt.calibration.step import power_terms
+from tokwatt.serving.power import power_terms
 from tokwatt.units import DimensionlessAxis, SecondsAxis
 
 MOST_EVALUATIONS = 100
@@ -91,10 +91,13 @@ class WeightedRuns:
 
     def _boards(self, vector: StepVector, weight: DimensionlessAxis) -> DimensionlessAxis:
         """Coefficients of power by GPU, shape (GPU, term); 0 where its runs tell nothing."""
-        records, work = self.model.records, self.arrays.work
+        records, share = self.model.records, self.arrays.share
         steps = self.model.steps(vector, self.arrays)
-        terms = power_terms(work, steps.moved, steps.computed, jnp.asarray(self.mean_latency))
-        share = self.rows.power.to_numpy() / np.asarray(work.tdp)
+        idle, bandwidth, arithmetic, *rest = power_terms(
+            share, steps.moved, steps.computed, jnp.asarray(self.mean_latency)
+        )
+        terms = idle, bandwidth, jnp.sqrt(arithmetic), *rest
+        of_tdp = self.rows.power.to_numpy() / np.asarray(share.gpu.tdp)
         boards = np.zeros((len(records.gpus), len(TERMS)))
         for place, board in enumerate(records.boards.values()):
             runs = (self.arrays.gpu == place) & (weight > 0)
@@ -102,7 +105,7 @@ class WeightedRuns:
             if runs.any():
                 boards[place, used] = nonnegative_least_deviations(
                     np.array(terms).T[runs][:, used],
-                    share[runs],
+                    of_tdp[runs],
                     weight[runs],
                     records.settings.power_scale,
                 )

@@ -12,9 +12,9 @@ import pandas as pd
 
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import QUANTITIES, Fitted, RunArrays, ServingModel
-from tokwatt.calibration.step import Prediction
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import Llm
+from tokwatt.serving.fitted import Prediction
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
 SEED = 0
@@ -70,7 +70,7 @@ def held_out_predictions(
     )
 
 
-def drawn(runs: WeightedRuns) -> list[Fitted]:
+def fits_to_draws(runs: WeightedRuns) -> list[Fitted]:
     """Fits to LLMs drawn with replacement, as many as there are."""
     llms = runs.rows.llm.unique()
     generator = np.random.default_rng(SEED)

@@ -14,7 +14,7 @@ import numpy as np
 
 from tokwatt.calibration.kernels import KernelConfig, config_of
 from tokwatt.calibration.runs import Measured
-from tokwatt.calibration.written import Tree, write
+from tokwatt.calibration.written import Tree, write_records
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
 from tokwatt.units import SequencesAxis, TokensAxis
@@ -74,7 +74,7 @@ class KernelRuns(msgspec.Struct, frozen=True):
 
 def write_tables(parameters: ParameterFolder, path: Path) -> None:
     """Tabulate and write what comes out, as `params/kernels.yaml` has it."""
-    write(HEADER, tabulated(parameters), path)
+    write_records(HEADER, tabulated(parameters), path)
 
 
 def tabulated(parameters: ParameterFolder) -> Tree:

@@ -9,15 +9,28 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from tokwatt.calibration import step as serving_step
 from tokwatt.calibration.runs import Measured
 from tokwatt.calibration.start import TERMS, FitRecords, StepVector
-from tokwatt.calibration.step import BoardParameters, Prediction, StepParameters, Steps, Work
 from tokwatt.grid import stacked
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.units import Dimensionless, DimensionlessAxis, SecondsAxis, TokensAxis
+from tokwatt.params.specs import Parallelism, UtilizationPower
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.fitted import (
+    STATE_WIDTH,
+    MixedSteps,
+    Prediction,
+    RequestMix,
+    StepParameters,
+    decoding_steps,
+    mixed_steps,
+    predicted,
+)
+from tokwatt.serving.instance import GpuShare, share_of
+from tokwatt.units import Dimensionless, DimensionlessAxis, Seconds, SecondsAxis, Tokens, TokensAxis
 
 QUANTITIES = Prediction._fields
+KV_WIDTH = 2.0
+"""Bytes of an element of the KV cache in every measured run."""
 NO_TASK = -1
 """Stands for a task whose prompts are not calibrated."""
 
@@ -38,12 +51,14 @@ class RunArrays(NamedTuple):
     """Rows as arrays, shape (row,) each.
 
     Attributes:
-        work: what a run asks of one of its GPUs.
+        share: what a run asks of one of its GPUs.
+        mix: its requests.
         gpu: place of its GPU among those that are calibrated.
         prompt: place of its task among those whose prompts are calibrated, or `NO_TASK`.
     """
 
-    work: Work
+    share: GpuShare
+    mix: RequestMix
     gpu: np.ndarray
     prompt: np.ndarray
 
@@ -75,62 +90,57 @@ class ServingModel:
         for gpu in set(rows.gpu) - set(gpus):
             section = self.records.section.child("gpus")
             raise section.fail("is missing", "a mapping, as there are runs on it", str(gpu))
-        work = self._works(rows)
+        keys = ["llm", "gpu", "precision", "gpus", "expert_parallel"]
+        alike = rows.groupby(keys, sort=False)
+        shares = stacked({str(key): self._share(*key) for key in alike.groups})
+        places = alike.ngroup().to_numpy()
+        requests = [self.measured.tasks[task] for task in rows.task]
         prompt = rows["prompt"].to_numpy(float) if "prompt" in rows else np.nan
         is_default = np.broadcast_to(np.isnan(prompt), len(rows))
         task = [tasks.index(task) if task in tasks else NO_TASK for task in rows.task]
+        default = np.array([request.prompt for request in requests])
         return RunArrays(
-            replace(
-                work,
+            jax.tree.map(lambda leaf: leaf[places], shares),
+            RequestMix(
                 batch=jnp.asarray(rows.batch.to_numpy(float)),
+                prompt=jnp.where(is_default, default, prompt),
                 output=jnp.asarray(rows.output.to_numpy(float)),
-                prompt=jnp.where(is_default, work.prompt, prompt),
+                output_scv=jnp.array([request.output_scv for request in requests]),
             ),
             np.array([gpus.index(gpu) for gpu in rows.gpu]),
             np.where(is_default, task, NO_TASK),
         )
 
-    def _works(self, rows: pd.DataFrame) -> Work:
-        """The work of rows, batch and output left open; rows that agree otherwise share one."""
-        keys = ["llm", "gpu", "precision", "task", "gpus", "expert_parallel"]
-        alike = rows.groupby(keys, sort=False)
-        works = stacked({str(key): self._work(*key) for key in alike.groups})
-        return jax.tree.map(lambda leaf: leaf[alike.ngroup().to_numpy()], works)
-
-    def _work(
+    def _share(
         self,
         llm: str,
         gpu: str,
         precision: str,
-        task: str,
         gpus: Dimensionless,
         expert_parallel: Dimensionless,
-    ) -> Work:
-        widths = self.parameters.precisions[precision]
-        requests = self.measured.tasks[task]
-        return serving_step.work(
-            self.parameters.llms[llm].published,
-            self.parameters.gpus[gpu],
-            link=self.parameters.gpus[gpu].link_bandwidth,
-            gpus=gpus,
-            expert_parallel=expert_parallel,
-            requantized=float(self.records.is_rescaled(llm, precision)),
-            dense_width=widths.dense,
-            routed_width=widths.routed,
-            batch=np.nan,
-            output=np.nan,
-            output_scv=requests.output_scv,
-            prompt=requests.prompt,
+    ) -> GpuShare:
+        """What one GPU of a run holds, reads and computes; its KV cache has 16 bits."""
+        parameters = self.parameters
+        ranks = gpus if expert_parallel else 1.0
+        deployment = Deployment(
+            **vars(parameters.boards[gpu]),
+            llm=parameters.llms[llm],
+            parallelism=Parallelism(tensor_parallel=gpus, expert_parallel=ranks),
+            precision=replace(parameters.precisions[precision], kv=KV_WIDTH),
+            engine=parameters.engine,
         )
+        share = share_of(deployment, deployment.llm.published, state_width=STATE_WIDTH)
+        rescaled = float(self.records.is_rescaled(llm, precision))
+        return replace(share, requantized=rescaled)
 
-    def _steps_at(self, vector: StepVector, arrays: RunArrays) -> Steps:
+    def _steps_at(self, vector: StepVector, arrays: RunArrays) -> MixedSteps:
         """Steps of runs, shape (row,) each."""
-        return self._rows(serving_step.serving_steps, vector, arrays)
+        return self._rows(mixed_steps, vector, arrays)
 
     def prompts(self, vector: StepVector, arrays: RunArrays) -> TokensAxis:
         """Mean prompt tokens of runs, shape (row,): those of the task, or the calibrated ones."""
         calibrated = jnp.asarray(vector.prompts)[arrays.prompt]
-        return jnp.where(arrays.prompt == NO_TASK, arrays.work.prompt, calibrated)
+        return jnp.where(arrays.prompt == NO_TASK, arrays.mix.prompt, calibrated)
 
     def predict(self, fitted: Fitted, arrays: RunArrays) -> Prediction:
         """What runs do, shape (row,) each."""
@@ -159,39 +169,38 @@ class ServingModel:
             steps = steps._replace(median_latency=latency, mean_latency=latency)
         return self._prediction(fitted, arrays, steps)
 
-    def _decoding_at(self, vector: StepVector, arrays: RunArrays, residents: TokensAxis) -> Steps:
+    def _decoding_at(
+        self, vector: StepVector, arrays: RunArrays, residents: TokensAxis
+    ) -> MixedSteps:
         shared = vector.shared | {"sequence_overhead": 0.0}
-        decoding = serving_step.decoding_steps
+        decoding = decoding_steps
         return self._rows(decoding, vector._replace(shared=shared), arrays, residents)
 
     def _rows(
         self,
-        step: Callable[..., Steps],
+        step: Callable[..., MixedSteps],
         vector: StepVector,
         arrays: RunArrays,
         *columns: TokensAxis,
-    ) -> Steps:
+    ) -> MixedSteps:
         """A step of each row with the parameters of its GPU; `columns` go to the step as well."""
         shared = self.records.fixed | vector.shared
-        work = replace(arrays.work, prompt=self.prompts(vector, arrays))
+        mix = replace(arrays.mix, prompt=self.prompts(vector, arrays))
         overhead = jnp.asarray(vector.layer_overhead)[arrays.gpu]
-        return jax.vmap(
-            lambda work, overhead, *column: step(
-                work, StepParameters(**shared, layer_overhead=overhead), *column
-            )
-        )(work, overhead, *columns)
 
-    def _prediction(self, fitted: Fitted, arrays: RunArrays, steps: Steps) -> Prediction:
+        def row(share: GpuShare, overhead: Seconds, mix: RequestMix, *column: Tokens) -> MixedSteps:
+            parameters = StepParameters(**shared, layer_overhead=overhead)
+            return step(share, parameters, mix, *column)
+
+        return jax.vmap(row)(arrays.share, overhead, mix, *columns)
+
+    def _prediction(self, fitted: Fitted, arrays: RunArrays, steps: MixedSteps) -> Prediction:
         return Prediction(*map(np.asarray, self._predictions(fitted.boards, arrays, steps)))
 
     def _predictions_at(
-        self, boards: DimensionlessAxis, arrays: RunArrays, steps: Steps
+        self, boards: DimensionlessAxis, arrays: RunArrays, steps: MixedSteps
     ) -> Prediction:
-        coefficients = jnp.asarray(boards)[arrays.gpu].T
-        board = BoardParameters(**dict(zip(TERMS, coefficients, strict=True)))
-        cap = self.records.settings.power_cap
-
-        def row(work: Work, board: BoardParameters, steps: Steps) -> Prediction:
-            return serving_step.prediction(work, board, steps, cap)
-
-        return jax.vmap(row)(arrays.work, board, steps)
+        coefficients = jnp.asarray(boards)[arrays.gpu].T * arrays.share.gpu.tdp
+        laws = UtilizationPower(**dict(zip(TERMS, coefficients, strict=True)))
+        limit = self.records.settings.power_cap * arrays.share.gpu.tdp
+        return jax.vmap(predicted)(arrays.share, laws, arrays.mix, steps, limit)

@@ -24,7 +24,7 @@ ALL = "all"
 """Stands for every GPU, or every kind of LLM, in the name of a cell."""
 
 
-class Cell(NamedTuple):
+class RunCell(NamedTuple):
     """Runs of one kind of LLM on one GPU.
 
     Attributes:
@@ -41,10 +41,10 @@ class Cell(NamedTuple):
         return f"{self.gpu}-{self.kind}"
 
 
-def cell_of(key: str) -> Cell:
+def cell_of(key: str) -> RunCell:
     """The cell that a key of a file names; `all` alone stands for every run."""
     gpu, _, kind = key.rpartition("-")
-    return Cell(gpu or ALL, kind)
+    return RunCell(gpu or ALL, kind)
 
 
 class FittedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +120,7 @@ class Calibrated(Checked):
         return self._cells("coverage")
 
     @cached_property
-    def errors(self) -> dict[str, dict[Cell, CellErrors]]:
+    def errors(self) -> dict[str, dict[RunCell, CellErrors]]:
         """Errors over all runs, `in_sample` and `held_out`, by cell."""
         section = self.section.child("errors")
         return {
@@ -140,7 +140,10 @@ class Calibrated(Checked):
         """Half-widths of the intervals of runs, a column for each quantity."""
         kinds = intervals.interval_kinds(intervals.kinds(self.model.parameters, rows.llm))
         cells = pd.MultiIndex.from_arrays([rows.gpu, kinds])
-        return self.half_widths.reindex(cells).set_axis(rows.index)
+        for cell in set(cells) - set(self.half_widths.index):
+            section = self.section.child("half_widths")
+            raise section.fail("is missing", "half-widths of runs of its kind", RunCell(*cell).key)
+        return self.half_widths.loc[cells].set_axis(rows.index)
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Predictions of runs with the ends of their intervals.

@@ -10,8 +10,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from tokwatt.calibration.runs import Measured
-from tokwatt.calibration.step import BoardParameters, StepParameters
 from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.specs import UtilizationPower
+from tokwatt.serving.fitted import StepParameters
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -23,7 +24,7 @@ from tokwatt.units import (
     units_of,
 )
 
-TERMS = tuple(units_of(BoardParameters))
+TERMS = tuple(units_of(UtilizationPower))
 """Coefficients of board power, in the order of the terms that they multiply."""
 
 
@@ -53,7 +54,7 @@ class PowerTerms:
     """The terms of board power that the runs of a GPU tell apart.
 
     Attributes:
-        terms: names of fields of `BoardParameters`.
+        terms: names of fields of `UtilizationPower`.
     """
 
     terms: list[str]

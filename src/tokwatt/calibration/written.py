@@ -1,29 +1,30 @@
 """Records that commands write: trees of quantities as YAML, one quantity a line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from tokwatt.units import Scalar
+from tokwatt.output import write_files
+from tokwatt.units import Dimensionless
 
-Tree = Mapping[str, "Tree | Sequence | str | float"]
+Tree = Mapping[str, object]
 """Sections by name; at the ends texts, numbers and lists of them."""
 PRINTED = {"s": ("us", 1e6)}
 """Units that numbers are written in, where these are not SI, and how many make one in SI."""
 DIGITS = 5
 
 
-def quantity(value: Scalar, unit: str, digits: int = DIGITS) -> Tree:
+def quantity(value: Dimensionless, unit: str, digits: Dimensionless = DIGITS) -> Tree:
     """A number, or a list of them, in SI as a record."""
     printed, factor = PRINTED.get(unit, (unit, 1.0))
     rounded = [float(f"{number * factor:.{digits}g}") for number in np.atleast_1d(value)]
     return {"value": rounded if np.ndim(value) else rounded[0], "unit": printed}
 
 
-def write(header: str, tree: Tree, path: Path) -> None:
-    """Write records below a comment."""
-    path.write_text(header + "".join(_lines(tree, 0)), encoding="utf-8")
+def write_records(header: str, tree: Tree, path: Path) -> None:
+    """Write records below a comment, or leave the file as it was."""
+    write_files({path: header + "".join(_lines(tree, 0))})
 
 
 def _lines(tree: Tree, depth: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a user asks on the command line: one point, one fleet, one study, and where a number comes from."""
+"""What a user asks: one point, one fleet, one study, and where a number comes from."""
 
 import json
 import math
@@ -16,6 +16,7 @@ from rich.text import Text
 from tokwatt.commands.deployments import PLAIN, PROMPT_RATIO, DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section
+from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from tokwatt.serving.account import Account
@@ -43,7 +44,7 @@ Fill = Annotated[float, typer.Option(min=0, max=1, help="Mean length as a share 
 
 def inches(text: str) -> float:
     """A length on paper: a journal's column by name, or a number with mm, cm or in."""
-    from tokwatt.reports.figures import DOUBLE, SINGLE
+    from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
 
     if text in ("single", "double"):
         return SINGLE if text == "single" else DOUBLE
@@ -58,7 +59,8 @@ def inches(text: str) -> float:
         length = math.nan
     if not SHORTEST <= length <= LONGEST:
         raise typer.BadParameter(
-            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches such as 89mm or 3.5in"
+            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches,"
+            " such as 89mm or 3.5in"
         )
     return length
 
@@ -190,7 +192,7 @@ def fleet(
     from tokwatt.params.specs import Demand
     from tokwatt.serving.catalogue import load
     from tokwatt.serving.fleet import split_fleet
-    from tokwatt.serving.instance import instance_of
+    from tokwatt.serving.times import instance_of
     from tokwatt.serving.traffic import law_table, trace_table
 
     catalogue = load(params)
@@ -198,7 +200,7 @@ def fleet(
     account, deployment = parts.deployed(catalogue, "paper", PLAIN)
     rate = arrival_rate
     if trace:
-        requests = traces.read(trace)
+        requests = traces.read_trace(trace)
         table = trace_table(requests, deployment.prefill_chunk)
         rate = requests.arrival_rate if rate is None else rate
         if rate is None:
@@ -234,7 +236,7 @@ def explain(
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """Where tokens per watt come from: parameters, then every equation with its values and source."""
+    """Where tokens per watt come from: parameters, then every equation with its values."""
     from tokwatt.commands.explain import explain as trace
     from tokwatt.commands.explain import of_entry
     from tokwatt.serving.catalogue import load
@@ -283,7 +285,7 @@ def verify(
     ),
     as_json: Json = False,
 ) -> None:
-    """Say what differs from the record of the last run: files that are missing, changed or extra. Exit code 1 where any is."""
+    """Compare with the record of the last run; exit code 1 where files differ."""
     from tokwatt.reports import provenance
 
     differences = provenance.differences_from(record)
@@ -291,7 +293,7 @@ def verify(
         _json(differences)
     else:
         for kind, names in vars(differences).items():
-            print("\n".join(f"{kind} {name}" for name in names), end="\n" if names else "")
+            print("".join(f"{kind} {visible(name)}\n" for name in names), end="")
     raise typer.Exit(1 if differences.any else 0)
 
 
@@ -321,7 +323,7 @@ def headline(
     from tokwatt.params import traces
     from tokwatt.serving.catalogue import load
 
-    known = Headlines(load(params), traces.read(trace) if trace else None)
+    known = Headlines(load(params), traces.read_trace(trace) if trace else None)
     chosen = (
         [_pick(params, "assumptions", name, known.headlines)]
         if name
@@ -366,7 +368,8 @@ def import_llm(
     """Turn a published configuration into an entry of llms.yaml."""
     from tokwatt.params import huggingface
 
-    called = name or (config.resolve().parent.name if config.name == "config.json" else config.stem)
+    beside = config.resolve().parent.name if config.name == "config.json" else config.stem
+    called = beside if name is None else name
     entry = huggingface.architecture_entry(config, called, source or f"{called} config.json")
     if as_json:
         _json(entry)
@@ -408,7 +411,7 @@ def show(rows: list[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
         table.add_row(
             *(
-                Text(", ".join(cell) if isinstance(cell, list) else str(cell))
+                Text(visible(", ".join(cell) if isinstance(cell, list) else str(cell)))
                 for cell in row.values()
             )
         )

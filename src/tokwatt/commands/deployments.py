@@ -8,7 +8,7 @@ from tokwatt.params.section import Section
 if TYPE_CHECKING:
     from tokwatt.serving.account import Account
     from tokwatt.serving.catalogue import Catalogue
-    from tokwatt.serving.instance import Deployment
+    from tokwatt.serving.deployment import Deployment
 
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, where prompts take time: the paper's fifth of output."""

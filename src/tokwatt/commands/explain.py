@@ -1,4 +1,7 @@
-"""Where a number comes from: every equation that ran on the way to it, with its values, units and source."""
+"""Where a number comes from: every equation that ran on the way to it.
+
+Functions of the equation modules are replaced by ones that take notes while a call runs.
+"""
 
 import inspect
 import re
@@ -20,7 +23,16 @@ EQUATIONS = (lengths, memory, power, queueing, roofline, weights)
 
 @dataclass(frozen=True)
 class EquationRun:
-    """One equation as it ran: argument names with values and units, the result, and where the equation is from."""
+    """One equation as it ran.
+
+    Attributes:
+        equation: name of the function.
+        arguments: value and unit by argument.
+        result: what it returned.
+        unit: unit of the result.
+        meaning: the first sentence of its docstring.
+        source: where it is from.
+    """
 
     equation: str
     arguments: dict[str, tuple[float, str]]
@@ -31,7 +43,7 @@ class EquationRun:
 
 
 def explain(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[EquationRun]]:
-    """Call a function of specs and numbers and note each equation it uses, in the order they finish.
+    """Call a function and note each equation it uses, in the order they finish.
 
     Args:
         function: an assembly such as `operating_point`, not compiled.

@@ -1,11 +1,14 @@
-"""What a user asks of the calibration: a prediction with its interval, a score against own measurements, a new fit."""
+"""What a user asks of the calibration: a prediction, a score against own runs, a new fit."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tokwatt.commands.ask import PARAMS, Json, Params, digits, show
+
+if TYPE_CHECKING:
+    from tokwatt.calibration.records import Calibrated
 
 Table = Annotated[
     Path,
@@ -13,112 +16,91 @@ Table = Annotated[
         help="Runs: a CSV with the columns of ML.ENERGY's, or the folder of its gated data set."
     ),
 ]
+Written = Annotated[
+    Path | None, typer.Option(help="File to write; the one of the folder where not given.")
+]
 Flag = Annotated[bool, typer.Option(help="Whole experts on each GPU.")]
+ENDS = {"value": "", "low": "_low", "high": "_high"}
 
 
 def predict(
     gpu: Annotated[str, typer.Option(help="A calibrated GPU by name.")] = "H100",
     llm: Annotated[str, typer.Option(help="A published LLM by name.")] = "llama-3.1-70b",
     precision: Annotated[str, typer.Option(help="bfloat16, fp8 or mxfp4.")] = "bfloat16",
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs that share the LLM.")] = 8,
+    gpus: Annotated[int, typer.Option(help="GPUs that share the LLM.")] = 8,
     expert_parallel: Flag = False,
-    batch: Annotated[float, typer.Option(min=1, help="Sequences in flight.")] = 64,
-    prompt: Annotated[float, typer.Option(min=0, help="Mean tokens of a prompt.")] = 1000,
-    output: Annotated[float, typer.Option(min=1, help="Mean tokens of an answer.")] = 500,
+    batch: Annotated[float, typer.Option(help="Batch size in sequences.")] = 64,
+    prompt: Annotated[float, typer.Option(help="Mean prompt tokens of a request.")] = 1000,
+    output: Annotated[float, typer.Option(help="Mean output tokens of a request.")] = 500,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """Latency, throughput, power of one GPU and tokens per joule as calibrated, each with an interval of 90 %."""
-    import pandas as pd
-
-    from tokwatt.calibration.model import QUANTITIES
+    """Latency, throughput, power of one GPU and tok/J as calibrated, with 90 % intervals."""
     from tokwatt.calibration.records import Calibrated
     from tokwatt.params.parameters import ParameterFolder
-    from tokwatt.params.section import Section
 
-    parameters = ParameterFolder(params)
-    records = Calibrated(parameters)
-    asked = {"gpu": gpu, "llm": llm, "precision": precision}
-    options = Section(params, asked, key="option")
-    model = records.model
-    known: dict[str, Any] = {
-        "gpu": model.records.boards,
-        "llm": parameters.llms,
-        "precision": parameters.precisions,
-    }
-    for name, value in asked.items():
-        options.pick(name, value, known[name])
-    given = {
-        "gpus": gpus,
-        "expert_parallel": expert_parallel,
-        "batch": batch,
-        "output": output,
-        "prompt": prompt,
-    }
-    row = pd.DataFrame(
-        [
-            {
-                **asked,
-                "task": model.records.tasks[0],
-                **{name: float(value) for name, value in given.items()},
-            }
-        ]
-    )
-    found = records.predict(row).iloc[0]
-    units = dict(zip(QUANTITIES, ("s", "tok/s", "W", "tok/J"), strict=True))
-    ends = {"value": "", "low": "_low", "high": "_high"}
+    names = {"gpu": gpu, "llm": llm, "precision": precision}
+    numbers = {"batch": batch, "prompt": prompt, "output": output}
+    parallelism = {"gpus": gpus, "expert_parallel": float(expert_parallel)}
+    calibrated = Calibrated(ParameterFolder(params))
+    show(_answer(calibrated, params, names | numbers | parallelism, as_json), as_json)
+
+
+def _answer(
+    calibrated: "Calibrated", params: Path, options: dict[str, Any], as_json: bool
+) -> list[dict[str, Any]]:
+    """A row for each quantity, of a run that can be served; what is extrapolated is said."""
+    import pandas as pd
+
+    from tokwatt.calibration.domain import extrapolations, require_servable
+    from tokwatt.calibration.model import Prediction
+    from tokwatt.params.section import Section
+    from tokwatt.units import units_of
+
+    require_servable(calibrated.model, Section(params, options, key="option"))
+    run = options | {"task": calibrated.model.records.tasks[0]}
+    outside = extrapolations(calibrated, run)
+    if outside and not as_json:
+        note = f"Extrapolated, intervals need not hold: {', '.join(outside)}."
+        typer.echo(note, err=True)
+    predicted = calibrated.predict(pd.DataFrame([run])).iloc[0]
     rows = []
-    for name, unit in units.items():
-        numbers = {key: float(found[name + end]) for key, end in ends.items()}
-        rows.append(
-            {
-                "quantity": f"{name} [{unit}]",
-                **(numbers if as_json else {key: digits(value) for key, value in numbers.items()}),
-            }
-        )
-    show(rows, as_json)
+    for name, unit in units_of(Prediction).items():
+        ends = {key: float(predicted[name + end]) for key, end in ENDS.items()}
+        shown = ends if as_json else {key: digits(value) for key, value in ends.items()}
+        extra = {"extrapolated": outside} if as_json else {}
+        rows.append({"quantity": f"{name} [{unit}]", **shown, **extra})
+    return rows
 
 
 def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
-    """Median errors of calibrated predictions against your own runs, and the share of them within their intervals."""
+    """Median errors of calibrated predictions against your own runs, and how many lie inside."""
     from tokwatt.calibration.records import Calibrated
     from tokwatt.calibration.run_tables import read_runs
     from tokwatt.params.parameters import ParameterFolder
 
     records = Calibrated(ParameterFolder(params))
-    rows, unknown = read_runs(records.model.measured, table)
-    rows = rows[rows.gpu.isin(records.model.records.gpus)].reset_index(drop=True)
-    if unknown:
-        typer.echo(f"Left out, as unknown or incomplete: {', '.join(unknown)}", err=True)
-    if rows.empty:
-        raise typer.BadParameter(f"{table} has no run of a calibrated GPU and a known LLM")
-    show(records.score(rows).round(4).reset_index().to_dict("records"), as_json)
+    runs = read_runs(records.model, table)
+    if runs.left_out:
+        typer.echo(runs.left_out, err=True)
+    show(records.score(runs.rows).round(4).reset_index().to_dict("records"), as_json)
 
 
-def calibrate(
-    table: Table,
-    params: Params = PARAMS,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write; PARAMS/calibrated.yaml where not given.")
-    ] = None,
-) -> None:
-    """Fit the serving step and board power to runs, hold every LLM out in turn, and write what comes out."""
+def calibrate(table: Table, params: Params = PARAMS, out: Written = None) -> None:
+    """Fit the serving step and board power to runs, hold each LLM out, and write the records."""
     from tokwatt.calibration.calibrate import write_calibrated
+    from tokwatt.calibration.model import ServingModel
     from tokwatt.calibration.run_tables import read_runs
-    from tokwatt.calibration.runs import Measured
     from tokwatt.params.parameters import ParameterFolder
 
-    parameters = ParameterFolder(params)
-    rows, _ = read_runs(Measured(parameters), table)
-    write_calibrated(parameters, rows, out or params / "calibrated.yaml")
+    model = ServingModel(ParameterFolder(params))
+    runs = read_runs(model, table)
+    if runs.left_out:
+        typer.echo(runs.left_out, err=True)
+    write_calibrated(model, runs.rows, out or params / "calibrated.yaml")
 
 
-def kernels(
-    params: Params = PARAMS,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write; PARAMS/kernels.yaml where not given.")
-    ] = None,
-) -> None:
+def kernels(params: Params = PARAMS, out: Written = None) -> None:
     """Tabulate steps by NVIDIA's measured kernels (needs the extra `kernels`)."""
     from tokwatt.calibration.kernel_runs import write_tables
     from tokwatt.params.parameters import ParameterFolder

@@ -8,6 +8,7 @@ from typing import Any, Protocol, get_args
 import xarray as xr
 
 from tokwatt.accounts.headlines import Headlines
+from tokwatt.output import write_files
 from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Record
 from tokwatt.reports import gallery
@@ -41,8 +42,7 @@ def write_reference(command: Command, params: Path, grids: Path, out: Path) -> N
         out: the file to write.
     """
     parts = [HEAD, *_commands(command, "tokwatt"), *_inputs(params), *_datasets(params, grids)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_files({out: "\n\n".join(parts) + "\n"})
 
 
 def _commands(group: Command, path: str) -> Iterator[str]:

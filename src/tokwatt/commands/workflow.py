@@ -9,7 +9,7 @@ import typer
 
 from tokwatt.commands.ask import COMMANDS, LLM, inches
 from tokwatt.commands.predict import COMMANDS as MEASURED
-from tokwatt.params.errors import ParameterError, StoreError
+from tokwatt.params.errors import ParameterError, StoreError, printable
 
 app = typer.Typer(
     help="How many tokens a watt buys, and what would change it.", no_args_is_help=True
@@ -75,12 +75,17 @@ def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
 
 @app.command(rich_help_panel="Workflow")
 def table(
-    name: str, params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/tables")
+    name: Annotated[str | None, typer.Argument(help="All of them where not given.")] = None,
+    params: Params = PARAMS,
+    grids: Grids = GRIDS,
+    out: Out = Path("results/tables"),
 ) -> None:
     """Print a table from its grid, as CSV and as Markdown."""
+    from tokwatt.params.reading import read
     from tokwatt.reports import tables
 
-    tables.write(name, params, grids, out)
+    for table_name in [name] if name else read(params / "paper.yaml")["tables"]:
+        tables.write(table_name, params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -109,7 +114,7 @@ def export(
     stores: Stores = STORES,
     out: Out = Path("print"),
 ) -> None:
-    """Print a figure for elsewhere: at a journal's size, in chosen formats, with the hash of its parameters inside."""
+    """Print a figure for elsewhere: at a journal's size, in chosen formats."""
     from tokwatt.reports import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
@@ -187,9 +192,10 @@ def main() -> None:
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(
-            f"{error.filename}: cannot be used ({error.strerror}), wanted what `snakemake` makes or a place to write to."
-        )
+        wanted = "what `snakemake` makes or a place to write to"
+        name = error.filename or "standard output"
+        reason = error.strerror or error
+        sys.exit(printable(f"{name}: cannot be used ({reason}), wanted {wanted}."))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A base-2 logarithm that vectorises: XLA asks the system's library for each float64 by itself, which takes three times as long."""
+"""A base-2 logarithm that vectorises.
+
+XLA asks the system's library for each float64 by itself, which takes three times as long.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +10,8 @@ from jax import lax
 from tokwatt.units import Dimensionless
 
 _SQRT_HALF = 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
-_WHOLE = 0x4330000000000000  # bits of 2.0**52, whose last bit counts one: a whole number put in there reads as 2.0**52 + itself
+# Bits of 2.0**52, whose last bit counts one: a whole number put in reads as 2.0**52 + itself.
+_WHOLE = 0x4330000000000000
 _OFFSET = 2048  # keeps exponents positive in there
 _TERMS = 11
 _LN2 = 0.6931471805599453

@@ -61,7 +61,7 @@ def running_sums(values: Array) -> Array:
 
 
 def decode_steps(prompt: Tokens, output: Tokens, prefill_chunk: Tokens) -> Dimensionless:
-    r"""Steps a request stays in service, :math:`\lceil \ell_\text{in} / c \rceil + \ell_\text{out}`.
+    r"""Steps a request stays in service, :math:`\lceil p / c \rceil + o`.
 
     Args:
         prompt: prompt tokens.

@@ -160,7 +160,7 @@ def held_sequences(budget: Bytes, sequence: Bytes) -> Sequences:
 def scaled_sequences(
     max_sequences: Sequences, calibration_length: Tokens, context_window: Tokens
 ) -> Sequences:
-    r"""A limit on sequences, scaled to another window at equal tokens, :math:`\lfloor n W_0 / W \rfloor`.
+    r"""A limit on sequences scaled to another window, :math:`\lfloor n W_0 / W \rfloor`.
 
     Args:
         max_sequences: limit at `calibration_length`.

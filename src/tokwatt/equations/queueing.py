@@ -14,7 +14,7 @@ from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Seconds, 
 
 
 def _uniform_coefficients(orders: int, terms: int) -> tuple[list[list[float]], list[float]]:
-    """Taylor coefficients in eta of Temme's c_k, and the Stirling coefficients g_k, in exact fractions.
+    """Taylor coefficients in eta of Temme's c_k, and Stirling coefficients g_k, as fractions.
 
     Source: DLMF 8.12.8 to 8.12.12 with mu = eta + eta^2/3 + ... from eta^2/2 = mu - ln(1 + mu), and
         5.11.3.
@@ -50,7 +50,11 @@ def _polynomial(coefficients: Sequence[Any], at: Any) -> Any:
 
 
 def _many_servers(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionless:
-    r"""1/B by the uniform expansion: :math:`1 + \Gamma^* [\sqrt{2 \pi c}\, \tfrac12 e^{c \eta^2/2} \text{erfc}(\eta \sqrt{c/2}) + S]`."""
+    r"""1/B by the uniform expansion.
+
+    .. math:: 1 + \Gamma^* [\sqrt{2 \pi c}\, \tfrac12 e^{c \eta^2/2} \text{erfc}(\eta \sqrt{c/2})
+        + S]
+    """
     mu = (offered_load - servers) / servers
     near = jnp.abs(mu) < 0.05
     far = jnp.where(near, -0.5, mu)

@@ -1,4 +1,4 @@
-"""Time of a step by the bytes it moves and the arithmetic it does, and what follows per second, joule and dollar."""
+"""Time of a step by its bytes and its arithmetic, and what follows per second, joule and dollar."""
 
 from tokwatt.units import (
     Bytes,
@@ -104,7 +104,7 @@ def dispatch_bytes(
     width: BytesPerParameter,
     expert_parallel: Dimensionless,
 ) -> Bytes:
-    r"""Bytes that each GPU sends in one layer so that a token of the batch reaches its experts and comes back.
+    r"""Bytes that each GPU sends in one layer so that a token reaches its experts and comes back.
 
     .. math:: \frac{2 k d_m e}{\text{EP}} \left(1 - \frac{1}{\text{EP}}\right)
 

@@ -1,4 +1,4 @@
-"""What the datasets call each account of a measured run: names that studies write and reports read."""
+"""What datasets call each account of a measured run: studies write it, reports read it."""
 
 from enum import StrEnum
 

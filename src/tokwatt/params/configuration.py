@@ -7,6 +7,8 @@ from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.section import Section
 
 T = TypeVar("T")
+LARGEST = 2**24
+"""Largest number that is believed: vocabularies, widths and windows are smaller."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,12 @@ class Configuration:
         """A whole number, above 0 where it has no default."""
         value = self.section.raw.get(key)
         least = 1 if default is None else 0
-        limit = f" and at most {most}" if most is not None else ""
-        wanted = f"a whole number of at least {least}{limit}"
+        most = LARGEST if most is None else most
+        wanted = f"a whole number of at least {least} and at most {most}"
         if value is None and default is None:
             raise self.section.fail("is missing", wanted, key)
         number = default if value is None else value
-        if type(number) is not int or number < least or (most is not None and number > most):
+        if type(number) is not int or not least <= number <= most:
             raise self.refused(key, wanted)
         return number
 

@@ -6,8 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.files import contents
+from tokwatt.params.names import WANTED, is_name
 from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.reading import read
+from tokwatt.params.reading import mapping
 from tokwatt.params.section import Section
 
 
@@ -35,12 +38,28 @@ class Folder(Checked):
         self._sections: dict[str, Section] = {}
 
     def section(self, name: str) -> Section:
-        """A file of the folder, read once; its digest is kept as provenance."""
+        """A file of the folder, read once; its digest is kept as provenance.
+
+        Its parts and what stands in them must be names: of records, grids, tables, cases and so on.
+        """
         if name not in self._sections:
             path = self.folder / f"{name}.yaml"
-            self._sections[name] = Section(path, read(path), self.catalogue)
-            self.digests[f"{name}.yaml"] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            content = contents(path, "a YAML file")
+            section = Section(path, mapping(path, content), self.catalogue)
+            for part in section.names():
+                if isinstance(section.raw[part], dict):
+                    section.child(part).names()
+            self._sections[name] = section
+            self.digests[f"{name}.yaml"] = hashlib.sha256(content).hexdigest()[:16]
         return self._sections[name]
+
+    def check(self) -> None:
+        """Refuse names of files that are no names, then whatever is wrong in the files."""
+        for path in sorted(self.folder.rglob("*.yaml")):
+            for part in path.relative_to(self.folder).parts:
+                if not is_name(part):
+                    raise ParameterError(f"{path}: is called {shown(part)}, wanted {WANTED}.")
+        super().check()
 
     def catalogue(self, name: str) -> Mapping[str, Any]:
         """What a reference to a catalogue may name."""

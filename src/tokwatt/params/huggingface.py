@@ -1,14 +1,15 @@
-"""A Hugging Face `config.json` as an entry of `params/architectures.yaml`. Needs no JAX."""
+"""A Hugging Face `config.json` as an entry of `params/llms.yaml`. Needs no JAX."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tokwatt.params.configuration import Configuration
-from tokwatt.params.errors import shown
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.families import FAMILIES, Fields, Part, trunk
+from tokwatt.params.names import WANTED, is_name
+from tokwatt.params.reading import read_json
 from tokwatt.params.section import Section
 
 UNITS = {"sliding_window": "tok", "linear_parameters": "param"}
@@ -24,10 +25,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 """What published files of a family leave out, because the library that reads them fills it in."""
+MOST = 2**53
+"""Largest number of an entry: the last that a float counts to."""
 
 
 def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
-    """A published configuration as an entry of `params/architectures.yaml`.
+    """A published configuration as an entry of `params/llms.yaml`.
 
     Args:
         path: a `config.json`; where the language model stands under `text_config`, that is read.
@@ -42,9 +45,14 @@ def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
             an unknown family.
     """
     config, parts = _language_model(path)
+    if not is_name(name.lower()):
+        raise ParameterError(f"{path}: its LLM is called {shown(name)}, wanted {WANTED}.")
     fields: Fields = trunk(config)
     for part in parts:
         fields |= part(config)
+    for field, value in fields.items():
+        if value > MOST:
+            raise config.section.fail(f"makes {field} {value:.3g}", f"at most {MOST:.3g}")
     quantities = {
         field: {"value": value, "unit": UNITS.get(field, "1")}
         for field, value in fields.items()
@@ -54,7 +62,7 @@ def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
 
 
 def to_yaml(entry: dict[str, Any]) -> str:
-    """An entry as text to paste into `params/architectures.yaml`."""
+    """An entry as text to paste into `params/llms.yaml`."""
     return yaml.safe_dump(
         entry, default_flow_style=None, sort_keys=False, allow_unicode=True, width=1000
     )
@@ -62,7 +70,7 @@ def to_yaml(entry: dict[str, Any]) -> str:
 
 def _language_model(path: Path) -> tuple[Configuration, tuple[Part, ...]]:
     """The language model's part of a file, and how its family is read."""
-    whole = Section(path, _parsed(path))
+    whole = Section(path, read_json(path))
     section = whole.child("text_config") if whole.raw.get("text_config") is not None else whole
     raw = {key: whole.raw[key] for key in ("model_type", "tie_word_embeddings") if key in whole.raw}
     raw |= {key: value for key, value in section.raw.items() if value is not None}
@@ -72,17 +80,3 @@ def _language_model(path: Path) -> tuple[Configuration, tuple[Part, ...]]:
     family = raw["model_type"].removesuffix("_text")
     parts = section.pick("model_type", family, FAMILIES)
     return Configuration(section.at("", DEFAULTS.get(family, {}) | raw)), parts
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    section = Section(path, None)
-    try:
-        raw = json.loads(path.read_bytes())
-    except OSError as error:
-        raise section.fail(f"cannot be read ({error.strerror})", "a JSON file") from None
-    except (ValueError, RecursionError) as error:
-        line = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise section.fail(f"cannot be parsed{line}", "valid JSON") from None
-    if not isinstance(raw, dict):
-        raise section.fail(f"is {shown(raw)}", "a mapping")
-    return raw

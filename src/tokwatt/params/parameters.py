@@ -27,8 +27,8 @@ class ParameterFolder(Folder):
     """Everything a parameter folder holds, by name.
 
     Args:
-        folder: where `gpus.yaml`, `llms.yaml`, `serving.yaml`, `power.yaml`, `profiles.yaml`,
-            `workloads.yaml` and `paper.yaml` are.
+        folder: where `gpus.yaml`, `llms.yaml`, `serving.yaml`, `power.yaml`,
+            `profiles.yaml`, `workloads.yaml` and `paper.yaml` are.
 
     Raises:
         ParameterError: with one sentence about the first thing that is wrong in a file, when that
@@ -108,16 +108,14 @@ class ParameterFolder(Folder):
 
     @cached_property
     def scalings(self) -> dict[str, Scaling]:
-        """How calibrated profiles are carried to other GPUs, by the name of the profile that results."""
+        """How calibrated profiles are carried to other GPUs, by the name of the result."""
         return self.section("profiles").child("scaled").specs(Scaling)
 
     @cached_property
     def workloads(self) -> dict[str, Workload]:
         """Length laws of requests."""
-        return {
-            name: _law(self.section("workloads").child(name))
-            for name in self.section("workloads").raw
-        }
+        section = self.section("workloads")
+        return {name: _law(section.child(name)) for name in section.raw}
 
     def check(self) -> None:
         """Read everything, sources and qualities too, so that what is wrong comes up now."""

@@ -1,5 +1,6 @@
-"""YAML text to plain mappings, lists, numbers and text: everything else is refused, and so is too much of it."""
+"""YAML text to plain mappings, lists, numbers and text; refused where it holds anything else."""
 
+import json
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 import yaml
 
 from tokwatt.params.errors import ParameterError, complaint, join, shown
+from tokwatt.params.files import contents
 
-DEEPEST, LONGEST_KEY, MOST_VALUES = 50, 100, 2 * 10**5
-"""Levels of nesting, characters of a key, and values with every alias written out."""
+DEEPEST, LONGEST_KEY, LONGEST_TEXT, MOST_VALUES = 50, 100, 10**4, 2 * 10**5
+"""Levels of nesting, characters of a key and of a text, values with every alias written out."""
+LONGEST_NUMBER = 19
+"""Characters of a whole number in JSON."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """Characters that are no text: they move the cursor, are half a character, or mark byte order."""
 
@@ -36,12 +40,13 @@ _LOADER: Any = type("_Loader", (_UniqueKeys, _FASTEST), {})
 
 def read(path: Path) -> dict[str, Any]:
     """Parse a YAML file whose top level is a mapping."""
+    return mapping(path, contents(path, "a YAML file"))
+
+
+def mapping(path: Path, content: bytes) -> dict[str, Any]:
+    """Parse what a YAML file holds, whose top level is a mapping."""
     try:
-        tree = parsed(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read ({error.strerror}), wanted a YAML file."
-        ) from None
+        tree = parsed(content.decode("utf-8"))
     except Exception as error:  # a value that its tag cannot read raises nearly anything
         raise ParameterError(f"{path}: {_problem(error)}, wanted valid YAML.") from None
     require_plain(path, tree)
@@ -51,20 +56,68 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parsed(text: str) -> Any:
-    """The tree of a text, refused before it is built where its depth would overflow the stack."""
+    """The tree of a text, refused before it is built where that would take too much."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for values, event in enumerate(yaml.parse(text, Loader=_LOADER)):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
+        if problem := _excess(event, depth, values):
             mark: Any = event.start_mark
-            problem = f"there are more than {DEEPEST} levels"
             raise yaml.error.MarkedYAMLError(problem=problem, problem_mark=mark)
     return yaml.load(text, Loader=_LOADER)
 
 
+def _excess(event: yaml.Event, depth: int, values: int) -> str:
+    """What there is too much of; empty where there is not."""
+    if depth > DEEPEST:
+        return f"there are more than {DEEPEST} levels"
+    if values > 2 * MOST_VALUES:
+        return f"there are more than {MOST_VALUES} values"
+    if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_TEXT:
+        return f"there is a text of more than {LONGEST_TEXT} characters"
+    return ""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Parse a JSON file whose top level is a mapping, of keys that are each written once."""
+    content = contents(path, "a JSON file")
+    try:
+        tree = json.loads(content, object_pairs_hook=_unique, parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        problem = f"cannot be parsed{_json_problem(error)}"
+        raise ParameterError(f"{path}: {problem}, wanted valid JSON.") from None
+    if not isinstance(tree, dict):
+        raise complaint(path, "", f"is {shown(tree)}", "a mapping")
+    return tree
+
+
+class _Refused(ValueError):
+    """Text that is JSON and is not read."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Refused(f"the key {shown(twice)} stands twice")
+    return entries
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise _Refused(f"a whole number has more than {LONGEST_NUMBER} characters")
+    return int(digits)
+
+
+def _json_problem(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f" at line {error.lineno}"
+    return f" ({error})" if isinstance(error, _Refused) else ""
+
+
 def require_plain(path: Path, tree: object) -> None:
-    """Refuse aliases that multiply or hold themselves, and values that are no number and no text."""
+    """Refuse aliases that multiply or hold themselves, and what is neither number nor text."""
     left: list[tuple[str, object, int]] = [("", tree, 1)]
     met = 0
     while left:
@@ -98,7 +151,9 @@ def _problem_of_keys(value: object) -> tuple[str, str] | None:
 def _problem_of_value(value: object) -> tuple[str, str] | None:
     """What is wrong with a single value, and what is wanted."""
     if isinstance(value, str):
-        return (f"is {shown(value)}", "printable text") if _CONTROL.search(value) else None
+        good = len(value) <= LONGEST_TEXT and not _CONTROL.search(value)
+        wanted = f"printable text of at most {LONGEST_TEXT} characters"
+        return None if good else (f"is {shown(value)}", wanted)
     if isinstance(value, int):
         long = value.bit_length() > 63
         return ("is a whole number of more than 63 bits", "a smaller one") if long else None

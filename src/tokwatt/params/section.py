@@ -13,6 +13,7 @@ import numpy as np
 
 from tokwatt.params import messages
 from tokwatt.params.errors import ParameterError, complaint, join, nearest, shown
+from tokwatt.params.names import WANTED, is_name
 from tokwatt.params.quantity import QUALITIES, Quality, Quantity, Record, factor
 from tokwatt.units import In, domain_of, hints_of, is_many, mark_of
 
@@ -56,6 +57,13 @@ class Section:
             raise self.fail(f"is {shown(self.raw[name])}", "a mapping", name)
         return self.at(name, self.raw[name])
 
+    def names(self) -> list[str]:
+        """The keys of this section, which must be names."""
+        for name in self.raw:
+            if not is_name(name):
+                raise self.fail(f"has the key {shown(name)}", WANTED)
+        return list(self.raw)
+
     def convert(self, kind: type[T]) -> T:
         """This section as a typed structure."""
         try:
@@ -78,9 +86,8 @@ class Section:
         if common:
             hints = hints_of(kind)
             common.bind(hints, optional=list(hints))
-        return {
-            name: self.child(name).spec(kind, common.raw if common else None) for name in self.raw
-        }
+        shared = common.raw if common else None
+        return {name: self.child(name).spec(kind, shared) for name in self.raw}
 
     def spec(self, kind: type[Spec], common: Mapping[str, object] | None = None) -> Spec:
         """This section as one spec; fields with a default may be left out."""

@@ -40,7 +40,17 @@ def spec(cls: type) -> type:
 
 @spec
 class Gpu:
-    """One accelerator, by its data sheet; `link_bandwidth` is that of one direction to its neighbours, `price` the rent of one GPU."""
+    """One accelerator, by its data sheet.
+
+    Attributes:
+        hbm_bandwidth: bandwidth of memory.
+        hbm_capacity: size of memory.
+        fp16_rate: dense 16-bit arithmetic.
+        fp8_rate: dense 8-bit arithmetic; 0 where it has none.
+        link_bandwidth: of one direction to its neighbours.
+        tdp: thermal design power.
+        price: rent of one GPU.
+    """
 
     hbm_bandwidth: BytesPerSecond
     hbm_capacity: Bytes
@@ -96,7 +106,13 @@ class Llm:
 
 @spec
 class ExpertKernels:
-    """Measured time of one expert layer at eight tokens, by the bits of its weights; 0 where unknown."""
+    """Measured time of one expert layer at eight tokens; 0 where unknown.
+
+    Attributes:
+        latency_16bit: with 16-bit weights.
+        latency_8bit: with 8-bit weights.
+        latency_4bit: with 4-bit weights.
+    """
 
     latency_16bit: Seconds = 0.0
     latency_8bit: Seconds = 0.0
@@ -195,11 +211,23 @@ class ActivityPower:
 
 @spec
 class UtilizationPower:
-    """Board power against shares of peak bandwidth and of peak 16-bit arithmetic."""
+    """Board power by the use of bandwidth and arithmetic.
+
+    Attributes:
+        idle: power of a board that runs and moves nothing.
+        memory: what full bandwidth adds.
+        compute: what full 16-bit arithmetic adds.
+        expert_layers: what a hundred layers of experts add.
+        shared: what is saved where several GPUs share a step.
+        requantized: what rescaled 8-bit blocks add.
+    """
 
     idle: Watts
     memory: Watts
     compute: Watts
+    expert_layers: Watts = 0.0
+    shared: Watts = 0.0
+    requantized: Watts = 0.0
 
 
 @spec
@@ -273,7 +301,12 @@ class Scaling:
 
 @spec
 class Workload:
-    """A length law as knots of its distribution: `fractions[i]` of requests have at most `lengths[i]` tokens."""
+    """A request length distribution by knots.
+
+    Attributes:
+        lengths: tokens of prompt and output together, shape (knot,), rising.
+        fractions: share of requests of at most so many, shape (knot,), the last 1.
+    """
 
     lengths: TokensAxis
     fractions: DimensionlessAxis

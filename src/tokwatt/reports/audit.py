@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tokwatt.output import write_files
 from tokwatt.reports.accounts import account_line
 from tokwatt.reports.claims import Claim, Judged, Verdict, claims, judged
 from tokwatt.reports.expressions import Lookup, Value
@@ -55,9 +56,7 @@ def write_audit(params: Path, grids: Path, out: Path) -> None:
         "audit.md": "\n\n".join([AUDIT, _account(params, rows), *_by_verdict(rows)]) + "\n",
         "headlines.md": f"{HEADLINES} {_account(params, headlines)}\n\n{_headlines(headlines)}\n",
     }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in pages.items():
-        (out / name).write_text(text, encoding="utf-8")
+    write_files({out / name: text for name, text in pages.items()})
 
 
 def audit_csv(rows: Iterable[Judged]) -> str:

@@ -7,8 +7,13 @@ import xarray as xr
 
 
 def dataset_paths(grids: Path) -> dict[str, Path]:
-    """Where every dataset lies, by its name in the order of names."""
-    return {path.stem: path for path in sorted(grids.rglob("*.nc"), key=lambda path: path.stem)}
+    """Where every dataset lies, by its name in the order of names.
+
+    Raises:
+        OSError: where there is no such folder.
+    """
+    paths = [path for folder in (grids, *grids.iterdir()) for path in folder.glob("*.nc")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 def dataset_path(grids: Path, name: str) -> Path:

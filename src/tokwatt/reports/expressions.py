@@ -1,4 +1,4 @@
-"""Small expressions over the datasets of a folder: `fleets('power', 'azure', 'pool', 'H100') / 1e3`."""
+"""Expressions over the datasets of a folder: `fleets('power', 'azure', 'pool', 'H100') / 1e3`."""
 
 import difflib
 import math
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import simpleeval
 import xarray as xr
+
+from tokwatt.reports.datasets import dataset_paths
 
 Value = float | str | bool
 
@@ -40,12 +42,12 @@ class Expressions:
     for every dimension it is a number, otherwise the rest of the array.
 
     Args:
-        folder: where the datasets `DATASET.nc` are.
+        folder: where the datasets `JOB/DATASET.nc` are.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.datasets = sorted(path.stem for path in folder.iterdir() if path.suffix == ".nc")
+        self.paths = dataset_paths(folder)
+        self.datasets = list(self.paths)
         self._lookups: list[Lookup] = []
         self._open: dict[str, xr.Dataset] = {}
         self._functions = {name: partial(self._look_up, name) for name in self.datasets} | FUNCTIONS
@@ -91,7 +93,7 @@ class Expressions:
 
     def _look_up(self, name: str, variable: str, *labels: str | float) -> Value | xr.DataArray:
         if name not in self._open:
-            self._open[name] = xr.load_dataset(self.folder / f"{name}.nc")
+            self._open[name] = xr.load_dataset(self.paths[name])
         dataset = self._open[name]
         if variable not in dataset.data_vars:
             raise ExpressionError(

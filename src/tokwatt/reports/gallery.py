@@ -1,10 +1,9 @@
-"""Which figures there are: entries of `params/paper.yaml`, drawn from its grids, and of study files, drawn from their stores."""
+"""Which figures there are: entries of `params/paper.yaml`, drawn from grids or a study's store."""
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,27 +11,47 @@ from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 from tokwatt.reports import figures
 
-NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(figures.__path__)))
-"""The figures that can be drawn: each is a module of `tokwatt.figures`."""
+MODULES = [module for module in pkgutil.iter_modules(figures.__path__) if not module.ispkg]
+NAMES = tuple(sorted(module.name for module in MODULES))
+"""The figures that can be drawn: each is a module of `tokwatt.reports.figures`."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An entry under `figures`: what the report says of a figure, the grids it is drawn from, and whether the site starts with it."""
+    """An entry under `figures`: what the report says of a figure, and what it is drawn from.
+
+    Attributes:
+        title: one line.
+        caption: a few sentences.
+        category: the heading of the site under which it stands.
+        grids: the grids of `paper.yaml` that it is drawn from.
+        study: the study file whose store it is drawn from.
+        start: whether the site starts with it.
+    """
 
     title: str
     caption: str
     category: str
     grids: list[str] = []
+    study: str | None = None
     start: bool = False
 
 
 @dataclass(frozen=True)
 class Figure:
-    """An entry where it stands, and the study whose store it is drawn from, where that is a study file."""
+    """An entry where it stands.
+
+    Attributes:
+        section: the place in `paper.yaml`, for messages.
+        entry: what is written there.
+    """
 
     section: Section
     entry: Entry
-    study: str | None
+
+    @property
+    def study(self) -> str | None:
+        """The study whose store it is drawn from."""
+        return self.entry.study
 
     @property
     def datasets(self) -> list[str]:
@@ -46,39 +65,24 @@ def entries(params: Path) -> dict[str, Figure]:
     Raises:
         ParameterError: with one sentence about the first that is wrong.
     """
-    found: dict[str, Figure] = {}
-    for name, figure in _written(params):
-        if name in found:
-            raise figure.section.fail(
-                f"stands in {found[name].section.path} already", "another name"
-            )
-        found[name] = figure
-    return found
-
-
-def _written(params: Path) -> Iterator[tuple[str, Figure]]:
     paper = Section(params / "paper.yaml", read(params / "paper.yaml"))
-    grids = paper.child("grids").raw
-    yield from _figures(paper.child("figures"), grids, None)
-    for path in sorted((params / "studies").glob("*.yaml")):
-        file = Section(path, read(path))
-        if "figures" in file.raw:
-            yield from _figures(file.child("figures"), grids, path.stem)
+    section = paper.child("figures")
+    studies = {path.stem: path for path in sorted((params / "studies").glob("*.yaml"))}
+    return {name: _figure(paper, section, studies, name) for name in section.raw}
 
 
-def _figures(
-    section: Section, grids: Mapping[str, Any], study: str | None
-) -> Iterator[tuple[str, Figure]]:
-    for name in section.raw:
-        if name not in NAMES:
-            raise section.fail("is not a figure", f"one of {', '.join(NAMES)}", name)
-        one = section.child(name)
-        entry = one.convert(Entry)
-        for grid in entry.grids:
-            one.pick("grids", grid, grids)
-        if not (entry.grids or study):
-            raise one.fail("is empty", "at least one grid", "grids")
-        yield name, Figure(one, entry, study)
+def _figure(paper: Section, section: Section, studies: Mapping[str, Path], name: str) -> Figure:
+    if name not in NAMES:
+        raise section.fail("is not a figure", f"one of {', '.join(NAMES)}", name)
+    place = section.child(name)
+    entry = place.convert(Entry)
+    for grid in entry.grids:
+        place.pick("grids", grid, paper.child("grids").raw)
+    if entry.study:
+        place.pick("study", entry.study, studies)
+    if not (entry.grids or entry.study):
+        raise place.fail("is empty", "at least one grid, or a study", "grids")
+    return Figure(place, entry)
 
 
 def check(params: Path) -> None:

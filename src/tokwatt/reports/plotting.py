@@ -1,34 +1,51 @@
 """Figures from datasets, drawn and written the same way each time."""
 
 import hashlib
-import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from itertools import combinations
 from pathlib import Path
+from typing import Protocol, cast
 
 import matplotlib.style
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
-from matplotlib.text import Text
 
 from tokwatt import __version__, stores
+from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.crowding import overlaps
+from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.figures.common.frames import drawn
 from tokwatt.reports.gallery import Entry, Figure, entries
+from tokwatt.reports.labels import Labels, one_line, read_labels
 
 STYLE = "tokwatt.reports.figures.tokwatt"
 KINDS = ("pdf", "svg", "png")
 
 
+class Module(Protocol):
+    """A module of `tokwatt.reports.figures`."""
+
+    def data(self, grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+        """The numbers, from the datasets."""
+
+    def draw(self, frame: pd.DataFrame, label: Labels) -> Canvas:
+        """The drawing of these numbers."""
+
+
 @dataclass(frozen=True)
 class Data:
-    """Where datasets lie: the grids of the workflow, and the stores of studies."""
+    """Where datasets lie.
+
+    Attributes:
+        grids: the folder of the workflow's grids.
+        stores: the folder of the stores of studies.
+    """
 
     grids: Path
     stores: Path
@@ -36,12 +53,41 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Print:
-    """How a figure is printed: inches of the page (its own where None), dots per inch of the bitmap, and the formats."""
+    """How a figure is printed.
+
+    Attributes:
+        width: inches of the page; the figure's own where None.
+        height: inches of the page; the figure's own where None.
+        dpi: dots per inch of the bitmap.
+        kinds: the formats.
+    """
 
     width: float | None = None
     height: float | None = None
     dpi: int | None = None
     kinds: Sequence[str] = KINDS
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The numbers of a figure and how they are drawn.
+
+    Attributes:
+        module: the module that draws it.
+        frame: the numbers that are drawn.
+        label: how names are printed.
+    """
+
+    module: Module
+    frame: pd.DataFrame
+    label: Labels
+
+    def canvas(self, form: Print) -> Canvas:
+        """The drawing, on the page of a form."""
+        canvas = self.module.draw(self.frame, self.label)
+        width, height = canvas.get_size_inches()
+        canvas.set_size_inches(form.width or width, form.height or height)
+        return canvas
 
 
 def write(name: str, params: Path, data: Data, out: Path, form: Print | None = None) -> None:
@@ -55,49 +101,45 @@ def write(name: str, params: Path, data: Data, out: Path, form: Print | None = N
         form: how to print it for elsewhere, with the parameters' hash inside; as the workflow draws
             it where None.
     """
-    known = entries(params)
-    if name not in known:
-        raise Section(params / "paper.yaml", known, key="figures").fail(
-            "is missing", f"one of {', '.join(known)}", name
-        )
-    with refusing(known[name].section, "drawn"):
-        render(name, known[name], data, out, form)
+    figures = entries(params)
+    if name not in figures:
+        section = Section(params / "paper.yaml", figures, key="figures")
+        raise section.fail("is missing", f"one of {', '.join(figures)}", name)
+    with refusing(figures[name].section, "drawn"):
+        render(name, figures[name], data, out, read_labels(params), form)
 
 
-def render(name: str, figure: Figure, data: Data, out: Path, form: Print | None = None) -> None:
-    """Write `NAME.csv`, exactly what is drawn, and the drawing in each format, which says the hash of that CSV.
+def render(
+    name: str, figure: Figure, data: Data, out: Path, label: Labels, form: Print | None = None
+) -> None:
+    """Write `NAME.csv`, the numbers drawn, and the drawing in each format with that CSV's hash.
 
     What the workflow draws says no more, so that it changes with its numbers alone: the record of
     the run has the parameters. What leaves the tree says the parameters' hash as well.
     """
-    module = import_module(f"tokwatt.reports.figures.{name}")
     with ExitStack() as stack:
-        datasets = {key: stack.enter_context(each) for key, each in _opened(figure, data)}
-        frame = module.data(datasets)
-        table = frame.to_csv(index=False, lineterminator="\n").encode()
-        source = f"tokwatt {__version__}; {name}.csv sha256 {hashlib.sha256(table).hexdigest()}"
-        source += _parameter_hashes(datasets) if form else ""
-    form = form or Print()
+        datasets = {key: stack.enter_context(dataset) for key, dataset in _opened(figure, data)}
+        plot = plot_of(name, datasets, label)
+        hashes = _parameter_hashes(datasets) if form else ""
+    table = plot.frame.to_csv(index=False, lineterminator="\n").encode()
+    source = f"tokwatt {__version__}; {name}.csv sha256 {hashlib.sha256(table).hexdigest()}{hashes}"
     with matplotlib.style.context(STYLE, after_reset=True):
-        # Drawn anew for each format: saving settles the layout, so that a second save would differ
-        # from the first.
-        if form.width or form.height:
-            _refuse_crowding(name, module.draw, frame, form)
-        metadata = _metadata(figure.entry, source)
-        drawn = {
-            kind: _bytes(_resized(module.draw(frame), form), form, kind, metadata[kind])
-            for kind in form.kinds
-        }
-    out.mkdir(parents=True, exist_ok=True)
-    for kind, content in {"csv": table, **drawn}.items():
-        (out / f"{name}.{kind}").write_bytes(content)
+        contents = _drawings(name, plot, form or Print(), _metadata(figure.entry, source))
+    files = {"csv": table, **contents}
+    write_files({out / f"{name}.{kind}": content for kind, content in files.items()})
+
+
+def plot_of(name: str, datasets: Mapping[str, xr.Dataset], label: Labels) -> Plot:
+    """What is drawn of datasets, rounded so that every machine draws the same bytes."""
+    module = cast(Module, import_module(f"tokwatt.reports.figures.{name}"))
+    return Plot(module, drawn(module.data(datasets)), label)
 
 
 def _opened(figure: Figure, data: Data) -> Iterator[tuple[str, xr.Dataset]]:
     for grid in figure.entry.grids:
-        yield grid, xr.open_dataset(data.grids / f"{grid}.nc")
-    if figure.study:
-        yield figure.study, stores.open(figure.study, data.stores)
+        yield grid, xr.open_dataset(dataset_path(data.grids, grid))
+    if study := figure.entry.study:
+        yield study, stores.open(study, data.stores)
 
 
 def _parameter_hashes(datasets: Mapping[str, xr.Dataset]) -> str:
@@ -106,42 +148,27 @@ def _parameter_hashes(datasets: Mapping[str, xr.Dataset]) -> str:
     )
 
 
-def _refuse_crowding(
-    name: str, draw: Callable[[pd.DataFrame], Canvas], frame: pd.DataFrame, form: Print
-) -> None:
-    """Refuse a page on which more text lies over text than on the page that the figure was made for."""
-    own, page = draw(frame), _resized(draw(frame), form)
-    if _overlaps(page) <= _overlaps(own):
-        return
-    found, fitting = (
-        "{:.3g} by {:.3g} inches".format(*canvas.get_size_inches()) for canvas in (page, own)
-    )
-    raise ParameterError(
-        f"{name}: has text over text on a page of {found}, wanted a larger one, such as its own of {fitting}."
-    )
+def _drawings(
+    name: str, plot: Plot, form: Print, metadata: Mapping[str, dict[str, str | None]]
+) -> dict[str, bytes]:
+    """The drawing in each format; drawn anew for each, as saving a canvas settles its layout."""
+    if form.width or form.height:
+        _refuse_crowding(name, plot, form)
+    return {kind: _bytes(plot.canvas(form), form, kind, metadata[kind]) for kind in form.kinds}
 
 
-def _overlaps(canvas: Canvas) -> float:
-    """How many pairs of texts lie over each other; infinity where the axes have no room at all."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        canvas.draw_without_rendering()
-    if said:
-        return math.inf
-    texts = [
-        text for text in canvas.findobj(Text) if text.get_visible() and text.get_text().strip()
-    ]
-    boxes = [
-        text.get_window_extent().shrunk(0.9, 0.7) for text in texts
-    ]  # a box is larger than its letters
-    return sum(one.overlaps(other) for one, other in combinations(boxes, 2))
+def _refuse_crowding(name: str, plot: Plot, form: Print) -> None:
+    """Refuse a page with more text over text than on the page that the figure was made for."""
+    fitting, page = plot.canvas(Print()), plot.canvas(form)
+    if overlaps(page) > overlaps(fitting):
+        raise ParameterError(
+            f"{name}: has text over text on a page of {_size(page)}, wanted a larger one, "
+            f"such as its own of {_size(fitting)}."
+        )
 
 
-def _resized(canvas: Canvas, form: Print) -> Canvas:
-    canvas.set_size_inches(
-        form.width or canvas.get_figwidth(), form.height or canvas.get_figheight()
-    )
-    return canvas
+def _size(canvas: Canvas) -> str:
+    return "{:.3g} by {:.3g} inches".format(*canvas.get_size_inches())
 
 
 def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | None]) -> bytes:
@@ -152,26 +179,15 @@ def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | 
 
 def _metadata(entry: Entry, source: str) -> dict[str, dict[str, str | None]]:
     """What each format can hold; never a date, so that a figure drawn again is the same file."""
-    program = f"tokwatt {__version__}"
+    program, title, caption = (
+        f"tokwatt {__version__}",
+        one_line(entry.title),
+        one_line(entry.caption),
+    )
+    about = {"Title": title, "Description": caption, "Source": source}
+    pdf = {"Title": title, "Subject": caption, "Keywords": source, "Creator": program}
     return {
-        "pdf": {
-            "Title": entry.title,
-            "Subject": entry.caption,
-            "Keywords": source,
-            "Creator": program,
-            "CreationDate": None,
-        },
-        "svg": {
-            "Title": entry.title,
-            "Description": entry.caption,
-            "Source": source,
-            "Creator": program,
-            "Date": None,
-        },
-        "png": {
-            "Title": entry.title,
-            "Description": entry.caption,
-            "Source": source,
-            "Software": program,
-        },
+        "pdf": {**pdf, "CreationDate": None},
+        "svg": {**about, "Creator": program, "Date": None},
+        "png": {**about, "Software": program},
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
+from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.reading import read
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 RECORD = Path("ro-crate-metadata.json")
 """Where the record lies: at the root of what it describes, as RO-Crate wants it."""
 CITATION, WORKFLOW, LOCK = Path("CITATION.cff"), Path("Snakefile"), Path("requirements.txt")
-CODE = Path("src/tokwatt")
+CODE = Path("src")
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -82,7 +83,7 @@ def write_record(
     program["softwareRequirements"] = [crate.add(_software(crate, *pair)) for pair in _versions()]
     profiles = [crate.add(_profile(crate, *pair)) for pair in PROFILES.items()]
     crate.root_dataset.append_to("conformsTo", profiles)
-    out.write_text(json.dumps(crate.metadata.generate(), indent=1) + "\n", encoding="utf-8")
+    write_files({out: json.dumps(crate.metadata.generate(), indent=1) + "\n"})
 
 
 def differences_from(record: Path = RECORD) -> Differences:
@@ -134,9 +135,11 @@ def _inputs(params: Path) -> Iterator[Path]:
 
 
 def _within(path: Path) -> list[Path]:
-    """A file, or every file of a folder but what Python keeps there."""
+    """A file, or every file of a folder but what Python and Snakemake keep there."""
     inside = [
-        inner for inner in path.rglob("*") if inner.is_file() and inner.parent.name != "__pycache__"
+        inner
+        for inner in path.rglob("[!.]*")
+        if inner.is_file() and inner.parent.name != "__pycache__"
     ]
     return sorted(inside) or [path]
 

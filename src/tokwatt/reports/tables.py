@@ -1,19 +1,41 @@
-"""Tables as the paper lays them out, printed from datasets by the layouts in `params/paper.yaml`."""
+"""Tables as the paper lays them out, printed from datasets by layouts in `params/paper.yaml`."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
+import pandas as pd
 import xarray as xr
 
+from tokwatt.output import write_files
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
+from tokwatt.reports.accounts import account_line
+from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.labels import Labels, context_window, read_labels
 from tokwatt.reports.markdown import escaped, pipe_table
+
+Entry = str | float | bool
+"""What stands in a cell of a dataset or names a place along a dimension."""
+Place = dict[str, Entry | None]
+"""The entry of each dimension."""
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column: a variable, and how it is printed."""
+    """One column: a variable, and how it is printed.
+
+    Attributes:
+        label: what stands at its head.
+        variable: the variable of the dataset.
+        format: how a value is printed, as Python's `format` has it.
+        from_10: the format of values from ten on, where that is another.
+        factor: what a value is multiplied with first.
+        offset: what is added then.
+        once: whether it stands once beside the groups of columns, and not in each.
+        blank: the place at which nothing is printed.
+    """
 
     label: str
     variable: str
@@ -24,18 +46,28 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     once: bool = False
     blank: dict[str, str] = {}
 
-    def text(self, value: Any, place: dict[str, Any], names: dict[Any, str]) -> str:
+    def text(self, value: Entry, place: Place, label: Labels) -> str:
         """A value as printed; blank where there is none or the entry says so."""
         if value != value or (self.blank and self.blank.items() <= place.items()):
             return "-"
         if isinstance(value, str):
-            return names.get(value, value)
+            return label(value)
         scaled = value * self.factor + self.offset
         return (self.from_10 if self.from_10 and scaled >= 10 else self.format).format(scaled)
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One table: its grid, which dimensions make rows, which one repeats the columns, and what the paper calls it."""
+    """The layout of one table.
+
+    Attributes:
+        title: what it is called.
+        grid: the dataset that it prints.
+        rows: the dimensions that make rows.
+        columns: the columns.
+        across: the dimension that repeats the columns.
+        place: what the paper calls it.
+        names: names that it prints otherwise than other tables.
+    """
 
     title: str
     grid: str
@@ -43,6 +75,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: list[Column]
     across: str | None = None
     place: str = ""
+    names: dict[str, str] = {}
 
     @property
     def dimensions(self) -> list[str]:
@@ -50,10 +83,48 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [*self.rows, *([self.across] if self.across else [])]
 
 
+class Cell(NamedTuple):
+    """One number of a table.
+
+    Attributes:
+        column: its column.
+        place: the entries of its row and group.
+        text: how it is printed.
+    """
+
+    column: Column
+    place: Place
+    text: str
+
+
+class TableRow(NamedTuple):
+    """One row of a table.
+
+    Attributes:
+        labels: what stands before its cells.
+        cells: its cells.
+    """
+
+    labels: list[str]
+    cells: list[Cell]
+
+
+class Layout(NamedTuple):
+    """A table ready to be shown.
+
+    Attributes:
+        heads: the heads of its columns.
+        rows: its rows.
+    """
+
+    heads: list[str]
+    rows: list[TableRow]
+
+
 def check(params: Path) -> None:
     """Refuse a layout that cannot be read or names no grid."""
     paper = _paper(params)
-    _names(paper)
+    read_labels(params)
     for name in paper.child("tables").raw:
         entry(paper, name)
 
@@ -62,105 +133,96 @@ def entry(paper: Section, name: str) -> tuple[Section, Table]:
     """The layout of a table, from `paper.yaml`."""
     section = paper.child("tables").child(name)
     table = section.convert(Table)
-    if table.grid not in paper.child("grids").raw:
-        raise section.fail(
-            f"is {table.grid!r}", f"one of {', '.join(paper.child('grids').raw)}", "grid"
-        )
+    section.pick("grid", table.grid, paper.child("grids").raw)
     return section, table
 
 
 def write(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
-    paper = _paper(params)
-    section, table = entry(paper, name)
-    with xr.open_dataset(grids / f"{table.grid}.nc") as dataset:
+    section, table = entry(_paper(params), name)
+    with xr.open_dataset(dataset_path(grids, table.grid)) as dataset:
         fit(table, dataset, section)
         with refusing(section, "printed"):
+            account = account_line(params, [table.grid])
+            body = printed(table, dataset, read_labels(params))
             texts = {
                 "csv": tidy(table, dataset).to_csv(index=False),
-                "md": printed(table, dataset, _names(paper)),
+                "md": f"# {escaped(table.title)}\n\n{account}\n\n{body}\n",
             }
-    out.mkdir(parents=True, exist_ok=True)
-    for kind, text in texts.items():
-        (out / f"{name}.{kind}").write_text(text, encoding="utf-8")
+    write_files({out / f"{name}.{kind}": text for kind, text in texts.items()})
 
 
 def fit(table: Table, dataset: xr.Dataset, section: Section) -> None:
     """Refuse a layout that asks for what its grid does not have."""
-    for key, asked, known in (
-        ("rows", table.dimensions, dataset.dims),
-        ("columns", [column.variable for column in table.columns], dataset.data_vars),
-    ):
-        for name in asked:
-            if name not in known:
-                raise section.fail(f"names {name!r}", f"one of {', '.join(map(str, known))}", key)
+    for name in table.dimensions:
+        _pick(section, "rows", name, map(str, dataset.dims))
+    for column in table.columns:
+        _pick(section, "columns", column.variable, map(str, dataset.data_vars))
 
 
-def tidy(table: Table, dataset: xr.Dataset) -> Any:
+def _pick(section: Section, key: str, name: str, names: Iterator[str]) -> None:
+    options = list(names)
+    if name not in options:
+        raise section.fail(f"names {name!r}", f"one of {', '.join(options)}", key)
+
+
+def tidy(table: Table, dataset: xr.Dataset) -> pd.DataFrame:
     """One row per point of the table, one column per variable, in the units of the dataset."""
-    own = [
+    inside = [
         name
         for name, variable in dataset.data_vars.items()
         if variable.dims and set(variable.dims) <= set(table.dimensions)
     ]
-    frame = dataset[own].to_dataframe(dim_order=table.dimensions).dropna(how="all").reset_index()
+    frame = dataset[inside].to_dataframe(dim_order=table.dimensions).dropna(how="all").reset_index()
     units = {name: dataset[name].attrs.get("units") for name in frame.columns}
     return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
 
-class Cell(NamedTuple):
-    """One number of a table: its column, the labels of its row and group, and how it is printed."""
-
-    column: Column
-    place: dict[str, Any]
-    text: str
-
-
-class Layout(NamedTuple):
-    """A table ready to be shown: the heads of its columns, and for each row its labels and its cells."""
-
-    heads: list[str]
-    rows: list[tuple[list[str], list[Cell]]]
-
-
-def laid_out(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> Layout:
+def laid_out(table: Table, dataset: xr.Dataset, label: Labels) -> Layout:
     """The table with every cell's place."""
-    names = names | _labels(dataset)
-    groups = dataset[table.across].values.tolist() if table.across else [None]
-    columns = [(groups[0], column, column.label) for column in table.columns if column.once]
-    columns += [
-        (group, column, f"{label(group, names)} {column.label}" if group else column.label)
-        for group in groups
-        for column in table.columns
-        if not column.once
+    label = label.updated({**_labels(dataset), **table.names})
+    columns = list(_columns(table, dataset))
+    heads = [
+        f"{_printed(group, label)} {column.label}" if group and not column.once else column.label
+        for group, column in columns
     ]
-    rows = []
-    for point in product(*(dataset[dimension].values.tolist() for dimension in table.rows)):
-        cells = []
-        for group, column, _ in columns:
-            place = dict(zip(table.dimensions, (*point, group), strict=False))
-            cells.append(
-                Cell(
-                    column,
-                    place,
-                    column.text(dataset[column.variable].sel(place).item(), place, names),
-                )
-            )
-        if any(cell.text != "-" for cell in cells):
-            rows.append(([label(value, names) for value in point], cells))
-    return Layout(
-        [*(row.replace("_", " ") for row in table.rows), *(head for _, _, head in columns)], rows
-    )
+    points = product(*(dataset[dimension].values.tolist() for dimension in table.rows))
+    rows = [_row(table, dataset, columns, point, label) for point in points]
+    rows = [row for row in rows if any(cell.text != "-" for cell in row.cells)]
+    return Layout([*(row.replace("_", " ") for row in table.rows), *heads], rows)
 
 
-def printed(table: Table, dataset: xr.Dataset, names: dict[Any, str]) -> str:
+def _columns(table: Table, dataset: xr.Dataset) -> Iterator[tuple[Entry | None, Column]]:
+    """Each column with its group: first those that stand once, then the others in every group."""
+    groups = dataset[table.across].values.tolist() if table.across else [None]
+    yield from ((groups[0], column) for column in table.columns if column.once)
+    for group in groups:
+        yield from ((group, column) for column in table.columns if not column.once)
+
+
+def _row(
+    table: Table,
+    dataset: xr.Dataset,
+    columns: Sequence[tuple[Entry | None, Column]],
+    point: Sequence[Entry],
+    label: Labels,
+) -> TableRow:
+    cells = []
+    for group, column in columns:
+        place = dict(zip(table.dimensions, (*point, group), strict=False))
+        value = dataset[column.variable].sel(place).item()
+        cells.append(Cell(column, place, column.text(value, place, label)))
+    return TableRow([_printed(entry, label) for entry in point], cells)
+
+
+def printed(table: Table, dataset: xr.Dataset, label: Labels) -> str:
     """The table in Markdown."""
-    layout = laid_out(table, dataset, names)
-    lines = [labels + [cell.text for cell in cells] for labels, cells in layout.rows]
-    return f"# {escaped(table.title)}\n\n{pipe_table(layout.heads, lines)}\n"
+    layout = laid_out(table, dataset, label)
+    lines = [row.labels + [cell.text for cell in row.cells] for row in layout.rows]
+    return pipe_table(layout.heads, lines)
 
 
-def _labels(dataset: xr.Dataset) -> dict[Any, str]:
+def _labels(dataset: xr.Dataset) -> Mapping[str, str]:
     """Entries that the grid itself has a label for."""
     if "label" not in dataset.coords:
         return {}
@@ -168,17 +230,11 @@ def _labels(dataset: xr.Dataset) -> dict[Any, str]:
     return dict(zip(dataset[dimension].values.tolist(), dataset.label.values.tolist(), strict=True))
 
 
-def label(value: Any, names: dict[Any, str]) -> str:
-    """How a coordinate is printed: by its given name, in binary thousands, or as it is."""
-    if value in names:
-        return names[value]
-    if isinstance(value, float):
-        return f"{value / 1024:g}K" if value % 1024 == 0 else f"{value:g}"
-    return str(value)
-
-
-def _names(paper: Section) -> dict[Any, str]:
-    return paper.child("names").convert(dict[str, str])
+def _printed(entry: Entry, label: Labels) -> str:
+    """How a coordinate is printed: by its name, or a number as a context window."""
+    if isinstance(entry, str):
+        return label(entry)
+    return context_window(entry) if entry % 1024 == 0 else f"{entry:g}"
 
 
 def _paper(params: Path) -> Section:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
 
@@ -38,8 +38,7 @@ def write_validation(grids: Path, out: Path) -> None:
     """Write the page from its datasets."""
     datasets = load_datasets(grids, (f"measured_{name}" for name in GRIDS))
     text = validation_page({name: datasets[f"measured_{name}"] for name in GRIDS})
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "validation.md").write_text(text, encoding="utf-8")
+    write_files({out / "validation.md": text})
 
 
 def validation_page(data: Mapping[str, xr.Dataset]) -> str:
@@ -149,12 +148,7 @@ def _three(signed: xr.DataArray, median: xr.DataArray, percentile_90: xr.DataArr
 
 def _recorded(table: xr.DataArray) -> list[tuple[str, str]]:
     """Labels of two dimensions where there is a number."""
-    first, second = table.dims
-    return [
-        (str(row), str(column))
-        for row, column in product(table[first].values, table[second].values)
-        if not np.isnan(table.sel({first: row, second: column}))
-    ]
+    return table.to_series().dropna().index.tolist()
 
 
 def _intervals(targets: xr.Dataset) -> Markdown:

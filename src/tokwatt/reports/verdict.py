@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.markdown import pipe_table
 
@@ -80,8 +81,7 @@ class Survival(NamedTuple):
 def write_verdict(grids: Path, out: Path) -> None:
     """Write `verdict.md` from the grids of the accounts."""
     text = verdict_page(load_datasets(grids, GRIDS))
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "verdict.md").write_text(text, encoding="utf-8")
+    write_files({out / "verdict.md": text})
 
 
 def verdict_page(grids: Mapping[str, xr.Dataset]) -> str:

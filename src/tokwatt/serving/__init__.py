@@ -1,1 +1,1 @@
-"""An LLM on GPUs: instance, step, operating point, traffic, pool, fleet. Sees equations and params."""
+"""An LLM on GPUs: instance, step, operating point, traffic, pool, fleet."""

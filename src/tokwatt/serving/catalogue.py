@@ -1,4 +1,4 @@
-"""The parameter folder with every profile and board worked out: what a user and a study start from."""
+"""The parameter folder with every profile worked out: what a user and a study start from."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +12,7 @@ from tokwatt.params.specs import (
     Precision,
     Profile,
 )
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.profile import scaled_profile
 from tokwatt.units import Dimensionless
 

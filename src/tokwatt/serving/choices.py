@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """One alternative for each choice; `params/assumptions.yaml` says what they mean and where they come from."""
+    """One alternative for each choice; `params/assumptions.yaml` says what they mean."""
 
     basis: Literal["gpu", "instance", "server", "facility"]
     architecture: Literal["catalogue", "published"]

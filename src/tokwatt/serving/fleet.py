@@ -9,9 +9,11 @@ from tokwatt.equations import queueing, roofline
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.instance import Deployment, Instance, concurrency, instance_of
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import Load, Step, step
+from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic, between
 from tokwatt.units import (
     Dimensionless,
@@ -155,7 +157,7 @@ def _search(assumed: Assumptions) -> Callable[..., Instances]:
 
 def _prompt_time(instance: Instance, traffic: Traffic, full: Step) -> Seconds:
     """Time from admission to the first token of the 99th percentile of prompts."""
-    prefill = traffic.long_prompt * instance.token_flops / instance.prefill_rate
+    prefill = traffic.long_prompt * instance.token_flops / instance.times.prefill_rate
     return prefill + full.latency - full.prefill_time
 
 
@@ -163,7 +165,7 @@ def _service_scv(
     instance: Instance, traffic: Traffic, full: Step, slots: Sequences, length: Tokens
 ) -> Dimensionless:
     """Variability of service, a request of l tokens and k steps taking k (fixed + slope l)."""
-    scan = slots * instance.cache.read * length / instance.kv_bandwidth
+    scan = slots * instance.cache.read * length / instance.times.kv_bandwidth
     fixed, slope = full.latency - scan, scan / traffic.steps_length * traffic.steps
     square = (
         fixed**2 * traffic.steps2

@@ -9,7 +9,14 @@ from tokwatt.units import Seconds, Sequences, Tokens
 
 @spec
 class StepTable:
-    """Times of a step, shape (batch, length), over the logarithms of both; `communication` is the part that sends."""
+    """Times of a step over batch size and length.
+
+    Attributes:
+        log_batch: logarithm of the batch size, shape (batch,).
+        log_length: logarithm of the tokens of a sequence, shape (length,).
+        latency: duration of the step, s, shape (batch, length).
+        communication: the part of it that sends, s, shape (batch, length).
+    """
 
     log_batch: Array
     log_length: Array
@@ -34,7 +41,7 @@ def step_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
 
 
 def communication_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
-    """The part of `step_latency` that sends activations; where dispatch overlaps with experts it counts with them."""
+    """The part of `step_latency` that sends; overlapped dispatch counts as experts."""
     return _between(table, table.communication, batch, length)
 
 

@@ -27,7 +27,7 @@ def lookup_parameters(llm: Llm) -> Parameters:
 
 
 def active_parameters(llm: Llm) -> Parameters:
-    """Parameters that one token multiplies: what is always streamed, and the experts it is routed to.
+    """Parameters that one token multiplies: what is always streamed, and its experts.
 
     Args:
         llm: the LLM.
@@ -42,12 +42,12 @@ def active_parameters(llm: Llm) -> Parameters:
 
 
 def embedding_parameters(llm: Llm) -> Parameters:
-    """Parameters of the input table, and as many in the output head; the table is read by the row."""
+    """Parameters of the input table, read by the row, and as many in the output head."""
     return llm.vocabulary * llm.hidden
 
 
 def streamed_parameters(llm: Llm) -> Parameters:
-    """Parameters that every step reads at any batch: all but the routed experts and the input table.
+    """Parameters that every step reads: all but the routed experts and the input table.
 
     Args:
         llm: the LLM.
@@ -74,7 +74,7 @@ def expert_parameters(llm: Llm, experts: Dimensionless) -> Parameters:
 
 
 def always_active_parameters(llm: Llm) -> Parameters:
-    """Feed-forward parameters that no router chooses: dense blocks, shared experts, and the routers themselves."""
+    """Feed-forward parameters that no router chooses: dense blocks, shared experts, routers."""
     mixed = expert_blocks(llm)
     dense = (feed_forward_blocks(llm) - mixed) * block_parameters(llm, llm.feed_forward)
     router = llm.routers * llm.hidden * llm.experts
@@ -93,7 +93,7 @@ def mixer_parameters(llm: Llm) -> Parameters:
 
 
 def attention_parameters(llm: Llm) -> Parameters:
-    """Parameters of one attention layer, latent or grouped, with the gate on its output where it has one."""
+    """Parameters of one attention layer, latent or grouped, with the gate on its output."""
     hidden, query_heads, head_dim = (
         llm.hidden,
         llm.query_heads,
@@ -159,7 +159,7 @@ def sliding_bytes_per_token(
 
 
 def state_bytes(llm: Llm, state_width: BytesPerParameter, tensor_parallel: Dimensionless) -> Bytes:
-    """Recurrent state of the linear layers for one sequence on each GPU, however long the sequence is.
+    """Recurrent state of the linear layers for one sequence on each GPU, of any length.
 
     Args:
         llm: the LLM.

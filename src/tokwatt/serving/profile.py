@@ -1,4 +1,4 @@
-"""What the paper's program makes of data sheets: weight times, memory, and profiles for other GPUs."""
+"""What the paper's program makes of data sheets: weight times, memory, profiles."""
 
 from dataclasses import replace
 

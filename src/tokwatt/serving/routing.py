@@ -12,7 +12,13 @@ from tokwatt.serving.traffic import Traffic, traffic_of
 
 @dataclass(frozen=True)
 class Topology:
-    """One pool of a window, or a second one before it for requests of at most `split_length` tokens times `overflow`."""
+    """One pool, or two that share requests at a length.
+
+    Attributes:
+        window: context window of the only pool, or of the long one.
+        split_length: longest request of the short pool; 0 for one pool only.
+        overflow: how much longer a request may be that it takes nevertheless.
+    """
 
     window: float
     split_length: float = 0.0
@@ -86,7 +92,7 @@ def _within(assumed: Assumptions, requests: Requests, window: float) -> tuple[Re
 
 
 def _squeezed(assumed: Assumptions, requests: Requests, window: float) -> Requests:
-    """Requests as a window serves them: compressed ones keep their output, clipped ones their proportions."""
+    """Requests as a window serves them: compression keeps outputs, clipping proportions."""
     fits = requests.length <= window
     if assumed.oversized == "compress":
         prompt = np.where(fits, requests.prompt, np.maximum(1, window - requests.output))
@@ -100,7 +106,7 @@ def _squeezed(assumed: Assumptions, requests: Requests, window: float) -> Reques
 
 
 def _from_one(long: Requests, knots: np.ndarray, cut: float) -> Requests:
-    """The requests longer than a cut, those of its bin spread from one token to the bin's end as the paper does."""
+    """Requests longer than a cut, those of its bin spread from one token on as in the paper."""
     end = knots[knots > cut].min(initial=np.inf)
     inside = long.length <= end
     spread = long.weight[inside].sum() / inside.sum() if inside.any() else 0.0

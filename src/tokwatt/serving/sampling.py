@@ -46,7 +46,7 @@ def _sampled(
 
 
 def _bin(below: float, knot: float, window: float, smallest: int) -> tuple[int, int, int]:
-    """Shortest length of a bin, how many lengths it has, and how many random bits choose one; no bits above the window."""
+    """Shortest length of a bin, its number of lengths, and the random bits that choose one."""
     low, high = max(smallest, int(below) + 1), min(int(window), int(knot))
     return (
         (low, high - low + 1, (high - low + 1).bit_length()) if low <= high else (int(window), 1, 0)
@@ -75,7 +75,7 @@ def fraction_within(knots: Knots, length: float) -> float:
 
 
 def split(knots: Knots, length: float) -> tuple[Knots, Knots]:
-    """Cut a law in two; the upper part gets no knot at the cut, so its first bin begins at one token."""
+    """Cut a distribution in two; the first bin of the upper part begins at one token."""
     share = min(max(fraction_within(knots, length), 1e-6), 1 - 1e-6)
     lower = [(knot, fraction / share) for knot, fraction in knots if knot <= length]
     upper = [

@@ -1,21 +1,17 @@
-"""One iteration of an instance over its batch: how long it takes, and what a GPU draws meanwhile."""
+"""One iteration of an instance over its batch, and its operating point."""
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from tokwatt.equations import power, roofline
+from tokwatt.equations import roofline
 from tokwatt.serving import kernels
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.instance import (
-    Deployment,
-    Instance,
-    concurrency,
-    instance_of,
-    sequence_bytes,
-    weight_bytes,
-)
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, weight_bytes
+from tokwatt.serving.power import Use, board_power
+from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
     Dimensionless,
@@ -60,26 +56,6 @@ class Step(NamedTuple):
     power: Watts
 
 
-class Use(NamedTuple):
-    """What an iteration uses of a GPU, as far as laws of power depend on it.
-
-    Attributes:
-        batch: running requests.
-        idle_time: time that counts as idle in the activity law.
-        scan_time: time to read the KV cache.
-        bandwidth: share of peak bandwidth.
-        arithmetic: share of peak 16-bit arithmetic.
-        prefill: share of the iteration spent on prefill.
-    """
-
-    batch: Sequences
-    idle_time: Seconds
-    scan_time: Seconds
-    bandwidth: Dimensionless
-    arithmetic: Dimensionless
-    prefill: Dimensionless
-
-
 class OperatingPoint(NamedTuple):
     """An instance at its concurrency or at a batch size; power on the basis that is assumed.
 
@@ -118,24 +94,29 @@ def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
     """
     streamed = weight_bytes(assumed, instance, load.batch)
     scanned = load.batch * sequence_bytes(instance, load.length, instance.cache.read)
-    weight_time = streamed / instance.weight_bandwidth
-    scan_time = scanned / instance.kv_bandwidth
-    compute_time = instance.token_flops * load.batch / instance.decode_rate
+    weight_time = streamed / instance.times.weight_bandwidth
+    scan_time = scanned / instance.times.kv_bandwidth
+    compute_time = instance.token_flops * load.batch / instance.times.decode_rate
     decoding = _decoding_time(assumed, instance, load, weight_time + scan_time, compute_time)
     free = assumed.prefill == "free"
-    prefill_time = 0.0 if free else instance.token_flops * load.prompts / instance.prefill_rate
+    prefill_time = (
+        0.0 if free else instance.token_flops * load.prompts / instance.times.prefill_rate
+    )
     hidden = assumed.prefill == "overlapped"
     latency = jnp.maximum(decoding, prefill_time) if hidden else decoding + prefill_time
     computed = load.batch if free else load.batch + load.prompts
     idle_time = jnp.where(
-        instance.idle_time > 0, instance.idle_time, weight_time + instance.overhead
+        instance.times.idle_time > 0,
+        instance.times.idle_time,
+        weight_time + instance.times.overhead,
     )
     use = Use(
+        latency=latency,
+        moved=streamed + scanned,
+        computed=instance.token_flops * computed,
         batch=load.batch,
         idle_time=idle_time,
         scan_time=scan_time,
-        bandwidth=(streamed + scanned) / latency / instance.gpu.hbm_bandwidth,
-        arithmetic=instance.token_flops * computed / latency / instance.gpu.fp16_rate,
         prefill=prefill_time / latency,
     )
     watts = board_power(assumed, instance, use)
@@ -151,49 +132,12 @@ def _decoding_time(
 ) -> Seconds:
     if assumed.step == "kernels" and instance.kernels is not None:
         tabulated = kernels.step_latency(instance.kernels, load.batch, load.length)
-        return tabulated + instance.sequence_overhead * load.batch
-    sequence_time = instance.sequence_overhead + instance.dispatch_time
-    overhead = instance.overhead + instance.dispatch_overhead + sequence_time * load.batch
+        return tabulated + instance.times.sequence_overhead * load.batch
+    sequence_time = instance.times.sequence_overhead + instance.times.dispatch_time
+    overhead = (
+        instance.times.overhead + instance.times.dispatch_overhead + sequence_time * load.batch
+    )
     return jnp.maximum(memory_time, compute_time) + overhead
-
-
-def board_power(assumed: Assumptions, instance: Instance, use: Use) -> Watts:
-    """Power of one GPU.
-
-    The utilization law is capped at TDP; under the other two laws the share of the iteration spent
-    on prefill draws nominal power.
-    """
-    if assumed.power == "utilization":
-        return _utilization_power(instance, use)
-    law = _logistic_power if assumed.power == "logistic" else _activity_power
-    decoding, nominal = law(instance, use)
-    return decoding + (nominal - decoding) * use.prefill
-
-
-def _utilization_power(instance: Instance, use: Use) -> Watts:
-    law = instance.utilization
-    unlimited = power.utilization_power(
-        use.bandwidth, use.arithmetic, law.idle, law.memory, law.compute
-    )
-    return jnp.minimum(instance.gpu.tdp, unlimited)
-
-
-def _logistic_power(instance: Instance, use: Use) -> tuple[Watts, Watts]:
-    """Power of decoding, and nominal power."""
-    law = instance.logistic
-    decoding = power.logistic_power(
-        use.batch, law.idle, law.nominal, law.steepness, law.log2_midpoint
-    )
-    return decoding, law.nominal
-
-
-def _activity_power(instance: Instance, use: Use) -> tuple[Watts, Watts]:
-    """Power of decoding, and nominal power; reading weights counts as idle."""
-    law, tdp = instance.activity, instance.gpu.tdp
-    computing = instance.token_flops * use.batch / instance.gpu.fp16_rate
-    busy = (use.scan_time + computing) / (use.idle_time + use.scan_time)
-    decoding = power.activity_power(busy, tdp, law.idle_fraction, law.nominal_fraction)
-    return decoding, law.nominal_fraction * tdp
 
 
 def operating_point(

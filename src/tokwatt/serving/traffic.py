@@ -191,7 +191,7 @@ def trace_table(trace: Trace, chunk: Tokens, longest: int | None = None) -> Traf
 
 
 def between(table: Traffic, lower: Tokens, upper: Tokens) -> Traffic:
-    """Requests longer than `lower` and at most `upper` tokens, both whole; `EMPTY` where none is."""
+    """Requests longer than `lower` and of at most `upper` tokens, both whole."""
     sums = Traffic(*(_entry(column, upper) - _entry(column, lower) for column in table))
     used = sums.share > 0
     # Of an empty pool nothing is asked; any finite stand-in keeps its gradient finite too.

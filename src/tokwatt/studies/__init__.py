@@ -6,6 +6,7 @@ inputs are written: a quantity by its unit, a spec by its name in a catalogue, a
 fields, a dataset by the name of a grid of the same job that stands before.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -13,14 +14,13 @@ from importlib import import_module
 from inspect import isfunction
 from itertools import takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
 import xarray as xr
 
 import tokwatt
 from tokwatt import grid
+from tokwatt.output import filled_folder
 from tokwatt.params.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import hints_of
@@ -29,51 +29,30 @@ JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
 
 
-class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The parameter files that a job or the studies read."""
-
-    reads: list[str]
-
-
 def check(catalogue: Catalogue) -> None:
-    """Read the inputs of every job and grid and say what is wrong with the first one that is."""
-    paper, entries = catalogue.section("paper"), _grids(catalogue)
-    jobs, files = (
-        paper.child("jobs"),
-        {
-            path.relative_to(catalogue.folder).with_suffix("").as_posix()
-            for path in catalogue.folder.rglob("*.yaml")
-        },
-    )
-    for reading in (*map(jobs.child, jobs.raw), paper.child("studies")):
-        for file in reading.convert(Inputs).reads:
-            if file not in files:
-                raise reading.fail(
-                    f"names {file!r:.60}",
-                    "names of files in the parameter folder, without .yaml",
-                    "reads",
-                )
+    """Read the inputs of every grid and say what is wrong with the first one that is."""
+    entries = _grids(catalogue)
     for name in entries.raw:
-        entry = entries.child(name)
-        inputs(catalogue, entry)
-        entry.pick("job", entry.raw["job"], jobs.raw)
+        inputs(catalogue, entries.child(name))
 
 
 def run(job: str, params: Path, out: Path) -> None:
-    """Compute every grid of a job and write each to `out/NAME.nc`: all of them, or none where one cannot be computed."""
+    """Compute the grids of a job into `out/JOB/NAME.nc`: all, or none where one cannot be computed.
+
+    Raises:
+        ParameterError: where there is no such job, or a grid cannot be computed.
+    """
     catalogue = Catalogue(params)
-    entries = _grids(catalogue)
+    grids = _grids(catalogue)
+    grids.pick("job", job, dict.fromkeys(JOBS))
+    entries = [grids.child(name) for name, raw in grids.raw.items() if raw.get("job") == job]
     computed: dict[str, xr.Dataset] = {}
-    chosen = [entries.child(name) for name, entry in entries.raw.items() if entry.get("job") == job]
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out) as folder:
-        for entry in chosen:
+    with filled_folder(out / job) as folder:
+        for entry in entries:
             with refusing(entry, "computed"):
                 dataset = compute(catalogue, entry, computed)
-                dataset.attrs = provenance(catalogue, entry)
-                dataset.to_netcdf(_file(folder, entry), engine="netcdf4")
-        for entry in chosen:
-            _file(folder, entry).replace(_file(out, entry))
+            dataset.attrs = provenance(catalogue, entry)
+            _write(dataset, folder / f"{_name(entry)}.nc")
 
 
 def compute(catalogue: Catalogue, entry: Section, computed: dict[str, xr.Dataset]) -> xr.Dataset:
@@ -126,8 +105,11 @@ def find(entry: Section) -> Callable[..., xr.Dataset]:
     return getattr(module, study)
 
 
-def _file(folder: Path | str, entry: Section) -> Path:
-    return Path(folder, f"{_name(entry)}.nc")
+def _write(dataset: xr.Dataset, path: Path) -> None:
+    try:
+        dataset.to_netcdf(path, engine="netcdf4")
+    except RuntimeError as error:  # what the library makes of a full disk
+        raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def _name(entry: Section) -> str:
@@ -135,7 +117,7 @@ def _name(entry: Section) -> str:
 
 
 def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
-    """What a dataset was made from: the grid's inputs, the digest of each parameter file read, the program's version."""
+    """What a dataset was made from: inputs, digests of the parameter files read, the version."""
     files = {
         file: digest
         for file, digest in sorted(catalogue.digests.items())
@@ -154,6 +136,6 @@ def provenance(catalogue: Catalogue, entry: Section) -> dict[str, str]:
 def _grids(catalogue: Catalogue) -> Section:
     return (
         catalogue.section("paper")
-        .only("jobs", "studies", "grids", "tables", "figures", "reports", "names", "accounts")
+        .only("parts", "grids", "tables", "figures", "reports", "names", "accounts")
         .child("grids")
     )

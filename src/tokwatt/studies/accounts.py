@@ -1,4 +1,4 @@
-"""Datasets of what survives: from the paper's account to the consistent one, the law's slope, the lever of experts.
+"""Datasets of what survives: corrections, the slope of the law, the lever of experts.
 
 Outputs: `waterfall`, `readings`, `slopes`, `lever`, `uncertainties`, `elasticities`.
 """
@@ -22,14 +22,9 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import (
-    Instance,
-    concurrency,
-    instance_of,
-    sequence_bytes,
-    weight_bytes,
-)
+from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, weight_bytes
 from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import Layout
 from tokwatt.units import (
@@ -61,7 +56,7 @@ class Correction(NamedTuple):
 
 
 def waterfall(catalogue: Catalogue) -> xr.Dataset:
-    """Each headline from its published to its consistent value, one correction at a time, and each by itself.
+    """Each headline from its published to its consistent value, one correction at a time.
 
     `alone` applies a single correction to the paper's account, with exact sums instead of the
     seeded draws, since most corrections cannot be combined with those.
@@ -138,7 +133,7 @@ def readings(catalogue: Catalogue) -> xr.Dataset:
 
 
 class Bends(NamedTuple):
-    """What keeps the slope from -1, each as far as it alone follows the window; they add up to slope + 1.
+    """What keeps the slope from -1, each by itself; they add up to slope + 1.
 
     Attributes:
         by_limited_layers: layers that do not keep every token.
@@ -199,7 +194,7 @@ def slopes(
     context_window: TokensAxis,
     prompt_ratio: Dimensionless,
 ) -> xr.Dataset:
-    """Slope of log tok/J over log window, an exact derivative, over account x window x LLM x GPU."""
+    """Slope of log tok/J over log window, over account x window x LLM x GPU."""
 
     def law(account: Account) -> xr.Dataset:
         def slope(context_window: Tokens, llm: Layout, gpu: Board) -> Slope:
@@ -243,7 +238,7 @@ def _slope(
     full = operating_point(account, deployment, window, MEAN_FILL, prompt_ratio)
     length, batch = MEAN_FILL * window, full.concurrency
     iteration = step(assumed, instance, Load(batch, length, prompt_ratio * batch))
-    weight_time = weight_bytes(assumed, instance, batch) / instance.weight_bandwidth
+    weight_time = weight_bytes(assumed, instance, batch) / instance.times.weight_bandwidth
     held = instance.cache.held
     floor = jnp.maximum(iteration.memory_time, iteration.compute_time) + iteration.prefill_time
     return Slope(
@@ -271,14 +266,17 @@ def _bends(
         return concurrency(assumed, instance, window, MEAN_FILL * window)
 
     def log_efficiency(windows: Bends) -> Array:
-        sequence_time = instance.sequence_overhead + instance.dispatch_time
-        fixed = instance.overhead + instance.dispatch_overhead
+        sequence_time = instance.times.sequence_overhead + instance.times.dispatch_time
+        fixed = instance.times.overhead + instance.times.dispatch_overhead
         apart = replace(
             instance,
-            overhead=fixed + sequence_time * held(windows.by_overhead),
-            dispatch_overhead=0.0,
-            sequence_overhead=0.0,
-            dispatch_time=0.0,
+            times=replace(
+                instance.times,
+                overhead=fixed + sequence_time * held(windows.by_overhead),
+                dispatch_overhead=0.0,
+                sequence_overhead=0.0,
+                dispatch_time=0.0,
+            ),
             streamed=weight_bytes(assumed, instance, held(windows.by_experts)),
             routed=0.0,
         )

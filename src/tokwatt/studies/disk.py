@@ -10,11 +10,11 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from tokwatt.params.errors import StoreError
-from tokwatt.stores import growing
+from tokwatt.stores import contents, growing
 
 
 def replace_file(path: Path, *parts: bytes) -> None:
-    """Write a file beside its place and rename it."""
+    """Write a file beside its place, as no other process on any machine does, and rename it."""
     temporary = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -30,7 +30,7 @@ def replace_file(path: Path, *parts: bytes) -> None:
 
 def holds(path: Path, data: bytes) -> bool:
     """Whether a file is there with these bytes."""
-    return path.is_file() and path.read_bytes() == data
+    return contents(path) == data
 
 
 def remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Datasets of fleets: Tables 3 and 6, the split of one workload, and the distributions they rest on."""
+"""Datasets of fleets: Tables 3 and 6, the split of one workload, and the distributions."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -273,7 +273,7 @@ def splits(
     long_window: Tokens,
     demand: Demand,
 ) -> xr.Dataset:
-    """Two-pool fleets of Table 3's kind over GPU x overflow factor x split length, the short window."""
+    """Two-pool fleets as in Table 3 over GPU x overflow factor x split length."""
 
     def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> FleetRow:
         common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)

@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import MemoryStore
 
 from tokwatt.grid import describe
+from tokwatt.params.errors import StoreError
 from tokwatt.stores import (
     CHECKSUMS,
     DIGESTS,
@@ -84,6 +85,8 @@ class GrowingStore:
 
         What had the name before steps aside first: half removed, it would still look whole.
         """
+        if not self.is_whole():
+            raise StoreError(f"{target}: some of it was removed while it was written, run again.")
         self._seal()
         for scrap in (*self.path.rglob("*.partial"), *self.path.glob("*.csv")):
             scrap.unlink()
@@ -134,24 +137,11 @@ class GrowingStore:
 
 def empty_store(sweep: "StreamedSweep") -> dict[str, bytes]:
     """Files of a store without quantities: coordinates, then metadata, that of the group last."""
-    coordinates = {
-        name: (
-            (name,),
-            np.array(list(axis), dtype=object) if isinstance(axis, Mapping) else np.asarray(axis),
-            describe(name, sweep.units[name]),
-        )
-        for name, axis in sweep.axes.items()
-    }
     files: dict = {}
     memory = MemoryStore(files)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=FutureWarning)
-        xr.Dataset(coords=coordinates).to_zarr(
-            memory,
-            zarr_format=3,
-            consolidated=False,
-            encoding={name: {"compressors": COMPRESSORS} for name in sweep.axes},
-        )
+        _coordinates(sweep).to_zarr(memory, zarr_format=3, consolidated=False)
         group = zarr.open_group(memory, mode="r+")
         for name, unit in sweep.quantities.items():
             group.create_array(
@@ -167,3 +157,13 @@ def empty_store(sweep: "StreamedSweep") -> dict[str, bytes]:
         group.update_attributes(dict(sweep.provenance))
     names = sorted(files, key=lambda name: (name == ROOT, name))
     return {name: files[name].to_bytes() for name in names}
+
+
+def _coordinates(sweep: "StreamedSweep") -> xr.Dataset:
+    coordinates = {}
+    for name, axis in sweep.axes.items():
+        labels = np.array(list(axis), dtype=object) if isinstance(axis, Mapping) else axis
+        encoding = {"compressors": COMPRESSORS}
+        described = describe(name, sweep.units[name])
+        coordinates[name] = xr.Variable((name,), np.asarray(labels), described, encoding)
+    return xr.Dataset(coords=coordinates)

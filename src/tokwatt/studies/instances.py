@@ -12,7 +12,7 @@ from tokwatt.equations.roofline import tokens_per_dollar
 from tokwatt.params.specs import Board, LogisticPower, Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.studies.replay.points import Layout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
@@ -88,7 +88,7 @@ def context_windows(
     utilization: Dimensionless,
     mean_fill: Dimensionless,
 ) -> xr.Dataset:
-    """Table 1: operating points over context window x GPU, and the slope from each window to the next."""
+    """Table 1: operating points over context window x GPU, and local slopes."""
     account = AssumptionSets(catalogue).account("paper")
 
     def point(context_window: Tokens, gpu: Deployment) -> OperatingPoint:
@@ -152,7 +152,7 @@ def dispatch_times(
     context_window: Tokens,
     longest_dispatch: Seconds,
 ) -> xr.Dataset:
-    """A mixture of experts over dispatch time x GPU, a dense LLM beside it, and the dispatch at which they are even."""
+    """A mixture of experts over dispatch time x GPU, and the time at which a dense LLM is even."""
     account, engine = _program(catalogue), catalogue.engine
 
     def point(dispatch_time: Seconds, gpu: Board) -> RooflinePoint:
@@ -196,7 +196,7 @@ class Rents(NamedTuple):
 def generations(
     catalogue: Catalogue, served: Layout, rented: dict[str, Rented], context_window: Tokens
 ) -> xr.Dataset:
-    """Table 5: one LLM over GPUs, with the idle power that Table 7 prints and the rent of an instance."""
+    """Table 5: one LLM over GPUs, with printed idle power and the rent of an instance."""
     boards = {name: row.gpu for name, row in rented.items()}
     account = _program(catalogue)
     table = _points(account, catalogue, {"llm": served}, boards, context_window)

@@ -1,4 +1,7 @@
-"""What a study can sweep: functions of an account, named scalars and specs; their annotations say how a study file writes them."""
+"""What a study can sweep: functions of an account, scalars and specs.
+
+Their annotations say how a study file writes each input.
+"""
 
 from typing import Annotated
 
@@ -7,9 +10,10 @@ import jax.numpy as jnp
 from tokwatt.params.specs import Board, Demand, LlmRecord, Precision, Profile, Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, split_fleet
-from tokwatt.serving.instance import Deployment, instance_of
 from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import law_table
 from tokwatt.studies.replay import exact
 from tokwatt.units import Dimensionless, In, RequestsPerSecond, Seconds, Tokens

@@ -43,7 +43,7 @@ def sampling_error(
     demand: Demand,
     seeds: Seeds,
 ) -> xr.Dataset:
-    """Fleets of Table 3 by seed, from 0 on, and by exact integration; a count survives where the latter prints the same."""
+    """Fleets of Table 3 by seed, from 0 on, and by exact sums; counts that agree survive."""
     common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
 
     def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:

@@ -19,7 +19,6 @@ import jax
 import numpy as np
 
 from tokwatt.grid import Axis, nested, stacked
-from tokwatt.params.errors import StoreError
 from tokwatt.stores import CHECKSUMS, ROOT, attributes, damages
 from tokwatt.studies.disk import (
     creating,
@@ -103,25 +102,14 @@ class StreamedSweep:
         """
         # NumPy picks a block of an axis in microseconds, JAX in more time than the block needs.
         axes = [jax.tree.map(np.asarray, stacked(axis)) for axis in self.axes.values()]
-
-        def kept(**point: object) -> dict[str, object]:
-            return {name: getattr(self.function(**point), name) for name in self.quantities}
-
-        # `fixed` is an argument: XLA would fold a length distribution while it compiles.
-        compiled = jax.jit(
-            lambda fixed, *axes: nested(partial(kept, **fixed), list(self.axes))(*axes)
-        )
+        compiled = _compiled(self)
 
         def evaluate(region: Region) -> dict[str, np.ndarray]:
-            picked = [
+            points = [
                 np.minimum(part.start + np.arange(size), part.stop - 1)
                 for part, size in zip(region, self.block, strict=True)
             ]
-            parts = (
-                jax.tree.map(lambda leaf, points=points: leaf[points], axis)
-                for axis, points in zip(axes, picked, strict=True)
-            )
-            values = compiled(dict(self.fixed), *parts)
+            values = compiled(dict(self.fixed), *map(_picked, axes, points))
             return {
                 name: np.asarray(values[name]).astype(self.dtype, copy=False)
                 for name in self.quantities
@@ -160,7 +148,6 @@ def stream(
         StoreError: where the disk is full, another process has the same part, one of other inputs
             took its place, or something that is no store stands there.
     """
-    growing = sweep.growing_path(target)
     refuse_what_is_no_store(target)
     with disk_errors_as_sentences(target):
         damaged = list(damages(target, every_byte)) if target.exists() else []
@@ -168,6 +155,7 @@ def stream(
         if same and not damaged:
             progress(sweep.points)
             return []
+        growing = sweep.growing_path(target)
         with exclusive(growing, part):
             with creating(growing):
                 if not growing.exists():
@@ -177,12 +165,23 @@ def stream(
                 store = GrowingStore(sweep, growing, part)
             _compute_what_is_missing(sweep, store, part or (0, 1), progress)
             if part is None:
-                if not store.is_whole():
-                    raise StoreError(
-                        f"{target}: some of it was removed while it was written, run again."
-                    )
                 store.publish(target)
     return damaged if same or ROOT in damaged else []
+
+
+def _compiled(sweep: StreamedSweep) -> Callable[..., dict[str, jax.Array]]:
+    """The kept quantities as a function of what is fixed and of an array for each axis."""
+
+    def kept(**point: object) -> dict[str, jax.Array]:
+        result = sweep.function(**point)
+        return {name: getattr(result, name) for name in sweep.quantities}
+
+    # What is fixed is an argument: XLA would fold a length distribution while it compiles.
+    return jax.jit(lambda fixed, *axes: nested(partial(kept, **fixed), list(sweep.axes))(*axes))
+
+
+def _picked(axis: object, points: np.ndarray) -> object:
+    return jax.tree.map(lambda leaf: leaf[points], axis)
 
 
 def _reopen(target: Path, damaged: list[str], growing: Path) -> None:

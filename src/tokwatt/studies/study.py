@@ -55,7 +55,6 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fixed: dict[str, Any] = {}
     basis: str = "instance"
     dtype: str = "float64"
-    figures: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +140,7 @@ def _units_of_quantities(section: Section, file: StudyFile, result: type) -> dic
 def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
     """What tells one store from another: the study, the parameters, the code that computes."""
     catalogue.section("assumptions")  # which a model may read when it is called
-    swept = {key: value for key, value in section.raw.items() if key != "figures"}
-    study = json.dumps(swept)
+    study = json.dumps(dict(section.raw))
     parameters = json.dumps(catalogue.digests, sort_keys=True)
     return {
         "study": study,

@@ -8,13 +8,16 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures import DOUBLE, EFFICIENCY, GREY, columns, label, log2_ticks, plain_log
+from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
+from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
+from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.labels import Labels
 
 WINDOW = "context_window [tok]"
-GPUS = ("H100", "B200")
 LLMS = ("llama-3.1-8b", "qwen3-235b-a22b", "llama-3.1-70b", "llama-3.1-405b", "deepseek-v3")
 CHOSEN = {
-    "gpu": list(GPUS),
+    "gpu": ["H100", "B200"],
     "llm": list(LLMS),
     "precision": "fp8",
     "tensor_parallel": 8,
@@ -29,37 +32,25 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     return frame[["gpu", "llm", WINDOW, EFFICIENCY]].dropna()
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per GPU, a line per LLM, and a dotted one that falls with slope -1."""
     figure = Figure(figsize=(DOUBLE, 2.8))
-    panels = figure.subplots(1, frame.gpu.nunique(), sharey=True)
-    for axes, (gpu, rows) in zip(panels, frame.groupby("gpu", sort=False), strict=True):
-        _lines(axes, rows)
-        axes.set(title=str(gpu), xlabel="Context window (tok)")
-    panels[0].set_ylabel("Tokens per watt (tok/W)")
-    plain_log(panels[0].yaxis, [0.03, 0.1, 0.3, 1, 3, 10])
-    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right center")
+    panels = side_by_side(figure, frame, "gpu")
+    for axes, gpu, rows in panels:
+        _lines(axes, rows, label)
+        axes.set(title=gpu, xlabel="Context window (tok)")
+    panels[0].axes.set_ylabel("Tokens per watt (tok/W)")
+    plain_log(panels[0].axes.yaxis, times(1, 3))
+    figure.legend(*panels[-1].axes.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
-def _lines(axes: Axes, rows: pd.DataFrame) -> None:
+def _lines(axes: Axes, rows: pd.DataFrame, label: Labels) -> None:
     for place, (llm, line) in enumerate(rows.groupby("llm", sort=False)):
-        axes.plot(
-            line[WINDOW],
-            line[EFFICIENCY],
-            color=f"C{place}",
-            marker=MARKERS[place],
-            markevery=4,
-            label=label(str(llm)),
-        )
+        look: Look = {"color": f"C{place}", "marker": MARKERS[place], "label": label(str(llm))}
+        axes.plot(line[WINDOW], line[EFFICIENCY], markevery=4, **look)
     windows = np.array([rows[WINDOW].min(), rows[WINDOW].max()])
-    axes.plot(
-        windows,
-        rows[EFFICIENCY].max() * windows[0] / windows,
-        color=GREY,
-        linestyle=":",
-        linewidth=0.9,
-        label="Slope −1",
-    )
+    law = rows[EFFICIENCY].max() * windows[0] / windows
+    axes.plot(windows, law, color=GREY, linestyle=":", linewidth=0.9, label=label("law"))
     axes.set_yscale("log")
-    log2_ticks(axes, 2.0 ** np.arange(11, 18, 2))
+    log2_ticks(axes, windows[0] * 4.0 ** np.arange(np.log2(windows[1] / windows[0]) // 2 + 1))

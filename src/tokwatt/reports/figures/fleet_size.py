@@ -10,11 +10,15 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures import DOUBLE, EFFICIENCY, columns, label, log2_ticks, plain_log
+from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
+from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.looks import DASHED, DOUBLE
+from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.labels import Labels
 
 SPLIT, RATE = "split_length [tok]", "arrival_rate [req/s]"
 TICKS = (256, 1024, 4096, 16384)
-DASHES = (":", "-.", (0, (4, 1.2)), (0, (6, 1, 1, 1)), "-")
+DASHES = (":", "-.", DASHED, (0, (6, 1, 1, 1)), "-")
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -22,17 +26,17 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     return columns(grids["fleet_size"], "tokens_per_joule")[["workload", RATE, SPLIT, EFFICIENCY]]
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per workload, a line per arrival rate with a dot at its best split."""
     figure = Figure(figsize=(DOUBLE, 2.6))
-    workloads = frame.workload.unique()
-    panels = figure.subplots(1, len(workloads), sharey=True)
-    for axes, workload in zip(panels, workloads, strict=True):
-        _lines(axes, frame[frame.workload == workload])
+    panels = side_by_side(figure, frame, "workload")
+    for axes, workload, rows in panels:
+        _lines(axes, rows)
         axes.set(title=label(workload), xlabel="Split length (tok)")
-    panels[0].set_ylabel("Tokens per watt (tok/W)")
-    plain_log(panels[0].yaxis, [0.03, 0.1, 0.3, 1, 3])
-    handles, labels = panels[0].get_legend_handles_labels()
+    first = panels[0].axes
+    first.set_ylabel("Tokens per watt (tok/W)")
+    plain_log(first.yaxis, times(1, 3))
+    handles, labels = first.get_legend_handles_labels()
     figure.legend(
         handles[::-1], labels[::-1], title="Requests per second", loc="outside right center"
     )
@@ -43,10 +47,9 @@ def _lines(axes: Axes, rows: pd.DataFrame) -> None:
     rates = rows.groupby(RATE)
     shades = matplotlib.colormaps["cividis"](np.linspace(0.85, 0, len(rates)))
     for (rate, line), color, dashes in zip(rates, shades, cycle(DASHES), strict=False):
+        look = {"color": color, "linestyle": dashes, "label": f"{rate:,.0f}"}
+        axes.plot(line[SPLIT], line[EFFICIENCY], **look)
         best = line.loc[line[EFFICIENCY].idxmax()]
-        axes.plot(
-            line[SPLIT], line[EFFICIENCY], color=color, linestyle=dashes, label=f"{rate:,.0f}"
-        )
         axes.plot(best[SPLIT], best[EFFICIENCY], "o", color=color)
     axes.set_yscale("log")
     log2_ticks(axes, TICKS)

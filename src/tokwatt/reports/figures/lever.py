@@ -1,7 +1,6 @@
-"""Tokens per joule over the batch, dense and mixtures of experts, experts read and reached in several ways."""
+"""Tokens per joule over the batch: dense LLMs and mixtures of experts, by interpretation."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,69 +9,56 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tokwatt.reports.figures import DOUBLE, label, plain_log
+from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, OPEN, Look
+from tokwatt.reports.figures.common.panels import lattice, pairs
+from tokwatt.reports.labels import Labels
 
 BATCH, EFFICIENCY = "batch [seq]", "tokens_per_joule [tok/J]"
+ORDER = ["reading", "gpu", "llm", "batch"]
 DENSE = "llama-3.1-70b"
-LOOKS: dict[str, dict[str, Any]] = {
+LOOKS: dict[str, Look] = {
     "llama-3.1-8b": {"color": "0.55", "linestyle": "-", "marker": "v"},
     DENSE: {"color": "black", "linestyle": "-", "marker": "s", "linewidth": 1.8},
-    "qwen3-30b-a3b": {"color": "#56B4E9", "linestyle": (0, (4, 1.2)), "marker": "^"},
-    "qwen3-235b-a22b": {"color": "#0072B2", "linestyle": (0, (4, 1.2)), "marker": "o"},
+    "qwen3-30b-a3b": {"color": "#56B4E9", "linestyle": DASHED, "marker": "^"},
+    "qwen3-235b-a22b": {"color": "#0072B2", "linestyle": DASHED, "marker": "o"},
     "deepseek-v3": {"color": "#D55E00", "linestyle": "-.", "marker": "D"},
     "gpt-oss-120b": {"color": "#009E73", "linestyle": ":", "marker": "P"},
 }
 """The LLMs that are drawn: two dense ones, then mixtures of experts."""
-RING: dict[str, Any] = {
-    "marker": "o",
-    "markersize": 8,
-    "markerfacecolor": "none",
-    "markeredgewidth": 1.2,
-    "color": "black",
-    "linestyle": "",
-}
-
-PLACES: list[dict[str, Any]] = [
-    {"xytext": (5, -4), "va": "top"},
-    {"xytext": (-4, 4), "ha": "right"},
-    {"xytext": (6, 0), "va": "center"},
+RING: Look = {**OPEN, "marker": "o", "markersize": 8, "markeredgewidth": 1.2, "color": "black"}
+PLACES: list[Look] = [
+    {"points": (5, -4), "va": "top"},
+    {"points": (-4, 4), "ha": "right"},
+    {"points": (6, 0), "va": "center"},
 ]
 """Where the batches of a panel's rings stand, the smallest first."""
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """One row per reading, GPU, LLM and batch that fits; and one, of the kind `even`, where a mixture is level with the dense LLM."""
+    """One row per reading, GPU, LLM and batch that fits; `even` where a mixture equals dense."""
     grid = grids["lever"].sel(llm=list(LOOKS))
-    order = ["reading", "gpu", "llm", "batch"]
-    points = (
-        grid[["tokens_per_joule"]]
-        .to_dataframe(dim_order=order)
-        .dropna()
-        .reset_index()
-        .assign(kind="point")
-    )
-    even = (
-        grid.even_batch.to_dataframe("batch", dim_order=order[:-1])
-        .dropna()
-        .reset_index()
-        .assign(kind="even")
-    )
-    frame = pd.concat([points, even])[["kind", *order, "tokens_per_joule"]]
+    points = grid[["tokens_per_joule"]].to_dataframe(dim_order=ORDER).assign(kind="point")
+    even = grid.even_batch.to_dataframe("batch", dim_order=ORDER[:-1]).assign(kind="even")
+    frame = pd.concat([part.dropna().reset_index() for part in (points, even)])
+    frame = frame[["kind", *ORDER, "tokens_per_joule"]]
     return frame.rename(columns={"batch": BATCH, "tokens_per_joule": EFFICIENCY})
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per GPU and reading; a ring where a mixture of experts falls behind the dense LLM."""
     figure = Figure(figsize=(DOUBLE, 4.3))
-    gpus, readings = frame.gpu.unique(), frame.reading.unique()
-    panels = figure.subplots(len(gpus), len(readings), sharex=True, sharey=True)
-    for row, gpu in zip(panels, gpus, strict=True):
-        for axes, reading in zip(row, readings, strict=True):
-            _panel(axes, frame[(frame.gpu == gpu) & (frame.reading == reading)])
-            axes.set_title(f"{gpu}, {reading}", size=7)
-        row[0].set_ylabel("Tokens per joule (tok/J)")
-    _scales(panels[0, 0])
-    for axes in panels[-1]:
+    grid = lattice(figure, frame, "gpu", "reading")
+    for axes, name, rows in pairs(grid, frame, "gpu", "reading"):
+        lines = {llm: rows[(rows.llm == llm) & (rows.kind == "point")] for llm in LOOKS}
+        _lines(axes, lines)
+        _rings(axes, rows[rows.kind == "even"].sort_values(BATCH), lines[DENSE])
+        _absent(axes, [label(llm) for llm, line in lines.items() if line.empty])
+        axes.set_title(name, size=7)
+    _scales(grid[0, 0])
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Tokens per joule (tok/J)")
+    for axes in grid[-1]:
         axes.set_xlabel("Batch (seq)")
     handles = [Line2D([], [], label=label(llm), **look) for llm, look in LOOKS.items()]
     handles.append(Line2D([], [], label=f"falls behind {label(DENSE)}", **RING))
@@ -80,41 +66,28 @@ def draw(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame) -> None:
-    lines = {llm: rows[(rows.llm == llm) & (rows.kind == "point")] for llm in LOOKS}
+def _lines(axes: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
+    axes.grid()
     for llm, line in lines.items():
         axes.plot(line[BATCH], line[EFFICIENCY], markevery=8, markersize=3.2, **LOOKS[llm])
-    dense = lines[DENSE]
-    for row, place in zip(
-        rows[rows.kind == "even"].sort_values(BATCH).to_dict("records"), PLACES, strict=False
-    ):
-        level = np.exp(
-            np.interp(np.log(row[BATCH]), np.log(dense[BATCH]), np.log(dense[EFFICIENCY]))
-        )
-        axes.plot(row[BATCH], level, **RING | {"markeredgecolor": LOOKS[row["llm"]]["color"]})
-        axes.annotate(
-            f"{row[BATCH]:.2g}",
-            (row[BATCH], level),
-            textcoords="offset points",
-            size=6.5,
-            weight="bold",
-            **place,
-        )
-    absent = [label(llm) for llm, line in lines.items() if line.empty]
-    if absent:
-        axes.annotate(
-            f"{', '.join(absent)} does not fit",
-            (0.97, 0.03),
-            xycoords="axes fraction",
-            ha="right",
-            size=6,
-        )
-    axes.grid()
+
+
+def _rings(axes: Axes, even: pd.DataFrame, dense: pd.DataFrame) -> None:
+    batches, levels = np.log(dense[BATCH]), np.log(dense[EFFICIENCY])
+    for (llm, batch), side in zip(even[["llm", BATCH]].to_numpy(), PLACES, strict=False):
+        place = batch, float(np.exp(np.interp(np.log(batch), batches, levels)))
+        axes.plot(*place, **RING | {"markeredgecolor": LOOKS[llm]["color"]})
+        note(axes, f"{batch:.2g}", place, size=6.5, weight="bold", **side)
+
+
+def _absent(axes: Axes, llms: list[str]) -> None:
+    if llms:
+        look: Look = {"transform": axes.transAxes, "ha": "right", "size": 6}
+        axes.text(0.97, 0.03, f"{', '.join(llms)} does not fit", **look)
 
 
 def _scales(axes: Axes) -> None:
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.margins(y=0.1)
+    axes.set(xscale="log", yscale="log")
+    axes.margins(y=0.14)
     plain_log(axes.xaxis, 4.0 ** np.arange(0, 8))
-    plain_log(axes.yaxis, 10.0 ** np.arange(-3, 4))
+    plain_log(axes.yaxis, times(1))

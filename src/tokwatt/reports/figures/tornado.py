@@ -1,7 +1,6 @@
-"""How tokens per joule of four operating points follow each number behind them, under either account."""
+"""How tokens per joule of operating points follow each number behind them, by either account."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -10,110 +9,80 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tokwatt.reports.figures import DOUBLE, words
+from tokwatt.params.account_names import AccountName
+from tokwatt.reports.figures.common import axes as styled
+from tokwatt.reports.figures.common.frames import six_digits
+from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, Look
+from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.labels import Labels
 
 ELASTICITY = "elasticity [1]"
 LARGEST, NOISE = 10, 1e-9
 """How many numbers are drawn of each account, and what is nothing but rounding."""
-PAPER = "paper"
-TITLES = {
-    "h100_4k": "Llama-3.1-70B, H100, 4K",
-    "h100_64k": "Llama-3.1-70B, H100, 64K",
-    "llama_8k": "Llama-3.1-70B, H100, 8K",
-    "qwen_8k": "Qwen3-235B-A22B, H100, 8K",
-}
-PARTS = {
-    "constants": "measured step",
-    "activity": "power by activity",
-    "gpu": "GPU",
-    "logistic": "power by batch",
-    "profile": "calibrated step",
-    "engine": "engine",
-    "parallelism": "parallelism",
-    "precision": "precision",
-    "utilization": "power by use",
-}
-RISES: dict[str, Any] = {
-    "facecolor": "#0072B2",
-    "hatch": "",
-    "label": "consistent account: more of it raises tok/J",
-}
-FALLS: dict[str, Any] = {
-    "facecolor": "#E69F00",
-    "hatch": "//////",
-    "label": "consistent account: more of it lowers tok/J",
-}
-PLAIN: dict[str, Any] = {"edgecolor": "white", "linewidth": 0}
-MARK: dict[str, Any] = {
-    "marker": "o",
-    "markerfacecolor": "white",
-    "color": "black",
-    "linestyle": "none",
-    "label": "the paper's account",
-}
+PLAIN: Look = {"edgecolor": "white", "linewidth": 0}
+RISES: Look = {"facecolor": "#0072B2", "hatch": "", **PLAIN}
+FALLS: Look = {**LOWERS, **PLAIN}
+MARK: Look = {"marker": "o", "markerfacecolor": "white", "color": "black", "linestyle": "none"}
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """One row per case, number and account, for the numbers that are among the largest of one account."""
-    frame = (
-        grids["elasticities"]
-        .elasticity.to_dataframe(ELASTICITY, dim_order=["case", "parameter", "account"])
-        .reset_index()
-    )
+    """One row per case, number and account, for the numbers among the largest of one account."""
+    order = ["case", "parameter", "account"]
+    frame = grids["elasticities"].elasticity.to_dataframe(ELASTICITY, dim_order=order).reset_index()
+    # Rounded first: numbers that are equal but for rounding keep their order everywhere.
+    frame[ELASTICITY] = six_digits(frame[ELASTICITY])
     frame = frame[frame[ELASTICITY].abs() > NOISE]
-    size = frame[ELASTICITY].abs().groupby([frame.account, frame.parameter]).max()
-    largest = (
-        size.groupby("account", group_keys=False)
-        .nlargest(LARGEST)
-        .index.get_level_values("parameter")
-    )
+    largest = _sizes(frame).groupby("account").head(LARGEST).index.get_level_values("parameter")
     return frame[frame.parameter.isin(largest)].reset_index(drop=True)
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """A panel per case over the same numbers: bars for the consistent account, open marks for the paper's."""
+def _sizes(frame: pd.DataFrame) -> pd.Series:
+    """The largest elasticity of each account and number in any case, the largest first."""
+    sizes = frame[ELASTICITY].abs().groupby([frame.account, frame.parameter]).max()
+    return sizes.sort_values(ascending=False, kind="stable")
+
+
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
+    """A panel per case: bars for the consistent account, marks for the paper's."""
     names = _ordered(frame)
     figure = Figure(figsize=(DOUBLE, 0.14 * len(names) + 0.9))
-    panels = figure.subplots(1, frame["case"].nunique(), sharex=True, sharey=True)
-    for axes, (case, rows) in zip(panels, frame.groupby("case", sort=False), strict=True):
-        _panel(axes, rows, names)
-        axes.set_title(TITLES.get(str(case), words(str(case))).replace(", ", "\n", 1))
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
-    panels[0].set_yticks(range(len(names)), [_named(name) for name in names], size=6.5)
-    handles = [Patch(**RISES, **PLAIN), Patch(**FALLS, **PLAIN), Line2D([], [], **MARK)]
+    for axes, case, rows in side_by_side(figure, frame, "case"):
+        _bars(axes, rows, names)
+        axes.set_title(label(case).replace(", ", "\n", 1))
+        styled.rows(axes, [_named(name, label) for name in names], size=6.5)
+        axes.set_xlim(*_limits(frame[ELASTICITY]))
+    handles = [
+        Patch(label="consistent account: more of it raises tok/J", **RISES),
+        Patch(label="consistent account: more of it lowers tok/J", **FALLS),
+        Line2D([], [], label="the paper's account", **MARK),
+    ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, handleheight=1.1)
     return figure
 
 
+def _limits(values: pd.Series) -> tuple[float, float]:
+    margin = 0.06 * (values.max() - values.min())
+    return min(values.min(), 0) - margin, max(values.max(), 0) + margin
+
+
 def _ordered(frame: pd.DataFrame) -> list[str]:
     """Numbers of the consistent account, then those of the paper's alone; the largest first."""
-    sizes = (
-        frame[ELASTICITY]
-        .abs()
-        .groupby([frame.account, frame.parameter])
-        .max()
-        .sort_values(ascending=False, kind="stable")
-    )
-    return list(
-        dict.fromkeys(
-            [*sizes.drop(PAPER, level="account").index.get_level_values(1), *sizes[PAPER].index]
-        )
-    )
+    sizes = _sizes(frame).reset_index()
+    quoted = sizes.account == AccountName.PAPER
+    return list(dict.fromkeys([*sizes.parameter[~quoted], *sizes.parameter[quoted]]))
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
-    for row in rows.to_dict("records"):
-        place, value = names.index(row["parameter"]), row[ELASTICITY]
-        if row["account"] == PAPER:
+def _bars(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
+    for parameter, account, value in rows[["parameter", "account", ELASTICITY]].to_numpy():
+        place = names.index(parameter)
+        if account == AccountName.PAPER:
             axes.plot(value, place, **MARK)
         else:
-            axes.barh(place, value, 0.7, **(RISES if value > 0 else FALLS), **PLAIN)
+            axes.barh(place, value, 0.7, **(RISES if value > 0 else FALLS))
     axes.axvline(0, color="black", linewidth=0.6)
-    axes.tick_params(axis="y", length=0)
     axes.grid()
     axes.set_xlabel("Elasticity (1)")
 
 
-def _named(parameter: str) -> str:
-    part, _, name = parameter.partition(".")
-    return f"{PARTS[part]}: {words(name)}"
+def _named(parameter: str, label: Labels) -> str:
+    return ": ".join(label(part) for part in parameter.split("."))

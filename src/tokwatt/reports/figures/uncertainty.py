@@ -1,8 +1,7 @@
-"""How sure each headline is under either account, what of that its ratio cancels, and which numbers matter."""
+"""How sure each headline is by account, what its ratio cancels, which numbers matter."""
 
 from collections.abc import Mapping
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,120 +10,97 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tokwatt.reports.figures import DOUBLE, GREY, plain_log, words
+from tokwatt.params.account_names import AccountName
+from tokwatt.reports.figures.common import axes as styled
+from tokwatt.reports.figures.common.axes import margin_note, plain_log, times
+from tokwatt.reports.figures.common.frames import six_digits
+from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
+from tokwatt.reports.labels import Labels
 
 PUBLISHED, CANCELLED = "published [1]", "cancelled [1]"
 QUANTILES = {"low [1]": 0.05, "median [1]": 0.5, "high [1]": 0.95}
 LOW, MEDIAN, HIGH = QUANTILES
-LOOKS: dict[str, dict[str, Any]] = {
-    "paper": {"color": GREY, "marker": "s", "markerfacecolor": "white", "linestyle": (0, (3, 1.5))},
-    "consistent": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+LOOKS: dict[str, Look] = {
+    AccountName.PAPER: {
+        "color": GREY,
+        "marker": "s",
+        "markerfacecolor": "white",
+        "linestyle": (0, (3, 1.5)),
+    },
+    AccountName.CONSISTENT: {"color": "#0072B2", "marker": "o", "linestyle": "-"},
 }
 BESIDE = {"median (90 %)": 6, "cancelled": 84, "what matters most (total-order index)": 122}
 """What stands beside the axes, and at how many points from them."""
-RULE: dict[str, Any] = {"color": "0.85", "linewidth": 0.5, "zorder": 0}
+RULE: Look = {"color": "0.85", "linewidth": 0.5, "zorder": 0, "clip_on": False, "in_layout": False}
 MATTERS = 0.1
 """Total index from which a second number is named."""
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """One row per headline and account, with the two uncertain numbers of the largest total-order index."""
-    spread, about = grids["uncertainty"], grids["waterfall"]
-    return pd.DataFrame(
-        [
-            {
-                "headline": name,
-                "claim": about.claim.sel(headline=name).item(),
-                "account": account,
-                PUBLISHED: about.value.sel(headline=name, correction="as published").item(),
-                **_numbers(spread.sel(headline=name, account=account)),
-            }
-            for name in spread.headline.values
-            for account in spread.account.values
-        ]
-    )
+    """One row per headline and account, with the two numbers of the largest total-order index."""
+    spread, waterfall = grids["uncertainty"], grids["waterfall"]
+    rows = []
+    for headline in spread.headline.values:
+        path = waterfall.sel(headline=headline)
+        published = path.value.sel(correction="as published").item()
+        about = {"headline": headline, "claim": path.claim.item()}
+        for account in spread.account.values:
+            numbers = _numbers(spread.sel(headline=headline, account=account))
+            rows.append({**about, "account": account, PUBLISHED: published, **numbers})
+    return pd.DataFrame(rows)
 
 
-def _numbers(spread: xr.Dataset) -> dict[str, Any]:
-    largest = spread.total_order.sortby(-spread.total_order)[:2]
-    found = {
-        name: spread.value.sel(quantile=quantile).item() for name, quantile in QUANTILES.items()
-    }
-    found[CANCELLED] = spread.cancelled.item()
-    for order, each in zip(("first", "second"), largest, strict=True):
-        found |= {order: each.uncertain.item(), f"{order}_index [1]": each.item()}
-    return found
+def _numbers(spread: xr.Dataset) -> dict[str, float | str]:
+    values = {name: float(spread.value.sel(quantile=share)) for name, share in QUANTILES.items()}
+    numbers: dict[str, float | str] = {**values, CANCELLED: float(spread.cancelled)}
+    indices = six_digits(spread.total_order)
+    for order, place in zip(("first", "second"), np.argsort(-indices, kind="stable"), strict=False):
+        numbers |= {order: spread.uncertain.values[place], f"{order}_index [1]": indices[place]}
+    return numbers
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """Intervals over the published value on one logarithmic axis; their numbers stand beside them."""
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
+    """Intervals over the published value on one logarithmic axis, their numbers beside them."""
     figure = Figure(figsize=(DOUBLE, 4.2))
     axes = figure.add_subplot()
     headlines, accounts = list(frame.headline.unique()), list(frame.account.unique())
     for row in frame.to_dict("records"):
-        place = headlines.index(row["headline"]) + 0.42 * (accounts.index(row["account"]) - 0.5)
-        _interval(axes, place, row)
-        for points, text in zip(
-            BESIDE.values(), (_spread(row), _cancelled(row), _causes(row)), strict=True
-        ):
-            _beside(axes, points, place, text)
+        aside = 0.42 * (accounts.index(row["account"]) - 0.5)
+        _line(axes, headlines.index(row["headline"]) + aside, row, label)
     for title, points in BESIDE.items():
-        _beside(axes, points, -0.72, title, weight="bold")
-    for edge in range(1, len(headlines)):
-        axes.plot(
-            [-1, 4],
-            [edge - 0.5] * 2,
-            transform=axes.get_yaxis_transform(),
-            clip_on=False,
-            in_layout=False,
-            **RULE,
-        )
+        margin_note(axes, title, -0.72, points, size=6, weight="bold")
+    for edge in np.arange(1, len(headlines)) - 0.5:
+        axes.plot([-1, 4], [edge, edge], transform=axes.get_yaxis_transform(), **RULE)
     axes.axvline(1, color="black", linewidth=0.7, zorder=1)
-    axes.set_xscale("log")
-    plain_log(axes.xaxis, [0.01, 0.03, 0.1, 0.3, 1, 3])
-    axes.set(ylim=(len(headlines) - 0.5, -0.5), xlabel="Over the published value (1)")
-    axes.set_yticks(
-        range(len(headlines)),
-        [
-            fill(claim[0].upper() + claim[1:], 27)
-            for claim in frame.drop_duplicates("headline").claim
-        ],
-        size=6.5,
-    )
-    axes.tick_params(axis="y", length=0)
-    handles = [
-        Line2D([], [], label=f"{account}: median, 90 % interval", **LOOKS[account])
-        for account in accounts
-    ]
-    handles.append(Line2D([], [], color="black", linewidth=0.7, label="published"))
+    axes.set(xscale="log", xlabel="Over the published value (1)")
+    plain_log(axes.xaxis, times(1, 3))
+    claims = frame.drop_duplicates("headline").claim
+    styled.rows(axes, [fill(claim[0].upper() + claim[1:], 27) for claim in claims], size=6.5)
+    named = {f"{label(name)}: median, 90 % interval": LOOKS[name] for name in accounts}
+    named["Published"] = {"color": "black", "linewidth": 0.7}
+    handles = [Line2D([], [], label=name, **look) for name, look in named.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
-def _interval(axes: Axes, place: float, row: dict[str, Any]) -> None:
+def _line(axes: Axes, place: float, row: Mapping[str, float], label: Labels) -> None:
     low, median, high = (row[name] / row[PUBLISHED] for name in QUANTILES)
-    look = LOOKS[row["account"]]
+    look = LOOKS[str(row["account"])]
     axes.plot([low, high], [place, place], **(look | {"marker": "|"}))
     axes.plot(median, place, **look)
+    texts = _spread(row), _cancelled(row), _causes(row, label)
+    for points, text in zip(BESIDE.values(), texts, strict=True):
+        margin_note(axes, text, place, points, size=6)
 
 
-def _spread(row: dict[str, Any]) -> str:
+def _spread(row: Mapping[str, float]) -> str:
     return f"{row[MEDIAN]:#.3g} ({row[LOW]:#.3g}–{row[HIGH]:#.3g})"
 
 
-def _cancelled(row: dict[str, Any]) -> str:
-    return "no ratio" if np.isnan(row[CANCELLED]) else f"{row[CANCELLED]:.0%}".replace("%", " %")
+def _cancelled(row: Mapping[str, float]) -> str:
+    return "no ratio" if np.isnan(row[CANCELLED]) else f"{100 * row[CANCELLED]:.0f} %"
 
 
-def _causes(row: dict[str, Any]) -> str:
-    named = [(row[name], row[f"{name}_index [1]"]) for name in ("first", "second")]
-    return ", ".join(f"{words(name)} {index:.2f}" for name, index in named if index >= MATTERS)
-
-
-def _beside(axes: Axes, points: float, place: float, text: str, weight: str = "normal") -> None:
-    where: dict[str, Any] = {
-        "xycoords": axes.get_yaxis_transform(),
-        "textcoords": "offset points",
-        "annotation_clip": False,
-    }
-    axes.annotate(text, (1, place), (points, 0), va="center", size=6, weight=weight, **where)
+def _causes(row: Mapping[str, float], label: Labels) -> str:
+    named = [(label(str(row[name])), row[f"{name}_index [1]"]) for name in ("first", "second")]
+    return ", ".join(f"{name} {index:.2f}" for name, index in named if index >= MATTERS)

@@ -1,7 +1,6 @@
 """Predicted against measured, run by run, for each account and quantity."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,103 +8,78 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
 
-from tokwatt.reports.figures import COLORS, DOUBLE, GREY
+from tokwatt.params.account_names import AccountName
+from tokwatt.reports.figures.common.axes import decades, plain_log
+from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, GREY, OPEN, Look
+from tokwatt.reports.labels import Labels
 
 PANELS = {
-    "latency [s]": "Token latency",
+    "latency [s]": "Inter-token latency",
     "throughput [tok/s]": "Throughput",
     "power [W]": "Board power",
     "tokens_per_joule [tok/J]": "Tokens per joule",
 }
-UNITS = {each: each.split("[")[1].rstrip("]") for each in PANELS}
-ROWS = {"paper": "The paper", "consistent": "Consistent account", "held_out": "Calibrated"}
+NAMES = {column.split(" ")[0]: column for column in PANELS}
+UNITS = {column: column.split(" ")[1].strip("[]") for column in PANELS}
+ROWS = (AccountName.PAPER, AccountName.CONSISTENT, AccountName.HELD_OUT)
 MARKERS = {"dense": "o", "hybrid": "^", "experts": "D"}
 KINDS = {"dense": "Dense", "hybrid": "Hybrid", "experts": "Mixture of experts"}
+CROSS: Look = {"color": "0.6", "marker": "x", "linestyle": ""}
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per account and run, with what was measured beside it."""
-    runs = grids["measured_runs"]
-    names = {key.split(" ")[0]: key for key in PANELS}
-    long = (
-        runs[[*names, "gpu", "llm", "task", "kind", "gpus", "batch"]].to_dataframe().reset_index()
-    )
-    measured = long[long.account == "measured"].set_index("run")
-    frame = long[long.account != "measured"].copy()
-    for name, key in names.items():
-        frame[f"measured_{key}"] = measured.loc[frame.run, name].to_numpy()
-    frame = frame.rename(columns={**names, "batch": "batch [seq]", "gpus": "gpus [1]"})
-    pairs = [f"{each}{key}" for key in PANELS for each in ("measured_", "")]
+    runs = grids["measured_runs"][[*NAMES, "gpu", "llm", "task", "kind", "gpus", "batch"]]
+    long = runs.to_dataframe().reset_index()
+    measured = long[long.account == AccountName.MEASURED].set_index("run")
+    frame = long[long.account != AccountName.MEASURED].copy()
+    for name, column in NAMES.items():
+        frame[f"measured_{column}"] = measured.loc[frame.run, name].to_numpy()
+    frame = frame.rename(columns={**NAMES, "batch": "batch [seq]", "gpus": "gpus [1]"})
+    pairs = [f"{kind}{column}" for column in PANELS for kind in ("measured_", "")]
     return frame[["account", "gpu", "llm", "task", "kind", "gpus [1]", "batch [seq]", *pairs]]
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """A row of panels for each account; behind the predictions of held-out LLMs lies what the fit to every run says."""
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
+    """A row of panels for each account; crosses are what the fit to every run says."""
     figure = Figure(figsize=(DOUBLE, 5.3))
-    panels = figure.subplots(len(ROWS), len(PANELS), sharex="col", sharey="col")
-    for row, account in enumerate(ROWS):
-        for column, (quantity, title) in enumerate(PANELS.items()):
-            axes = panels[row, column]
-            if account == "held_out":
-                seen = frame[frame.account == "in_sample"]
-                axes.plot(
-                    seen[f"measured_{quantity}"],
-                    seen[quantity],
-                    "x",
-                    color="0.6",
-                    markersize=2.2,
-                    markeredgewidth=0.5,
-                )
-            _scatter(axes, frame[frame.account == account], quantity)
-            _frame(axes, frame, quantity)
-            if column > 0:
-                axes.set_ylabel(f"({UNITS[quantity]})")
-            if row == 0:
-                axes.set_title(title)
-            if row == len(ROWS) - 1:
-                axes.set_xlabel(f"Measured ({UNITS[quantity]})")
-        panels[row, 0].set_ylabel(f"{ROWS[account]}:\npredicted (s)")
-    looks: list[dict[str, Any]] = [
-        {"color": COLORS[gpu], "marker": "s", "label": gpu} for gpu in ("H100", "B200")
-    ]
-    looks += [
-        {"color": GREY, "marker": marker, "label": KINDS[kind], "markerfacecolor": "none"}
-        for kind, marker in MARKERS.items()
-    ]
-    looks += [{"color": "0.6", "marker": "x", "label": "Calibrated, LLM not held out"}]
-    handles = [Line2D([], [], linestyle="", **look) for look in looks]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(looks), handletextpad=0.2)
+    grid = figure.subplots(len(ROWS), len(PANELS), sharex="col", sharey="col")
+    for line, account in zip(grid, ROWS, strict=True):
+        for axes, column in zip(line, PANELS, strict=True):
+            _panel(axes, frame, account, column)
+            axes.set_ylabel(f"({UNITS[column]})")
+        line[0].set_ylabel(f"{label(account)}:\npredicted ({UNITS[next(iter(PANELS))]})")
+    for top, bottom, (column, title) in zip(grid[0], grid[-1], PANELS.items(), strict=True):
+        top.set_title(title)
+        bottom.set_xlabel(f"Measured ({UNITS[column]})")
+    figure.legend(handles=_handles(), loc="outside lower center", ncols=6, handletextpad=0.2)
     return figure
 
 
-def _scatter(axes: Axes, frame: pd.DataFrame, quantity: str) -> None:
-    for (gpu, kind), rows in frame.groupby(["gpu", "kind"], sort=False):
-        look: dict[str, Any] = {
-            "color": COLORS[str(gpu)],
-            "marker": MARKERS[str(kind)],
-            "markerfacecolor": "none",
-        }
-        axes.plot(
-            rows[f"measured_{quantity}"],
-            rows[quantity],
-            linestyle="",
-            markersize=2.6,
-            markeredgewidth=0.6,
-            **look,
-        )
+def _handles() -> list[Line2D]:
+    gpus = {gpu: {"color": COLORS[gpu], "marker": "s", "linestyle": ""} for gpu in ("H100", "B200")}
+    kinds = {KINDS[kind]: {**OPEN, "color": GREY, "marker": MARKERS[kind]} for kind in KINDS}
+    looks: dict[str, Look] = {**gpus, **kinds, "Calibrated, LLM not held out": CROSS}
+    return [Line2D([], [], label=name, **look) for name, look in looks.items()]
 
 
-def _frame(axes: Axes, frame: pd.DataFrame, quantity: str) -> None:
-    both = frame[[quantity, f"measured_{quantity}"]].to_numpy()
+def _panel(axes: Axes, frame: pd.DataFrame, account: str, column: str) -> None:
+    if account == AccountName.HELD_OUT:
+        seen = frame[frame.account == AccountName.IN_SAMPLE]
+        small: Look = {"markersize": 2.2, "markeredgewidth": 0.5}
+        axes.plot(seen[f"measured_{column}"], seen[column], **CROSS, **small)
+    for (gpu, kind), rows in frame[frame.account == account].groupby(["gpu", "kind"], sort=False):
+        look = {**OPEN, "color": COLORS[gpu], "marker": MARKERS[kind]}
+        look |= {"markersize": 2.6, "markeredgewidth": 0.6}
+        axes.plot(rows[f"measured_{column}"], rows[column], **look)
+    _equality(axes, frame[[column, f"measured_{column}"]].to_numpy())
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_log(axis, [200, 400, 800]) if column == NAMES["power"] else decades(axis)
+
+
+def _equality(axes: Axes, both: np.ndarray) -> None:
     low, high = np.nanmin(both) / 1.15, np.nanmax(both) * 1.15
     axes.plot([low, high], [low, high], color=GREY, linewidth=0.6, zorder=1)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
     axes.set_box_aspect(1)
-    if quantity.startswith("power"):
-        ticks = [200, 400, 800]
-        axes.set_xticks(ticks, [str(tick) for tick in ticks])
-        axes.set_yticks(ticks, [str(tick) for tick in ticks])
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(NullFormatter())

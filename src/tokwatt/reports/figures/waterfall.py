@@ -1,8 +1,7 @@
-"""The way of each headline from its published to its consistent value, one correction at a time."""
+"""Each headline's way from its published to its consistent value, one correction at a time."""
 
 from collections.abc import Iterator, Mapping
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tokwatt.reports.figures import DOUBLE, plain_log
+from tokwatt.reports.figures.common import axes as styled
+from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, RAISES, Look
+from tokwatt.reports.labels import Labels
 
 BEFORE, AFTER = "before [1]", "after [1]"
+COLUMNS = ["headline", "claim", "unit", "label", BEFORE, AFTER]
 SMALL = 0.02
 """Corrections of less than this are drawn together."""
 ACROSS = 3
@@ -24,22 +27,20 @@ STEPS: dict[float, list[float]] = {
     np.inf: [1, 3],
 }
 """Ticks in a decade, by the decades that a panel's values span."""
-LOOKS: dict[str, dict[str, Any]] = {
-    "lowers": {"facecolor": "#E69F00", "hatch": "//////"},
-    "raises": {"facecolor": "#009E73", "hatch": ""},
-}
+EDGE: Look = {"edgecolor": "white", "linewidth": 0}
+LOOKS: dict[str, Look] = {"lowers": {**LOWERS, **EDGE}, "raises": {**RAISES, **EDGE}}
 QUANTITIES = {"1": "Ratio (1)", "tok/W": "Tokens per watt (tok/W)"}
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """One row per headline and bar, in the order in which corrections are made; an end has a value after it only."""
-    paths = [grids["waterfall"].sel(headline=name) for name in grids["waterfall"].headline]
-    rows = [
-        (path.headline.item(), path.claim.item(), path.unit.item(), *bar)
-        for path in paths
-        for bar in _bars(path)
-    ]
-    return pd.DataFrame(rows, columns=["headline", "claim", "unit", "label", BEFORE, AFTER])
+    """One row per headline and bar, in the order of corrections; an end has no value before."""
+    waterfall = grids["waterfall"]
+    rows = []
+    for headline in waterfall.headline.values:
+        path = waterfall.sel(headline=headline)
+        about = headline, path.claim.item(), path.unit.item()
+        rows += [(*about, *bar) for bar in _bars(path)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _bars(path: xr.Dataset) -> Iterator[tuple[str, float, float]]:
@@ -62,38 +63,38 @@ def _small(factor: float) -> bool:
     return abs(np.log(factor)) < np.log1p(SMALL)
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """A panel per headline, its height by its bars; factors stand beside the bars, values at both ends."""
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
+    """A panel per headline; factors stand beside the bars, values at both ends."""
     paths = [rows.reset_index(drop=True) for _, rows in frame.groupby("headline", sort=False)]
     lines = [max(map(len, paths[start : start + ACROSS])) for start in range(0, len(paths), ACROSS)]
     figure = Figure(figsize=(DOUBLE, 0.125 * sum(lines) + 0.75 * len(lines)))
-    panels = figure.subplots(len(lines), ACROSS, height_ratios=lines)
-    for axes, rows in zip(panels.flat, paths, strict=True):
-        _panel(axes, rows)
+    grid = figure.subplots(len(lines), ACROSS, height_ratios=lines, squeeze=False)
+    for axes, rows in zip(grid.flat, paths, strict=False):
+        _path(axes, rows)
+        claim = fill(rows.claim[0][0].upper() + rows.claim[0][1:], 29)
+        axes.set_title(claim, loc="right", multialignment="left")
+    for axes in grid.flat[len(paths) :]:
+        axes.remove()
     handles = [
-        Patch(label=f"{name} the value", edgecolor="white", linewidth=0, **look)
-        for name, look in LOOKS.items()
+        Patch(label=f"{name.capitalize()} the value", **look) for name, look in LOOKS.items()
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, handleheight=1.1)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame) -> None:
-    for place, bar in enumerate(rows.to_dict("records")):
-        if np.isnan(bar[BEFORE]):
-            _end(axes, place, bar[AFTER], f"{bar[AFTER]:g}" if place == 0 else f"{bar[AFTER]:#.3g}")
+def _path(axes: Axes, rows: pd.DataFrame) -> None:
+    for place, (before, after) in enumerate(rows[[BEFORE, AFTER]].to_numpy()):
+        if np.isnan(before):
+            _end(axes, place, after, f"{after:g}" if place == 0 else f"{after:#.3g}")
         else:
-            _bar(axes, place, bar[BEFORE], bar[AFTER])
+            _bar(axes, place, before, after)
     following = rows[BEFORE].fillna(rows[AFTER])
     for place, (after, before) in enumerate(zip(rows[AFTER], following[1:], strict=False)):
         axes.plot([after, before], [place + 0.38, place + 0.62], color="black", linewidth=0.6)
     _values(axes, rows[AFTER].min(), rows[AFTER].max())
+    styled.rows(axes, list(rows.label), size=6)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), rows.label, size=6)
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel(QUANTITIES[rows.unit[0]])
-    claim = rows.claim[0]
-    axes.set_title(fill(claim[0].upper() + claim[1:], 29), loc="right", multialignment="left")
 
 
 def _values(axes: Axes, low: float, high: float) -> None:
@@ -101,32 +102,15 @@ def _values(axes: Axes, low: float, high: float) -> None:
     decades = np.log10(high / low)
     axes.set_xscale("log")
     axes.set_xlim(low / 10 ** (0.06 * decades), high * 10 ** (0.4 * decades))
-    steps = next(steps for most, steps in STEPS.items() if decades < most)
-    plain_log(axes.xaxis, np.outer(10.0 ** np.arange(-3, 5), steps).ravel())
+    plain_log(axes.xaxis, times(*next(steps for most, steps in STEPS.items() if decades < most)))
 
 
 def _end(axes: Axes, place: int, value: float, text: str) -> None:
     axes.plot(value, place, marker="d", color="black", markersize=4)
-    axes.annotate(
-        text,
-        (value, place),
-        (5, 0),
-        textcoords="offset points",
-        va="center",
-        size=6.5,
-        weight="bold",
-    )
+    note(axes, text, (value, place), (5, 0), va="center", size=6.5, weight="bold")
 
 
 def _bar(axes: Axes, place: int, before: float, after: float) -> None:
     low, high = sorted((before, after))
-    look = LOOKS["raises" if after > before else "lowers"]
-    axes.barh(place, high - low, 0.76, left=low, edgecolor="white", linewidth=0, **look)
-    axes.annotate(
-        f"× {after / before:#.3g}",
-        (high, place),
-        (3, 0),
-        textcoords="offset points",
-        va="center",
-        size=6,
-    )
+    axes.barh(place, high - low, 0.76, left=low, **LOOKS["raises" if after > before else "lowers"])
+    note(axes, f"× {after / before:#.3g}", (high, place), (3, 0), va="center", size=6)

@@ -1,7 +1,7 @@
 """A table of ours with what the paper prints in each of its cells."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import xarray as xr
@@ -9,6 +9,7 @@ import xarray as xr
 from tokwatt.params.section import Section
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.expressions import Lookup
+from tokwatt.reports.labels import Labels
 from tokwatt.reports.site.markup import verdict_class
 from tokwatt.reports.tables import Cell, Table, fit, laid_out
 
@@ -55,7 +56,7 @@ def compare(
     table: Table,
     section: Section,
     dataset: xr.Dataset,
-    names: Mapping[object, str],
+    label: Labels,
     judged: Iterable[Judged],
 ) -> Comparison:
     """Put the claims about a table beside its cells.
@@ -64,7 +65,7 @@ def compare(
     """
     claims = [row for row in judged if table.place and row.placed.location.startswith(table.place)]
     fit(table, dataset, section)
-    layout = laid_out(table, dataset, dict(names))
+    layout = laid_out(table, dataset, label)
     rows = [
         (labels, [_compared(cell, dataset, table.grid, claims) for cell in cells])
         for labels, cells in layout.rows

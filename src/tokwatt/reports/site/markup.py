@@ -27,7 +27,7 @@ UNSAFE = ("class", "href", "id", "style")
 _REFERENCE = r"(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<doi>doi:10\.[^\s,]+[^\s,.])"
 _REFERENCES = re.compile(_REFERENCE)
 _INLINE = re.compile(rf":math:`(?P<math>[^`]+)`|``?(?P<code>[^`]+)``?|{_REFERENCE}")
-_ALLOWED = re.compile(r"(https?://|mailto:)[^\\]|(?!//)[^:\\]*([/?#][^\\]*)?$", re.IGNORECASE)
+_ALLOWED = re.compile(r"https?://|mailto:|(?!//)[^:/?#]*([/?#]|$)", re.IGNORECASE)
 
 
 class _Reader(MarkdownIt):

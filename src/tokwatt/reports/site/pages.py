@@ -1,7 +1,6 @@
 """How each page of the site is written."""
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -12,6 +11,7 @@ from posixpath import dirname
 from markupsafe import Markup
 
 import tokwatt
+from tokwatt.output import write_files
 from tokwatt.reports import audit
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.gallery import Figure
@@ -43,16 +43,11 @@ def write_site(params: Path, results: Path, figures: Path, docs: Path, out: Path
         ParameterError: with one sentence, where an entry of `params/` is wrong.
     """
     sources = Sources(params, results, figures, docs)
-    texts = {name: page() for name, page in pages(sources).items()}
-    data = out / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
-    for name, path in sources.files().items():
-        shutil.copyfile(path, data / name)
+    texts = {out / name: page() for name, page in pages(sources).items()}
+    data = {out / "data" / name: path.read_bytes() for name, path in sources.files().items()}
     with as_file(files("tokwatt.reports.site") / "static") as static:
-        for path in sorted(static.iterdir()):
-            shutil.copyfile(path, out / path.name)
+        scripts = {out / path.name: path.read_bytes() for path in sorted(static.iterdir())}
+    write_files({**texts, **data, **scripts})
 
 
 def pages(sources: Sources) -> dict[str, Page]:
@@ -97,7 +92,10 @@ def _start(sources: Sources, render: Renderer) -> str:
         "index",
         "Tokens per watt",
         "index",
-        accounts=_accounts_of(sources, sources.judged),
+        claim_accounts=_accounts_of(sources, sources.judged),
+        figure_accounts={
+            name: sources.accounts(figure.datasets) for name, figure in sources.plots.items()
+        },
         counts=[(verdict, counts[verdict]) for verdict in reversed(audit.ORDER)],
         reports=reports,
         tables=sources.tables,
@@ -193,7 +191,8 @@ def _parameters(sources: Sources, render: Renderer) -> str:
 
 def _explorer_data(path: Path) -> str:
     data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_visible_pairs)
-    return SCRIPT.format(json.dumps(json.dumps(data, allow_nan=False)))
+    text = json.dumps(json.dumps(data, allow_nan=False))
+    return SCRIPT.format(text.replace("<", "\\u003c"))
 
 
 def _visible_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """What pages are made from: `params/`, what rules have written, and the code's own docstrings."""
 
 import csv
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import msgspec
 import xarray as xr
 
 from tokwatt.params.folder import Folder
-from tokwatt.params.quantity import Record
+from tokwatt.params.quantity import CATALOGUES, Record
 from tokwatt.params.section import Section
 from tokwatt.reports import claims, gallery, tables
 from tokwatt.reports.accounts import accounts_of
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.labels import read_labels
 from tokwatt.reports.site import markup
 from tokwatt.reports.site.comparison import Comparison, compare
 from tokwatt.reports.site.records import site_records
@@ -91,7 +93,7 @@ class Sources:
 
     @cached_property
     def paper(self) -> Section:
-        """The entries of tables, figures, grids, jobs and reports."""
+        """The entries of tables, figures, grids and reports."""
         return self.parameters.section("paper")
 
     @cached_property
@@ -109,7 +111,7 @@ class Sources:
         """Reports by name."""
         section = self.paper.child("reports")
         for name in section.raw:
-            if name in BEFORE | AFTER:
+            if name in BEFORE | AFTER or name.startswith(("docs-", "figure-", "table-")):
                 raise section.fail("is a page of the site already", "another name", name)
         return {name: section.child(name).convert(Report) for name in section.raw}
 
@@ -122,9 +124,9 @@ class Sources:
         """A table with what the paper prints in its cells."""
         if name not in self._comparisons:
             section, table = self.tables[name]
-            names = self.paper.child("names").raw
+            label = read_labels(self.params)
             with xr.open_dataset(dataset_path(self.grids, table.grid)) as dataset:
-                compared = compare(table, section, dataset.load(), names, self.judged)
+                compared = compare(table, section, dataset.load(), label, self.judged)
             self._comparisons[name] = compared
         return self._comparisons[name]
 
@@ -136,34 +138,28 @@ class Sources:
     def grid(self, name: str) -> Made:
         """How a grid of `paper.yaml` is made."""
         entry = self.paper.child("grids").child(name).raw
+        with xr.open_dataset(dataset_path(self.grids, name)) as dataset:
+            files = json.loads(dataset.attrs["parameters"])
         return Made(
             f"{name}.nc",
             f"tokwatt grids {entry['job']}",
             "params/paper.yaml",
             entry,
-            self._reads("jobs", entry["job"]),
+            self._reads(file.removesuffix(".yaml") for file in files),
         )
 
     def study(self, name: str) -> Made:
         """How the store of a study is made."""
-        entry = {
-            key: value
-            for key, value in self.parameters.section(f"studies/{name}").raw.items()
-            if key != "figures"
-        }
         return Made(
             f"{name}.zarr",
             f"tokwatt study {name}",
             f"params/studies/{name}.yaml",
-            entry,
-            self._reads("studies"),
+            self.parameters.section(f"studies/{name}").raw,
+            self._reads((*CATALOGUES, "assumptions")),
         )
 
-    def _reads(self, *keys: str) -> dict[str, bool]:
-        return {
-            file: file in self.records
-            for file in reduce(Section.child, keys, self.paper).raw["reads"]
-        }
+    def _reads(self, files: Iterable[str]) -> dict[str, bool]:
+        return {file: file in self.records for file in files}
 
     @cached_property
     def documents(self) -> dict[str, str]:

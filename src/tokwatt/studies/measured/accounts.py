@@ -14,12 +14,11 @@ from tokwatt.calibration import intervals
 from tokwatt.calibration.kernels import Kernels, config_of
 from tokwatt.calibration.model import Prediction
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.step import resident_tokens
 from tokwatt.params.account_names import AccountName
 from tokwatt.params.specs import Precision
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.llm import active_parameters, routed_parameters, total_parameters
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.units import (
@@ -41,9 +40,8 @@ def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame
     """What was measured in runs and what each account says of them, shape (row,) each."""
     model, fitted = calibrated.model, calibrated.fitted
     arrays = model.arrays(rows)
-    work = arrays.work
     prompts = np.asarray(model.prompts(fitted.steps, arrays))
-    residents = np.asarray(resident_tokens(prompts, work.output, work.output_scv))
+    residents = np.asarray(replace(arrays.mix, prompt=prompts).residents)
     ratio = prompts / rows.output.to_numpy()
     by_kernels = step_by_kernels(catalogue, rows, residents)
     return {

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from tokwatt import grid
 from tokwatt.calibration.intervals import KINDS
 from tokwatt.calibration.model import QUANTITIES, Fitted
-from tokwatt.calibration.records import ALL, Calibrated, Cell
+from tokwatt.calibration.records import ALL, Calibrated, CellErrors, RunCell
 from tokwatt.calibration.start import TERMS
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.catalogue import Catalogue
@@ -94,38 +94,33 @@ def calibrated_errors(
 ) -> xr.Dataset:
     """Errors of the calibration, intervals and their coverage, and targets."""
     calibrated = Calibrated(catalogue)
-    errors = {fit: calibrated.errors[fit] for fit in FITS}
-    held_out = errors[AccountName.HELD_OUT]
-    gpus = list(dict.fromkeys(cell.gpu for cell in held_out))
-    kinds = [*KINDS, ALL]
-    statistics = {
-        name: np.stack(
-            [
-                _table(gpus, kinds, {cell: getattr(row, name) for cell, row in cells.items()})
-                for cells in errors.values()
-            ],
-            axis=-1,
-        )
-        for name in ("signed", "median", "percentile_90")
-    }
+    held_out = calibrated.errors[AccountName.HELD_OUT]
+    gpus, kinds = list(dict.fromkeys(cell.gpu for cell in held_out)), [*KINDS, ALL]
     columns = CellColumns(
-        runs=_table(gpus, kinds, {cell: row.runs for cell, row in held_out.items()}),
-        half_width=_table(gpus, kinds, dict(calibrated.half_widths.iterrows())),
-        coverage=_table(gpus, kinds, dict(calibrated.coverage.iterrows())),
-        **statistics,
+        _table(gpus, kinds, {cell: row.runs for cell, row in held_out.items()}),
+        _table(gpus, kinds, dict(calibrated.half_widths.iterrows())),
+        _table(gpus, kinds, dict(calibrated.coverage.iterrows())),
+        *_statistics(gpus, kinds, calibrated.errors),
     )
-    axes: dict[str, ArrayLike] = {
-        "gpu": gpus,
-        "kind": kinds,
-        "quantity": [*QUANTITIES],
-        "fit": [*FITS],
-    }
-    reached = _targets(catalogue, targets, calibrated)
+    axes: dict[str, ArrayLike] = {"gpu": gpus, "kind": kinds, "quantity": [*QUANTITIES]}
+    axes["fit"] = [*FITS]
+    reached = _targets(catalogue, targets, held_out)
     return (
         grid.dataset(axes, columns, LONG_NAMES)
         .merge(grid.dataset({"target": [*targets]}, reached, LONG_NAMES))
         .merge(grid.dataset({}, SweepTarget(float(sweep_target)), LONG_NAMES))
     )
+
+
+def _statistics(
+    gpus: Sequence[str], kinds: Sequence[str], errors: Mapping[str, Mapping[RunCell, CellErrors]]
+) -> list[np.ndarray]:
+    """Statistics of errors over GPU, kind, quantity and fit."""
+    statistics = []
+    for name in ("signed", "median", "percentile_90"):
+        cells = [{cell: getattr(row, name) for cell, row in errors[fit].items()} for fit in FITS]
+        statistics.append(np.stack([_table(gpus, kinds, rows) for rows in cells], axis=-1))
+    return statistics
 
 
 def _table(gpus: Sequence[str], kinds: Sequence[str], rows: Mapping) -> np.ndarray:
@@ -138,14 +133,14 @@ def _table(gpus: Sequence[str], kinds: Sequence[str], rows: Mapping) -> np.ndarr
 
 
 def _targets(
-    catalogue: Catalogue, targets: Mapping[str, Target], calibrated: Calibrated
+    catalogue: Catalogue, targets: Mapping[str, Target], held_out: Mapping[RunCell, CellErrors]
 ) -> TargetColumns:
     """Targets beside the median errors of held-out LLMs."""
     section = catalogue.section("paper").child("grids")
-    errors = {cell.key: row for cell, row in calibrated.errors[AccountName.HELD_OUT].items()}
+    errors = {cell.key: row for cell, row in held_out.items()}
     places = {name: place for place, name in enumerate(QUANTITIES)}
     reached = [
-        section.pick("targets", Cell(target.gpu, target.kind).key, errors).median[
+        section.pick("targets", RunCell(target.gpu, target.kind).key, errors).median[
             section.pick("targets", target.quantity, places)
         ]
         for target in targets.values()

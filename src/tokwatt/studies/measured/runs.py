@@ -149,7 +149,7 @@ def errors(catalogue: Catalogue, runs: xr.Dataset) -> xr.Dataset:
     return dataset.sel(gpu=first, account=list(PREDICTIONS))
 
 
-def ratios(
+def series_ratios(
     catalogue: Catalogue, runs: xr.Dataset, pairs: dict[str, Pair], batch: SequencesAxis
 ) -> xr.Dataset:
     """Tokens per joule of one series over another's at equal batch size.

@@ -18,7 +18,7 @@ from tokwatt.calibration import intervals
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Deployment
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.studies.measured.accounts import (
     Predictions,
@@ -93,7 +93,7 @@ class SlopeColumns(NamedTuple):
     slope_error: Dimensionless
 
 
-def sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) -> xr.Dataset:
+def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) -> xr.Dataset:
     """The sweep over context windows beside every account, and slopes of log over log."""
     calibrated = Calibrated(catalogue)
     rows = calibrated.model.measured.sweep()

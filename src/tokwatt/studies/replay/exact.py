@@ -1,4 +1,4 @@
-"""The paper's two-pool fleets with its draws replaced by exact sums: a few look-ups a pool, so that JAX maps millions.
+"""The paper's two-pool fleets with its draws replaced by exact sums, a few look-ups a pool.
 
 Every other rule of the replay is kept: the long pool begins at one token, requests too long for the
 short pool's window are served as one full window and credited in full, searches begin one instance
@@ -53,7 +53,7 @@ class ExactLaw(NamedTuple):
 def law_of(
     workload: Workload, output_share: Dimensionless, prefill_chunk: Tokens, longest: int
 ) -> ExactLaw:
-    """Tables of a workload for instances of one prefill chunk; `longest` is a Python int that sets a shape."""
+    """Tables of a workload for one prefill chunk; `longest` is a Python int that sets a shape."""
     length = jnp.arange(1.0, longest + 1)
     prompt = jnp.maximum(1.0, jnp.trunc((1 - output_share) * length))
     output = jnp.maximum(1.0, length - prompt)
@@ -87,7 +87,7 @@ def two_pools(
     overflow_factor: Dimensionless,
     long_window: Tokens,
 ) -> Fleet:
-    """Requests up to `overflow_factor` short windows in a pool of short windows, the rest in one of long windows.
+    """Requests up to `overflow_factor` short windows in a short pool, the rest in a long one.
 
     Args:
         account: the paper's.
@@ -132,7 +132,7 @@ def _traffic(share: Dimensionless, demand: Demand, sums: Array, middle: Tokens) 
 
 
 def _short_sums(law: ExactLaw, cut: Tokens, window: Tokens) -> Array:
-    """Sums over requests up to `cut`; the bin that the window cuts is squeezed below it, what is longer fills a window."""
+    """Sums over requests up to `cut`: the bin of the window is squeezed, longer ones clipped."""
     straddled = jnp.searchsorted(law.knots, window)
     start, end = law.knots[straddled - 1], jnp.minimum(law.knots[straddled], cut)
     within = lengths.fraction_within(end, law.knots[1:], law.fractions[1:])
@@ -152,7 +152,7 @@ def _short_sums(law: ExactLaw, cut: Tokens, window: Tokens) -> Array:
 def _long_sums(
     law: ExactLaw, cut: Tokens, share: Dimensionless, window: Tokens
 ) -> tuple[Array, Tokens]:
-    """Means over requests longer than `cut`, whose first bin reaches down to one token, and their middle."""
+    """Means over requests longer than `cut`, the first bin from one token on, and their middle."""
     count = law.knots.shape[0]
     first = jnp.searchsorted(law.knots, cut, side="right")
     inside = first < count
@@ -171,7 +171,7 @@ def _long_sums(
 
 
 def _clipped(law: ExactLaw, knot: Array | int, window: Tokens) -> Array:
-    """Sums over requests up to a knot in a pool of a window, with the longer ones clipped to it as the sampler does."""
+    """Sums over requests up to a knot, clipped to a window as the sampler does."""
     straddled = jnp.minimum(jnp.searchsorted(law.knots, window), law.knots.shape[0] - 1)
     start, end = law.knots[straddled - 1], jnp.minimum(window, law.knots[straddled])
     mass = law.fractions[straddled] - law.fractions[straddled - 1]

@@ -1,4 +1,4 @@
-"""Rows of the paper's Tables 2, 4 and 5: operating points with the clamps and overrides of its program."""
+"""Rows of the paper's Tables 2, 4 and 5, with the clamps and overrides of its program."""
 
 from dataclasses import replace
 from typing import Annotated, NamedTuple
@@ -8,9 +8,11 @@ import jax.numpy as jnp
 from tokwatt.params.specs import Board, Engine, LlmRecord, Parallelism, Precision, spec
 from tokwatt.serving import profile as program
 from tokwatt.serving.account import Account
-from tokwatt.serving.instance import Deployment, concurrency, instance_of
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.instance import concurrency
 from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
 from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
     BytesPerToken,
@@ -26,7 +28,7 @@ from tokwatt.units import (
 )
 
 MEAN_FILL = 0.5
-"""Mean length of a sequence as a share of the window, 4096 tokens of 8192 in the paper's program."""
+"""Mean length of a sequence as a share of the window: 4096 tokens of 8192."""
 
 
 @spec
@@ -136,14 +138,19 @@ def roofline_point(
 
     Source: arXiv:2603.17280, Tables 2 and 5, and its program.
     """
-    instance = replace(instance_of(account, deployment), dispatch_overhead=dispatch_time)
+    instance = instance_of(account, deployment)
+    times = replace(instance.times, dispatch_overhead=dispatch_time)
+    instance = replace(instance, times=times)
     length = MEAN_FILL * context_window
     batch = concurrency(account.assumed, instance, context_window, length)
     iteration = step(account.assumed, instance, Load(batch, length, 0.0))
     point = operating_point(account, deployment, context_window, MEAN_FILL, 0.0)
     rate = batch / iteration.latency
-    paper, scan_time = deployment.llm.paper, instance.cache.read * length / instance.kv_bandwidth
-    weight_time = iteration.memory_time - scan_time * batch + instance.overhead
+    paper, scan_time = (
+        deployment.llm.paper,
+        instance.cache.read * length / instance.times.kv_bandwidth,
+    )
+    weight_time = iteration.memory_time - scan_time * batch + instance.times.overhead
     deployed = deployment.llm, deployment.parallelism, deployment.precision, deployment.engine
     return RooflinePoint(
         tensor_parallel=instance.gpus,

@@ -1,4 +1,4 @@
-"""Rows of the paper's Table 3: fleets under the set `paper`, with what is printed of their pools."""
+"""Rows of the paper's Table 3: fleets under the set `paper` and their pools."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,10 +10,11 @@ from tokwatt.accounts.cases import Case
 from tokwatt.equations.roofline import tokens_per_joule
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Pool, size_pool
-from tokwatt.serving.instance import Deployment, instance_of
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import Load, step
+from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Dimensionless,
     Dollars,

@@ -50,11 +50,11 @@ function showInstance(ready, point) {
   list("instance", [
     ["tokens_per_joule", "Tokens per joule", point.tokensPerJoule, "tok/J"],
     ["concurrency", "Concurrency", point.concurrency, "sequences"],
-    ["batch", "In flight", point.batch, "sequences"],
-    ["latency", "Time of a step", 1e3 * point.latency, "ms"],
+    ["batch", "Running requests", point.batch, "sequences"],
+    ["latency", "Inter-token latency", 1e3 * point.latency, "ms"],
     ["throughput", "Throughput", point.throughput, "tok/s"],
     ["power", sentence(watts(ready)), point.power, point.limited ? "W, the board’s limit" : "W"],
-    ["prompts", "Prompt for each output token", ready.ratio, "tokens"],
+    ["prompts", "Prompt tokens for each output token", ready.ratio, "tokens"],
     ...costs(ready, point.tokensPerJoule, point.throughput),
     ...(point.missing > 0
       ? [["missing", "Missing memory on each GPU", point.missing / 2 ** 30, "GiB"]]
@@ -79,8 +79,8 @@ function showFleet(ready, fleet, alone) {
     "Instances",
     "Concurrency",
     "In use [%]",
-    "Step [ms]",
-    "Prompts, p99 [ms]",
+    "ITL [ms]",
+    "Prefill, p99 [ms]",
   ];
   table(
     "pools",

@@ -1,0 +1,55 @@
+"""Ratios of tokens per joule over the batch: a panel for each pair, a line for each account."""
+
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tokwatt.reports.figures.common.axes import plain_log
+from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY
+from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.labels import Labels
+
+BATCH, RATIO = "batch [seq]", "ratio [1]"
+PER_ROW, HEIGHT, AROUND = 3, 1.75, 0.6
+"""Panels in a row, and inches of a row and of what lies around the rows."""
+
+
+def ratios(grid: xr.Dataset) -> pd.DataFrame:
+    """Rows of a grid of ratios, without what is missing."""
+    accounts = [name for name in ACCOUNTS if name in grid.account]
+    frame = grid[["ratio"]].sel(account=accounts).to_dataframe().reset_index().dropna()
+    return frame.rename(columns={"batch": BATCH, "ratio": RATIO})
+
+
+def draw_ratios(frame: pd.DataFrame, label: Labels, quantity: str, ticks: list[float]) -> Figure:
+    """Three panels to a row, on one vertical axis."""
+    lines = -(-frame.pair.nunique() // PER_ROW)
+    figure = Figure(figsize=(DOUBLE, HEIGHT * lines + AROUND))
+    panels = side_by_side(figure, frame, "pair", PER_ROW)
+    for axes, pair, rows in panels:
+        _lines(axes, rows, label)
+        _scales(axes, rows[BATCH].unique(), ticks)
+        axes.set_title(label(pair))
+    for axes, *_ in panels[::PER_ROW]:
+        axes.set_ylabel(quantity)
+    handles, labels = panels[0].axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _lines(axes: Axes, rows: pd.DataFrame, label: Labels) -> None:
+    axes.axhline(1, color=GREY, linewidth=0.6, linestyle=":", zorder=1)
+    for account, line in rows.groupby("account", sort=False):
+        look = {**ACCOUNTS[str(account)], "label": label(str(account)), "markerfacecolor": "none"}
+        axes.plot(line[BATCH], line[RATIO], markersize=2.8, **look)
+
+
+def _scales(axes: Axes, batches: list[float], ticks: list[float]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    shown = batches[:: 1 + len(batches) // 6]
+    axes.set_xticks(shown, [f"{batch:g}" for batch in shown])
+    axes.minorticks_off()
+    plain_log(axes.yaxis, ticks)
+    axes.set_xlabel("Batch (seq)")

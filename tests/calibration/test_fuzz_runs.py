@@ -1,0 +1,124 @@
+"""Damaged tables of runs and odd options: an answer in finite numbers, or one sentence."""
+
+import os
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from test_run_tables import HEADER, RUN
+
+from tokwatt.calibration import domain
+from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.run_tables import read_runs
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.section import Section
+
+CHANGES = [
+    {},
+    {"gpu_model": "B200", "model_id": "deepseek-ai/DeepSeek-V3.1", "weight_precision": "fp8"},
+    {"model_id": "openai/gpt-oss-20b", "weight_precision": "mxfp4", "task": "lm-arena-chat"},
+    {"model_id": "nobody/knows-this"},
+]
+ROWS = [[str((RUN | change)[name]) for name in HEADER] for change in CHANGES]
+CELLS = [
+    *("", " ", "abc", "2,500", '"2,500"', "nan", "inf", "-inf", "-600", "0", "-0.0", "1e999"),
+    *("1e-320", "1_000", "\u0663", "0x10", "true", "None", "9" * 400, "+8", " 8 ", "8.", ".5"),
+    *("\x1b[2J", "\x00", '"', "'", "a\nb", '"a\nb"', "\u2028", "\ufeff", "x" * 10**5, "1e400"),
+    *("H100", "B200", "A100", "qwen3-8b", "fp8", "1", "1024", "1e6", "16777216", "1048576"),
+    *("=1+1", "1;2", "$(touch pwned)", "<script>", "%s", "{0}", "\\", "1e5", "700", "0.001"),
+]
+ENCODINGS = ["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"]
+NUMBERS = [0.0, -0.0, -1.0, 1e-308, 5e-324, 1e308, float("nan"), float("inf"), float("-inf")]
+NUMBERS += [1.0, 8.0, 64.0, 500.0, 4096.0, 1e5, 2.0**20, 2.0**24, 2.0**24 + 2, 1e12]
+
+
+@pytest.fixture(scope="module")
+def calibrated():
+    return Calibrated(ParameterFolder(ROOT / "params"))
+
+
+def damaged(chance):
+    """A table with one to three of its cells, rows, columns or bytes changed."""
+    rows = [list(HEADER), *map(list, ROWS)]
+    delimiter, end = chance.choice(",,,,;\t|"), chance.choice(["\n", "\n", "\r\n", "\r", "\n\n"])
+    for _ in range(chance.randint(1, 3)):
+        row, place = chance.choice(rows), chance.randrange(len(HEADER))
+        match chance.randrange(10):
+            case 0 | 1 | 2 | 3:
+                row[place % len(row) :][:1] = [chance.choice(CELLS)]
+                row[place % len(row)] = chance.choice(CELLS)
+            case 4:
+                del row[place % len(row)]
+                row = row or [""]
+            case 5:
+                row.insert(place, chance.choice(CELLS))
+            case 6:
+                for other in rows:
+                    other.insert(place, other[chance.randrange(len(other))] if other else "")
+            case 7:
+                rows = [[cell for i, cell in enumerate(other) if i != place] for other in rows]
+            case 8:
+                rows = rows[: chance.randint(1, len(rows))]
+            case 9:
+                rows = [rows[0], *(rows[1:] * 2)[:8]]
+        rows = [other or [""] for other in rows]
+    text = end.join(delimiter.join(other) for other in rows) + end
+    data = bytearray(text.encode(chance.choice(ENCODINGS), errors="replace"))
+    for _ in range(chance.choice([0, 0, 0, 0, 1, 5])):
+        if data:
+            data[chance.randrange(len(data))] = chance.randrange(256)
+    return bytes(data[: chance.choice([len(data)] * 6 + [chance.randrange(len(data) + 1)])])
+
+
+def answered(calibrated, path):
+    """Whether a table is scored; the score is finite, or the refusal one sentence."""
+    try:
+        runs = read_runs(calibrated.model, path)
+    except ParameterError as error:
+        assert str(error).isprintable() and str(error).startswith(str(path))
+        return False
+    assert runs.left_out.isprintable()
+    score = calibrated.score(runs.rows)
+    assert np.isfinite(score.to_numpy(float)).all()
+    assert score.runs.sum() == len(runs.rows) > 0
+    return True
+
+
+def test_a_damaged_table_is_scored_or_refused_in_one_sentence(calibrated, tmp_path):
+    """TOKWATT_FUZZ=10000 makes it as many."""
+    count, scored = int(os.environ.get("TOKWATT_FUZZ", "400")), 0
+    path = tmp_path / "runs.csv"
+    for seed in range(count):
+        path.write_bytes(damaged(random.Random(seed)))
+        scored += answered(calibrated, path)
+    assert 0.05 * count < scored < 0.6 * count
+
+
+def test_odd_options_of_a_prediction_give_finite_numbers_or_one_sentence(calibrated):
+    """TOKWATT_FUZZ=10000 makes it as many."""
+    count, predicted = int(os.environ.get("TOKWATT_FUZZ", "400")), 0
+    model = calibrated.model
+    for seed in range(count):
+        chance = random.Random(seed)
+        run = {
+            "gpu": chance.choice(model.records.gpus),
+            "llm": chance.choice(list(model.parameters.architectures)),
+            "precision": chance.choice(list(model.measured.precisions)),
+            "task": chance.choice(list(model.measured.tasks)),
+            "gpus": chance.choice([1, 2, 3, 4, 8, 8, 8, 16, 0, -1, 10**400]),
+            "expert_parallel": chance.choice([0.0, 1.0]),
+        }
+        run |= {name: chance.choice(NUMBERS) for name in ("batch", "prompt", "output")}
+        try:
+            domain.require_servable(model, Section(ROOT / "params", run, key="option"))
+        except ParameterError as error:
+            assert str(error).isprintable() and "option." in str(error)
+            continue
+        predicted += 1
+        assert all(phrase.isprintable() for phrase in domain.extrapolations(calibrated, run))
+        answer = calibrated.predict(pd.DataFrame([run]))
+        assert np.isfinite(answer.to_numpy(float)).all() and (answer.to_numpy() > 0).all()
+    assert predicted > 0.01 * count
