@@ -20,10 +20,11 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.fleet import size_pool
-from tokwatt.serving.instance import concurrency, instance_of, sequence_bytes, weight_bytes
+from tokwatt.serving.instance import concurrency, sequence_bytes, weight_bytes
 from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.routing import Topology
 from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.times import instance_of
 
 CHOICES = choices.names()
 INSTANCES = ("h100_4k", "h100_64k", "llama_8k", "qwen_8k")
