@@ -13,7 +13,7 @@ from public import COMPUTING, EQUATIONS, public_functions
 from tokwatt import units
 from tokwatt.units import In, mark_of
 
-FUNCTIONS = public_functions(*EQUATIONS, "serving.architecture", "serving.decode")
+FUNCTIONS = public_functions(*EQUATIONS, "serving.llm", "serving.step", "serving.times")
 OF_EQUATIONS = public_functions(*EQUATIONS)
 KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
 ANY_UNIT = {"lengths.running_sums": {"values", "return"}}

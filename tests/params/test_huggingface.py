@@ -16,7 +16,7 @@ from tokwatt.commands import workflow
 from tokwatt.params import huggingface
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving import architecture
+from tokwatt.serving.llm import active_parameters, total_parameters
 
 HYBRID = "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-"
 LATENT = {
@@ -235,7 +235,8 @@ def changed(name, **keys):
 
 def fields_of(path):
     (entry,) = huggingface.architecture_entry(path, "name", "source").values()
-    return {key: value["value"] for key, value in entry.items() if isinstance(value, dict)}
+    published = entry["published"].items()
+    return {key: value["value"] for key, value in published if isinstance(value, dict)}
 
 
 def complaint(path):
@@ -249,13 +250,15 @@ def complaint(path):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_an_imported_record_is_the_one_that_ships(name, file, tmp_path, parameters):
-    shipped = parameters.section("architectures").raw[name.lower()]
+    key = name.lower()
+    shipped = parameters.section("llms").raw[key]["published"]
     entry = huggingface.architecture_entry(file(CONFIGS[name]), name, shipped["source"])
-    (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+    (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
     imported = ParameterFolder(tmp_path)
-    assert imported.architectures == {name.lower(): parameters.architectures[name.lower()]}
-    assert imported.section("architectures").raw == {name.lower(): shipped}
-    assert len(list(imported.section("architectures").records())) == len(entry[name.lower()]) - 3
+    assert list(imported.llms) == [key]
+    assert imported.llms[key].published == parameters.llms[key].published
+    assert imported.section("llms").raw == {key: {"name": name, "published": shipped}}
+    assert len(list(imported.section("llms").records())) == len(entry[key]["published"]) - 2
 
 
 def test_the_command_writes_text_to_paste_and_json(file):
@@ -276,9 +279,11 @@ def test_the_command_writes_text_to_paste_and_json(file):
     )
     assert (text.exit_code, as_json.exit_code) == (0, 0)
     assert yaml.safe_load(text.stdout) == json.loads(as_json.stdout)
-    shipped = yaml.safe_load((ROOT / "params" / "architectures.yaml").read_text(encoding="utf-8"))
-    assert yaml.safe_load(text.stdout) == {"llama-3.1-70b": shipped["llama-3.1-70b"]}
-    assert "  layers: {value: 80, unit: '1'}\n" in text.stdout
+    shipped = yaml.safe_load((ROOT / "params" / "llms.yaml").read_text(encoding="utf-8"))
+    entry = shipped["llama-3.1-70b"]
+    wanted = {"name": entry["name"], "published": entry["published"]}
+    assert yaml.safe_load(text.stdout) == {"llama-3.1-70b": wanted}
+    assert "    layers: {value: 80, unit: '1'}\n" in text.stdout
 
 
 def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
@@ -290,7 +295,7 @@ def test_a_record_is_named_after_its_folder_or_its_file(file, tmp_path):
             CliRunner().invoke(workflow.app, ["llm", "import", str(given), "--json"]).stdout
         )
         assert said[name.lower()]["name"] == name
-        assert said[name.lower()]["source"] == f"{name} config.json"
+        assert said[name.lower()]["published"]["source"] == f"{name} config.json"
 
 
 @pytest.mark.parametrize(
@@ -304,8 +309,8 @@ def test_a_name_of_other_characters_is_refused(name, file):
 @pytest.mark.parametrize("name", ["no", "1.5", "_", "x" * 60, "null", "1e5"])
 def test_any_name_stays_a_name(name, file, tmp_path):
     entry = huggingface.architecture_entry(file(CONFIGS["Llama-3.1-70B"]), name, "source: here")
-    (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    assert list(ParameterFolder(tmp_path).architectures) == [name]
+    (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+    assert list(ParameterFolder(tmp_path).llms) == [name]
 
 
 def test_importing_needs_no_jax():
@@ -584,9 +589,9 @@ def test_every_family_gives_an_architecture_with_parameters(family, file, tmp_pa
         "num_key_value_heads": 8,
     }
     entry = huggingface.architecture_entry(file(everything), "name", "source")
-    (tmp_path / "architectures.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-    imported = ParameterFolder(tmp_path).architectures["name"]
-    assert 0 < architecture.active_parameters(imported) <= architecture.total_parameters(imported)
-    assert set(entry["name"]) - {"name", "source", "quality"} <= {
+    (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+    imported = ParameterFolder(tmp_path).llms["name"].published
+    assert 0 < active_parameters(imported) <= total_parameters(imported)
+    assert set(entry["name"]["published"]) - {"source", "quality"} <= {
         field.name for field in dataclasses.fields(imported)
     }

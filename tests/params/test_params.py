@@ -10,7 +10,7 @@ from conftest import GONE, ROOT, damage
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving import catalogue
 
-FILES = ["gpus", "llms", "architectures", "serving", "power", "profiles", "workloads"]
+FILES = ["gpus", "llms", "serving", "power", "profiles", "workloads"]
 TREES = {
     name: yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text(encoding="utf-8"))
     for name in FILES
@@ -206,21 +206,21 @@ DAMAGES = {
     ),
     "an unknown GPU": (
         "profiles",
-        ["scaled", "B200", "gpu"],
+        ["scaled", "B200", "board"],
         "B20",
-        ["scaled.B200.gpu", "'B20'", "'B200'?"],
+        ["scaled.B200.board", "'B20'", "'B200'?"],
     ),
     "an unknown LLM": (
         "profiles",
-        ["scaled", "B200", "llm"],
+        ["calibrated", "H100", "llm"],
         "llama-70b",
-        ["scaled.B200.llm", "'llama-70b'", "llama-3.1-70b"],
+        ["calibrated.H100.llm", "'llama-70b'", "llama-3.1-70b"],
     ),
-    "an unknown layout": (
+    "an unknown precision": (
         "profiles",
-        ["scaled", "B200", "serving"],
-        "tp9",
-        ["scaled.B200.serving", "'tp9'", "tp8-16bit"],
+        ["calibrated", "H100", "precision"],
+        "fp9",
+        ["calibrated.H100.precision", "'fp9'", "'fp8'?"],
     ),
     "an unknown power curve": (
         "profiles",
@@ -240,9 +240,9 @@ DAMAGES = {
         "guessed",
         ["H100.price.quality", "guessed", "measured"],
     ),
-    "an unknown quality shared by layouts": (
+    "an unknown quality of the engine": (
         "serving",
-        ["common", "quality"],
+        ["engine", "quality"],
         "guessed",
         ["quality", "guessed", "measured"],
     ),
@@ -251,12 +251,12 @@ DAMAGES = {
     "no quality": ("gpus", ["H100", "quality"], GONE, ["H100.", "no quality"]),
     "a missing section": ("power", ["fractions"], GONE, ["fractions", "missing", "mapping"]),
     "a list for an entry": ("gpus", ["H100"], [1, 2], ["H100", "[1, 2]", "mapping"]),
-    "a number for a section": ("serving", ["layouts"], 8, ["layouts", "8", "mapping"]),
+    "a number for a section": ("serving", ["precisions"], 8, ["precisions", "8", "mapping"]),
     "an unknown section": ("power", ["curve"], {}, ["curve", "'curves'?"]),
     "a number between the entries": ("gpus", ["H101"], 700, ["H101", "700", "mapping"]),
-    "an unknown key shared by layouts": (
+    "an unknown key of the engine": (
         "serving",
-        ["common", "block"],
+        ["engine", "block"],
         {"value": 1, "unit": "tok"},
         ["block", "'block_size'?"],
     ),
@@ -394,7 +394,7 @@ def test_quantities_arrive_in_si_units(parameters):
     assert parameters.gpus["H100"].hbm_capacity == 80 * 2**30
     assert parameters.gpus["H100"].price * 3600 == pytest.approx(4.02, rel=1e-15)
     assert parameters.profiles["H100"].weight_time == pytest.approx(0.004, rel=1e-15)
-    assert parameters.servings["tp8-16bit"].workspace == 392 * 2**20
+    assert parameters.engine.workspace.tolist() == [0, 342 * 2**20, 392 * 2**20, 392 * 2**20]
     assert isinstance(parameters.workloads["azure"].lengths, np.ndarray)
 
 
@@ -415,7 +415,7 @@ def test_another_spelling_of_a_unit_gives_the_same_number(folder, parameters):
 
 def test_what_a_file_leaves_out_is_zero(parameters):
     assert parameters.gpus["A100"].fp8_rate == 0
-    assert parameters.llms["llama-3.1-70b"].experts == 0
+    assert parameters.llms["llama-3.1-70b"].published.experts == 0
 
 
 def test_every_number_of_the_catalogues_is_recorded_with_its_source_and_quality(parameters):

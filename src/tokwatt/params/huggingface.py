@@ -38,7 +38,7 @@ def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
         source: where the file comes from.
 
     Returns:
-        The entry by its key, with the fields of `specs.Architecture` that are not zero.
+        The entry by its key, with the fields of `specs.Llm` that are not zero.
 
     Raises:
         ParameterError: with one sentence, at the first key that is missing, of another type or of
@@ -58,7 +58,8 @@ def architecture_entry(path: Path, name: str, source: str) -> dict[str, Any]:
         for field, value in fields.items()
         if value
     }
-    return {name.lower(): {"name": name, "source": source, "quality": "datasheet", **quantities}}
+    published = {"source": source, "quality": "datasheet", **quantities}
+    return {name.lower(): {"name": name, "published": published}}
 
 
 def to_yaml(entry: dict[str, Any]) -> str:
