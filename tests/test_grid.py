@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from tokwatt.serving.decode import operating_point
 
 from tokwatt import grid
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.params.specs import Profile
+from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.units import Seconds, Tokens, Watts
 
 
@@ -42,9 +44,15 @@ def test_a_single_number_stays_fixed():
 
 
 def test_names_of_a_catalogue_become_the_coordinate(parameters):
-    swept = grid.sweep(operating_point, profile=parameters.profiles, context_window=[4096.0])
+    account = AssumptionSets(parameters).account("paper")
+
+    def point(profile: Profile, context_window: Tokens) -> OperatingPoint:
+        deployment = parameters.profiled(profile)
+        return operating_point(account, deployment, context_window, 0.5, 0.0)
+
+    swept = grid.sweep(point, profile=parameters.profiles, context_window=[4096.0])
     assert swept.profile.values.tolist() == list(parameters.profiles)
-    alone = operating_point(parameters.profiles["B200"], 4096.0)
+    alone = point(parameters.profiles["B200"], 4096.0)
     np.testing.assert_allclose(swept.sel(profile="B200").power.item(), alone.power, rtol=1e-14)
 
 

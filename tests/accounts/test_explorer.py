@@ -12,9 +12,10 @@ import pytest
 from tokwatt.accounts import cases
 from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, data_of
 from tokwatt.params.errors import ParameterError
-from tokwatt.serving import account
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import alternatives, switched
+from tokwatt.serving.step import operating_point
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
@@ -63,7 +64,7 @@ def case(explorer, choice, workload, window, split, overflow):
     topology = "two_pools" if split else "homogeneous"
     fields = {
         "gpu": choice.gpu,
-        "subject": explorer.subject(choice),
+        "deployment": explorer.deployment(choice),
         "workload": law,
         "shares": explorer.known.shares(workload, law),
         "window": window,
@@ -116,16 +117,16 @@ def same(found, wanted):
 
 
 def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
-    constants, demand = explorer.known.constants, explorer.known.demand
+    demand = explorer.known.demand
     for state, assumed, chosen in states(explorer, sampled):
         utilization, ratio = (
             RANDOM.choice([0.2, 0.85, 1]),
             chosen.prompt_ratio(assumed, demand.output_share),
         )
         window, fill = state["window"], explorer.offer.mean_fill
-        held = account.point(assumed, chosen.subject, constants, window, fill, ratio).concurrency
-        wanted = account.point(
-            assumed, chosen.subject, constants, window, fill, ratio, utilization * held
+        account = Account(assumed, explorer.known.constants)
+        wanted = operating_point(
+            account, chosen.deployment, window, fill, ratio, utilization=utilization
         )
         found = javascript(
             "Tokwatt.instanceAt(Tokwatt.prepare(DATA, state), state.window, utilization)",
@@ -139,8 +140,8 @@ def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
 def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
     known = explorer.known
     for state, assumed, chosen in states(explorer, sampled):
-        routed = chosen.traffic(assumed, known.demand, known.constants)
-        wanted = chosen.evaluate(assumed, known.constants, known.demand, routed, chosen.subject)
+        account = Account(assumed, known.constants)
+        wanted = chosen.evaluate(account, known.demand, chosen.traffic(account, known.demand))
         topology = {"split": chosen.split_length, "overflow": chosen.overflow_factor}
         found = javascript(
             "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)",
@@ -161,7 +162,7 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
         "account": "paper",
         "gpu": "H100",
         "llm": "kimi-k2",
-        "precision": "16bit",
+        "precision": "bfloat16",
         "tensor_parallel": 8,
     }
     assert javascript("Tokwatt.prepare(DATA, state)", state=state) is None

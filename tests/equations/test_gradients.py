@@ -19,7 +19,6 @@ ARGUMENTS = {
         "knots": KNOTS,
         "fractions": FRACTIONS,
     },
-    "lengths.mean_length": {"knots": KNOTS, "fractions": FRACTIONS},
     "lengths.running_sums": {"values": np.arange(1.0, 7.0).reshape(3, 2)},
     "memory.kv_blocks": {"budget": 6e10, "kv_bytes": 327680.0, "block_size": 16.0},
     "memory.kv_budget": {
@@ -42,12 +41,12 @@ ARGUMENTS = {
         "kv_width": 2.0,
     },
     "memory.rank_heads": {"kv_heads": 8.5, "tensor_parallel": 2.0},
-    "memory.reserved_sequences": {"blocks": 65536.5, "block_size": 16.0, "context_window": 9000.0},
     "memory.scaled_sequences": {
         "max_sequences": 256.0,
         "calibration_length": 8192.0,
         "context_window": 9000.0,
     },
+    "memory.whole_blocks": {"length": 9000.5, "block_size": 16.0},
     "memory.weight_bytes": {"parameters": 7e10, "weight_width": 2.0, "tensor_parallel": 8.0},
     "power.activity_power": {
         "activity": 0.4,
@@ -55,15 +54,7 @@ ARGUMENTS = {
         "idle_fraction": 0.43,
         "nominal_fraction": 0.86,
     },
-    "power.compute_activity": {
-        "batch": 64.0,
-        "active_parameters": 9e9,
-        "rate": 1e15,
-        "iteration_latency": 0.02,
-    },
-    "power.logistic_batch": {"power": 437.0, **CURVE},
     "power.logistic_power": {"batch": 40.0, **CURVE},
-    "power.scan_activity": {"batch": 64.0, "scan_time": 3e-4, "iteration_latency": 0.03},
     "power.utilization_power": {
         "bandwidth": 0.5,
         "arithmetic": 0.2,
@@ -81,18 +72,20 @@ ARGUMENTS = {
         "latency_target": 0.5,
         "max_utilization": 0.85,
     },
+    "queueing.instances_searched": {
+        "arrival_rate": 1000.0,
+        "service_rate": 8.37,
+        "service_scv": 1.6,
+        "concurrency": 16.0,
+        "latency_target": 0.5,
+        "max_utilization": 0.85,
+    },
     "queueing.wait_quantile": {
         "servers": 20.0,
         "arrival_rate": 18.0,
         "service_rate": 1.0,
         "service_scv": 1.5,
         "probability": 0.9,
-    },
-    "roofline.active_weight_time": {
-        "active_parameters": 2.2e10,
-        "weight_width": 2.0,
-        "tensor_parallel": 8.0,
-        "bandwidth": 3.35e12,
     },
     "roofline.dispatch_bytes": {
         "hidden": 4096.0,
@@ -105,27 +98,6 @@ ARGUMENTS = {
         "reference_bandwidth": 3.35e12,
         "bandwidth": 8e12,
         "exponent": 0.7,
-    },
-    "roofline.iteration_latency": {"weight_time": 4e-3, "scan_time": 3.2e-4, "batch": 128.0},
-    "roofline.prefill_flops": {
-        "chunk": 1024.0,
-        "history": 3000.0,
-        "projection_parameters": 1.5e8,
-        "query_width": 8192.0,
-        "feed_forward_parameters": 7e8,
-        "layers": 80.0,
-    },
-    "roofline.prefill_latency": {"decode_latency": 0.02, "flops": 6e13, "rate": 1e15},
-    "roofline.scaled_scan_time": {
-        "scan_time": 3.2e-4,
-        "length": 5000.0,
-        "calibration_length": 8192.0,
-    },
-    "roofline.scan_time": {
-        "length": 4096.0,
-        "kv_bytes": 327680.0,
-        "bandwidth": 2.7e12,
-        "tensor_parallel": 8.0,
     },
     "roofline.throughput": {"batch": 128.0, "iteration_latency": 0.02},
     "roofline.tokens_per_dollar": {"throughput": 5000.0, "price": 1e-3},
@@ -148,26 +120,20 @@ ARGUMENTS = {
         "nope_dim": 128.0,
         "value_dim": 128.0,
     },
-    "weights.gated_parameters": {"hidden": 8192.0, "width": 28672.0},
-    "weights.parameter_count": {
-        "vocabulary": 128256.0,
-        "hidden": 8192.0,
-        "layers": 80.0,
-        "layer_parameters": 9e8,
-    },
 }
 ROUNDED = {
     "lengths.decode_steps": ["prompt", "prefill_chunk"],
     "memory.kv_budget": ["capacity", "memory_fraction"],
+    "memory.whole_blocks": ["length"],
     **{
         name: list(ARGUMENTS[name])
         for name in (
             "memory.held_sequences",
             "memory.kv_blocks",
             "memory.rank_heads",
-            "memory.reserved_sequences",
             "memory.scaled_sequences",
             "queueing.instances_required",
+            "queueing.instances_searched",
         )
     },
 }

@@ -9,7 +9,6 @@ from tokwatt.equations.lengths import (
     decode_steps,
     fraction_within,
     length_masses,
-    mean_length,
     running_sums,
 )
 from tokwatt.serving import sampling
@@ -40,20 +39,6 @@ def test_masses_of_the_papers_workloads_sum_to_one(parameters):
         assert length_masses(lengths, law.lengths, law.fractions).sum() == pytest.approx(
             1, rel=1e-12
         )
-
-
-@given(length_laws())
-def test_mean_length_is_half_a_token_below_the_mean_over_whole_lengths(law):
-    brute_force = sum(
-        length * mass for length, mass in zip(*sampling.summed(law.pairs, LONGEST), strict=True)
-    )
-    assert mean_length(law.knots, law.fractions) + 0.5 == pytest.approx(brute_force, rel=1e-12)
-
-
-@given(length_laws(), between(0.1, 10))
-def test_mean_length_does_not_ask_for_normalised_fractions(law, factor):
-    mean = float(mean_length(law.knots, law.fractions))
-    assert mean_length(law.knots, factor * law.fractions) == pytest.approx(mean, rel=1e-12)
 
 
 @given(length_laws(), between(0, 2 * LONGEST))

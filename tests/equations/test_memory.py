@@ -15,14 +15,20 @@ from strategies import (
     windows,
 )
 
-from tokwatt.equations.memory import kv_blocks as whole_blocks
 from tokwatt.equations.memory import (
+    held_sequences,
+    kv_blocks,
     kv_budget,
     kv_bytes_per_token,
-    reserved_sequences,
     scaled_sequences,
     weight_bytes,
+    whole_blocks,
 )
+
+
+def reserved_sequences(blocks, block_size, window):
+    """Sequences of statically reserved windows that so many blocks hold, at a byte a token."""
+    return held_sequences(blocks * block_size, whole_blocks(window, block_size))
 
 
 @given(block_counts, block_sizes, windows, windows)
@@ -58,7 +64,7 @@ def test_a_window_that_does_not_end_on_a_block_reserves_the_whole_last_block(
 
 @given(budgets, kv_bytes, block_sizes, windows)
 def test_memory_in_use_never_exceeds_the_budget(budget, per_token, block_size, window):
-    blocks = float(whole_blocks(budget, per_token, block_size))
+    blocks = float(kv_blocks(budget, per_token, block_size))
     sequences = float(reserved_sequences(blocks, block_size, window))
     assert 0 <= blocks * block_size * per_token <= budget
     assert sequences * window * per_token <= budget
@@ -66,7 +72,7 @@ def test_memory_in_use_never_exceeds_the_budget(budget, per_token, block_size, w
 
 @given(budgets, kv_bytes, block_sizes)
 def test_one_more_block_would_not_fit(budget, per_token, block_size):
-    assert (whole_blocks(budget, per_token, block_size) + 1) * per_token * block_size > budget
+    assert (kv_blocks(budget, per_token, block_size) + 1) * per_token * block_size > budget
 
 
 def test_a_window_longer_than_the_memory_holds_no_sequence():
@@ -90,7 +96,7 @@ def test_llama_405b_misses_24_gigabytes_on_each_of_eight_h100():
     weights = weight_bytes(403747897344.0, 2.0, 8.0)
     budget = kv_budget(80 * 2.0**30, 0.9, weights, 392 * 2.0**20)
     assert budget == -24038604800
-    assert whole_blocks(budget, 516096.0, 16.0) < 0
+    assert kv_blocks(budget, 516096.0, 16.0) < 0
 
 
 @given(layer_counts, heads, heads, between(1, 8))

@@ -11,18 +11,23 @@ from strategies import (
     widths,
 )
 
-from tokwatt.equations.weights import attention_parameters, gated_parameters, parameter_count
+from tokwatt.equations.weights import attention_parameters, feed_forward_parameters
 from tokwatt.params.specs import Llm
-from tokwatt.serving import decode
+from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
 
 LABELS = ["Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-235B-A22B", "DeepSeek-V3"]
 
 
+def all_parameters(llm):
+    return streamed_parameters(llm) + routed_parameters(llm)
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_counts_are_those_of_the_program_to_the_last_parameter(label, parameters, expected):
-    llm, profile = parameters.llms[label.lower()], expected["table2"][label]["H100"]["profile"]
-    assert int(decode.parameter_count(llm, llm.experts)) == profile["param_count"]
-    assert int(decode.parameter_count(llm, llm.active_experts)) == profile["active_param_count"]
+    llm = parameters.llms[label.lower()].paper
+    profile = expected["table2"][label]["H100"]["profile"]
+    assert int(all_parameters(llm)) == profile["param_count"]
+    assert int(active_parameters(llm)) == profile["active_param_count"]
     assert llm.head_dim == profile["head_dim"]
 
 
@@ -31,10 +36,9 @@ def test_the_expected_counts_cover_every_llm_of_table_2(expected):
 
 
 def test_no_llm_of_the_catalogue_activates_more_than_it_has(parameters):
-    for llm in parameters.llms.values():
-        assert decode.parameter_count(llm, llm.active_experts) <= decode.parameter_count(
-            llm, llm.experts
-        )
+    for record in parameters.llms.values():
+        for llm in (record.published, record.paper):
+            assert active_parameters(llm) <= all_parameters(llm)
 
 
 @given(hidden_sizes, head_counts, head_counts, head_dims)
@@ -49,9 +53,10 @@ def test_attention_counts_its_four_projections(hidden, query_heads, kv_heads, he
 
 @given(vocabularies, hidden_sizes, st.integers(1, 130), widths)
 def test_counts_are_exact_integers(vocabulary, hidden, layers, width):
-    layer = gated_parameters(float(hidden), float(width))
-    counted = parameter_count(float(vocabulary), float(hidden), float(layers), layer)
-    assert int(counted) == vocabulary * hidden + layers * 3 * hidden * width
+    block = feed_forward_parameters(float(hidden), float(width), 3.0)
+    assert int(vocabulary * hidden + layers * block) == (
+        vocabulary * hidden + layers * 3 * hidden * width
+    )
 
 
 @given(hidden_sizes, widths, expert_counts, expert_counts, layer_counts)
@@ -68,15 +73,9 @@ def test_active_parameters_never_exceed_the_total(hidden, width, one, other, lay
         experts=float(experts),
         active_experts=float(active),
     )
-    assert decode.parameter_count(llm, llm.active_experts) <= decode.parameter_count(
-        llm, llm.experts
-    )
+    assert active_parameters(llm) <= all_parameters(llm)
 
 
 def test_a_dense_llm_activates_everything(parameters):
-    llm = parameters.llms["llama-3.1-70b"]
-    assert (
-        decode.parameter_count(llm, llm.active_experts)
-        == decode.parameter_count(llm, llm.experts)
-        == 69501714432
-    )
+    llm = parameters.llms["llama-3.1-70b"].paper
+    assert active_parameters(llm) == all_parameters(llm) == 69501714432

@@ -1,4 +1,4 @@
-"""The account under named assumptions: equal to the replay in one corner, conserving everything in another, one switch at a time."""
+"""An account: the paper's program in one corner, conserving in another, one switch at a time."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +9,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokwatt.serving.machine import assemble, concurrency, sequence_bytes, weight_bytes
-from tokwatt.studies.replay.instances import Calibrated
+from reference import paper_profiles as profiles
+from reference import paper_program as program
 
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.params import traces
 from tokwatt.params.errors import ParameterError
-from tokwatt.serving import account, architecture, choices, decode, routing
+from tokwatt.serving import choices, routing
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
+from tokwatt.serving.fleet import size_pool
+from tokwatt.serving.instance import concurrency, sequence_bytes, weight_bytes
+from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.routing import Topology
-from tokwatt.studies.replay import fleets as replayed
-from tokwatt.studies.replay.points import Served, roofline_point
+from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.times import instance_of
 
 CHOICES = choices.names()
 INSTANCES = ("h100_4k", "h100_64k", "llama_8k", "qwen_8k")
@@ -37,93 +41,75 @@ CONSERVING = {
 
 
 @pytest.fixture(scope="module")
-def known(params):
-    return Account(load(params))
+def headlines(params):
+    return Headlines(load(params))
 
 
 @pytest.fixture(scope="module")
-def consistent(known):
-    return known.presets["consistent"]
+def consistent(headlines):
+    return headlines.presets["consistent"]
 
 
-def instance(
-    known,
-    assumed,
-    llm="llama-3.1-70b",
-    serving="tp8-16bit",
-    gpu="H100",
-    window=8192.0,
-    case="llama_8k",
-    **subject,
-):
-    """A point of an LLM that has both descriptions."""
-    catalogue = known.catalogue
-    own = replace(
-        known.cases[case].subject,
-        gpu=catalogue.gpus[gpu],
-        llm=catalogue.llms[llm],
-        architecture=catalogue.architectures[llm],
-        serving=catalogue.servings[serving],
-        utilization=catalogue.utilization_curves[gpu],
-        logistic=catalogue.power_curves[gpu],
-        **subject,
-    )
-    return account.point(assumed, own, known.constants, window)
+def deployment_of(headlines, llm="llama-3.1-70b", precision="bfloat16", gpu="H100"):
+    """An LLM on eight GPUs that each hold whole experts."""
+    catalogue = headlines.catalogue
+    width, board = catalogue.precisions[precision], catalogue.boards[gpu]
+    return catalogue.deployment(board, catalogue.llms[llm], width, 8.0, 8.0)
+
+
+def point_of(headlines, assumed, llm="llama-3.1-70b", precision="bfloat16"):
+    """Its operating point at a window of 8K."""
+    deployment = deployment_of(headlines, llm, precision)
+    account = Account(assumed, headlines.constants)
+    return operating_point(account, deployment, 8192.0, 0.5, 4.0)
 
 
 # --- the paper's corner
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", ["h100_2k", "h100_4k", "h100_64k", "h100_128k"])
-def test_the_papers_account_of_an_instance_is_the_replay(known, case):
-    chosen = known.cases[case]
-    expected = decode.operating_point(chosen.subject.profile, chosen.window)
-    found = known.result(case, {})
-    np.testing.assert_allclose(found.tokens_per_joule, expected.tokens_per_joule, rtol=1e-13)
-    assert found.concurrency == expected.concurrency
-
-
-@pytest.mark.parametrize("case", ["llama_8k", "qwen_8k"])
-def test_the_papers_account_of_an_architecture_is_the_replay(known, case):
-    own = known.cases[case].subject
-    served = Served(llm=own.llm, serving=own.serving, active_parameters=own.active_parameters)
-    expected = roofline_point(own.gpu, served, own.fractions, known.cases[case].window)
-    found = known.result(case, {})
-    np.testing.assert_allclose(found.tokens_per_joule, expected.tokens_per_joule, rtol=1e-13)
-    assert found.concurrency == expected.concurrency
+def test_the_papers_account_of_a_profile_is_the_program(headlines, case):
+    window = int(headlines.cases[case].window)
+    expected = profiles.calibrated_point(profiles.MANUAL["H100"], window)
+    found = headlines.result(case, {})
+    assert found.tokens_per_joule == pytest.approx(expected["tokens_per_joule"], rel=1e-12)
+    assert found.concurrency == expected["concurrency"]
 
 
 @pytest.mark.parametrize(
-    "llm, serving", [("llama-3.1-405b", "tp8-16bit"), ("deepseek-v3", "tp8-8bit")]
+    "case, llm, active", [("llama_8k", "llama-3.1-70b", 0), ("qwen_8k", "qwen3-235b-a22b", 22e9)]
 )
-def test_the_papers_account_runs_one_sequence_of_what_does_not_fit(known, llm, serving):
-    catalogue = known.catalogue
-    served = Served(llm=catalogue.llms[llm], serving=catalogue.servings[serving])
-    expected = roofline_point(catalogue.gpus["H100"], served, catalogue.power_fractions, 8192.0)
-    found = instance(known, known.cases["llama_8k"].paper, llm, serving)
-    assert found.concurrency == expected.concurrency == 1
-    if llm == "llama-3.1-405b":  # a mixture takes its weight time from a table of kernels there
-        np.testing.assert_allclose(found.tokens_per_joule, expected.tokens_per_joule, rtol=1e-13)
+def test_the_papers_account_of_data_sheets_is_the_program(headlines, case, llm, active):
+    computed = profiles.Computed(profiles.BOARDS["H100"], profiles.MODELS[llm], 8, 2.0)
+    expected = profiles.computed_point(computed, 8192, active)
+    found = headlines.result(case, {})
+    assert found.tokens_per_joule == pytest.approx(expected["tokens_per_joule"], rel=1e-12)
+    assert found.concurrency == expected["concurrency"]
+
+
+@pytest.mark.parametrize(
+    "llm, precision, width", [("llama-3.1-405b", "bfloat16", 2.0), ("deepseek-v3", "fp8", 1.0)]
+)
+def test_the_papers_account_runs_one_sequence_of_what_does_not_fit(
+    headlines, llm, precision, width
+):
+    computed = profiles.Computed(profiles.BOARDS["H100"], profiles.MODELS[llm], 8, width)
+    expected = profiles.computed_point(computed, 8192)
+    found = point_of(headlines, headlines.cases["llama_8k"].paper, llm, precision)
+    assert found.concurrency == expected["concurrency"] == 1
+    assert found.tokens_per_joule == pytest.approx(expected["tokens_per_joule"], rel=1e-12)
 
 
 @pytest.mark.parametrize("case", FLEETS)
-def test_the_papers_account_of_a_fleet_is_the_replay(known, case):
-    chosen = known.cases[case]
-    knots = list(
-        zip(chosen.workload.lengths.tolist(), chosen.workload.fractions.tolist(), strict=True)
-    )
-    own = Calibrated(chosen.subject.profile)
-    if chosen.topology == "homogeneous":
-        expected = replayed.one_pool(knots, own, chosen.window, known.demand)
-    else:
-        expected = replayed.two_pools(
-            knots, own, chosen.split_length, chosen.window, known.demand, chosen.overflow_factor
-        )
-    found = known.result(case, {})
-    assert found.instances == expected.instances
-    assert found.credited == expected.throughput
-    np.testing.assert_allclose(found.tokens_per_joule, expected.tokens_per_joule, rtol=1e-12)
+def test_the_papers_account_of_a_fleet_is_the_program(headlines, knots, case):
+    chosen = headlines.cases[case]
+    short = int(chosen.split_length)
+    profile = profiles.MANUAL[chosen.gpu]
+    pools = program.fleet(knots["azure"], profile, program.Demand(), 65536, short, 2.0)
+    expected, found = program.totals(pools), headlines.result(case, {})
+    assert found.instances == expected["instances"]
+    assert found.throughput == pytest.approx(expected["credited"], rel=1e-12)
+    assert found.tokens_per_joule == pytest.approx(expected["tokens_per_joule"], rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +122,12 @@ def test_the_papers_account_of_a_fleet_is_the_replay(known, case):
         ("combined_4_25x", "4.25"),
     ],
 )
-def test_headlines_come_out_as_printed(known, headline, printed):
+def test_headlines_come_out_as_printed(headlines, headline, printed):
     digits = len(printed.partition(".")[2])
-    assert f"{known.value(known.headlines[headline], {}):.{digits}f}" == printed
+    assert f"{headlines.value(headlines.headlines[headline], {}):.{digits}f}" == printed
 
 
 # --- reference values of the consistent account
-# ---------------------------------------------------------------------
 
 EXACT = {"lengths": "exact", "output_rounding": "none"}
 
@@ -161,79 +146,18 @@ EXACT = {"lengths": "exact", "output_rounding": "none"}
         ("azure_h100_fleetopt", EXACT | {"oversized": "reject", "long_pool": "from_split"}, 8.17),
     ],
 )
-def test_reference_values_of_tokens_per_joule(known, case, changes, expected):
-    assert known.result(case, changes).tokens_per_joule == pytest.approx(
+def test_reference_values_of_tokens_per_joule(headlines, case, changes, expected):
+    assert headlines.result(case, changes).tokens_per_joule == pytest.approx(
         expected, rel=5e-4 if expected > 1 else 3e-3
     )
 
 
-def test_a_window_of_8k_leaves_out_few_requests_and_counts_them(known):
-    chosen = replace(known.cases["azure_h100_homogeneous"], window=8192.0)
-    assumed = switched(chosen.paper, EXACT | {"oversized": "reject"})
-    found = chosen.evaluate(
-        assumed,
-        known.constants,
-        known.demand,
-        chosen.traffic(assumed, known.demand, known.constants),
-        chosen.subject,
-    )
-    assert found.tokens_per_joule == pytest.approx(9.24, abs=0.005)
-    assert found.rejected == pytest.approx(3.5e-5, rel=0.02)
-
-
-SHARDED = {"kv_sharding": "sharded", "misfit": "infeasible"}
-
-
-@pytest.mark.parametrize(
-    "gpu, sequences, efficiency",
-    [("H100", 177, 18.4), ("H200", 353, 29.0), ("B200", 465, 35.7), ("GB200", 522, 30.4)],
-)
-def test_sequences_at_8k_with_the_cache_sharded(known, gpu, sequences, efficiency):
-    found = instance(known, switched(known.cases["llama_8k"].paper, SHARDED), gpu=gpu)
-    assert found.concurrency == sequences
-    assert found.tokens_per_joule == pytest.approx(efficiency, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    "llm, serving, changes, missing",
-    [
-        ("llama-3.1-405b", "tp8-16bit", {}, 24.0),
-        (
-            "deepseek-v3",
-            "tp8-8bit",
-            {"architecture": "published", "input_table": "held", "experts": "expected"},
-            7.0,
-        ),
-    ],
-)
-def test_what_does_not_fit_is_infeasible_by_the_missing_bytes(
-    known, llm, serving, changes, missing
-):
-    found = instance(
-        known, switched(known.cases["llama_8k"].paper, SHARDED | changes), llm, serving
-    )
-    assert np.isnan(found.tokens_per_joule) and np.isnan(found.concurrency)
-    assert found.missing == pytest.approx(missing * 1e9, abs=0.05e9)
-
-
-def test_a_mixture_reads_the_experts_that_its_batch_touches(known):
-    assumed = switched(
-        known.cases["qwen_8k"].paper, SHARDED | {"architecture": "published", "experts": "expected"}
-    )
-    found = instance(known, assumed, "qwen3-235b-a22b")
-    assert found.concurrency == 46
-    assert found.tokens_per_joule == pytest.approx(5.4, abs=0.05)
-    dense = instance(known, assumed)
-    assert found.tokens_per_joule / dense.tokens_per_joule == pytest.approx(0.30, abs=0.005)
-
-
 # --- conservation
-# ---------------------------------------------------------------------------------------------------
 
 
-def served(known, assumed, topology):
-    chosen = known.cases["azure_h100_homogeneous"]
-    requests = chosen.requests(assumed, float(known.demand.output_share))
+def served(headlines, assumed, topology):
+    chosen = headlines.cases["azure_h100_homogeneous"]
+    requests = chosen.requests(assumed, float(headlines.demand.output_share))
     return requests, routing.route(
         assumed, requests, chosen.workload.lengths, topology, 1024.0, 1.0
     )
@@ -248,10 +172,10 @@ def served(known, assumed, topology):
     share=st.sampled_from(["fifth", "trace"]),
 )
 def test_tokens_credited_are_tokens_generated(
-    known, consistent, split, overflow, window, oversized, share
+    headlines, consistent, split, overflow, window, oversized, share
 ):
     assumed = switched(consistent, {"oversized": oversized, "output_share": share})
-    _, routed = served(known, assumed, Topology(window, split, overflow))
+    _, routed = served(headlines, assumed, Topology(window, split, overflow))
     for pool in routed.pools:
         assert pool.credited == pytest.approx(pool.generated, rel=1e-12)
 
@@ -263,11 +187,11 @@ def test_tokens_credited_are_tokens_generated(
     oversized=st.sampled_from(["compress", "fitting_window", "reject"]),
 )
 def test_every_request_is_served_or_counted_whatever_the_topology(
-    known, consistent, split, overflow, oversized
+    headlines, consistent, split, overflow, oversized
 ):
     assumed = switched(consistent, {"oversized": oversized})
-    requests, one = served(known, assumed, Topology(65536.0))
-    _, two = served(known, assumed, Topology(65536.0, split, overflow))
+    requests, one = served(headlines, assumed, Topology(65536.0))
+    _, two = served(headlines, assumed, Topology(65536.0, split, overflow))
     for routed in (one, two):
         assert sum(pool.share for pool in routed.pools) + routed.rejected == pytest.approx(
             1, rel=1e-12
@@ -283,17 +207,17 @@ def test_every_request_is_served_or_counted_whatever_the_topology(
     overflow=st.floats(1, 4),
     oversized=st.sampled_from(["clip_credit_all", *CONSERVING["oversized"]]),
 )
-def test_nothing_is_served_beyond_its_window(known, consistent, split, overflow, oversized):
+def test_nothing_is_served_beyond_its_window(headlines, consistent, split, overflow, oversized):
     assumed = switched(consistent, {"oversized": oversized, "lengths": "exact"})
-    _, routed = served(known, assumed, Topology(8192.0, split, overflow))
+    _, routed = served(headlines, assumed, Topology(8192.0, split, overflow))
     for window, pool in zip(routed.windows, routed.pools, strict=True):
-        assert pool.steps2_ends2 <= (pool.steps2 * window**2) * (1 + 1e-12)
-        assert pool.steps_means <= pool.steps_ends
+        assert pool.steps2_length2 <= (pool.steps2 * window**2) * (1 + 1e-12)
+        assert pool.steps_mean <= pool.steps_length
 
 
-def test_the_paper_credits_tokens_that_nobody_generates(known):
-    found = known.result("azure_h100_fleetopt", {"lengths": "exact", "output_rounding": "none"})
-    assert found.credited / found.generated == pytest.approx(325.85 / 295.05, rel=2e-3)
+def test_the_paper_credits_tokens_that_nobody_generates(headlines):
+    found = headlines.result("azure_h100_fleetopt", {"lengths": "exact", "output_rounding": "none"})
+    assert found.throughput / found.generated == pytest.approx(325.85 / 295.05, rel=2e-3)
 
 
 @settings(max_examples=20)
@@ -302,15 +226,13 @@ def test_the_paper_credits_tokens_that_nobody_generates(known):
     gpu=st.sampled_from(["H100", "H200", "B200", "GB200"]),
     allocation=st.sampled_from(CONSERVING["kv_allocation"]),
 )
-def test_memory_in_use_never_exceeds_the_budget(known, consistent, window, gpu, allocation):
-    assumed = switched(consistent, {"kv_allocation": allocation})
-    own = known.subject(gpu, "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
-    machine = assemble(assumed, own, known.constants)
-    sequences = concurrency(assumed, machine, window, window / 2)
-    used = sequences * sequence_bytes(
-        machine, window / 2 if allocation == "on_demand" else window, machine.cache.held
-    )
-    assert used <= machine.kv_budget * (1 + 1e-12)
+def test_memory_in_use_never_exceeds_the_budget(headlines, window, gpu, allocation):
+    account = headlines.account("consistent", {"kv_allocation": allocation})
+    instance = instance_of(account, deployment_of(headlines, gpu=gpu))
+    sequences = concurrency(account.assumed, instance, window, window / 2)
+    length = window / 2 if allocation == "on_demand" else window
+    used = sequences * sequence_bytes(instance, length, instance.cache.held)
+    assert used <= instance.kv_budget * (1 + 1e-12)
 
 
 @settings(max_examples=20)
@@ -321,63 +243,56 @@ def test_memory_in_use_never_exceeds_the_budget(known, consistent, window, gpu, 
     llm=st.sampled_from(["llama-3.1-70b", "qwen3-235b-a22b", "gpt-oss-120b"]),
     prefill=st.sampled_from(["additive", "overlapped"]),
 )
-def test_a_step_is_never_shorter_than_its_bytes_and_operations_take_nor_draws_more_than_its_board_may(
-    known, consistent, batch, length, prompts, llm, prefill
+def test_a_step_keeps_within_the_peaks_of_its_board(
+    headlines, batch, length, prompts, llm, prefill
 ):
-    assumed = switched(consistent, {"prefill": prefill})
-    own = known.subject("H100", llm, known.catalogue.servings["tp8-16bit"])
-    machine = assemble(assumed, own, known.constants)
-    step = account.step(assumed, own, machine, batch, length, prompts)
-    peak = own.gpu
-    assert step.latency >= weight_bytes(assumed, machine, batch) / peak.hbm_bandwidth
-    assert (
-        step.latency
-        >= machine.token_flops
-        * (batch + (prompts if prefill == "additive" else 0))
-        / peak.fp16_rate
-    )
-    assert step.latency >= machine.token_flops * prompts / peak.fp16_rate
-    assert step.power <= peak.tdp
+    """It is never shorter than its bytes and operations take, and draws at most TDP."""
+    account = headlines.account("consistent", {"prefill": prefill})
+    instance = instance_of(account, deployment_of(headlines, llm))
+    iteration = step(account.assumed, instance, Load(batch, length, prompts))
+    gpu, flops = instance.gpu, instance.token_flops
+    added = batch + (prompts if prefill == "additive" else 0)
+    streamed = weight_bytes(account.assumed, instance, batch)
+    assert iteration.latency >= streamed / gpu.hbm_bandwidth
+    assert iteration.latency >= flops * added / gpu.fp16_rate
+    assert iteration.latency >= flops * prompts / gpu.fp16_rate
+    assert iteration.power <= gpu.tdp
 
 
 @pytest.mark.parametrize("split", [512.0, 2048.0, 6144.0])
-def test_a_length_split_gains_nothing_where_the_cache_is_taken_as_it_grows(
-    known, consistent, split
-):
-    """With a constant time of a step at full memory the load of a fleet is additive over its pools."""
+def test_a_length_split_gains_nothing_with_a_paged_cache(headlines, consistent, split):
+    """The iteration latency at full memory is constant, so load is additive over pools."""
     assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
-    constants = replace(known.constants, sequence_overhead=0.0, compute_efficiency=1e6)
-    chosen = known.cases["azure_h100_homogeneous"]
+    constants = replace(headlines.constants, sequence_overhead=0.0, compute_efficiency=1e6)
+    account, demand = Account(assumed, constants), headlines.demand
+    instance = instance_of(account, headlines.cases["azure_h100_homogeneous"].deployment)
 
     def load(topology):
-        _, routed = served(known, assumed, topology)
-        machine = assemble(assumed, chosen.subject, constants)
-        loads = []
-        for pool, window in zip(routed.pools, routed.windows, strict=True):
-            sized = account.size_pool(
-                assumed, chosen.subject, machine, constants, pool, window, known.demand
-            )
-            loads.append(float(sized.utilization * sized.instances))
-        return sum(loads)
+        _, routed = served(headlines, assumed, topology)
+        pools = [
+            size_pool(account, instance, traffic, window, demand)
+            for traffic, window in zip(routed.pools, routed.windows, strict=True)
+        ]
+        return sum(float(pool.utilization * pool.instances) for pool in pools)
 
     assert load(Topology(65536.0, split)) == pytest.approx(load(Topology(65536.0)), rel=1e-9)
 
 
 # --- one switch at a time
-# -------------------------------------------------------------------------------------------
 
-UNMOVED = {  # what a switch from the paper's account (lengths summed exactly) must leave alone, where it moves anything at all
-    "basis": ["credited", "generated", "instances", "concurrency", "rejected"],
+# What a switch from the paper's account (lengths summed exactly) must leave alone.
+UNMOVED = {
+    "basis": ["throughput", "generated", "instances", "concurrency", "rejected"],
     "output_rounding": ["generated", "power", "instances", "concurrency", "rejected"],
-    "batch_rounding": ["credited", "generated", "instances", "concurrency", "rejected"],
-    "search_start": ["credited", "generated", "concurrency", "rejected"],
+    "batch_rounding": ["throughput", "generated", "instances", "concurrency", "rejected"],
+    "search_start": ["throughput", "generated", "concurrency", "rejected"],
     "long_pool": ["concurrency", "rejected"],
     "oversized": ["concurrency"],
     "output_share": ["concurrency", "rejected"],
-    "context_length": ["credited", "generated", "concurrency", "rejected"],
+    "context_length": ["throughput", "generated", "concurrency", "rejected"],
     "prefill": ["concurrency", "rejected"],
     "kv_allocation": ["rejected"],
-    "baseline": ["credited", "generated", "rejected"],
+    "baseline": ["throughput", "generated", "rejected"],
 }
 INERT = {  # what a switch cannot move at all
     "lengths": INSTANCES,
@@ -398,11 +313,11 @@ INERT = {  # what a switch cannot move at all
 
 @pytest.mark.parametrize("choice", UNMOVED)
 @pytest.mark.parametrize("case", [*INSTANCES, *FLEETS])
-def test_a_switch_moves_only_what_it_should(known, consistent, choice, case):
+def test_a_switch_moves_only_what_it_should(headlines, consistent, choice, case):
     base = {"lengths": "exact"}
     before, after = (
-        known.result(case, base),
-        known.result(case, base | {choice: getattr(consistent, choice)}),
+        headlines.result(case, base),
+        headlines.result(case, base | {choice: getattr(consistent, choice)}),
     )
     for field in UNMOVED[choice]:
         np.testing.assert_allclose(
@@ -411,18 +326,18 @@ def test_a_switch_moves_only_what_it_should(known, consistent, choice, case):
 
 
 @pytest.mark.parametrize("choice", INERT)
-def test_a_switch_that_does_not_concern_a_case_leaves_it_alone(known, consistent, choice):
+def test_a_switch_that_does_not_concern_a_case_leaves_it_alone(headlines, consistent, choice):
     for case in INERT[choice]:
-        before = known.result(case, {} if choice == "lengths" else {"lengths": "exact"})
-        after = known.result(case, {"lengths": "exact", choice: getattr(consistent, choice)})
+        before = headlines.result(case, {} if choice == "lengths" else {"lengths": "exact"})
+        after = headlines.result(case, {"lengths": "exact", choice: getattr(consistent, choice)})
         np.testing.assert_allclose(after, before, rtol=1e-12, err_msg=case)
 
 
 @pytest.mark.parametrize(
     "choice", [name for name in CHOICES if name not in ("input_table", "misfit", "target")]
 )
-def test_every_other_switch_moves_something(known, consistent, choice):
-    """Those left out move nothing by themselves: a table beside another is kept only by a published LLM, misfits are tested above."""
+def test_every_other_switch_moves_something(headlines, consistent, choice):
+    """Those left out move nothing by themselves."""
     needed = {
         "power": {"step": "measured"},
         "experts": {"architecture": "published", "kv_sharding": "sharded"},
@@ -432,44 +347,26 @@ def test_every_other_switch_moves_something(known, consistent, choice):
     changed = base | {choice: getattr(consistent, choice)}
     cases = ["qwen_8k", "azure_h100_fleetopt", "azure_h100_homogeneous"]
     assert any(
-        known.result(case, base).tokens_per_joule != known.result(case, changed).tokens_per_joule
+        headlines.result(case, base).tokens_per_joule
+        != headlines.result(case, changed).tokens_per_joule
         for case in cases
     )
 
 
-def test_a_target_on_the_first_token_needs_more_instances_where_prompts_are_long(known, consistent):
-    changes = vars(consistent) | {"target": "wait"}
-    tight = replace(known.demand, latency_target=0.3)
-    chosen = known.cases["azure_h100_homogeneous"]
-    counts = []
-    for target in ("wait", "first_token"):
-        assumed = switched(consistent, changes | {"target": target})
-        routed = chosen.traffic(assumed, tight, known.constants)
-        counts.append(
-            float(
-                chosen.evaluate(assumed, known.constants, tight, routed, chosen.subject).instances
-            )
-        )
-    assert counts[0] <= counts[1]
-
-
-def test_prompts_longer_than_the_target_allows_have_no_fleet(known, consistent):
-    chosen = known.cases["azure_h100_homogeneous"]
-    hopeless = replace(known.demand, latency_target=0.05)
-    routed = chosen.traffic(consistent, hopeless, known.constants)
-    assert (
-        chosen.evaluate(consistent, known.constants, hopeless, routed, chosen.subject).instances
-        == np.inf
-    )
+def test_prompts_longer_than_the_target_allows_have_no_fleet(headlines):
+    case, account = headlines.cases["azure_h100_homogeneous"], headlines.account("consistent")
+    hopeless = replace(headlines.demand, latency_target=0.05)
+    fleet = case.evaluate(account, hopeless, case.traffic(account, hopeless))
+    assert fleet.instances == np.inf
 
 
 @pytest.mark.parametrize(
     "low, high", [("gpu", "instance"), ("instance", "server"), ("server", "facility")]
 )
-def test_a_wider_basis_counts_more_power(known, low, high):
+def test_a_wider_basis_counts_more_power(headlines, low, high):
     assert (
-        known.result("h100_4k", {"basis": low}).power
-        < known.result("h100_4k", {"basis": high}).power
+        headlines.result("h100_4k", {"basis": low}).power
+        < headlines.result("h100_4k", {"basis": high}).power
     )
 
 
@@ -486,74 +383,72 @@ def test_a_wider_basis_counts_more_power(known, low, high):
         "moe_5_1x",
     ],
 )
-def test_kernels_that_others_measured_tell_the_same(known, consistent, headline):
-    """Steps composed of NVIDIA's kernels know nothing of our roofline, and agree with it to 10 %."""
+def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headline):
+    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 10 %."""
     own, other = (
-        known.value(known.headlines[headline], vars(consistent) | changes)
+        headlines.value(headlines.headlines[headline], vars(consistent) | changes)
         for changes in ({}, {"step": "kernels", "dispatch": "free"})
     )
     assert other == pytest.approx(own, rel=0.1)
 
 
-def test_kernels_are_not_made_up_where_there_are_none(known, consistent):
+def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
     assumed = vars(consistent) | {"step": "kernels", "dispatch": "free"}
-    bare = replace(
-        known.cases["qwen_8k"], subject=replace(known.cases["qwen_8k"].subject, kernels=None)
-    )
-    other = Account(known.catalogue)
-    other.cases["qwen_8k"] = bare
+    case = headlines.cases["qwen_8k"]
+    other = Headlines(headlines.catalogue)
+    other.cases["qwen_8k"] = replace(case, deployment=replace(case.deployment, kernels=None))
     with pytest.raises(ParameterError, match=r"cases\.qwen_8k has no table of kernels"):
         other.result("qwen_8k", assumed)
 
 
 # --- limits and slopes
-# ----------------------------------------------------------------------------------------------
 
 
-def test_the_law_holds_in_its_limit(known, consistent):
+def test_the_law_holds_in_its_limit(headlines, consistent):
     """With nothing but the scan of a full cache, twice the window is half the tokens."""
     assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
     constants = replace(
-        known.constants, sequence_overhead=0.0, layer_overhead=0.0, compute_efficiency=1e9
+        headlines.constants, sequence_overhead=0.0, layer_overhead=0.0, compute_efficiency=1e9
     )
-    own = known.subject("H100", "llama-3.1-70b", known.catalogue.servings["tp8-16bit"])
-    flat = replace(own, logistic=replace(own.logistic, nominal=own.logistic.idle))
+    deployment = deployment_of(headlines)
+    flat = replace(
+        deployment, logistic=replace(deployment.logistic, nominal=deployment.logistic.idle)
+    )
+    account = Account(assumed, constants)
 
     def log_efficiency(log_window):
-        return jnp.log(
-            account.point(assumed, flat, constants, jnp.exp(log_window)).tokens_per_joule
-        )
+        point = operating_point(account, flat, jnp.exp(log_window), 0.5, 4.0)
+        return jnp.log(point.tokens_per_joule)
 
     assert jax.grad(log_efficiency)(jnp.log(8192.0)) == pytest.approx(-1, abs=1e-9)
 
 
-def test_what_a_sliding_window_and_a_state_hold_does_not_grow(known):
+def test_what_a_sliding_window_and_a_state_hold_does_not_grow(headlines):
+    account = headlines.account("consistent")
     for llm in ("gpt-oss-120b", "qwen3-next-80b-a3b"):
-        own = known.subject("H100", llm, known.catalogue.servings["tp8-16bit"])
-        machine = assemble(known.presets["consistent"], own, known.constants)
-        bounded = sequence_bytes(machine, 1e6, 0.0)
-        assert bounded == sequence_bytes(machine, 2e6, 0.0) > 0
+        instance = instance_of(account, deployment_of(headlines, llm))
+        bounded = sequence_bytes(instance, 1e6, 0.0)
+        assert bounded == sequence_bytes(instance, 2e6, 0.0) > 0
 
 
-def test_one_token_touches_its_own_experts_and_a_crowd_all(known, consistent):
-    own = known.subject("H100", "qwen3-235b-a22b", known.catalogue.servings["tp8-16bit"])
-    machine = assemble(consistent, own, known.constants)
+def test_one_token_touches_its_own_experts_and_a_crowd_all(headlines, consistent):
+    deployment = deployment_of(headlines, "qwen3-235b-a22b")
+    instance = instance_of(headlines.account("consistent"), deployment)
     expected, active, all_of = (
         [
-            float(weight_bytes(switched(consistent, {"experts": experts}), machine, batch))
+            float(weight_bytes(switched(consistent, {"experts": experts}), instance, batch))
             for batch in (1.0, 1e6)
         ]
         for experts in ("expected", "active", "all")
     )
     assert expected[0] == pytest.approx(active[0], rel=1e-12)
     assert expected[1] == pytest.approx(all_of[1], rel=1e-12)
-    touched = (weight_bytes(consistent, machine, 24.0) - machine.streamed) / machine.routed
+    touched = (weight_bytes(consistent, instance, 24.0) - instance.streamed) / instance.routed
     assert touched == pytest.approx(0.79, abs=0.005)
-    assert architecture.routed_parameters(own.architecture) * 2 / 8 == machine.routed
+    assert routed_parameters(deployment.llm.published) * 2 / 8 == instance.routed
 
 
 # --- mixtures
-# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -567,30 +462,29 @@ def test_one_token_touches_its_own_experts_and_a_crowd_all(known, consistent):
         {"power": "utilization"},
     ],
 )
-def test_impossible_mixtures_are_refused_with_a_reason(known, changes):
+def test_impossible_mixtures_are_refused_with_a_reason(headlines, changes):
     with pytest.raises(
         ParameterError, match=r"assumptions\.yaml: .* mixes .*, wanted a mixture that makes sense: "
     ):
-        known.result("azure_h100_homogeneous", changes)
+        headlines.result("azure_h100_homogeneous", changes)
 
 
 @settings(max_examples=20)
 @given(
     st.fixed_dictionaries({name: st.sampled_from(choices.alternatives(name)) for name in CHOICES})
 )
-def test_any_other_mixture_gives_a_number_or_says_why_not(known, changes):
+def test_any_other_mixture_gives_a_number_or_says_why_not(headlines, changes):
     for case in ("azure_h100_fleetopt", "qwen_8k", "h100_4k"):
         try:
             if case == "qwen_8k" and changes["step"] == "calibrated":
                 continue
-            found = known.result(case, changes)
+            found = headlines.result(case, changes)
         except ParameterError:
             continue
         assert found.tokens_per_joule >= 0 and found.power > 0
 
 
 # --- a trace with prompts and outputs
-# -------------------------------------------------------------------------------
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 PAIRS = {
@@ -611,7 +505,7 @@ def traced(params):
         np.concatenate([conversation.prompt, code.prompt]),
         np.concatenate([conversation.output, code.output]),
     )
-    return Account(load(params), replace(conversation, prompt=prompt, output=output))
+    return Headlines(load(params), replace(conversation, prompt=prompt, output=output))
 
 
 @pytest.mark.parametrize(
@@ -639,6 +533,6 @@ def test_bins_of_output_shares_stand_for_the_trace(traced, consistent):
         assert by_bins == pytest.approx(by_pairs, rel=0.06), name
 
 
-def test_pairs_without_a_trace_are_refused(known, consistent):
+def test_pairs_without_a_trace_are_refused(headlines, consistent):
     with pytest.raises(ParameterError, match="a trace whose rows they are"):
-        known.result("azure_h100_homogeneous", vars(consistent) | {"lengths": "pairs"})
+        headlines.result("azure_h100_homogeneous", vars(consistent) | {"lengths": "pairs"})

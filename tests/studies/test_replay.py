@@ -1,33 +1,60 @@
-"""The paper's own calculation against what its program printed, to the last digit."""
+"""The paper's tables under the set `paper` against what its program printed, to the last digit."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
-from tokwatt.studies.replay.instances import Calibrated
 
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.equations import queueing
 from tokwatt.params.specs import Demand
+from tokwatt.serving import profile as program
 from tokwatt.serving import sampling
-from tokwatt.studies.replay import fleets
+from tokwatt.serving.step import operating_point
+from tokwatt.studies.fleets import PaperFleets, TrafficEntry
+from tokwatt.studies.replay.points import Layout, roofline_point
 
 CLOSE = {"rel": 1e-9, "abs": 0}
-SHORT_WINDOW, LONG_WINDOW = {"Azure": 4096, "LMSYS": 1536}, 65536
+SHORT_WINDOW, LONG_WINDOW = {"Azure": 4096.0, "LMSYS": 1536.0}, 65536.0
 DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
-CELLS = list(itertools.product(SHORT_WINDOW, ("Homo", "Pool", "FleetOpt"), ("H100", "B200")))
+TOPOLOGIES = {"Homo": "homogeneous", "Pool": "pool", "FleetOpt": "fleetopt"}
+CELLS = list(itertools.product(SHORT_WINDOW, TOPOLOGIES, ("H100", "B200")))
 
 each_cell = pytest.mark.parametrize(("workload", "topology", "gpu"), CELLS)
 
 
 @pytest.fixture(scope="session")
-def fleet_of(knots, profiles):
-    def build(workload, topology, gpu, law=sampling.sampled):
-        law_of, instance = knots[workload.lower()], Calibrated(profiles[gpu])
-        if topology == "Homo":
-            return fleets.one_pool(law_of, instance, LONG_WINDOW, DEMAND, law)
-        factor = 2.0 if topology == "FleetOpt" else 1.0
-        return fleets.two_pools(
-            law_of, instance, SHORT_WINDOW[workload], LONG_WINDOW, DEMAND, factor, law
+def account(parameters):
+    return AssumptionSets(parameters).account("paper")
+
+
+@pytest.fixture(scope="session")
+def fleet_of(parameters):
+    fleets = PaperFleets(parameters, parameters.profiles, LONG_WINDOW, 2.0, DEMAND)
+
+    @cache
+    def build(workload, topology, gpu, sampler=sampling.sampled):
+        law = parameters.workloads[workload.lower()]
+        traffic = TrafficEntry(workload=law, short_window=SHORT_WINDOW[workload])
+        return fleets.fleet(traffic, TOPOLOGIES[topology], gpu, sampler)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def computed(parameters):
+    """An LLM by data sheets, as the paper's program lays it out."""
+    account = AssumptionSets(parameters).account("paper", {"step": "program", "power": "activity"})
+
+    def build(llm, gpu, gpus=8.0, precision="bfloat16"):
+        layout = Layout(
+            llm=parameters.llms[llm],
+            tensor_parallel=gpus,
+            precision=parameters.precisions[precision],
         )
+        deployment = layout.on(parameters.boards[gpu], parameters.engine)
+        return deployment, roofline_point(account, deployment, 8192.0)
 
     return build
 
@@ -63,141 +90,136 @@ def test_manual_profiles(gpu, profiles, expected):
     assert set(found) == set(wanted)
 
 
-def computed_fields(instance):
-    step, serving = instance.step, instance.serving
+def computed_fields(deployment, point):
+    width, gpus = deployment.precision.dense, deployment.parallelism.tensor_parallel
+    efficiency = deployment.engine.bandwidth_efficiency
     return {
-        "W": step.weight_time,
-        "H": step.scan_time,
-        "calibration_ctx": serving.mean_length,
-        "total_kv_blks": instance.kv_blocks,
-        "param_count": step.parameters,
-        "active_param_count": step.active_parameters,
-        "head_dim": instance.llm.head_dim,
-        "kv_bytes_per_token": step.kv_bytes_per_token,
-        "param_bytes_per_gpu": step.parameters * serving.weight_width / serving.tensor_parallel,
-        "kv_budget_unclamped_bytes": step.kv_budget,
-        "effective_mem_bw": serving.bandwidth_efficiency * instance.gpu.hbm_bandwidth,
-        "cost_per_hr": instance.price * 3600,
+        "W": point.own_weight_time,
+        "H": point.scan_time,
+        "calibration_ctx": 4096.0,
+        "total_kv_blks": point.kv_blocks,
+        "param_count": point.parameters,
+        "active_param_count": point.active_parameters,
+        "head_dim": deployment.llm.paper.head_dim,
+        "kv_bytes_per_token": point.kv_bytes_per_token,
+        "param_bytes_per_gpu": point.parameters * width / gpus,
+        "kv_budget_unclamped_bytes": point.kv_budget,
+        "effective_mem_bw": efficiency * deployment.gpu.hbm_bandwidth,
+        "cost_per_hr": gpus * deployment.gpu.price * 3600,
     }
 
 
 @pytest.mark.parametrize("gpu", ["H100", "H200", "B200", "GB200"])
 def test_computed_profiles_of_llama_70b(gpu, computed, expected):
-    found, wanted = (
-        computed_fields(computed("llama-3.1-70b", gpu, "tp8-16bit")),
-        expected["profiles"][f"{gpu}_computed_70B"],
-    )
+    found = computed_fields(*computed("llama-3.1-70b", gpu))
+    wanted = expected["profiles"][f"{gpu}_computed_70B"]
     agree(found, wanted)
     assert set(found) == set(wanted)
 
 
 def test_the_ratios_that_carry_the_h100_profile_to_the_b200(computed, parameters, expected):
-    blocks = {
-        gpu: computed("llama-3.1-70b", gpu, "tp8-16bit").kv_blocks for gpu in ("H100", "B200")
-    }
+    blocks = {gpu: computed("llama-3.1-70b", gpu)[1].kv_blocks for gpu in ("H100", "B200")}
     bandwidths = {gpu: parameters.gpus[gpu].hbm_bandwidth for gpu in ("H100", "B200")}
-    assert blocks["B200"] / blocks["H100"] == pytest.approx(
-        expected["profiles"]["kv_ratio"], **CLOSE
-    )
+    ratio = blocks["B200"] / blocks["H100"]
+    assert ratio == pytest.approx(expected["profiles"]["kv_ratio"], **CLOSE)
     ratio = expected["profiles"]["bw_ratio_H100_over_B200"]
     assert bandwidths["H100"] / bandwidths["B200"] == pytest.approx(ratio, **CLOSE)
 
 
-LAYOUTS = {"Llama-3.1-8B": "tp1-16bit", "DeepSeek-V3": "tp8-8bit"}
+LAYOUTS = {"Llama-3.1-8B": (1.0, "bfloat16"), "DeepSeek-V3": (8.0, "fp8")}
 TABLE_2 = ["Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-235B-A22B", "DeepSeek-V3"]
 
 
 @pytest.mark.parametrize(("llm", "gpu"), list(itertools.product(TABLE_2, ("H100", "B200"))))
 def test_computed_profiles_of_table_2(llm, gpu, computed, expected):
-    instance, row = (
-        computed(llm.lower(), gpu, LAYOUTS.get(llm, "tp8-16bit")),
-        expected["table2"][llm][gpu],
-    )
-    batch = max(1, int(instance.kv_blocks * 16 // 8192))
-    agree(computed_fields(instance), row["profile"])
-    agree({"n_max": batch, "P_W": instance.power(batch), "H_s": instance.step.scan_time}, row)
+    row = expected["table2"][llm][gpu]
+    deployment, point = computed(llm.lower(), gpu, *LAYOUTS.get(llm, (8.0, "bfloat16")))
+    agree(computed_fields(deployment, point), row["profile"])
+    agree({"n_max": point.concurrency, "P_W": point.power, "H_s": point.scan_time}, row)
+    gpus, engine = deployment.parallelism, deployment.engine
+    held = program.kv_blocks(deployment.gpu, deployment.llm, gpus, deployment.precision, engine)
+    assert point.kv_blocks == max(0.0, held)
 
 
 @pytest.mark.parametrize("gpu", ["H100", "B200"])
-def test_calibrated_instances_of_table_1(gpu, profiles, expected):
-    instance = Calibrated(profiles[gpu])
+def test_calibrated_instances_of_table_1(gpu, account, parameters, expected):
+    deployment = parameters.profiled(parameters.profiles[gpu])
     for label, row in expected["table1"].items():
-        window = int(label[:-1]) * 1024
-        batch = instance.concurrency(window)
-        agree(
-            {
-                "n_max": batch,
-                "P_W": instance.power(batch),
-                "tau_s": instance.latency(batch, window / 2),
-            },
-            row[gpu],
-        )
+        window = 1024.0 * int(label[:-1])
+        point = operating_point(account, deployment, window, 0.5, 0.0)
+        found = {
+            "n_max": point.concurrency,
+            "P_W": point.power,
+            "tau_s": point.iteration_latency,
+        }
+        agree(found, row[gpu])
 
 
 @each_cell
 def test_fleets_of_table_3(workload, topology, gpu, fleet_of, expected):
-    table = expected["table3"][workload]
-    fleet, homogeneous = fleet_of(workload, topology, gpu), fleet_of(workload, "Homo", "H100")
+    row, homogeneous = fleet_of(workload, topology, gpu).row, fleet_of(workload, "Homo", "H100").row
     found = {
-        "gpus": fleet.instances,
-        "kW": fleet.power / 1000,
-        "tok_per_W": fleet.tokens_per_joule,
-        "worst_p99_ms": fleet.first_token_time * 1000,
-        "cost_per_mil": fleet.dollars_per_million,
-        "out_tok_s": fleet.throughput,
+        "gpus": row.instances,
+        "kW": row.power / 1000,
+        "tok_per_W": row.tokens_per_joule,
+        "worst_p99_ms": row.first_token_time * 1000,
+        "cost_per_mil": row.dollars_per_million,
+        "out_tok_s": row.throughput,
     }
-    wanted = table[topology][gpu]
+    wanted = expected["table3"][workload][topology][gpu]
     agree(found, wanted)
     assert set(wanted) - set(found) == {"pools", "vs_H100_homo_pct"}
-    gain = 100 * (fleet.tokens_per_joule / homogeneous.tokens_per_joule - 1)
+    gain = 100 * (row.tokens_per_joule / homogeneous.tokens_per_joule - 1)
     assert gain == pytest.approx(wanted["vs_H100_homo_pct"], rel=1e-9, abs=1e-12)
 
 
+def pool_rows(fleet):
+    """Rows of the pools, the short one first."""
+    return [fleet.pool_row(place) for place in reversed(range(len(fleet.pools)))]
+
+
 @each_cell
-def test_pools_of_table_3(workload, topology, gpu, fleet_of, knots, expected):
+def test_pools_of_table_3(workload, topology, gpu, fleet_of, knots, profiles, expected):
+    law = knots[workload.lower()]
     cut = SHORT_WINDOW[workload] * (2 if topology == "FleetOpt" else 1)
-    laws = (
-        [knots[workload.lower()]]
-        if topology == "Homo"
-        else sampling.split(knots[workload.lower()], cut)
-    )
-    fleet, wanted = (
-        fleet_of(workload, topology, gpu),
-        expected["table3"][workload][topology][gpu]["pools"],
-    )
-    for pool, law, row in zip(fleet.pools, laws, wanted, strict=True):
-        service, rate = pool.service, pool.arrival_rate
-        start, by_wait = fleets.instances_by_wait(rate, service, 0.5)
-        offered = rate / service.service_rate
-        slots = pool.instances * service.concurrency
+    laws = [law] if topology == "Homo" else sampling.split(law, cut)
+    fleet = fleet_of(workload, topology, gpu)
+    times, price = fleet.first_token_times(), float(profiles[gpu].price)
+    wanted = expected["table3"][workload][topology][gpu]["pools"]
+    for row, time, cdf, printed in zip(pool_rows(fleet), times, laws, wanted, strict=True):
+        offered = row.arrival_rate / row.service_rate
+        waiting = row.arrival_rate, row.service_rate, row.service_scv, row.concurrency, 0.5, np.inf
+        start, throughput = np.ceil(offered) + 1, row.arrival_rate * row.mean_output
+        slots = row.instances * row.concurrency
         found = {
-            "lam": rate,
-            "max_ctx": pool.context_window,
-            "mu_gpu": service.service_rate,
-            "cv2": service.service_scv,
-            "n_slots": service.concurrency,
-            "mean_prefill_s": service.mean_prefill,
-            "mean_l_out": pool.mean_output,
+            "lam": row.arrival_rate,
+            "max_ctx": row.context_window,
+            "mu_gpu": row.service_rate,
+            "cv2": row.service_scv,
+            "n_slots": row.concurrency,
+            "mean_prefill_s": time - row.wait,
+            "mean_l_out": row.mean_output,
             "offered_gpus": offered,
             "c_slo_start": start,
-            "c_slo": by_wait,
-            "c_rho": fleets.instances_by_utilization(rate, service.service_rate, 0.85),
-            "n_gpus": pool.instances,
-            "rho": pool.utilization,
-            "n_active": pool.active,
-            "n_active_int": max(1, int(pool.active)),
-            "P_W": pool.power,
-            "erlang_c_at_n": fleets.delay_probability(slots, offered * service.concurrency),
-            "p99_wait_s": pool.wait,
-            "p99_ttft_ms": pool.first_token_time * 1000,
-            "pool_power_W": pool.total_power,
-            "out_tok_s": pool.throughput,
-            "tok_per_W_pool": pool.tokens_per_joule,
-            "cost_per_mil": pool.dollars_per_million,
+            "c_slo": queueing.instances_searched(*waiting),
+            "c_rho": np.ceil(offered / 0.85),
+            "n_gpus": row.instances,
+            "rho": row.utilization,
+            "n_active": row.active,
+            "n_active_int": max(1, int(row.active)),
+            "P_W": row.power,
+            "p99_wait_s": row.wait,
+            "p99_ttft_ms": time * 1000,
+            "pool_power_W": row.power * row.instances,
+            "out_tok_s": throughput,
+            "tok_per_W_pool": throughput / (row.power * row.instances),
+            "cost_per_mil": 1e6 * row.instances * price / throughput,
         }
-        agree(found, row)
-        assert set(row) - set(found) == {"cdf", "label"}
-        np.testing.assert_allclose(law, row["cdf"], rtol=1e-12)
+        agree(found, printed)
+        assert set(printed) - set(found) == {"cdf", "label", "erlang_c_at_n"}
+        delayed = queueing.erlang_c(slots, offered * row.concurrency)
+        assert float(delayed) == pytest.approx(printed["erlang_c_at_n"], rel=1e-9, abs=1e-280)
+        np.testing.assert_allclose(cdf, printed["cdf"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("workload", SHORT_WINDOW)
@@ -210,29 +232,27 @@ def test_shares_of_traffic_below_the_split(workload, knots, expected):
 
 
 @each_cell
-def test_fleets_with_the_length_law_summed(workload, topology, gpu, fleet_of, exact_references):
-    fleet, wanted = (
-        fleet_of(workload, topology, gpu, sampling.summed),
-        exact_references[f"{workload}/{topology}/{gpu}"],
-    )
-    agree(
-        {"gpus": fleet.instances, "kW": fleet.power / 1000, "tpw": fleet.tokens_per_joule},
-        wanted["exact"],
-    )
-    for pool, row in zip(fleet.pools, wanted["exact_pools"], strict=True):
-        service = pool.service
+def test_fleets_with_the_lengths_summed(workload, topology, gpu, fleet_of, exact_references):
+    fleet = fleet_of(workload, topology, gpu, sampling.summed)
+    wanted, row = exact_references[f"{workload}/{topology}/{gpu}"], fleet.row
+    found = {"gpus": row.instances, "kW": row.power / 1000, "tpw": row.tokens_per_joule}
+    agree(found, wanted["exact"])
+    times = fleet.first_token_times()
+    for row, time, printed in zip(pool_rows(fleet), times, wanted["exact_pools"], strict=True):
+        offered = row.arrival_rate / row.service_rate
+        waiting = row.arrival_rate, row.service_rate, row.service_scv, row.concurrency, 0.5, np.inf
         found = {
-            "mu": service.service_rate,
-            "cv2": service.service_scv,
-            "ns": service.concurrency,
-            "pref": service.mean_prefill,
-            "n": pool.instances,
-            "c_slo": fleets.instances_by_wait(pool.arrival_rate, service, 0.5)[1],
-            "c_rho": fleets.instances_by_utilization(pool.arrival_rate, service.service_rate, 0.85),
-            "rho": pool.utilization,
-            "nact": pool.active,
-            "P": pool.power,
-            "lout": pool.mean_output,
+            "mu": row.service_rate,
+            "cv2": row.service_scv,
+            "ns": row.concurrency,
+            "pref": time - row.wait,
+            "n": row.instances,
+            "c_slo": queueing.instances_searched(*waiting),
+            "c_rho": np.ceil(offered / 0.85),
+            "rho": row.utilization,
+            "nact": row.active,
+            "P": row.power,
+            "lout": row.mean_output,
         }
-        agree(found, row)
-        assert set(row) - set(found) == {"exact_lout"}
+        agree(found, printed)
+        assert set(printed) - set(found) == {"exact_lout"}

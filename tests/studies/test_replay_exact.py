@@ -1,14 +1,16 @@
-"""The paper's fleets by exact sums: equal to the replay wherever its draws are replaced by sums over whole lengths."""
+"""The paper's fleets by exact sums: the program with its draws replaced by whole lengths."""
 
 import jax
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tokwatt.studies.replay.instances import Calibrated
+from reference import paper_profiles as profiles
+from reference import paper_program as program
 
-import tokwatt as tw
-from tokwatt.serving import sampling
-from tokwatt.studies.replay import exact, fleets
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.params.specs import Demand
+from tokwatt.serving.times import instance_of
+from tokwatt.studies.replay import exact
 
 two_pools, one_pool = jax.jit(exact.two_pools), jax.jit(exact.one_pool)
 PAPER = {
@@ -32,17 +34,30 @@ def laws(parameters):
     }
 
 
+@pytest.fixture(scope="module")
+def account(parameters):
+    return AssumptionSets(parameters).account("paper", {"lengths": "exact"})
+
+
+@pytest.fixture(scope="module")
+def instances(parameters, account):
+    return {
+        gpu: instance_of(account, parameters.profiled(parameters.profiles[gpu]))
+        for gpu in ("H100", "B200")
+    }
+
+
 @pytest.mark.parametrize("gpu", ["H100", "B200"])
 @pytest.mark.parametrize("trace", NAMES)
 @pytest.mark.parametrize(("topology", "factor"), [("Homo", None), ("Pool", 1.0), ("FleetOpt", 2.0)])
 def test_the_twelve_fleets_of_table_3_have_their_exact_references(
-    gpu, trace, topology, factor, laws, parameters, exact_references
+    gpu, trace, topology, factor, laws, account, instances, exact_references
 ):
-    law, profile, demand = laws[NAMES[trace], gpu], parameters.profiles[gpu], tw.Demand(**PAPER)
+    inputs = account, instances[gpu], laws[NAMES[trace], gpu], Demand(**PAPER)
     if factor is None:
-        fleet = one_pool(law, profile, demand, 65536.0)
+        fleet = one_pool(*inputs, 65536.0)
     else:
-        fleet = two_pools(law, profile, demand, SHORT[NAMES[trace]], factor, 65536.0)
+        fleet = two_pools(*inputs, SHORT[NAMES[trace]], factor, 65536.0)
     reference = exact_references[f"{trace}/{topology}/{gpu}"]["exact"]
     assert fleet.instances == reference["gpus"]
     assert fleet.tokens_per_joule == pytest.approx(reference["tpw"], rel=1e-12)
@@ -59,19 +74,25 @@ def test_the_twelve_fleets_of_table_3_have_their_exact_references(
     rate=st.floats(0.1, 1e4),
     target=st.floats(1e-3, 10),
 )
-def test_any_other_fleet_is_the_replay_with_exact_lengths(
-    name, gpu, short, factor, long, rate, target, laws, parameters, knots
+def test_any_other_fleet_is_that_of_the_program_with_lengths_summed(
+    name, gpu, short, factor, long, rate, target, laws, account, instances, knots
 ):
-    demand, profile = (
-        tw.Demand(**PAPER | {"arrival_rate": rate, "latency_target": target}),
-        parameters.profiles[gpu],
+    slow = program.totals(
+        program.fleet(
+            knots[name],
+            profiles.MANUAL[gpu],
+            program.Demand(rate, target),
+            long,
+            short,
+            factor,
+            program.summed,
+        )
     )
-    slow = fleets.two_pools(
-        knots[name], Calibrated(profile), short, long, demand, factor, sampling.summed
-    )
-    assume(slow.instances <= fleets.MOST_TRIED)  # beyond, the program gives up its search
-    fast = two_pools(laws[name, gpu], profile, demand, float(short), factor, float(long))
-    assert fast.instances == slow.instances
+    assume(slow["instances"] <= 5000)  # beyond, the program may give up its search
+    demand = Demand(**PAPER | {"arrival_rate": rate, "latency_target": target})
+    law = laws[name, gpu]
+    fast = two_pools(account, instances[gpu], law, demand, float(short), factor, float(long))
+    assert fast.instances == slow["instances"]
     # The program holds a pool's share between 1e-6 and 1 - 1e-6, the sums do not.
-    assert float(fast.tokens_per_joule) == pytest.approx(slow.tokens_per_joule, rel=2e-6)
-    assert float(fast.throughput) == pytest.approx(slow.throughput, rel=2e-6)
+    assert float(fast.tokens_per_joule) == pytest.approx(slow["tokens_per_joule"], rel=2e-6)
+    assert float(fast.throughput) == pytest.approx(slow["credited"], rel=2e-6)

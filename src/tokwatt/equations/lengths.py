@@ -29,23 +29,6 @@ def fraction_within(length: Tokens, knots: Tokens, fractions: Dimensionless) -> 
     )
 
 
-def mean_length(knots: Tokens, fractions: Dimensionless) -> Tokens:
-    r"""Mean of the law with lengths taken as continuous, :math:`\sum_i p_i (t_{i-1} + t_i) / 2`.
-
-    Args:
-        knots: shape (knot,), increasing.
-        fractions: shape (knot,), never falling.
-
-    Returns:
-        Mean tokens of a request; half a token below the mean over whole lengths.
-
-    Source: the program of arXiv:2603.17280.
-    """
-    masses = jnp.diff(fractions, prepend=0.0)
-    middles = knots - jnp.diff(knots, prepend=0.0) / 2
-    return jnp.sum(masses * middles) / jnp.sum(masses)
-
-
 def length_masses(lengths: Tokens, knots: Tokens, fractions: Dimensionless) -> Dimensionless:
     """Probability of each whole length.
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from tokwatt.equations.elementary import log2
-from tokwatt.units import Dimensionless, FlopsPerSecond, Parameters, Seconds, Sequences, Watts
+from tokwatt.units import Dimensionless, Sequences, Watts
 
 
 def logistic_power(
@@ -31,73 +31,6 @@ def logistic_power(
     Source: arXiv:2603.17280, Eq. (1).
     """
     return idle + (nominal - idle) / (1.0 + jnp.exp(-steepness * (log2(batch) - log2_midpoint)))
-
-
-def logistic_batch(
-    power: Watts,
-    idle: Watts,
-    nominal: Watts,
-    steepness: Dimensionless,
-    log2_midpoint: Dimensionless,
-) -> Sequences:
-    r"""Batch at which `logistic_power` draws `power`: its inverse.
-
-    .. math:: b(P) = 2^{\,x_0 + \frac{1}{k} \ln \frac{P - P_\text{idle}}{P_\text{nom} - P}}
-
-    Args:
-        power: board power, strictly between `idle` and `nominal`; outside the result is NaN, at the
-            ends 0 and infinity.
-        idle: lower asymptote.
-        nominal: upper asymptote.
-        steepness: slope per doubling of the batch, not 0.
-        log2_midpoint: log2 of the batch at which power is halfway.
-
-    Returns:
-        Sequences in flight, strictly increasing in `power`.
-
-    Source: arXiv:2603.17280, Eq. (1) solved for b.
-    """
-    return jnp.exp2(log2_midpoint + (jnp.log(power - idle) - jnp.log(nominal - power)) / steepness)
-
-
-def scan_activity(
-    batch: Sequences, scan_time: Seconds, iteration_latency: Seconds
-) -> Dimensionless:
-    r"""Share of a step spent on reading the KV cache, :math:`H n / \tau`.
-
-    Args:
-        batch: sequences in flight.
-        scan_time: time one sequence adds to a step.
-        iteration_latency: duration of the step.
-
-    Returns:
-        A share between 0 and 1 where the step contains the scan.
-
-    Source: the program of arXiv:2603.17280 (its activity law; not in the text).
-    """
-    return scan_time * batch / iteration_latency
-
-
-def compute_activity(
-    batch: Sequences,
-    active_parameters: Parameters,
-    rate: FlopsPerSecond,
-    iteration_latency: Seconds,
-) -> Dimensionless:
-    r"""Share of peak arithmetic that decoding uses, :math:`2 A n / (F \tau)`.
-
-    Args:
-        batch: sequences in flight, each one token a step.
-        active_parameters: parameters of one GPU that a token is multiplied with.
-        rate: peak arithmetic of one GPU.
-        iteration_latency: duration of the step.
-
-    Returns:
-        The share; above 1 the step is shorter than the arithmetic allows.
-
-    Source: two operations per parameter and token; the program of arXiv:2603.17280.
-    """
-    return 2.0 * active_parameters * batch / (iteration_latency * rate)
 
 
 def activity_power(

@@ -87,43 +87,6 @@ def feed_forward_parameters(
     return matrices * hidden * width
 
 
-def gated_parameters(hidden: Dimensionless, width: Dimensionless) -> Parameters:
-    r"""Parameters of one gated feed-forward block (gate, up, down), :math:`3 d_m F`.
-
-    Args:
-        hidden: width of the residual stream.
-        width: inner width of the block.
-
-    Returns:
-        Parameters of its three projections.
-
-    Source: SwiGLU, arXiv:2002.05202.
-    """
-    return 3 * hidden * width
-
-
-def parameter_count(
-    vocabulary: Dimensionless,
-    hidden: Dimensionless,
-    layers: Dimensionless,
-    layer_parameters: Parameters,
-) -> Parameters:
-    r"""Parameters of a transformer with one embedding table, :math:`V d_m + L N_\ell`.
-
-    Args:
-        vocabulary: entries of the table; one that is not tied to the output head counts once.
-        hidden: width of the residual stream.
-        layers: number of layers.
-        layer_parameters: parameters of one layer.
-
-    Returns:
-        The count, exact while below 2**53.
-
-    Source: the program of arXiv:2603.17280.
-    """
-    return vocabulary * hidden + layers * layer_parameters
-
-
 def expert_coverage(share: Dimensionless, batch: Sequences) -> Dimensionless:
     r"""Expected share of routed experts that a batch touches, :math:`1 - (1 - k/E)^n`.
 

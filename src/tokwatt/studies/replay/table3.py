@@ -124,11 +124,11 @@ class SizedFleet:
             power=power,
             throughput=throughput,
             tokens_per_joule=tokens_per_joule(throughput, power),
-            first_token_time=max(self._first_token_times()),
+            first_token_time=max(self.first_token_times()),
             dollars_per_million=1e6 * sum(instances) * float(profile.price) / throughput,
         )
 
-    def _first_token_times(self) -> list[float]:
+    def first_token_times(self) -> list[float]:
         """The paper's times: each chunk of the mean prompt takes a step of one sequence."""
         instance, profile = instance_of(self.account, self.deployment), self.deployment.profile
         assert profile is not None
