@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import paper_profiles as profiles
 from reference import paper_program as program
+from tokwatt.commands.deployments import PLAIN
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.commands.deployments import PLAIN
 from tokwatt.params.specs import Demand
 from tokwatt.serving.fleet import size_pool, split_fleet
 from tokwatt.serving.times import instance_of

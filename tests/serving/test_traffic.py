@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tokwatt.commands.deployments import PLAIN, DeploymentNames
+
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces import Trace
 from tokwatt.serving.fleet import size_pool
