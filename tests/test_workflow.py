@@ -126,7 +126,7 @@ def test_a_study_whose_name_a_shell_could_run_is_refused(small):
 @pytest.mark.parametrize("kind", ["grids", "tables", "figures"])
 def test_an_entry_whose_name_a_shell_could_run_is_refused(kind, damaged):
     folder = damaged("paper", [kind, "table1;touch pwned;"], {})
-    with pytest.raises(ParameterError, match="has the key .*, wanted a name of at most 60"):
+    with pytest.raises(ParameterError, match=r"has the key .*, wanted a name of at most 60"):
         studies.check(catalogue.load(folder))
 
 
