@@ -30,7 +30,9 @@ def small(checkout):
     """A checkout with two grids of catalogues and a table of each, so that it runs in seconds."""
     path = checkout / "params" / "paper.yaml"
     paper = yaml.safe_load(path.read_text(encoding="utf-8"))
-    paper["grids"] = {name: paper["grids"][name] for name in ["gpus", "power_parameters"]}
+    for entries in (paper, paper["accounts"]):
+        grids = entries["grids"]
+        entries["grids"] = {name: grids[name] for name in ["gpus", "power_parameters"]}
     boards = {"title": "Boards", "grid": "gpus", "rows": ["gpu"]}
     boards["columns"] = [{"label": "W", "variable": "tdp", "format": "{:.0f}"}]
     paper["tables"] = {"table7": paper["tables"]["table7"], "boards": boards}
