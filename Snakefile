@@ -32,7 +32,6 @@ RESULTS = [
     multiext("results/", "verdict.md", "reference.md", "explorer.json"),
 ]
 NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}"
-
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 
 

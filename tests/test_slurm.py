@@ -1,4 +1,4 @@
-"""Studies on a Slurm cluster of two virtual nodes: the bytes of a local run, failures that fail, reruns that continue.
+"""Studies on a Slurm cluster of two virtual nodes: bytes of a local run, failures, reruns.
 
 Opt-in, as root on a machine that may be changed: TOKWATT_SLURM=1 .venv/bin/pytest
 tests/test_slurm.py
@@ -199,11 +199,8 @@ def test_a_full_disk_fails_the_run_and_a_rerun_continues_to_the_same_bytes(clust
 
 def test_a_cancelled_job_fails_the_run(cluster, checkout):
     """Half of the parts are cancelled while they wait for a free node."""
-    command = [
-        "bash",
-        "-c",
-        "until scancel --verbose --state=PENDING --user=root 2>&1 | grep -q Terminating; do sleep 0.2; done",
-    ]
+    cancel = "scancel --verbose --state=PENDING --user=root 2>&1 | grep -q Terminating"
+    command = ["bash", "-c", f"until {cancel}; do sleep 0.2; done"]
     with subprocess.Popen(["timeout", "-k", "5", "120", *command]) as axe:
         failed = submit(checkout)
         assert axe.wait(timeout=130) == 0

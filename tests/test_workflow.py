@@ -30,7 +30,9 @@ def small(checkout):
     """A checkout with two grids of catalogues and a table of each, so that it runs in seconds."""
     path = checkout / "params" / "paper.yaml"
     paper = yaml.safe_load(path.read_text(encoding="utf-8"))
-    paper["grids"] = {name: paper["grids"][name] for name in ["gpus", "power_parameters"]}
+    for entries in (paper, paper["accounts"]):
+        grids = entries["grids"]
+        entries["grids"] = {name: grids[name] for name in ["gpus", "power_parameters"]}
     boards = {"title": "Boards", "grid": "gpus", "rows": ["gpu"]}
     boards["columns"] = [{"label": "W", "variable": "tdp", "format": "{:.0f}"}]
     paper["tables"] = {"table7": paper["tables"]["table7"], "boards": boards}
@@ -126,7 +128,7 @@ def test_a_study_whose_name_a_shell_could_run_is_refused(small):
 @pytest.mark.parametrize("kind", ["grids", "tables", "figures"])
 def test_an_entry_whose_name_a_shell_could_run_is_refused(kind, damaged):
     folder = damaged("paper", [kind, "table1;touch pwned;"], {})
-    with pytest.raises(ParameterError, match="has the key .*, wanted a name of at most 60"):
+    with pytest.raises(ParameterError, match=r"has the key .*, wanted a name of at most 60"):
         studies.check(catalogue.load(folder))
 
 

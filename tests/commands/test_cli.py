@@ -1,4 +1,4 @@
-"""The command line says what the Python functions say, in words or as JSON, and ends with the code that fits."""
+"""The command line says what Python says, in words or as JSON, and ends with the right code."""
 
 import json
 import subprocess
@@ -15,7 +15,12 @@ from tokwatt.params import traces
 from tokwatt.serving import fleets
 from tokwatt.studies import stream, study
 
-TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,374,44\n2023-11-16 18:15:47,396,109\n2023-11-16 18:15:49,879,55\n"
+TRACE = """\
+TIMESTAMP,ContextTokens,GeneratedTokens
+2023-11-16 18:15:46,374,44
+2023-11-16 18:15:47,396,109
+2023-11-16 18:15:49,879,55
+"""
 
 
 @pytest.fixture
@@ -263,10 +268,9 @@ def test_a_full_disk_in_another_process_ends_with_1_and_no_traceback(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(stream, "GrowingStore", full)
-    assert tokwatt("study", "example", "--out", tmp_path)[::2] == (
-        1,
-        f"{tmp_path}/example.zarr: No space left on device; what is finished is kept, run again to go on.",
-    )
+    code, _, errors = tokwatt("study", "example", "--out", tmp_path)
+    kept = "what is finished is kept, run again to go on."
+    assert (code, errors) == (1, f"{tmp_path}/example.zarr: No space left on device; {kept}")
 
 
 def test_a_completion_script_is_offered_and_errors_of_a_process_go_to_stderr():
@@ -310,7 +314,8 @@ def test_a_prediction_has_ends_and_says_what_it_does_not_know(tokwatt):
 
 def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
     row = "gpqa,H100,{},bfloat16,1,1,8,500,700,10,600\n"
-    head = "task,gpu_model,model_id,weight_precision,num_gpus,expert_parallel,avg_batch_size,avg_power_watts,"
+    head = "task,gpu_model,model_id,weight_precision,num_gpus,expert_parallel,avg_batch_size,"
+    head += "avg_power_watts,"
     head += "output_throughput_tokens_per_sec,median_itl_ms,avg_output_len\n"
     (tmp_path / "runs.csv").write_text(
         head + row.format("Qwen/Qwen3-8B") + row.format("somebody/else"), encoding="utf-8"
