@@ -105,8 +105,8 @@ def test_odd_options_of_a_prediction_give_finite_numbers_or_one_sentence(calibra
         chance = random.Random(seed)
         run = {
             "gpu": chance.choice(model.records.gpus),
-            "llm": chance.choice(list(model.parameters.architectures)),
-            "precision": chance.choice(list(model.measured.precisions)),
+            "llm": chance.choice(list(model.parameters.llms)),
+            "precision": chance.choice(list(model.parameters.precisions)),
             "task": chance.choice(list(model.measured.tasks)),
             "gpus": chance.choice([1, 2, 3, 4, 8, 8, 8, 16, 0, -1, 10**400]),
             "expert_parallel": chance.choice([0.0, 1.0]),

@@ -200,7 +200,7 @@ class ServingModel:
     def _predictions_at(
         self, boards: DimensionlessAxis, arrays: RunArrays, steps: MixedSteps
     ) -> Prediction:
-        coefficients = jnp.asarray(boards)[arrays.gpu].T * arrays.share.gpu.tdp
+        coefficients = jnp.asarray(boards)[arrays.gpu].T * arrays.share.gpu.tdp[None, :]
         laws = UtilizationPower(**dict(zip(TERMS, coefficients, strict=True)))
         limit = self.records.settings.power_cap * arrays.share.gpu.tdp
         return jax.vmap(predicted)(arrays.share, laws, arrays.mix, steps, limit)
