@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from tokwatt import grid
-from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.params.specs import Profile
-from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.params.specs import Gpu
 from tokwatt.units import Seconds, Tokens, Watts
 
 
@@ -43,17 +41,14 @@ def test_a_single_number_stays_fixed():
     assert grid.sweep(pair, length=[1.0, 2.0], scale=0.5).duration.dims == ("length",)
 
 
+def powered(gpu: Gpu, length: Tokens) -> Pair:
+    return Pair(length * 0.5, 2 * gpu.tdp)
+
+
 def test_names_of_a_catalogue_become_the_coordinate(parameters):
-    account = AssumptionSets(parameters).account("paper")
-
-    def point(profile: Profile, context_window: Tokens) -> OperatingPoint:
-        deployment = parameters.profiled(profile)
-        return operating_point(account, deployment, context_window, 0.5, 0.0)
-
-    swept = grid.sweep(point, profile=parameters.profiles, context_window=[4096.0])
-    assert swept.profile.values.tolist() == list(parameters.profiles)
-    alone = point(parameters.profiles["B200"], 4096.0)
-    np.testing.assert_allclose(swept.sel(profile="B200").power.item(), alone.power, rtol=1e-14)
+    swept = grid.sweep(powered, gpu=parameters.gpus, length=[4.0])
+    assert swept.gpu.values.tolist() == list(parameters.gpus)
+    assert swept.power.sel(gpu="B200").item() == 2 * parameters.gpus["B200"].tdp
 
 
 def test_variables_and_coordinates_carry_units_and_long_names():
