@@ -1,4 +1,4 @@
-"""The command line says what the Python functions say, in words or as JSON, and ends with the code that fits."""
+"""The command line says what Python says, in words or as JSON, with the code that fits."""
 
 import json
 import subprocess
@@ -10,12 +10,22 @@ from conftest import ROOT
 from stores import study_folder
 
 import tokwatt as tw
+from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.commands import ask, workflow
+from tokwatt.commands.deployments import PLAIN
 from tokwatt.params import traces
-from tokwatt.serving import fleets
+from tokwatt.params.specs import Demand
+from tokwatt.serving.fleet import split_fleet
+from tokwatt.serving.step import operating_point
+from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import law_table, trace_table
 from tokwatt.studies import stream, study
 
-TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,374,44\n2023-11-16 18:15:47,396,109\n2023-11-16 18:15:49,879,55\n"
+TRACE = """TIMESTAMP,ContextTokens,GeneratedTokens
+2023-11-16 18:15:46,374,44
+2023-11-16 18:15:47,396,109
+2023-11-16 18:15:49,879,55
+"""
 
 
 @pytest.fixture
@@ -73,17 +83,25 @@ def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
     assert tokwatt("study", "example", "--out", tmp_path) == (0, "", "")
 
 
-def test_a_point_is_that_of_python(tokwatt, profiles):
+def quantities(said):
+    """Numbers of an answer by their names, and the account that it stands on."""
+    account = said.pop("account")
+    return account, {name.partition(" ")[0]: value for name, value in said.items()}
+
+
+def test_a_point_is_that_of_python(tokwatt, parameters):
     said = answer(
         tokwatt(
             "point", "--profile", "B200", "--context-window", 4096, "--utilization", 0.5, "--json"
         )
     )
-    point = tw.operating_point(profiles["B200"], 4096.0, 0.5)
-    assert {name.partition(" ")[0]: value for name, value in said.items()} == {
-        name: float(value) for name, value in point._asdict().items()
-    }
+    account = AssumptionSets(parameters).account("paper")
+    deployment = parameters.profiled(parameters.profiles["B200"])
+    point = operating_point(account, deployment, 4096.0, 0.5, 4.0, utilization=0.5)
     assert "tokens_per_joule [tok/J]" in said
+    basis, values = quantities(said)
+    assert basis == "account paper, watts of one GPU"
+    assert values == {name: float(value) for name, value in point._asdict().items()}
     code, out, _ = tokwatt(
         "point", "--profile", "B200", "--context-window", 4096, "--utilization", 0.5
     )
@@ -91,10 +109,18 @@ def test_a_point_is_that_of_python(tokwatt, profiles):
     assert f"{float(point.tokens_per_joule):.6g}" in out
 
 
-def test_what_does_not_fit_is_null(tokwatt):
-    assert set(
-        answer(tokwatt("point", "--gpu", "A100", "--llm", "llama-3.1-405b", "--json")).values()
-    ) == {None}
+def test_what_does_not_fit_is_one_sentence_with_the_missing_bytes(tokwatt):
+    code, out, errors = tokwatt("point", "--gpu", "H100", "--llm", "llama-3.1-405b", "--json")
+    assert (code, out) == (1, "")
+    assert "llama-3.1-405b: does not fit, 24.0 GB are missing on each GPU, wanted" in errors
+
+
+def fleet_of(parameters, table, rate, split):
+    """A fleet of H100 profiles under the paper's account with rules that conserve requests."""
+    account = AssumptionSets(parameters).account("paper", PLAIN)
+    instance = instance_of(account, parameters.profiled(parameters.profiles["H100"]))
+    demand = Demand(arrival_rate=rate, latency_target=0.5, max_utilization=0.85, output_share=0.2)
+    return split_fleet(account, instance, table, demand, split, 65536.0)
 
 
 def test_a_fleet_is_that_of_python(tokwatt, parameters):
@@ -103,11 +129,11 @@ def test_a_fleet_is_that_of_python(tokwatt, parameters):
             "fleet", "--profile", "H100", "--split-length", 4096, "--arrival-rate", 500, "--json"
         )
     )
-    demand = tw.Demand(
-        arrival_rate=500.0, latency_target=0.5, max_utilization=0.85, output_share=0.2
-    )
-    fleet = tw.fleet(parameters.workloads["azure"], parameters.profiles["H100"], demand, 4096.0)
-    values = {name.partition(" ")[0]: value for name, value in said.items()}
+    profile, law = parameters.profiles["H100"], parameters.workloads["azure"]
+    table = law_table(law, 0.2, profile.prefill_chunk, int(law.lengths[-1]))
+    fleet = fleet_of(parameters, table, 500.0, 4096.0)
+    basis, values = quantities(said)
+    assert basis == "account paper, watts of one GPU"
     assert values.pop("arrival_rate") == 500
     assert values == pytest.approx(
         {name: float(value) for name, value in fleet._asdict().items()}, rel=1e-9, abs=1e-12
@@ -120,13 +146,8 @@ def test_a_trace_sizes_a_fleet_at_its_own_rate(tokwatt, parameters, tmp_path):
     said = answer(tokwatt("fleet", "--trace", file, "--profile", "H100", "--json"))
     trace = traces.read_trace(file)
     assert said["arrival_rate [req/s]"] == trace.arrival_rate
-    profile = parameters.profiles["H100"]
-    demand = tw.Demand(
-        arrival_rate=trace.arrival_rate, latency_target=0.5, max_utilization=0.85, output_share=0.2
-    )
-    fleet = fleets.fleet_of(
-        fleets.trace_moments(trace, profile.prefill_chunk), profile, demand, 0.0, 65536.0
-    )
+    table = trace_table(trace, parameters.profiles["H100"].prefill_chunk)
+    fleet = fleet_of(parameters, table, trace.arrival_rate, 0.0)
     assert said["power [W]"] == pytest.approx(float(fleet.power), rel=1e-12)
     assert tokwatt("fleet", "--trace", file, "--arrival-rate", 20, "--profile", "H100")[0] == 0
 
@@ -141,8 +162,7 @@ def test_explain_ends_at_the_published_number(tokwatt):
 # Arguments that no file holds: earlier steps must have given them.
 CHAINED = {
     "tokens_per_joule": {"throughput", "power"},
-    "throughput": {"batch", "iteration_latency"},
-    "iteration_latency": {"scan_time", "batch"},
+    "throughput": {"iteration_latency"},
 }
 
 
@@ -166,7 +186,7 @@ def test_each_step_of_an_explanation_rests_on_parameters_and_earlier_steps(of, t
 
 WRONG = {
     "an unknown study": (["study", "exmple"], "did you mean 'example'?"),
-    "an unknown GPU": (["point", "--gpu", "H10"], "gpus.yaml: the name asked for is 'H10'"),
+    "an unknown GPU": (["point", "--gpu", "H10"], "--gpu is 'H10'"),
     "an unknown profile": (["explain", "--profile", "h100"], "did you mean 'H100'?"),
     "an unknown workload": (["fleet", "--workload", "azur"], "did you mean 'azure'?"),
     "a trace that is not there": (

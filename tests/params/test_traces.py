@@ -9,17 +9,20 @@ import yaml
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokwatt.serving.fleets import Moments, between, request_moments, size_pool, trace_moments
 
-import tokwatt as tw
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.commands import deployments
 from tokwatt.params.columns import ARRIVAL, OUTPUT, PROMPT
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.specs import Workload
+from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces import Trace, read_trace
+from tokwatt.serving.fleet import size_pool
+from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import Traffic, between, law_table, trace_table
 
 DATA = ROOT.parent / "shared" / "data"
 AZURE = {"conv": 19_366, "code": 8_819}
-DEMAND = tw.Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
+DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
 
 PUBLIC = {
     "Azure": "ContextTokens,GeneratedTokens",
@@ -326,47 +329,60 @@ def test_a_file_that_cannot_be_opened_is_told_in_one_sentence(tmp_path):
 # Sums
 
 
+SUMMED = tuple(name for name in Traffic._fields if name != "long_prompt")
+OF_ALL = ("share", "credited", "generated")
+"""Fields of traffic that count for each request that arrives anywhere."""
+
+
+def sums_between(table, lower, upper):
+    """Sums over the requests between two lengths, from their means."""
+    means = between(table, lower, upper)
+    return {
+        name: float(getattr(means, name) * (1 if name in OF_ALL else means.share))
+        for name in SUMMED
+    }
+
+
 @given(requests=requests, chunk=chunks, lower=lengths, upper=lengths)
 def test_sums_between_two_lengths_are_sums_over_the_requests_there(requests, chunk, lower, upper):
-    chosen = [(i, o) for i, o in requests if min(lower, upper) < i + o <= max(lower, upper)]
-    steps = [-(-i // int(chunk)) + o for i, o in chosen]
-    brute = [
-        (1, o, k, k * (i + o), k**2, k**2 * (i + o), k**2 * (i + o) ** 2)
-        for (i, o), k in zip(chosen, steps, strict=True)  # whole numbers, without rounding
-    ]
-    sums = between(trace_moments(trace_of(requests), chunk), min(lower, upper), max(lower, upper))
-    whole = np.array([sum(column) for column in zip(*brute, strict=True)] or [0] * 7, float) / len(
-        requests
-    )
-    scale = np.array([field[-1] for field in trace_moments(trace_of(requests), chunk)])
-    assert np.array(sums) == pytest.approx(whole, rel=1e-12, abs=1e-13 * scale.max())
+    table, total = trace_table(trace_of(requests), chunk), len(requests)
+    sums = sums_between(table, min(lower, upper), max(lower, upper))
+    wanted = dict.fromkeys(SUMMED, 0)
+    for i, o in requests:
+        if not min(lower, upper) < i + o <= max(lower, upper):
+            continue
+        k, length = -(-i // int(chunk)) + o, i + o
+        row = 1, o, o, i, k - o, k, k * length, k * (i + o / 2), k**2
+        row = *row, k**2 * length, (k * length) ** 2
+        wanted = {name: wanted[name] + value for name, value in zip(SUMMED, row, strict=True)}
+    for name, value in wanted.items():
+        near = pytest.approx(value / total, rel=1e-12, abs=1e-13 * getattr(table, name)[-1])
+        assert sums[name] == near, name
 
 
 @given(requests=requests, chunk=chunks, split=lengths)
 def test_sums_of_two_parts_make_the_whole(requests, chunk, split):
     trace = trace_of(requests)
-    sums, last = trace_moments(trace, chunk), float(trace.longest)
+    table, last = trace_table(trace, chunk), float(trace.longest)
     middle = min(split, last)
-    for short, long, whole in zip(
-        between(sums, 0.0, middle),
-        between(sums, middle, last),
-        (field[-1] for field in sums),
-        strict=True,
-    ):
-        assert float(short + long) == pytest.approx(float(whole), rel=1e-12)
-    assert sums.requests[-1] == 1
-    assert sums.outputs[-1] == pytest.approx(trace.mean_output, rel=1e-12)
+    short, long = sums_between(table, 0.0, middle), sums_between(table, middle, last)
+    for name in SUMMED:
+        whole = float(getattr(table, name)[-1])
+        assert short[name] + long[name] == pytest.approx(whole, rel=1e-12), name
+    assert table.share[-1] == 1
+    assert table.generated[-1] == pytest.approx(trace.mean_output, rel=1e-12)
 
 
 @given(requests=requests, longest=st.integers(1, 8_000))
 def test_sums_end_at_the_longest_length_and_leave_longer_requests_out(requests, longest):
     trace = trace_of(requests)
-    full, cut = trace_moments(trace, 1024.0), trace_moments(trace, 1024.0, longest)
-    for whole, part in zip(full, cut, strict=True):
+    full, cut = trace_table(trace, 1024.0), trace_table(trace, 1024.0, longest)
+    for name in SUMMED:
+        whole, part = getattr(full, name), getattr(cut, name)
         assert part.shape == (longest + 1,) and part[0] == 0
         shared = min(longest, trace.longest) + 1
         assert np.array_equal(part[:shared], whole[:shared]) and np.all(part[shared:] == whole[-1])
-    assert cut.requests[-1] == pytest.approx(np.mean(trace.total <= longest), rel=1e-12)
+    assert cut.share[-1] == pytest.approx(np.mean(trace.total <= longest), rel=1e-12)
 
 
 @settings(max_examples=30)  # a tenth of a second each
@@ -381,38 +397,35 @@ def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(bins, share):
     length = np.repeat(np.arange(1, knots[-1] + 1), np.repeat(repeats, widths))
     prompt = np.maximum(1, np.trunc((1 - share) * length)).astype(int)
     trace = Trace(name="law", prompt=prompt, output=np.maximum(1, length - prompt))
-    for summed, exact in zip(
-        trace_moments(trace, 128.0, 1500), request_moments(law, share, 128.0, 1500), strict=True
-    ):
+    tables = trace_table(trace, 128.0, 1500), law_table(law, share, 128.0, 1500)
+    for name in SUMMED:
+        summed, exact = (np.asarray(getattr(table, name)) for table in tables)
         # A request of one token is served as one of two, and so stands one entry further on.
-        assert summed[2:] == pytest.approx(
-            np.asarray(exact)[2:], rel=1e-9, abs=1e-12 * float(exact[-1])
-        )
+        near = pytest.approx(exact[2:], rel=1e-9, abs=1e-12 * float(exact[-1]))
+        assert summed[2:] == near, name
 
 
 @settings(max_examples=25)
 @given(requests=requests, split=lengths)
 def test_two_pools_serve_what_one_serves(parameters, requests, split):
     trace, profile = trace_of(requests), parameters.profiles["H100"]
-    sums, last = trace_moments(trace, profile.prefill_chunk), float(trace.longest)
+    account = AssumptionSets(parameters).account("paper", deployments.PLAIN)
+    instance = instance_of(account, parameters.profiled(profile))
+    table, last = trace_table(trace, profile.prefill_chunk), float(trace.longest)
     middle = min(split, last)
     short, long, one = (
-        size_pool(sums, *ends, profile, DEMAND)
-        for ends in [(0.0, middle), (middle, last), (0.0, last)]
+        size_pool(account, instance, between(table, low, high), high, DEMAND)
+        for low, high in [(0.0, middle), (middle, last), (0.0, last)]
     )
-    assert float(short.throughput + long.throughput) == pytest.approx(
-        float(one.throughput), rel=1e-12
-    )
-    assert float(one.throughput) == pytest.approx(
-        DEMAND.arrival_rate * trace.mean_output, rel=1e-12
-    )
+    assert float(short.generated + long.generated) == pytest.approx(float(one.generated), rel=1e-12)
+    assert float(one.generated) == pytest.approx(DEMAND.arrival_rate * trace.mean_output, rel=1e-12)
     assert float(one.instances) >= 1 and float(one.utilization) <= DEMAND.max_utilization
 
 
 def test_sums_of_a_trace_and_of_a_law_are_laid_out_alike(parameters):
-    law = request_moments(parameters.workloads["azure"], 0.2, 1024.0, 4096)
-    trace = trace_moments(trace_of([(3000, 2000), (5, 5)]), 1024.0, 4096)
-    assert isinstance(trace, Moments)
+    law = law_table(parameters.workloads["azure"], 0.2, 1024.0, 4096)
+    trace = trace_table(trace_of([(3000, 2000), (5, 5)]), 1024.0, 4096)
+    assert isinstance(trace, Traffic)
     assert [field.shape for field in trace] == [field.shape for field in law]
     assert {field.dtype for field in trace} == {field.dtype for field in law}
 
