@@ -9,7 +9,7 @@ import yaml
 from conftest import ROOT
 from rattler import MatchSpec
 
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.headlines import Headlines
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -53,7 +53,7 @@ def test_what_it_says_survives_is_what_is_computed(headlines, headline, sets, pr
 
 @pytest.fixture(scope="module")
 def headlines(parameters):
-    return Account(parameters)
+    return Headlines(parameters)
 
 
 def test_every_file_it_names_is_there():

@@ -10,7 +10,6 @@ from typing import Any
 _FACE = {
     "Demand": "params.specs",
     "ParameterError": "params.errors",
-    "fleet": "serving.fleet",
     "load": "serving.catalogue",
     "open": "stores",
     "operating_point": "serving.step",

@@ -78,11 +78,8 @@ def test_a_shipped_study_is_what_plain_calls_give_with_its_provenance(tmp_path, 
             point = store.sel(profile=name, context_window=window).sel(
                 utilization=0.5, method="nearest"
             )
-            assert float(
-                point.tokens_per_joule
-            ) * instance.parallelism.tensor_parallel == pytest.approx(
-                float(plain.tokens_per_joule), rel=1e-12
-            )
+            counted = float(point.tokens_per_joule * instance.parallelism.tensor_parallel)
+            assert counted == pytest.approx(float(plain.tokens_per_joule), rel=1e-12)
             assert point.concurrency == plain.concurrency
     assert {name: store[name].attrs["units"] for name in store} == {
         "tokens_per_joule": "tok/J",
