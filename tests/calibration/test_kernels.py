@@ -8,13 +8,11 @@ import xarray as xr
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from tokwatt.serving.kernel_step import Table
 
 from tokwatt.calibration import kernel_runs
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving import kernel_step
 
 DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 
@@ -48,8 +46,8 @@ def test_powers_of_batch_and_length_are_interpolated_exactly(slope, other, batch
         jnp.log(jnp.array([128.0, 1024.0, 131072.0])),
     )
     values = jnp.exp(slope * axes[0][:, None] + other * axes[1][None, :])
-    table = Table(log_batch=axes[0], log_length=axes[1], latency=values, communication=values)
-    assert kernel_step.step_latency(table, batch, length) == pytest.approx(
+    table = StepTable(log_batch=axes[0], log_length=axes[1], latency=values, communication=values)
+    assert step_latency(table, batch, length) == pytest.approx(
         batch**slope * length**other, rel=1e-9
     )
 
@@ -59,9 +57,7 @@ def test_more_tokens_to_read_never_make_a_step_of_kernels_shorter(tables):
         assert (np.diff(table.latency, axis=1) > -0.02 * np.asarray(table.latency)[:, 1:]).all(), (
             name
         )
-        slope = jax.grad(lambda length, table=table: kernel_step.step_latency(table, 64.0, length))(
-            4000.0
-        )
+        slope = jax.grad(lambda length, table=table: step_latency(table, 64.0, length))(4000.0)
         assert np.isfinite(slope) and slope > 0
 
 
