@@ -6,13 +6,17 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from tokwatt.serving.decode import operating_point
 
 from benchmarks import peers
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.commands.deployments import PLAIN
 from tokwatt.equations.queueing import erlang_c
 from tokwatt.grid import nested
 from tokwatt.params.specs import Demand
-from tokwatt.serving import fleets
+from tokwatt.serving.fleet import split_fleet
+from tokwatt.serving.step import operating_point
+from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import law_table
 from tokwatt.studies.replay import exact
 
 SPLITS, RATES = np.array([150, 1000, 4096]), np.geomspace(10, 10000, 5)
@@ -25,11 +29,14 @@ DEMAND = Demand(
 equal = partial(np.testing.assert_allclose, rtol=1e-9)
 
 
-def by_paper(workload, profile):
+def by_paper(parameters, workload, profile):
+    account = AssumptionSets(parameters).account("paper", {"lengths": "exact"})
+    instance = instance_of(account, parameters.profiled(profile))
     law = exact.law_of(workload, peers.OUTPUT_SHARE, profile.prefill_chunk, peers.LONGEST)
     return lambda split, rate: exact.two_pools(
+        account,
+        instance,
         law,
-        profile,
         replace(DEMAND, arrival_rate=rate),
         split,
         peers.OVERFLOW,
@@ -37,29 +44,31 @@ def by_paper(workload, profile):
     )
 
 
-def by_plain(workload, profile):
-    moments = fleets.request_moments(
-        workload, peers.OUTPUT_SHARE, profile.prefill_chunk, peers.LONGEST
-    )
-    return lambda split, rate: fleets.fleet_of(
-        moments, profile, replace(DEMAND, arrival_rate=rate), split, float(peers.LONGEST)
+def by_plain(parameters, workload, profile):
+    account = AssumptionSets(parameters).account("paper", PLAIN)
+    instance = instance_of(account, parameters.profiled(profile))
+    table = law_table(workload, peers.OUTPUT_SHARE, profile.prefill_chunk, peers.LONGEST)
+    window = float(peers.LONGEST)
+    return lambda split, rate: split_fleet(
+        account, instance, table, replace(DEMAND, arrival_rate=rate), split, window
     )
 
 
-def test_points_in_numpy_equal_ours(profiles):
+def test_points_in_numpy_equal_ours(parameters):
     axes = np.array([1024.0, 5000.0, 65536.0]), np.linspace(0.1, 1, 4), np.linspace(0.1, 1, 5)
-    ours = nested(
-        partial(operating_point, profiles["H100"]), ("context_window", "utilization", "mean_fill")
-    )(*axes)
-    equal(ours.tokens_per_joule, peers.points(profiles["H100"], *np.ix_(*axes)))
+    account, profile = AssumptionSets(parameters).account("paper"), parameters.profiles["H100"]
+    point = partial(operating_point, account, parameters.profiled(profile), prompt_ratio=0.0)
+    ours = nested(point, ("context_window", "utilization", "mean_fill"))(*axes)
+    equal(ours.tokens_per_joule, peers.points(profile, *np.ix_(*axes)))
 
 
 @pytest.mark.parametrize(
     ("rules", "twin"), [(by_paper, peers.paper_fleets), (by_plain, peers.plain_fleets)]
 )
 def test_fleets_in_numpy_equal_ours(parameters, profiles, rules, twin):
-    profile, workload = jax.tree.map(float, profiles["H100"]), parameters.workloads["azure"]
-    ours = jax.jit(nested(rules(workload, profile), ("split", "rate")))(SPLITS.astype(float), RATES)
+    profile, workload = profiles["H100"], parameters.workloads["azure"]
+    sized = nested(rules(parameters, workload, profile), ("split", "rate"))
+    ours = jax.jit(sized)(SPLITS.astype(float), RATES)
     theirs = twin(profile, workload, SPLITS, RATES)
     np.testing.assert_array_equal(ours.instances, theirs["instances"])
     equal(ours.power, theirs["power"])
