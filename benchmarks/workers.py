@@ -41,6 +41,14 @@ def catalogue() -> Any:
 
 
 @cache
+def account(**changes: str) -> Any:
+    """The paper's account with other alternatives for some of its choices."""
+    from tokwatt.accounts.assumptions import AssumptionSets
+
+    return AssumptionSets(catalogue()).account("paper", changes)
+
+
+@cache
 def plain(name: str = "H100") -> Any:
     """A profile as plain numbers."""
     import jax
@@ -62,7 +70,7 @@ def sweep(
         {"mean_fill": fills} if len(fills) > 1 else {}
     )
     return StreamedSweep(
-        function=partial(models.calibrated_instances, catalogue()),
+        function=partial(models.profiles, catalogue(), account()),
         axes=axes,
         fixed={"profile": catalogue().profiles["H100"]}
         | ({} if len(fills) > 1 else {"mean_fill": float(fills[0])}),
@@ -95,7 +103,7 @@ def _points(
     import jax
 
     from tokwatt import grid
-    from tokwatt.serving import decode
+    from tokwatt.serving.step import operating_point
 
     streamed, profile, count = (
         sweep(windows, shares, fills),
@@ -105,7 +113,11 @@ def _points(
     evaluate, blocks = streamed.evaluate, list(streamed.blocks)
     whole = jax.jit(
         lambda profile, *axes: grid.nested(
-            lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
+            lambda **point: (
+                operating_point(
+                    account(), catalogue().profiled(profile), prompt_ratio=0.0, **point
+                ).tokens_per_joule
+            ),
             ("context_window", "utilization", "mean_fill"),
         )(*axes)
     )
@@ -236,9 +248,12 @@ def fleets(threads: int) -> list[Row]:
     """Two-pool fleets over split length and arrival rate, by the paper's and by plain rules."""
     import jax
 
+    from tokwatt.commands.deployments import PLAIN
     from tokwatt.grid import nested
     from tokwatt.params.specs import Demand
-    from tokwatt.serving import fleets as ours
+    from tokwatt.serving.fleet import split_fleet
+    from tokwatt.serving.times import instance_of
+    from tokwatt.serving.traffic import law_table
     from tokwatt.studies.replay import exact
 
     profile, workload, count = plain(), catalogue().workloads["azure"], len(SPLITS) * len(RATES)
@@ -250,31 +265,34 @@ def fleets(threads: int) -> list[Row]:
     )
     arguments = workload, peers.OUTPUT_SHARE, profile.prefill_chunk
     law = jax.jit(exact.law_of, static_argnums=3)(*arguments, peers.LONGEST)
-    moments = jax.jit(ours.request_moments, static_argnums=3)(*arguments, peers.LONGEST)
+    table = law_table(*arguments, peers.LONGEST)
+    summed, conserving = account(lengths="exact"), account(**PLAIN)
 
     @jax.jit
     def by_paper(law: Any, profile: Any, splits: Any, rates: Any) -> Any:
-        def one(split: Any, rate: Any) -> Any:
-            return exact.two_pools(
-                law, profile, demand(arrival_rate=rate), split, peers.OVERFLOW, float(peers.LONGEST)
-            )
+        instance = instance_of(summed, catalogue().profiled(profile))
 
-        return nested(one, ("split", "rate"))(splits, rates)
+        def fleet(split: Any, rate: Any) -> Any:
+            windows = split, peers.OVERFLOW, float(peers.LONGEST)
+            return exact.two_pools(summed, instance, law, demand(arrival_rate=rate), *windows)
+
+        return nested(fleet, ("split", "rate"))(splits, rates)
 
     @jax.jit
-    def by_plain(moments: Any, profile: Any, splits: Any, rates: Any) -> Any:
-        def one(split: Any, rate: Any) -> Any:
-            return ours.fleet_of(
-                moments, profile, demand(arrival_rate=rate), split, float(peers.LONGEST)
-            )
+    def by_plain(table: Any, profile: Any, splits: Any, rates: Any) -> Any:
+        instance = instance_of(conserving, catalogue().profiled(profile))
 
-        return nested(one, ("split", "rate"))(splits, rates)
+        def fleet(split: Any, rate: Any) -> Any:
+            windows = split, float(peers.LONGEST)
+            return split_fleet(conserving, instance, table, demand(arrival_rate=rate), *windows)
+
+        return nested(fleet, ("split", "rate"))(splits, rates)
 
     parts = np.array_split(SPLITS.astype(float), 8)
     rows = []
     for what, run, sums, peer in (
         ("fleets, paper's rules", by_paper, law, peers.paper_fleets),
-        ("fleets, plain rules", by_plain, moments, peers.plain_fleets),
+        ("fleets, plain rules", by_plain, table, peers.plain_fleets),
     ):
         with shared(threads) as spread:
 
@@ -470,14 +488,18 @@ def accelerator(threads: int) -> list[Row]:
 
     import tokwatt.x64  # noqa: F401  (64-bit floats)
     from tokwatt import grid
-    from tokwatt.serving import decode
+    from tokwatt.serving.step import operating_point
 
     device = jax.devices()[0]
     if device.platform == "cpu":
         return [Row("points on an accelerator", "no accelerator seen", 0, "warm", [], "points/s")]
     whole = jax.jit(
         lambda profile, *axes: grid.nested(
-            lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
+            lambda **point: (
+                operating_point(
+                    account(), catalogue().profiled(profile), prompt_ratio=0.0, **point
+                ).tokens_per_joule
+            ),
             ("context_window", "utilization", "mean_fill"),
         )(*axes)
     )

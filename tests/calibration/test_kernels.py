@@ -13,6 +13,7 @@ from tokwatt.calibration import kernel_runs
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
+from tokwatt.serving.kernels import StepTable, step_latency
 
 DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 
