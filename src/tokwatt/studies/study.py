@@ -102,6 +102,7 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
     section.pick("basis", file.basis, dict.fromkeys(alternatives("basis")))
     section.pick("dtype", file.dtype, dict.fromkeys(DTYPES))
     sets = AssumptionSets(catalogue)
+    section.pick("account", file.account, sets.presets)
     assumed = sets.changed(file.account, file.changes | {"basis": file.basis}, section)
     hints = dict(hints_of(model))
     for bound in ("catalogue", "account"):
