@@ -201,7 +201,8 @@ def fleet(
     rate = arrival_rate
     if trace:
         requests = traces.read_trace(trace)
-        table = trace_table(requests, deployment.prefill_chunk)
+        longest = int(min(requests.longest, max(split_length, context_window)))
+        table = trace_table(requests, deployment.prefill_chunk, longest)
         rate = requests.arrival_rate if rate is None else rate
         if rate is None:
             raise ParameterError(
