@@ -3,11 +3,13 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import hostile
 import hypothesis
 import jax
+import matplotlib.style
 import pytest
 import typer
 import yaml
@@ -16,8 +18,18 @@ from filelock import FileLock
 from tokwatt import studies
 from tokwatt.accounts import explorer
 from tokwatt.commands import reference, workflow
-from tokwatt.reports import audit, site, tables, validation, verdict
+from tokwatt.reports import (
+    audit,
+    gallery,
+    labels,
+    plotting,
+    site,
+    tables,
+    validation,
+    verdict,
+)
 from tokwatt.serving import catalogue
+from tokwatt.studies import stream, study
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -173,3 +185,43 @@ def damaged(params, tmp_path):
         return folder
 
     return damaged_folder
+
+
+@pytest.fixture(scope="session")
+def entries(params):
+    return gallery.entries(params)
+
+
+@pytest.fixture(scope="session")
+def label(params):
+    return labels.read_labels(params)
+
+
+@pytest.fixture(scope="session")
+def data(grids, params, entries, shared_folder):
+    """Grids and the stores of studies that have figures."""
+    for name in {figure.study for figure in entries.values() if figure.study}:
+        with FileLock(shared_folder / f"{name}.study.lock"):
+            stream.stream(study.load(params, name), shared_folder / "stores" / f"{name}.zarr")
+    return plotting.Data(grids, shared_folder / "stores")
+
+
+@pytest.fixture
+def drawn(name, entries, data, label, shared_folder):
+    """The folder of figures with the one of a test in it, drawn once for all processes of tests."""
+    folder = shared_folder / "figures"
+    with FileLock(shared_folder / f"{name}.drawn.lock"):
+        if not (folder / f"{name}.png").exists():
+            plotting.render(name, entries[name], data, folder, label)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def canvas_of():
+    """Draws a figure from its numbers."""
+
+    def draw(name, frame, label):
+        with matplotlib.style.context(plotting.STYLE, after_reset=True):
+            return import_module(f"tokwatt.reports.figures.{name}").draw(frame, label)
+
+    return draw

@@ -77,3 +77,12 @@ def test_hostile_texts_change_no_element_of_an_svg_and_stand_in_no_comment(
 )
 def test_a_text_is_one_line_with_what_cannot_be_seen_spelt_out(text, shown):
     assert labels.plain(text) == shown
+
+
+def test_a_name_is_printed_as_its_record_says_and_otherwise_in_words(damaged):
+    label = labels.read_labels(damaged("llms", ["llama-3.1-70b", "name"], "Renamed"))
+    assert [label(name) for name in ("llama-3.1-70b", "azure", "no_such_name")] == [
+        "Renamed",
+        "Azure",
+        "no such name",
+    ]

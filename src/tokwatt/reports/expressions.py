@@ -6,15 +6,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import simpleeval
 import xarray as xr
 
 from tokwatt.reports.datasets import dataset_paths
 
 Value = float | str | bool
+WRONG = (
+    simpleeval.InvalidExpression,
+    ArithmeticError,
+    LookupError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What evaluating raises where an expression is none."""
 
 
 class ExpressionError(ValueError):
@@ -27,7 +36,14 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Lookup:
-    """What an expression read: a variable of a dataset at some labels."""
+    """What an expression read.
+
+    Attributes:
+        dataset: the name of the dataset.
+        variable: the name of the variable.
+        labels: the labels it was picked at.
+        values: what stands there.
+    """
 
     dataset: str
     variable: str
@@ -59,37 +75,24 @@ class Expressions:
             ExpressionError: where one is not an expression over the datasets.
         """
         self._lookups = []
-        each = [expressions] if isinstance(expressions, str) else expressions
-        values = [
-            value for expression in each for value in np.ravel(self._evaluate(expression)).tolist()
-        ]
-        return values, self._lookups
+        texts = [expressions] if isinstance(expressions, str) else expressions
+        results = [np.ravel(self._evaluate(text)).tolist() for text in texts]
+        return [value for result in results for value in result], self._lookups
 
-    def _evaluate(self, expression: str) -> Any:
+    def _evaluate(self, expression: str) -> npt.ArrayLike:
+        evaluator = simpleeval.EvalWithCompoundTypes(functions=dict(self._functions), names={})
         try:
-            return simpleeval.EvalWithCompoundTypes(functions=dict(self._functions), names={}).eval(
-                expression
-            )
+            return evaluator.eval(expression)
         except ExpressionError:
             raise
         except simpleeval.FunctionNotDefined as error:
-            raise ExpressionError(
-                f"uses {error.func_name!r}", _one_of(error.func_name, self._functions)
-            ) from None
+            found, wanted = f"uses {error.func_name!r}", _one_of(error.func_name, self._functions)
         except simpleeval.NameNotDefined as error:
-            raise ExpressionError(
-                f"uses the name {error.name!r}", "labels in quotes, and functions"
-            ) from None
-        except (
-            simpleeval.InvalidExpression,
-            ArithmeticError,
-            LookupError,
-            SyntaxError,
-            TypeError,
-            ValueError,
-        ) as error:
+            found, wanted = f"uses the name {error.name!r}", "labels in quotes, and functions"
+        except WRONG as error:
             found = f"is {expression!r} ({type(error).__name__})"
-            raise ExpressionError(found, "an expression over the datasets") from None
+            wanted = "an expression over the datasets"
+        raise ExpressionError(found, wanted)
 
     def _look_up(self, name: str, variable: str, *labels: str | float) -> Value | xr.DataArray:
         if name not in self._open:
@@ -108,33 +111,29 @@ class Expressions:
 
 def _pick(values: xr.DataArray, label: str | float) -> xr.DataArray:
     """The part of an array at a label of any of its dimensions."""
-    own = {str(dim): values[dim].values.tolist() for dim in values.dims}
-    for dim, names in own.items():
+    labels = {str(dimension): values[dimension].values.tolist() for dimension in values.dims}
+    for dimension, names in labels.items():
         for position, name in enumerate(names):
             if _same(name, label):
-                return values.isel({dim: position}, drop=True)
-    left = [str(name) for names in own.values() for name in names]
-    raise ExpressionError(
-        f"picks {label!r} from {values.name}",
-        _one_of(str(label), left) if left else "no further label",
-    )
+                return values.isel({dimension: position}, drop=True)
+    left = [str(name) for names in labels.values() for name in names]
+    wanted = _one_of(str(label), left) if left else "no further label"
+    raise ExpressionError(f"picks {label!r} from {values.name}", wanted)
 
 
 def _same(name: str | float, label: str | float) -> bool:
-    return (
-        name == label
-        if isinstance(name, str) or isinstance(label, str)
-        else math.isclose(name, label, rel_tol=1e-9)
-    )
+    if isinstance(name, str) or isinstance(label, str):
+        return name == label
+    return math.isclose(name, label, rel_tol=1e-9)
 
 
-def _one_of(name: str, known: Iterable[Any]) -> str:
-    options = [str(option) for option in known]
+def _one_of(name: str, names: Iterable[object]) -> str:
+    options = [str(option) for option in names]
     close = difflib.get_close_matches(name, options, 1)
     return f"one of {', '.join(options)}" + (f" (did you mean {close[0]!r}?)" if close else "")
 
 
-def _numbers(*values: Any) -> np.ndarray:
+def _numbers(*values: npt.ArrayLike) -> np.ndarray:
     return np.concatenate([np.ravel(value) for value in values])
 
 
