@@ -138,7 +138,10 @@ OUTSIDE = [
     (["fleet", "--output-share", 2], "output_share: is 2, wanted a number from 0 to 1."),
     (["fleet", "--latency-target", "nan"], "--latency-target: is nan, wanted a finite number."),
     (["fleet", "--arrival-rate", 0], "arrival_rate: is 0, wanted a number from"),
-    (["fleet", "--split-length", 70000], "split_length: is 70000, wanted a number from 0 to 65536."),
+    (
+        ["fleet", "--split-length", 70000],
+        "split_length: is 70000, wanted a number from 0 to 65536.",
+    ),
     (["point", "--utilization", 7], "utilization: is 7, wanted a number from 0 to 1."),
     (["point", "--context-window", "inf"], "--context-window: is inf, wanted a finite number."),
     (["point", "--gpus", 0], "gpus: is 0, wanted a number from 1"),

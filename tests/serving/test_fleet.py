@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import paper_profiles as profiles
 from reference import paper_program as program
-from tokwatt.commands.deployments import PLAIN
 
+from tokwatt.accounts.answers import CONSERVING
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.specs import Demand
 from tokwatt.serving.fleet import size_pool, split_fleet
@@ -24,7 +24,7 @@ DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, o
 @pytest.fixture(scope="module")
 def account(parameters):
     """The paper's account, with rules that conserve requests and tokens."""
-    return AssumptionSets(parameters).account("paper", PLAIN)
+    return AssumptionSets(parameters).account("paper", CONSERVING)
 
 
 @pytest.fixture(scope="module")

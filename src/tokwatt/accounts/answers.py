@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL, Case
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
@@ -95,7 +96,7 @@ def account_of(
     changes: Mapping[str, str] | None = None,
 ) -> Account:
     """An account for a deployment: the paper computes what has no profile from data sheets."""
-    sets = Headlines(catalogue)
+    sets = AssumptionSets(catalogue)
     program = PROGRAM if preset == PAPER and not names.profile else {}
     feasible = {"misfit": "infeasible"}  # nothing that does not fit gets a price
     section = Section(catalogue.folder, {}, catalogue.catalogue)
@@ -261,4 +262,4 @@ def _plain(result: Result) -> Result:
 def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
     """The demand of `params/assumptions.yaml` with other numbers; None leaves one as it is."""
     given = {name: number for name, number in numbers.items() if number is not None}
-    return replace(Headlines(catalogue).demand, **given)
+    return replace(AssumptionSets(catalogue).demand, **given)

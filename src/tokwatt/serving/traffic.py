@@ -9,7 +9,6 @@ import numpy as np
 
 from tokwatt.equations import lengths
 from tokwatt.params.specs import Workload
-from tokwatt.params.traces import Trace
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests
 from tokwatt.units import Dimensionless, Tokens
@@ -154,40 +153,6 @@ def law_table(
     share, outputs, *sums = lengths.running_sums(masses[:, None] * columns).T
     named = dict(zip(powers, sums, strict=True))
     return Traffic(share, outputs, outputs, **named, long_prompt=jnp.full_like(share, jnp.nan))
-
-
-def trace_table(trace: Trace, chunk: Tokens, longest: int | None = None) -> Traffic:
-    """Running sums over the requests of a trace, as `law_table` has them over a distribution.
-
-    Args:
-        trace: the requests, with their own prompts and outputs.
-        chunk: prompt tokens that a step takes in.
-        longest: last length; that of the longest request where None. Longer requests are in no
-            entry.
-
-    Returns:
-        A table of sums divided by the number of requests.
-
-    Source: definition; prefix sums.
-    """
-    last = trace.longest if longest is None else longest
-    prompt, output = np.asarray(trace.prompt, float), np.asarray(trace.output, float)
-    # In NumPy, as JAX would compile anew for each trace.
-    powers = request_powers(prompt, output, np.ceil(prompt / chunk) + output)
-    ones = np.ones_like(prompt)
-
-    def running(values: np.ndarray) -> np.ndarray:
-        counted = np.bincount(np.minimum(trace.total, last + 1), values, last + 1)[: last + 1]
-        return np.cumsum(counted) / trace.requests
-
-    outputs = running(output)
-    return Traffic(
-        share=running(ones),
-        credited=outputs,
-        generated=outputs,
-        long_prompt=np.full(last + 1, np.nan),
-        **{name: running(power) for name, power in powers.items()},
-    )
 
 
 def between(table: Traffic, lower: Tokens, upper: Tokens) -> Traffic:
