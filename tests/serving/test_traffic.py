@@ -1,5 +1,7 @@
 """Sums over the requests of a trace or of a request length distribution."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,6 +78,16 @@ def test_sums_end_at_the_longest_length_and_leave_longer_requests_out(requests, 
         shared = min(longest, trace.longest) + 1
         assert np.array_equal(part[:shared], whole[:shared]) and np.all(part[shared:] == whole[-1])
     assert cut.share[-1] == pytest.approx(np.mean(trace.total <= longest), rel=1e-12)
+
+
+def test_requests_beyond_the_longest_length_take_no_memory():
+    trace = trace_of([(2**24 - 1, 1), (1, 2**24 - 1), (100, 10)])
+    tracemalloc.start()
+    table = trace_table(trace, 1024.0, 65_536)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert table.share[-1] == pytest.approx(1 / 3, rel=1e-15)
+    assert peak < 32 * 2**20
 
 
 @settings(max_examples=30)  # a tenth of a second each

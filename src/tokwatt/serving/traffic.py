@@ -177,7 +177,7 @@ def trace_table(trace: Trace, chunk: Tokens, longest: int | None = None) -> Traf
     ones = np.ones_like(prompt)
 
     def running(values: np.ndarray) -> np.ndarray:
-        counted = np.bincount(trace.total, values, last + 1)[: last + 1]
+        counted = np.bincount(np.minimum(trace.total, last + 1), values, last + 1)[: last + 1]
         return np.cumsum(counted) / trace.requests
 
     outputs = running(output)
