@@ -88,7 +88,7 @@ WattsAxis = Annotated[Scalar, "W", MANY]
 
 
 @cache
-def hints_of(owner: Any) -> dict[str, Any]:
+def hints_of(owner: object) -> dict[str, Any]:
     """The types of a function's arguments and result, or of a class's fields, with their marks."""
     return get_type_hints(owner, include_extras=True)
 
@@ -114,7 +114,7 @@ def unit_of(annotation: object) -> str | None:
     return mark if isinstance(mark, str) else None
 
 
-def units_of(owner: Any) -> dict[str, str | None]:
+def units_of(owner: object) -> dict[str, str | None]:
     """Units of a function's arguments (and of `return`), or of the fields of a class."""
     return {name: unit_of(hint) for name, hint in hints_of(owner).items()}
 

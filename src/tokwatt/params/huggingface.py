@@ -1,7 +1,6 @@
 """A Hugging Face `config.json` as an entry of `params/llms.yaml`. Needs no JAX."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -9,12 +8,12 @@ from tokwatt.params.configuration import Configuration
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.families import FAMILIES, Fields, Part, trunk
 from tokwatt.params.names import WANTED, is_name
-from tokwatt.params.reading import read_json
+from tokwatt.params.reading import Tree, read_json
 from tokwatt.params.section import Section
 
 UNITS = {"sliding_window": "tok", "linear_parameters": "param"}
 """Units of the fields that are no plain numbers."""
-DEFAULTS: dict[str, dict[str, Any]] = {
+DEFAULTS: dict[str, Tree] = {
     "gemma2": {"tie_word_embeddings": True},
     "gemma3": {
         "tie_word_embeddings": True,
@@ -29,7 +28,7 @@ MOST = 2**53
 """Largest number of an entry: the last that a float counts to."""
 
 
-def llm_entry(path: Path, name: str, source: str) -> dict[str, Any]:
+def llm_entry(path: Path, name: str, source: str) -> Tree:
     """A published configuration as an entry of `params/llms.yaml`.
 
     Args:
@@ -62,7 +61,7 @@ def llm_entry(path: Path, name: str, source: str) -> dict[str, Any]:
     return {name.lower(): {"name": name, "published": published}}
 
 
-def to_yaml(entry: dict[str, Any]) -> str:
+def to_yaml(entry: Tree) -> str:
     """An entry as text to paste into `params/llms.yaml`."""
     return yaml.safe_dump(
         entry, default_flow_style=None, sort_keys=False, allow_unicode=True, width=1000

@@ -6,7 +6,7 @@ passed on as it is.
 
 import re
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
@@ -66,7 +66,7 @@ def _names_inside(kind: type) -> set[str]:
     return {name for part in inside for name in [*_names(part), *_names_inside(part)]}
 
 
-def _under(raw: Any, key: str) -> object:
+def _under(raw: object, key: str) -> object:
     for part in re.findall(r"[^.\[\]]+", key):
         if isinstance(raw, dict):
             raw = raw.get(part, raw)

@@ -11,6 +11,8 @@ import yaml
 from tokwatt.params.errors import ParameterError, complaint, join, shown
 from tokwatt.params.files import contents
 
+Tree = dict[str, Any]
+"""What a file of YAML or JSON holds."""
 DEEPEST, LONGEST_KEY, LONGEST_TEXT, MOST_VALUES = 50, 100, 10**4, 2 * 10**5
 """Levels of nesting, characters of a key and of a text, values with every alias written out."""
 LONGEST_NUMBER = 19
@@ -38,12 +40,12 @@ _FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOADER: Any = type("_Loader", (_UniqueKeys, _FASTEST), {})
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Tree:
     """Parse a YAML file whose top level is a mapping."""
     return mapping(path, contents(path, "a YAML file"))
 
 
-def mapping(path: Path, content: bytes) -> dict[str, Any]:
+def mapping(path: Path, content: bytes) -> Tree:
     """Parse what a YAML file holds, whose top level is a mapping."""
     try:
         tree = parsed(content.decode("utf-8"))
@@ -78,7 +80,7 @@ def _excess(event: yaml.Event, depth: int, values: int) -> str:
     return ""
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Tree:
     """Parse a JSON file whose top level is a mapping, of keys that are each written once."""
     content = contents(path, "a JSON file")
     try:
@@ -95,7 +97,7 @@ class _Refused(ValueError):
     """Text that is JSON and is not read."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> Tree:
     entries = dict(pairs)
     if len(entries) < len(pairs):
         names = [name for name, _ in pairs]

@@ -203,7 +203,7 @@ def _is_spec(hint: object) -> bool:
     return isinstance(hint, type) and dataclasses.is_dataclass(hint)
 
 
-def _written_as(hint: Any) -> Any:
+def _written_as(hint: object) -> Any:
     """How a typed name is written in a file."""
     mark = mark_of(hint)
     if isinstance(mark, In):
