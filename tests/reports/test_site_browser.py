@@ -14,9 +14,10 @@ import yaml
 from conftest import ROOT
 
 from tokwatt.accounts import cases
-from tokwatt.accounts.explorer import Choice, Explorer
-from tokwatt.serving import account
+from tokwatt.accounts.explorer import Configuration, Explorer
+from tokwatt.serving.account import Account
 from tokwatt.serving.choices import switched
+from tokwatt.serving.step import operating_point
 
 api = pytest.importorskip(
     "playwright.sync_api", reason="Playwright is not installed: pip install -e '.[browser]'"
@@ -39,7 +40,7 @@ CASES = [
         "account": "consistent",
         "gpu": "B200",
         "llm": "qwen3-235b-a22b",
-        "precision": "8bit",
+        "precision": "fp8",
         "window": 32768,
         "limit": 60000,
     },
@@ -217,7 +218,7 @@ def test_tables_sort_by_number_both_ways_and_say_so(browse):
 def reference(known, changes):
     """What Python computes for a state of the explorer."""
     state = {**START, **changes}
-    choice = Choice(*(state[name] for name in Choice._fields))
+    choice = Configuration(*(state[name] for name in Configuration._fields))
     demand = known.known.demand
     demand = type(demand)(
         arrival_rate=state["arrivals"],
@@ -229,38 +230,37 @@ def reference(known, changes):
         known.mixtures[known.mixture(choice)],
         {name: state[name] for name in state if name in ASSUMED},
     )
+    account = Account(assumed, known.known.constants)
     law = known.catalogue.workloads[state["workload"]]
-    fields = {
-        "gpu": choice.gpu,
-        "subject": known.subject(choice),
-        "workload": law,
-        "shares": known.known.shares(state["workload"], law),
-    }
     chosen = cases.Case(
-        **fields,
+        gpu=choice.gpu,
+        deployment=known.deployment(choice),
+        workload=law,
+        shares=known.known.shares(state["workload"], law),
         window=state["long_window"],
         topology="two_pools" if state["split"] else "homogeneous",
         split_length=float(state["split"]),
         overflow_factor=state["overflow"],
         paper=assumed,
     )
-    constants, ratio = known.known.constants, chosen.prompt_ratio(assumed, demand.output_share)
-    held = account.point(
-        assumed, chosen.subject, constants, state["window"], 0.5, ratio
-    ).concurrency
-    point = account.point(
-        assumed, chosen.subject, constants, state["window"], 0.5, ratio, state["utilization"] * held
+    ratio = chosen.prompt_ratio(assumed, demand.output_share)
+    full = operating_point(account, chosen.deployment, state["window"], 0.5, ratio)
+    point = operating_point(
+        account,
+        chosen.deployment,
+        state["window"],
+        0.5,
+        ratio,
+        utilization=state["utilization"],
     )
-    fleet = chosen.evaluate(
-        assumed, constants, demand, chosen.traffic(assumed, demand, constants), chosen.subject
-    )
+    fleet = chosen.evaluate(account, demand, chosen.traffic(account, demand))
     rented = 1 if assumed.basis == "gpu" else state["tensor_parallel"]
     rent = 1e6 * rented * known.catalogue.gpus[choice.gpu].price
     energy = known.energy
     return {
         "instance": {
             "tokens_per_joule": point.tokens_per_joule,
-            "concurrency": held,
+            "concurrency": full.concurrency,
             "latency": 1e3 * point.iteration_latency,
             "power": point.power,
             "joules": 1 / point.tokens_per_joule,
@@ -273,7 +273,7 @@ def reference(known, changes):
             "instances": fleet.instances,
             "gpus": fleet.instances * state["tensor_parallel"],
             "power": fleet.power / 1e3,
-            "rent": rent * fleet.instances / fleet.credited,
+            "rent": rent * fleet.instances / fleet.throughput,
             "rejected": 100 * fleet.rejected,
         },
     }
@@ -283,7 +283,7 @@ START = {
     "account": "paper",
     "gpu": "H100",
     "llm": "llama-3.1-70b",
-    "precision": "16bit",
+    "precision": "bfloat16",
     "tensor_parallel": 8,
     "window": 8192,
     "utilization": 1,
@@ -385,7 +385,7 @@ def test_why_a_fleet_cannot_be_is_said_and_seen(browse):
     )
     assert page.locator("#controls [name=long_window]").is_disabled()
     page.locator("#controls [name=gpu]").select_option("B200")
-    page.locator("#controls [name=precision]").select_option("8bit")
+    page.locator("#controls [name=precision]").select_option("fp8")
     limited = page.locator("#instance [data-name=power]")
     assert "limit" in limited.inner_text() and float(limited.get_attribute("data-value")) == 8000
 
