@@ -131,7 +131,7 @@ def _datasets(params: Path, grids: Path) -> Iterator[str]:
         with xr.open_dataset(path) as dataset:
             yield f"### {name}"
             if name in accounts:
-                yield f"Headlines and basis: {escaped(accounts[name])}."
+                yield f"Account and basis: {escaped(accounts[name])}."
             yield pipe_table(heads, [_variable(dataset[key]) for key in dataset.variables])
 
 
