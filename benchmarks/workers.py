@@ -29,6 +29,15 @@ SPLITS, RATES = (
     np.unique(np.round(np.geomspace(128, 6000, 128))).astype(int),
     np.geomspace(10, 10000, 1024),
 )
+PLAIN_RULES = {
+    "lengths": "exact",
+    "oversized": "fitting_window",
+    "long_pool": "from_split",
+    "output_rounding": "none",
+    "batch_rounding": "none",
+    "search_start": "fewest",
+}
+"""What changes the paper's rules for fleets to those without its rounding and clipping."""
 LOOPED = slice(None, None, 32), slice(None, None, 128)
 equal = partial(np.testing.assert_allclose, rtol=1e-9)
 
@@ -48,6 +57,29 @@ def plain(name: str = "H100") -> Any:
     return jax.tree.map(float, catalogue().profiles[name])
 
 
+def account(changes: dict[str, str] | None = None) -> Any:
+    """The paper's assumption set, changed in some choices."""
+    from tokwatt.accounts.assumptions import AssumptionSets
+
+    return AssumptionSets(catalogue()).account("paper", changes)
+
+
+def whole_grid() -> Callable:
+    """Tokens per joule of a profile over windows, utilizations and fills, in one call of jit."""
+    import jax
+
+    from tokwatt import grid
+    from tokwatt.studies import models
+
+    paper = account()
+    return jax.jit(
+        lambda profile, *axes: grid.nested(
+            lambda **point: models.profiles(catalogue(), paper, profile, **point).tokens_per_joule,
+            ("context_window", "utilization", "mean_fill"),
+        )(*axes)
+    )
+
+
 def sweep(
     windows: np.ndarray,
     shares: np.ndarray,
@@ -62,7 +94,7 @@ def sweep(
         {"mean_fill": fills} if len(fills) > 1 else {}
     )
     return StreamedSweep(
-        function=partial(models.calibrated_instances, catalogue()),
+        function=partial(models.profiles, catalogue(), account()),
         axes=axes,
         fixed={"profile": catalogue().profiles["H100"]}
         | ({} if len(fills) > 1 else {"mean_fill": float(fills[0])}),
@@ -94,21 +126,13 @@ def _points(
 ) -> list[Row]:
     import jax
 
-    from tokwatt import grid
-    from tokwatt.serving import decode
-
     streamed, profile, count = (
         sweep(windows, shares, fills),
         plain(),
         len(windows) * len(shares) * len(fills),
     )
     evaluate, blocks = streamed.evaluate, list(streamed.blocks)
-    whole = jax.jit(
-        lambda profile, *axes: grid.nested(
-            lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
-            ("context_window", "utilization", "mean_fill"),
-        )(*axes)
-    )
+    whole = whole_grid()
     parts = [
         tuple(
             axis[cut]
@@ -238,7 +262,9 @@ def fleets(threads: int) -> list[Row]:
 
     from tokwatt.grid import nested
     from tokwatt.params.specs import Demand
-    from tokwatt.serving import fleets as ours
+    from tokwatt.serving.fleet import split_fleet
+    from tokwatt.serving.times import instance_of
+    from tokwatt.serving.traffic import law_table
     from tokwatt.studies.replay import exact
 
     profile, workload, count = plain(), catalogue().workloads["azure"], len(SPLITS) * len(RATES)
@@ -250,31 +276,31 @@ def fleets(threads: int) -> list[Row]:
     )
     arguments = workload, peers.OUTPUT_SHARE, profile.prefill_chunk
     law = jax.jit(exact.law_of, static_argnums=3)(*arguments, peers.LONGEST)
-    moments = jax.jit(ours.request_moments, static_argnums=3)(*arguments, peers.LONGEST)
+    table = law_table(*arguments, peers.LONGEST)
+    longest = float(peers.LONGEST)
 
-    @jax.jit
-    def by_paper(law: Any, profile: Any, splits: Any, rates: Any) -> Any:
-        def one(split: Any, rate: Any) -> Any:
-            return exact.two_pools(
-                law, profile, demand(arrival_rate=rate), split, peers.OVERFLOW, float(peers.LONGEST)
-            )
+    def compiled(two_pools: Callable, changes: dict[str, str], *fixed: float) -> Callable:
+        rules = account(changes)
 
-        return nested(one, ("split", "rate"))(splits, rates)
+        @jax.jit
+        def run(sums: Any, profile: Any, splits: Any, rates: Any) -> Any:
+            instance = instance_of(rules, catalogue().profiled(profile))
 
-    @jax.jit
-    def by_plain(moments: Any, profile: Any, splits: Any, rates: Any) -> Any:
-        def one(split: Any, rate: Any) -> Any:
-            return ours.fleet_of(
-                moments, profile, demand(arrival_rate=rate), split, float(peers.LONGEST)
-            )
+            def fleet(split: Any, rate: Any) -> Any:
+                carried = demand(arrival_rate=rate)
+                return two_pools(rules, instance, sums, carried, split, *fixed, longest)
 
-        return nested(one, ("split", "rate"))(splits, rates)
+            return nested(fleet, ("split", "rate"))(splits, rates)
 
+        return run
+
+    by_paper = compiled(exact.two_pools, {"lengths": "exact"}, peers.OVERFLOW)
+    by_plain = compiled(split_fleet, PLAIN_RULES)
     parts = np.array_split(SPLITS.astype(float), 8)
     rows = []
     for what, run, sums, peer in (
         ("fleets, paper's rules", by_paper, law, peers.paper_fleets),
-        ("fleets, plain rules", by_plain, moments, peers.plain_fleets),
+        ("fleets, plain rules", by_plain, table, peers.plain_fleets),
     ):
         with shared(threads) as spread:
 
@@ -469,18 +495,11 @@ def accelerator(threads: int) -> list[Row]:
     import jax.numpy as jnp
 
     import tokwatt.x64  # noqa: F401  (64-bit floats)
-    from tokwatt import grid
-    from tokwatt.serving import decode
 
     device = jax.devices()[0]
     if device.platform == "cpu":
         return [Row("points on an accelerator", "no accelerator seen", 0, "warm", [], "points/s")]
-    whole = jax.jit(
-        lambda profile, *axes: grid.nested(
-            lambda **point: decode.operating_point(profile, **point).tokens_per_joule,
-            ("context_window", "utilization", "mean_fill"),
-        )(*axes)
-    )
+    whole = whole_grid()
     rows = []
     for what, (windows, shares, fills) in {
         "points on an accelerator, three axes": (

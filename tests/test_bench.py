@@ -6,13 +6,17 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from tokwatt.serving.decode import operating_point
 
 from benchmarks import peers
+from benchmarks.workers import PLAIN_RULES
+from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations.queueing import erlang_c
 from tokwatt.grid import nested
 from tokwatt.params.specs import Demand
-from tokwatt.serving import fleets
+from tokwatt.serving.fleet import split_fleet
+from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import law_table
+from tokwatt.studies import models
 from tokwatt.studies.replay import exact
 
 SPLITS, RATES = np.array([150, 1000, 4096]), np.geomspace(10, 10000, 5)
@@ -25,11 +29,14 @@ DEMAND = Demand(
 equal = partial(np.testing.assert_allclose, rtol=1e-9)
 
 
-def by_paper(workload, profile):
-    law = exact.law_of(workload, peers.OUTPUT_SHARE, profile.prefill_chunk, peers.LONGEST)
+def by_paper(account, deployment, workload):
+    chunk = deployment.prefill_chunk
+    law = exact.law_of(workload, peers.OUTPUT_SHARE, chunk, peers.LONGEST)
+    instance = instance_of(account, deployment)
     return lambda split, rate: exact.two_pools(
+        account,
+        instance,
         law,
-        profile,
         replace(DEMAND, arrival_rate=rate),
         split,
         peers.OVERFLOW,
@@ -37,29 +44,41 @@ def by_paper(workload, profile):
     )
 
 
-def by_plain(workload, profile):
-    moments = fleets.request_moments(
-        workload, peers.OUTPUT_SHARE, profile.prefill_chunk, peers.LONGEST
-    )
-    return lambda split, rate: fleets.fleet_of(
-        moments, profile, replace(DEMAND, arrival_rate=rate), split, float(peers.LONGEST)
+def by_plain(account, deployment, workload):
+    table = law_table(workload, peers.OUTPUT_SHARE, deployment.prefill_chunk, peers.LONGEST)
+    instance = instance_of(account, deployment)
+    return lambda split, rate: split_fleet(
+        account,
+        instance,
+        table,
+        replace(DEMAND, arrival_rate=rate),
+        split,
+        float(peers.LONGEST),
     )
 
 
-def test_points_in_numpy_equal_ours(profiles):
+def test_points_in_numpy_equal_ours(parameters, profiles):
     axes = np.array([1024.0, 5000.0, 65536.0]), np.linspace(0.1, 1, 4), np.linspace(0.1, 1, 5)
+    account = AssumptionSets(parameters).account("paper")
     ours = nested(
-        partial(operating_point, profiles["H100"]), ("context_window", "utilization", "mean_fill")
+        partial(models.profiles, parameters, account, profiles["H100"]),
+        ("context_window", "utilization", "mean_fill"),
     )(*axes)
     equal(ours.tokens_per_joule, peers.points(profiles["H100"], *np.ix_(*axes)))
 
 
 @pytest.mark.parametrize(
-    ("rules", "twin"), [(by_paper, peers.paper_fleets), (by_plain, peers.plain_fleets)]
+    ("rules", "changes", "twin"),
+    [
+        (by_paper, {"lengths": "exact"}, peers.paper_fleets),
+        (by_plain, PLAIN_RULES, peers.plain_fleets),
+    ],
 )
-def test_fleets_in_numpy_equal_ours(parameters, profiles, rules, twin):
+def test_fleets_in_numpy_equal_ours(parameters, profiles, rules, changes, twin):
+    account = AssumptionSets(parameters).account("paper", changes)
     profile, workload = jax.tree.map(float, profiles["H100"]), parameters.workloads["azure"]
-    ours = jax.jit(nested(rules(workload, profile), ("split", "rate")))(SPLITS.astype(float), RATES)
+    two_pools = rules(account, parameters.profiled(profile), workload)
+    ours = jax.jit(nested(two_pools, ("split", "rate")))(SPLITS.astype(float), RATES)
     theirs = twin(profile, workload, SPLITS, RATES)
     np.testing.assert_array_equal(ours.instances, theirs["instances"])
     equal(ours.power, theirs["power"])

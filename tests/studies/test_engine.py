@@ -15,6 +15,7 @@ from stores import chunks, contents, instances, model, study_folder, sweep, tokw
 
 import tokwatt as tw
 from tokwatt import grid, stores
+from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations import memory
 from tokwatt.params.errors import StoreError
 from tokwatt.studies import stream, study
@@ -66,16 +67,18 @@ def test_chunks_are_blocks_of_at_most_the_points_allowed(shape, tmp_path):
     assert len(chunks(tmp_path)) == 2 * np.prod(counts)
 
 
-def test_a_shipped_study_is_what_plain_calls_give_with_its_provenance(tmp_path, params, profiles):
+def test_a_shipped_study_is_what_plain_calls_give_with_its_provenance(tmp_path, params, parameters):
     chosen = study.load(params, "example")
+    account = AssumptionSets(parameters).account("paper", {"basis": "instance"})
     store = streamed(tmp_path, chosen)
     for name in ("H100", "B200"):
         for window in store.context_window.values:
-            plain = tw.operating_point(profiles[name], window, 0.5)
+            deployment = parameters.profiled(parameters.profiles[name])
+            plain = tw.operating_point(account, deployment, window, 0.5, 0.0, utilization=0.5)
             point = store.sel(profile=name, context_window=window).sel(
                 utilization=0.5, method="nearest"
             )
-            assert float(point.tokens_per_joule) * profiles[name].gpus == pytest.approx(
+            assert float(point.tokens_per_joule) == pytest.approx(
                 float(plain.tokens_per_joule), rel=1e-12
             )
             assert point.concurrency == plain.concurrency
@@ -256,12 +259,8 @@ def test_a_store_is_zarr_v3_and_every_chunk_of_a_quantity_carries_a_checksum(tmp
 
 def test_a_compiled_count_of_what_fits_is_exact_where_the_division_is():
     numbers = np.arange(1.0, 1001)
-    swept = grid.sweep(
-        memory.reserved_sequences, blocks=numbers, context_window=16 * numbers, block_size=[16.0]
-    )
-    np.testing.assert_array_equal(
-        swept.reserved_sequences.values[..., 0], numbers[:, None] // numbers
-    )
+    swept = grid.sweep(memory.held_sequences, budget=16 * numbers, sequence=16 * numbers)
+    np.testing.assert_array_equal(swept.held_sequences, numbers[:, None] // numbers)
 
 
 def test_what_snakemake_leaves_in_a_store_is_passed_over(tmp_path):
