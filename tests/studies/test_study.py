@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from functools import partial
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from conftest import GONE, ROOT, damage
 from stores import study_folder
 
 from tokwatt import stores
-from tokwatt.accounts.cases import Account
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.quantity import CATALOGUES
-from tokwatt.serving.choices import switched
+from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models, stream, study
 
 SHIPPED = sorted(path.stem for path in (ROOT / "params" / "studies").glob("*.yaml"))
@@ -129,10 +129,15 @@ DAMAGES = {
     "a typo in the model": (
         "example",
         ["model"],
-        "calibrated_instance",
-        ["model", "did you mean 'calibrated_instances'?"],
+        "profile",
+        ["model", "did you mean 'profiles'?"],
     ),
-    "a helper for a model": ("example", ["model"], "_on", ["model", "'_on'", "one of instances"]),
+    "a helper for a model": (
+        "example",
+        ["model"],
+        "_point",
+        ["model", "'_point'", "one of instances"],
+    ),
     "a typo in an axis": (
         "example",
         ["axes", "utilisation"],
@@ -273,14 +278,19 @@ DAMAGES = {
         ["axes.utilization"],
     ),
     "no axes": ("example", ["axes"], {}, ["axes", "is empty"]),
-    "an axis fixed too": ("atlas", ["fixed", "gpu"], "H100", ["fixed.gpu", "not a known key"]),
-    "a missing input": ("atlas", ["fixed", "serving"], GONE, ["fixed.serving", "missing"]),
-    "no inputs at all": ("atlas", ["fixed"], GONE, ["fixed.serving", "missing"]),
+    "an axis fixed too": (
+        "fleet_size",
+        ["fixed", "workload"],
+        "azure",
+        ["fixed.workload", "not a known key"],
+    ),
+    "a missing input": ("fleet_size", ["fixed", "gpu"], GONE, ["fixed.gpu", "missing"]),
+    "no inputs at all": ("fleet_size", ["fixed"], GONE, ["fixed.gpu", "missing"]),
     "a typo in a fixed name": (
-        "atlas",
-        ["fixed", "serving"],
-        "tp8-16bits",
-        ["fixed.serving", "did you mean 'tp8-16bit'?"],
+        "fleet_size",
+        ["fixed", "precision"],
+        "bfloat61",
+        ["fixed.precision", "did you mean 'bfloat16'?"],
     ),
     "a fixed list": (
         "pool_split",
@@ -325,42 +335,36 @@ def test_a_study_that_is_not_there_is_answered_with_the_nearest(folder):
     assert "did you mean 'example'?" in complaint(folder, "exmaple")
 
 
-@pytest.mark.parametrize("case", ["h100_4k", "h100_64k", "qwen_8k"])
-@pytest.mark.parametrize("basis", get_args(models.Basis))
-def test_consistent_instances_are_those_of_the_account(case, basis, parameters):
-    known = Account(parameters)
-    chosen, assumed = known.cases[case], switched(known.presets["consistent"], {"basis": basis})
-    llm = next(
-        name
-        for name, each in parameters.architectures.items()
-        if each is chosen.subject.architecture
-    )
-    found = models.consistent_instances(
+@pytest.mark.parametrize("name", ["h100_4k", "h100_64k", "qwen_8k"])
+@pytest.mark.parametrize("basis", alternatives("basis"))
+def test_instances_of_a_study_are_those_of_the_headlines(name, basis, parameters):
+    headlines = Headlines(parameters)
+    case, account = headlines.cases[name], headlines.account("consistent", {"basis": basis})
+    point = models.instances(
         parameters,
-        parameters.boards[chosen.gpu],
-        parameters.architectures[llm],
-        parameters.servings["tp8-16bit"],
-        parameters.precisions["16bit"],
+        account,
+        parameters.boards[case.gpu],
+        case.deployment.llm,
+        case.deployment.precision,
         tensor_parallel=8.0,
-        context_window=chosen.window,
-        prompt_ratio=chosen.prompt_ratio(assumed, float(known.demand.output_share)),
-        basis=basis,
+        context_window=case.window,
+        prompt_ratio=case.prompt_ratio(account.assumed, float(headlines.demand.output_share)),
     )
-    wanted = known.result(case, vars(assumed))
-    for name in ("tokens_per_joule", "power", "concurrency"):
-        assert float(getattr(found, name)) == pytest.approx(
-            float(getattr(wanted, name)), rel=1e-12
-        ), name
+    headline = case.evaluate(account, headlines.demand, None)
+    for quantity in ("tokens_per_joule", "power", "concurrency"):
+        assert float(getattr(point, quantity)) == pytest.approx(
+            float(getattr(headline, quantity)), rel=1e-12
+        ), quantity
 
 
 def test_half_the_load_is_half_the_batch_at_a_shorter_step(parameters):
     of = partial(
-        models.consistent_instances,
+        models.instances,
         parameters,
+        AssumptionSets(parameters).account("consistent"),
         parameters.boards["B200"],
-        parameters.architectures["llama-3.1-70b"],
-        parameters.servings["tp8-16bit"],
-        parameters.precisions["8bit"],
+        parameters.llms["llama-3.1-70b"],
+        parameters.precisions["fp8"],
         tensor_parallel=8.0,
         context_window=16384.0,
     )
