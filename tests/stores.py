@@ -79,7 +79,8 @@ def instances(windows, utilizations):
     """A study of 2 x windows x utilizations points."""
     return {
         "title": "Many points",
-        "model": "calibrated_instances",
+        "model": "profiles",
+        "account": "paper",
         "axes": {
             "profile": ["H100", "B200"],
             "context_window": {"linspace": [2048, 2047 + windows, windows], "unit": "tok"},
