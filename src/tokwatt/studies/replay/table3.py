@@ -154,6 +154,7 @@ class SizedFleet:
             utilization=float(pool.utilization),
             active=float(pool.utilization * pool.concurrency),
             power=float(pool.power / pool.instances),
-            mean_output=float(pool.credited / pool.arrival_rate),
+            # The paper credits whole tokens; the division leaves a last digit.
+            mean_output=round(float(pool.credited / pool.arrival_rate), 9),
             wait=float(pool.wait),
         )
