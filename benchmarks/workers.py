@@ -412,7 +412,7 @@ def atlas(threads: int) -> list[Row]:
     """The atlas streamed into a store, then verified, then only evaluated."""
     from tokwatt.studies import study
 
-    streamed = study.load(PARAMS, "atlas")
+    streamed = study.load_study(PARAMS, "atlas")
     durations = [_seconds_to_stream(streamed) for _ in range(RUNS)]
     peak = getrusage(RUSAGE_SELF).ru_maxrss / 2**20
     evaluate, blocks = streamed.evaluate, list(streamed.blocks)
@@ -456,7 +456,7 @@ def scaling(threads: int, size: int) -> list[Row]:
     """An atlas of about `size` points, with more windows or fewer, in a process of its own."""
     from tokwatt.studies import study
 
-    streamed = study.load(PARAMS, "atlas")
+    streamed = study.load_study(PARAMS, "atlas")
     windows = round(size / (streamed.points / len(streamed.axes["context_window"])))
     streamed = replace(
         streamed, axes=streamed.axes | {"context_window": np.geomspace(1024, 131072, windows)}

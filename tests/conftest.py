@@ -96,7 +96,7 @@ def results(grids, params, tmp_path_factory):
 def write_results(params, folder):
     """Everything that the site is made from, on the datasets of a folder."""
     write_pages(params, folder)
-    explorer.write(params, folder / "explorer.json")
+    explorer.write_explorer(params, folder / "explorer.json")
     command = typer.main.get_command(workflow.app)
     reference.write_reference(command, params, folder / "grids", folder / "reference.md")
     return folder
@@ -105,7 +105,7 @@ def write_results(params, folder):
 def write_pages(params, folder):
     """The tables, the audit, the verdict and the validation on the datasets of a folder."""
     for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
-        tables.write(name, params, folder / "grids", folder / "tables")
+        tables.write_table(name, params, folder / "grids", folder / "tables")
     audit.write_audit(params, folder / "grids", folder)
     verdict.write_verdict(folder / "grids", folder)
     validation.write_validation(folder / "grids", folder)
@@ -147,7 +147,7 @@ def data(grids, params, entries, shared_folder):
     """Grids and the stores of studies that have figures."""
     for name in {figure.study for figure in entries.values() if figure.study}:
         with FileLock(shared_folder / f"{name}.study.lock"):
-            stream.stream(study.load(params, name), shared_folder / "stores" / f"{name}.zarr")
+            stream.stream(study.load_study(params, name), shared_folder / "stores" / f"{name}.zarr")
     return plotting.Data(grids, shared_folder / "stores")
 
 

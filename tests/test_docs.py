@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from tokwatt import studies
 from tokwatt.commands import reference, workflow
-from tokwatt.serving.choices import names
+from tokwatt.serving.choices import choice_names
 from tokwatt.studies import study
 
 PAGES = [ROOT / name for name in ["README.md", "CONTRIBUTING.md"]] + sorted(
@@ -106,7 +106,7 @@ def test_the_reference_has_every_command_record_choice_model_and_dataset(
     ]
     expected = [f"### tokwatt {name}\n" for name in commands]
     expected += [f"| `{record.key}` |" for record in parameters.records()]
-    expected += [f"| **{name}** |" for name in names()]
+    expected += [f"| **{name}** |" for name in choice_names()]
     expected += [f"### {model}\n" for model in study.MODELS]
     expected += [f"### {path.stem}\n" for path in instances.rglob("*.nc")]
     assert [text for text in expected if text not in written] == []

@@ -42,7 +42,7 @@ def many(tmp_path_factory):
     """Parameters with a study of 8 million points, and what an uninterrupted run makes of it."""
     folder = tmp_path_factory.mktemp("many")
     params = study_folder(folder, many=instances(4096, 1024))
-    stream.stream(study.load(params, "many"), folder / "many.zarr")
+    stream.stream(study.load_study(params, "many"), folder / "many.zarr")
     return params, contents(folder / "many.zarr")
 
 

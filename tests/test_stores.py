@@ -330,7 +330,7 @@ def test_a_harmed_finished_store_is_refused_or_right_and_then_healed(seed, finis
     target = tmp_path / "made.zarr"
     harmed(finished, target, random.Random(seed))
     try:
-        with tw.open("made", tmp_path) as opened, stores.read(finished) as right:
+        with tw.open("made", tmp_path) as opened, stores.read_store(finished) as right:
             assert opened.identical(right)
     except StoreError as error:
         assert re.fullmatch(r"[^\n]*made\.zarr: [^\n]*\.", str(error))

@@ -129,7 +129,7 @@ def test_a_study_whose_name_a_shell_could_run_is_refused(small):
 def test_an_entry_whose_name_a_shell_could_run_is_refused(kind, damaged):
     folder = damaged("paper", [kind, "table1;touch pwned;"], {})
     with pytest.raises(ParameterError, match=r"has the key .*, wanted a name of at most 60"):
-        studies.check(catalogue.load(folder))
+        studies.check_grids(catalogue.load(folder))
 
 
 def test_wildcards_and_parameters_are_quoted_wherever_a_shell_gets_them():
@@ -205,4 +205,4 @@ def test_a_job_run_twice_writes_the_same_bytes(grids, params, tmp_path):
 @pytest.mark.parametrize("job", [GONE, "account"])
 def test_a_grid_names_the_job_that_runs_it(job, damaged):
     with pytest.raises(ParameterError, match="wanted one of instances, fleets"):
-        studies.check(catalogue.load(damaged("paper", ["grids", "waterfall", "job"], job)))
+        studies.check_grids(catalogue.load(damaged("paper", ["grids", "waterfall", "job"], job)))

@@ -59,15 +59,16 @@ def open(name: str | Path, folder: str | Path = "results/studies") -> xr.Dataset
         _refuse_what_is_missing(path)
         damaged = list(damages(path))
         if not damaged:
-            return read(path)
+            return read_store(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror or error}).") from None
     raise StoreError(
-        f"{path}: {listed(damaged)} missing or damaged; `tokwatt study {path.stem}` makes it anew."
+        f"{path}: {some_are(damaged)} missing or damaged; "
+        f"`tokwatt study {path.stem}` makes it anew."
     )
 
 
-def read(path: Path) -> xr.Dataset:
+def read_store(path: Path) -> xr.Dataset:
     """A store as it lies there, without what others leave in it, as Snakemake its timestamp."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Object at ")
@@ -108,7 +109,7 @@ def damages(store: Path, every_byte: bool = False) -> Iterator[str]:
                     yield chunk
 
 
-def listed(names: list[str]) -> str:
+def some_are(names: list[str]) -> str:
     """The first of some files and how many more there are, with a verb."""
     more = len(names) - 1
     return f"{names[0]} is" if not more else f"{names[0]} and {more} more are"
@@ -116,7 +117,7 @@ def listed(names: list[str]) -> str:
 
 def digest(file: Path) -> str | None:
     """Digest of a file, that of a group without its seal; None where it cannot be read."""
-    data = contents(file)
+    data = bytes_of(file)
     if data is None:
         return None
     if file.name == ROOT:
@@ -129,7 +130,7 @@ def digest(file: Path) -> str | None:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def contents(file: Path) -> bytes | None:
+def bytes_of(file: Path) -> bytes | None:
     """What is in a file; None where there is none, or a folder, a pipe or a device."""
     return file.read_bytes() if file.is_file() else None
 
@@ -161,7 +162,7 @@ def is_intact(
 
 def checksums(file: Path) -> dict[str, Checksum]:
     """Checksums of chunks by their path in the store; lines that are cut short are left out."""
-    lines = map(_LINE.fullmatch, (contents(file) or b"").splitlines())
+    lines = map(_LINE.fullmatch, (bytes_of(file) or b"").splitlines())
     return {
         line[1].decode(errors="replace"): Checksum(int(line[2]), line[3].decode())
         for line in lines
@@ -190,7 +191,7 @@ def _refuse_what_is_missing(path: Path) -> None:
 
 def _root(store: Path) -> dict[str, str] | None:
     try:
-        return dict(json.loads(contents(store / ROOT) or b"")["attributes"])
+        return dict(json.loads(bytes_of(store / ROOT) or b"")["attributes"])
     except _UNREADABLE:
         return None
 

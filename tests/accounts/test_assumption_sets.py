@@ -17,7 +17,7 @@ CASES = ("azure_h100_fleetopt", "qwen_8k", "h100_4k")
 ANY = st.fixed_dictionaries(
     {
         name: st.sampled_from(["exact"] if name == "lengths" else choices.alternatives(name))
-        for name in choices.names()
+        for name in choices.choice_names()
     }
 )
 

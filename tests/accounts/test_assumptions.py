@@ -12,7 +12,7 @@ from tokwatt.serving.catalogue import Catalogue
 
 def test_every_choice_is_explained_with_a_source(params):
     explained = Catalogue(params).section("assumptions").raw["choices"]
-    assert set(explained) == set(choices.names())
+    assert set(explained) == set(choices.choice_names())
     for name, choice in explained.items():
         assert set(choice["alternatives"]) == set(choices.alternatives(name))
 

@@ -261,7 +261,7 @@ def test_a_split_distribution_is_that_of_the_program(headlines, seed):
     workload = headlines.catalogue.workloads[draw.choice(WORKLOADS)]
     knots = list(zip(workload.lengths.tolist(), workload.fractions.tolist(), strict=True))
     cut = draw.choice([draw.randint(1, 70_000), int(draw.choice(knots)[0])])
-    assert sampling.fraction_within(knots, cut) == pytest.approx(
+    assert sampling.share_within(knots, cut) == pytest.approx(
         program.fraction_within(knots, cut), rel=1e-9, abs=0
     )
     for found, expected in zip(sampling.split(knots, cut), program.split(knots, cut), strict=True):

@@ -28,7 +28,7 @@ from tokwatt.serving.fitted import (
     predicted,
 )
 from tokwatt.serving.instance import GpuShare, KvCache, share_of
-from tokwatt.serving.power import utilization_power
+from tokwatt.serving.power import power_by_use
 
 PARAMETERS = ParameterFolder(ROOT / "params")
 CALIBRATED = Calibrated(PARAMETERS)
@@ -139,7 +139,7 @@ def test_power_lies_between_idle_and_the_cap_and_rises_with_what_is_used(batch, 
     steps = mixed_steps(share(llm, gpu), step_parameters(gpu), mix(batch=batch))
     limit = 0.965 * PARAMETERS.gpus[gpu].tdp
     watts, slower = (
-        utilization_power(
+        power_by_use(
             share(llm, gpu), fitted, steps.moved, steps.computed, times * steps.mean_latency, limit
         )
         for times in (1, 2)

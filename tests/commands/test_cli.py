@@ -47,9 +47,9 @@ def answer(result):
 
 def test_studies_are_listed_in_words_and_as_json(tokwatt, params, tmp_path):
     listed = {row["study"]: row for row in answer(tokwatt("studies", "--json"))}
-    assert list(listed) == study.names(params)
+    assert list(listed) == study.study_names(params)
     for name, row in listed.items():
-        chosen = study.load(params, name)
+        chosen = study.load_study(params, name)
         assert (row["points"], row["axes"], row["title"]) == (
             chosen.points,
             list(chosen.axes),

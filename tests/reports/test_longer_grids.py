@@ -48,7 +48,7 @@ def test_no_text_of_a_longer_figure_lies_over_another_or_across_an_axis(name, lo
 
 def test_the_table_has_the_longer_windows_as_they_are_spoken_of(longer, tmp_path):
     folder, out = longer
-    tables.write("table1", folder, out, tmp_path)
+    tables.write_table("table1", folder, out, tmp_path)
     printed = (tmp_path / "table1.md").read_text(encoding="utf-8")
     windows = [line.split("|")[1].strip() for line in printed.splitlines() if line[:1] == "|"]
     assert windows[2:12] == ["2K", "4K", "8K", "16K", "32K", "64K", "128K", "256K", "512K", "1M"]

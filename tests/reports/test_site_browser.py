@@ -14,7 +14,7 @@ import yaml
 from conftest import ROOT
 
 from tokwatt.accounts import cases
-from tokwatt.accounts.explorer import Configuration, Explorer
+from tokwatt.accounts.explorer import Explorer, InstanceKey
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import switched
 from tokwatt.serving.step import operating_point
@@ -218,7 +218,7 @@ def test_tables_sort_by_number_both_ways_and_say_so(browse):
 def reference(known, changes):
     """What Python computes for a state of the explorer."""
     state = {**START, **changes}
-    choice = Configuration(*(state[name] for name in Configuration._fields))
+    choice = InstanceKey(*(state[name] for name in InstanceKey._fields))
     demand = known.known.demand
     demand = type(demand)(
         arrival_rate=state["arrivals"],

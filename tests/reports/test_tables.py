@@ -54,7 +54,7 @@ PRINTED = {
 def written(grids, params, tmp_path_factory):
     out = tmp_path_factory.mktemp("tables")
     for name in [*PRINTED, "table6", "table7", "waterfall"]:
-        tables.write(name, params, grids, out)
+        tables.write_table(name, params, grids, out)
     return out
 
 
@@ -206,7 +206,7 @@ def test_a_layout_that_asks_for_what_its_grid_lacks_is_one_sentence(damaged, gri
         ParameterError,
         match=r"^\S+paper.yaml: tables.table1.columns names 'concurency', wanted one of [^.]+\.$",
     ):
-        tables.write("table1", folder, grids, tmp_path / "out")
+        tables.write_table("table1", folder, grids, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -216,4 +216,4 @@ def test_a_table_that_names_no_grid_is_one_sentence(damaged, grids, tmp_path):
         ParameterError,
         match=r"^\S+paper.yaml: tables.table1.grid is 'context_windw', wanted one of [^.]+\.$",
     ):
-        tables.write("table1", folder, grids, tmp_path / "out")
+        tables.write_table("table1", folder, grids, tmp_path / "out")

@@ -20,13 +20,13 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.fleet import size_pool
-from tokwatt.serving.instance import concurrency, sequence_bytes, weight_bytes
+from tokwatt.serving.instance import concurrency, sequence_bytes, step_weight_bytes
 from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.routing import Topology
 from tokwatt.serving.step import Load, operating_point, step
 from tokwatt.serving.times import instance_of
 
-CHOICES = choices.names()
+CHOICES = choices.choice_names()
 INSTANCES = ("h100_4k", "h100_64k", "llama_8k", "qwen_8k")
 FLEETS = (
     "azure_h100_homogeneous",
@@ -252,7 +252,7 @@ def test_a_step_keeps_within_the_peaks_of_its_board(
     iteration = step(account.assumed, instance, Load(batch, length, prompts))
     gpu, flops = instance.gpu, instance.token_flops
     added = batch + (prompts if prefill == "additive" else 0)
-    streamed = weight_bytes(account.assumed, instance, batch)
+    streamed = step_weight_bytes(account.assumed, instance, batch)
     assert iteration.latency >= streamed / gpu.hbm_bandwidth
     assert iteration.latency >= flops * added / gpu.fp16_rate
     assert iteration.latency >= flops * prompts / gpu.fp16_rate
@@ -436,14 +436,14 @@ def test_one_token_touches_its_own_experts_and_a_crowd_all(headlines, consistent
     instance = instance_of(headlines.account("consistent"), deployment)
     expected, active, all_of = (
         [
-            float(weight_bytes(switched(consistent, {"experts": experts}), instance, batch))
+            float(step_weight_bytes(switched(consistent, {"experts": experts}), instance, batch))
             for batch in (1.0, 1e6)
         ]
         for experts in ("expected", "active", "all")
     )
     assert expected[0] == pytest.approx(active[0], rel=1e-12)
     assert expected[1] == pytest.approx(all_of[1], rel=1e-12)
-    touched = (weight_bytes(consistent, instance, 24.0) - instance.streamed) / instance.routed
+    touched = (step_weight_bytes(consistent, instance, 24.0) - instance.streamed) / instance.routed
     assert touched == pytest.approx(0.79, abs=0.005)
     assert routed_parameters(deployment.llm.published) * 2 / 8 == instance.routed
 

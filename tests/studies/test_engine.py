@@ -68,7 +68,7 @@ def test_chunks_are_blocks_of_at_most_the_points_allowed(shape, tmp_path):
 
 
 def test_a_shipped_study_is_what_plain_calls_give_with_its_provenance(tmp_path, params, parameters):
-    chosen = study.load(params, "example")
+    chosen = study.load_study(params, "example")
     account = AssumptionSets(parameters).account("paper", {"basis": "instance"})
     store = streamed(tmp_path, chosen)
     for name in ("H100", "B200"):
@@ -144,7 +144,7 @@ def test_parts_in_processes_at_once_make_the_same_bytes_as_one_run(tmp_path, mon
     ] * 2
     monkeypatch.setattr(stream, "BLOCK", 2**20)
     for out in "ab":
-        stream.stream(study.load(folder, "many"), tmp_path / out / "many.zarr")
+        stream.stream(study.load_study(folder, "many"), tmp_path / out / "many.zarr")
     assert contents(tmp_path / "a" / "many.zarr") == contents(tmp_path / "b" / "many.zarr")
 
 
@@ -165,7 +165,7 @@ def test_nan_is_a_point_that_does_not_fit_and_never_one_that_was_not_written(tmp
     for chunk in (tmp_path / "made.zarr" / "power" / "c" / "1").rglob("*"):
         if chunk.is_file():
             chunk.unlink()
-    plain = stores.read(tmp_path / "made.zarr").power
+    plain = stores.read_store(tmp_path / "made.zarr").power
     assert (plain.isel(gpu=1) == -np.inf).all()
     assert not np.isinf(plain.isel(gpu=[0, 2])).any()
 

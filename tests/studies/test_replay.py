@@ -13,7 +13,7 @@ from tokwatt.serving import profile as program
 from tokwatt.serving import sampling
 from tokwatt.serving.step import operating_point
 from tokwatt.studies.fleets import PaperFleets, TrafficEntry
-from tokwatt.studies.replay.points import Layout, roofline_point
+from tokwatt.studies.replay.points import LlmLayout, roofline_point
 
 CLOSE = {"rel": 1e-9, "abs": 0}
 SHORT_WINDOW, LONG_WINDOW = {"Azure": 4096.0, "LMSYS": 1536.0}, 65536.0
@@ -48,7 +48,7 @@ def computed(parameters):
     account = AssumptionSets(parameters).account("paper", {"step": "program", "power": "activity"})
 
     def build(llm, gpu, gpus=8.0, precision="bfloat16"):
-        layout = Layout(
+        layout = LlmLayout(
             llm=parameters.llms[llm],
             tensor_parallel=gpus,
             precision=parameters.precisions[precision],
@@ -137,7 +137,9 @@ def test_computed_profiles_of_table_2(llm, gpu, computed, expected):
     agree(computed_fields(deployment, point), row["profile"])
     agree({"n_max": point.concurrency, "P_W": point.power, "H_s": point.scan_time}, row)
     gpus, engine = deployment.parallelism, deployment.engine
-    held = program.kv_blocks(deployment.gpu, deployment.llm, gpus, deployment.precision, engine)
+    held = program.program_kv_blocks(
+        deployment.gpu, deployment.llm, gpus, deployment.precision, engine
+    )
     assert point.kv_blocks == max(0.0, held)
 
 
@@ -225,9 +227,7 @@ def test_pools_of_table_3(workload, topology, gpu, fleet_of, knots, profiles, ex
 @pytest.mark.parametrize("workload", SHORT_WINDOW)
 def test_shares_of_traffic_below_the_split(workload, knots, expected):
     cuts = {"alpha_B": SHORT_WINDOW[workload], "alpha_gammaB": 2 * SHORT_WINDOW[workload]}
-    shares = {
-        key: sampling.fraction_within(knots[workload.lower()], cut) for key, cut in cuts.items()
-    }
+    shares = {key: sampling.share_within(knots[workload.lower()], cut) for key, cut in cuts.items()}
     agree(shares, expected["table3"][workload])
 
 

@@ -11,7 +11,7 @@ from tokwatt.serving import sampling
 @given(length_laws(), whole(1, LONGEST))
 def test_a_split_keeps_the_mass_of_every_knot(law, cut):
     lower, upper = sampling.split(law.pairs, cut)
-    share = min(max(sampling.fraction_within(law.pairs, cut), 1e-6), 1 - 1e-6)
+    share = min(max(sampling.share_within(law.pairs, cut), 1e-6), 1 - 1e-6)
     assert lower[-1] == (cut, 1)
     assert upper[-1][1] == 1
     below, above = dict(lower), dict(upper)

@@ -39,12 +39,12 @@ def write(folder, tree, name="mine"):
 
 def axis(folder, value, name="context_window"):
     write(folder, damage(TREES["example"], ["axes", name], value))
-    return study.load(folder, "mine").axes[name]
+    return study.load_study(folder, "mine").axes[name]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_study_loads_with_units_and_long_enough_axes(name, params):
-    chosen = study.load(params, name)
+    chosen = study.load_study(params, name)
     assert list(chosen.axes) == list(TREES[name]["axes"])
     assert list(chosen.quantities) == TREES[name]["quantities"]
     assert all(chosen.quantities.values())
@@ -75,22 +75,22 @@ def test_the_order_of_the_axes_is_the_order_written_and_tells_stores_apart(folde
         TREES["example"] | {"axes": dict(reversed(TREES["example"]["axes"].items()))},
         "other",
     )
-    one, other = study.load(folder, "one"), study.load(folder, "other")
+    one, other = study.load_study(folder, "one"), study.load_study(folder, "other")
     assert list(one.axes) == list(reversed(other.axes))
     assert one.provenance != other.provenance
 
 
 def test_axes_and_fixed_numbers_arrive_in_si_units(folder):
     assert axis(folder, {"value": [2, 4], "unit": "ktok"}).tolist() == [2000, 4000]
-    assert study.load(folder, "pool_split").fixed["latency_target"] == 0.5
+    assert study.load_study(folder, "pool_split").fixed["latency_target"] == 0.5
 
 
 @pytest.mark.parametrize("file", ["power", "serving", "gpus", "llms", "profiles"])
 def test_a_change_of_a_parameter_file_makes_another_store(file, folder):
-    before = study.load(folder, "atlas").provenance
+    before = study.load_study(folder, "atlas").provenance
     path = folder / f"{file}.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
-    assert study.load(folder, "atlas").provenance != before
+    assert study.load_study(folder, "atlas").provenance != before
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_only_the_code_that_computes_makes_another_store(module, same, tmp_path)
 
 def test_a_new_file_is_a_new_study(folder):
     write(folder, TREES["example"], "brand_new")
-    assert study.names(folder) == sorted([*SHIPPED, "brand_new"])
-    assert study.load(folder, "brand_new").name == "brand_new"
+    assert study.study_names(folder) == sorted([*SHIPPED, "brand_new"])
+    assert study.load_study(folder, "brand_new").name == "brand_new"
 
 
 # What is changed in which study, and what the sentence names.
@@ -329,7 +329,7 @@ DAMAGES = {
 
 def complaint(folder, name="mine"):
     with pytest.raises(ParameterError) as caught:
-        study.load(folder, name)
+        study.load_study(folder, name)
     sentence = str(caught.value)
     assert re.fullmatch(r"[^:\n]+: [^\n]+, wanted [^\n]+\.", sentence)
     return sentence
@@ -399,7 +399,7 @@ def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
     write(folder, small, "every")
     write(folder, damage(small, ["axes", "workload"], ["mine"]), "mine")
     for name in ("every", "mine"):
-        stream.stream(study.load(folder, name), tmp_path / f"{name}.zarr")
+        stream.stream(study.load_study(folder, name), tmp_path / f"{name}.zarr")
     every, mine = (
         stores.open(name, tmp_path).tokens_per_joule.sel(workload="mine")
         for name in ("every", "mine")
@@ -409,5 +409,5 @@ def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["example", "consistent"])
 def test_a_study_reads_the_catalogues_and_the_assumptions(name, params):
-    read = json.loads(study.load(params, name).provenance["parameters"])
+    read = json.loads(study.load_study(params, name).provenance["parameters"])
     assert {file.removesuffix(".yaml") for file in read} == {*CATALOGUES, "assumptions"}

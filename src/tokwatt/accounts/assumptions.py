@@ -9,7 +9,7 @@ from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.choices import Assumptions, alternatives, names, switched
+from tokwatt.serving.choices import Assumptions, alternatives, choice_names, switched
 
 KEYS = (
     "choices",
@@ -44,8 +44,8 @@ class AssumptionSets(Checked):
     @cached_property
     def labels(self) -> dict[str, str]:
         """What each choice is called where it is corrected; every choice is explained."""
-        choices = self.section.child("choices").only(*names())
-        return {name: _explained(choices.child(name), name) for name in names()}
+        choices = self.section.child("choices").only(*choice_names())
+        return {name: _explained(choices.child(name), name) for name in choice_names()}
 
     @cached_property
     def presets(self) -> dict[str, Assumptions]:
@@ -68,8 +68,8 @@ class AssumptionSets(Checked):
     def order(self) -> list[str]:
         """The choices in the order in which they are corrected."""
         order = self.section.raw.get("order")
-        if not isinstance(order, list) or sorted(map(str, order)) != sorted(names()):
-            wanted = f"each choice once: {', '.join(names())}"
+        if not isinstance(order, list) or sorted(map(str, order)) != sorted(choice_names()):
+            wanted = f"each choice once: {', '.join(choice_names())}"
             raise self.section.fail(f"is {order!r:.60}", wanted, "order")
         return order
 
@@ -119,7 +119,7 @@ def _explained(choice: Section, name: str) -> str:
 
 def _complete(section: Section) -> Assumptions:
     complete: Mapping[str, Any] = chosen(section)
-    for name in names():
+    for name in choice_names():
         if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)
     return Assumptions(**complete)
@@ -127,7 +127,7 @@ def _complete(section: Section) -> Assumptions:
 
 def chosen(section: Section) -> dict[str, str]:
     """Alternatives by choice, refused where one is unknown."""
-    section.only(*names())
+    section.only(*choice_names())
     return {name: _alternative(section, name, value) for name, value in section.raw.items()}
 
 
@@ -137,7 +137,7 @@ def _alternative(section: Section, name: str, value: object) -> str:
 
 def _sets(section: Section) -> dict[str, list[str]]:
     """Each choice of a rule with the alternatives it is about, one or a list of them."""
-    section.only(*names())
+    section.only(*choice_names())
     listed = {
         name: value if isinstance(value, list) else [value] for name, value in section.raw.items()
     }

@@ -96,7 +96,7 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tensor_parallel: int
 
 
-class Configuration(NamedTuple):
+class InstanceKey(NamedTuple):
     """One instance by the names of its parts."""
 
     account: str
@@ -151,23 +151,23 @@ class Explorer(Checked):
             section.pick(name, name, self.catalogue.llms)
         return section.specs(Printed)
 
-    def choices(self) -> Iterator[Configuration]:
+    def choices(self) -> Iterator[InstanceKey]:
         """Every configuration: the paper's catalogue offers only what stands there."""
         catalogue, counts = self.catalogue, [int(count) for count in self.offer.tensor_parallel]
         for name in self.views:
             published = self.mixtures[name].architecture == "published"
             llms = catalogue.llms if published else catalogue.paper_llms
             for parts in product(catalogue.boards, llms, catalogue.precisions, counts):
-                yield Configuration(name, *parts)
+                yield InstanceKey(name, *parts)
 
-    def profile(self, choice: Configuration) -> Profile | None:
+    def profile(self, choice: InstanceKey) -> Profile | None:
         """The hand-calibrated instance of a choice, where the account uses it."""
         start = self.calibrated
         is_start = choice[2:] == (start.llm, start.precision, start.tensor_parallel)
         used = is_start and self.views[choice.account].uncalibrated
         return self.catalogue.profiles.get(choice.gpu) if used else None
 
-    def deployment(self, choice: Configuration) -> Deployment:
+    def deployment(self, choice: InstanceKey) -> Deployment:
         """The deployment of a choice; each GPU holds whole experts."""
         catalogue, profile = self.catalogue, self.profile(choice)
         board, gpus = catalogue.boards[choice.gpu], float(choice.tensor_parallel)
@@ -199,7 +199,7 @@ class Explorer(Checked):
                 )
         return own | {_UNCALIBRATED.format(name): mixture for name, mixture in others.items()}
 
-    def mixture(self, choice: Configuration) -> str:
+    def mixture(self, choice: InstanceKey) -> str:
         """Which of the mixtures a choice takes."""
         return (
             choice.account
@@ -207,7 +207,7 @@ class Explorer(Checked):
             else _UNCALIBRATED.format(choice.account)
         )
 
-    def instances(self, choices: Iterable[Configuration]) -> dict[str, dict[str, Any]]:
+    def instances(self, choices: Iterable[InstanceKey]) -> dict[str, dict[str, Any]]:
         """Numbers of instances by the names of their parts, and the assumption set of each."""
         computed = jax.jit(instance_of)
         numbers = {}
@@ -230,19 +230,19 @@ class Explorer(Checked):
         return assumed
 
 
-def write(params: Path, out: Path) -> None:
+def write_explorer(params: Path, out: Path) -> None:
     """Write what the explorer computes with as JSON; null where there is no bound."""
     explorer = Explorer(load(params))
     text = json.dumps(data_of(explorer, explorer.choices()), separators=(",", ":"), allow_nan=False)
     write_files({out: text + "\n"})
 
 
-def data_of(explorer: Explorer, choices: Iterable[Configuration]) -> Any:
+def data_of(explorer: Explorer, choices: Iterable[InstanceKey]) -> Any:
     """Everything that the explorer shows or computes with for some instances, as JSON has it."""
     return _json(_published(explorer, choices))
 
 
-def _published(explorer: Explorer, choices: Iterable[Configuration]) -> dict[str, Any]:
+def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, Any]:
     known, catalogue = explorer.known, explorer.catalogue
     machines = {key: _flat(entry) for key, entry in explorer.instances(choices).items()}
     fields = list(next(iter(machines.values())))

@@ -44,7 +44,7 @@ Share = Annotated[
 ]
 
 
-def fleet(
+def ask_fleet(
     workload: Annotated[str, typer.Option(help="A workload by name.")] = "azure",
     trace: TraceFile = None,
     profile: Profile = None,
@@ -64,8 +64,7 @@ def fleet(
     as_json: Json = False,
 ) -> None:
     """Size a fleet for a workload or for your own trace; bounds left out are the paper's."""
-    from tokwatt.accounts.answers import DeploymentNames, account_of, demanded
-    from tokwatt.accounts.answers import fleet as answer
+    from tokwatt.accounts.answers import DeploymentNames, account_of, demanded, fleet
     from tokwatt.params.traces import read_trace
     from tokwatt.serving.catalogue import load
 
@@ -80,7 +79,7 @@ def fleet(
         max_utilization=max_utilization,
         output_share=output_share,
     )
-    result = answer(
+    result = fleet(
         catalogue,
         requests,
         demand,

@@ -36,7 +36,7 @@ Batch = Annotated[
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
 
-def point(
+def ask_point(
     profile: Profile = None,
     gpu: GpuName = "H100",
     llm: LlmName = "llama-3.1-70b",
@@ -53,15 +53,14 @@ def point(
     as_json: Json = False,
 ) -> None:
     """One operating point of an instance; with --explain, where each of its numbers comes from."""
-    from tokwatt.accounts.answers import DeploymentNames, account_of
-    from tokwatt.accounts.answers import point as answer
+    from tokwatt.accounts.answers import DeploymentNames, account_of, point
     from tokwatt.serving.catalogue import load
 
     catalogue, alternatives = load(params), changes_of(changes)
     names = DeploymentNames(llm=llm, gpu=gpu, gpus=gpus, precision=precision, profile=profile)
 
     def result() -> "OperatingPoint":
-        return answer(
+        return point(
             catalogue,
             names,
             context_window=context_window,
@@ -94,11 +93,11 @@ def _explain(
 ) -> None:
     from tokwatt.commands.explain import explained, of_entry
 
-    point, runs = explained(result)
+    answer, runs = explained(result)
     every = catalogue.records()
     records = [record for key in record_keys(catalogue, names) for record in of_entry(every, key)]
     if as_json:
-        show_json({"parameters": records, "steps": runs, "result": point._asdict()})
+        show_json({"parameters": records, "steps": runs, "result": answer._asdict()})
         return
     rows = [
         {
@@ -117,7 +116,7 @@ def _explain(
         print(f"{number}. {run.equation}({', '.join(arguments)})")
         print(f"   = {digits(run.result)} {run.unit}")
         print(f"   {run.meaning} [{run.source}]")
-    print(f"\ntokens_per_joule = {digits(point.tokens_per_joule)} tok/J")
+    print(f"\ntokens_per_joule = {digits(answer.tokens_per_joule)} tok/J")
 
 
 def record_keys(catalogue: "Catalogue", names: "DeploymentNames") -> list[str]:

@@ -14,7 +14,7 @@ def studies(params: Params = PARAMS, as_json: Json = False) -> None:
     from tokwatt.studies import study
 
     catalogue = load(params)
-    loaded = [study.load(params, name, catalogue) for name in study.names(params)]
+    loaded = [study.load_study(params, name, catalogue) for name in study.study_names(params)]
     rows = [
         {"study": item.name, "points": item.points, "axes": list(item.axes), "title": item.title}
         for item in loaded
@@ -41,19 +41,19 @@ def study(
     the store. A finished store is verified, and what is damaged in it is computed again.
     """
     from tokwatt.commands.progress import bar
-    from tokwatt.stores import listed
+    from tokwatt.stores import some_are
     from tokwatt.studies import stream
     from tokwatt.studies import study as files
 
     if part is not None and part >= parts:
         raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
-    chosen = files.load(params, name)
+    chosen = files.load_study(params, name)
     store = out / f"{name}.zarr"
     with bar(chosen.name, chosen.points // parts) as advance:
         share = None if part is None else (part, parts)
         healed = stream.stream(chosen, store, share, advance, every_byte)
     if healed:
-        typer.echo(f"{store}: {listed(healed)} missing or damaged, made anew.", err=True)
+        typer.echo(f"{store}: {some_are(healed)} missing or damaged, made anew.", err=True)
     if as_json:
         show_json(
             {

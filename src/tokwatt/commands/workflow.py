@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.commands.fleet import fleet
+from tokwatt.commands.fleet import ask_fleet
 from tokwatt.commands.headline import headline
 from tokwatt.commands.llm import LLM
 from tokwatt.commands.options import (
@@ -29,7 +29,7 @@ from tokwatt.commands.options import (
     Stores,
     Width,
 )
-from tokwatt.commands.point import point
+from tokwatt.commands.point import ask_point
 from tokwatt.commands.predict import COMMANDS as CALIBRATED
 from tokwatt.commands.printing import show_json
 from tokwatt.commands.studies import studies, study
@@ -39,8 +39,10 @@ from tokwatt.text import visible
 app = typer.Typer(
     help="How many tokens a watt buys, and what would change it.", no_args_is_help=True
 )
-for command in (studies, study, point, fleet, headline, *CALIBRATED):
+for command in (studies, study, headline, *CALIBRATED):
     app.command()(command)
+app.command("point")(ask_point)
+app.command("fleet")(ask_fleet)
 app.add_typer(LLM, name="llm")
 
 
@@ -61,7 +63,12 @@ def check(params: Params = PARAMS) -> None:
         computing.check(everything)
     for looked_up in (Headlines, Calibrated, Kernels, Explorer):
         looked_up(everything).check()
-    for reading in (tables.check, gallery.check, audit.check_claims, site.check_site):
+    for reading in (
+        tables.check_tables,
+        gallery.check_figures,
+        audit.check_claims,
+        site.check_site,
+    ):
         reading(params)
 
 
@@ -86,7 +93,7 @@ def table(
 
     layouts = Folder(params).section("paper").child("tables")
     for table_name in [name] if name else layouts.raw:
-        tables.write(table_name, params, grids, out)
+        tables.write_table(table_name, params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -100,7 +107,7 @@ def figure(
     """Draw a figure from its datasets, as PDF, SVG and PNG, with the numbers drawn as CSV."""
     from tokwatt.reports import plotting
 
-    plotting.write(name, params, plotting.Data(grids, stores), out)
+    plotting.write_figure(name, params, plotting.Data(grids, stores), out)
 
 
 @app.command()
@@ -119,7 +126,7 @@ def export(
     from tokwatt.reports import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
-    plotting.write(name, params, plotting.Data(grids, stores), out, form)
+    plotting.write_figure(name, params, plotting.Data(grids, stores), out, form)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -135,7 +142,7 @@ def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json
     """Compute what the explorer of the site stands on."""
     from tokwatt.accounts import explorer
 
-    explorer.write(params, out)
+    explorer.write_explorer(params, out)
 
 
 @app.command(rich_help_panel="Workflow")

@@ -56,7 +56,7 @@ _WHOLE = re.compile(r"\s*\+?(\d{1,12})(?:\.0*)?\s*", re.ASCII).fullmatch
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Column(NamedTuple):
+class TraceColumn(NamedTuple):
     """A column that is read.
 
     Attributes:
@@ -72,7 +72,7 @@ class Column(NamedTuple):
     wanted: str
 
 
-def columns(path: Path, names: Sequence[str], first: Sequence[str]) -> list[Column]:
+def columns(path: Path, names: Sequence[str], first: Sequence[str]) -> list[TraceColumn]:
     """Prompt and output tokens, and arrivals where they have a known unit.
 
     Args:
@@ -88,7 +88,7 @@ def columns(path: Path, names: Sequence[str], first: Sequence[str]) -> list[Colu
         _required(path, names, PROMPT, "prompt tokens"),
         _required(path, names, OUTPUT, "output tokens"),
     ]
-    tokens = [Column(names[place], place, _tokens, wanted) for place in places]
+    tokens = [TraceColumn(names[place], place, _tokens, wanted) for place in places]
     return [*tokens, *_arrival(path, names, first, _plain(names[places[0]]))]
 
 
@@ -105,7 +105,7 @@ def quoted(text: str) -> str:
 
 def _arrival(
     path: Path, names: Sequence[str], first: Sequence[str], prompt: str
-) -> Iterable[Column]:
+) -> Iterable[TraceColumn]:
     """The column of arrivals, if there is one and its unit is known."""
     units = {
         _plain(spelling) + unit: seconds
@@ -118,13 +118,13 @@ def _arrival(
     name = _plain(names[place])
     unit = units[name]
     if place >= len(first) or _number(first[place]) is None:
-        yield Column(names[place], place, _date, "an ISO date, as in the first row")
+        yield TraceColumn(names[place], place, _date, "an ISO date, as in the first row")
     elif (name, prompt) != ("timestamp", "inputlength"):
         wanted = (
             f"seconds of at most {LATEST:g} (milliseconds under a name that ends in ms) "
             "or an ISO date, the same kind in every row"
         )
-        yield Column(names[place], place, lambda cell: _time(cell, unit), wanted)
+        yield TraceColumn(names[place], place, lambda cell: _time(cell, unit), wanted)
 
 
 def _required(path: Path, names: Sequence[str], spellings: Sequence[str], what: str) -> int:

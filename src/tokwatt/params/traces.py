@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from tokwatt.params.columns import Column, columns, listed, quoted
+from tokwatt.params.columns import TraceColumn, columns, listed, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, opened
 from tokwatt.units import (
@@ -143,7 +143,7 @@ def csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple
 
 
 def _table(
-    path: Path, rows: Iterator[tuple[int, list[str]]], fields: Sequence[Column], width: int
+    path: Path, rows: Iterator[tuple[int, list[str]]], fields: Sequence[TraceColumn], width: int
 ) -> np.ndarray:
     """Shape (request, field), or one sentence about all rows that are bad."""
     parts: list[np.ndarray] = []
@@ -162,7 +162,7 @@ def _table(
 
 
 def _plain_rows(
-    rows: Sequence[list[str]], fields: Sequence[Column], width: int
+    rows: Sequence[list[str]], fields: Sequence[TraceColumn], width: int
 ) -> np.ndarray | None:
     """Rows whose tokens are nothing but digits, read at once; None where any row may be bad."""
     if any(len(row) != width for row in rows):
@@ -180,7 +180,7 @@ def _plain_rows(
 
 def _any_rows(
     rows: Sequence[tuple[int, list[str]]],
-    fields: Sequence[Column],
+    fields: Sequence[TraceColumn],
     width: int,
     bad: list[tuple[int, str]],
 ) -> np.ndarray:
@@ -195,7 +195,7 @@ def _any_rows(
     return np.array(good, float).reshape(-1, len(fields))
 
 
-def _numbers(row: Sequence[str], fields: Sequence[Column]) -> list[float]:
+def _numbers(row: Sequence[str], fields: Sequence[TraceColumn]) -> list[float]:
     """The cells that are read, up to the first that is bad."""
     numbers: list[float] = []
     for field in fields:
@@ -207,7 +207,7 @@ def _numbers(row: Sequence[str], fields: Sequence[Column]) -> list[float]:
 
 
 def _problem(
-    row: Sequence[str], fields: Sequence[Column], numbers: Sequence[float], width: int
+    row: Sequence[str], fields: Sequence[TraceColumn], numbers: Sequence[float], width: int
 ) -> str:
     """What a row has and what is wanted of it; empty where it is good."""
     if any(cell.strip() for cell in row[width:]):

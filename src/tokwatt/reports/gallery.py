@@ -85,6 +85,6 @@ def _figure(paper: Section, section: Section, studies: Mapping[str, Path], name:
     return Figure(place, entry)
 
 
-def check(params: Path) -> None:
+def check_figures(params: Path) -> None:
     """Read every entry, so that what is wrong comes up now."""
     entries(params)

@@ -28,7 +28,7 @@ STYLE = "tokwatt.reports.figures.tokwatt"
 KINDS = ("pdf", "svg", "png")
 
 
-class Module(Protocol):
+class FigureModule(Protocol):
     """A module of `tokwatt.reports.figures`."""
 
     def data(self, grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -78,7 +78,7 @@ class Plot:
         label: how names are printed.
     """
 
-    module: Module
+    module: FigureModule
     frame: pd.DataFrame
     label: Labels
 
@@ -90,7 +90,7 @@ class Plot:
         return canvas
 
 
-def write(name: str, params: Path, data: Data, out: Path, form: Print | None = None) -> None:
+def write_figure(name: str, params: Path, data: Data, out: Path, form: Print | None = None) -> None:
     """Draw a figure as its entry says.
 
     Args:
@@ -131,7 +131,7 @@ def render(
 
 def plot_of(name: str, datasets: Mapping[str, xr.Dataset], label: Labels) -> Plot:
     """What is drawn of datasets, rounded so that every machine draws the same bytes."""
-    module = cast(Module, import_module(f"tokwatt.reports.figures.{name}"))
+    module = cast(FigureModule, import_module(f"tokwatt.reports.figures.{name}"))
     return Plot(module, drawn(module.data(datasets)), label)
 
 

@@ -121,7 +121,7 @@ class Layout(NamedTuple):
     rows: list[TableRow]
 
 
-def check(params: Path) -> None:
+def check_tables(params: Path) -> None:
     """Refuse a layout that cannot be read or names no grid."""
     paper = _paper(params)
     read_labels(params)
@@ -137,7 +137,7 @@ def entry(paper: Section, name: str) -> tuple[Section, Table]:
     return section, table
 
 
-def write(name: str, params: Path, grids: Path, out: Path) -> None:
+def write_table(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
     section, table = entry(_paper(params), name)
     dataset = xr.load_dataset(dataset_path(grids, table.grid))

@@ -38,7 +38,7 @@ def switched(base: Assumptions, changes: Mapping[str, Any]) -> Assumptions:
     return replace(base, **changes)
 
 
-def names() -> list[str]:
+def choice_names() -> list[str]:
     """The choices, in the order in which they are explained."""
     return [field.name for field in fields(Assumptions)]
 

@@ -12,7 +12,7 @@ from tokwatt.equations import roofline, weights
 from tokwatt.equations.batching import busiest_rank, overlapped, resident_tokens, smooth_maximum
 from tokwatt.params.specs import UtilizationPower, spec
 from tokwatt.serving.instance import GpuShare, sequence_bytes
-from tokwatt.serving.power import utilization_power
+from tokwatt.serving.power import power_by_use
 from tokwatt.serving.step import Load
 from tokwatt.units import (
     Bytes,
@@ -252,7 +252,7 @@ def predicted(
 ) -> Prediction:
     """What a run does, from its steps and its law of power."""
     latency = steps.mean_latency
-    watts = utilization_power(share, law, steps.moved, steps.computed, latency, limit)
+    watts = power_by_use(share, law, steps.moved, steps.computed, latency, limit)
     rate = roofline.throughput(mix.batch, latency)
     efficiency = roofline.tokens_per_joule(rate, watts * share.gpus)
     return Prediction(steps.median_latency, rate, watts, efficiency)

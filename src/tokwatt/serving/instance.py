@@ -209,8 +209,8 @@ def _cache(
     deployment: Deployment, llm: Llm, whole: bool, state_width: BytesPerParameter | None
 ) -> KvCache:
     width, ranks = deployment.precision.kv, deployment.parallelism.tensor_parallel
-    every_head = llms.kv_bytes_per_token(llm, width, 1.0)
-    sharded = llms.kv_bytes_per_token(llm, width, ranks)
+    every_head = llms.cache_bytes_per_token(llm, width, 1.0)
+    sharded = llms.cache_bytes_per_token(llm, width, ranks)
     return KvCache(
         held=every_head if whole else sharded,
         read=every_head / ranks if whole else sharded,
@@ -237,7 +237,7 @@ def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken)
     return per_token * length + cache.sliding * jnp.minimum(length, cache.window) + cache.state
 
 
-def weight_bytes(assumed: Assumptions, instance: GpuShare, batch: Sequences) -> Bytes:
+def step_weight_bytes(assumed: Assumptions, instance: GpuShare, batch: Sequences) -> Bytes:
     """Weights that a step of so many tokens reads on one GPU."""
     if assumed.experts == "all":
         return instance.streamed + instance.routed

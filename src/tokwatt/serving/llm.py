@@ -88,11 +88,11 @@ def block_parameters(llm: Llm, width: Dimensionless) -> Parameters:
 
 def mixer_parameters(llm: Llm) -> Parameters:
     """Parameters of all attention layers and linear recurrences."""
-    attention = attention_layers(llm) * attention_parameters(llm)
+    attention = attention_layers(llm) * attention_layer_parameters(llm)
     return attention + llm.linear_layers * llm.linear_parameters
 
 
-def attention_parameters(llm: Llm) -> Parameters:
+def attention_layer_parameters(llm: Llm) -> Parameters:
     """Parameters of one attention layer, latent or grouped, with the gate on its output."""
     hidden, query_heads, head_dim = (
         llm.hidden,
@@ -116,7 +116,7 @@ def attention_parameters(llm: Llm) -> Parameters:
     )
 
 
-def kv_bytes_per_token(
+def cache_bytes_per_token(
     llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
 ) -> BytesPerToken:
     """KV cache of the layers that keep every token, on each GPU.

@@ -41,13 +41,13 @@ def board_power(assumed: Assumptions, instance: Instance, use: Use) -> Watts:
     """
     if assumed.power == "utilization":
         law, limit = instance.utilization, instance.gpu.tdp
-        return utilization_power(instance, law, use.moved, use.computed, use.latency, limit)
+        return power_by_use(instance, law, use.moved, use.computed, use.latency, limit)
     law_of = _logistic_power if assumed.power == "logistic" else _activity_power
     decoding, nominal = law_of(instance, use)
     return decoding + (nominal - decoding) * use.prefill
 
 
-def utilization_power(
+def power_by_use(
     share: GpuShare,
     law: UtilizationPower,
     moved: Bytes,

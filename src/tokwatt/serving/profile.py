@@ -16,8 +16,8 @@ from tokwatt.params.specs import (
     Scaling,
 )
 from tokwatt.serving.llm import (
-    attention_parameters,
-    kv_bytes_per_token,
+    attention_layer_parameters,
+    cache_bytes_per_token,
     routed_parameters,
     streamed_parameters,
 )
@@ -29,14 +29,14 @@ def workspace(engine: Engine, parallelism: Parallelism) -> Bytes:
     return jnp.interp(parallelism.tensor_parallel, engine.workspace_gpus, engine.workspace)
 
 
-def weight_bytes(llm: LlmRecord, parallelism: Parallelism, precision: Precision) -> Bytes:
+def program_weight_bytes(llm: LlmRecord, parallelism: Parallelism, precision: Precision) -> Bytes:
     """Weights on each GPU by the paper's description."""
     dense = streamed_parameters(llm.paper) * precision.dense
     routed = routed_parameters(llm.paper) * precision.routed
     return (dense + routed) / parallelism.tensor_parallel
 
 
-def weight_time(
+def program_weight_time(
     gpu: Gpu, llm: LlmRecord, parallelism: Parallelism, precision: Precision, engine: Engine
 ) -> Seconds:
     """Time of a step of the paper's program beside the scan of the KV cache.
@@ -54,7 +54,7 @@ def weight_time(
     Source: arXiv:2603.17280, Sections 2.1 and 3.2, and its program for the expert kernels.
     """
     bandwidth = engine.bandwidth_efficiency * gpu.hbm_bandwidth
-    dense = roofline.weight_time(weight_bytes(llm, parallelism, precision), bandwidth)
+    dense = roofline.weight_time(program_weight_bytes(llm, parallelism, precision), bandwidth)
     mixture = _expert_step_time(gpu, llm, parallelism, precision, engine)
     streamed = jnp.where(llm.paper.experts > 0, mixture, dense)
     return streamed + engine.layer_overhead * llm.paper.layers
@@ -75,19 +75,19 @@ def _expert_step_time(
     matrices = 2 * paper.expert_feed_forward * paper.hidden * precision.routed
     experts = jnp.where(kernel > 0, tabulated, paper.active_experts * matrices / bandwidth)
     attention = memory.weight_bytes(
-        attention_parameters(paper), precision.dense, parallelism.tensor_parallel
+        attention_layer_parameters(paper), precision.dense, parallelism.tensor_parallel
     )
     return (experts + roofline.weight_time(attention, bandwidth)) * paper.layers
 
 
-def kv_blocks(
+def program_kv_blocks(
     gpu: Gpu, llm: LlmRecord, parallelism: Parallelism, precision: Precision, engine: Engine
 ) -> Dimensionless:
     """Blocks of the KV cache by the paper's program, which counts all heads on every GPU."""
-    held = weight_bytes(llm, parallelism, precision)
+    held = program_weight_bytes(llm, parallelism, precision)
     room = workspace(engine, parallelism)
     budget = memory.kv_budget(gpu.hbm_capacity, engine.memory_fraction, held, room)
-    whole = kv_bytes_per_token(llm.paper, precision.kv, 1.0)
+    whole = cache_bytes_per_token(llm.paper, precision.kv, 1.0)
     return memory.kv_blocks(budget, whole, engine.block_size)
 
 
@@ -110,9 +110,9 @@ def scaled_profile(scaling: Scaling, engine: Engine) -> Profile:
     base, gpu = scaling.base, scaling.board.gpu
     parallelism = Parallelism(tensor_parallel=base.gpus)
     deployed = base.llm, parallelism, base.precision, engine
-    ratio = kv_blocks(gpu, *deployed) / kv_blocks(base.board.gpu, *deployed)
+    ratio = program_kv_blocks(gpu, *deployed) / program_kv_blocks(base.board.gpu, *deployed)
     scan_time = base.scan_time * (base.board.gpu.hbm_bandwidth / gpu.hbm_bandwidth)
-    streamed = weight_time(gpu, *deployed)
+    streamed = program_weight_time(gpu, *deployed)
     fractions = scaling.board.activity
     return replace(
         base,

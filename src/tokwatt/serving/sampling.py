@@ -65,7 +65,7 @@ def summed(knots: Knots, window: float, smallest: int = 1) -> tuple[np.ndarray, 
     return np.concatenate(lengths).astype(float), np.concatenate(weights)
 
 
-def fraction_within(knots: Knots, length: float) -> float:
+def share_within(knots: Knots, length: float) -> float:
     """Share of requests of at most `length` tokens, by lines between the knots and the origin."""
     return float(
         np.interp(
@@ -76,7 +76,7 @@ def fraction_within(knots: Knots, length: float) -> float:
 
 def split(knots: Knots, length: float) -> tuple[Knots, Knots]:
     """Cut a distribution in two; the first bin of the upper part begins at one token."""
-    share = min(max(fraction_within(knots, length), 1e-6), 1 - 1e-6)
+    share = min(max(share_within(knots, length), 1e-6), 1 - 1e-6)
     lower = [(knot, fraction / share) for knot, fraction in knots if knot <= length]
     upper = [
         (knot, max(0.0, (fraction - share) / (1 - share)))

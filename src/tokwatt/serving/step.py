@@ -9,7 +9,7 @@ from tokwatt.serving import kernels
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, weight_bytes
+from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, step_weight_bytes
 from tokwatt.serving.power import Use, board_power
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
@@ -92,7 +92,7 @@ def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
 
     Source: `params/assumptions.yaml`.
     """
-    streamed = weight_bytes(assumed, instance, load.batch)
+    streamed = step_weight_bytes(assumed, instance, load.batch)
     scanned = load.batch * sequence_bytes(instance, load.length, instance.cache.read)
     weight_time = streamed / instance.times.weight_bandwidth
     scan_time = scanned / instance.times.kv_bandwidth

@@ -108,7 +108,7 @@ def _printed(account: Account, instance: Instance, deployment: Deployment) -> In
     printed, program_step = active > 0, account.assumed.step == "program"
     tabulated = mixed & (active <= 0) & program_step
     weights = active * deployment.precision.dense / parallelism.tensor_parallel
-    own_time = program.weight_time(
+    own_time = program.program_weight_time(
         deployment.gpu, deployment.llm, parallelism, deployment.precision, deployment.engine
     )
     streamed = jnp.where(tabulated, 0.0, instance.streamed)

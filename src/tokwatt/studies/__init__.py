@@ -29,7 +29,7 @@ JOBS = ("instances", "fleets", "sampling", "accounts", "measured")
 """Modules of this package, each computed by one process."""
 
 
-def check(catalogue: Catalogue) -> None:
+def check_grids(catalogue: Catalogue) -> None:
     """Read the inputs of every grid and say what is wrong with the first one that is."""
     entries = _grids(catalogue)
     for name in entries.raw:

@@ -22,11 +22,11 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, weight_bytes
+from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, step_weight_bytes
 from tokwatt.serving.step import Load, operating_point, step
 from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.replay.points import Layout
+from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import (
     Bytes,
     Dimensionless,
@@ -189,7 +189,7 @@ class Slope(NamedTuple):
 def slopes(
     catalogue: Catalogue,
     gpus: Boards,
-    served: dict[str, Layout],
+    served: dict[str, LlmLayout],
     accounts: dict,
     context_window: TokensAxis,
     prompt_ratio: Dimensionless,
@@ -197,7 +197,7 @@ def slopes(
     """Slope of log tok/J over log window, over account x window x LLM x GPU."""
 
     def law(account: Account) -> xr.Dataset:
-        def slope(context_window: Tokens, llm: Layout, gpu: Board) -> Slope:
+        def slope(context_window: Tokens, llm: LlmLayout, gpu: Board) -> Slope:
             return _slope(account, llm, gpu, catalogue, context_window, prompt_ratio)
 
         return grid.sweep(slope, context_window=context_window, llm=served, gpu=gpus)
@@ -222,7 +222,7 @@ def _over(
 
 def _slope(
     account: Account,
-    layout: Layout,
+    layout: LlmLayout,
     board: Board,
     catalogue: Catalogue,
     window: Tokens,
@@ -238,7 +238,7 @@ def _slope(
     full = operating_point(account, deployment, window, MEAN_FILL, prompt_ratio)
     length, batch = MEAN_FILL * window, full.concurrency
     iteration = step(assumed, instance, Load(batch, length, prompt_ratio * batch))
-    weight_time = weight_bytes(assumed, instance, batch) / instance.times.weight_bandwidth
+    weight_time = step_weight_bytes(assumed, instance, batch) / instance.times.weight_bandwidth
     held = instance.cache.held
     floor = jnp.maximum(iteration.memory_time, iteration.compute_time) + iteration.prefill_time
     return Slope(
@@ -277,7 +277,7 @@ def _bends(
                 sequence_overhead=0.0,
                 dispatch_time=0.0,
             ),
-            streamed=weight_bytes(assumed, instance, held(windows.by_experts)),
+            streamed=step_weight_bytes(assumed, instance, held(windows.by_experts)),
             routed=0.0,
         )
         length = MEAN_FILL * jnp.exp(windows.by_arithmetic)
@@ -306,7 +306,7 @@ class Lever(NamedTuple):
 def lever(
     catalogue: Catalogue,
     gpus: Boards,
-    served: dict[str, Layout],
+    served: dict[str, LlmLayout],
     dense: str,
     readings: dict,
     largest_batch: Sequences,
@@ -316,7 +316,7 @@ def lever(
     batch = np.exp2(np.arange(0, np.log2(largest_batch) + 0.125, 0.25))
 
     def decoding(account: Account) -> xr.Dataset:
-        def lever(batch: Sequences, llm: Layout, gpu: Board) -> Lever:
+        def lever(batch: Sequences, llm: LlmLayout, gpu: Board) -> Lever:
             deployment = llm.on(gpu, catalogue.engine)
             point = operating_point(account, deployment, context_window, MEAN_FILL, 4.0, batch)
             held = jnp.where(batch <= point.concurrency, 1.0, jnp.nan)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from tokwatt.params.errors import StoreError
-from tokwatt.stores import contents, growing
+from tokwatt.stores import bytes_of, growing
 
 
 def replace_file(path: Path, *parts: bytes) -> None:
@@ -30,7 +30,7 @@ def replace_file(path: Path, *parts: bytes) -> None:
 
 def holds(path: Path, data: bytes) -> bool:
     """Whether a file is there with these bytes."""
-    return contents(path) == data
+    return bytes_of(path) == data
 
 
 def remove(path: Path) -> None:

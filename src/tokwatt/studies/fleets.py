@@ -15,7 +15,7 @@ from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards, Profiles, roofline_points
-from tokwatt.studies.replay.points import Layout
+from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import (
     Dimensionless,
@@ -153,7 +153,7 @@ class FleetInputs(NamedTuple):
     overflow_factor: Dimensionless
 
 
-def fleets(
+def paper_fleets(
     catalogue: Catalogue,
     traffic: dict[str, TrafficEntry],
     profiles: Profiles,
@@ -200,7 +200,7 @@ def guidance(
     demand: Demand,
     short_limit: Tokens,
     recommended: dict[str, Recommendation],
-    mixture: Layout,
+    mixture: LlmLayout,
     mixture_gpus: Boards,
     context_window: Tokens,
 ) -> xr.Dataset:
@@ -209,7 +209,7 @@ def guidance(
     A kind without a workload is judged by single instances of a mixture of experts, as no fleet of
     one is defined.
     """
-    table = fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
+    table = paper_fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
     table = table.tokens_per_joule.to_dataset()
     short = [_share_within(row, short_limit) for row in traffic.values()]
     table["short_share"] = ("workload", short, grid.describe("share_of_short_requests", "1"))

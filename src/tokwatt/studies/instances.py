@@ -14,7 +14,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.step import OperatingPoint, operating_point
-from tokwatt.studies.replay.points import Layout, RooflinePoint, roofline_point, routed_point
+from tokwatt.studies.replay.points import LlmLayout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
     Dimensionless,
     DollarsPerSecond,
@@ -115,7 +115,7 @@ def power_curves(catalogue: Catalogue, profiles: Profiles, largest_batch: Sequen
     return grid.sweep(watts, batch=batch, gpu=curves).rename(watts="power")
 
 
-def power_parameters(catalogue: Catalogue, gpus: Boards, layout: Layout) -> xr.Dataset:
+def power_parameters(catalogue: Catalogue, gpus: Boards, layout: LlmLayout) -> xr.Dataset:
     """Table 7: the printed curves, and what TDP and the roofline would make of them."""
     printed = grid.catalogue("gpu", {name: board.logistic for name, board in gpus.items()})
     account = _program(catalogue)
@@ -138,7 +138,7 @@ CALIBRATED = 4096.0
 
 
 def roofline_points(
-    catalogue: Catalogue, gpus: Boards, served: dict[str, Layout], context_window: Tokens
+    catalogue: Catalogue, gpus: Boards, served: dict[str, LlmLayout], context_window: Tokens
 ) -> xr.Dataset:
     """Table 2 and its like: roofline operating points over LLM x GPU."""
     return _points(_program(catalogue), catalogue, served, gpus, context_window)
@@ -147,8 +147,8 @@ def roofline_points(
 def dispatch_times(
     catalogue: Catalogue,
     gpus: Boards,
-    mixture: Layout,
-    dense: Layout,
+    mixture: LlmLayout,
+    dense: LlmLayout,
     context_window: Tokens,
     longest_dispatch: Seconds,
 ) -> xr.Dataset:
@@ -194,7 +194,7 @@ class Rents(NamedTuple):
 
 
 def generations(
-    catalogue: Catalogue, served: Layout, rented: dict[str, Rented], context_window: Tokens
+    catalogue: Catalogue, served: LlmLayout, rented: dict[str, Rented], context_window: Tokens
 ) -> xr.Dataset:
     """Table 5: one LLM over GPUs, with printed idle power and the rent of an instance."""
     boards = {name: row.gpu for name, row in rented.items()}
@@ -214,7 +214,7 @@ def generations(
 def routed_pools(
     catalogue: Catalogue,
     profile: Annotated[Profile, In("profiles")],
-    small: Layout,
+    small: LlmLayout,
     small_gpu: Annotated[Board, In("boards")],
     short_window: Tokens,
     long_window: Tokens,
@@ -241,11 +241,11 @@ def _program(catalogue: Catalogue) -> Account:
 def _points(
     account: Account,
     catalogue: Catalogue,
-    served: dict[str, Layout],
+    served: dict[str, LlmLayout],
     gpus: dict[str, Board],
     context_window: Tokens,
 ) -> xr.Dataset:
-    def point(llm: Layout, gpu: Board) -> RooflinePoint:
+    def point(llm: LlmLayout, gpu: Board) -> RooflinePoint:
         return roofline_point(account, llm.on(gpu, catalogue.engine), context_window)
 
     return grid.sweep(point, llm=served, gpu=gpus)

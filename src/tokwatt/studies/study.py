@@ -70,18 +70,18 @@ class Study(StreamedSweep):
     title: str
 
 
-def names(params: Path) -> list[str]:
+def study_names(params: Path) -> list[str]:
     """Every study of a parameter folder."""
     return sorted(path.stem for path in (params / FOLDER).glob("*.yaml"))
 
 
-def check(catalogue: Catalogue) -> None:
+def check_studies(catalogue: Catalogue) -> None:
     """Read every study and say what is wrong with the first one that is."""
-    for name in names(catalogue.folder):
-        load(catalogue.folder, name, catalogue)
+    for name in study_names(catalogue.folder):
+        load_study(catalogue.folder, name, catalogue)
 
 
-def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
+def load_study(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
     """Read a study.
 
     Args:
@@ -125,7 +125,7 @@ def load(params: Path, name: str, catalogue: Catalogue | None = None) -> Study:
 
 def _section(params: Path, name: str, catalogue: Catalogue) -> Section:
     """A study's file, if there is one of that name."""
-    studies = names(params)
+    studies = study_names(params)
     Section(params / FOLDER, studies).pick("the study asked for", name, dict.fromkeys(studies))
     path = params / FOLDER / f"{name}.yaml"
     return Section(path, read(path), catalogue.catalogue)

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import note, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import (
     COLORS,
     DOUBLE,
@@ -37,7 +37,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     curve = _in_ms(dispatch.tokens_per_joule, dispatch.dispatch_time)
     meeting = _in_ms(dispatch.dense_tokens_per_joule, dispatch.even_dispatch_time)
     parts = [
-        columns(kinds, "tokens_per_joule", "kind"),
+        frame_columns(kinds, "tokens_per_joule", "kind"),
         curve.assign(kind="dispatch", llm=served["mixture"]["llm"]),
         meeting.assign(kind="even", llm=served["dense"]["llm"]),
     ]

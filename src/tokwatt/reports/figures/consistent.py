@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.figures.common.panels import side_by_side
 from tokwatt.reports.labels import Labels
@@ -28,7 +28,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per GPU, LLM and window; LLMs that do not fit have none."""
-    frame = columns(grids["consistent"].sel(CHOSEN), "tokens_per_joule")
+    frame = frame_columns(grids["consistent"].sel(CHOSEN), "tokens_per_joule")
     return frame[["gpu", "llm", WINDOW, EFFICIENCY]].dropna()
 
 

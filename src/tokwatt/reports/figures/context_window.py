@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import log2_ticks, note, plain_log, signed
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import COLORS, GREY, SINGLE, Look, line_look
 from tokwatt.reports.labels import Labels
 
@@ -22,7 +22,7 @@ BELOW: Look = {"points": (-2, -3), "ha": "right", "va": "top"}
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per GPU and context window; the slope is the one from the window before."""
-    frame = columns(grids["context_window"], "tokens_per_joule", "local_slope")
+    frame = frame_columns(grids["context_window"], "tokens_per_joule", "local_slope")
     frame = frame.sort_values(["gpu", WINDOW], ascending=[False, True])
     return frame.loc[frame[EFFICIENCY] > 0, ["gpu", WINDOW, EFFICIENCY, SLOPE]]
 

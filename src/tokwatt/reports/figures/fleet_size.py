@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE
 from tokwatt.reports.figures.common.panels import side_by_side
 from tokwatt.reports.labels import Labels
@@ -23,7 +23,9 @@ DASHES = (":", "-.", DASHED, (0, (6, 1, 1, 1)), "-")
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per workload, arrival rate and split length."""
-    return columns(grids["fleet_size"], "tokens_per_joule")[["workload", RATE, SPLIT, EFFICIENCY]]
+    return frame_columns(grids["fleet_size"], "tokens_per_joule")[
+        ["workload", RATE, SPLIT, EFFICIENCY]
+    ]
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tokwatt.reports.figures.common.axes import note
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look, bar_look
 from tokwatt.reports.figures.common.panels import side_by_side
 from tokwatt.reports.labels import Labels, context_window
@@ -21,7 +21,7 @@ BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per workload, topology and GPU, in the order of Table 3."""
-    frame = columns(grids["fleets"], "tokens_per_joule", "instances", "short_window")
+    frame = frame_columns(grids["fleets"], "tokens_per_joule", "instances", "short_window")
     return frame[["workload", "topology", "gpu", SHORT, INSTANCES, EFFICIENCY]]
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import rows
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import SINGLE, bar_look
 from tokwatt.reports.labels import Labels
 
@@ -17,7 +17,7 @@ MILLIONS = "million_tokens_per_dollar [Mtok/USD]"
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per GPU."""
-    frame = columns(grids["generations"], "tokens_per_joule", "tokens_per_dollar")
+    frame = frame_columns(grids["generations"], "tokens_per_joule", "tokens_per_dollar")
     millions = frame["tokens_per_dollar [tok/USD]"] / 1e6
     return frame.assign(**{MILLIONS: millions})[["gpu", EFFICIENCY, MILLIONS]]
 

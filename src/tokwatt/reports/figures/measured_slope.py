@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import log2_ticks, note, plain_log, signed
-from tokwatt.reports.figures.common.frames import columns
+from tokwatt.reports.figures.common.frames import frame_columns
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 
@@ -27,7 +27,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     frame = sweep[["tokens_per_joule"]].to_dataframe().reset_index()
     frame = frame.rename(columns={"context_window": WINDOW, "tokens_per_joule": EFFICIENCY})
     for span in sweep.span.values:
-        slopes = columns(sweep.sel(span=[span]), "slope", "slope_error").set_index("curve")
+        slopes = frame_columns(sweep.sel(span=[span]), "slope", "slope_error").set_index("curve")
         for name in (SLOPE, ERROR):
             frame[f"{span}: {name}"] = slopes.loc[frame.curve, name].to_numpy()
     return frame

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import note, window_names
-from tokwatt.reports.figures.common.frames import columns
+from tokwatt.reports.figures.common.frames import frame_columns
 from tokwatt.reports.figures.common.looks import COLORS, SINGLE, Look, line_look, mark_look
 from tokwatt.reports.labels import Labels
 
@@ -20,8 +20,8 @@ BELOW: Look = {"points": (-2, -4), "ha": "left", "va": "top"}
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Points of the curve, without a context window, and operating points, which have one."""
-    curve = columns(grids["power_curve"], "power")
-    points = columns(grids["context_window"], "batch", "power")
+    curve = frame_columns(grids["power_curve"], "power")
+    points = frame_columns(grids["context_window"], "batch", "power")
     both = pd.concat([curve.assign(kind="curve"), points.assign(kind="operating point")])
     both = both.sort_values(["kind", "gpu", BATCH], ascending=[True, False, True])
     return both.loc[both[BATCH] > 0, ["kind", "gpu", WINDOW, BATCH, POWER]]

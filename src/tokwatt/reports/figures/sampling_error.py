@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import margin_note
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, MARKERS, Look
 from tokwatt.reports.labels import Labels
 
@@ -26,7 +26,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row per workload, topology, GPU and seed, with the exact fleet and the published one."""
     grid = grids["sampling_error"]
     kinds = ("", EXACT, PAPER)
-    frame = columns(grid, *map(str, grid.data_vars)).rename(
+    frame = frame_columns(grid, *map(str, grid.data_vars)).rename(
         columns={f"{kind}tokens_per_joule [tok/J]": f"{kind}{EFFICIENCY}" for kind in kinds}
     )
     values = [f"{kind}{quantity}" for quantity in (INSTANCES, EFFICIENCY) for kind in kinds]

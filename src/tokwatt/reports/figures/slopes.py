@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import cells, signed
-from tokwatt.reports.figures.common.frames import columns, six_digits
+from tokwatt.reports.figures.common.frames import frame_columns, six_digits
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
 from tokwatt.reports.figures.common.panels import lattice, pairs
 from tokwatt.reports.labels import Labels, context_window
@@ -38,7 +38,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     causes = grid[list(CAUSES)].to_array("cause").fillna(0)
     largest = causes.cause[causes.copy(data=six_digits(causes)).argmax("cause")].drop_vars("cause")
     grid = grid.assign(cause=largest.where(grid.slope.notnull(), ""))
-    frame = columns(grid, "slope", "missing", "cause")
+    frame = frame_columns(grid, "slope", "missing", "cause")
     return frame[["account", "gpu", "llm", WINDOW, SLOPE, MISSING, "cause"]]
 
 

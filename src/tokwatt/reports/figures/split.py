@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import cells, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
 from tokwatt.reports.figures.common.panels import side_by_side
 from tokwatt.reports.labels import Labels, context_window
@@ -30,7 +30,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     chosen = _same(split.split_length, short_window) & _same(
         split.overflow_factor, paper.overflow_factor
     )
-    frame = columns(split.assign(chosen=chosen), "tokens_per_joule", CHOSEN)
+    frame = frame_columns(split.assign(chosen=chosen), "tokens_per_joule", CHOSEN)
     return frame[["gpu", OVERFLOW, SPLIT, EFFICIENCY, CHOSEN]]
 
 

@@ -10,7 +10,7 @@ from tokwatt import grid
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards, roofline_points
-from tokwatt.studies.replay.points import MEAN_FILL, Layout
+from tokwatt.studies.replay.points import MEAN_FILL, LlmLayout
 from tokwatt.units import Dimensionless, Seconds, Tokens, TokensPerJoule
 
 
@@ -47,7 +47,7 @@ class BoundsOverDense(NamedTuple):
 def kernel_bounds(
     catalogue: Catalogue,
     gpus: Boards,
-    served: dict[str, Layout],
+    served: dict[str, LlmLayout],
     kernels: dict[str, KernelLayout],
     dense: str,
     context_window: Tokens,
@@ -70,7 +70,7 @@ def kernel_bounds(
     return table.merge(grid.dataset({}, over))
 
 
-def _config(gpu: str, llm: str, served: Layout, kernels: KernelLayout) -> KernelConfig:
+def _config(gpu: str, llm: str, served: LlmLayout, kernels: KernelLayout) -> KernelConfig:
     size = int(served.tensor_parallel)
     return KernelConfig(gpu, llm, kernels.precision, size, int(kernels.expert_parallel))
 

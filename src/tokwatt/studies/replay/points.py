@@ -32,7 +32,7 @@ MEAN_FILL = 0.5
 
 
 @spec
-class Layout:
+class LlmLayout:
     """An LLM as it is laid out on the GPUs of an instance.
 
     Attributes:
@@ -158,10 +158,10 @@ def roofline_point(
         active_parameters=active_parameters(paper),
         kv_bytes_per_token=instance.cache.held,
         kv_budget=instance.kv_budget,
-        kv_blocks=jnp.maximum(0.0, program.kv_blocks(deployment.gpu, *deployed)),
+        kv_blocks=jnp.maximum(0.0, program.program_kv_blocks(deployment.gpu, *deployed)),
         concurrency=batch,
         weight_time=weight_time,
-        own_weight_time=program.weight_time(deployment.gpu, *deployed),
+        own_weight_time=program.program_weight_time(deployment.gpu, *deployed),
         scan_time=scan_time,
         iteration_latency=iteration.latency,
         throughput=rate,

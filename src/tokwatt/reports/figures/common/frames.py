@@ -18,7 +18,7 @@ WHOLE = 1e9
 EFFICIENCY = "tokens_per_watt [tok/W]"
 
 
-def columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
+def frame_columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
     """Variables of a grid and their coordinates, each column named with its unit."""
     frame = grid[list(names)].to_dataframe().reset_index()
     return frame.rename(columns={name: titled(grid, name) for name in frame})
