@@ -88,7 +88,7 @@ def sweep(
 ) -> Any:
     """The operating points as a study would ask for them."""
     from tokwatt.studies import models
-    from tokwatt.studies.stream import StreamedSweep
+    from tokwatt.studies.blocks import StreamedSweep
 
     axes = {"context_window": windows, "utilization": shares} | (
         {"mean_fill": fills} if len(fills) > 1 else {}

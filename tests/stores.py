@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import yaml
 from conftest import ROOT
 
-from tokwatt.studies.stream import StreamedSweep
+from tokwatt.studies.blocks import StreamedSweep
 from tokwatt.units import Seconds, Sequences, Tokens, Watts
 
 

@@ -105,8 +105,8 @@ def test_the_reference_has_every_command_record_choice_model_and_dataset(
         command.name or command.callback.__name__ for command in workflow.app.registered_commands
     ]
     expected = [f"### tokwatt {name}\n" for name in commands]
-    expected += [f"| `{record.key}` |" for record in parameters.records()]
-    expected += [f"| **{name}** |" for name in choice_names()]
+    expected += [f"| `{record.key}` " for record in parameters.records()]
+    expected += [f"| **{name}** " for name in choice_names()]
     expected += [f"### {model}\n" for model in study.MODELS]
     expected += [f"### {path.stem}\n" for path in instances.rglob("*.nc")]
     assert [text for text in expected if text not in written] == []

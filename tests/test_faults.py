@@ -20,14 +20,14 @@ from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 
 import tokwatt as tw
 from tokwatt.params.errors import StoreError
-from tokwatt.studies import stream, study
+from tokwatt.studies import blocks, stream, study
 
 FUZZ = int(os.environ.get("TOKWATT_FUZZ", "100"))
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(stream, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "BLOCK", 64)
 
 
 @pytest.fixture

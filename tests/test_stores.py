@@ -14,7 +14,7 @@ from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 import tokwatt as tw
 from tokwatt import stores
 from tokwatt.params.errors import StoreError
-from tokwatt.studies import stream
+from tokwatt.studies import blocks, stream
 
 FUZZ = int(os.environ.get("TOKWATT_FUZZ", "100"))
 
@@ -22,7 +22,7 @@ FUZZ = int(os.environ.get("TOKWATT_FUZZ", "100"))
 @pytest.fixture(autouse=True, scope="module")
 def small_blocks():
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(stream, "BLOCK", 64)
+        patched.setattr(blocks, "BLOCK", 64)
         yield
 
 

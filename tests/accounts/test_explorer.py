@@ -172,9 +172,9 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
     ("path", "value", "sentence"),
     [
         (
-            ["accounts", "paper", "preset"],
+            ["accounts", "paper", "start"],
             "papers",
-            "views.yaml: accounts.paper.preset is 'papers'",
+            "views.yaml: accounts.paper.start is 'papers'",
         ),
         (
             ["accounts", "paper", "changes", "lengths"],
@@ -186,7 +186,7 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
             {},
             "views.yaml: accounts.paper.uncalibrated is missing",
         ),
-        (["accounts", "consistent", "preset"], 3, "views.yaml: accounts.consistent"),
+        (["accounts", "consistent", "start"], 3, "views.yaml: accounts.consistent"),
         (["calibrated", "llm"], "llama", "views.yaml: calibrated.llm is 'llama'"),
         (["printed", "gpt-7"], {}, "views.yaml: printed.gpt-7 is 'gpt-7'"),
         (

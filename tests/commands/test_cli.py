@@ -277,7 +277,7 @@ USAGE = [
 def test_wrong_usage_ends_with_2(arguments, tokwatt):
     code, out, errors = tokwatt(*arguments)
     assert (code, out) == (2, "")
-    assert "Usage" in errors
+    assert "Error" in errors
 
 
 def test_a_full_disk_in_another_process_ends_with_1_and_no_traceback(

@@ -323,7 +323,7 @@ def test_importing_needs_no_jax():
 
 def test_an_explanation_rests_on_the_papers_catalogue_alone(monkeypatch):
     monkeypatch.chdir(ROOT)
-    said = json.loads(CliRunner().invoke(workflow.app, ["explain", "--json"]).stdout)
+    said = json.loads(CliRunner().invoke(workflow.app, ["point", "--explain", "--json"]).stdout)
     assert {record["file"] for record in said["parameters"]} == {
         "gpus.yaml",
         "llms.yaml",

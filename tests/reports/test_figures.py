@@ -143,7 +143,7 @@ def test_only_numbers_are_rounded_and_texts_are_put_on_one_line():
         {"name": ["a\n b\u202e"], "count": [1234567], "value": [1.23456789], "holds": [True]}
     )
     assert rounded(frame).to_dict("records") == [
-        {"name": "a b", "count": 1234567, "value": 1.23457, "holds": True}
+        {"name": "a b\\u202e", "count": 1234567, "value": 1.23457, "holds": True}
     ]
 
 

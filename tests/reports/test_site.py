@@ -288,7 +288,7 @@ def test_the_method_has_every_function_with_a_source_and_all_its_mathematics(pag
 
 
 def test_a_docstring_becomes_an_equation():
-    (module,) = [each for each in method.modules(SOURCE) if each.name == "power"]
+    (module,) = [each for each in method.modules(SOURCE) if each.path == "equations/power.py"]
     law = next(each for each in module.equations if each.name == "logistic_power")
     assert law.arguments[0][:2] == ("batch", "Sequences")
     assert law.returned[0] == "Watts"

@@ -18,7 +18,7 @@ from tokwatt import grid, stores
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations import memory
 from tokwatt.params.errors import StoreError
-from tokwatt.studies import stream, study
+from tokwatt.studies import blocks, stream, study
 
 SHAPES = [
     (20, 7, 3),
@@ -36,7 +36,7 @@ SHAPES = [
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(stream, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "BLOCK", 64)
 
 
 def streamed(path, made, **how):
@@ -142,7 +142,7 @@ def test_parts_in_processes_at_once_make_the_same_bytes_as_one_run(tmp_path, mon
     assert [(*process.communicate(), process.returncode) for process in at_once] == [
         ("", "", 0)
     ] * 2
-    monkeypatch.setattr(stream, "BLOCK", 2**20)
+    monkeypatch.setattr(blocks, "BLOCK", 2**20)
     for out in "ab":
         stream.stream(study.load_study(folder, "many"), tmp_path / out / "many.zarr")
     assert contents(tmp_path / "a" / "many.zarr") == contents(tmp_path / "b" / "many.zarr")

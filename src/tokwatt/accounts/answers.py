@@ -247,7 +247,7 @@ def _case(
 def _sized(case: Case, account: Account, demand: Demand) -> Fleet:
     """The fleet of a case, refused where it does not exist."""
     result = case.evaluate(account, demand, case.traffic(account, demand))
-    if not (math.isfinite(float(result.power)) and float(result.tokens_per_joule) > 0):
+    if not (math.isfinite(result.power) and 0 < result.tokens_per_joule < math.inf):
         found = "does not fit or is too slow for the target at any number of instances"
         wanted = "more GPUs an instance, a narrower precision or a longer latency_target"
         raise ParameterError(f"fleet: an instance {found}, wanted {wanted}.")

@@ -112,10 +112,12 @@ def size_pool(
     """
     assumed, used = account.assumed, traffic.share > 0
     resident = traffic.steps_length if assumed.context_length == "end" else traffic.steps_mean
-    length, prompts = resident / traffic.steps, traffic.prompts / traffic.steps
+    steps = jnp.where(used, traffic.steps, 1.0)
+    length = jnp.where(used, resident / steps, 1.0)
+    prompts = jnp.where(used, traffic.prompts / steps, 0.0)
     slots = concurrency(assumed, instance, jnp.where(used, window, 1.0), length)
     full = step(assumed, instance, Load(slots, length, slots * prompts))
-    service_rate = slots / (traffic.steps * full.latency)
+    service_rate = slots / (steps * full.latency)
     scv = _service_scv(instance, traffic, full, slots, length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
     prompt_time = _prompt_time(instance, traffic, full)
@@ -143,7 +145,7 @@ def size_pool(
         iteration_latency=full.latency,
         prompt_time=prompt_time,
         wait=jnp.where(used, wait, empty_wait),
-        power=jnp.where(instances > 0, powered, 0.0),
+        power=jnp.where(instances == 0, 0.0, powered),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,
     )

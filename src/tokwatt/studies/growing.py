@@ -5,7 +5,6 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import google_crc32c
 import numpy as np
@@ -28,10 +27,8 @@ from tokwatt.stores import (
     digest,
     is_intact,
 )
+from tokwatt.studies.blocks import Region, StreamedSweep
 from tokwatt.studies.disk import holds, remove, remove_leftovers, remove_locks, replace_file, share
-
-if TYPE_CHECKING:
-    from tokwatt.studies.stream import Region, StreamedSweep
 
 COMPRESSORS = (BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec())
 BLOSC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.SHUFFLE)
@@ -47,7 +44,7 @@ class GrowingStore:
     not in one, or differs from it, was not written by this sweep.
     """
 
-    def __init__(self, sweep: "StreamedSweep", path: Path, part: tuple[int, int] | None) -> None:
+    def __init__(self, sweep: StreamedSweep, path: Path, part: tuple[int, int] | None) -> None:
         self.quantities = list(sweep.quantities)
         self.block = sweep.block
         self.chunks = [self._chunk(region) for region in sweep.blocks]
@@ -59,12 +56,12 @@ class GrowingStore:
         for file in (*path.glob(f"*/{CHECKSUMS}"), *sorted(path.glob("*.csv"))):
             self.checksums |= checksums(file)
 
-    def has(self, region: "Region") -> bool:
+    def has(self, region: Region) -> bool:
         """Whether every quantity has its chunk for a block."""
         chunk = self._chunk(region)
         return all(self._is_intact(f"{name}/{chunk}", True) for name in self.quantities)
 
-    def write(self, region: "Region", values: Mapping[str, np.ndarray]) -> None:
+    def write(self, region: Region, values: Mapping[str, np.ndarray]) -> None:
         """Write the chunks of a block, each atomically."""
         chunk = self._chunk(region)
         for name in self.quantities:
@@ -122,7 +119,7 @@ class GrowingStore:
         tree["attributes"][SEAL] = digest(self.path / ROOT)
         replace_file(self.path / ROOT, json.dumps(tree, indent=2).encode())
 
-    def _chunk(self, region: "Region") -> str:
+    def _chunk(self, region: Region) -> str:
         places = (part.start // size for part, size in zip(region, self.block, strict=True))
         return "/".join(["c", *map(str, places)])
 
@@ -135,7 +132,7 @@ class GrowingStore:
             file.write(as_lines({name: self.checksums[name]}))
 
 
-def empty_store(sweep: "StreamedSweep") -> dict[str, bytes]:
+def empty_store(sweep: StreamedSweep) -> dict[str, bytes]:
     """Files of a store without quantities: coordinates, then metadata, that of the group last."""
     files: dict = {}
     memory = MemoryStore(files)
@@ -159,7 +156,7 @@ def empty_store(sweep: "StreamedSweep") -> dict[str, bytes]:
     return {name: files[name].to_bytes() for name in names}
 
 
-def _coordinates(sweep: "StreamedSweep") -> xr.Dataset:
+def _coordinates(sweep: StreamedSweep) -> xr.Dataset:
     coordinates = {}
     for name, axis in sweep.axes.items():
         labels = np.array(list(axis), dtype=object) if isinstance(axis, Mapping) else axis

@@ -23,7 +23,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.catalogue import load as load_catalogue
 from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models
-from tokwatt.studies.stream import StreamedSweep
+from tokwatt.studies.blocks import StreamedSweep
 from tokwatt.units import MANY, In, hints_of, mark_of, unit_of
 
 FOLDER = "studies"

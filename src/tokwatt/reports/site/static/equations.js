@@ -114,8 +114,8 @@ const Tokwatt = (() => {
     if (target < 0 || !Number.isFinite(fewest)) return target < 0 ? Infinity : NaN;
     let [lower, upper] = [fewest - 1, fewest];
     while (late(upper)) {
+      if (upper >= 2 ** 52) return Infinity;
       [lower, upper] = [upper, upper + 2 * (upper - lower)];
-      if (upper > 2 ** 40) return Infinity;
     }
     while (upper - lower > 1) {
       const middle = Math.floor((lower + upper) / 2);
@@ -292,7 +292,7 @@ const Tokwatt = (() => {
     return {
       window, share: own.share, concurrency: slots, latency: full.latency, promptTime, instances,
       utilization,
-      power: instances > 0 ? instances * watts : 0,
+      power: instances === 0 ? 0 : instances * watts,
       credited: demand.arrival_rate * own.credited,
     };
   }
