@@ -111,7 +111,7 @@ def test_another_processor_draws_the_same_numbers(name, entries, data, label, dr
 def test_another_processor_draws_the_same_bytes(name, entries, data, label, drawn, tmp_path):
     """In every format."""
     for grid in entries[name].entry.grids:
-        noisy(xr.load_dataset(data.grids / f"{grid}.nc"), 0).to_netcdf(tmp_path / f"{grid}.nc")
+        noisy(xr.load_dataset(dataset_path(data.grids, grid)), 0).to_netcdf(tmp_path / f"{grid}.nc")
     other = plotting.Data(tmp_path, data.stores)
     plotting.render(name, entries[name], other, tmp_path / "figures", label)
     for path in (tmp_path / "figures").iterdir():

@@ -113,7 +113,7 @@ def architectures(parameters):
 
 
 def kv(architecture, tensor_parallel=1.0):
-    return float(of.kv_bytes_per_token(architecture, 2.0, tensor_parallel))
+    return float(of.cache_bytes_per_token(architecture, 2.0, tensor_parallel))
 
 
 @st.composite
@@ -279,7 +279,7 @@ def test_choosing_every_expert_multiplies_everything_but_the_lookup(architecture
 @given(anything(), st.integers(1, 64), st.integers(1, 64))
 def test_more_gpus_never_hold_more_each_and_never_less_together(architecture, one, other):
     few, many = sorted((float(one), float(other)))
-    for held in (of.kv_bytes_per_token, of.sliding_bytes_per_token, of.state_bytes):
+    for held in (of.cache_bytes_per_token, of.sliding_bytes_per_token, of.state_bytes):
         alone, fewer, more = (float(held(architecture, 2.0, gpus)) for gpus in (1.0, few, many))
         assert more <= fewer * (1 + 1e-12)
         assert more * many >= alone * (1 - 1e-12)
@@ -340,7 +340,7 @@ def test_a_catalogue_stacks_and_maps_to_what_each_architecture_has(name, archite
 def test_kv_bytes_map_over_architectures_and_gpus(architectures):
     stacked = jax.tree.map(lambda *values: jnp.array(values), *architectures.values())
     gpus = jnp.array([1.0, 2.0, 3.0, 8.0, 49.0])
-    over_gpus = jax.vmap(of.kv_bytes_per_token, in_axes=(None, None, 0))
+    over_gpus = jax.vmap(of.cache_bytes_per_token, in_axes=(None, None, 0))
     mapped = jax.jit(jax.vmap(over_gpus, in_axes=(0, None, None)))(stacked, 2.0, gpus)
     assert mapped.tolist() == [
         [kv(each, float(count)) for count in gpus] for each in architectures.values()
@@ -348,7 +348,7 @@ def test_kv_bytes_map_over_architectures_and_gpus(architectures):
 
 
 def test_bytes_have_a_gradient_in_their_width(architectures):
-    slope = jax.grad(lambda width: of.kv_bytes_per_token(architectures["deepseek-v3"], width, 8.0))(
+    slope = jax.grad(lambda width: of.cache_bytes_per_token(architectures["deepseek-v3"], width, 8.0))(
         2.0
     )
     assert float(slope) == 70_272 / 2

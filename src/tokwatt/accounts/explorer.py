@@ -83,7 +83,7 @@ class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An account as `views.yaml` names it."""
 
     meaning: str
-    preset: str
+    start: str
     changes: dict[str, str] = {}
     uncalibrated: dict[str, str] = {}
 
@@ -223,7 +223,7 @@ class Explorer(Checked):
 
     def _assumed(self, view: str, changes: dict[str, str]) -> Assumptions:
         section = self.section.child("accounts").child(view)
-        assumed = self.known.changed(self.views[view].preset, changes, section)
+        assumed = self.known.changed(self.views[view].start, changes, section)
         if assumed.lengths != "exact":
             wanted = "lengths exact, as the explorer draws none"
             raise section.fail(f"takes lengths {assumed.lengths}", wanted, "changes")

@@ -59,8 +59,8 @@ def check(params: Params = PARAMS) -> None:
     from tokwatt.studies import study
 
     everything = catalogue.load(params)
-    for computing in (studies, study):
-        computing.check(everything)
+    studies.check_grids(everything)
+    study.check_studies(everything)
     for looked_up in (Headlines, Calibrated, Kernels, Explorer):
         looked_up(everything).check()
     for reading in (

@@ -209,6 +209,7 @@ def instances_required(
         )
 
     fewest = jnp.maximum(at_least, jnp.ceil(arrival_rate / (service_rate * max_utilization)))
+    fewest = jnp.where(latency_target < 0, jnp.inf, fewest)
     return jax.lax.while_loop(
         unsettled, narrow, (fewest - 1, fewest, jnp.zeros_like(fewest, bool))
     )[1]
