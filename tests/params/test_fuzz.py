@@ -330,7 +330,7 @@ def fuzz(check, seeds):
 
 def test_a_damaged_file_passes_or_is_named_in_one_sentence(check):
     """TOKWATT_FUZZ=10000 makes it as many."""
-    count = int(os.environ.get("TOKWATT_FUZZ", "400"))
+    count = int(os.environ.get("TOKWATT_FUZZ", "100"))
     assert (
         0.7 * count < fuzz(check, range(count)) < 0.95 * count
     )  # some damage is none, some is not enough to be noticed

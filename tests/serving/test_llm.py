@@ -348,9 +348,8 @@ def test_kv_bytes_map_over_architectures_and_gpus(architectures):
 
 
 def test_bytes_have_a_gradient_in_their_width(architectures):
-    slope = jax.grad(lambda width: of.cache_bytes_per_token(architectures["deepseek-v3"], width, 8.0))(
-        2.0
-    )
+    llm = architectures["deepseek-v3"]
+    slope = jax.grad(lambda width: of.cache_bytes_per_token(llm, width, 8.0))(2.0)
     assert float(slope) == 70_272 / 2
 
 
