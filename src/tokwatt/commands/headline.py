@@ -13,14 +13,18 @@ from tokwatt.params.section import Section
 Name = Annotated[
     str | None, typer.Argument(help="A headline of assumptions.yaml; all of them where not given.")
 ]
-Preset = Annotated[
-    str, typer.Option(help="The account to start from; with paper, the one its number stands on.")
+Start = Annotated[
+    str,
+    typer.Option(
+        "--account",
+        help="The account to start from; with paper, the one its number stands on.",
+    ),
 ]
 
 
 def headline(
     name: Name = None,
-    preset: Preset = "consistent",
+    account: Start = "consistent",
     changes: Changes = None,
     trace: TraceFile = None,
     params: Params = PARAMS,
@@ -37,7 +41,7 @@ def headline(
     if name:
         claims = [section.pick("the headline asked for", name, headlines.headlines)]
     presets = headlines.presets
-    start = {} if preset == "paper" else vars(section.pick("--preset", preset, presets))
+    start = {} if account == "paper" else vars(section.pick("--account", account, presets))
     switches = {**start, **headlines.switches(changes_of(changes))}
     rows = []
     for claim in claims:

@@ -19,7 +19,7 @@ def logistic_power(
     x_0)}}
 
     Args:
-        batch: sequences in flight, at least 1.
+        batch: running requests, at least 1.
         idle: lower asymptote; P(1) already lies above it.
         nominal: upper asymptote, never reached.
         steepness: slope per doubling of the batch.

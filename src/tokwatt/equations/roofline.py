@@ -56,7 +56,7 @@ def throughput(batch: Sequences, iteration_latency: Seconds) -> TokensPerSecond:
     r"""Tokens per second of an instance, :math:`n / \tau`: every sequence gains one token a step.
 
     Args:
-        batch: sequences in flight.
+        batch: running requests.
         iteration_latency: duration of a step, above 0.
 
     Returns:

@@ -29,7 +29,7 @@ def step_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
 
     Args:
         table: of one machine.
-        batch: sequences in flight.
+        batch: running requests.
         length: tokens that each holds.
 
     Returns:

@@ -41,7 +41,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     axes.minorticks_off()
     axes.set_xlim(frame[BATCH].min() * 0.45, frame[BATCH].max() * 1.1)
     axes.set_ylim(0, frame[POWER].max() * 1.15)
-    axes.set(xlabel="Sequences in flight (seq)", ylabel="Power of one GPU (W)")
+    axes.set(xlabel="Running requests (seq)", ylabel="Power of one GPU (W)")
     return figure
 
 
