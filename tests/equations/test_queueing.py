@@ -135,6 +135,7 @@ def test_the_instances_required_meet_both_bounds_and_one_fewer_does_not(
 
 def test_no_number_of_instances_meets_a_negative_target():
     assert required(10.0, 1.0, 1.0, 16.0, -1.0, 0.85) == np.inf
+    assert required(288.0, 500.0, 1.0, 41330.0, -0.46, 0.85) == np.inf  # whose wait overflows
 
 
 def test_a_tight_target_asks_for_more_than_the_utilization_does():
