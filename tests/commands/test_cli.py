@@ -110,6 +110,13 @@ def test_what_does_not_fit_or_has_no_fleet_is_refused(asked, tokwatt):
     assert "wanted" in errors and "\n" not in errors
 
 
+@pytest.mark.parametrize("command", [["fleet"], ["point"], ["point", "--explain"]], ids=" ".join)
+def test_an_answer_says_whose_watts_it_counts(command, tokwatt):
+    for basis, watts in {"gpu": "one GPU", "instance": "every GPU"}.items():
+        said = answer(tokwatt(*command, "--set", f"basis={basis}", "--json"))
+        assert f"watts of {watts}" in said["account"]
+
+
 @pytest.mark.parametrize("account", ["paper", "consistent"])
 def test_a_fleet_is_that_of_python(account, tokwatt, parameters):
     asked = ["--split-length", 4096, "--arrival-rate", 500, "--account", account]

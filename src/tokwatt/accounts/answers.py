@@ -104,6 +104,19 @@ def account_of(
     return sets.account(preset, {**feasible, **program, **sets.switches(changes or {})})
 
 
+def fleet_account(
+    catalogue: Catalogue,
+    preset: str,
+    names: DeploymentNames,
+    requests: str | Trace,
+    changes: Mapping[str, str] | None = None,
+) -> Account:
+    """An account for fleets: the paper's conserves requests, and a trace's rows count in pairs."""
+    rules = CONSERVING if preset == PAPER else {}
+    pairs = {"lengths": "pairs", "output_share": "trace"} if isinstance(requests, Trace) else {}
+    return account_of(catalogue, preset, names, {**rules, **pairs, **(changes or {})})
+
+
 def point(
     catalogue: Catalogue,
     names: DeploymentNames | None = None,
@@ -204,9 +217,7 @@ def fleet(
     _require_demand(demand)
     require("context_window", context_window, 1, MOST_TOKENS)
     require("split_length", split_length, 0, context_window)
-    pairs = {"lengths": "pairs", "output_share": "trace"} if isinstance(requests, Trace) else {}
-    rules = CONSERVING if account == PAPER else {}
-    chosen = account_of(catalogue, account, names, {**rules, **pairs, **(changes or {})})
+    chosen = fleet_account(catalogue, account, names, requests, changes)
     case = _case(catalogue, requests, names, chosen, split_length, context_window)
     return _plain(_sized(case, chosen, demand))
 

@@ -64,7 +64,7 @@ def ask_fleet(
     as_json: Json = False,
 ) -> None:
     """Size a fleet for a workload or for your own trace; bounds left out are the paper's."""
-    from tokwatt.accounts.answers import DeploymentNames, account_of, demanded, fleet
+    from tokwatt.accounts.answers import DeploymentNames, demanded, fleet, fleet_account
     from tokwatt.params.traces import read_trace
     from tokwatt.serving.catalogue import load
 
@@ -89,7 +89,8 @@ def ask_fleet(
         account=account,
         changes=alternatives,
     )
-    said = heading(account, account_of(catalogue, account, names, {}))
+    chosen = fleet_account(catalogue, account, names, requests, alternatives)
+    said = heading(account, chosen)
     show_result(result, as_json, f"{said}, {demand.arrival_rate:g} requests per second")
 
 

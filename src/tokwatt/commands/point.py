@@ -72,10 +72,11 @@ def ask_point(
         )
 
     chosen = account_of(catalogue, account, names, alternatives)
+    said = heading(account, chosen)
     if explain:
-        _explain(catalogue, names, result, as_json)
+        _explain(catalogue, names, result, said, as_json)
     else:
-        show_result(result(), as_json, heading(account, chosen))
+        show_result(result(), as_json, said)
 
 
 def heading(name: str, account: "Account") -> str:
@@ -89,6 +90,7 @@ def _explain(
     catalogue: "Catalogue",
     names: "DeploymentNames",
     result: Callable[[], "OperatingPoint"],
+    said: str,
     as_json: bool,
 ) -> None:
     from tokwatt.commands.explain import explained, of_entry
@@ -97,8 +99,11 @@ def _explain(
     every = catalogue.records()
     records = [record for key in record_keys(catalogue, names) for record in of_entry(every, key)]
     if as_json:
-        show_json({"parameters": records, "steps": runs, "result": answer._asdict()})
+        show_json(
+            {"account": said, "parameters": records, "steps": runs, "result": answer._asdict()}
+        )
         return
+    print(said)
     rows = [
         {
             "parameter": record.key,
