@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -46,6 +47,15 @@ def resolved(headlines, changes):
         other = next(other for other in choices.alternatives(name) if other not in wanted)
         changes = changes | {name: other}
     return changes
+
+
+def test_a_fleet_without_end_draws_power_without_end(headlines):
+    """By kernels too, whose tables begin at a batch of one."""
+    changes = {"step": "kernels", "batch_rounding": "none", "target": "first_token"}
+    changes |= {"prefill": "additive", "lengths": "exact", "search_start": "fewest"}
+    changes |= {"oversized": "clip_credit_all", "output_share": "trace"}
+    found = headlines.result("azure_h100_fleetopt", changes)
+    assert (found.instances, found.power, found.tokens_per_joule) == (np.inf, np.inf, 0)
 
 
 @settings(max_examples=25)

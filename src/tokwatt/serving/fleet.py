@@ -133,7 +133,10 @@ def size_pool(
     instances = jnp.where(used, needed, left_over)
     wait = queueing.wait_quantile(needed * slots, arriving, service_rate / slots, scv)
     watts = step(assumed, instance, Load(batch, length, batch * prompts)).power
-    powered = instances * on_basis(account, instance.gpus, watts)
+    # Without end each instance has no batch, for which a table of kernels holds no step.
+    powered = jnp.where(
+        jnp.isinf(instances), jnp.inf, instances * on_basis(account, instance.gpus, watts)
+    )
     return Pool(
         instances=instances,
         arrival_rate=demand.arrival_rate * traffic.share,
