@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+import jax.numpy as jnp
 import numpy as np
 
 from tokwatt.params.specs import Demand, Workload
@@ -118,17 +119,22 @@ class Case:
         deployment = deployment or self.deployment
         if routed is not None:
             pools = sized_pools(account, deployment, routed, demand)
-            return fleet_of(pools, routed.rejected)
+            return fleet_of(pools, deployment.parallelism.tensor_parallel, routed.rejected)
         ratio = self.prompt_ratio(account.assumed, float(demand.output_share))
         point = operating_point(account, deployment, self.window, MEAN_FILL, ratio)
         return Fleet(
             instances=1.0,
+            gpus=deployment.parallelism.tensor_parallel,
             throughput=point.throughput,
             generated=point.throughput,
             power=point.power,
             tokens_per_joule=point.tokens_per_joule,
             concurrency=point.concurrency,
             rejected=0.0,
+            median_latency=point.median_latency,
+            late_latency=point.late_latency,
+            median_first_token=jnp.nan,
+            late_first_token=jnp.nan,
         )
 
     def traffic(self, account: Account, demand: Demand) -> Routed | None:
@@ -136,7 +142,7 @@ class Case:
         if self.topology == "instance":
             return None
         assumed, share = account.assumed, float(demand.output_share)
-        chunk = float(self.deployment.prefill_chunk)
+        chunk = float(self.deployment.prefill_chunk(assumed.prefill == "chunked"))
         requests = self.requests(assumed, share)
         smallest = assumed.baseline == "smallest"
         window = smallest_window(requests) if smallest else self.window

@@ -30,6 +30,7 @@ NUMBERS = (
     "logistic",
     "activity",
     "utilization",
+    "fitted",
 )
 """Parts of a deployment whose numbers are varied. The LLM's architecture is not."""
 

@@ -12,8 +12,9 @@ from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
 from tokwatt.calibration.records import ALL, RunCell
-from tokwatt.calibration.start import TERMS, FitRecords
+from tokwatt.calibration.start import FitRecords
 from tokwatt.calibration.written import Tree, quantity, write_records
+from tokwatt.params.calibrated import TERMS
 
 HEADER = """\
 # Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run, `low` and `high` are

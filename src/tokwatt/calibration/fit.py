@@ -10,7 +10,8 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import least_squares, nnls
 
 from tokwatt.calibration.model import Fitted, RunArrays, ServingModel
-from tokwatt.calibration.start import TERMS, StepVector
+from tokwatt.calibration.start import StepVector
+from tokwatt.params.calibrated import TERMS
 from tokwatt.serving.power import power_terms
 from tokwatt.units import DimensionlessAxis, SecondsAxis
 

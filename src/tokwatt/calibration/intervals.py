@@ -12,9 +12,9 @@ import pandas as pd
 
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import QUANTITIES, Fitted, RunArrays, ServingModel
+from tokwatt.calibration.prediction import Prediction
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import Llm
-from tokwatt.serving.fitted import Prediction
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
 SEED = 0

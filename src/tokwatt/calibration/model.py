@@ -9,22 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from tokwatt.calibration.runs import Measured
-from tokwatt.calibration.start import TERMS, FitRecords, StepVector
-from tokwatt.grid import stacked
-from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.specs import Parallelism, UtilizationPower
-from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fitted import (
+from tokwatt.calibration.prediction import (
     STATE_WIDTH,
     MixedSteps,
     Prediction,
     RequestMix,
-    StepParameters,
     decoding_steps,
     mixed_steps,
     predicted,
 )
+from tokwatt.calibration.runs import Measured
+from tokwatt.calibration.start import FitRecords, StepVector
+from tokwatt.grid import stacked
+from tokwatt.params.calibrated import TERMS
+from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.specs import Parallelism, StepParameters, UtilizationPower
+from tokwatt.serving.deployment import Layout
 from tokwatt.serving.instance import GpuShare, share_of
 from tokwatt.units import Dimensionless, DimensionlessAxis, Seconds, SecondsAxis, Tokens, TokensAxis
 
@@ -122,14 +122,14 @@ class ServingModel:
         """What one GPU of a run holds, reads and computes; its KV cache has 16 bits."""
         parameters = self.parameters
         ranks = gpus if expert_parallel else 1.0
-        deployment = Deployment(
-            **vars(parameters.boards[gpu]),
+        layout = Layout(
+            gpu=parameters.gpus[gpu],
             llm=parameters.llms[llm],
             parallelism=Parallelism(tensor_parallel=gpus, expert_parallel=ranks),
             precision=replace(parameters.precisions[precision], kv=KV_WIDTH),
             engine=parameters.engine,
         )
-        share = share_of(deployment, deployment.llm.published, state_width=STATE_WIDTH)
+        share = share_of(layout, layout.llm.published, state_width=STATE_WIDTH)
         rescaled = float(self.records.is_rescaled(llm, precision))
         return replace(share, requantized=rescaled)
 
@@ -201,6 +201,7 @@ class ServingModel:
         self, boards: DimensionlessAxis, arrays: RunArrays, steps: MixedSteps
     ) -> Prediction:
         coefficients = jnp.asarray(boards)[arrays.gpu].T * arrays.share.gpu.tdp[None, :]
-        laws = UtilizationPower(**dict(zip(TERMS, coefficients, strict=True)))
         limit = self.records.settings.power_cap * arrays.share.gpu.tdp
-        return jax.vmap(predicted)(arrays.share, laws, arrays.mix, steps, limit)
+        terms = dict(zip(TERMS, coefficients, strict=True))
+        laws = UtilizationPower(**terms, limit=limit)
+        return jax.vmap(predicted)(arrays.share, laws, steps)

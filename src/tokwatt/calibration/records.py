@@ -13,7 +13,7 @@ import pandas as pd
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
-from tokwatt.calibration.start import TERMS
+from tokwatt.params.calibrated import TERMS
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section

@@ -10,9 +10,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from tokwatt.calibration.runs import Measured
+from tokwatt.params.calibrated import TERMS
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.specs import UtilizationPower
-from tokwatt.serving.fitted import StepParameters
+from tokwatt.params.specs import StepParameters
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -23,9 +23,6 @@ from tokwatt.units import (
     hints_of,
     units_of,
 )
-
-TERMS = tuple(units_of(UtilizationPower))
-"""Coefficients of board power, in the order of the terms that they multiply."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +109,16 @@ class FitRecords:
 
     def __init__(self, parameters: ParameterFolder, measured: Measured) -> None:
         section = parameters.section("calibration").only(
-            "source", "quality", "fixed", "start", "spread", "prompts", "gpus", "requantized", "fit"
+            "source",
+            "quality",
+            "fixed",
+            "start",
+            "spread",
+            "prompts",
+            "gpus",
+            "unmeasured",
+            "requantized",
+            "fit",
         )
         self.section = section
         self.boards = section.child("gpus").specs(PowerTerms)

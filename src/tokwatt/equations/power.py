@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from tokwatt.equations.elementary import log2
-from tokwatt.units import Dimensionless, Sequences, Watts
+from tokwatt.units import Dimensionless, Seconds, Sequences, Watts
 
 
 def logistic_power(
@@ -78,6 +78,34 @@ def utilization_power(
         Power, rising in both shares; beyond 1 it goes on, as the caller's step is then shorter than
         it can be.
 
-    Source: a least-squares form; see `params/power.yaml` for what its numbers were fitted to.
+    Source: a least-squares form; see `params/calibrated.yaml` for what its numbers were fitted to.
     """
     return idle + memory * bandwidth + compute * jnp.sqrt(arithmetic)
+
+
+def stretched_latency(
+    moving: Seconds, computing: Seconds, idle: Watts, memory: Watts, compute: Watts, limit: Watts
+) -> Seconds:
+    r"""Shortest step at which a board draws no more than its limit, as clocks fall to keep it.
+
+    .. math:: a + b\,\tau_\text{HBM} / \tau + c \sqrt{\tau_\text{FLOP} / \tau} = P_{max}
+
+    Args:
+        moving: time that the bytes of the step take at peak bandwidth.
+        computing: time that its operations take at peak arithmetic.
+        idle: a, power of a board that runs and moves nothing.
+        memory: b, what full bandwidth adds.
+        compute: c, what full arithmetic adds.
+        limit: power that the board does not exceed.
+
+    Returns:
+        The root in :math:`1 / \sqrt{\tau}`; infinite where `idle` is not below `limit`.
+
+    Source: `utilization_power` solved for the step.
+    """
+    spare = limit - idle
+    linear = compute * jnp.sqrt(computing)
+    root = jnp.sqrt(linear**2 + 4 * memory * moving * jnp.maximum(spare, 0.0))
+    # The conjugate form, which loses no digits where little is moved.
+    stretched = ((linear + root) / (2 * jnp.where(spare > 0, spare, 1.0))) ** 2
+    return jnp.where(spare > 0, stretched, jnp.inf)

@@ -4,6 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
+from tokwatt.params import calibrated
+from tokwatt.params.calibrated import Likeness
 from tokwatt.params.folder import Folder
 from tokwatt.params.section import Section
 from tokwatt.params.specs import (
@@ -18,7 +20,6 @@ from tokwatt.params.specs import (
     Precision,
     Profile,
     Scaling,
-    UtilizationPower,
     Workload,
 )
 
@@ -73,30 +74,34 @@ class ParameterFolder(Folder):
     def power_curves(self) -> dict[str, LogisticPower]:
         """Logistic power curves by GPU."""
         return (
-            self.section("power")
-            .only("fractions", "curves", "utilization")
-            .child("curves")
-            .specs(LogisticPower)
+            self.section("power").only("fractions", "curves").child("curves").specs(LogisticPower)
         )
 
     @cached_property
-    def utilization_curves(self) -> dict[str, UtilizationPower]:
-        """Power by what is used of bandwidth and arithmetic, by GPU."""
-        return self.section("power").child("utilization").specs(UtilizationPower)
+    def likeness(self) -> dict[str, str]:
+        """By GPU the one whose runs its steps and its power are calibrated on, often itself."""
+        section = self.section("calibration")
+        measured, unmeasured = section.child("gpus"), section.child("unmeasured")
+        own = {name: name for name in measured.raw}
+        for name in unmeasured.raw:
+            entry = unmeasured.child(name).convert(Likeness)
+            own[name] = unmeasured.child(name).pick("like", entry.like, own) and entry.like
+        return own
 
     @cached_property
     def boards(self) -> dict[str, Board]:
         """GPUs whose power is known by every law."""
-        laws = self.power_curves.keys() & self.utilization_curves.keys()
+        fitted, likeness = calibrated.Values(self), self.likeness
         return {
             name: Board(
                 gpu=gpu,
                 logistic=self.power_curves[name],
                 activity=self.power_fractions,
-                utilization=self.utilization_curves[name],
+                utilization=fitted.power(likeness[name], gpu.tdp),
+                fitted=fitted.step(likeness[name]),
             )
             for name, gpu in self.gpus.items()
-            if name in laws
+            if name in self.power_curves and name in likeness
         }
 
     @cached_property

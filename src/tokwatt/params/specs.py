@@ -5,6 +5,7 @@ zero. Names live outside, in the catalogue that holds the spec, so a catalogue s
 of arrays.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, dataclass_transform
 
@@ -256,6 +257,7 @@ class UtilizationPower:
         expert_layers: what a hundred layers of experts add.
         shared: what is saved where several GPUs share a step.
         requantized: what rescaled 8-bit blocks add.
+        limit: what the board keeps to, as it slows down.
     """
 
     idle: Watts
@@ -264,23 +266,67 @@ class UtilizationPower:
     expert_layers: Watts = 0.0
     shared: Watts = 0.0
     requantized: Watts = 0.0
+    limit: Watts
+
+
+@spec
+class StepParameters:
+    """What a step takes beyond what data sheets say, as the calibration found it.
+
+    Attributes:
+        bandwidth_efficiency: share of memory bandwidth that reading dense weights reaches.
+        expert_efficiency: the same of routed experts.
+        compute_efficiency: share of peak arithmetic.
+        kv_efficiency: share of memory bandwidth that reading the KV cache reaches.
+        link_efficiency: share of the bandwidth of links.
+        layer_overhead: launch time per layer.
+        expert_layer_overhead: extra per layer with experts.
+        shared_layer_overhead: extra per layer under tensor parallelism.
+        sequence_overhead: time per running request.
+        step_overhead: time per step.
+        prompt_layer_overhead: least time per layer of a step with prefill.
+        prompt_expert_layer_overhead: the same under expert parallelism.
+        requantized_bandwidth: factor on `expert_efficiency` where 8-bit blocks are rescaled.
+        requantized_compute: factor on `compute_efficiency` there.
+        median_share: prompt tokens of the median step over those of the mean one.
+        prefill_chunk: most prompt tokens of a step.
+    """
+
+    bandwidth_efficiency: Dimensionless
+    expert_efficiency: Dimensionless
+    compute_efficiency: Dimensionless
+    kv_efficiency: Dimensionless
+    link_efficiency: Dimensionless
+    layer_overhead: Seconds
+    expert_layer_overhead: Seconds
+    shared_layer_overhead: Seconds
+    sequence_overhead: Seconds
+    step_overhead: Seconds
+    prompt_layer_overhead: Seconds
+    prompt_expert_layer_overhead: Seconds
+    requantized_bandwidth: Dimensionless
+    requantized_compute: Dimensionless
+    median_share: Dimensionless
+    prefill_chunk: Tokens
 
 
 @spec
 class Board:
-    """A GPU and the laws of its power.
+    """A GPU, the laws of its power, and what steps take on it.
 
     Attributes:
         gpu: its data sheet.
-        logistic: by batch size.
-        activity: by the busy share of a step.
-        utilization: by the use of bandwidth and arithmetic.
+        logistic: power by batch size.
+        activity: power by the busy share of a step.
+        utilization: power by the use of bandwidth and arithmetic, as calibrated.
+        fitted: what a step takes beyond what the data sheet says, as calibrated.
     """
 
     gpu: Gpu
     logistic: LogisticPower
     activity: ActivityPower
     utilization: UtilizationPower
+    fitted: StepParameters
 
 
 @spec
@@ -355,11 +401,15 @@ class Demand:
     Attributes:
         arrival_rate: requests that arrive in a second [req/s].
         latency_target: 99th percentile of the wait, or of the time to first token [s].
+        itl_target: a percentile of the inter-token latency [s], where that is a target.
+        itl_quantile: which: 0.5 for the median, 0.99 for the 99th percentile.
         max_utilization: highest share of its capacity that an instance may be used at.
         output_share: output as a share of a request's tokens.
     """
 
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
+    itl_target: Seconds = math.inf
+    itl_quantile: Dimensionless = 0.5
     max_utilization: Dimensionless
     output_share: Dimensionless

@@ -8,7 +8,7 @@ import jax
 
 from tokwatt.params.specs import spec
 from tokwatt.serving.choices import Assumptions, switched
-from tokwatt.units import Dimensionless, Seconds, Watts
+from tokwatt.units import Dimensionless, Watts
 
 
 @spec
@@ -16,25 +16,11 @@ class Constants:
     """Numbers that alternatives other than the paper's rest on.
 
     Attributes:
-        bandwidth_efficiency: share of the bandwidth of memory that a step reaches.
-        compute_efficiency: share of peak arithmetic that decoding reaches.
-        prefill_efficiency: share of peak arithmetic that prefill reaches.
-        layer_overhead: time that each layer adds to a step.
-        sequence_overhead: time that each running request adds to a step.
-        dispatch_overhead: time that dispatch adds in each layer with experts.
-        link_efficiency: share of the bandwidth of links that collectives reach.
         host_power: watts of host, network and fans for each GPU.
         facility_factor: power of the facility over that of its servers.
         compressible: share of the overflow that can be compressed.
     """
 
-    bandwidth_efficiency: Dimensionless
-    compute_efficiency: Dimensionless
-    prefill_efficiency: Dimensionless
-    layer_overhead: Seconds
-    sequence_overhead: Seconds = 0.0
-    dispatch_overhead: Seconds = 0.0
-    link_efficiency: Dimensionless
     host_power: Watts = 0.0
     facility_factor: Dimensionless
     compressible: Dimensionless

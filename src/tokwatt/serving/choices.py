@@ -20,7 +20,7 @@ class Assumptions:
     experts: Literal["printed", "active", "expected", "all"]
     dispatch: Literal["free", "counted"]
     step: Literal["calibrated", "program", "measured", "kernels"]
-    prefill: Literal["free", "additive", "overlapped"]
+    prefill: Literal["free", "additive", "overlapped", "chunked"]
     power: Literal["logistic", "activity", "utilization"]
     lengths: Literal["sampled", "exact", "pairs"]
     output_share: Literal["fifth", "trace"]
@@ -28,7 +28,7 @@ class Assumptions:
     oversized: Literal["clip_credit_all", "clip", "compress", "fitting_window", "reject"]
     baseline: Literal["given", "smallest"]
     search_start: Literal["one_too_many", "fewest"]
-    target: Literal["wait", "first_token"]
+    target: Literal["wait", "first_token", "both"]
     output_rounding: Literal["whole", "none"]
     batch_rounding: Literal["whole", "none"]
 

@@ -11,6 +11,7 @@ from tokwatt.params.specs import (
     Parallelism,
     Precision,
     Profile,
+    StepParameters,
     UtilizationPower,
     spec,
 )
@@ -19,38 +20,50 @@ from tokwatt.units import Parameters, Tokens
 
 
 @spec
-class Deployment:
-    """An LLM on GPUs of one kind, with all that any assumption may need to know.
+class Layout:
+    """An LLM laid out on GPUs of one kind.
 
     Attributes:
         gpu: the data sheet of the GPUs.
-        logistic: board power by batch size.
-        activity: board power by the busy share of a step.
-        utilization: board power by the use of bandwidth and arithmetic.
         llm: the LLM.
         parallelism: how the GPUs share it.
         precision: widths of weights and KV cache.
         engine: how the paper's program runs it.
+    """
+
+    gpu: Gpu
+    llm: LlmRecord
+    parallelism: Parallelism
+    precision: Precision
+    engine: Engine
+
+
+@spec
+class Deployment(Layout):
+    """A layout with all that any assumption may need to know of its boards.
+
+    Attributes:
+        logistic: board power by batch size.
+        activity: board power by the busy share of a step.
+        utilization: board power by the use of bandwidth and arithmetic, as calibrated.
+        fitted: what a step takes beyond what the data sheet says, as calibrated.
         active_parameters: parameters of one token as the paper prints them; 0 where it prints none.
         profile: a hand-calibrated instance of it, or None.
         kernels: times of its kernels, or None.
     """
 
-    gpu: Gpu
     logistic: LogisticPower
     activity: ActivityPower
     utilization: UtilizationPower
-    llm: LlmRecord
-    parallelism: Parallelism
-    precision: Precision
-    engine: Engine
+    fitted: StepParameters
     active_parameters: Parameters = 0.0
     profile: Profile | None = None
     kernels: StepTable | None = None
 
-    @property
-    def prefill_chunk(self) -> Tokens:
-        """Prompt tokens that a step takes in."""
+    def prefill_chunk(self, chunked: bool) -> Tokens:
+        """Prompt tokens that a step takes in: as calibrated, or by the paper's program."""
+        if chunked:
+            return self.fitted.prefill_chunk
         return (self.profile or self.engine).prefill_chunk
 
     def equipped(

@@ -1,18 +1,21 @@
 """Pools that carry their requests within bounds, and fleets of pools."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from tokwatt.equations import queueing, roofline
+from tokwatt.equations.roots import last_within
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.routing import Routed
-from tokwatt.serving.step import Load, Step, step
+from tokwatt.serving.step import Step, first_token_time, step
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic, between
 from tokwatt.units import (
@@ -27,6 +30,8 @@ from tokwatt.units import (
     Watts,
 )
 
+MEDIAN = 0.5
+"""Quantile of the median."""
 LEAST_VARIABILITY = 0.01
 """Squared coefficient of variation of service below which the paper's program does not go."""
 
@@ -39,12 +44,16 @@ class Pool(NamedTuple):
         arrival_rate: requests per second.
         service_rate: requests per second that one instance completes.
         service_scv: squared coefficient of variation of the service time.
-        utilization: share of the running requests that an instance could hold.
-        concurrency: running requests that an instance holds.
+        utilization: share of what its instances could carry.
+        concurrency: running requests that an instance holds, or that the target lets it run.
         batch: running requests of an instance, on the average.
         iteration_latency: duration of an iteration at full concurrency.
+        median_latency: median inter-token latency.
+        late_latency: 99th percentile of the inter-token latency.
         prompt_time: time that the 99th percentile of prompts takes once it is admitted.
         wait: 99th percentile of the wait.
+        median_first_token: median time to first token.
+        late_first_token: 99th percentile of the time to first token.
         power: watts of the whole pool on the basis that is assumed.
         credited: output tokens per second that the account credits.
         generated: output tokens per second.
@@ -58,33 +67,47 @@ class Pool(NamedTuple):
     concurrency: Sequences
     batch: Sequences
     iteration_latency: Seconds
+    median_latency: Seconds
+    late_latency: Seconds
     prompt_time: Seconds
     wait: Seconds
+    median_first_token: Seconds
+    late_first_token: Seconds
     power: Watts
     credited: TokensPerSecond
     generated: TokensPerSecond
 
 
 class Fleet(NamedTuple):
-    """Pools side by side; a single instance is a fleet of one.
+    """Pools side by side; a single instance is a fleet of one. Latencies are the slowest pool's.
 
     Attributes:
         instances: whole instances.
+        gpus: their GPUs.
         throughput: output tokens per second that the account credits.
         generated: output tokens per second.
         power: watts on the basis that is assumed.
         tokens_per_joule: credited tokens per joule.
         concurrency: running requests of an instance of the longest window.
         rejected: share of requests that are not served.
+        median_latency: median inter-token latency.
+        late_latency: 99th percentile of the inter-token latency.
+        median_first_token: median time to first token.
+        late_first_token: 99th percentile of the time to first token.
     """
 
     instances: Instances
+    gpus: Dimensionless
     throughput: TokensPerSecond
     generated: TokensPerSecond
     power: Watts
     tokens_per_joule: TokensPerJoule
     concurrency: Sequences
     rejected: Dimensionless
+    median_latency: Seconds
+    late_latency: Seconds
+    median_first_token: Seconds
+    late_first_token: Seconds
 
 
 def size_pool(
@@ -111,31 +134,31 @@ def size_pool(
     Source: arXiv:2603.17280, Section 4; its rules are the alternatives of the preset `paper`.
     """
     assumed, used = account.assumed, traffic.share > 0
-    resident = traffic.steps_length if assumed.context_length == "end" else traffic.steps_mean
-    steps = jnp.where(used, traffic.steps, 1.0)
-    length = jnp.where(used, resident / steps, 1.0)
-    prompts = jnp.where(used, traffic.prompts / steps, 0.0)
-    slots = concurrency(assumed, instance, jnp.where(used, window, 1.0), length)
-    full = step(assumed, instance, Load(slots, length, slots * prompts))
-    service_rate = slots / (steps * full.latency)
-    scv = _service_scv(instance, traffic, full, slots, length)
+    asked = _asked(assumed, traffic)
+    held = concurrency(assumed, instance, jnp.where(used, window, 1.0), asked.length)
+    slots = _slots(assumed, instance, asked, held, demand)
+    full = step(assumed, instance, asked.at(slots))
+    service_rate = full.running / (asked.steps * full.latency)
+    scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
-    prompt_time = _prompt_time(instance, traffic, full)
-    left = demand.latency_target - (prompt_time if assumed.target == "first_token" else 0.0)
+    prompt_time = first_token_time(assumed, instance, asked.at(slots), traffic.long_prompt)
+    left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
+    # Where not even one request may run, none is answered in time.
+    left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
     search = _search(assumed)
     needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
-    batch = utilization * slots
-    if assumed.batch_rounding == "whole":
-        batch = jnp.maximum(1.0, jnp.trunc(batch))
+    batch = _batch(assumed, instance, asked, slots, utilization, service_rate)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
     instances = jnp.where(used, needed, left_over)
-    wait = queueing.wait_quantile(needed * slots, arriving, service_rate / slots, scv)
-    watts = step(assumed, instance, Load(batch, length, batch * prompts)).power
+    queue = needed * slots, arriving, service_rate / slots, scv
+    wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
+    running = step(assumed, instance, asked.at(batch))
+    typical = first_token_time(assumed, instance, asked.at(batch), traffic.median_prompt)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
-        jnp.isinf(instances), jnp.inf, instances * on_basis(account, instance.gpus, watts)
+        jnp.isinf(instances), jnp.inf, instances * on_basis(account, instance.gpus, running.power)
     )
     return Pool(
         instances=instances,
@@ -146,12 +169,86 @@ def size_pool(
         concurrency=slots,
         batch=batch,
         iteration_latency=full.latency,
+        median_latency=jnp.where(used, running.median_latency, 0.0),
+        late_latency=jnp.where(used, running.late_latency, 0.0),
         prompt_time=prompt_time,
-        wait=jnp.where(used, wait, empty_wait),
+        wait=wait,
+        median_first_token=jnp.where(
+            used, queueing.wait_quantile(*queue, probability=0.5) + typical, 0.0
+        ),
+        late_first_token=jnp.where(used, wait + prompt_time, 0.0),
         power=jnp.where(instances == 0, 0.0, powered),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,
     )
+
+
+class Asked(NamedTuple):
+    """What the mean request of a pool asks of an instance.
+
+    Attributes:
+        steps: iterations that it runs.
+        length: tokens that it holds on the average.
+        prompts: prompt tokens for each of its iterations.
+    """
+
+    steps: Dimensionless
+    length: Tokens
+    prompts: Tokens
+
+    def at(self, batch: Sequences) -> Load:
+        """The load of so many of them."""
+        return Load(batch, self.length, batch * self.prompts, batch / self.steps)
+
+
+def _asked(assumed: Assumptions, traffic: Traffic) -> Asked:
+    """The mean request of a pool; any finite stand-in for one that nobody arrives at."""
+    used = traffic.share > 0
+    resident = traffic.steps_length if assumed.context_length == "end" else traffic.steps_mean
+    steps = jnp.where(used, traffic.steps, 1.0)
+    return Asked(
+        steps=steps,
+        length=jnp.where(used, resident / steps, 1.0),
+        prompts=jnp.where(used, traffic.prompts / steps, 0.0),
+    )
+
+
+def _slots(
+    assumed: Assumptions, instance: Instance, asked: Asked, held: Sequences, demand: Demand
+) -> Sequences:
+    """Running requests of an instance: what it holds, or fewer that keep the inter-token target."""
+    if assumed.target != "both":
+        return held
+
+    def latency(batch: Sequences) -> Seconds:
+        found = step(assumed, instance, asked.at(batch))
+        late = demand.itl_quantile > MEDIAN
+        return jnp.where(late, found.late_latency, found.median_latency)
+
+    return last_within(latency, demand.itl_target, held)
+
+
+def _batch(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: Asked,
+    slots: Sequences,
+    utilization: Dimensionless,
+    service_rate: RequestsPerSecond,
+) -> Sequences:
+    """Running requests of an instance that completes a share of what it could.
+
+    The paper takes a share of `slots`, as if a step lasted as long with fewer of them.
+    """
+    if assumed.prefill == "chunked":
+
+        def completed(batch: Sequences) -> RequestsPerSecond:
+            found = step(assumed, instance, asked.at(batch))
+            return found.running / (asked.steps * found.latency)
+
+        return last_within(completed, utilization * service_rate, slots)
+    batch = utilization * slots
+    return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
 
 
 def _search(assumed: Assumptions) -> Callable[..., Instances]:
@@ -160,16 +257,21 @@ def _search(assumed: Assumptions) -> Callable[..., Instances]:
     return queueing.instances_required
 
 
-def _prompt_time(instance: Instance, traffic: Traffic, full: Step) -> Seconds:
-    """Time from admission to the first token of the 99th percentile of prompts."""
-    prefill = traffic.long_prompt * instance.token_flops / instance.times.prefill_rate
-    return prefill + full.latency - full.prefill_time
-
-
 def _service_scv(
-    instance: Instance, traffic: Traffic, full: Step, slots: Sequences, length: Tokens
+    assumed: Assumptions,
+    instance: Instance,
+    traffic: Traffic,
+    full: Step,
+    slots: Sequences,
+    length: Tokens,
 ) -> Dimensionless:
-    """Variability of service, a request of l tokens and k steps taking k (fixed + slope l)."""
+    """Variability of service.
+
+    Requests of an engine share its iterations, so that one takes as long as its iterations; in the
+    paper one of l tokens and k steps takes k (fixed + slope l).
+    """
+    if assumed.prefill == "chunked":
+        return jnp.maximum(0.0, traffic.steps2 / traffic.steps**2 - 1)
     scan = slots * instance.cache.read * length / instance.times.kv_bandwidth
     fixed, slope = full.latency - scan, scan / traffic.steps_length * traffic.steps
     square = (
@@ -180,19 +282,29 @@ def _service_scv(
     return jnp.maximum(LEAST_VARIABILITY, square / (traffic.steps * full.latency) ** 2 - 1)
 
 
-def fleet_of(pools: Sequence[Pool], rejected: Dimensionless) -> Fleet:
-    """Pools side by side, the one of the longest window last."""
+def fleet_of(pools: Sequence[Pool], gpus: Dimensionless, rejected: Dimensionless) -> Fleet:
+    """Pools of instances of so many GPUs side by side, the one of the longest window last."""
     throughput = sum(pool.credited for pool in pools)
     power = sum(pool.power for pool in pools)
+    instances = sum(pool.instances for pool in pools)
     return Fleet(
-        instances=sum(pool.instances for pool in pools),
+        instances=instances,
+        gpus=instances * gpus,
         throughput=throughput,
         generated=sum(pool.generated for pool in pools),
         power=power,
         tokens_per_joule=roofline.tokens_per_joule(throughput, power),
         concurrency=pools[-1].concurrency,
         rejected=rejected,
+        median_latency=_slowest([pool.median_latency for pool in pools]),
+        late_latency=_slowest([pool.late_latency for pool in pools]),
+        median_first_token=_slowest([pool.median_first_token for pool in pools]),
+        late_first_token=_slowest([pool.late_first_token for pool in pools]),
     )
+
+
+def _slowest(latencies: Sequence[Seconds]) -> Seconds:
+    return reduce(jnp.maximum, latencies)
 
 
 def sized_pools(
@@ -236,4 +348,4 @@ def split_fleet(
         size_pool(account, instance, between(table, low, high), high, demand) for low, high in edges
     ]
     served = sum(pool.arrival_rate for pool in pools)
-    return fleet_of(pools, 1 - served / demand.arrival_rate)
+    return fleet_of(pools, instance.gpus, 1 - served / demand.arrival_rate)

@@ -12,13 +12,14 @@ from tokwatt.params.specs import (
     Gpu,
     Llm,
     LogisticPower,
+    StepParameters,
     UtilizationPower,
     spec,
 )
 from tokwatt.serving import llm as llms
 from tokwatt.serving import profile as program
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.deployment import Layout
 from tokwatt.serving.kernels import StepTable
 from tokwatt.units import (
     Bytes,
@@ -61,23 +62,19 @@ class StepTimes:
         weight_bandwidth: bandwidth at which weights are read.
         kv_bandwidth: bandwidth at which the KV cache is read.
         overhead: time of a step beyond its bytes.
-        sequence_overhead: time that each running request adds.
         dispatch_overhead: time that dispatch to experts adds to a step.
         dispatch_time: time on the links that dispatch of one token takes.
         idle_time: if positive, replaces the weight time in the activity law of power: the paper's
             Table 2 uses two different ones.
-        decode_rate: arithmetic that decoding reaches.
         prefill_rate: arithmetic that prefill reaches.
     """
 
     weight_bandwidth: BytesPerSecond
     kv_bandwidth: BytesPerSecond
     overhead: Seconds
-    sequence_overhead: Seconds
     dispatch_overhead: Seconds
     dispatch_time: Seconds
     idle_time: Seconds
-    decode_rate: FlopsPerSecond
     prefill_rate: FlopsPerSecond
 
 
@@ -87,9 +84,6 @@ class GpuShare:
 
     Attributes:
         gpu: the data sheet of the GPU.
-        logistic: board power by batch size.
-        activity: board power by the busy share of a step.
-        utilization: board power by the use of bandwidth and arithmetic.
         gpus: GPUs of the instance.
         expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
         layers: layers of the LLM.
@@ -107,13 +101,9 @@ class GpuShare:
         max_sequences: most running requests.
         max_tokens: most tokens of windows that are reserved at once.
         requantized: 1 where 8-bit blocks are rescaled on the way.
-        kernels: times of its kernels, or None.
     """
 
     gpu: Gpu
-    logistic: LogisticPower
-    activity: ActivityPower
-    utilization: UtilizationPower
     gpus: Dimensionless
     expert_parallel: Dimensionless
     layers: Dimensionless
@@ -131,7 +121,6 @@ class GpuShare:
     max_sequences: Sequences
     max_tokens: Tokens
     requantized: Dimensionless = 0.0
-    kernels: StepTable | None = None
 
 
 @spec
@@ -139,24 +128,34 @@ class Instance(GpuShare):
     """One GPU of an instance, and how fast it is under an account.
 
     Attributes:
-        times: how fast.
+        times: how fast by the steps of the paper's program and by kernels.
+        fitted: what a step takes beyond what the data sheet says, as calibrated.
+        logistic: board power by batch size.
+        activity: board power by the busy share of a step.
+        utilization: board power by the use of bandwidth and arithmetic, as calibrated.
+        kernels: times of its kernels, or None.
     """
 
     times: StepTimes
+    fitted: StepParameters
+    logistic: LogisticPower
+    activity: ActivityPower
+    utilization: UtilizationPower
+    kernels: StepTable | None = None
 
 
 def share_of(
-    deployment: Deployment,
+    layout: Layout,
     llm: Llm,
     *,
     lookup_held: bool = True,
     whole_cache: bool = False,
     state_width: BytesPerParameter | None = None,
 ) -> GpuShare:
-    """The share of one GPU in what a deployment holds, reads and computes.
+    """The share of one GPU in what a layout holds, reads and computes.
 
     Args:
-        deployment: the LLM and its GPUs.
+        layout: the LLM and its GPUs.
         llm: the description of the LLM that counts.
         lookup_held: whether an input table is held beside the output head.
         whole_cache: whether every GPU holds the KV cache of all heads, though it reads its share.
@@ -168,20 +167,17 @@ def share_of(
 
     Source: definition; tensor parallelism, arXiv:1909.08053.
     """
-    gpu, engine, precision = deployment.gpu, deployment.engine, deployment.precision
-    ranks = deployment.parallelism.tensor_parallel
+    gpu, engine, precision = layout.gpu, layout.engine, layout.precision
+    ranks = layout.parallelism.tensor_parallel
     streamed = llms.streamed_parameters(llm) * precision.dense / ranks
     routed = llms.routed_parameters(llm) * precision.routed / ranks
     table = llms.lookup_parameters(llm) * precision.dense / ranks if lookup_held else 0.0
-    workspace = program.workspace(engine, deployment.parallelism)
+    workspace = program.workspace(engine, layout.parallelism)
     held = streamed + routed + table
     return GpuShare(
         gpu=gpu,
-        logistic=deployment.logistic,
-        activity=deployment.activity,
-        utilization=deployment.utilization,
         gpus=ranks,
-        expert_parallel=deployment.parallelism.expert_parallel,
+        expert_parallel=layout.parallelism.expert_parallel,
         layers=llm.layers,
         expert_layers=llms.expert_blocks(llm),
         hidden=llm.hidden,
@@ -192,11 +188,10 @@ def share_of(
         token_flops=2 * llms.active_parameters(llm) / ranks,
         arithmetic_rate=arithmetic_rate(gpu, precision.dense),
         kv_budget=memory.kv_budget(gpu.hbm_capacity, engine.memory_fraction, held, workspace),
-        cache=_cache(deployment, llm, whole_cache, state_width),
+        cache=_cache(layout, llm, whole_cache, state_width),
         block_size=engine.block_size,
         max_sequences=jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf),
         max_tokens=jnp.inf,
-        kernels=deployment.kernels,
     )
 
 
@@ -205,10 +200,8 @@ def arithmetic_rate(gpu: Gpu, width: BytesPerParameter) -> FlopsPerSecond:
     return jnp.where((width <= 1) & (gpu.fp8_rate > 0), gpu.fp8_rate, gpu.fp16_rate)
 
 
-def _cache(
-    deployment: Deployment, llm: Llm, whole: bool, state_width: BytesPerParameter | None
-) -> KvCache:
-    width, ranks = deployment.precision.kv, deployment.parallelism.tensor_parallel
+def _cache(layout: Layout, llm: Llm, whole: bool, state_width: BytesPerParameter | None) -> KvCache:
+    width, ranks = layout.precision.kv, layout.parallelism.tensor_parallel
     every_head = llms.cache_bytes_per_token(llm, width, 1.0)
     sharded = llms.cache_bytes_per_token(llm, width, ranks)
     return KvCache(
@@ -237,13 +230,18 @@ def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken)
     return per_token * length + cache.sliding * jnp.minimum(length, cache.window) + cache.state
 
 
-def step_weight_bytes(assumed: Assumptions, instance: GpuShare, batch: Sequences) -> Bytes:
-    """Weights that a step of so many tokens reads on one GPU."""
+def touched_experts(assumed: Assumptions, share: GpuShare, tokens: Tokens) -> Dimensionless:
+    """Share of the routed experts of a layer that a step of so many tokens reads."""
     if assumed.experts == "all":
-        return instance.streamed + instance.routed
-    share = instance.expert_share
-    touched = weights.expert_coverage(share, batch) if assumed.experts == "expected" else share
-    return instance.streamed + instance.routed * touched
+        return jnp.ones_like(share.expert_share)
+    if assumed.experts == "expected":
+        return weights.expert_coverage(share.expert_share, tokens)
+    return share.expert_share
+
+
+def step_weight_bytes(assumed: Assumptions, instance: GpuShare, tokens: Tokens) -> Bytes:
+    """Weights that a step of so many tokens reads on one GPU."""
+    return instance.streamed + instance.routed * touched_experts(assumed, instance, tokens)
 
 
 def concurrency(

@@ -33,50 +33,68 @@ class Use(NamedTuple):
     prefill: Dimensionless
 
 
-def board_power(assumed: Assumptions, instance: Instance, use: Use) -> Watts:
-    """Power of one GPU.
+def board_power(assumed: Assumptions, instance: Instance, use: Use) -> tuple[Seconds, Watts]:
+    """Duration of an iteration and power of one GPU.
 
-    The utilization law is capped at TDP; under the other two laws the share of the iteration spent
-    on prefill draws nominal power.
+    By the use of bandwidth and arithmetic a board slows down rather than draw more than its limit;
+    under the other two laws the share of the iteration spent on prefill draws nominal power.
     """
     if assumed.power == "utilization":
-        law, limit = instance.utilization, instance.gpu.tdp
-        return power_by_use(instance, law, use.moved, use.computed, use.latency, limit)
+        law = instance.utilization
+        latency = within_limit(instance, law, use.moved, use.computed, use.latency)
+        return latency, power_by_use(instance, law, use.moved, use.computed, latency)
     law_of = _logistic_power if assumed.power == "logistic" else _activity_power
     decoding, nominal = law_of(instance, use)
-    return decoding + (nominal - decoding) * use.prefill
+    return use.latency, decoding + (nominal - decoding) * use.prefill
 
 
 def power_by_use(
-    share: GpuShare,
-    law: UtilizationPower,
-    moved: Bytes,
-    computed: Flops,
-    latency: Seconds,
-    limit: Watts,
+    share: GpuShare, law: UtilizationPower, moved: Bytes, computed: Flops, latency: Seconds
 ) -> Watts:
     r"""Power of one GPU by what it uses of its bandwidth and of its 16-bit arithmetic.
 
-    .. math:: P = \min(P_{max}, a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}} + \ldots)
+    .. math:: P = a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}} + \ldots
 
     Args:
         share: the GPU and its share of the instance.
         law: coefficients.
         moved: bytes that the GPU reads in a step.
         computed: operations that it does in a step.
-        latency: duration of the step.
-        limit: power that the board does not exceed.
+        latency: duration of the step, `within_limit` of the board.
 
     Returns:
         Board power.
 
-    Source: least squares over measured runs, see `params/power.yaml` and `params/calibrated.yaml`;
-        layers of experts and requantized blocks cost what their kernels do beside reading weights.
+    Source: least squares over measured runs, see `params/calibrated.yaml`; layers of experts and
+        requantized blocks cost what their kernels do beside reading weights.
     """
     _, bandwidth, arithmetic, *rest = power_terms(share, moved, computed, latency)
-    plain = power.utilization_power(bandwidth, arithmetic, law.idle, law.memory, law.compute)
-    more = law.expert_layers * rest[0] + law.shared * rest[1] + law.requantized * rest[2]
-    return jnp.minimum(limit, plain + more)
+    constant = _constant(law, *rest)
+    return power.utilization_power(bandwidth, arithmetic, constant, law.memory, law.compute)
+
+
+def within_limit(
+    share: GpuShare,
+    law: UtilizationPower,
+    moved: Bytes,
+    computed: Flops,
+    latency: Seconds,
+) -> Seconds:
+    """Duration of a step that keeps a board within its limit: its own, or longer."""
+    _, moving, computing, *rest = power_terms(share, moved, computed, jnp.ones_like(latency))
+    constant = _constant(law, *rest)
+    stretched = power.stretched_latency(
+        moving, computing, constant, law.memory, law.compute, law.limit
+    )
+    return jnp.maximum(latency, stretched)
+
+
+def _constant(
+    law: UtilizationPower, experts: Dimensionless, shared: Dimensionless, rescaled: Dimensionless
+) -> Watts:
+    """The part that does not depend on how long a step takes."""
+    more = law.expert_layers * experts + law.shared * shared + law.requantized * rescaled
+    return law.idle + more
 
 
 def power_terms(

@@ -8,13 +8,23 @@ from tokwatt.equations import roofline
 from tokwatt.serving import kernels
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.chunked import Load, iterations
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, step_weight_bytes
+from tokwatt.serving.forward import Touched, forward_pass
+from tokwatt.serving.instance import (
+    GpuShare,
+    Instance,
+    concurrency,
+    sequence_bytes,
+    step_weight_bytes,
+    touched_experts,
+)
 from tokwatt.serving.power import Use, board_power
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
     Dimensionless,
+    Flops,
     Seconds,
     Sequences,
     Tokens,
@@ -24,35 +34,29 @@ from tokwatt.units import (
 )
 
 
-class Load(NamedTuple):
-    """What an instance runs.
-
-    Attributes:
-        batch: running requests.
-        length: tokens that one of them holds on the average.
-        prompts: prompt tokens that an iteration takes in, for the whole instance.
-    """
-
-    batch: Sequences
-    length: Tokens
-    prompts: Tokens
-
-
 class Step(NamedTuple):
-    """One iteration over a batch.
+    """The mean iteration over a batch.
 
     Attributes:
         latency: its duration.
-        memory_time: time to read weights and KV cache.
+        median_latency: median duration: the median inter-token latency.
+        late_latency: 99th percentile of the duration.
+        weight_time: time to read weights.
+        scan_time: time to read the KV cache.
         compute_time: time of the arithmetic of decoding.
-        prefill_time: time of the arithmetic of prefill.
+        prefill_time: what taking in prompts adds.
+        running: requests that decode in it; others wait for their prompts to be taken in.
         power: watts of one GPU.
     """
 
     latency: Seconds
-    memory_time: Seconds
+    median_latency: Seconds
+    late_latency: Seconds
+    weight_time: Seconds
+    scan_time: Seconds
     compute_time: Seconds
     prefill_time: Seconds
+    running: Sequences
     power: Watts
 
 
@@ -62,7 +66,9 @@ class OperatingPoint(NamedTuple):
     Attributes:
         concurrency: running requests that the KV cache holds.
         batch: running requests.
-        iteration_latency: duration of an iteration.
+        iteration_latency: duration of the mean iteration: the mean inter-token latency.
+        median_latency: median inter-token latency.
+        late_latency: 99th percentile of the inter-token latency.
         throughput: output tokens per second of the instance.
         power: watts on the basis.
         tokens_per_joule: their ratio.
@@ -72,6 +78,8 @@ class OperatingPoint(NamedTuple):
     concurrency: Sequences
     batch: Sequences
     iteration_latency: Seconds
+    median_latency: Seconds
+    late_latency: Seconds
     throughput: TokensPerSecond
     power: Watts
     tokens_per_joule: TokensPerJoule
@@ -79,7 +87,7 @@ class OperatingPoint(NamedTuple):
 
 
 def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
-    """One iteration over a batch.
+    """The mean iteration over a batch.
 
     Args:
         assumed: which bytes and operations it costs, and which law of power holds.
@@ -88,23 +96,60 @@ def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
 
     Returns:
         The step; never shorter than its memory time and its compute time where the step is
-        measured.
+        measured, and long enough for the board to keep its limit of power.
 
     Source: `params/assumptions.yaml`.
     """
+    if assumed.step == "measured":
+
+        def touched(share: GpuShare, tokens: Tokens) -> Dimensionless:
+            return touched_experts(assumed, share, tokens)
+
+        return measured_step(assumed, instance, load, touched)
+    return _computed_step(assumed, instance, load)
+
+
+def measured_step(assumed: Assumptions, instance: Instance, load: Load, touched: Touched) -> Step:
+    """The mean iteration by the calibration's forward passes."""
+    chunked = assumed.prefill == "chunked"
+    passing = load if chunked else load._replace(prompts=0.0 * load.prompts, prefills=0.0)
+    found = iterations(instance, instance.fitted, passing, touched, assumed.dispatch == "counted")
+    mean, decoding = found.mean, found.decoding
+    latency, prefill_time, computed = mean.latency, mean.latency - decoding.latency, mean.computed
+    if not chunked:
+        latency, prefill_time, computed = _prefilled(assumed, instance, load, decoding.latency)
+    use = Use(
+        latency=latency,
+        moved=mean.moved,
+        computed=computed,
+        batch=found.running,
+        idle_time=decoding.latency - decoding.scan_time,
+        scan_time=decoding.scan_time,
+        prefill=prefill_time / latency,
+    )
+    kept, watts = board_power(assumed, instance, use)
+    longer = kept / latency
+    return Step(
+        latency=kept,
+        median_latency=(found.median_latency if chunked else latency) * longer,
+        late_latency=(found.late_latency if chunked else latency) * longer,
+        weight_time=mean.weight_time,
+        scan_time=mean.scan_time,
+        compute_time=decoding.compute_time,
+        prefill_time=prefill_time,
+        running=found.running,
+        power=watts,
+    )
+
+
+def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
+    """The mean iteration by the paper's rules, or by kernels."""
     streamed = step_weight_bytes(assumed, instance, load.batch)
     scanned = load.batch * sequence_bytes(instance, load.length, instance.cache.read)
     weight_time = streamed / instance.times.weight_bandwidth
     scan_time = scanned / instance.times.kv_bandwidth
-    compute_time = instance.token_flops * load.batch / instance.times.decode_rate
-    decoding = _decoding_time(assumed, instance, load, weight_time + scan_time, compute_time)
-    free = assumed.prefill == "free"
-    prefill_time = (
-        0.0 if free else instance.token_flops * load.prompts / instance.times.prefill_rate
-    )
-    hidden = assumed.prefill == "overlapped"
-    latency = jnp.maximum(decoding, prefill_time) if hidden else decoding + prefill_time
-    computed = load.batch if free else load.batch + load.prompts
+    decoding = _decoding_time(assumed, instance, load, weight_time + scan_time)
+    latency, prefill_time, computed = _prefilled(assumed, instance, load, decoding)
     idle_time = jnp.where(
         instance.times.idle_time > 0,
         instance.times.idle_time,
@@ -113,31 +158,69 @@ def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
     use = Use(
         latency=latency,
         moved=streamed + scanned,
-        computed=instance.token_flops * computed,
+        computed=computed,
         batch=load.batch,
         idle_time=idle_time,
         scan_time=scan_time,
         prefill=prefill_time / latency,
     )
-    watts = board_power(assumed, instance, use)
-    return Step(latency, weight_time + scan_time, compute_time, prefill_time, watts)
+    kept, watts = board_power(assumed, instance, use)
+    return Step(
+        kept, kept, kept, weight_time, scan_time, 0.0 * scan_time, prefill_time, load.batch, watts
+    )
+
+
+def _prefilled(
+    assumed: Assumptions, instance: Instance, load: Load, decoding: Seconds
+) -> tuple[Seconds, Seconds, Flops]:
+    """A step with the prefill that comes apart from decoding, that prefill, operations of both."""
+    if assumed.prefill == "free":
+        return decoding, 0.0 * decoding, instance.token_flops * load.batch
+    prefill = instance.token_flops * load.prompts / instance.times.prefill_rate
+    hidden = assumed.prefill == "overlapped"
+    latency = jnp.maximum(decoding, prefill) if hidden else decoding + prefill
+    return latency, prefill, instance.token_flops * (load.batch + load.prompts)
 
 
 def _decoding_time(
-    assumed: Assumptions,
-    instance: Instance,
-    load: Load,
-    memory_time: Seconds,
-    compute_time: Seconds,
+    assumed: Assumptions, instance: Instance, load: Load, memory_time: Seconds
 ) -> Seconds:
     if assumed.step == "kernels" and instance.kernels is not None:
         tabulated = kernels.step_latency(instance.kernels, load.batch, load.length)
-        return tabulated + instance.times.sequence_overhead * load.batch
-    sequence_time = instance.times.sequence_overhead + instance.times.dispatch_time
-    overhead = (
-        instance.times.overhead + instance.times.dispatch_overhead + sequence_time * load.batch
-    )
-    return jnp.maximum(memory_time, compute_time) + overhead
+        return tabulated + instance.fitted.sequence_overhead * load.batch
+    times = instance.times
+    overhead = times.overhead + times.dispatch_overhead + times.dispatch_time * load.batch
+    return memory_time + overhead
+
+
+def first_token_time(
+    assumed: Assumptions, instance: Instance, load: Load, prompt: Tokens
+) -> Seconds:
+    """Time from admission to the first token of a prompt, beside a batch that decodes.
+
+    Args:
+        assumed: whether the prompt is taken in by chunks.
+        instance: the instance.
+        load: its batch.
+        prompt: tokens of the prompt.
+
+    Returns:
+        The rest of the iteration that runs, and passes over each chunk of the prompt; by the rules
+        of the paper its arithmetic and one iteration that decodes.
+
+    Source: chunked prefill, arXiv:2308.16369.
+    """
+    running = step(assumed, instance, load)
+    if assumed.prefill != "chunked":
+        prefill = prompt * instance.token_flops / instance.times.prefill_rate
+        return prefill + running.latency - running.prefill_time
+    chunk = instance.fitted.prefill_chunk
+    full = jnp.ceil(prompt / chunk) - 1
+
+    def passing(tokens: Tokens) -> Seconds:
+        return forward_pass(instance, instance.fitted, running.running, load.length, tokens).latency
+
+    return running.latency / 2 + full * passing(chunk) + passing(prompt - full * chunk)
 
 
 def operating_point(
@@ -169,13 +252,19 @@ def operating_point(
     length = mean_fill * context_window
     held = concurrency(assumed, instance, context_window, length)
     running = utilization * held if batch is None else batch
-    iteration = step(assumed, instance, Load(running, length, prompt_ratio * running))
+    # A sequence is half done on the average: its length is that of its prompt and half its output.
+    output = length / (prompt_ratio + 0.5)
+    iteration = step(
+        assumed, instance, Load(running, length, prompt_ratio * running, running / output)
+    )
     watts = on_basis(account, instance.gpus, iteration.power)
-    rate = roofline.throughput(running, iteration.latency)
+    rate = roofline.throughput(iteration.running, iteration.latency)
     return OperatingPoint(
         concurrency=held,
         batch=running,
         iteration_latency=iteration.latency,
+        median_latency=iteration.median_latency,
+        late_latency=iteration.late_latency,
         throughput=rate,
         power=watts,
         tokens_per_joule=roofline.tokens_per_joule(rate, watts),

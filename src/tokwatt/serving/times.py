@@ -6,14 +6,12 @@ import jax.numpy as jnp
 
 from tokwatt.equations import roofline
 from tokwatt.serving import profile as program
-from tokwatt.serving.account import Account, Constants
+from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.forward import ACTIVATION_WIDTH, compute_rate
 from tokwatt.serving.instance import GpuShare, Instance, StepTimes, share_of
 from tokwatt.serving.llm import expert_blocks
 from tokwatt.units import Seconds
-
-MEASURED = ("measured", "kernels")
-"""Alternatives of `step` that rest on measurements."""
 
 
 def instance_of(account: Account, deployment: Deployment) -> Instance:
@@ -36,42 +34,41 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
         lookup_held=published and assumed.input_table == "held",
         whole_cache=assumed.kv_sharding == "whole",
     )
-    instance = Instance(**vars(share), times=_times(account, deployment, share))
+    instance = Instance(
+        **vars(share),
+        times=_times(account, deployment, share),
+        fitted=deployment.fitted,
+        logistic=deployment.logistic,
+        activity=deployment.activity,
+        utilization=deployment.utilization,
+        kernels=deployment.kernels,
+    )
     if assumed.step == "calibrated":
         return _calibrated(instance, deployment)
     return _printed(account, instance, deployment) if assumed.experts == "printed" else instance
 
 
 def _times(account: Account, deployment: Deployment, share: GpuShare) -> StepTimes:
-    constants, engine = account.constants, deployment.engine
-    measured = account.assumed.step in MEASURED
-    efficiency = constants.bandwidth_efficiency if measured else engine.bandwidth_efficiency
-    bandwidth = efficiency * deployment.gpu.hbm_bandwidth
-    layer_overhead = constants.layer_overhead if measured else engine.layer_overhead
+    engine, fitted = deployment.engine, deployment.fitted
+    bandwidth = engine.bandwidth_efficiency * deployment.gpu.hbm_bandwidth
     dispatched = account.assumed.dispatch == "counted"
+    mixed = expert_blocks(deployment.llm.published)
     return StepTimes(
         weight_bandwidth=bandwidth,
         kv_bandwidth=bandwidth,
-        overhead=layer_overhead * share.layers,
-        sequence_overhead=constants.sequence_overhead if measured else 0.0,
-        dispatch_overhead=_dispatch_overhead(deployment, constants) if dispatched else 0.0,
-        dispatch_time=_dispatch_time(deployment, constants) if dispatched else 0.0,
+        overhead=engine.layer_overhead * share.layers,
+        dispatch_overhead=fitted.expert_layer_overhead * mixed if dispatched else 0.0,
+        dispatch_time=_dispatch_time(deployment) if dispatched else 0.0,
         idle_time=0.0,
-        decode_rate=constants.compute_efficiency * share.arithmetic_rate if measured else jnp.inf,
-        prefill_rate=constants.prefill_efficiency * share.arithmetic_rate,
+        prefill_rate=compute_rate(share, fitted),
     )
 
 
-def _dispatch_overhead(deployment: Deployment, constants: Constants) -> Seconds:
-    return constants.dispatch_overhead * expert_blocks(deployment.llm.published)
-
-
-def _dispatch_time(deployment: Deployment, constants: Constants) -> Seconds:
+def _dispatch_time(deployment: Deployment) -> Seconds:
     """Time to send one token to its experts and back, over all layers that have any."""
     llm, ranks = deployment.llm.published, deployment.parallelism.expert_parallel
-    width = deployment.precision.kv
-    sent = roofline.dispatch_bytes(llm.hidden, llm.active_experts, width, ranks)
-    rate = constants.link_efficiency * deployment.gpu.link_bandwidth
+    sent = roofline.dispatch_bytes(llm.hidden, llm.active_experts, ACTIVATION_WIDTH, ranks)
+    rate = deployment.fitted.link_efficiency * deployment.gpu.link_bandwidth
     return expert_blocks(llm) * sent / rate
 
 

@@ -36,7 +36,8 @@ class Traffic(NamedTuple):
         steps2: k squared.
         steps2_length: k squared times l.
         steps2_length2: (k l) squared.
-        long_prompt: 99th percentile of prompt tokens; NaN in a table.
+        long_prompt: 99th percentile of prompt tokens; in a table, those of a request of i tokens.
+        median_prompt: median of prompt tokens; in a table, as `long_prompt`.
     """
 
     share: Dimensionless
@@ -51,9 +52,10 @@ class Traffic(NamedTuple):
     steps2_length: Tokens
     steps2_length2: Tokens
     long_prompt: Tokens
+    median_prompt: Tokens
 
 
-EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 9)
+EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 10)
 """Traffic of a pool that nobody arrives at: no share, and finite stand-ins for its means."""
 
 
@@ -79,16 +81,21 @@ def traffic_of(
         return EMPTY
     weight = served.weight / share
     credited = arriving if assumed.oversized == "clip_credit_all" else served
-    powers = request_powers(
-        served.prompt, served.output, np.ceil(served.prompt / chunk) + served.output
-    )
+    steps = np.ceil(served.prompt / chunk) + served.output - answered(assumed)
+    powers = request_powers(served.prompt, served.output, steps)
     return Traffic(
         share=share,
         credited=share * _credited(assumed, credited),
         generated=share * float(weight @ served.output),
         long_prompt=_quantile(served.prompt, weight, PROMPT_QUANTILE),
+        median_prompt=_quantile(served.prompt, weight, 0.5),
         **{name: float(weight @ power) for name, power in powers.items()},
     )
+
+
+def answered(assumed: Assumptions) -> Dimensionless:
+    """Output tokens of a request that the last step of its prefill yields: none in the paper."""
+    return 1.0 if assumed.prefill == "chunked" else 0.0
 
 
 def request_powers(prompt: Tokens, output: Tokens, steps: Dimensionless) -> dict[str, Tokens]:
@@ -126,13 +133,18 @@ def _credited(assumed: Assumptions, requests: Requests) -> float:
     return float(max(1, int(share * (float(weight @ requests.length) - 0.5) + 1e-9)))
 
 
-@partial(jax.jit, static_argnames="longest")
+@partial(jax.jit, static_argnames=("assumed", "longest"))
 def law_table(
-    workload: Workload, output_share: Dimensionless, chunk: Tokens, longest: int
+    assumed: Assumptions,
+    workload: Workload,
+    output_share: Dimensionless,
+    chunk: Tokens,
+    longest: int,
 ) -> Traffic:
     """Running sums over the whole lengths 1 to `longest` of a request length distribution.
 
     Args:
+        assumed: whether the last step of prefill yields a token.
         workload: the distribution.
         output_share: share of a request's tokens that are output; prompts are rounded down, both
             are at least 1.
@@ -147,12 +159,14 @@ def law_table(
     length = jnp.arange(1.0, longest + 1)
     prompt = jnp.maximum(1.0, jnp.trunc((1 - output_share) * length))
     output = jnp.maximum(1.0, length - prompt)
-    powers = request_powers(prompt, output, lengths.decode_steps(prompt, output, chunk))
+    steps = lengths.decode_steps(prompt, output, chunk) - answered(assumed)
+    powers = request_powers(prompt, output, steps)
     masses = lengths.length_masses(length, workload.lengths, workload.fractions)
     columns = jnp.stack([jnp.ones_like(length), output, *powers.values()], axis=1)
     share, outputs, *sums = lengths.running_sums(masses[:, None] * columns).T
     named = dict(zip(powers, sums, strict=True))
-    return Traffic(share, outputs, outputs, **named, long_prompt=jnp.full_like(share, jnp.nan))
+    prompts = jnp.append(0.0, prompt)
+    return Traffic(share, outputs, outputs, **named, long_prompt=prompts, median_prompt=prompts)
 
 
 def between(table: Traffic, lower: Tokens, upper: Tokens) -> Traffic:
@@ -163,7 +177,22 @@ def between(table: Traffic, lower: Tokens, upper: Tokens) -> Traffic:
     means = Traffic(
         *(jnp.where(used, total, 1.0) / jnp.where(used, sums.share, 1.0) for total in sums)
     )
-    return means._replace(share=sums.share, credited=sums.credited, generated=sums.generated)
+    return means._replace(
+        share=sums.share,
+        credited=sums.credited,
+        generated=sums.generated,
+        long_prompt=_prompt_quantile(table, lower, upper, PROMPT_QUANTILE),
+        median_prompt=_prompt_quantile(table, lower, upper, 0.5),
+    )
+
+
+def _prompt_quantile(
+    table: Traffic, lower: Tokens, upper: Tokens, quantile: Dimensionless
+) -> Tokens:
+    """Quantile of prompts between two lengths: longer requests have longer prompts."""
+    below, within = _entry(table.share, lower), _entry(table.share, upper)
+    wanted = below + quantile * (1 - 1e-12) * (within - below)
+    return table.long_prompt[jnp.minimum(jnp.searchsorted(table.share, wanted), upper.astype(int))]
 
 
 def _entry(column: jax.Array, length: Tokens) -> jax.Array:

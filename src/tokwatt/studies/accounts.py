@@ -18,12 +18,20 @@ from tokwatt.accounts import uncertainty
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.accounts.headlines import Headlines
+from tokwatt.equations.batching import overlapped
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, step_weight_bytes
-from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.chunked import Load
+from tokwatt.serving.instance import (
+    GpuShare,
+    Instance,
+    concurrency,
+    sequence_bytes,
+    touched_experts,
+)
+from tokwatt.serving.step import measured_step, operating_point, step
 from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout
@@ -237,52 +245,59 @@ def _slope(
 
     full = operating_point(account, deployment, window, MEAN_FILL, prompt_ratio)
     length, batch = MEAN_FILL * window, full.concurrency
-    iteration = step(assumed, instance, Load(batch, length, prompt_ratio * batch))
-    weight_time = step_weight_bytes(assumed, instance, batch) / instance.times.weight_bandwidth
+    iteration = step(assumed, instance, _load(window, batch, prompt_ratio))
     held = instance.cache.held
-    floor = jnp.maximum(iteration.memory_time, iteration.compute_time) + iteration.prefill_time
+    reading = overlapped(iteration.weight_time, iteration.compute_time) + iteration.scan_time
+    slope = jax.grad(log_efficiency)(jnp.log(window))
+    bends = _bends(account, instance, window, prompt_ratio)
+    explained = bends.by_limited_layers + bends.by_overhead + bends.by_prompts + bends.by_arithmetic
     return Slope(
         tokens_per_joule=full.tokens_per_joule,
-        slope=jax.grad(log_efficiency)(jnp.log(window)),
+        slope=slope,
         concurrency=batch,
-        overhead_share=1 - floor / iteration.latency,
-        weight_share=weight_time / iteration.latency,
+        overhead_share=1 - (reading + iteration.prefill_time) / iteration.latency,
+        weight_share=iteration.weight_time / iteration.latency,
         prefill_share=iteration.prefill_time / iteration.latency,
         idle_power_share=instance.utilization.idle / iteration.power,
         bounded_share=1 - held * length / sequence_bytes(instance, length, held),
         missing=full.missing,
-        **_bends(account, instance, window, prompt_ratio)._asdict(),
+        **bends._replace(by_experts=slope + 1 - explained)._asdict(),
     )
+
+
+def _load(window: Tokens, batch: Sequences, prompt_ratio: Dimensionless) -> Load:
+    """The load of an operating point at a window."""
+    length = MEAN_FILL * window
+    return Load(batch, length, prompt_ratio * batch, batch * (prompt_ratio + 0.5) / length)
 
 
 def _bends(
     account: Account, instance: Instance, window: Tokens, prompt_ratio: Dimensionless
 ) -> Bends:
-    """Partial derivatives of log tok/J, as if each part of an instance had a window of its own."""
+    """Partial derivatives of log tok/J, as if each part of an instance had a window of its own.
+
+    What the other parts leave of the slope is that of experts.
+    """
     assumed = account.assumed
 
     def held(log_window: Array) -> Array:
         window = jnp.exp(log_window)
         return concurrency(assumed, instance, window, MEAN_FILL * window)
 
+    def touched(share: GpuShare, tokens: Tokens) -> Dimensionless:
+        return jax.lax.stop_gradient(touched_experts(assumed, share, tokens))
+
     def log_efficiency(windows: Bends) -> Array:
-        sequence_time = instance.times.sequence_overhead + instance.times.dispatch_time
-        fixed = instance.times.overhead + instance.times.dispatch_overhead
+        fitted, batch = instance.fitted, held(windows.by_arithmetic)
         apart = replace(
-            instance,
-            times=replace(
-                instance.times,
-                overhead=fixed + sequence_time * held(windows.by_overhead),
-                dispatch_overhead=0.0,
-                sequence_overhead=0.0,
-                dispatch_time=0.0,
-            ),
-            streamed=step_weight_bytes(assumed, instance, held(windows.by_experts)),
-            routed=0.0,
+            fitted,
+            step_overhead=fitted.step_overhead
+            + fitted.sequence_overhead * held(windows.by_overhead),
+            sequence_overhead=0.0,
         )
-        length = MEAN_FILL * jnp.exp(windows.by_arithmetic)
-        prompts = prompt_ratio * held(windows.by_prompts)
-        iteration = step(assumed, apart, Load(held(windows.by_arithmetic), length, prompts))
+        prompts = _load(jnp.exp(windows.by_prompts), held(windows.by_prompts), prompt_ratio)
+        load = prompts._replace(batch=batch, length=MEAN_FILL * jnp.exp(windows.by_arithmetic))
+        iteration = measured_step(assumed, replace(instance, fitted=apart), load, touched)
         return jnp.log(held(windows.by_limited_layers) / (iteration.latency * iteration.power))
 
     bends = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))

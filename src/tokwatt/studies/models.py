@@ -3,6 +3,7 @@
 Their annotations say how a study file writes each input.
 """
 
+import math
 from typing import Annotated
 
 import jax.numpy as jnp
@@ -71,16 +72,22 @@ def fleets(
     latency_target: Seconds,
     max_utilization: Dimensionless,
     output_share: Dimensionless,
+    itl_target: Seconds = math.inf,
+    itl_quantile: Dimensionless = 0.5,
 ) -> Fleet:
     """Two-pool fleets; the short pool's window holds the split length times the overflow factor."""
     demand = Demand(
         arrival_rate=arrival_rate,
         latency_target=latency_target,
+        itl_target=itl_target,
+        itl_quantile=itl_quantile,
         max_utilization=max_utilization,
         output_share=output_share,
     )
     deployment = catalogue.deployment(gpu, llm, precision, tensor_parallel, tensor_parallel)
-    table = law_table(workload, output_share, deployment.prefill_chunk, LONGEST)
+    assumed = account.assumed
+    chunk = deployment.prefill_chunk(assumed.prefill == "chunked")
+    table = law_table(assumed, workload, output_share, chunk, LONGEST)
     cut = jnp.floor(split_length * overflow_factor)
     instance = instance_of(account, deployment)
     return split_fleet(account, instance, table, demand, cut, context_window)

@@ -75,7 +75,7 @@ def one_pool(
 ) -> Fleet:
     """Every request in one pool."""
     traffic = _traffic(1.0, demand, _clipped(law, -1, window), law.middles[-1])
-    return fleet_of([size_pool(account, instance, traffic, window, demand)], 0.0)
+    return fleet_of([size_pool(account, instance, traffic, window, demand)], instance.gpus, 0.0)
 
 
 def two_pools(
@@ -120,7 +120,7 @@ def two_pools(
         size_pool(account, instance, requests, window, demand)
         for requests, window in zip(traffic, windows, strict=True)
     ]
-    return fleet_of(pools, 0.0)
+    return fleet_of(pools, instance.gpus, 0.0)
 
 
 def _traffic(share: Dimensionless, demand: Demand, sums: Array, middle: Tokens) -> Traffic:
@@ -128,7 +128,9 @@ def _traffic(share: Dimensionless, demand: Demand, sums: Array, middle: Tokens) 
     means = dict(zip(SUMMED, sums, strict=True))
     credited = share * jnp.maximum(1.0, jnp.trunc(demand.output_share * middle))
     means["generated"] = share * means["generated"]
-    return Traffic(share=share, credited=credited, long_prompt=jnp.nan, **means)
+    return Traffic(
+        share=share, credited=credited, long_prompt=jnp.nan, median_prompt=jnp.nan, **means
+    )
 
 
 def _short_sums(law: ExactLaw, cut: Tokens, window: Tokens) -> Array:

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from tokwatt.params.specs import Board, Engine, LlmRecord, Parallelism, Precision, spec
 from tokwatt.serving import profile as program
 from tokwatt.serving.account import Account
+from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import concurrency
 from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
-from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.step import operating_point, step
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
@@ -143,14 +144,14 @@ def roofline_point(
     instance = replace(instance, times=times)
     length = MEAN_FILL * context_window
     batch = concurrency(account.assumed, instance, context_window, length)
-    iteration = step(account.assumed, instance, Load(batch, length, 0.0))
+    iteration = step(account.assumed, instance, Load(batch, length, 0.0, 0.0))
     point = operating_point(account, deployment, context_window, MEAN_FILL, 0.0)
     rate = batch / iteration.latency
     paper, scan_time = (
         deployment.llm.paper,
         instance.cache.read * length / instance.times.kv_bandwidth,
     )
-    weight_time = iteration.memory_time - scan_time * batch + instance.times.overhead
+    weight_time = iteration.weight_time + instance.times.overhead
     deployed = deployment.llm, deployment.parallelism, deployment.precision, deployment.engine
     return RooflinePoint(
         tensor_parallel=instance.gpus,

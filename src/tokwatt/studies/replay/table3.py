@@ -10,10 +10,11 @@ from tokwatt.accounts.cases import Case
 from tokwatt.equations.roofline import tokens_per_joule
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
+from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Pool, size_pool
 from tokwatt.serving.routing import Routed
-from tokwatt.serving.step import Load, step
+from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Dimensionless,
@@ -132,7 +133,7 @@ class SizedFleet:
         """The paper's times: each chunk of the mean prompt takes a step of one sequence."""
         instance, profile = instance_of(self.account, self.deployment), self.deployment.profile
         assert profile is not None
-        alone = Load(1.0, profile.calibration_length, 0.0)
+        alone = Load(1.0, profile.calibration_length, 0.0, 0.0)
         latency = float(step(self.account.assumed, instance, alone).latency)
         return [
             float(pool.wait) + float(traffic.chunks) * latency
