@@ -12,7 +12,7 @@ from typing import Any
 _FACE = {
     "AssumptionSets": "accounts.assumptions",
     "Demand": "params.specs",
-    "DeploymentNames": "accounts.answers",
+    "DeploymentNames": "accounts.deployments",
     "ParameterError": "params.errors",
     "demanded": "accounts.answers",
     "fleet": "accounts.answers",

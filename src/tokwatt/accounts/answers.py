@@ -1,167 +1,135 @@
 """One point and one fleet for a question in names and numbers: what Python and the commands ask."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from tokwatt.accounts.answer import Answer, Basis, Quantity
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL, Case
+from tokwatt.accounts.deployments import (
+    CONSISTENT,
+    DeploymentNames,
+    account_of,
+    fleet_account,
+    pick,
+    require,
+)
+from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.headlines import Headlines
+from tokwatt.accounts.support import Support
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import Fleet
+from tokwatt.serving.fleet import Fleet, Pool, fleet_of, least_latencies, sized_pools
 from tokwatt.serving.requests import pairs_of
+from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import OperatingPoint, operating_point
-from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens
+from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens, units_of
 
-PROGRAM = {"step": "program", "power": "activity"}
-"""What the set `paper` changes where it computes an instance from data sheets."""
-CONSERVING = {
-    "lengths": "exact",
-    "long_pool": "from_split",
-    "oversized": "fitting_window",
-    "output_rounding": "none",
-    "batch_rounding": "none",
-    "search_start": "fewest",
-}
-"""What makes fleets of the set `paper` conserve requests and tokens."""
-PAPER = "paper"
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, from the paper's fifth of output."""
 MOST_SEQUENCES = 2.0**20
-Result = TypeVar("Result", OperatingPoint, Fleet)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeploymentNames:
-    """A deployment by the names of its parts.
-
-    Attributes:
-        llm: an LLM.
-        gpu: a GPU.
-        gpus: GPUs that share the LLM (tensor parallel); each holds whole experts of a mixture.
-        precision: a precision.
-        profile: a hand-calibrated instance, which replaces all of these.
-    """
-
-    llm: str = "llama-3.1-70b"
-    gpu: str = "H100"
-    gpus: int = 8
-    precision: str = "bfloat16"
-    profile: str | None = None
-
-    def deployment(self, catalogue: Catalogue) -> Deployment:
-        """What they name.
-
-        Raises:
-            ParameterError: for a name that the catalogue lacks.
-        """
-        names = Section(catalogue.folder, {}, catalogue.catalogue)
-        if self.profile:
-            return catalogue.profiled(names.choose("profile", self.profile, "profiles"))
-        ranks = float(require("gpus", self.gpus, 1, MOST_SEQUENCES))
-        return catalogue.deployment(
-            names.choose("gpu", self.gpu, "boards"),
-            names.choose("llm", self.llm, "llms"),
-            names.choose("precision", self.precision, "precisions"),
-            ranks,
-            ranks,
-        )
-
-
-def require(name: str, value: Dimensionless, least: float, most: float) -> Dimensionless:
-    """A number inside its domain.
-
-    Raises:
-        ParameterError: with one sentence, for what lies outside or is no number.
-    """
-    if not least <= value <= most:
-        wanted = f"a number from {least:g} to {most:.8g}"
-        raise ParameterError(f"{name}: is {value:g}, wanted {wanted}.")
-    return value
-
-
-def account_of(
-    catalogue: Catalogue,
-    preset: str,
-    names: DeploymentNames,
-    changes: Mapping[str, str] | None = None,
-) -> Account:
-    """An account for a deployment: the paper computes what has no profile from data sheets."""
-    sets = AssumptionSets(catalogue)
-    program = PROGRAM if preset == PAPER and not names.profile else {}
-    feasible = {"misfit": "infeasible"}  # nothing that does not fit gets a price
-    section = Section(catalogue.folder, {}, catalogue.catalogue)
-    section.pick("account", preset, sets.presets)
-    return sets.account(preset, {**feasible, **program, **sets.switches(changes or {})})
-
-
-def fleet_account(
-    catalogue: Catalogue,
-    preset: str,
-    names: DeploymentNames,
-    requests: str | Trace,
-    changes: Mapping[str, str] | None = None,
-) -> Account:
-    """An account for fleets: the paper's conserves requests, and a trace's rows count in pairs."""
-    rules = CONSERVING if preset == PAPER else {}
-    pairs = {"lengths": "pairs", "output_share": "trace"} if isinstance(requests, Trace) else {}
-    return account_of(catalogue, preset, names, {**rules, **pairs, **(changes or {})})
+WATTS = {
+    "gpu": "watts of one GPU",
+    "instance": "watts of every GPU",
+    "server": "watts of servers",
+    "facility": "watts of the facility",
+}
+"""Whose watts a basis counts, in words."""
+WINDOW = 8192.0
+"""Context window of a point that is asked for no other, and for no requests, tok."""
 
 
 def point(
     catalogue: Catalogue,
     names: DeploymentNames | None = None,
     *,
-    context_window: Tokens = 8192.0,
-    utilization: Dimensionless = 1.0,
-    mean_fill: Dimensionless = MEAN_FILL,
-    prompt_ratio: Dimensionless = PROMPT_RATIO,
+    context_window: Tokens | None = None,
+    prompt: Tokens | None = None,
+    output: Tokens | None = None,
     batch: Sequences | None = None,
-    account: str = PAPER,
+    utilization: Dimensionless = 1.0,
+    account: str = CONSISTENT,
     changes: Mapping[str, str] | None = None,
-) -> OperatingPoint:
+) -> Answer:
     """An operating point of one instance.
 
     Args:
         catalogue: the parameter folder.
         names: the deployment; eight H100 with Llama-3.1-70B if left out.
-        context_window: tokens that a sequence may take, from 1.
-        utilization: share of the concurrency that runs, 0 to 1.
-        mean_fill: mean length of a sequence as a share of the window, above 0 and at most 1.
-        prompt_ratio: prompt tokens for each output token, at least 0.
+        context_window: tokens that a sequence may take, from 1; those of the requests, or `WINDOW`,
+            if left out.
+        prompt: prompt tokens of a request; with `output` left out too, four times the output.
+        output: output tokens of a request; both left out, sequences fill half of their window on
+            the average.
         batch: running requests; a share of what the memory holds if left out.
+        utilization: that share, above 0 and at most 1.
         account: an assumption set by name.
         changes: other alternatives for some of its choices.
 
     Returns:
-        The point, in plain numbers.
+        The point with 90 % intervals, where measured runs say how wide they are.
 
     Raises:
         ParameterError: with one sentence, for unknown names, numbers outside their domain, and what
             does not fit.
     """
     names = names or DeploymentNames()
-    require("context_window", context_window, 1, MOST_TOKENS)
-    require("utilization", utilization, 0, 1)
-    require("mean_fill", mean_fill, 1 / MOST_TOKENS, 1)
-    require("prompt_ratio", prompt_ratio, 0, MOST_TOKENS)
+    window, prompt, output = _request(context_window, prompt, output)
+    require("utilization", utilization, 1e-6, 1)
     if batch is not None:
         require("batch", batch, 1, MOST_SEQUENCES)
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
-    result = operating_point(
-        chosen, deployment, context_window, mean_fill, prompt_ratio, batch, utilization
+    length = prompt + output / 2
+    result = _plain(
+        operating_point(
+            chosen, deployment, window, length / window, prompt / output, batch, utilization
+        )
     )
-    _require_fit(names, result, context_window, batch)
-    return _plain(result)
+    _require_fit(names, result, window, batch)
+    support = _support(catalogue, names, chosen, result.batch, prompt, output)
+    rent = float(deployment.gpu.price) * _rented(chosen, deployment.parallelism.tensor_parallel)
+    numbers = {
+        "concurrency": result.concurrency,
+        "batch": result.batch,
+        "inter_token_latency": result.median_latency,
+        "inter_token_latency_p99": result.late_latency,
+        "iteration_latency": result.iteration_latency,
+        "throughput": result.throughput,
+        "power": result.power,
+        "tokens_per_joule": result.tokens_per_joule,
+        **_views(catalogue, result.tokens_per_joule, result.throughput, rent),
+    }
+    return Answer(_quantities(numbers, support), _basis(account, changes, chosen, support))
+
+
+def _request(
+    window: Tokens | None, prompt: Tokens | None, output: Tokens | None
+) -> tuple[Tokens, Tokens, Tokens]:
+    """Window, prompt and output, those that are left out from the others."""
+    if window is not None:
+        require("context_window", window, 1, MOST_TOKENS)
+    if prompt is None and output is None:
+        length = MEAN_FILL * (window or WINDOW)
+        output = length / (PROMPT_RATIO + 0.5)
+        return window or WINDOW, PROMPT_RATIO * output, output
+    if output is None:
+        output = prompt / PROMPT_RATIO if prompt else 1.0
+    if prompt is None:
+        prompt = PROMPT_RATIO * output
+    require("prompt", prompt, 0, MOST_TOKENS)
+    require("output", output, 1e-3, MOST_TOKENS)
+    if window is not None and prompt + output > window:
+        wanted = f"at least {prompt + output:g}, the prompt and the output of a request"
+        raise ParameterError(f"context_window: is {window:g}, wanted {wanted}.")
+    return window or prompt + output, prompt, output
 
 
 def _require_fit(
@@ -169,11 +137,11 @@ def _require_fit(
 ) -> None:
     if result.missing > 0:
         raise ParameterError(
-            f"{names.llm} on {names.gpus} {names.gpu}: does not fit,"
-            f" {float(result.missing) / 1e9:.1f} GB are missing on each GPU,"
+            f"llm: {names.llm} does not fit on {names.gpus} {names.gpu},"
+            f" {result.missing / 2**30:.1f} GiB are missing on each GPU,"
             " wanted more GPUs, more memory or a narrower precision."
         )
-    held = float(result.concurrency)
+    held = result.concurrency
     if held < 1 or (batch is not None and batch > held):
         wanted = "a shorter window, a smaller batch or more memory"
         raise ParameterError(
@@ -188,12 +156,12 @@ def fleet(
     demand: Demand,
     names: DeploymentNames | None = None,
     *,
-    split_length: Tokens = 0.0,
-    context_window: Tokens = 65536.0,
-    account: str = PAPER,
+    split_lengths: Sequence[Tokens] = (),
+    context_window: Tokens | None = None,
+    account: str = CONSISTENT,
     changes: Mapping[str, str] | None = None,
-) -> Fleet:
-    """The smallest fleet of one or two pools that carries requests within bounds.
+) -> Answer:
+    """The smallest fleet that carries requests within bounds, its pools by the length of requests.
 
     Args:
         catalogue: the parameter folder.
@@ -201,32 +169,100 @@ def fleet(
         demand: arrival rate and bounds; its output share stands for a workload without a measured
             one.
         names: an instance; eight H100 with Llama-3.1-70B if left out.
-        split_length: longest request of the short pool; 0 for one pool.
-        context_window: window of the only pool, or of the long one.
+        split_lengths: longest request of each pool but the last, rising; one pool if there is none.
+        context_window: window of the last pool; the account's own if left out: the paper's 64K, or
+            the smallest power of two that holds every request.
         account: an assumption set by name.
         changes: other alternatives for some of its choices.
 
     Returns:
-        The fleet, in plain numbers.
+        The fleet with 90 % intervals, where measured runs say how wide they are, and its pools.
 
     Raises:
         ParameterError: with one sentence, for unknown names, numbers outside their domain, what
-            does not fit, and where no fleet meets the target.
+            does not fit, and where no fleet meets a target: which one, and by how much.
     """
     names = names or DeploymentNames()
     _require_demand(demand)
-    require("context_window", context_window, 1, MOST_TOKENS)
-    require("split_length", split_length, 0, context_window)
-    chosen = fleet_account(catalogue, account, names, requests, changes)
-    case = _case(catalogue, requests, names, chosen, split_length, context_window)
-    return _plain(_sized(case, chosen, demand))
+    given = {} if context_window is None else {"baseline": "given"}
+    alternatives = {**given, **(changes or {})}
+    chosen = fleet_account(catalogue, account, names, requests, alternatives)
+    case = _case(catalogue, requests, names, chosen, split_lengths, context_window or LONGEST)
+    routed = case.traffic(chosen, demand)
+    assert routed is not None
+    _require_splits(split_lengths, routed.windows[-1])
+    pools = [_plain(pool) for pool in sized_pools(chosen, case.deployment, routed, demand)]
+    gpus = case.deployment.parallelism.tensor_parallel
+    result = _plain(fleet_of(pools, gpus, routed.rejected))
+    _require_served(chosen, case, routed, pools, demand)
+    most = max(range(len(pools)), key=lambda place: pools[place].instances)
+    busy, traffic = pools[most], routed.pools[most]
+    outputs = traffic.generated / traffic.share
+    support = _support(catalogue, names, chosen, busy.batch, traffic.prompts, outputs)
+    rented = result.instances * float(_rented(chosen, gpus))
+    rent = float(case.deployment.gpu.price) * rented
+    numbers = {
+        "instances": result.instances,
+        "gpus": result.gpus,
+        "power": result.power,
+        "throughput": result.throughput,
+        "tokens_per_joule": result.tokens_per_joule,
+        **_views(catalogue, result.tokens_per_joule, result.throughput, rent),
+        **_latencies(result),
+        "rejected": result.rejected,
+    }
+    return Answer(
+        _quantities(numbers, support),
+        _basis(account, alternatives, chosen, support),
+        tuple(
+            _quantities(_of_pool(pool, window, gpus), support)
+            for pool, window in zip(pools, routed.windows, strict=True)
+        ),
+    )
+
+
+LONGEST = 65536.0
+"""Window of the last pool in the paper, tok."""
+
+
+def _latencies(found: Fleet | Pool) -> dict[str, float]:
+    return {
+        "first_token": found.median_first_token,
+        "first_token_p99": found.late_first_token,
+        "inter_token_latency": found.median_latency,
+        "inter_token_latency_p99": found.late_latency,
+    }
+
+
+def _of_pool(pool: Pool, window: Tokens, gpus: Dimensionless) -> dict[str, float]:
+    """What is said of one pool."""
+    return {
+        "context_window": float(window),
+        "instances": pool.instances,
+        "gpus": pool.instances * float(gpus),
+        "arrival_rate": pool.arrival_rate,
+        "batch": pool.batch,
+        "utilization": pool.utilization,
+        "power": pool.power,
+        **_latencies(pool),
+    }
 
 
 def _require_demand(demand: Demand) -> None:
     require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
     require("latency_target", demand.latency_target, 1e-9, 1e9)
+    require("itl_target", min(demand.itl_target, 1e9), 1e-9, 1e9)
     require("max_utilization", demand.max_utilization, 1e-6, 1)
     require("output_share", demand.output_share, 0, 1)
+    if demand.itl_quantile not in (0.5, 0.99):
+        raise ParameterError(f"itl_quantile: is {demand.itl_quantile:g}, wanted 0.5 or 0.99.")
+
+
+def _require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
+    for below, split in pairwise([0.0, *splits]):
+        if not below < split < window:
+            wanted = f"numbers that rise from above 0 to below {window:g}, the longest window"
+            raise ParameterError(f"split_lengths: has {split:g}, wanted {wanted}.")
 
 
 def _case(
@@ -234,38 +270,140 @@ def _case(
     requests: str | Trace,
     names: DeploymentNames,
     account: Account,
-    split_length: Tokens,
+    splits: Sequence[Tokens],
     context_window: Tokens,
 ) -> Case:
+    require("context_window", context_window, 1, MOST_TOKENS)
     headlines, traced = Headlines(catalogue), isinstance(requests, Trace)
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests
-    section = Section(catalogue.folder, {}, catalogue.catalogue)
-    workload = section.choose("workload", workload_name, "workloads")
+    workload = pick("workload", workload_name, catalogue.workloads)
     return Case(
         gpu=names.gpu,
         deployment=names.deployment(catalogue),
         workload=workload,
         shares=None if traced else headlines.shares(workload_name, workload),
         window=float(context_window),
-        topology="two_pools" if split_length else "homogeneous",
-        split_length=float(split_length),
+        topology="two_pools" if splits else "homogeneous",
+        splits=tuple(map(float, splits)),
         overflow_factor=1.0,
         paper=account.assumed,
         pairs=pairs_of(requests.prompt, requests.output) if isinstance(requests, Trace) else None,
     )
 
 
-def _sized(case: Case, account: Account, demand: Demand) -> Fleet:
-    """The fleet of a case, refused where it does not exist."""
-    result = case.evaluate(account, demand, case.traffic(account, demand))
-    if not (math.isfinite(result.power) and 0 < result.tokens_per_joule < math.inf):
-        found = "does not fit or is too slow for the target at any number of instances"
-        wanted = "more GPUs an instance, a narrower precision or a longer latency_target"
-        raise ParameterError(f"fleet: an instance {found}, wanted {wanted}.")
-    return result
+def _require_served(
+    account: Account, case: Case, routed: Routed, pools: Sequence[Pool], demand: Demand
+) -> None:
+    """Refuse a fleet that does not exist, with the target that it misses and by how much."""
+    for pool, traffic, window in zip(pools, routed.pools, routed.windows, strict=True):
+        if math.isfinite(pool.power) and not math.isnan(pool.batch):
+            continue
+        if math.isnan(pool.concurrency):
+            wanted = "more GPUs an instance, more memory or a narrower precision"
+            raise ParameterError(f"llm: does not fit on an instance, wanted {wanted}.")
+        itl, ttft = least_latencies(account, case.deployment, traffic, demand)
+        targets = {"itl": (itl, demand.itl_target), "ttft": (ttft, demand.latency_target)}
+        missed = [name for name, (least, target) in targets.items() if least > target]
+        name = missed[0] if missed else "ttft"
+        least, target = targets[name]
+        raise ParameterError(
+            f"{name}: is {target:g} s, but one request alone in the pool of {window:g} tokens takes"
+            f" {least:.4g} s, wanted a longer target, more GPUs an instance or a faster GPU."
+        )
 
 
-def _plain(result: Result) -> Result:
+def _support(
+    catalogue: Catalogue,
+    names: DeploymentNames,
+    account: Account,
+    batch: Sequences,
+    prompt: Tokens,
+    output: Tokens,
+) -> Support | None:
+    """The measured runs behind an answer; the paper's program has none."""
+    if account.assumed.step != "measured":
+        return None
+    return Support(catalogue, names, float(batch), float(prompt), float(output))
+
+
+def _rented(account: Account, gpus: Dimensionless) -> Dimensionless:
+    """GPUs that are paid for where an instance counts: as many as those whose watts count."""
+    return 1.0 if account.assumed.basis == "gpu" else gpus
+
+
+def _views(
+    catalogue: Catalogue, tokens_per_joule: float, throughput: float, rent: float
+) -> dict[str, float]:
+    """Joules, dollars and grams of a token."""
+    energy = Energy.of(catalogue)
+    return {
+        "joules_per_token": 1 / tokens_per_joule,
+        "dollars_per_token": rent / throughput,
+        "grams_per_token": 1e3 * float(energy.grid_intensity) / tokens_per_joule,
+    }
+
+
+UNITS = {
+    "joules_per_token": "J/tok",
+    "dollars_per_token": "USD/tok",
+    "grams_per_token": "g/tok",
+    "first_token": "s",
+    "first_token_p99": "s",
+    "inter_token_latency": "s",
+    "inter_token_latency_p99": "s",
+    "context_window": "tok",
+    **units_of(OperatingPoint),
+    **units_of(Pool),
+    **units_of(Fleet),
+}
+"""Units of the numbers of answers."""
+WIDTHS = {
+    "inter_token_latency": "latency",
+    "inter_token_latency_p99": "latency",
+    "iteration_latency": "throughput",
+    "first_token": "latency",
+    "first_token_p99": "latency",
+    "throughput": "throughput",
+    "dollars_per_token": "throughput",
+    "power": "power",
+    "tokens_per_joule": "tokens_per_joule",
+    "joules_per_token": "tokens_per_joule",
+    "grams_per_token": "tokens_per_joule",
+}
+"""Which interval of the calibration a number of a point has."""
+CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per_joule"}
+"""The same for numbers of a fleet, whose throughput is what is asked of it."""
+
+
+def _quantities(numbers: Mapping[str, float], support: Support | None) -> dict[str, Quantity]:
+    """Numbers with their units and intervals."""
+    widths: dict[str, Any] = dict(support.half_widths) if support else {}
+    kinds = WIDTHS | CARRIED if "instances" in numbers else WIDTHS
+    found = {}
+    for name, value in numbers.items():
+        kind = kinds.get(name)
+        if "instances" in numbers and name == "throughput":
+            kind = None
+        factor = math.exp(widths[kind]) if kind in widths else None
+        low, high = (value / factor, value * factor) if factor else (None, None)
+        found[name] = Quantity(value, low, high, UNITS[name] or "1")
+    return found
+
+
+def _basis(
+    account: str, changes: Mapping[str, str] | None, chosen: Account, support: Support | None
+) -> Basis:
+    changed = "".join(f", {name} {value}" for name, value in (changes or {}).items())
+    return Basis(
+        account=account + changed,
+        basis=WATTS[chosen.assumed.basis],
+        engine="vllm" if support else "",
+        calibrated_on=support.calibrated_on if support else "",
+        extrapolated=support.extrapolated if support else (),
+    )
+
+
+def _plain(result: Any) -> Any:
     """The same in Python numbers."""
     return type(result)(*(np.asarray(value).item() for value in result))
 

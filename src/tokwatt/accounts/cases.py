@@ -82,8 +82,8 @@ class Case:
         shares: output as a share of all tokens in each bin, where it was measured.
         window: context window of an instance, of the only pool, or of the long one.
         topology: an instance, one pool, or two.
-        split_length: longest request of the short pool.
-        overflow_factor: how much longer a request may be that it takes nevertheless.
+        splits: longest request of each pool but the last.
+        overflow_factor: how much longer a request may be that the short pool takes nevertheless.
         paper: the assumption set that the paper's own number stands on.
         pairs: requests of a trace, which replace the workload where pairs are assumed.
         sampler: draws lengths where draws are assumed.
@@ -95,7 +95,7 @@ class Case:
     shares: np.ndarray | None
     window: float
     topology: str
-    split_length: float
+    splits: tuple[float, ...]
     overflow_factor: float
     paper: Assumptions
     pairs: Requests | None = None
@@ -146,7 +146,7 @@ class Case:
         requests = self.requests(assumed, share)
         smallest = assumed.baseline == "smallest"
         window = smallest_window(requests) if smallest else self.window
-        topology = Topology(window, self.split_length, self.overflow_factor)
+        topology = Topology(window, self.splits, self.overflow_factor)
         compressible = float(account.constants.compressible)
         knots = self.workload.lengths
         exact = routing.route(assumed, requests, knots, topology, chunk, compressible)
@@ -175,7 +175,7 @@ class Case:
         """
         lengths, fractions = self.workload.lengths.tolist(), self.workload.fractions.tolist()
         knots = list(zip(lengths, fractions, strict=True))
-        cut = int(self.overflow_factor * self.split_length)
+        cut = int(self.overflow_factor * sum(self.splits))
         laws = [knots] if len(exact.pools) == 1 else sampling.split(knots, cut)
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):

@@ -15,6 +15,7 @@ import jax
 import msgspec
 import numpy as np
 
+from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.output import write_files
 from tokwatt.params.folder import Checked
@@ -27,8 +28,6 @@ from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
-    DollarsPerJoule,
-    KilogramsPerJoule,
     Parameters,
     Tokens,
 )
@@ -50,14 +49,6 @@ ADJUSTABLE = (
 )
 """Choices that no instance depends on, so that the explorer can change them one by one."""
 _UNCALIBRATED = "{}, uncalibrated"
-
-
-@spec
-class Energy:
-    """What a joule costs and emits."""
-
-    electricity_price: DollarsPerJoule
-    grid_intensity: KilogramsPerJoule
 
 
 @spec
@@ -119,7 +110,7 @@ class Explorer(Checked):
     @cached_property
     def energy(self) -> Energy:
         """What a joule costs and emits."""
-        return self.section.child("energy").spec(Energy)
+        return Energy.of(self.catalogue)
 
     @cached_property
     def offer(self) -> Offer:

@@ -167,7 +167,7 @@ class Headlines(AssumptionSets):
             shares=self.shares(entry.workload, workload),
             window=float(entry.window),
             topology=entry.topology,
-            split_length=float(entry.split_length),
+            splits=(float(entry.split_length),) if entry.split_length else (),
             overflow_factor=float(entry.overflow_factor),
             paper=paper,
             pairs=self.pairs,

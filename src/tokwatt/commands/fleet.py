@@ -8,36 +8,36 @@ from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
+    ExpertRanks,
     GpuName,
     Gpus,
     Json,
+    KvPrecision,
+    Lengths,
     LlmName,
+    MemoryShare,
     Params,
     PrecisionName,
     Profile,
+    Rate,
+    Target,
     TraceFile,
     Window,
     changes_of,
     finite,
+    named,
 )
-from tokwatt.commands.point import heading
-from tokwatt.commands.printing import show_result
+from tokwatt.commands.printing import show_answer
 from tokwatt.params.errors import ParameterError
 
 if TYPE_CHECKING:
     from tokwatt.params.traces import Trace
 
-Rate = Annotated[
-    float | None,
-    typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
-]
-Split = Annotated[
-    float, typer.Option(callback=finite, help="Longest request of the short pool; 0 for one pool.")
-]
-Target = Annotated[
-    float | None, typer.Option(callback=finite, help="99th percentile of the wait, in seconds.")
-]
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
+Quantile = Annotated[
+    float | None,
+    typer.Option(callback=finite, help="Of the inter-token latency: 0.5 or 0.99."),
+]
 Share = Annotated[
     float | None,
     typer.Option(callback=finite, help="Output share of a workload's tokens; a trace has its own."),
@@ -47,51 +47,71 @@ Share = Annotated[
 def ask_fleet(
     workload: Annotated[str, typer.Option(help="A workload by name.")] = "azure",
     trace: TraceFile = None,
-    profile: Profile = None,
-    gpu: GpuName = "H100",
     llm: LlmName = "llama-3.1-70b",
+    gpu: GpuName = "H100",
     gpus: Gpus = 8,
+    expert_parallel: ExpertRanks = None,
     precision: PrecisionName = "bfloat16",
+    kv_precision: KvPrecision = None,
+    memory_utilization: MemoryShare = None,
+    profile: Profile = None,
     arrival_rate: Rate = None,
-    split_length: Split = 0,
-    context_window: Window = 65536,
-    latency_target: Target = None,
+    split_length: Lengths = None,
+    context_window: Window = None,
+    ttft: Target = None,
+    itl: Target = None,
+    itl_quantile: Quantile = None,
     max_utilization: Bound = None,
     output_share: Share = None,
-    account: AccountName = "paper",
+    account: AccountName = "consistent",
     changes: Changes = None,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """Size a fleet for a workload or for your own trace; bounds left out are the paper's."""
-    from tokwatt.accounts.answers import DeploymentNames, demanded, fleet, fleet_account
+    """GPUs, power, cost and latencies of a fleet for a workload or for your own trace.
+
+    --ttft is a target on the 99th percentile of the time to first token, --itl on a percentile of
+    the inter-token latency. What is left out stands under demand in assumptions.yaml.
+    """
+    from tokwatt.accounts.answers import demanded, fleet
+    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.params.traces import read_trace
     from tokwatt.serving.catalogue import load
 
-    catalogue, alternatives = load(params), changes_of(changes)
-    names = DeploymentNames(llm=llm, gpu=gpu, gpus=gpus, precision=precision, profile=profile)
+    catalogue = load(params)
     requests = read_trace(trace) if trace else workload
     rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
     demand = demanded(
         catalogue,
         arrival_rate=rate,
-        latency_target=latency_target,
+        latency_target=ttft,
+        itl_target=itl,
+        itl_quantile=itl_quantile,
         max_utilization=max_utilization,
         output_share=output_share,
     )
-    result = fleet(
-        catalogue,
-        requests,
-        demand,
-        names,
-        split_length=split_length,
-        context_window=context_window,
-        account=account,
-        changes=alternatives,
+    names = DeploymentNames(
+        llm=llm,
+        gpu=gpu,
+        gpus=gpus,
+        expert_parallel=expert_parallel,
+        precision=precision,
+        kv_precision=kv_precision,
+        memory_utilization=memory_utilization,
+        profile=profile,
     )
-    chosen = fleet_account(catalogue, account, names, requests, alternatives)
-    said = heading(account, chosen)
-    show_result(result, as_json, f"{said}, {demand.arrival_rate:g} requests per second")
+    with named():
+        answer = fleet(
+            catalogue,
+            requests,
+            demand,
+            names,
+            split_lengths=split_length or (),
+            context_window=context_window,
+            account=account,
+            changes=changes_of(changes),
+        )
+    show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
 
 
 def _rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:

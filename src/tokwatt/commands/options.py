@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +42,22 @@ def inches(text: str) -> float:
     return length
 
 
+def tokens(text: str) -> float:
+    """A number of tokens, with K and M for powers of 1024."""
+    number = re.fullmatch(r"([0-9]*\.?[0-9]+)([KkMm]?)", text)
+    if not number:
+        raise typer.BadParameter(f"{text!r} is no number of tokens such as 8192, 8K or 1M")
+    return float(number[1]) * {"": 1, "K": 2**10, "M": 2**20}[number[2].upper()]
+
+
+def seconds(text: str) -> float:
+    """A time, with ms or s; seconds where it has neither."""
+    number = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)(ms|s?)", text)
+    if not number:
+        raise typer.BadParameter(f"{text!r} is no time such as 50ms, 0.5s or 1")
+    return float(number[1]) * (1e-3 if number[2] == "ms" else 1.0)
+
+
 Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
 Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
@@ -63,20 +81,54 @@ Kinds = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Profile = Annotated[
-    str | None, typer.Option(help="A hand-calibrated instance, instead of GPU and LLM.")
+    str | None,
+    typer.Option(help="A hand-calibrated instance of the paper, instead of GPU and LLM."),
 ]
 GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
 LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
 Gpus = Annotated[int, typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel).")]
+ExpertRanks = Annotated[
+    int | None,
+    typer.Option("--expert-parallel", help="GPUs that hold whole experts: 1, or all of them."),
+]
 PrecisionName = Annotated[str, typer.Option("--precision", help="A precision by name.")]
-AccountName = Annotated[str, typer.Option("--account", help="An assumption set by name.")]
+KvPrecision = Annotated[
+    str | None,
+    typer.Option("--kv-precision", help="A precision whose KV cache is as wide."),
+]
+MemoryShare = Annotated[
+    float | None,
+    typer.Option(
+        "--memory-utilization", callback=finite, help="Share of the memory the engine may use."
+    ),
+]
+AccountName = Annotated[
+    str, typer.Option("--account", help="consistent, or paper for the numbers of the paper.")
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated."
     ),
 ]
-Window = Annotated[float, typer.Option(callback=finite, help="Context window in tokens.")]
+Window = Annotated[
+    float | None,
+    typer.Option(parser=tokens, metavar="TOKENS", help="Context window: 8192, 8K, 1M."),
+]
+Lengths = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--split-length",
+        parser=tokens,
+        metavar="TOKENS",
+        help="Longest request of a pool; once for each pool but the last.",
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
+]
+Target = Annotated[float | None, typer.Option(parser=seconds, metavar="SECONDS")]
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", help="A CSV of requests with prompt and output tokens.")
 ]
@@ -93,3 +145,21 @@ def changes_of(changes: list[str] | None) -> dict[str, str]:
         if not (choice and alternative):
             raise ParameterError(f"--set: is {choice!r}, wanted CHOICE=ALTERNATIVE.")
     return {choice: alternative for choice, _, alternative in pairs}
+
+
+@contextmanager
+def named() -> Iterator[None]:
+    """What is wrong with an argument is said of the option that it comes from."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ParameterError(re.sub("^[a-z_]+(?=: )", _option, str(error))) from None
+
+
+def _option(argument: re.Match[str]) -> str:
+    name = OPTIONS.get(argument[0], argument[0])
+    return f"--{name.replace('_', '-')}"
+
+
+OPTIONS = {"latency_target": "ttft", "itl_target": "itl", "split_lengths": "split_length"}
+"""Options that arguments of another name come from."""

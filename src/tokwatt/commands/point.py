@@ -9,101 +9,112 @@ from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
+    ExpertRanks,
     GpuName,
     Gpus,
     Json,
+    KvPrecision,
     LlmName,
+    MemoryShare,
     Params,
     PrecisionName,
     Profile,
     Window,
     changes_of,
     finite,
+    named,
+    tokens,
 )
-from tokwatt.commands.printing import digits, show, show_json, show_result
+from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
 
 if TYPE_CHECKING:
-    from tokwatt.accounts.answers import DeploymentNames
-    from tokwatt.serving.account import Account
+    from tokwatt.accounts.answer import Answer
+    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import Catalogue
-    from tokwatt.serving.step import OperatingPoint
 
-Share = Annotated[float, typer.Option(callback=finite, help="Share of the concurrency that runs.")]
-Fill = Annotated[float, typer.Option(callback=finite, help="Mean length as a share of the window.")]
+Share = Annotated[
+    float, typer.Option(callback=finite, help="Share of what the memory holds that runs.")
+]
 Batch = Annotated[
     float | None, typer.Option(callback=finite, help="Running requests, instead of a share.")
+]
+Prompt = Annotated[
+    float | None, typer.Option(parser=tokens, metavar="TOKENS", help="Prompt of a request.")
+]
+Output = Annotated[
+    float | None, typer.Option(parser=tokens, metavar="TOKENS", help="Output of a request.")
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
 
 def ask_point(
-    profile: Profile = None,
-    gpu: GpuName = "H100",
     llm: LlmName = "llama-3.1-70b",
+    gpu: GpuName = "H100",
     gpus: Gpus = 8,
+    expert_parallel: ExpertRanks = None,
     precision: PrecisionName = "bfloat16",
-    context_window: Window = 8192,
-    utilization: Share = 1.0,
-    mean_fill: Fill = 0.5,
+    kv_precision: KvPrecision = None,
+    memory_utilization: MemoryShare = None,
+    profile: Profile = None,
+    context_window: Window = None,
+    prompt: Prompt = None,
+    output: Output = None,
     batch: Batch = None,
-    account: AccountName = "paper",
+    utilization: Share = 1.0,
+    account: AccountName = "consistent",
     changes: Changes = None,
     explain: Explain = False,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """One operating point of an instance; with --explain, where each of its numbers comes from."""
-    from tokwatt.accounts.answers import DeploymentNames, account_of, point
+    """Latency, throughput, power and cost of one instance, with 90 % intervals."""
+    from tokwatt.accounts.answers import point
+    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import load
 
     catalogue, alternatives = load(params), changes_of(changes)
-    names = DeploymentNames(llm=llm, gpu=gpu, gpus=gpus, precision=precision, profile=profile)
+    names = DeploymentNames(
+        llm=llm,
+        gpu=gpu,
+        gpus=gpus,
+        expert_parallel=expert_parallel,
+        precision=precision,
+        kv_precision=kv_precision,
+        memory_utilization=memory_utilization,
+        profile=profile,
+    )
 
-    def result() -> "OperatingPoint":
+    def answer() -> "Answer":
         return point(
             catalogue,
             names,
             context_window=context_window,
-            utilization=utilization,
-            mean_fill=mean_fill,
+            prompt=prompt,
+            output=output,
             batch=batch,
+            utilization=utilization,
             account=account,
             changes=alternatives,
         )
 
-    chosen = account_of(catalogue, account, names, alternatives)
-    said = heading(account, chosen)
-    if explain:
-        _explain(catalogue, names, result, said, as_json)
-    else:
-        show_result(result(), as_json, said)
-
-
-def heading(name: str, account: "Account") -> str:
-    """Which account an answer stands on, and whose watts it counts."""
-    watts = {"gpu": "watts of one GPU", "instance": "watts of every GPU"}
-    basis = account.assumed.basis
-    return f"account {name}, {watts.get(basis, f'basis {basis}')}"
+    with named():
+        if explain:
+            _explain(catalogue, names, answer, as_json)
+        else:
+            show_answer(answer(), as_json)
 
 
 def _explain(
-    catalogue: "Catalogue",
-    names: "DeploymentNames",
-    result: Callable[[], "OperatingPoint"],
-    said: str,
-    as_json: bool,
+    catalogue: "Catalogue", names: "DeploymentNames", ask: Callable[[], "Answer"], as_json: bool
 ) -> None:
     from tokwatt.commands.explain import explained, of_entry
 
-    answer, runs = explained(result)
+    answer, runs = explained(ask)
     every = catalogue.records()
     records = [record for key in record_keys(catalogue, names) for record in of_entry(every, key)]
     if as_json:
-        show_json(
-            {"account": said, "parameters": records, "steps": runs, "result": answer._asdict()}
-        )
+        show_json(of_answer(answer) | {"parameters": records, "steps": runs})
         return
-    print(said)
     rows = [
         {
             "parameter": record.key,
@@ -121,7 +132,7 @@ def _explain(
         print(f"{number}. {run.equation}({', '.join(arguments)})")
         print(f"   = {digits(run.result)} {run.unit}")
         print(f"   {run.meaning} [{run.source}]")
-    print(f"\ntokens_per_joule = {digits(answer.tokens_per_joule)} tok/J")
+    show_answer(answer, False)
 
 
 def record_keys(catalogue: "Catalogue", names: "DeploymentNames") -> list[str]:

@@ -5,14 +5,16 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tokwatt.text import visible
-from tokwatt.units import units_of
+
+if TYPE_CHECKING:
+    from tokwatt.accounts.answer import Answer, Quantity
 
 Row = Mapping[str, object]
 
@@ -29,15 +31,23 @@ def show(rows: Sequence[Row], as_json: bool) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def show_result(result: NamedTuple, as_json: bool, heading: str) -> None:
-    """Numbers of a result with their units, under what they stand on."""
-    units = units_of(type(result))
-    values = {f"{name} [{units[name]}]": value for name, value in result._asdict().items()}
+def show_answer(answer: "Answer", as_json: bool, **more: object) -> None:
+    """Numbers of an answer with their units and intervals, under what they stand on."""
     if as_json:
-        show_json({"account": heading, **values})
-        return
-    print(heading)
-    show([{"quantity": name, "value": digits(value)} for name, value in values.items()], False)
+        show_json(of_answer(answer) | more)
+    else:
+        print(visible(str(answer)))
+
+
+def of_answer(answer: "Answer") -> dict[str, object]:
+    """An answer as JSON has it."""
+    numbers = _numbers(answer.quantities)
+    pools = [_numbers(pool) for pool in answer.pools]
+    return vars(answer.basis) | numbers | ({"pools": pools} if pools else {})
+
+
+def _numbers(quantities: "Mapping[str, Quantity]") -> dict[str, object]:
+    return {name: quantity._asdict() for name, quantity in quantities.items()}
 
 
 def show_json(value: object) -> None:

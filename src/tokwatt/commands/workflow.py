@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tokwatt.commands.calibration import COMMANDS as CALIBRATED
 from tokwatt.commands.fleet import ask_fleet
 from tokwatt.commands.headline import headline
 from tokwatt.commands.llm import LLM
@@ -30,7 +31,6 @@ from tokwatt.commands.options import (
     Width,
 )
 from tokwatt.commands.point import ask_point
-from tokwatt.commands.predict import COMMANDS as CALIBRATED
 from tokwatt.commands.printing import show_json
 from tokwatt.commands.studies import studies, study
 from tokwatt.params.errors import ParameterError, StoreError, printable

@@ -136,7 +136,7 @@ def size_pool(
     assumed, used = account.assumed, traffic.share > 0
     asked = _asked(assumed, traffic)
     held = concurrency(assumed, instance, jnp.where(used, window, 1.0), asked.length)
-    slots = _slots(assumed, instance, asked, held, demand)
+    slots = _slots(assumed, instance, asked, traffic, held, demand)
     full = step(assumed, instance, asked.at(slots))
     service_rate = full.running / (asked.steps * full.latency)
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
@@ -214,18 +214,25 @@ def _asked(assumed: Assumptions, traffic: Traffic) -> Asked:
 
 
 def _slots(
-    assumed: Assumptions, instance: Instance, asked: Asked, held: Sequences, demand: Demand
+    assumed: Assumptions,
+    instance: Instance,
+    asked: Asked,
+    traffic: Traffic,
+    held: Sequences,
+    demand: Demand,
 ) -> Sequences:
-    """Running requests of an instance: what it holds, or fewer that keep the inter-token target."""
+    """Running requests of an instance: what it holds, or fewer that keep both targets."""
     if assumed.target != "both":
         return held
 
     def latency(batch: Sequences) -> Seconds:
-        found = step(assumed, instance, asked.at(batch))
-        late = demand.itl_quantile > MEDIAN
-        return jnp.where(late, found.late_latency, found.median_latency)
+        return _latency(assumed, instance, asked.at(batch), demand)
 
-    return last_within(latency, demand.itl_target, held)
+    def first_token(batch: Sequences) -> Seconds:
+        return first_token_time(assumed, instance, asked.at(batch), traffic.long_prompt)
+
+    answered = last_within(first_token, demand.latency_target, held)
+    return last_within(latency, demand.itl_target, answered)
 
 
 def _batch(
@@ -249,6 +256,23 @@ def _batch(
         return last_within(completed, utilization * service_rate, slots)
     batch = utilization * slots
     return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
+
+
+def least_latencies(
+    account: Account, deployment: Deployment, traffic: Traffic, demand: Demand
+) -> tuple[Seconds, Seconds]:
+    """Inter-token latency and time to first token, at their quantiles, of one request alone."""
+    assumed, instance = account.assumed, instance_of(account, deployment)
+    alone = _asked(assumed, traffic).at(1.0)
+    first = first_token_time(assumed, instance, alone, traffic.long_prompt)
+    return _latency(assumed, instance, alone, demand), first
+
+
+def _latency(assumed: Assumptions, instance: Instance, load: Load, demand: Demand) -> Seconds:
+    """The percentile of the inter-token latency that is a target."""
+    found = step(assumed, instance, load)
+    late = demand.itl_quantile > MEDIAN
+    return jnp.where(late, found.late_latency, found.median_latency)
 
 
 def _search(assumed: Assumptions) -> Callable[..., Instances]:

@@ -12,16 +12,16 @@ from tokwatt.serving.traffic import Traffic, traffic_of
 
 @dataclass(frozen=True)
 class Topology:
-    """One pool, or two that share requests at a length.
+    """Pools that share requests by their length.
 
     Attributes:
         window: context window of the only pool, or of the long one.
-        split_length: longest request of the short pool; 0 for one pool only.
+        splits: longest request of each pool but the last; none for one pool only.
         overflow: how much longer a request may be that it takes nevertheless.
     """
 
     window: float
-    split_length: float = 0.0
+    splits: tuple[float, ...] = ()
     overflow: float = 1.0
 
 
@@ -56,10 +56,10 @@ def route(
         The traffic of each pool. Nothing is served at more than its window; what no window holds is
         rejected, or clipped where that is assumed.
     """
-    if topology.split_length == 0:
-        served, rejected = _within(assumed, requests, topology.window)
-        return Routed((topology.window,), (traffic_of(assumed, requests, served, chunk),), rejected)
-    split, cut = topology.split_length, float(int(topology.overflow * topology.split_length))
+    if len(topology.splits) != 1:
+        return _by_length(assumed, requests, (*topology.splits, topology.window), chunk)
+    split = topology.splits[0]
+    cut = float(int(topology.overflow * split))
     fitting = requests.length <= split
     overflowing = (requests.length <= cut) & ~fitting
     window = split
@@ -81,6 +81,21 @@ def route(
         (traffic_of(assumed, short, squeezed, chunk), traffic_of(assumed, long, served, chunk)),
         rejected,
     )
+
+
+def _by_length(
+    assumed: Assumptions, requests: Requests, windows: tuple[float, ...], chunk: float
+) -> Routed:
+    """Each request in the pool of the smallest window that holds it."""
+    pools, below = [], 0.0
+    for window in windows[:-1]:
+        own = requests.scaled((below < requests.length) & (requests.length <= window))
+        pools.append(traffic_of(assumed, own, own, chunk))
+        below = window
+    last = requests.scaled(requests.length > below)
+    served, rejected = _within(assumed, last, windows[-1])
+    pools.append(traffic_of(assumed, last, served, chunk))
+    return Routed(windows, tuple(pools), rejected)
 
 
 def _within(assumed: Assumptions, requests: Requests, window: float) -> tuple[Requests, float]:

@@ -88,7 +88,7 @@ class PaperFleets:
             shares=None,
             window=float(self.long_window * traffic.stretch),
             topology=topology,
-            split_length=0.0 if topology == "homogeneous" else float(traffic.short_window),
+            splits=() if topology == "homogeneous" else (float(traffic.short_window),),
             overflow_factor=float(self.overflow_factor) if topology == "fleetopt" else 1.0,
             paper=account.assumed,
             sampler=sampler,

@@ -1,0 +1,120 @@
+"""An answer: its numbers with intervals, and what they stand on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
+
+
+class Quantity(NamedTuple):
+    """A number of an answer.
+
+    Attributes:
+        value: the number.
+        low: lower end of its 90 % interval; None where nothing says how wide that is.
+        high: upper end.
+        unit: of all three.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an answer stands on.
+
+    Attributes:
+        account: the assumption set, and what was changed in it.
+        basis: whose watts are counted.
+        engine: the serving engine.
+        calibrated_on: the measured runs behind it; empty for the paper's account.
+        extrapolated: what no measured run supports.
+    """
+
+    account: str
+    basis: str
+    engine: str
+    calibrated_on: str
+    extrapolated: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        parts = [f"{self.account} account", self.basis, self.engine, self.calibrated_on]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Numbers with intervals, and what they stand on; each number is an attribute as well.
+
+    Attributes:
+        quantities: the numbers by name.
+        basis: what they stand on.
+        pools: numbers of each pool of a fleet, the one of the longest window last.
+    """
+
+    quantities: Mapping[str, Quantity]
+    basis: Basis
+    pools: tuple[Mapping[str, Quantity], ...] = ()
+
+    def __getattr__(self, name: str) -> float:
+        """The value of a number."""
+        numbers = self.__dict__.get("quantities", {})
+        if name not in numbers:
+            raise AttributeError(f"an answer has no {name!r}, it has {', '.join(numbers)}")
+        return numbers[name].value
+
+    def __repr__(self) -> str:
+        """A line for what it stands on, and one for each number."""
+        rows = [*self.rows()]
+        widths = [max(len(row[place]) for row in rows) for place in range(3)]
+        lines = (
+            f"{name:{widths[0]}}  {value:>{widths[1]}} {unit:{widths[2]}}  {between}".rstrip()
+            for name, value, unit, between in rows
+        )
+        return "\n".join([self.basis.sentence, *lines, *self._notes()])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows()
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
+        return f"<table><caption>{escape(self.basis.sentence)}</caption>{cells}</table>{notes}"
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """Name, value, unit and interval of each number, as they are shown."""
+        for name, quantity in self.quantities.items():
+            scale, unit = _scaled(quantity)
+            between = ""
+            if quantity.low is not None and quantity.high is not None:
+                between = f"{quantity.low / scale:.4g} - {quantity.high / scale:.4g}"
+            yield name.replace("_", " "), f"{quantity.value / scale:.4g}", unit, between
+
+    def _notes(self) -> list[str]:
+        extrapolated = "; ".join(self.basis.extrapolated)
+        return [f"extrapolated: {extrapolated}"] if extrapolated else []
+
+
+SCALES = {
+    "s": [(1.0, "s"), (1e-3, "ms")],
+    "W": [(1e6, "MW"), (1e4, "kW"), (1.0, "W")],
+    "B": [(2.0**30, "GiB")],
+    "USD/tok": [(1e-6, "USD/Mtok")],
+    "g/tok": [(1e-6, "g/Mtok")],
+    "1": [(1.0, "")],
+}
+"""Units in which numbers of an SI unit are shown, from the largest on."""
+
+
+def _scaled(quantity: Quantity) -> tuple[float, str]:
+    """The scale and the unit in which a number is easily read."""
+    choices = SCALES.get(quantity.unit, [(1.0, quantity.unit)])
+    least, unit = next(
+        (choice for choice in choices if abs(quantity.value) >= choice[0]), choices[-1]
+    )
+    return (1e3 if unit == "kW" else least), unit

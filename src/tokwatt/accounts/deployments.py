@@ -1,0 +1,166 @@
+"""A deployment by the names of its parts, and the account that a question about it stands on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.params.errors import ParameterError, nearest, shown
+from tokwatt.params.traces import Trace
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.deployment import Deployment
+from tokwatt.units import Dimensionless
+
+PAPER, CONSISTENT = "paper", "consistent"
+PROGRAM = {"step": "program", "power": "activity"}
+"""What the set `paper` changes where it computes an instance from data sheets."""
+CONSERVING = {
+    "lengths": "exact",
+    "long_pool": "from_split",
+    "oversized": "fitting_window",
+    "output_rounding": "none",
+    "batch_rounding": "none",
+    "search_start": "fewest",
+}
+"""What makes fleets of the set `paper` conserve requests and tokens."""
+MOST_GPUS = 4096
+"""Most GPUs of an instance that are believed."""
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentNames:
+    """A deployment by the names of its parts.
+
+    Attributes:
+        llm: an LLM.
+        gpu: a GPU.
+        gpus: GPUs that share every layer (tensor parallel).
+        expert_parallel: ranks that hold whole experts; as many as GPUs if left out.
+        precision: a precision; bfloat16 if left out.
+        kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
+        memory_utilization: share of the memory that the engine may use; its own if left out.
+        profile: a hand-calibrated instance of the paper, which replaces all of these.
+    """
+
+    llm: str = "llama-3.1-70b"
+    gpu: str = "H100"
+    gpus: int = 8
+    expert_parallel: int | None = None
+    precision: str = "bfloat16"
+    kv_precision: str | None = None
+    memory_utilization: Dimensionless | None = None
+    profile: str | None = None
+
+    def deployment(self, catalogue: Catalogue) -> Deployment:
+        """What they name.
+
+        Raises:
+            ParameterError: for a name that the catalogue lacks, and a layout that no engine has.
+        """
+        if self.profile:
+            self._refuse_parts()
+            return catalogue.profiled(pick("profile", self.profile, catalogue.profiles))
+        llm = pick("llm", self.llm, catalogue.llms)
+        precision = pick("precision", self.precision, catalogue.precisions)
+        if self.kv_precision:
+            other = pick("kv_precision", self.kv_precision, catalogue.precisions)
+            precision = replace(precision, kv=other.kv)
+        self._require_layout(llm.published.query_heads, llm.published.experts)
+        found = catalogue.deployment(
+            pick("gpu", self.gpu, catalogue.boards),
+            llm,
+            precision,
+            float(self.gpus),
+            float(self.expert_parallel or self.gpus),
+        )
+        if self.memory_utilization is None:
+            return found
+        share = require("memory_utilization", self.memory_utilization, 0.01, 1)
+        return replace(found, engine=replace(found.engine, memory_fraction=float(share)))
+
+    def _refuse_parts(self) -> None:
+        """A profile has its own GPU, LLM and precision: others beside it contradict it."""
+        own = DeploymentNames(profile=self.profile)
+        for name, value in vars(self).items():
+            if value != getattr(own, name):
+                raise ParameterError(
+                    f"{name}: is {shown(value)} beside profile {shown(self.profile)},"
+                    " wanted one of the two, as a profile has its own."
+                )
+
+    def _require_layout(self, heads: Dimensionless, experts: Dimensionless) -> None:
+        """Refuse numbers of GPUs that do not divide an LLM."""
+        require("gpus", self.gpus, 1, MOST_GPUS)
+        if heads % self.gpus:
+            fitting = [count for count in range(1, int(heads) + 1) if heads % count == 0]
+            wanted = f"one of {', '.join(map(str, fitting))}, as {heads:g} heads divide"
+            raise ParameterError(f"gpus: is {self.gpus}, wanted {wanted}.")
+        ranks = self.expert_parallel
+        if ranks is not None and ranks not in (1, self.gpus):
+            raise ParameterError(f"expert_parallel: is {ranks}, wanted 1 or {self.gpus}, as gpus.")
+        if ranks is not None and ranks > 1 and not experts:
+            wanted = "a mixture of experts with it"
+            raise ParameterError(f"expert_parallel: is {ranks} for {self.llm}, wanted {wanted}.")
+
+
+def pick(name: str, value: str, options: Mapping[str, Kind]) -> Kind:
+    """What a catalogue holds under a name.
+
+    Raises:
+        ParameterError: with the names there are.
+    """
+    if value not in options:
+        hint = nearest(value, options)
+        raise ParameterError(
+            f"{name}: is {shown(value)}, wanted one of {', '.join(options)}{hint}."
+        )
+    return options[value]
+
+
+def require(name: str, value: Dimensionless, least: float, most: float) -> Dimensionless:
+    """A number inside its domain.
+
+    Raises:
+        ParameterError: with one sentence, for what lies outside or is no number.
+    """
+    if not least <= value <= most:
+        wanted = f"a number from {least:g} to {most:.8g}"
+        raise ParameterError(f"{name}: is {value:g}, wanted {wanted}.")
+    return value
+
+
+def account_of(
+    catalogue: Catalogue,
+    account: str,
+    names: DeploymentNames,
+    changes: Mapping[str, str] | None = None,
+) -> Account:
+    """An account for a deployment: the paper computes what has no profile from data sheets.
+
+    Raises:
+        ParameterError: for an unknown account or alternative, and where they contradict each other.
+    """
+    sets = AssumptionSets(catalogue)
+    pick("account", account, sets.presets)
+    if names.profile and account != PAPER:
+        wanted = f"account {PAPER}, whose instances profiles are"
+        raise ParameterError(f"profile: is {names.profile} on account {account}, wanted {wanted}.")
+    program = PROGRAM if account == PAPER and not names.profile else {}
+    feasible = {"misfit": "infeasible"}  # nothing that does not fit gets a price
+    return sets.account(account, {**feasible, **program, **sets.switches(changes or {})})
+
+
+def fleet_account(
+    catalogue: Catalogue,
+    account: str,
+    names: DeploymentNames,
+    requests: str | Trace,
+    changes: Mapping[str, str] | None = None,
+) -> Account:
+    """An account for fleets: the paper's conserves requests, and a trace's rows count in pairs."""
+    rules: dict[str, Any] = CONSERVING if account == PAPER else {}
+    if isinstance(requests, Trace):
+        rules = rules | {"lengths": "pairs", "output_share": "trace"}
+    return account_of(catalogue, account, names, {**rules, **(changes or {})})

@@ -1,0 +1,57 @@
+"""What a user asks of the calibration: a score against own runs, and a new fit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tokwatt.commands.options import PARAMS, Json, Params
+from tokwatt.commands.printing import show
+
+Table = Annotated[
+    Path,
+    typer.Argument(
+        help="Runs: a CSV with the columns of ML.ENERGY's, or the folder of its gated data set."
+    ),
+]
+Written = Annotated[
+    Path | None, typer.Option(help="File to write; the one of the folder where not given.")
+]
+
+
+def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
+    """Median errors of calibrated predictions against your own runs, and how many lie inside."""
+    from tokwatt.calibration.records import Calibrated
+    from tokwatt.calibration.run_tables import read_runs
+    from tokwatt.params.parameters import ParameterFolder
+
+    records = Calibrated(ParameterFolder(params))
+    runs = read_runs(records.model, table)
+    if runs.dropped:
+        typer.echo(runs.dropped, err=True)
+    show(records.score(runs.rows).round(4).reset_index().to_dict("records"), as_json)
+
+
+def calibrate(table: Table, params: Params = PARAMS, out: Written = None) -> None:
+    """Fit the serving step and board power to runs, hold each LLM out, and write the records."""
+    from tokwatt.calibration.calibrate import write_calibrated
+    from tokwatt.calibration.model import ServingModel
+    from tokwatt.calibration.run_tables import read_runs
+    from tokwatt.params.parameters import ParameterFolder
+
+    model = ServingModel(ParameterFolder(params))
+    runs = read_runs(model, table)
+    if runs.dropped:
+        typer.echo(runs.dropped, err=True)
+    write_calibrated(model, runs.rows, out or params / "calibrated.yaml")
+
+
+def kernels(params: Params = PARAMS, out: Written = None) -> None:
+    """Tabulate steps by NVIDIA's measured kernels (needs the extra `kernels`)."""
+    from tokwatt.calibration.kernel_runs import write_tables
+    from tokwatt.params.parameters import ParameterFolder
+
+    write_tables(ParameterFolder(params), out or params / "kernels.yaml")
+
+
+COMMANDS = (score, calibrate, kernels)
