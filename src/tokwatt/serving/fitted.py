@@ -13,6 +13,7 @@ from tokwatt.equations.batching import busiest_rank, overlapped, resident_tokens
 from tokwatt.params.specs import UtilizationPower, spec
 from tokwatt.serving.instance import GpuShare, sequence_bytes
 from tokwatt.serving.power import power_by_use
+from tokwatt.serving.results import readable
 from tokwatt.serving.step import Load
 from tokwatt.units import (
     Bytes,
@@ -127,6 +128,7 @@ class MixedSteps(NamedTuple):
     computed: Flops
 
 
+@readable
 class Prediction(NamedTuple):
     """What a run does.
 

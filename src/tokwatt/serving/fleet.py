@@ -11,6 +11,7 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.results import readable
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import Load, Step, step
 from tokwatt.serving.times import instance_of
@@ -31,6 +32,7 @@ LEAST_VARIABILITY = 0.01
 """Squared coefficient of variation of service below which the paper's program does not go."""
 
 
+@readable
 class Pool(NamedTuple):
     """Instances of one context window and what they serve.
 
@@ -65,6 +67,7 @@ class Pool(NamedTuple):
     generated: TokensPerSecond
 
 
+@readable
 class Fleet(NamedTuple):
     """Pools side by side; a single instance is a fleet of one.
 

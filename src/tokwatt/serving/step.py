@@ -11,12 +11,14 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, step_weight_bytes
 from tokwatt.serving.power import Use, board_power
+from tokwatt.serving.results import checked, readable
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
     Dimensionless,
     Seconds,
     Sequences,
+    Share,
     Tokens,
     TokensPerJoule,
     TokensPerSecond,
@@ -38,6 +40,7 @@ class Load(NamedTuple):
     prompts: Tokens
 
 
+@readable
 class Step(NamedTuple):
     """One iteration over a batch.
 
@@ -56,6 +59,7 @@ class Step(NamedTuple):
     power: Watts
 
 
+@readable
 class OperatingPoint(NamedTuple):
     """An instance at its concurrency or at a batch size; power on the basis that is assumed.
 
@@ -140,6 +144,7 @@ def _decoding_time(
     return jnp.maximum(memory_time, compute_time) + overhead
 
 
+@checked("prompt_ratio", "utilization")
 def operating_point(
     account: Account,
     deployment: Deployment,
@@ -147,7 +152,7 @@ def operating_point(
     mean_fill: Dimensionless,
     prompt_ratio: Dimensionless,
     batch: Sequences | None = None,
-    utilization: Dimensionless = 1.0,
+    utilization: Share = 1.0,
 ) -> OperatingPoint:
     """An instance at a context window, full to its concurrency or at a batch size.
 
@@ -162,6 +167,9 @@ def operating_point(
 
     Returns:
         The point; NaN where the weights do not fit, and `missing` says how many bytes of each GPU.
+
+    Raises:
+        ParameterError: for a number outside its domain, where JAX does not trace it.
 
     Source: arXiv:2603.17280, Sections 2 and 3.1.
     """
