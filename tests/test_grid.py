@@ -113,3 +113,22 @@ def test_an_array_with_dimensions_keeps_them_and_gains_units():
     assert more.duration.attrs["units"] == "s"
     assert more.duration.sel(gpu="B") == 4
     assert table.duration.attrs == more.duration.attrs
+
+
+@pytest.mark.parametrize(
+    "axes, sentence",
+    [
+        ({"length": [], "scale": 1.0}, "length: is empty, wanted at least one number or spec."),
+        ({"length": np.array([]), "scale": 1.0}, "length: is empty"),
+        ({"length": [1.0, -2.0], "scale": 1.0}, "length: is -2, wanted a number that is not"),
+        ({"length": [1.0], "scale": float("nan")}, "scale: is nan, wanted a number that is not"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_in_words(axes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        grid.sweep(pair, **axes)
+
+
+def test_an_empty_catalogue_is_no_axis():
+    with pytest.raises(ValueError, match="gpu: is empty"):
+        grid.sweep(powered, gpu={}, length=[4.0])

@@ -1,7 +1,7 @@
 """How many tokens a watt buys, and what would change it.
 
 >>> import tokwatt as tw
->>> catalogue = tw.load("params")
+>>> catalogue = tw.load()
 >>> tw.point(catalogue, account="consistent").tokens_per_joule
 0.717...
 """

@@ -3,10 +3,10 @@
 Knows no physics.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from tokwatt.units import units_of
+from tokwatt.units import hints_of, outside, unit_of, units_of
 
 Axis = ArrayLike | Mapping[str, object]
 """Numbers, or a catalogue of specs by name."""
@@ -40,7 +40,12 @@ def sweep(fn: Callable[..., object], /, **axes: object) -> xr.Dataset:
     Returns:
         A Dataset with a variable for each field, a dimension for each axis, units and long names on
         all of them.
+
+    Raises:
+        ValueError: with one sentence, for an axis without numbers and for a number that is not
+            believed of its unit.
     """
+    _require(fn, axes)
     fixed = {name: value for name, value in axes.items() if not _is_axis(value)}
     swept: dict[str, Any] = {name: value for name, value in axes.items() if name not in fixed}
 
@@ -125,6 +130,19 @@ def named(dataset: xr.Dataset) -> xr.Dataset:
     for name in dataset.variables:
         dataset[name].attrs.setdefault("long_name", str(name).replace("_", " "))
     return dataset
+
+
+def _require(fn: Callable, axes: Mapping[str, object]) -> None:
+    """Refuse empty axes, and numbers outside the domain of their unit."""
+    hints = hints_of(getattr(fn, "func", fn))
+    for name, value in axes.items():
+        if _is_axis(value) and not len(cast(Sized, value)):
+            raise ValueError(f"{name}: is empty, wanted at least one number or spec.")
+        given = list(value.values()) if isinstance(value, Mapping) else value
+        measured = unit_of(hints.get(name)) and value is not None
+        numbers = np.ravel(cast(ArrayLike, given if measured else []))
+        if sentence := outside(name, hints.get(name), numbers, zero=True):
+            raise ValueError(sentence)
 
 
 def _is_axis(value: object) -> bool:

@@ -5,7 +5,9 @@ is believed; `In` marks a name that refers to a catalogue. Needs no JAX.
 """
 
 import math
+from collections.abc import Iterable
 from functools import cache
+from types import NoneType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 
@@ -40,7 +42,9 @@ class Domain(NamedTuple):
         if self.least < 0:
             return "a finite number"
         kind = "a number that is not negative" if zero else "a positive number"
-        return kind if self.most == math.inf else f"{kind} of at most {self.most:g} {unit}"
+        if self.most == math.inf:
+            return kind
+        return f"{kind} of at most {self.most:.8g}" + ("" if unit == "1" else f" {unit}")
 
 
 MANY = "many"
@@ -56,6 +60,7 @@ BytesPerSecond = Annotated[Scalar, "B/s"]
 BytesPerToken = Annotated[Scalar, "B/tok"]
 BytesPerParameter = Annotated[Scalar, "B/param"]
 Dimensionless = Annotated[Scalar, "1"]
+Share = Annotated[Scalar, "1", Domain(most=1.0)]
 Signed = Annotated[Scalar, "1", Domain(least=-math.inf)]
 Dollars = Annotated[Scalar, "USD"]
 DollarsPerJoule = Annotated[Scalar, "USD/J"]
@@ -114,10 +119,26 @@ def unit_of(annotation: object) -> str | None:
     return mark if isinstance(mark, str) else None
 
 
+def outside(name: str, annotation: object, numbers: Iterable[float], zero: bool) -> str:
+    """One sentence about the first of these numbers that is not believed of a type; "" if all are.
+
+    Args:
+        name: what the numbers are given as.
+        annotation: the type; all numbers are believed of one without a unit.
+        numbers: the numbers, in its unit.
+        zero: whether the least of its domain is believed.
+    """
+    unit, domain = unit_of(annotation), domain_of(annotation)
+    wrong = [number for number in numbers if unit and not domain.contains(number, zero)][:1]
+    return f"{name}: is {wrong[0]:g}, wanted {domain.words(str(unit), zero)}." if wrong else ""
+
+
 def units_of(owner: object) -> dict[str, str | None]:
     """Units of a function's arguments (and of `return`), or of the fields of a class."""
     return {name: unit_of(hint) for name, hint in hints_of(owner).items()}
 
 
 def _marks(annotation: object) -> tuple[object, ...]:
+    if NoneType in get_args(annotation):  # what may be left out
+        annotation = get_args(annotation)[0]
     return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()

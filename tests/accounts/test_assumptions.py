@@ -66,7 +66,7 @@ def test_the_file_is_checked_with_everything_else(damaged):
         ),
         (
             ["cases", "h100_2k", "subject", "gpu"],
-            "H1000",
+            "h100",
             ["cases.h100_2k.subject.gpu", "did you mean 'H100'"],
         ),
         (
@@ -77,7 +77,7 @@ def test_the_file_is_checked_with_everything_else(damaged):
         (["cases", "h100_4k", "topology"], "three_pools", ["cases.h100_4k.topology"]),
         (
             ["headlines", "law_40x", "over"],
-            "h100_128",
+            "H100_128K",
             ["headlines.law_40x.over", "did you mean 'h100_128k'"],
         ),
         (["headlines", "law_40x", "published"], 0, ["headlines.law_40x.published"]),

@@ -22,8 +22,8 @@ def measured():
     [
         (
             "llm",
-            "llama-3.1-7b",
-            r"mlenergy.yaml: runs.h100-qwen3-8b-chat-1.llm is 'llama-3.1-7b', .*did you mean",
+            "lama-3.1-70b",
+            r"mlenergy.yaml: runs.h100-qwen3-8b-chat-1.llm is 'lama-3.1-70b', .*did you mean",
         ),
         ("gpu", "H1000", r"runs.h100-qwen3-8b-chat-1.gpu is 'H1000', wanted one of"),
         (

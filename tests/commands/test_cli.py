@@ -196,6 +196,10 @@ def test_each_step_of_an_explanation_rests_on_parameters_and_earlier_steps(of, t
     assert set(CHAINED) <= {step["equation"] for step in said["steps"]}
 
 
+def test_the_version_is_printed(tokwatt):
+    assert tokwatt("--version") == (0, f"tokwatt {tw.__version__}\n", "")
+
+
 WRONG = {
     "an unknown study": (["study", "exmple"], "did you mean 'example'?"),
     "an unknown GPU": (["point", "--gpu", "H10"], "gpu is 'H10', wanted one of"),

@@ -3,6 +3,7 @@ import mpmath
 import numpy as np
 import pytest
 from hypothesis import assume, given
+from hypothesis import strategies as st
 from strategies import (
     arrival_rates,
     concurrencies,
@@ -109,9 +110,19 @@ def test_nobody_counts_as_waiting_where_less_than_one_percent_do(servers, utiliz
 
 
 def test_without_arrivals_nobody_waits_and_one_instance_suffices():
-    assert erlang_b(10.0, 0.0) == erlang_c(10.0, 0.0) == 0
-    assert wait_quantile(10.0, 0.0, 1.0, 1.0) == 0
+    for servers in (1.0, 10.0, 12.0, 12.5, 1e6):
+        assert erlang_b(servers, 0.0) == erlang_c(servers, 0.0) == 0
+        assert wait_quantile(servers, 0.0, 1.0, 1.0) == 0
     assert required(0.0, 1.0, 1.0, 16.0, 0.5, 0.85) == 1
+
+
+@given(server_counts, st.floats(-300, 0))
+def test_small_loads_keep_their_digits(servers, exponent):
+    load = 10.0**exponent * min(servers, 1.0)
+    reference = erlang_c_in_fifty_digits(servers, load)
+    found = float(erlang_c(servers, load))
+    assert found == pytest.approx(reference, rel=1e-10, abs=1e-300)
+    assert wait_quantile(servers, load, 1.0, 1.0) >= 0
 
 
 @given(

@@ -201,14 +201,14 @@ DAMAGES = {
     "an unknown profile to carry": (
         "profiles",
         ["scaled", "B200", "base"],
-        "H10",
-        ["scaled.B200.base", "'H10'", "'H100'?"],
+        "h100",
+        ["scaled.B200.base", "'h100'", "'H100'?"],
     ),
     "an unknown GPU": (
         "profiles",
         ["scaled", "B200", "board"],
-        "B20",
-        ["scaled.B200.board", "'B20'", "'B200'?"],
+        "b200",
+        ["scaled.B200.board", "'b200'", "'B200'?"],
     ),
     "an unknown LLM": (
         "profiles",

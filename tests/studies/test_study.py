@@ -190,8 +190,8 @@ DAMAGES = {
     "a typo in a name": (
         "example",
         ["axes", "profile"],
-        ["H100", "B20"],
-        ["axes.profile", "'B20'", "did you mean 'B200'?"],
+        ["H100", "b200"],
+        ["axes.profile", "'b200'", "did you mean 'B200'?"],
     ),
     "a name twice": (
         "example",
@@ -302,7 +302,7 @@ DAMAGES = {
     "a typo in a fixed name": (
         "fleet_size",
         ["fixed", "precision"],
-        "bfloat61",
+        "bflaot16",
         ["fixed.precision", "did you mean 'bfloat16'?"],
     ),
     "a fixed list": (
@@ -320,8 +320,8 @@ DAMAGES = {
     "a typo in the dtype": (
         "example",
         ["dtype"],
-        "float23",
-        ["dtype", "'float23'", "did you mean 'float32'?"],
+        "flaot32",
+        ["dtype", "'flaot32'", "did you mean 'float32'?"],
     ),
     "no title": ("example", ["title"], GONE, ["title", "missing"]),
 }

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from tokwatt.params.folder import Checked
+from tokwatt.params.names import Named
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
@@ -52,7 +53,8 @@ class AssumptionSets(Checked):
         """Assumption sets by name."""
         assert self.labels
         entries = self.section.child("presets")
-        return {name: self.mixture(_complete(entries.child(name))) for name in entries.raw}
+        sets = {name: self.mixture(_complete(entries.child(name))) for name in entries.raw}
+        return Named("account", sets)
 
     @cached_property
     def constants(self) -> Constants:

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.files import parameter_folder
 
-PARAMS, STORES = Path("params"), Path("results/studies")
+PARAMS, STORES = parameter_folder(), Path("results/studies")
 GRIDS, RESULTS = Path("results/grids"), Path("results")
 SHORTEST, LONGEST = 1.0, 40.0
 """Inches that a figure may be wide or high."""
@@ -58,7 +59,9 @@ def seconds(text: str) -> float:
     return float(number[1]) * (1e-3 if number[2] == "ms" else 1.0)
 
 
-Params = Annotated[Path, typer.Option(help="Folder of parameter files.")]
+Params = Annotated[
+    Path, typer.Option(help="Folder of parameter files.", show_default="params, or tokwatt's own")
+]
 Stores = Annotated[Path, typer.Option(help="Folder of stores of studies.")]
 Grids = Annotated[Path, typer.Option(help="Folder of computed grids.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]

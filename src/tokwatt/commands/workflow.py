@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import tokwatt
 from tokwatt.commands.calibration import COMMANDS as CALIBRATED
 from tokwatt.commands.fleet import ask_fleet
 from tokwatt.commands.headline import headline
@@ -36,14 +37,31 @@ from tokwatt.commands.studies import studies, study
 from tokwatt.params.errors import ParameterError, StoreError, printable
 from tokwatt.text import visible
 
-app = typer.Typer(
-    help="How many tokens a watt buys, and what would change it.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 for command in (studies, study, headline, *CALIBRATED):
     app.command()(command)
 app.command("point")(ask_point)
 app.command("fleet")(ask_fleet)
 app.add_typer(LLM, name="llm")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tokwatt {tokwatt.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+    ),
+]
+
+
+@app.callback()
+def whole(version: Version = False) -> None:
+    """How many tokens a watt buys, and what would change it."""
 
 
 @app.command(rich_help_panel="Workflow")

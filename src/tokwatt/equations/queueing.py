@@ -58,7 +58,9 @@ def _many_servers(servers: Dimensionless, offered_load: Dimensionless) -> Dimens
     mu = (offered_load - servers) / servers
     near = jnp.abs(mu) < 0.05
     far = jnp.where(near, -0.5, mu)
-    square = jnp.where(near, _polynomial(_LOG_SERIES, mu), 2 * (far - jnp.log1p(far)) / far**2)
+    # The logarithm of the load itself, as 1 + mu has lost its digits where the load is small.
+    logarithm = jnp.where(near, jnp.log1p(far), jnp.log(offered_load / servers))
+    square = jnp.where(near, _polynomial(_LOG_SERIES, mu), 2 * (far - logarithm) / far**2)
     eta = mu * jnp.sqrt(square)
     gaussian = jnp.exp(servers * eta**2 / 2) * erfc(eta * jnp.sqrt(servers / 2))
     series = _polynomial([_polynomial(row, eta) for row in _TEMME], 1 / servers)
@@ -94,10 +96,11 @@ def erlang_b(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionle
         same few operations at any size.
     """
     servers, offered_load = jnp.asarray(servers, float), jnp.asarray(offered_load, float)
-    few = servers < _FEW
-    many = _many_servers(jnp.where(few, _FEW, servers), jnp.where(few, _FEW, offered_load))
-    inverse = jnp.where(few, _few_servers(servers, jnp.where(few, offered_load, 1.0)), many)
-    return jnp.where(offered_load <= servers, 1 / inverse, jnp.nan)
+    few, busy = servers < _FEW, offered_load != 0
+    load = jnp.where(busy, offered_load, 1.0)
+    many = _many_servers(jnp.where(few, _FEW, servers), jnp.where(few, _FEW, load))
+    inverse = jnp.where(few, _few_servers(servers, jnp.where(few, load, 1.0)), many)
+    return jnp.where(offered_load <= servers, jnp.where(busy, 1 / inverse, 0.0), jnp.nan)
 
 
 def erlang_c(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionless:

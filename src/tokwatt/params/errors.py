@@ -1,11 +1,14 @@
 """Errors that are one sentence, and the text they are made of."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 LONGEST_SHOWN = 60
 """Most characters of a value that a sentence repeats."""
+FEWEST_LETTERS = 4
+"""Letters below which a name with numbers is a machine's, of which each letter counts."""
 
 
 class _Sentence(Exception):
@@ -45,10 +48,36 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
-def nearest(name: str, options: Iterable[object]) -> str:
-    """The option that a name was probably meant to be, as the end of a sentence."""
-    close = difflib.get_close_matches(name, [str(option) for option in options], 1)
+def one_of(name: object, options: Iterable[object]) -> str:
+    """What is wanted where a name is not among some."""
+    known = [str(option) for option in options]
+    return f"one of {', '.join(known)}{nearest(str(name), known)}"
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """The option that a name was probably meant to be, as the end of a sentence.
+
+    Another spelling of one (case, separators, an organisation before it, words after it), or else
+    near letters and the same numbers: what has other numbers is another machine or size.
+    """
+    known = list(options)
+    spelt = [option for option in known if _spells(name, option)]
+    numbers = re.findall("[0-9]+", name)
+    alike = [option for option in known if re.findall("[0-9]+", option) == numbers]
+    if numbers and len(re.findall("[a-zA-Z]", name)) < FEWEST_LETTERS:
+        alike = []
+    close = [max(spelt, key=len)] if spelt else difflib.get_close_matches(name, alike, 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _spells(name: str, option: str) -> bool:
+    """Whether a name is another spelling of an option."""
+    words, wanted = (_words(text.rpartition("/")[2]) for text in (name, option))
+    return bool(wanted) and (words[: len(wanted)] == wanted or "".join(words) == "".join(wanted))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall("[a-z0-9]+", text.casefold())
 
 
 def join(path: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Files as bytes: regular ones only, and none that is too large to be meant."""
+"""Where files of parameters lie, and files as bytes: regular ones, none too large to be meant."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,14 @@ from typing import TextIO
 from tokwatt.params.errors import ParameterError
 
 MEBIBYTE = 2**20
+SHIPPED = (Path(__file__).parents[1] / "catalogue", Path(__file__).parents[3] / "params")
+"""Where the parameter folder lies in an installed wheel, and in a checkout."""
+
+
+def parameter_folder() -> Path:
+    """The folder that is read where none is named: `params` here, or the one of tokwatt itself."""
+    here = Path("params")
+    return next((folder for folder in (here, *SHIPPED) if folder.is_dir()), here)
 
 
 def contents(path: Path, wanted: str, most: int = 4 * MEBIBYTE) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tokwatt.params.errors import ParameterError, shown
-from tokwatt.params.files import contents
+from tokwatt.params.files import contents, parameter_folder
 from tokwatt.params.names import WANTED, is_name
 from tokwatt.params.quantity import CATALOGUES, Record
 from tokwatt.params.reading import mapping
@@ -29,11 +29,11 @@ class Folder(Checked):
     """The files of a parameter folder, by name.
 
     Args:
-        folder: where they are.
+        folder: where they are; the one of `files.parameter_folder` if left out.
     """
 
-    def __init__(self, folder: str | Path = "params") -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = parameter_folder() if folder is None else Path(folder)
         self.digests: dict[str, str] = {}
         self._sections: dict[str, Section] = {}
 

@@ -10,7 +10,7 @@ from typing import get_args
 
 import msgspec
 
-from tokwatt.params.errors import join, nearest, shown
+from tokwatt.params.errors import join, one_of, shown
 from tokwatt.params.quantity import QUALITIES
 
 WORDS = {
@@ -48,7 +48,7 @@ def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
 
 def unknown_key(key: str, valid: Iterable[str]) -> tuple[str, str]:
     """What is found and what is wanted where a key is not among those that are valid."""
-    return "is not a known key", f"one of {', '.join(valid)}{nearest(key, valid)}"
+    return "is not a known key", one_of(key, valid)
 
 
 def _names(kind: type) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from tokwatt.params import calibrated
 from tokwatt.params.calibrated import Likeness
 from tokwatt.params.folder import Folder
+from tokwatt.params.names import Named
 from tokwatt.params.section import Section
 from tokwatt.params.specs import (
     ActivityPower,
@@ -39,12 +40,13 @@ class ParameterFolder(Folder):
     @cached_property
     def gpus(self) -> dict[str, Gpu]:
         """Accelerators."""
-        return self.section("gpus").specs(Gpu)
+        return Named("gpu", self.section("gpus").specs(Gpu))
 
     @cached_property
     def llms(self) -> dict[str, LlmRecord]:
         """Language models as published, and as the paper has them where that differs."""
-        return {name: _llm(self.section("llms").child(name)) for name in self.section("llms").raw}
+        section = self.section("llms")
+        return Named("llm", {name: _llm(section.child(name)) for name in section.raw})
 
     @cached_property
     def paper_llms(self) -> dict[str, LlmRecord]:
@@ -63,7 +65,7 @@ class ParameterFolder(Folder):
     @cached_property
     def precisions(self) -> dict[str, Precision]:
         """Widths of weights and KV cache, named as checkpoints are."""
-        return self.section("serving").child("precisions").specs(Precision)
+        return Named("precision", self.section("serving").child("precisions").specs(Precision))
 
     @cached_property
     def power_fractions(self) -> ActivityPower:
@@ -92,7 +94,7 @@ class ParameterFolder(Folder):
     def boards(self) -> dict[str, Board]:
         """GPUs whose power is known by every law."""
         fitted, likeness = calibrated.Values(self), self.likeness
-        return {
+        boards = {
             name: Board(
                 gpu=gpu,
                 logistic=self.power_curves[name],
@@ -103,6 +105,7 @@ class ParameterFolder(Folder):
             for name, gpu in self.gpus.items()
             if name in self.power_curves and name in likeness
         }
+        return Named("gpu", boards)
 
     @cached_property
     def calibrated_profiles(self) -> dict[str, Profile]:
@@ -120,7 +123,7 @@ class ParameterFolder(Folder):
     def workloads(self) -> dict[str, Workload]:
         """Length laws of requests."""
         section = self.section("workloads")
-        return {name: _law(section.child(name)) for name in section.raw}
+        return Named("workload", {name: _law(section.child(name)) for name in section.raw})
 
     def check(self) -> None:
         """Read everything, sources and qualities too, so that what is wrong comes up now."""

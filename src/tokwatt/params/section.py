@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from tokwatt.params import messages
-from tokwatt.params.errors import ParameterError, complaint, join, nearest, shown
+from tokwatt.params.errors import ParameterError, complaint, join, one_of, shown
 from tokwatt.params.names import WANTED, is_name
 from tokwatt.params.quantity import QUALITIES, Quality, Quantity, Record, factor
 from tokwatt.units import In, domain_of, hints_of, is_many, mark_of
@@ -121,8 +121,7 @@ class Section:
     def pick(self, field: str, name: str, options: Mapping[str, T]) -> T:
         """What a mapping holds under a name that stands in this section."""
         if name not in options:
-            wanted = f"one of {', '.join(options)}{nearest(name, options)}"
-            raise self.fail(f"is {shown(name)}", wanted, field)
+            raise self.fail(f"is {shown(name)}", one_of(name, options), field)
         return options[name]
 
     def records(self, source: object = None, quality: object = None) -> Iterator[Record]:

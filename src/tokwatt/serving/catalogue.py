@@ -1,9 +1,11 @@
 """The parameter folder with every profile worked out: what a user and a study start from."""
 
+from collections.abc import Sized
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from tokwatt.params.names import Named
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import (
     Board,
@@ -20,13 +22,24 @@ from tokwatt.units import Dimensionless
 class Catalogue(ParameterFolder):
     """Parameters, and what follows from them."""
 
+    def __repr__(self) -> str:
+        """Where it is, and how much it holds."""
+        held: dict[str, Sized] = {
+            "GPUs": self.gpus,
+            "LLMs": self.llms,
+            "precisions": self.precisions,
+        }
+        held |= {"profiles": self.profiles, "workloads": self.workloads}
+        counts = ", ".join(f"{len(entries)} {name}" for name, entries in held.items())
+        return f"Catalogue({str(self.folder)!r}): {counts}"
+
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """Instances: the hand-calibrated ones, then those scaled from them to other GPUs."""
         scaled = {
             name: scaled_profile(scaling, self.engine) for name, scaling in self.scalings.items()
         }
-        return self.calibrated_profiles | scaled
+        return Named("profile", self.calibrated_profiles | scaled)
 
     def deployment(
         self,
@@ -48,11 +61,12 @@ class Catalogue(ParameterFolder):
         return replace(bare, logistic=profile.power, profile=profile)
 
 
-def load(folder: str | Path = "params") -> Catalogue:
+def load(folder: str | Path | None = None) -> Catalogue:
     """Read and check a parameter folder.
 
     Args:
-        folder: see `params.parameters.ParameterFolder`.
+        folder: see `params.parameters.ParameterFolder`; if left out, `params` in the working
+            directory where there is one, else the folder that came with tokwatt.
 
     Returns:
         Specs in SI units by name.

@@ -14,6 +14,7 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.results import readable
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import Step, first_token_time, step
 from tokwatt.serving.times import instance_of
@@ -36,6 +37,7 @@ LEAST_VARIABILITY = 0.01
 """Squared coefficient of variation of service below which the paper's program does not go."""
 
 
+@readable
 class Pool(NamedTuple):
     """Instances of one context window and what they serve.
 
@@ -78,6 +80,7 @@ class Pool(NamedTuple):
     generated: TokensPerSecond
 
 
+@readable
 class Fleet(NamedTuple):
     """Pools side by side; a single instance is a fleet of one. Latencies are the slowest pool's.
 

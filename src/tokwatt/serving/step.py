@@ -20,6 +20,7 @@ from tokwatt.serving.instance import (
     touched_experts,
 )
 from tokwatt.serving.power import Use, board_power
+from tokwatt.serving.results import checked, readable
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
@@ -27,6 +28,7 @@ from tokwatt.units import (
     Flops,
     Seconds,
     Sequences,
+    Share,
     Tokens,
     TokensPerJoule,
     TokensPerSecond,
@@ -34,6 +36,7 @@ from tokwatt.units import (
 )
 
 
+@readable
 class Step(NamedTuple):
     """The mean iteration over a batch.
 
@@ -60,6 +63,7 @@ class Step(NamedTuple):
     power: Watts
 
 
+@readable
 class OperatingPoint(NamedTuple):
     """An instance at its concurrency or at a batch size; power on the basis that is assumed.
 
@@ -223,6 +227,7 @@ def first_token_time(
     return running.latency / 2 + full * passing(chunk) + passing(prompt - full * chunk)
 
 
+@checked("prompt_ratio", "utilization")
 def operating_point(
     account: Account,
     deployment: Deployment,
@@ -230,7 +235,7 @@ def operating_point(
     mean_fill: Dimensionless,
     prompt_ratio: Dimensionless,
     batch: Sequences | None = None,
-    utilization: Dimensionless = 1.0,
+    utilization: Share = 1.0,
 ) -> OperatingPoint:
     """An instance at a context window, full to its concurrency or at a batch size.
 
@@ -245,6 +250,9 @@ def operating_point(
 
     Returns:
         The point; NaN where the weights do not fit, and `missing` says how many bytes of each GPU.
+
+    Raises:
+        ParameterError: for a number outside its domain, where JAX does not trace it.
 
     Source: arXiv:2603.17280, Sections 2 and 3.1.
     """
