@@ -17,7 +17,9 @@ from tokwatt.params.specs import (
     LogisticPower,
     Precision,
     Profile,
+    ProjectedPower,
     Scaling,
+    ServingEngine,
     UtilizationPower,
     Workload,
 )
@@ -57,7 +59,16 @@ class ParameterFolder(Folder):
     @cached_property
     def engine(self) -> Engine:
         """How the paper's program runs an instance."""
-        return self.section("serving").only("engine", "precisions").child("engine").spec(Engine)
+        return self._serving.child("engine").spec(Engine)
+
+    @cached_property
+    def engines(self) -> dict[str, ServingEngine]:
+        """How engines use memory, by name and first version."""
+        return self._serving.child("engines").specs(ServingEngine)
+
+    @property
+    def _serving(self) -> Section:
+        return self.section("serving").only("engine", "engines", "precisions")
 
     @cached_property
     def precisions(self) -> dict[str, Precision]:
@@ -74,7 +85,7 @@ class ParameterFolder(Folder):
         """Logistic power curves by GPU."""
         return (
             self.section("power")
-            .only("fractions", "curves", "utilization")
+            .only("fractions", "projected", "curves", "utilization")
             .child("curves")
             .specs(LogisticPower)
         )
@@ -85,19 +96,39 @@ class ParameterFolder(Folder):
         return self.section("power").child("utilization").specs(UtilizationPower)
 
     @cached_property
+    def projected_power(self) -> ProjectedPower:
+        """Power laws of GPUs without curves of their own."""
+        return self.section("power").child("projected").spec(ProjectedPower)
+
+    @cached_property
     def boards(self) -> dict[str, Board]:
-        """GPUs whose power is known by every law."""
-        laws = self.power_curves.keys() & self.utilization_curves.keys()
+        """Every GPU with its power laws: its own curves, or those projected from its TDP."""
         return {
             name: Board(
                 gpu=gpu,
-                logistic=self.power_curves[name],
+                logistic=self.power_curves.get(name) or self._projected_logistic(gpu),
                 activity=self.power_fractions,
-                utilization=self.utilization_curves[name],
+                utilization=self.utilization_curves.get(name) or self._projected_utilization(gpu),
             )
             for name, gpu in self.gpus.items()
-            if name in laws
         }
+
+    def _projected_logistic(self, gpu: Gpu) -> LogisticPower:
+        shares, law = self.power_fractions, self.projected_power
+        return LogisticPower(
+            idle=shares.idle_fraction * gpu.tdp,
+            nominal=shares.nominal_fraction * gpu.tdp,
+            steepness=law.steepness,
+            log2_midpoint=law.log2_midpoint,
+        )
+
+    def _projected_utilization(self, gpu: Gpu) -> UtilizationPower:
+        law = self.projected_power
+        return UtilizationPower(
+            idle=law.idle_share * gpu.tdp,
+            memory=law.memory_share * gpu.tdp,
+            compute=law.compute_share * gpu.tdp,
+        )
 
     @cached_property
     def calibrated_profiles(self) -> dict[str, Profile]:

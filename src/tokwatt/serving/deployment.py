@@ -11,6 +11,7 @@ from tokwatt.params.specs import (
     Parallelism,
     Precision,
     Profile,
+    ServingEngine,
     UtilizationPower,
     spec,
 )
@@ -32,6 +33,7 @@ class Deployment:
         precision: widths of weights and KV cache.
         engine: how the paper's program runs it.
         active_parameters: parameters of one token as the paper prints them; 0 where it prints none.
+        serving_engine: how a serving engine uses its memory, or None.
         profile: a hand-calibrated instance of it, or None.
         kernels: times of its kernels, or None.
     """
@@ -45,6 +47,7 @@ class Deployment:
     precision: Precision
     engine: Engine
     active_parameters: Parameters = 0.0
+    serving_engine: ServingEngine | None = None
     profile: Profile | None = None
     kernels: StepTable | None = None
 

@@ -22,7 +22,7 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Instance, concurrency, sequence_bytes, step_weight_bytes
+from tokwatt.serving.instance import Instance, concurrency, held_bytes, step_weight_bytes
 from tokwatt.serving.step import Load, operating_point, step
 from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
@@ -249,7 +249,7 @@ def _slope(
         weight_share=weight_time / iteration.latency,
         prefill_share=iteration.prefill_time / iteration.latency,
         idle_power_share=instance.utilization.idle / iteration.power,
-        bounded_share=1 - held * length / sequence_bytes(instance, length, held),
+        bounded_share=1 - held * length / held_bytes(instance, length),
         missing=full.missing,
         **_bends(account, instance, window, prompt_ratio)._asdict(),
     )
