@@ -10,7 +10,7 @@ from reference import paper_program as program
 
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.equations import queueing
-from tokwatt.params.specs import Demand, Parallelism, Precision
+from tokwatt.params.specs import Demand, Parallelism
 from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
@@ -137,7 +137,7 @@ def deployment_of(catalogue, configuration):
         max_sequences=float(configuration.cap),
     )
     board, width = catalogue.boards["H100"], configuration.width
-    precision = Precision(dense=width, routed=width, kv=width)
+    precision = replace(catalogue.precisions["bfloat16"], dense=width, routed=width, kv=width)
     bare = catalogue.deployment(board, catalogue.llms[configuration.llm], precision, 1.0)
     return replace(
         bare,

@@ -20,7 +20,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.fleet import size_pool
-from tokwatt.serving.instance import concurrency, sequence_bytes, step_weight_bytes
+from tokwatt.serving.instance import concurrency, held_bytes, sequence_bytes, step_weight_bytes
 from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.routing import Topology
 from tokwatt.serving.step import Load, operating_point, step
@@ -231,7 +231,7 @@ def test_memory_in_use_never_exceeds_the_budget(headlines, window, gpu, allocati
     instance = instance_of(account, deployment_of(headlines, gpu=gpu))
     sequences = concurrency(account.assumed, instance, window, window / 2)
     length = window / 2 if allocation == "on_demand" else window
-    used = sequences * sequence_bytes(instance, length, instance.cache.held)
+    used = sequences * held_bytes(instance, length)
     assert used <= instance.kv_budget * (1 + 1e-12)
 
 

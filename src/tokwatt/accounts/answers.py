@@ -397,7 +397,7 @@ def _basis(
     return Basis(
         account=account + changed,
         basis=WATTS[chosen.assumed.basis],
-        engine="vllm" if support else "",
+        engine=support.names.engine if support else "",
         calibrated_on=support.calibrated_on if support else "",
         extrapolated=support.extrapolated if support else (),
     )

@@ -8,7 +8,7 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.errors import ParameterError, nearest, shown
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
-from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.catalogue import ENGINE, Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.units import Dimensionless
 
@@ -40,6 +40,7 @@ class DeploymentNames:
         expert_parallel: ranks that hold whole experts; as many as GPUs if left out.
         precision: a precision; bfloat16 if left out.
         kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
+        engine: a serving engine.
         memory_utilization: share of the memory that the engine may use; its own if left out.
         profile: a hand-calibrated instance of the paper, which replaces all of these.
     """
@@ -50,6 +51,7 @@ class DeploymentNames:
     expert_parallel: int | None = None
     precision: str = "bfloat16"
     kv_precision: str | None = None
+    engine: str = ENGINE
     memory_utilization: Dimensionless | None = None
     profile: str | None = None
 
@@ -67,6 +69,7 @@ class DeploymentNames:
         if self.kv_precision:
             other = pick("kv_precision", self.kv_precision, catalogue.precisions)
             precision = replace(precision, kv=other.kv)
+        pick("engine", self.engine, catalogue.engines)
         self._require_layout(llm.published.query_heads, llm.published.experts)
         found = catalogue.deployment(
             pick("gpu", self.gpu, catalogue.boards),
@@ -74,11 +77,13 @@ class DeploymentNames:
             precision,
             float(self.gpus),
             float(self.expert_parallel or self.gpus),
+            self.engine,
         )
         if self.memory_utilization is None:
             return found
         share = require("memory_utilization", self.memory_utilization, 0.01, 1)
-        return replace(found, engine=replace(found.engine, memory_fraction=float(share)))
+        engine = replace(found.serving_engine, memory_fraction=float(share))
+        return replace(found, serving_engine=engine)
 
     def _refuse_parts(self) -> None:
         """A profile has its own GPU, LLM and precision: others beside it contradict it."""

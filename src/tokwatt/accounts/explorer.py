@@ -19,7 +19,7 @@ from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.output import write_files
 from tokwatt.params.folder import Checked
-from tokwatt.params.specs import Profile, spec
+from tokwatt.params.specs import Board, Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue, load
 from tokwatt.serving.choices import Assumptions
@@ -142,13 +142,19 @@ class Explorer(Checked):
             section.pick(name, name, self.catalogue.llms)
         return section.specs(Printed)
 
+    @cached_property
+    def boards(self) -> dict[str, Board]:
+        """GPUs that are offered: those with a power curve of their own."""
+        curves = self.catalogue.power_curves
+        return {name: board for name, board in self.catalogue.boards.items() if name in curves}
+
     def choices(self) -> Iterator[InstanceKey]:
         """Every configuration: the paper's catalogue offers only what stands there."""
         catalogue, counts = self.catalogue, [int(count) for count in self.offer.tensor_parallel]
         for name in self.views:
             published = self.mixtures[name].architecture == "published"
             llms = catalogue.llms if published else catalogue.paper_llms
-            for parts in product(catalogue.boards, llms, catalogue.precisions, counts):
+            for parts in product(self.boards, llms, catalogue.precisions, counts):
                 yield InstanceKey(name, *parts)
 
     def profile(self, choice: InstanceKey) -> Profile | None:
@@ -245,7 +251,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "assumed": {name: asdict(mixture) for name, mixture in explorer.mixtures.items()},
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}
-            for name, board in catalogue.boards.items()
+            for name, board in explorer.boards.items()
         },
         "llms": {
             name: catalogue.section("llms").raw[name].get("name", name) for name in catalogue.llms

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from tokwatt.calibration.prediction import (
-    STATE_WIDTH,
     MixedSteps,
     Prediction,
     RequestMix,
@@ -29,6 +28,8 @@ from tokwatt.serving.instance import GpuShare, share_of
 from tokwatt.units import Dimensionless, DimensionlessAxis, Seconds, SecondsAxis, Tokens, TokensAxis
 
 QUANTITIES = Prediction._fields
+ENGINE = "vllm"
+"""The engine of every measured run."""
 KV_WIDTH = 2.0
 """Bytes of an element of the KV cache in every measured run."""
 NO_TASK = -1
@@ -128,8 +129,9 @@ class ServingModel:
             parallelism=Parallelism(tensor_parallel=gpus, expert_parallel=ranks),
             precision=replace(parameters.precisions[precision], kv=KV_WIDTH),
             engine=parameters.engine,
+            serving_engine=parameters.engines[ENGINE],
         )
-        share = share_of(layout, layout.llm.published, state_width=STATE_WIDTH)
+        share = share_of(layout, layout.llm.published, measured=True)
         rescaled = float(self.records.is_rescaled(llm, precision))
         return replace(share, requantized=rescaled)
 

@@ -22,9 +22,6 @@ from tokwatt.units import (
     Watts,
 )
 
-STATE_WIDTH = 8.0
-"""Bytes that a recurrent state moves for each element: 32 bits read and 32 written."""
-
 
 @spec
 class RequestMix:

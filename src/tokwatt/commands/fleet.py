@@ -8,6 +8,7 @@ from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
+    EngineName,
     ExpertRanks,
     GpuName,
     Gpus,
@@ -53,6 +54,7 @@ def ask_fleet(
     expert_parallel: ExpertRanks = None,
     precision: PrecisionName = "bfloat16",
     kv_precision: KvPrecision = None,
+    engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
     profile: Profile = None,
     arrival_rate: Rate = None,
@@ -97,6 +99,7 @@ def ask_fleet(
         expert_parallel=expert_parallel,
         precision=precision,
         kv_precision=kv_precision,
+        engine=engine,
         memory_utilization=memory_utilization,
         profile=profile,
     )

@@ -99,6 +99,7 @@ KvPrecision = Annotated[
     str | None,
     typer.Option("--kv-precision", help="A precision whose KV cache is as wide."),
 ]
+EngineName = Annotated[str, typer.Option("--engine", help="A serving engine by name.")]
 MemoryShare = Annotated[
     float | None,
     typer.Option(

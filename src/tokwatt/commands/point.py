@@ -9,6 +9,7 @@ from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
+    EngineName,
     ExpertRanks,
     GpuName,
     Gpus,
@@ -54,6 +55,7 @@ def ask_point(
     expert_parallel: ExpertRanks = None,
     precision: PrecisionName = "bfloat16",
     kv_precision: KvPrecision = None,
+    engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
     profile: Profile = None,
     context_window: Window = None,
@@ -80,6 +82,7 @@ def ask_point(
         expert_parallel=expert_parallel,
         precision=precision,
         kv_precision=kv_precision,
+        engine=engine,
         memory_utilization=memory_utilization,
         profile=profile,
     )

@@ -111,6 +111,39 @@ def kv_budget(
     return jnp.floor(capacity * memory_fraction) - weights - workspace
 
 
+def activation_bytes(rows: Dimensionless, columns: Dimensionless, element_width: Bytes) -> Bytes:
+    """Bytes of an activation with so many rows (tokens or sequences) and columns, copies included.
+
+    Source: definition.
+    """
+    return rows * columns * element_width
+
+
+def kv_pool(
+    usable: Bytes,
+    memory_fraction: Dimensionless,
+    weights: Bytes,
+    not_cache: Bytes,
+    free_fraction: Dimensionless,
+) -> Bytes:
+    r"""Memory that an engine gives to the KV cache, :math:`f (u C - w - a)`.
+
+    Args:
+        usable: memory of one GPU as its driver reports it.
+        memory_fraction: share of it that the engine may use, 0 to 1.
+        weights: bytes of weights on that GPU.
+        not_cache: bytes of activations, context and communication buffers.
+        free_fraction: share of what is then free; 1 in vLLM and SGLang.
+
+    Returns:
+        Bytes; negative where the LLM does not fit, by as much as is missing.
+
+    Source: memory profiling of vLLM; `free_gpu_memory_fraction` of TensorRT-LLM.
+    """
+    free = memory_fraction * usable - weights - not_cache
+    return jnp.where(free < 0, free, free_fraction * free)
+
+
 def kv_blocks(budget: Bytes, kv_bytes: BytesPerToken, block_size: Tokens) -> Dimensionless:
     r"""Whole KV blocks in a budget, :math:`\lfloor B / (\kappa b) \rfloor`.
 

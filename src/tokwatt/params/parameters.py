@@ -20,7 +20,9 @@ from tokwatt.params.specs import (
     LogisticPower,
     Precision,
     Profile,
+    ProjectedPower,
     Scaling,
+    ServingEngine,
     Workload,
 )
 
@@ -60,7 +62,16 @@ class ParameterFolder(Folder):
     @cached_property
     def engine(self) -> Engine:
         """How the paper's program runs an instance."""
-        return self.section("serving").only("engine", "precisions").child("engine").spec(Engine)
+        return self._serving.child("engine").spec(Engine)
+
+    @cached_property
+    def engines(self) -> dict[str, ServingEngine]:
+        """How engines use memory, by name and first version."""
+        return self._serving.child("engines").specs(ServingEngine)
+
+    @property
+    def _serving(self) -> Section:
+        return self.section("serving").only("engine", "engines", "precisions")
 
     @cached_property
     def precisions(self) -> dict[str, Precision]:
@@ -76,7 +87,10 @@ class ParameterFolder(Folder):
     def power_curves(self) -> dict[str, LogisticPower]:
         """Logistic power curves by GPU."""
         return (
-            self.section("power").only("fractions", "curves").child("curves").specs(LogisticPower)
+            self.section("power")
+            .only("fractions", "projected", "curves")
+            .child("curves")
+            .specs(LogisticPower)
         )
 
     @cached_property
@@ -91,21 +105,35 @@ class ParameterFolder(Folder):
         return own
 
     @cached_property
+    def projected_power(self) -> ProjectedPower:
+        """Power laws of GPUs without curves of their own."""
+        return self.section("power").child("projected").spec(ProjectedPower)
+
+    @cached_property
     def boards(self) -> dict[str, Board]:
-        """GPUs whose power is known by every law."""
+        """Every GPU with its power laws and its steps: its own, or those of one it is like."""
         fitted, likeness = calibrated.Values(self), self.likeness
         boards = {
             name: Board(
                 gpu=gpu,
-                logistic=self.power_curves[name],
+                logistic=self.power_curves.get(name) or self._projected_logistic(gpu),
                 activity=self.power_fractions,
                 utilization=fitted.power(likeness[name], gpu.tdp),
                 fitted=fitted.step(likeness[name]),
             )
             for name, gpu in self.gpus.items()
-            if name in self.power_curves and name in likeness
+            if name in likeness
         }
         return Named("gpu", boards)
+
+    def _projected_logistic(self, gpu: Gpu) -> LogisticPower:
+        shares, law = self.power_fractions, self.projected_power
+        return LogisticPower(
+            idle=shares.idle_fraction * gpu.tdp,
+            nominal=shares.nominal_fraction * gpu.tdp,
+            steepness=law.steepness,
+            log2_midpoint=law.log2_midpoint,
+        )
 
     @cached_property
     def calibrated_profiles(self) -> dict[str, Profile]:

@@ -45,7 +45,8 @@ class Gpu:
 
     Attributes:
         hbm_bandwidth: bandwidth of memory [B/s].
-        hbm_capacity: size of memory [B].
+        hbm_capacity: nominal size of memory [B].
+        usable_memory: size of memory that the driver reports to a program [B].
         fp16_rate: dense 16-bit arithmetic [FLOP/s].
         fp8_rate: dense 8-bit arithmetic [FLOP/s]; 0 where it has none.
         link_bandwidth: of one direction to its neighbours [B/s].
@@ -55,6 +56,7 @@ class Gpu:
 
     hbm_bandwidth: BytesPerSecond
     hbm_capacity: Bytes
+    usable_memory: Bytes
     fp16_rate: FlopsPerSecond
     fp8_rate: FlopsPerSecond = 0.0
     link_bandwidth: BytesPerSecond = 0.0
@@ -97,6 +99,7 @@ class Llm:
         linear_layers: layers with a linear recurrence.
         linear_state: elements that such a layer keeps of a sequence.
         linear_parameters: parameters of the mixer of such a layer [param].
+        state_width: bytes of such an element; 0 for 32 bits.
         routers: 1 where the parameters of routers are counted.
     """
 
@@ -126,6 +129,7 @@ class Llm:
     linear_layers: Dimensionless = 0.0
     linear_state: Dimensionless = 0.0
     linear_parameters: Parameters = 0.0
+    state_width: BytesPerParameter = 0.0
     routers: Dimensionless = 1.0
 
 
@@ -161,17 +165,34 @@ class LlmRecord:
 
 @spec
 class Precision:
-    """How wide numbers are.
+    """How wide numbers are: in two classes for the paper, in five as checkpoints are made.
 
     Attributes:
         dense: bytes of a parameter that every token uses.
         routed: bytes of a parameter of a routed expert.
         kv: bytes of an element of the KV cache.
+        embedding: bytes of a parameter of the input table and the output head.
+        attention: bytes of a parameter of attention or of a linear recurrence.
+        feed_forward: bytes of a parameter of a feed-forward block that every token uses.
+        experts: bytes of a parameter of a routed expert, with its scales.
+        router: bytes of a parameter of a router.
+        mixture_attention: the same as `attention` in a mixture of experts; 0 where it does not
+            differ.
+        mixture_feed_forward: the same as `feed_forward` in a mixture of experts.
+        activation: bytes of an element of an activation.
     """
 
     dense: BytesPerParameter
     routed: BytesPerParameter
     kv: BytesPerParameter
+    embedding: BytesPerParameter
+    attention: BytesPerParameter
+    feed_forward: BytesPerParameter
+    experts: BytesPerParameter
+    router: BytesPerParameter
+    mixture_attention: BytesPerParameter = 0.0
+    mixture_feed_forward: BytesPerParameter = 0.0
+    activation: BytesPerParameter
 
 
 @spec
@@ -212,6 +233,43 @@ class Engine:
     kernel_bandwidth: BytesPerSecond
     kernel_exponent: Dimensionless
     max_sequences: Sequences = 0.0
+    workspace_gpus: DimensionlessAxis
+    workspace: BytesAxis
+
+
+@spec
+class ServingEngine:
+    """How a serving engine uses the memory of a GPU, by its own defaults and its logs.
+
+    Attributes:
+        memory_fraction: share of the memory that it may use.
+        free_fraction: share of what is then free that becomes the KV cache pool.
+        block_size: tokens of a KV block.
+        max_num_batched_tokens: most tokens of a step.
+        max_num_seqs: most running requests.
+        small_memory: GPUs with less memory, or without 8-bit arithmetic, have other limits [B].
+        small_max_num_batched_tokens: most tokens of a step on those.
+        small_max_num_seqs: most running requests on those.
+        context: memory of the context and of libraries.
+        logit_width: bytes for each logit of the largest batch, copies for sampling included.
+        token_width: bytes for each element of the residual stream of the largest step.
+        expert_width: bytes for each element between the experts of the largest step.
+        workspace_gpus: numbers of GPUs, shape (layout,).
+        workspace: memory for communication on each of so many GPUs, shape (layout,).
+    """
+
+    memory_fraction: Dimensionless
+    free_fraction: Dimensionless
+    block_size: Tokens
+    max_num_batched_tokens: Tokens
+    max_num_seqs: Sequences
+    small_memory: Bytes = 0.0
+    small_max_num_batched_tokens: Tokens = 0.0
+    small_max_num_seqs: Sequences = 0.0
+    context: Bytes
+    logit_width: Bytes = 0.0
+    token_width: Bytes = 0.0
+    expert_width: Bytes = 0.0
     workspace_gpus: DimensionlessAxis
     workspace: BytesAxis
 
@@ -289,7 +347,6 @@ class StepParameters:
         requantized_bandwidth: factor on `expert_efficiency` where 8-bit blocks are rescaled.
         requantized_compute: factor on `compute_efficiency` there.
         median_share: prompt tokens of the median step over those of the mean one.
-        prefill_chunk: most prompt tokens of a step.
     """
 
     bandwidth_efficiency: Dimensionless
@@ -307,7 +364,19 @@ class StepParameters:
     requantized_bandwidth: Dimensionless
     requantized_compute: Dimensionless
     median_share: Dimensionless
-    prefill_chunk: Tokens
+
+
+@spec
+class ProjectedPower:
+    """The logistic law of boards without a curve of their own.
+
+    Attributes:
+        steepness: of the rise, for each doubling.
+        log2_midpoint: where half of the rise is done.
+    """
+
+    steepness: Dimensionless
+    log2_midpoint: Signed
 
 
 @spec

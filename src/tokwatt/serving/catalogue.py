@@ -18,6 +18,9 @@ from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.profile import scaled_profile
 from tokwatt.units import Dimensionless
 
+ENGINE = "vllm"
+"""The serving engine of a deployment that names none."""
+
 
 class Catalogue(ParameterFolder):
     """Parameters, and what follows from them."""
@@ -48,11 +51,18 @@ class Catalogue(ParameterFolder):
         precision: Precision,
         tensor_parallel: Dimensionless,
         expert_parallel: Dimensionless = 1.0,
+        engine: str = ENGINE,
     ) -> Deployment:
-        """An LLM on a board, as the paper's engine runs it."""
-        parallelism = Parallelism(tensor_parallel=tensor_parallel, expert_parallel=expert_parallel)
+        """An LLM on a board, as the paper's program and as a serving engine run it."""
         return Deployment(
-            **vars(board), llm=llm, parallelism=parallelism, precision=precision, engine=self.engine
+            **vars(board),
+            llm=llm,
+            parallelism=Parallelism(
+                tensor_parallel=tensor_parallel, expert_parallel=expert_parallel
+            ),
+            precision=precision,
+            engine=self.engine,
+            serving_engine=self.engines[engine],
         )
 
     def profiled(self, profile: Profile) -> Deployment:

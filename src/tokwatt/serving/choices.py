@@ -14,6 +14,7 @@ class Assumptions:
     architecture: Literal["catalogue", "published"]
     input_table: Literal["uncounted", "held"]
     kv_sharding: Literal["whole", "sharded"]
+    memory: Literal["planned", "measured"]
     misfit: Literal["one_sequence", "infeasible"]
     kv_allocation: Literal["reserved", "on_demand"]
     context_length: Literal["end", "mean"]

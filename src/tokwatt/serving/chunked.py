@@ -82,7 +82,7 @@ def iterations(
 
     Source: arrivals of a Poisson process; chunked prefill, arXiv:2308.16369.
     """
-    chunk = parameters.prefill_chunk
+    chunk = share.prefill_chunk
     admitted = jnp.minimum(1.0, chunk / jnp.maximum(load.prompts, 1.0))
     running, starts = load.batch * admitted, load.prefills * admitted
     prompts = load.prompts * admitted

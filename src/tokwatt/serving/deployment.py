@@ -11,11 +11,13 @@ from tokwatt.params.specs import (
     Parallelism,
     Precision,
     Profile,
+    ServingEngine,
     StepParameters,
     UtilizationPower,
     spec,
 )
 from tokwatt.serving.kernels import StepTable
+from tokwatt.serving.limits import step_limits
 from tokwatt.units import Parameters, Tokens
 
 
@@ -29,6 +31,7 @@ class Layout:
         parallelism: how the GPUs share it.
         precision: widths of weights and KV cache.
         engine: how the paper's program runs it.
+        serving_engine: how a serving engine runs it.
     """
 
     gpu: Gpu
@@ -36,6 +39,7 @@ class Layout:
     parallelism: Parallelism
     precision: Precision
     engine: Engine
+    serving_engine: ServingEngine
 
 
 @spec
@@ -61,9 +65,9 @@ class Deployment(Layout):
     kernels: StepTable | None = None
 
     def prefill_chunk(self, chunked: bool) -> Tokens:
-        """Prompt tokens that a step takes in: as calibrated, or by the paper's program."""
+        """Prompt tokens that a step takes in: the engine's, or those of the paper's program."""
         if chunked:
-            return self.fitted.prefill_chunk
+            return step_limits(self.serving_engine, self.gpu).tokens
         return (self.profile or self.engine).prefill_chunk
 
     def equipped(

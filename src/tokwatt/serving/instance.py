@@ -4,6 +4,8 @@ Assumptions are known when JAX compiles; everything else is a number that can be
 differentiated.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, weights
@@ -12,15 +14,19 @@ from tokwatt.params.specs import (
     Gpu,
     Llm,
     LogisticPower,
+    Precision,
     StepParameters,
     UtilizationPower,
     spec,
 )
 from tokwatt.serving import llm as llms
+from tokwatt.serving import memory as engines
 from tokwatt.serving import profile as program
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Layout
 from tokwatt.serving.kernels import StepTable
+from tokwatt.serving.limits import step_limits
+from tokwatt.serving.memory import HeldWeights, weights_by_class
 from tokwatt.units import (
     Bytes,
     BytesPerParameter,
@@ -34,6 +40,11 @@ from tokwatt.units import (
     Tokens,
 )
 
+STATE_WIDTH = 4.0
+"""Bytes of an element of a recurrent state, if the LLM does not say otherwise: 32 bits.
+
+Source: `mamba_ssm_dtype` of published configurations."""
+
 
 @spec
 class KvCache:
@@ -45,6 +56,7 @@ class KvCache:
         sliding: bytes per token of the layers with a sliding window.
         window: tokens that those look back.
         state: bytes of the recurrent state of a sequence.
+        state_moved: bytes of it that a step reads and writes.
     """
 
     held: BytesPerToken
@@ -52,6 +64,25 @@ class KvCache:
     sliding: BytesPerToken
     window: Tokens
     state: Bytes
+    state_moved: Bytes
+
+
+class Memory(NamedTuple):
+    """What the memory of one GPU holds.
+
+    Attributes:
+        weights: bytes of weights.
+        not_cache: bytes of activations, context and communication buffers.
+        cache: bytes of the KV cache pool; 0 where the LLM does not fit.
+        missing: bytes that are missing where it does not.
+        tokens: tokens that the pool holds in whole KV blocks, of sequences of a given length.
+    """
+
+    weights: Bytes
+    not_cache: Bytes
+    cache: Bytes
+    missing: Bytes
+    tokens: Tokens
 
 
 @spec
@@ -98,6 +129,7 @@ class GpuShare:
         kv_budget: memory for the KV cache; negative where the weights do not fit.
         cache: the KV cache of a sequence.
         block_size: tokens of a block of the KV cache.
+        prefill_chunk: most prompt tokens of a step.
         max_sequences: most running requests.
         max_tokens: most tokens of windows that are reserved at once.
         requantized: 1 where 8-bit blocks are rescaled on the way.
@@ -118,6 +150,7 @@ class GpuShare:
     kv_budget: Bytes
     cache: KvCache
     block_size: Tokens
+    prefill_chunk: Tokens
     max_sequences: Sequences
     max_tokens: Tokens
     requantized: Dimensionless = 0.0
@@ -148,6 +181,7 @@ def share_of(
     layout: Layout,
     llm: Llm,
     *,
+    measured: bool = False,
     lookup_held: bool = True,
     whole_cache: bool = False,
     state_width: BytesPerParameter | None = None,
@@ -157,10 +191,12 @@ def share_of(
     Args:
         layout: the LLM and its GPUs.
         llm: the description of the LLM that counts.
+        measured: whether memory is that of serving engines and their checkpoints instead of the
+            paper's program.
         lookup_held: whether an input table is held beside the output head.
         whole_cache: whether every GPU holds the KV cache of all heads, though it reads its share.
-        state_width: bytes that an element of a recurrent state moves; those of the KV cache if left
-            out.
+        state_width: bytes that an element of a recurrent state moves; if left out those of the KV
+            cache, or of 32 bits read and written where memory is measured.
 
     Returns:
         The share; its KV budget is negative where the weights do not fit.
@@ -169,11 +205,12 @@ def share_of(
     """
     gpu, engine, precision = layout.gpu, layout.engine, layout.precision
     ranks = layout.parallelism.tensor_parallel
-    streamed = llms.streamed_parameters(llm) * precision.dense / ranks
-    routed = llms.routed_parameters(llm) * precision.routed / ranks
-    table = llms.lookup_parameters(llm) * precision.dense / ranks if lookup_held else 0.0
-    workspace = program.workspace(engine, layout.parallelism)
-    held = streamed + routed + table
+    weights_held = weights_by_class if measured else _weights_by_two_widths
+    streamed, routed, table = weights_held(llm, precision, ranks)
+    held = streamed + routed + (table if lookup_held else 0.0)
+    budget = engines.pool_of(layout, llm, held) if measured else _program_budget(layout, held)
+    limits = step_limits(layout.serving_engine, gpu)
+    most = jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf)
     return GpuShare(
         gpu=gpu,
         gpus=ranks,
@@ -187,12 +224,55 @@ def share_of(
         routed=routed,
         token_flops=2 * llms.active_parameters(llm) / ranks,
         arithmetic_rate=arithmetic_rate(gpu, precision.dense),
-        kv_budget=memory.kv_budget(gpu.hbm_capacity, engine.memory_fraction, held, workspace),
-        cache=_cache(layout, llm, whole_cache, state_width),
-        block_size=engine.block_size,
-        max_sequences=jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf),
+        kv_budget=budget,
+        cache=_cache(layout, llm, measured, whole_cache, state_width),
+        block_size=layout.serving_engine.block_size if measured else engine.block_size,
+        prefill_chunk=limits.tokens if measured else engine.prefill_chunk,
+        max_sequences=limits.sequences if measured else most,
         max_tokens=jnp.inf,
     )
+
+
+def memory_of(layout: Layout, llm: Llm, length: Tokens) -> Memory:
+    """What the memory of one GPU holds, as serving engines use it.
+
+    Args:
+        layout: the LLM, its GPUs and its engine.
+        llm: the description of the LLM that counts.
+        length: tokens of a sequence, which matter where layers keep a window or a state.
+
+    Returns:
+        Bytes of one GPU, and tokens that all its KV blocks hold.
+
+    Source: the logs in `params/measured/memory_logs.yaml`.
+    """
+    share = share_of(layout, llm, measured=True)
+    held = sum(weights_by_class(llm, layout.precision, share.gpus))
+    pool = jnp.maximum(0.0, share.kv_budget)
+    per_token = held_bytes(share, length) / length
+    return Memory(
+        weights=held,
+        not_cache=engines.not_cache(layout, llm),
+        cache=pool,
+        missing=jnp.maximum(0.0, -share.kv_budget),
+        tokens=memory.kv_blocks(pool, per_token, share.block_size) * share.block_size,
+    )
+
+
+def _weights_by_two_widths(llm: Llm, precision: Precision, ranks: Dimensionless) -> HeldWeights:
+    """Weights on one GPU, routed experts of one width and all else of another."""
+    return HeldWeights(
+        streamed=llms.streamed_parameters(llm) * precision.dense / ranks,
+        routed=llms.routed_parameters(llm) * precision.routed / ranks,
+        lookup=llms.lookup_parameters(llm) * precision.dense / ranks,
+    )
+
+
+def _program_budget(layout: Layout, held: Bytes) -> Bytes:
+    """Memory for the KV cache by the paper's program."""
+    engine, capacity = layout.engine, layout.gpu.hbm_capacity
+    workspace = program.workspace(engine, layout.parallelism)
+    return memory.kv_budget(capacity, engine.memory_fraction, held, workspace)
 
 
 def arithmetic_rate(gpu: Gpu, width: BytesPerParameter) -> FlopsPerSecond:
@@ -200,8 +280,17 @@ def arithmetic_rate(gpu: Gpu, width: BytesPerParameter) -> FlopsPerSecond:
     return jnp.where((width <= 1) & (gpu.fp8_rate > 0), gpu.fp8_rate, gpu.fp16_rate)
 
 
-def _cache(layout: Layout, llm: Llm, whole: bool, state_width: BytesPerParameter | None) -> KvCache:
+def _cache(
+    layout: Layout,
+    llm: Llm,
+    measured: bool,
+    whole: bool,
+    state_width: BytesPerParameter | None,
+) -> KvCache:
     width, ranks = layout.precision.kv, layout.parallelism.tensor_parallel
+    held = width if state_width is None else state_width
+    if measured:
+        held = jnp.where(llm.state_width > 0, llm.state_width, STATE_WIDTH)
     every_head = llms.cache_bytes_per_token(llm, width, 1.0)
     sharded = llms.cache_bytes_per_token(llm, width, ranks)
     return KvCache(
@@ -209,25 +298,35 @@ def _cache(layout: Layout, llm: Llm, whole: bool, state_width: BytesPerParameter
         read=every_head / ranks if whole else sharded,
         sliding=llms.sliding_bytes_per_token(llm, width, ranks),
         window=llm.sliding_window,
-        state=llms.state_bytes(llm, width if state_width is None else state_width, ranks),
+        state=llms.state_bytes(llm, held, ranks),
+        state_moved=llms.state_bytes(llm, 2 * held if measured else held, ranks),
     )
 
 
 def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
-    r"""KV cache of one sequence on one GPU, :math:`\kappa \ell + \kappa_s \min(\ell, w) + s`.
+    r"""KV cache that a step moves for a sequence, :math:`\kappa \ell + \kappa_s \min(\ell, w) + s`.
 
     Args:
         instance: the instance.
         length: tokens of the sequence.
-        per_token: bytes per token of the layers that keep all of them, as held or as read.
+        per_token: bytes per token of the layers that keep all of them.
 
     Returns:
-        Bytes; linear in `length` but for sliding-window layers and recurrent state.
+        Bytes on one GPU; linear in `length` but for sliding-window layers and recurrent state.
 
     Source: definition.
     """
+    return _tokens_bytes(instance, length, per_token) + instance.cache.state_moved
+
+
+def held_bytes(instance: GpuShare, length: Tokens) -> Bytes:
+    """KV cache and recurrent state of a sequence of so many tokens, as one GPU holds them."""
+    return _tokens_bytes(instance, length, instance.cache.held) + instance.cache.state
+
+
+def _tokens_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
     cache = instance.cache
-    return per_token * length + cache.sliding * jnp.minimum(length, cache.window) + cache.state
+    return per_token * length + cache.sliding * jnp.minimum(length, cache.window)
 
 
 def touched_experts(assumed: Assumptions, share: GpuShare, tokens: Tokens) -> Dimensionless:
@@ -262,15 +361,15 @@ def concurrency(
 
     Source: arXiv:2603.17280, Eq. (3), for reserved windows; paged attention, arXiv:2309.06180.
     """
-    budget, held = instance.kv_budget, instance.cache.held
+    budget = instance.kv_budget
     if assumed.kv_allocation == "reserved":
         reserved = memory.whole_blocks(window, instance.block_size)
-        sequence = sequence_bytes(instance, reserved, held)
+        sequence = held_bytes(instance, reserved)
         fitting = memory.held_sequences(jnp.maximum(0.0, budget), sequence)
         limit = memory.scaled_sequences(1.0, instance.max_tokens, window)
         fitting = jnp.minimum(fitting, limit)
     else:
-        fitting = jnp.maximum(0.0, budget) / sequence_bytes(instance, mean_length, held)
+        fitting = jnp.maximum(0.0, budget) / held_bytes(instance, mean_length)
     fitting = jnp.minimum(fitting, instance.max_sequences)
     if assumed.misfit == "one_sequence":
         return jnp.maximum(1.0, fitting)

@@ -81,6 +81,20 @@ def always_active_parameters(llm: Llm) -> Parameters:
     return dense + mixed * (router + block_parameters(llm, llm.shared_feed_forward))
 
 
+def router_parameters(llm: Llm) -> Parameters:
+    """Parameters of all routers."""
+    return expert_blocks(llm) * llm.routers * llm.hidden * llm.experts
+
+
+def replicated_parameters(llm: Llm) -> Parameters:
+    """Parameters of latent attention that every GPU holds: they make latents that all heads need.
+
+    Source: replicated linear layers of DeepSeek-V3 in vLLM and SGLang.
+    """
+    latents = llm.query_latent + llm.kv_latent + llm.rope_dim
+    return is_latent(llm) * attention_layers(llm) * llm.hidden * latents
+
+
 def block_parameters(llm: Llm, width: Dimensionless) -> Parameters:
     """Parameters of one feed-forward block of this width."""
     return weights.feed_forward_parameters(llm.hidden, width, llm.feed_forward_matrices)

@@ -218,7 +218,7 @@ def first_token_time(
     if assumed.prefill != "chunked":
         prefill = prompt * instance.token_flops / instance.times.prefill_rate
         return prefill + running.latency - running.prefill_time
-    chunk = instance.fitted.prefill_chunk
+    chunk = instance.prefill_chunk
     full = jnp.ceil(prompt / chunk) - 1
 
     def passing(tokens: Tokens) -> Seconds:

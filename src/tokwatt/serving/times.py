@@ -31,6 +31,7 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
     share = share_of(
         deployment,
         llm.published if published else llm.paper,
+        measured=assumed.memory == "measured",
         lookup_held=published and assumed.input_table == "held",
         whole_cache=assumed.kv_sharding == "whole",
     )

@@ -28,7 +28,7 @@ from tokwatt.serving.instance import (
     GpuShare,
     Instance,
     concurrency,
-    sequence_bytes,
+    held_bytes,
     touched_experts,
 )
 from tokwatt.serving.step import measured_step, operating_point, step
@@ -259,7 +259,7 @@ def _slope(
         weight_share=iteration.weight_time / iteration.latency,
         prefill_share=iteration.prefill_time / iteration.latency,
         idle_power_share=instance.utilization.idle / iteration.power,
-        bounded_share=1 - held * length / sequence_bytes(instance, length, held),
+        bounded_share=1 - held * length / held_bytes(instance, length),
         missing=full.missing,
         **bends._replace(by_experts=slope + 1 - explained)._asdict(),
     )

@@ -9,7 +9,7 @@ from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations import power
 from tokwatt.equations.roofline import tokens_per_dollar
-from tokwatt.params.specs import Board, LogisticPower, Profile, spec
+from tokwatt.params.specs import Board, Gpu, LogisticPower, Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
@@ -29,6 +29,7 @@ from tokwatt.units import (
 
 PROGRAM = {"step": "program", "power": "activity"}
 """What the paper changes where it computes an instance from data sheets."""
+Gpus = Annotated[dict[str, Gpu], In("gpus")]
 Boards = Annotated[dict[str, Board], In("boards")]
 Profiles = Annotated[dict[str, Profile], In("profiles")]
 
@@ -64,9 +65,9 @@ class PowerParameters(NamedTuple):
     log2_midpoint_used: Dimensionless
 
 
-def gpu_catalogue(catalogue: Catalogue) -> xr.Dataset:
-    """Every accelerator."""
-    return grid.catalogue("gpu", catalogue.gpus)
+def gpu_catalogue(catalogue: Catalogue, gpus: Gpus) -> xr.Dataset:
+    """The accelerators of the paper's catalogue."""
+    return grid.catalogue("gpu", gpus)
 
 
 def llm_catalogue(catalogue: Catalogue) -> xr.Dataset:

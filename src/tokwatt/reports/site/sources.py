@@ -233,7 +233,9 @@ class Sources:
     def accounts(self, datasets: Iterable[str]) -> list[str]:
         """On which accounts, and whose watts, datasets and stores of studies stand."""
         accounts = accounts_of(self.paper)
-        return list(dict.fromkeys(accounts.get(name) or self._model(name) for name in datasets))
+        return list(
+            dict.fromkeys(str(accounts.get(name) or self._model(name)) for name in datasets)
+        )
 
     def _model(self, study: str) -> str:
         entry = self.parameters.section(f"studies/{study}").raw

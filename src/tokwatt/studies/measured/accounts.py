@@ -15,7 +15,6 @@ from tokwatt.calibration.kernels import Kernels, config_of
 from tokwatt.calibration.model import Prediction
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import AccountName
-from tokwatt.params.specs import Precision
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
@@ -130,7 +129,7 @@ def run_deployment(
     routed = routed_parameters(record.published)
     share = routed / total_parameters(record.published)
     width = float(widths.dense + (widths.routed - widths.dense) * share)
-    mean = Precision(dense=width, routed=width, kv=KV_WIDTH)
+    mean = replace(widths, dense=width, routed=width, kv=KV_WIDTH)
     active = active_parameters(record.published) if routed > 0 else 0.0
     deployment = catalogue.deployment(catalogue.boards[gpu], record, mean, gpus, gpus)
     return replace(deployment, active_parameters=float(active))

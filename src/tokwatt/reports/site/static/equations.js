@@ -12,8 +12,10 @@ const Tokwatt = (() => {
 
   /* ---- tokwatt.serving.instance, tokwatt.serving.step: one instance ---- */
 
-  const sequenceBytes = (machine, length, perToken) =>
-    perToken * length + machine.sliding * Math.min(length, machine.window) + machine.state;
+  const tokensBytes = (machine, length, perToken) =>
+    perToken * length + machine.sliding * Math.min(length, machine.window);
+  const sequenceBytes = (machine, length, perToken) => tokensBytes(machine, length, perToken) + machine.state_moved;
+  const heldBytes = (machine, length) => tokensBytes(machine, length, machine.held) + machine.state;
 
   function concurrency(assumed, machine, window, meanLength) {
     const budget = Math.max(0, machine.kv_budget);
@@ -22,10 +24,10 @@ const Tokwatt = (() => {
       machine.max_sequences,
       assumed.kv_allocation === "reserved"
         ? Math.min(
-            Math.floor(budget / sequenceBytes(machine, reserved, machine.held)),
+            Math.floor(budget / heldBytes(machine, reserved)),
             Math.floor(machine.max_tokens / window),
           )
-        : budget / sequenceBytes(machine, meanLength, machine.held),
+        : budget / heldBytes(machine, meanLength),
     );
     if (assumed.misfit === "one_sequence") return Math.max(1, fitting);
     return machine.kv_budget < 0 ? NaN : fitting;
