@@ -28,6 +28,7 @@ from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.fleet import Fleet, Pool, fleet_of, least_latencies, sized_pools
+from tokwatt.serving.instance import Memory, memory_of
 from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import OperatingPoint, operating_point
@@ -96,7 +97,9 @@ def point(
     _require_fit(names, result, window, batch)
     support = _support(catalogue, names, chosen, result.batch, prompt, output)
     rent = float(deployment.gpu.price) * _rented(chosen, deployment.parallelism.tensor_parallel)
+    held = _plain(memory_of(deployment, deployment.llm.published, length))
     numbers = {
+        **({} if support is None else held._asdict()),
         "concurrency": result.concurrency,
         "batch": result.batch,
         "inter_token_latency": result.median_latency,
@@ -352,6 +355,7 @@ UNITS = {
     "inter_token_latency": "s",
     "inter_token_latency_p99": "s",
     "context_window": "tok",
+    **units_of(Memory),
     **units_of(OperatingPoint),
     **units_of(Pool),
     **units_of(Fleet),
