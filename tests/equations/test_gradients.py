@@ -20,6 +20,7 @@ ARGUMENTS = {
         "fractions": FRACTIONS,
     },
     "lengths.running_sums": {"values": np.arange(1.0, 7.0).reshape(3, 2)},
+    "memory.activation_bytes": {"rows": 8192.0, "columns": 4096.0, "element_width": 2.0},
     "memory.kv_blocks": {"budget": 6e10, "kv_bytes": 327680.0, "block_size": 16.0},
     "memory.kv_budget": {
         "capacity": 8.59e10,
@@ -32,6 +33,13 @@ ARGUMENTS = {
         "kv_heads": 8.0,
         "head_dim": 128.0,
         "kv_width": 2.0,
+    },
+    "memory.kv_pool": {
+        "usable": 8.5e10,
+        "memory_fraction": 0.9,
+        "weights": 1.7e10,
+        "not_cache": 5e9,
+        "free_fraction": 0.9,
     },
     "memory.held_sequences": {"budget": 6e10, "sequence": 3.3e8},
     "memory.latent_bytes_per_token": {

@@ -92,7 +92,7 @@ def replicated_parameters(llm: Llm) -> Parameters:
     Source: replicated linear layers of DeepSeek-V3 in vLLM and SGLang.
     """
     latents = llm.query_latent + llm.kv_latent + llm.rope_dim
-    return is_latent(llm) * attention_layers(llm) * llm.hidden * latents
+    return jnp.where(is_latent(llm), attention_layers(llm) * llm.hidden * latents, 0.0)
 
 
 def block_parameters(llm: Llm, width: Dimensionless) -> Parameters:
