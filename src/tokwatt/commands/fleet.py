@@ -40,7 +40,7 @@ Target = Annotated[
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
 Share = Annotated[
     float | None,
-    typer.Option(callback=finite, help="Output share of a workload's tokens; a trace has its own."),
+    typer.Option(callback=finite, help="One output share of all requests, for a measured one."),
 ]
 
 
@@ -68,7 +68,8 @@ def ask_fleet(
     from tokwatt.params.traces import read_trace
     from tokwatt.serving.catalogue import load
 
-    catalogue, alternatives = load(params), changes_of(changes)
+    stated = {} if output_share is None else {"output_share": "fifth"}
+    catalogue, alternatives = load(params), stated | changes_of(changes)
     names = DeploymentNames(llm=llm, gpu=gpu, gpus=gpus, precision=precision, profile=profile)
     requests = read_trace(trace) if trace else workload
     rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)

@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from tokwatt.params.specs import spec
+from tokwatt.params.specs import Gpu, spec
 from tokwatt.serving.choices import Assumptions, switched
 from tokwatt.units import Dimensionless, Seconds, Watts
 
@@ -23,7 +24,6 @@ class Constants:
         sequence_overhead: time that each running request adds to a step.
         dispatch_overhead: time that dispatch adds in each layer with experts.
         link_efficiency: share of the bandwidth of links that collectives reach.
-        host_power: watts of host, network and fans for each GPU.
         facility_factor: power of the facility over that of its servers.
         compressible: share of the overflow that can be compressed.
     """
@@ -35,7 +35,6 @@ class Constants:
     sequence_overhead: Seconds = 0.0
     dispatch_overhead: Seconds = 0.0
     link_efficiency: Dimensionless
-    host_power: Watts = 0.0
     facility_factor: Dimensionless
     compressible: Dimensionless
 
@@ -58,12 +57,23 @@ class Account:
         return replace(self, assumed=switched(self.assumed, alternatives))
 
 
-def on_basis(account: Account, gpus: Dimensionless, watts: Watts) -> Watts:
-    """Power of an instance from the power of one of its GPUs, on the basis of the account."""
+def on_basis(account: Account, gpu: Gpu, gpus: Dimensionless, watts: Watts) -> Watts:
+    """Power of an instance from the power of one of its GPUs, on the basis of the account.
+
+    Args:
+        account: its basis says whose watts are counted.
+        gpu: the kind of GPU, whose server the watts of the host are those of.
+        gpus: how many share the instance.
+        watts: of one board.
+
+    Returns:
+        The power; NaN for a basis beyond the GPUs where nobody knows what their host draws.
+    """
     basis, constants = account.assumed.basis, account.constants
     if basis == "gpu":
         return watts
     if basis == "instance":
         return gpus * watts
-    server = gpus * (watts + constants.host_power)
+    host = jnp.where(gpu.host_power > 0, gpu.host_power, jnp.nan)
+    server = gpus * (watts + host)
     return server * constants.facility_factor if basis == "facility" else server

@@ -137,9 +137,8 @@ def size_pool(
     wait = queueing.wait_quantile(needed * slots, arriving, service_rate / slots, scv)
     watts = step(assumed, instance, Load(batch, length, batch * prompts)).power
     # Without end each instance has no batch, for which a table of kernels holds no step.
-    powered = jnp.where(
-        jnp.isinf(instances), jnp.inf, instances * on_basis(account, instance.gpus, watts)
-    )
+    drawn = on_basis(account, instance.gpu, instance.gpus, watts)
+    powered = jnp.where(jnp.isinf(instances), jnp.inf, instances * drawn)
     return Pool(
         instances=instances,
         arrival_rate=demand.arrival_rate * traffic.share,

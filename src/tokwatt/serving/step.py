@@ -178,7 +178,7 @@ def operating_point(
     held = concurrency(assumed, instance, context_window, length)
     running = utilization * held if batch is None else batch
     iteration = step(assumed, instance, Load(running, length, prompt_ratio * running))
-    watts = on_basis(account, instance.gpus, iteration.power)
+    watts = on_basis(account, instance.gpu, instance.gpus, iteration.power)
     rate = roofline.throughput(running, iteration.latency)
     return OperatingPoint(
         concurrency=held,

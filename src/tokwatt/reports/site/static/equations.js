@@ -68,10 +68,10 @@ const Tokwatt = (() => {
     return decoding + (nominal - decoding) * used.prefill;
   }
 
-  function onBasis(assumed, constants, gpus, watts) {
+  function onBasis(assumed, constants, machine, watts) {
     if (assumed.basis === "gpu") return watts;
-    if (assumed.basis === "instance") return gpus * watts;
-    const server = gpus * (watts + constants.host_power);
+    if (assumed.basis === "instance") return machine.gpus * watts;
+    const server = machine.gpus * (watts + (machine.gpu.host_power || NaN));
     return assumed.basis === "facility" ? server * constants.facility_factor : server;
   }
 
@@ -80,7 +80,7 @@ const Tokwatt = (() => {
     const held = concurrency(assumed, machine, window, length);
     const batch = utilization * held;
     const pass = step(assumed, machine, batch, length, promptRatio * batch);
-    const power = onBasis(assumed, constants, machine.gpus, pass.power);
+    const power = onBasis(assumed, constants, machine, pass.power);
     const throughput = batch / pass.latency, limited = assumed.power === "utilization" && pass.power >= machine.gpu.tdp;
     const missing = Math.max(0, -machine.kv_budget);
     return { concurrency: held, batch, latency: pass.latency, throughput, power, limited, tokensPerJoule: throughput / power, missing };
@@ -288,7 +288,7 @@ const Tokwatt = (() => {
     const found = search(carried, serviceRate, scv, slots, target, demand.max_utilization);
     const utilization = used ? carried / (found * serviceRate) : 0, mean = utilization * slots;
     const batch = assumed.batch_rounding === "whole" ? Math.max(1, Math.trunc(mean)) : mean;
-    const watts = onBasis(assumed, constants, machine.gpus, step(assumed, machine, batch, length, batch * prompts).power);
+    const watts = onBasis(assumed, constants, machine, step(assumed, machine, batch, length, batch * prompts).power);
     const instances = used ? found : fromAbove ? 1 : 0;
     return {
       window, share: own.share, concurrency: slots, latency: full.latency, promptTime, instances,
@@ -339,8 +339,9 @@ const Tokwatt = (() => {
     if (!machine) return null;
     const assumed = { ...data.assumed[machine.assumed], ...state.changes };
     const requests = requestsOf(data.workloads[state.workload], sharesOf(data, state, assumed));
+    const unmeasured = assumed.output_share === "trace" && !data.workloads[state.workload].shares;
     const longWindow = assumed.baseline === "smallest" ? smallestWindow(requests) : state.longWindow;
-    return { data, state, machine, assumed, requests, longWindow, ratio: promptRatio(assumed, requests, data.demand.output_share) };
+    return { data, state, machine, assumed, unmeasured, requests, longWindow, ratio: promptRatio(assumed, requests, data.demand.output_share) };
   }
 
   const instanceAt = ({ data, machine, assumed, ratio }, window, utilization) =>
