@@ -161,7 +161,9 @@ def size_pool(
     typical = first_token_time(assumed, instance, asked.at(batch), traffic.median_prompt)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
-        jnp.isinf(instances), jnp.inf, instances * on_basis(account, instance.gpus, running.power)
+        jnp.isinf(instances),
+        jnp.inf,
+        instances * on_basis(account, instance.gpu, instance.gpus, running.power),
     )
     return Pool(
         instances=instances,
