@@ -30,7 +30,10 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         computed: expressions over the datasets that give them.
         holds: an expression that is true or false, for a statement in words.
         reason: why the paper gives no way to compute it, instead of these two.
-        note: what is true instead.
+        counterexample: what shows that a statement about other things than our datasets is not so,
+            instead of all these.
+        stated_error: how far off the paper itself says that a number is, as a share of it.
+        note: what is true instead, or what an exact number hides.
         headline: a short name, where the paper is known for it.
         consistent: the headline of `assumptions.yaml` that says what it comes to under the
             consistent account.
@@ -42,6 +45,8 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     computed: str | list[str] | None = None
     holds: str | None = None
     reason: str | None = None
+    counterexample: str | None = None
+    stated_error: float = 0.0
     note: str | None = None
     headline: str | None = None
     consistent: str | None = None
@@ -98,11 +103,10 @@ class Judged:
 
     @property
     def reason(self) -> str:
-        """Why the verdict is not exact."""
+        """Why the verdict is not exact, or what an exact number hides."""
         claim = self.placed.claim
-        if self.verdict == "exact":
-            return ""
-        return claim.reason or claim.note or "the datasets give another number"
+        otherwise = "" if self.verdict == "exact" else "the datasets give another number"
+        return claim.reason or claim.counterexample or claim.note or otherwise
 
 
 def claims(params: Path) -> Iterator[Placed]:
@@ -148,17 +152,20 @@ def judged(params: Path, grids: Path) -> list[Judged]:
     ]
 
 
-def judge(printed: str | Sequence[str], computed: float | Sequence[float]) -> Verdict:
+def judge(
+    printed: str | Sequence[str], computed: float | Sequence[float], close: float = CLOSE
+) -> Verdict:
     """How computed numbers compare with printed ones, the worst of them counting.
 
     Args:
         printed: as printed, since its decimals say what is claimed; one may stand for several
             computed.
         computed: at full precision.
+        close: how far an approximate number may be off, as a share of the printed one.
 
     Returns:
-        *exact* within half a unit of the last printed digit, *approximate* within 2 %, otherwise
-        *inconsistent*.
+        *exact* within half a unit of the last printed digit, *approximate* within `close`,
+        otherwise *inconsistent*.
 
     Raises:
         ValueError: where what is printed is no number, or there are not as many printed as
@@ -168,17 +175,18 @@ def judge(printed: str | Sequence[str], computed: float | Sequence[float]) -> Ve
     numbers = [computed] if isinstance(computed, int | float) else list(computed)
     if len(texts) == 1:
         texts *= len(numbers)
-    return max((_judge_one(*pair) for pair in zip(texts, numbers, strict=True)), key=VERDICTS.index)
+    pairs = zip(texts, numbers, strict=True)
+    return max((_judge_one(*pair, close) for pair in pairs), key=VERDICTS.index)
 
 
-def _judge_one(printed: str, computed: float) -> Verdict:
+def _judge_one(printed: str, computed: float, close: float) -> Verdict:
     value = float(printed)
     half_unit = 0.5 * 10.0 ** -len(printed.partition(".")[2])
     rounding = 1e-15 * (1 + abs(value))
     distance = abs(computed - value)
     if distance <= half_unit + rounding:
         return "exact"
-    return "approximate" if distance <= CLOSE * abs(value) + rounding else "inconsistent"
+    return "approximate" if distance <= close * abs(value) + rounding else "inconsistent"
 
 
 def _entries(sections: Section) -> Iterator[tuple[str, str, str, Section]]:
@@ -191,9 +199,11 @@ def _entries(sections: Section) -> Iterator[tuple[str, str, str, Section]]:
 
 def _claim(entry: Section) -> Claim:
     claim = entry.convert(Claim)
-    if bool(claim.reason) == bool(claim.computed or claim.holds):
-        words = "both a reason and" if claim.reason else "neither a reason nor"
-        raise entry.fail(f"has {words} an expression", "either `reason`, or `computed` or `holds`")
+    told = claim.reason or claim.counterexample
+    if bool(told) == bool(claim.computed or claim.holds):
+        words = "both a reason and" if told else "neither a reason nor"
+        wanted = "either `reason` or `counterexample`, or `computed` or `holds`"
+        raise entry.fail(f"has {words} an expression", wanted)
     return claim
 
 
@@ -202,6 +212,8 @@ def _judged(placed: Placed, expressions: Expressions) -> Judged:
     computed, lookups = _values(placed, "computed", expressions)
     if claim.reason:
         return Judged(placed, computed, lookups, "not derivable")
+    if claim.counterexample:
+        return Judged(placed, computed, lookups, "inconsistent")
     if not claim.holds:
         return Judged(placed, computed, lookups, _verdict(placed, computed))
     truth, more = _values(placed, "holds", expressions)
@@ -222,7 +234,8 @@ def _values(placed: Placed, key: str, expressions: Expressions) -> tuple[list[Va
 def _verdict(placed: Placed, computed: list[Value]) -> Verdict:
     printed = placed.claim.printed
     try:
-        return judge(printed, [float(value) for value in computed])
+        close = max(CLOSE, placed.claim.stated_error)
+        return judge(printed, [float(value) for value in computed], close)
     except ValueError:
         raise placed.entry.fail(
             f"is {printed!r} beside {computed}", "as many numbers, or one for all", "printed"
