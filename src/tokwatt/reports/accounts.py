@@ -10,12 +10,13 @@ from tokwatt.params.folder import Folder
 from tokwatt.params.section import Section
 from tokwatt.reports.markdown import Markdown, joined
 
-Kind = Literal["paper", "consistent", "measured", "both", "catalogue"]
+Kind = Literal["paper", "both", "consistent", "other", "measured", "catalogue"]
 LABELS: dict[Kind, str] = {
     "paper": "The paper's account",
-    "consistent": "The consistent account",
-    "measured": "Measured",
     "both": "The paper's account beside the consistent one",
+    "consistent": "The consistent account",
+    "other": "Another account",
+    "measured": "Measured",
     "catalogue": "No account",
 }
 """How a page names each kind, in the order in which it lists them."""

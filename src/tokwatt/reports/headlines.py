@@ -50,7 +50,7 @@ def write_headlines(params: Path, grids: Path, out: Path) -> None:
     text = PAGE.format(
         accounts=lines_of(params, [*_datasets(rows), "uncertainty"]),
         beside=_beside(rows, surviving),
-        formulas=pipe_table(("claim", "formula", "rows", "note"), map(_formula, rows)),
+        formulas=pipe_table(("headline", "formula", "rows", "note"), map(_formula, rows)),
     )
     write_files({out / "headlines.md": text})
 
@@ -87,7 +87,7 @@ def _formula(row: Judged) -> list[str]:
     claim = row.placed.claim
     formulas = [claim.computed] if isinstance(claim.computed, str) else claim.computed or []
     return [
-        row.placed.id,
+        claim.headline or "",
         joined((code(formula_of(formula)) for formula in formulas), "; "),
         joined(dict.fromkeys(map(_read, row.lookups)), "; "),
         claim.note or "",
