@@ -86,6 +86,9 @@ def states(explorer, sampled):
         split, overflow = RANDOM.choice([0, 512, 1536, 4096, 5000]), RANDOM.choice([1, 1.5, 2, 3.3])
         chosen = case(explorer, choice, workload, window, split, overflow)
         changes = possible_changes(explorer, chosen.paper)
+        if switched(chosen.paper, changes).output_share == "trace":
+            workload = "azure"  # the only one whose output share is measured
+            chosen = case(explorer, choice, workload, window, split, overflow)
         state = {
             **choice._asdict(),
             "workload": workload,
@@ -155,6 +158,15 @@ def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
             "rejected": "rejected",
         }.items():
             assert same(found[ours], getattr(wanted, theirs)), (ours, topology, state)
+
+
+def test_a_workload_without_a_measured_output_share_is_said_to_have_none(sampled, javascript):
+    for workload, share in (("azure", True), ("lmsys", False), ("agent_heavy", False)):
+        state = {**sampled[0]._asdict(), "workload": workload, "longWindow": 65536}
+        for alternative in ("fifth", "trace"):
+            changed = {**state, "changes": {"output_share": alternative}}
+            unmeasured = javascript("Tokwatt.prepare(DATA, state).unmeasured", state=changed)
+            assert unmeasured == (alternative == "trace" and not share)
 
 
 def test_an_offer_that_is_not_there_is_nothing(javascript):

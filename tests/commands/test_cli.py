@@ -196,6 +196,20 @@ def test_each_step_of_an_explanation_rests_on_parameters_and_earlier_steps(of, t
     assert set(CHAINED) <= {step["equation"] for step in said["steps"]}
 
 
+FLEET = ("fleet", "--workload", "lmsys", "--account", "consistent")
+
+
+def test_a_workload_without_a_measured_output_share_needs_a_stated_one(tokwatt):
+    code, out, errors = tokwatt(*FLEET)
+    assert (code, out) == (1, "")
+    assert "has no measured output share, wanted one that is stated (--output-share" in errors
+    few, many = (
+        answer(tokwatt(*FLEET, "--output-share", share, "--json"))["generated [tok/s]"]
+        for share in (0.1, 0.4)
+    )
+    assert many > 3 * few
+
+
 def test_the_version_is_printed(tokwatt):
     assert tokwatt("--version") == (0, f"tokwatt {tw.__version__}\n", "")
 

@@ -16,7 +16,7 @@ from tokwatt.accounts.headlines import Headlines
 from tokwatt.params import traces
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices, routing
-from tokwatt.serving.account import Account
+from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.fleet import size_pool
@@ -358,6 +358,21 @@ def test_prompts_longer_than_the_target_allows_have_no_fleet(headlines):
     hopeless = replace(headlines.demand, latency_target=0.05)
     fleet = case.evaluate(account, hopeless, case.traffic(account, hopeless))
     assert fleet.instances == np.inf
+
+
+@pytest.mark.parametrize(
+    "gpu, all_in", [("H100", 1730), ("H200", 1730), ("B200", 2170), ("GB200", 2100)]
+)
+def test_a_board_at_its_tdp_draws_the_all_in_power_of_its_server(headlines, gpu, all_in):
+    board, account = headlines.catalogue.gpus[gpu], headlines.account("paper", {"basis": "server"})
+    assert on_basis(account, board, 8.0, board.tdp) == pytest.approx(8 * all_in)
+    alone = headlines.account("paper", {"basis": "instance"})
+    assert on_basis(alone, board, 8.0, board.tdp) == 8 * board.tdp
+
+
+def test_a_server_that_nobody_knows_has_no_power(headlines):
+    board, account = headlines.catalogue.gpus["A100"], headlines.account("paper")
+    assert np.isnan(on_basis(account.switched(basis="server"), board, 8.0, board.tdp))
 
 
 @pytest.mark.parametrize(

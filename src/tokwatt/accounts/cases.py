@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import jax.numpy as jnp
 import numpy as np
 
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.serving import routing, sampling
 from tokwatt.serving.account import Account
@@ -87,6 +88,7 @@ class Case:
         paper: the assumption set that the paper's own number stands on.
         pairs: requests of a trace, which replace the workload where pairs are assumed.
         sampler: draws lengths where draws are assumed.
+        workload_name: what the workload is called.
     """
 
     gpu: str
@@ -100,6 +102,7 @@ class Case:
     paper: Assumptions
     pairs: Requests | None = None
     sampler: Sampler = sampling.sampled
+    workload_name: str = "the workload"
 
     def evaluate(
         self,
@@ -154,11 +157,19 @@ class Case:
         return self._sampled(assumed, exact, share, chunk) if drawn else exact
 
     def requests(self, assumed: Assumptions, share: float) -> Requests:
-        """The rows of a trace, or the workload with the output share that is assumed."""
+        """The rows of a trace, or the workload with the output share that is assumed.
+
+        Raises:
+            ParameterError: where the measured share of a workload is asked for that has none.
+        """
         if assumed.lengths == "pairs" and self.pairs:
             return self.pairs
-        shares = self.shares if assumed.output_share == "trace" else None
-        known = share if shares is None else shares
+        known = self.shares if assumed.output_share == "trace" else share
+        if known is None:
+            raise ParameterError(
+                f"{self.workload_name}: has no measured output share,"
+                " wanted one that is stated (--output-share, or output_share=fifth)."
+            )
         return lengths_of(self.workload.lengths, self.workload.fractions, known)
 
     def prompt_ratio(self, assumed: Assumptions, share: float) -> float:

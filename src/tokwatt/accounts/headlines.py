@@ -171,6 +171,7 @@ class Headlines(AssumptionSets):
             overflow_factor=float(entry.overflow_factor),
             paper=paper,
             pairs=self.pairs,
+            workload_name=entry.workload,
         )
 
     def _deployment(self, section: Section, entry: DeploymentEntry) -> Deployment:

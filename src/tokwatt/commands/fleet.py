@@ -41,7 +41,7 @@ Quantile = Annotated[
 ]
 Share = Annotated[
     float | None,
-    typer.Option(callback=finite, help="Output share of a workload's tokens; a trace has its own."),
+    typer.Option(callback=finite, help="One output share of all requests, for a measured one."),
 ]
 
 
@@ -81,6 +81,7 @@ def ask_fleet(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
+    stated = {} if output_share is None else {"output_share": "fifth"}
     requests = read_trace(trace) if trace else workload
     rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
     demand = demanded(
@@ -112,7 +113,7 @@ def ask_fleet(
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,
-            changes=changes_of(changes),
+            changes=stated | changes_of(changes),
         )
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
 

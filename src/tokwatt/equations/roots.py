@@ -1,12 +1,23 @@
 """Where a rising function reaches a value."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-HALVINGS = 40
+ROUNDS = 12
+"""Rounds of a secant and a halving each."""
+
+
+class Bracket(NamedTuple):
+    """Two ends between which a function passes a value, and how far it is from it there."""
+
+    lower: Array
+    upper: Array
+    below: Array
+    above: Array
 
 
 def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> Array:
@@ -18,24 +29,40 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
         upper: the bound, above 0.
 
     Returns:
-        `upper` where the function stays within `most`, else the place to 2**-40 of `upper`; about
-        0 where it exceeds it everywhere. Its slopes are those of the implicit function.
+        `upper` where the function stays within `most`, else the place: to 1e-12 of itself where the
+        function is smooth, to 2**-12 of `upper` and below it beside a jump; 0 where the function
+        exceeds `most` everywhere. Its slopes are those of the implicit function.
 
-    Source: bisection, and one step of Newton's method where the function is smooth.
+    Source: regula falsi and bisection in turn, and a step of Newton's method.
     """
-    bound = jax.lax.stop_gradient(upper)
+    bound, level = jax.lax.stop_gradient((upper, most))
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        lower, higher = ends
-        middle = (lower + higher) / 2
-        within = rising(middle) <= most
-        return jnp.where(within, middle, lower), jnp.where(within, higher, middle)
+    def excess(place: Array) -> Array:
+        return jax.lax.stop_gradient(rising(place)) - level
 
-    ends = jnp.zeros_like(bound), bound
-    place = jax.lax.stop_gradient(jax.lax.fori_loop(0, HALVINGS, halve, ends)[0])
+    def narrowed(ends: Bracket, place: Array) -> Bracket:
+        found = excess(place)
+        within = found <= 0
+        return Bracket(
+            lower=jnp.where(within, place, ends.lower),
+            upper=jnp.where(within, ends.upper, place),
+            below=jnp.where(within, found, ends.below),
+            above=jnp.where(within, ends.above, found),
+        )
+
+    def narrow(_: int, ends: Bracket) -> Bracket:
+        share = ends.below / jnp.minimum(ends.below - ends.above, -1e-300)
+        share = jnp.where(jnp.isfinite(share), jnp.clip(share, 0.0, 1.0), 0.5)
+        ends = narrowed(ends, ends.lower + share * (ends.upper - ends.lower))
+        return narrowed(ends, (ends.lower + ends.upper) / 2)
+
+    zero = jnp.zeros_like(bound)
+    start = Bracket(zero, bound, jnp.minimum(excess(1e-9 * bound), 0.0), excess(bound))
+    ends = jax.lax.fori_loop(0, ROUNDS, narrow, start)
+    place = jax.lax.stop_gradient(ends.lower)
     value, slope = jax.jvp(rising, (place,), (jnp.ones_like(place),))
-    # The step is far below the last halving but carries the slopes; beside a jump there is none.
-    known = jax.lax.stop_gradient(jnp.where(slope > 0, slope, 1.0))
-    moved = (value - most) / known
-    small = jnp.abs(jax.lax.stop_gradient(moved)) < bound * 2.0 ** (1 - HALVINGS)
-    return jnp.where(rising(upper) <= most, upper, place - jnp.where(small, moved, 0.0))
+    # A step within the bracket carries the slopes; beside a jump it would leave it.
+    moved = (value - most) / jax.lax.stop_gradient(jnp.where(slope > 0, slope, 1.0))
+    still = jax.lax.stop_gradient(place - moved)
+    inside = (slope > 0) & (still >= ends.lower) & (still <= ends.upper) & (place > 0)
+    return jnp.where(start.above <= 0, upper, place - jnp.where(inside, moved, 0.0))

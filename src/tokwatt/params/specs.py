@@ -51,6 +51,8 @@ class Gpu:
         fp8_rate: dense 8-bit arithmetic [FLOP/s]; 0 where it has none.
         link_bandwidth: of one direction to its neighbours [B/s].
         tdp: thermal design power [W].
+        host_power: what its server draws beside it, for each GPU: host, network and fans [W]; 0
+            where it is unknown.
         price: rent of one GPU [USD/s].
     """
 
@@ -61,6 +63,7 @@ class Gpu:
     fp8_rate: FlopsPerSecond = 0.0
     link_bandwidth: BytesPerSecond = 0.0
     tdp: Watts
+    host_power: Watts = 0.0
     price: DollarsPerSecond
 
 

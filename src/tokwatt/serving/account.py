@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from tokwatt.params.specs import spec
+from tokwatt.params.specs import Gpu, spec
 from tokwatt.serving.choices import Assumptions, switched
 from tokwatt.units import Dimensionless, Watts
 
@@ -16,12 +17,10 @@ class Constants:
     """Numbers that alternatives other than the paper's rest on.
 
     Attributes:
-        host_power: watts of host, network and fans for each GPU.
         facility_factor: power of the facility over that of its servers.
         compressible: share of the overflow that can be compressed.
     """
 
-    host_power: Watts = 0.0
     facility_factor: Dimensionless
     compressible: Dimensionless
 
@@ -44,12 +43,23 @@ class Account:
         return replace(self, assumed=switched(self.assumed, alternatives))
 
 
-def on_basis(account: Account, gpus: Dimensionless, watts: Watts) -> Watts:
-    """Power of an instance from the power of one of its GPUs, on the basis of the account."""
+def on_basis(account: Account, gpu: Gpu, gpus: Dimensionless, watts: Watts) -> Watts:
+    """Power of an instance from the power of one of its GPUs, on the basis of the account.
+
+    Args:
+        account: its basis says whose watts are counted.
+        gpu: the kind of GPU, whose server the watts of the host are those of.
+        gpus: how many share the instance.
+        watts: of one board.
+
+    Returns:
+        The power; NaN for a basis beyond the GPUs where nobody knows what their host draws.
+    """
     basis, constants = account.assumed.basis, account.constants
     if basis == "gpu":
         return watts
     if basis == "instance":
         return gpus * watts
-    server = gpus * (watts + constants.host_power)
+    host = jnp.where(gpu.host_power > 0, gpu.host_power, jnp.nan)
+    server = gpus * (watts + host)
     return server * constants.facility_factor if basis == "facility" else server

@@ -161,7 +161,9 @@ def size_pool(
     typical = first_token_time(assumed, instance, asked.at(batch), traffic.median_prompt)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
-        jnp.isinf(instances), jnp.inf, instances * on_basis(account, instance.gpus, running.power)
+        jnp.isinf(instances),
+        jnp.inf,
+        instances * on_basis(account, instance.gpu, instance.gpus, running.power),
     )
     return Pool(
         instances=instances,
@@ -228,14 +230,13 @@ def _slots(
     if assumed.target != "both":
         return held
 
-    def latency(batch: Sequences) -> Seconds:
-        return _latency(assumed, instance, asked.at(batch), demand)
+    def over_target(batch: Sequences) -> Dimensionless:
+        load = asked.at(batch)
+        latency = _latency(assumed, instance, load, demand) / demand.itl_target
+        first = first_token_time(assumed, instance, load, traffic.long_prompt)
+        return jnp.maximum(latency, first / demand.latency_target)
 
-    def first_token(batch: Sequences) -> Seconds:
-        return first_token_time(assumed, instance, asked.at(batch), traffic.long_prompt)
-
-    answered = last_within(first_token, demand.latency_target, held)
-    return last_within(latency, demand.itl_target, answered)
+    return last_within(over_target, 1.0, held)
 
 
 def _batch(

@@ -265,7 +265,7 @@ def operating_point(
     iteration = step(
         assumed, instance, Load(running, length, prompt_ratio * running, running / output)
     )
-    watts = on_basis(account, instance.gpus, iteration.power)
+    watts = on_basis(account, instance.gpu, instance.gpus, iteration.power)
     rate = roofline.throughput(iteration.running, iteration.latency)
     return OperatingPoint(
         concurrency=held,

@@ -236,7 +236,7 @@ def _slope(
     window: Tokens,
     prompt_ratio: Dimensionless,
 ) -> Slope:
-    deployment, assumed = layout.on(board, catalogue.engine), account.assumed
+    deployment, assumed = layout.on(board, catalogue), account.assumed
     instance = instance_of(account, deployment)
 
     def log_efficiency(log_window: Array) -> Array:
@@ -332,7 +332,7 @@ def lever(
 
     def decoding(account: Account) -> xr.Dataset:
         def lever(batch: Sequences, llm: LlmLayout, gpu: Board) -> Lever:
-            deployment = llm.on(gpu, catalogue.engine)
+            deployment = llm.on(gpu, catalogue)
             point = operating_point(account, deployment, context_window, MEAN_FILL, 4.0, batch)
             held = jnp.where(batch <= point.concurrency, 1.0, jnp.nan)
             latency = point.iteration_latency

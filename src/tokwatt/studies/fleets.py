@@ -179,7 +179,8 @@ def paper_fleets(
     pools = grid.tabulate(pool, **axes, pool=POOLS[::-1])
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
     described = grid.describe("gain over the homogeneous fleet of the first GPU", "1")
-    inputs = FleetInputs(**vars(demand), long_window=long_window, overflow_factor=overflow_factor)
+    asked = {name: value for name, value in vars(demand).items() if name in FleetInputs._fields}
+    inputs = FleetInputs(**asked, long_window=long_window, overflow_factor=overflow_factor)
     windows = xr.DataArray([row.short_window for row in traffic.values()], dims="workload")
     return xr.merge(
         [

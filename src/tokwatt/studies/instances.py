@@ -154,10 +154,10 @@ def dispatch_times(
     longest_dispatch: Seconds,
 ) -> xr.Dataset:
     """A mixture of experts over dispatch time x GPU, and the time at which a dense LLM is even."""
-    account, engine = _program(catalogue), catalogue.engine
+    account = _program(catalogue)
 
     def point(dispatch_time: Seconds, gpu: Board) -> RooflinePoint:
-        return roofline_point(account, mixture.on(gpu, engine), context_window, dispatch_time)
+        return roofline_point(account, mixture.on(gpu, catalogue), context_window, dispatch_time)
 
     table = grid.sweep(point, dispatch_time=np.linspace(0, longest_dispatch, 41), gpu=gpus)
     level = _points(account, catalogue, {"dense": dense}, gpus, context_window).isel(
@@ -224,7 +224,7 @@ def routed_pools(
     """Table 4: pools of routing by context length and by meaning."""
     account = AssumptionSets(catalogue).account("paper")
     large = account, catalogue.profiled(profile)
-    little = _program(catalogue), small.on(small_gpu, catalogue.engine)
+    little = _program(catalogue), small.on(small_gpu, catalogue)
     rows = {
         "context_short": (*large, short_window),
         "context_long": (*large, long_window),
@@ -247,6 +247,6 @@ def _points(
     context_window: Tokens,
 ) -> xr.Dataset:
     def point(llm: LlmLayout, gpu: Board) -> RooflinePoint:
-        return roofline_point(account, llm.on(gpu, catalogue.engine), context_window)
+        return roofline_point(account, llm.on(gpu, catalogue), context_window)
 
     return grid.sweep(point, llm=served, gpu=gpus)

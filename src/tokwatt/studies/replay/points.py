@@ -5,9 +5,10 @@ from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
-from tokwatt.params.specs import Board, Engine, LlmRecord, Parallelism, Precision, spec
+from tokwatt.params.specs import Board, LlmRecord, Precision, spec
 from tokwatt.serving import profile as program
 from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import concurrency
@@ -50,18 +51,11 @@ class LlmLayout:
     precision: Annotated[Precision, In("precisions")]
     active_parameters: Parameters = 0.0
 
-    def on(self, board: Board, engine: Engine) -> Deployment:
+    def on(self, board: Board, catalogue: Catalogue) -> Deployment:
         """The deployment on GPUs of one kind."""
-        return Deployment(
-            **vars(board),
-            llm=self.llm,
-            parallelism=Parallelism(
-                tensor_parallel=self.tensor_parallel, expert_parallel=self.expert_parallel
-            ),
-            precision=self.precision,
-            engine=engine,
-            active_parameters=self.active_parameters,
-        )
+        ranks = self.tensor_parallel, self.expert_parallel
+        found = catalogue.deployment(board, self.llm, self.precision, *ranks)
+        return replace(found, active_parameters=self.active_parameters)
 
 
 class RooflinePoint(NamedTuple):

@@ -139,6 +139,10 @@ function problemOf(state, ready) {
       `The account “${state.account}” does not describe ${EXPLORER.llms[state.llm]}: ` +
       "choose another LLM or preset."
     );
+  if (ready.unmeasured) {
+    const stated = EXPLORER.choices.output_share.alternatives.fifth.meaning;
+    return `${EXPLORER.workloads[state.workload].name} has no measured output share: choose “${stated}”.`;
+  }
   const met = contradiction(ready.assumed);
   return met ? `These assumptions contradict each other: ${met.reason}.` : "";
 }

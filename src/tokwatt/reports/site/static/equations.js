@@ -99,10 +99,10 @@ const Tokwatt = (() => {
     return decoding + (nominal - decoding) * used.prefill;
   }
 
-  function onBasis(assumed, constants, gpus, watts) {
+  function onBasis(assumed, constants, machine, watts) {
     if (assumed.basis === "gpu") return watts;
-    if (assumed.basis === "instance") return gpus * watts;
-    const server = gpus * (watts + constants.host_power);
+    if (assumed.basis === "instance") return machine.gpus * watts;
+    const server = machine.gpus * (watts + (machine.gpu.host_power || NaN));
     return assumed.basis === "facility" ? server * constants.facility_factor : server;
   }
 
@@ -111,7 +111,7 @@ const Tokwatt = (() => {
     const held = concurrency(assumed, machine, window, length);
     const batch = utilization * held;
     const pass = step(assumed, machine, batch, length, promptRatio * batch);
-    const power = onBasis(assumed, constants, machine.gpus, pass.power);
+    const power = onBasis(assumed, constants, machine, pass.power);
     const throughput = batch / pass.latency,
       limited = assumed.power === "utilization" && pass.power >= machine.gpu.tdp;
     const missing = Math.max(0, -machine.kv_budget);
@@ -425,7 +425,7 @@ const Tokwatt = (() => {
     const watts = onBasis(
       assumed,
       constants,
-      machine.gpus,
+      machine,
       step(assumed, machine, batch, length, batch * prompts).power,
     );
     const instances = used ? found : fromAbove ? 1 : 0;
