@@ -6,15 +6,17 @@ Knows no physics.
 from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
 
 from tokwatt.units import hints_of, outside, unit_of, units_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Axis = ArrayLike | Mapping[str, object]
 """Numbers, or a catalogue of specs by name."""
@@ -27,7 +29,7 @@ class Fields(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-def sweep(fn: Callable[..., object], /, **axes: object) -> xr.Dataset:
+def sweep(fn: Callable[..., object], /, **axes: object) -> "xr.Dataset":
     """Evaluate a JAX function of scalars at every combination of its axes.
 
     Args:
@@ -74,7 +76,7 @@ def stacked(axis: Axis) -> Any:
     return jnp.asarray(axis, float)
 
 
-def tabulate(fn: Callable[..., NamedTuple], /, **axes: Sequence) -> xr.Dataset:
+def tabulate(fn: Callable[..., NamedTuple], /, **axes: Sequence) -> "xr.Dataset":
     """Evaluate a plain Python function at every combination of its axes: the slow twin of `sweep`.
 
     Args:
@@ -94,7 +96,7 @@ def dataset(
     axes: Mapping[str, ArrayLike] | Fields,
     columns: Fields,
     long_names: Mapping[str, str] = {},
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """Label the numbers of a NamedTuple.
 
     Args:
@@ -113,7 +115,7 @@ def dataset(
     return _labelled(coordinates, columns._asdict(), units, long_names)
 
 
-def catalogue(dimension: str, specs: Mapping[str, object]) -> xr.Dataset:
+def catalogue(dimension: str, specs: Mapping[str, object]) -> "xr.Dataset":
     """The numbers of a catalogue of flat specs as a Dataset along one dimension."""
     units = units_of(type(next(iter(specs.values()))))
     columns = {name: vars(stacked(specs))[name] for name, unit in units.items() if unit}
@@ -125,7 +127,7 @@ def describe(name: str, unit: str | None) -> dict[str, str]:
     return {"long_name": name.replace("_", " ")} | ({"units": unit} if unit else {})
 
 
-def named(dataset: xr.Dataset) -> xr.Dataset:
+def named(dataset: "xr.Dataset") -> "xr.Dataset":
     """The same with a long name on every variable and coordinate that lacks one: its name."""
     for name in dataset.variables:
         dataset[name].attrs.setdefault("long_name", str(name).replace("_", " "))
@@ -149,7 +151,7 @@ def _is_axis(value: object) -> bool:
     return isinstance(value, Mapping | Sequence) or getattr(value, "ndim", 0) == 1
 
 
-def _swept(fn: Callable, axes: Mapping[str, Axis], result: object) -> xr.Dataset:
+def _swept(fn: Callable, axes: Mapping[str, Axis], result: object) -> "xr.Dataset":
     fn = getattr(fn, "func", fn)
     units = units_of(fn)
     coordinates = {
@@ -165,7 +167,9 @@ def _labelled(
     columns: Mapping[str, Any],
     units: Mapping[str, str | None],
     long_names: Mapping[str, str] = {},
-) -> xr.Dataset:
+) -> "xr.Dataset":
+    import xarray as xr  # a third of a second that only datasets need
+
     dimensions = tuple(axes)
     described = {
         name: describe(long_names.get(name, name), units.get(name)) for name in (*axes, *columns)

@@ -110,7 +110,7 @@ def flat(fitted):
 def test_a_fit_finds_the_parameters_that_made_its_runs(committed):
     """Runs that the model itself makes, from parameters that are not where the fit starts."""
     model = committed.model
-    rows = model.measured.runs()
+    rows = model.measured.runs
     arrays = model.arrays(rows)
     made = model.predict(committed.fitted, arrays)
     # The cap on power is no part of the fit, so that boards are compared below it alone.
@@ -126,7 +126,7 @@ def test_a_fit_finds_the_parameters_that_made_its_runs(committed):
 
 
 def test_gradients_are_finite_and_agree_with_differences(committed):
-    runs = WeightedRuns(committed.model, committed.model.measured.runs())
+    runs = WeightedRuns(committed.model, committed.model.measured.runs)
     logs = np.log(flat(committed.fitted)[0])
     jacobian = runs.jacobian(logs)
     assert np.isfinite(jacobian).all()
@@ -186,7 +186,7 @@ def test_half_widths_hold_their_share_of_errors():
 
 
 def test_predictions_of_llms_that_were_seen_are_held_out_and_intervals_enclose_them(committed):
-    rows = committed.model.measured.runs()
+    rows = committed.model.measured.runs
     found = committed.predict(rows)
     for name in QUANTITIES:
         assert (found[f"{name}_low"] < found[name]).all() and (
@@ -203,7 +203,7 @@ def test_predictions_of_llms_that_were_seen_are_held_out_and_intervals_enclose_t
 
 
 def test_a_longer_prompt_takes_longer(committed):
-    rows = committed.model.measured.runs()
+    rows = committed.model.measured.runs
     short, long = (committed.predict(rows.assign(prompt=prompt)) for prompt in (100.0, 4000.0))
     assert (short.throughput >= long.throughput).all()
 

@@ -35,7 +35,7 @@ def calibrated():
 
 
 def test_measured_runs_fit_in_memory_but_for_a_few_that_preempted_sequences(calibrated):
-    rows = calibrated.model.measured.runs().assign(prompt=125.0)
+    rows = calibrated.model.measured.runs.assign(prompt=125.0)
     weights, cache, capacity = domain.memory(calibrated.model, rows)
     assert (weights < capacity).all()
     assert np.mean(weights + cache > capacity) < 0.03

@@ -216,7 +216,7 @@ def test_the_records_are_what_the_full_table_says(calibrated):
     rows = runs.rows
     assert len(rows) == 326 and runs.dropped == ""
     keys = ["gpu", "llm", "precision", "task", "gpus", "expert_parallel"]
-    for row in calibrated.model.measured.runs().itertuples():
+    for row in calibrated.model.measured.runs.itertuples():
         same = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]
         numbers = ["batch", "power", "throughput", "latency", "output"]
         assert (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reference import paper_profiles as profiles
 from reference import paper_program as program
 
-from tokwatt.accounts.answers import CONSERVING
+from tokwatt.accounts.deployments import CONSERVING
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.specs import Demand
 from tokwatt.serving.fleet import size_pool, split_fleet

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import jax
 import numpy as np
 
 from tokwatt.accounts.answer import Answer, Basis, Quantity
@@ -34,6 +35,8 @@ from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens, units_of
 
+_POINT, _POOLS = jax.jit(operating_point), jax.jit(sized_pools)
+"""Compiled, as one program starts sooner than a hundred operations."""
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, from the paper's fifth of output."""
 MOST_SEQUENCES = 2.0**20
@@ -90,9 +93,7 @@ def point(
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
     result = _plain(
-        operating_point(
-            chosen, deployment, window, length / window, prompt / output, batch, utilization
-        )
+        _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     _require_fit(names, result, window, batch)
     support = _support(catalogue, names, chosen, result.batch, prompt, output)
@@ -194,7 +195,7 @@ def fleet(
     routed = case.traffic(chosen, demand)
     assert routed is not None
     _require_splits(split_lengths, routed.windows[-1])
-    pools = [_plain(pool) for pool in sized_pools(chosen, case.deployment, routed, demand)]
+    pools = [_plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
     gpus = case.deployment.parallelism.tensor_parallel
     result = _plain(fleet_of(pools, gpus, routed.rejected))
     _require_served(chosen, case, routed, pools, demand)

@@ -43,7 +43,7 @@ class Support:
     @property
     def calibrated_on(self) -> str:
         """The runs in words."""
-        runs = self.calibrated.model.measured.runs()
+        runs = self.calibrated.model.measured.runs
         runs = runs[runs.gpu == self.gpu]
         seen = "this LLM among them" if self.names.llm in set(runs.llm) else "not this LLM"
         return f"calibrated on {len(runs)} runs of {runs.llm.nunique()} LLMs on {self.gpu}, {seen}"

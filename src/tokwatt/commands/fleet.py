@@ -78,9 +78,9 @@ def ask_fleet(
     from tokwatt.accounts.answers import demanded, fleet
     from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.params.traces import read_trace
-    from tokwatt.serving.catalogue import load
+    from tokwatt.serving.catalogue import Catalogue
 
-    catalogue = load(params)
+    catalogue = Catalogue(params)
     stated = {} if output_share is None else {"output_share": "fifth"}
     requests = read_trace(trace) if trace else workload
     rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)

@@ -72,9 +72,9 @@ def ask_point(
     """Latency, throughput, power and cost of one instance, with 90 % intervals."""
     from tokwatt.accounts.answers import point
     from tokwatt.accounts.deployments import DeploymentNames
-    from tokwatt.serving.catalogue import load
+    from tokwatt.serving.catalogue import Catalogue
 
-    catalogue, alternatives = load(params), changes_of(changes)
+    catalogue, alternatives = Catalogue(params), changes_of(changes)
     names = DeploymentNames(
         llm=llm,
         gpu=gpu,

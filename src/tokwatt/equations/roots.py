@@ -65,4 +65,4 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
     moved = (value - most) / jax.lax.stop_gradient(jnp.where(slope > 0, slope, 1.0))
     still = jax.lax.stop_gradient(place - moved)
     inside = (slope > 0) & (still >= ends.lower) & (still <= ends.upper) & (place > 0)
-    return jnp.where(rising(upper) <= most, upper, place - jnp.where(inside, moved, 0.0))
+    return jnp.where(start.above <= 0, upper, place - jnp.where(inside, moved, 0.0))
