@@ -28,11 +28,14 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.chunked import Load
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, Pool, fleet_of, least_latencies, sized_pools
-from tokwatt.serving.instance import Memory, memory_of
 from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.routing import Routed
-from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.serving.share import Memory, memory_of
+from tokwatt.serving.step import OperatingPoint, first_token, operating_point
+from tokwatt.serving.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens, units_of
 
 _POINT, _POOLS = jax.jit(operating_point), jax.jit(sized_pools)
@@ -97,7 +100,7 @@ def point(
     )
     _require_fit(names, result, window, batch)
     support = _support(catalogue, names, chosen, result.batch, prompt, output)
-    rent = float(deployment.gpu.price) * _rented(chosen, deployment.parallelism.tensor_parallel)
+    rent = float(deployment.gpu.price) * _rented(chosen, names.gpus * names.data_parallel)
     held = _plain(memory_of(deployment, deployment.llm.published, length))
     numbers = {
         **({} if support is None else held._asdict()),
@@ -106,12 +109,29 @@ def point(
         "inter_token_latency": result.median_latency,
         "inter_token_latency_p99": result.late_latency,
         "iteration_latency": result.iteration_latency,
+        **_answered(chosen, deployment, result, length, prompt, output),
         "throughput": result.throughput,
         "power": result.power,
         "tokens_per_joule": result.tokens_per_joule,
         **_views(catalogue, result.tokens_per_joule, result.throughput, rent),
     }
     return Answer(_quantities(numbers, support), _basis(account, changes, chosen, support))
+
+
+def _answered(
+    account: Account,
+    deployment: Deployment,
+    result: OperatingPoint,
+    length: Tokens,
+    prompt: Tokens,
+    output: Tokens,
+) -> dict[str, float]:
+    """Time to first token without a wait; the paper's account has none for a single instance."""
+    if account.assumed.prefill != "chunked":
+        return {}
+    load = Load(result.batch, length, result.batch * prompt / output, result.batch / output)
+    instance = instance_of(account, deployment)
+    return {"first_token": float(first_token(account.assumed, instance, load, prompt))}
 
 
 def _request(
@@ -196,7 +216,8 @@ def fleet(
     assert routed is not None
     _require_splits(split_lengths, routed.windows[-1])
     pools = [_plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
-    gpus = case.deployment.parallelism.tensor_parallel
+    layout = case.deployment.parallelism
+    gpus = layout.tensor_parallel * layout.data_parallel
     result = _plain(fleet_of(pools, gpus, routed.rejected))
     _require_served(chosen, case, routed, pools, demand)
     most = max(range(len(pools)), key=lambda place: pools[place].instances)
@@ -291,6 +312,7 @@ def _case(
         splits=tuple(map(float, splits)),
         overflow_factor=1.0,
         paper=account.assumed,
+        workload_name=workload_name,
         pairs=pairs_of(requests.prompt, requests.output) if isinstance(requests, Trace) else None,
     )
 
@@ -366,8 +388,8 @@ WIDTHS = {
     "inter_token_latency": "latency",
     "inter_token_latency_p99": "latency",
     "iteration_latency": "throughput",
-    "first_token": "latency",
-    "first_token_p99": "latency",
+    "first_token": "first_token",
+    "first_token_p99": "first_token",
     "throughput": "throughput",
     "dollars_per_token": "throughput",
     "power": "power",

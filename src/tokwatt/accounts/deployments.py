@@ -37,6 +37,7 @@ class DeploymentNames:
         llm: an LLM.
         gpu: a GPU.
         gpus: GPUs that share every layer (tensor parallel).
+        data_parallel: ranks of attention that each have requests of their own.
         expert_parallel: ranks that hold whole experts; as many as GPUs if left out.
         precision: a precision; bfloat16 if left out.
         kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
@@ -48,6 +49,7 @@ class DeploymentNames:
     llm: str = "llama-3.1-70b"
     gpu: str = "H100"
     gpus: int = 8
+    data_parallel: int = 1
     expert_parallel: int | None = None
     precision: str = "bfloat16"
     kv_precision: str | None = None
@@ -76,8 +78,9 @@ class DeploymentNames:
             llm,
             precision,
             float(self.gpus),
-            float(self.expert_parallel or self.gpus),
+            float(self.expert_parallel or self.gpus * self.data_parallel),
             self.engine,
+            float(self.data_parallel),
         )
         if self.memory_utilization is None:
             return found
@@ -98,13 +101,18 @@ class DeploymentNames:
     def _require_layout(self, heads: Dimensionless, experts: Dimensionless) -> None:
         """Refuse numbers of GPUs that do not divide an LLM."""
         require("gpus", self.gpus, 1, MOST_GPUS)
+        require("data_parallel", self.data_parallel, 1, MOST_GPUS)
         if heads % self.gpus:
             fitting = [count for count in range(1, int(heads) + 1) if heads % count == 0]
             wanted = f"one of {', '.join(map(str, fitting))}, as {heads:g} heads divide"
             raise ParameterError(f"gpus: is {self.gpus}, wanted {wanted}.")
         ranks = self.expert_parallel
-        if ranks is not None and ranks not in (1, self.gpus):
-            raise ParameterError(f"expert_parallel: is {ranks}, wanted 1 or {self.gpus}, as gpus.")
+        gpus = self.gpus * self.data_parallel
+        if ranks is not None and ranks not in (1, gpus):
+            raise ParameterError(f"expert_parallel: is {ranks}, wanted 1 or {gpus}, all GPUs.")
+        if self.data_parallel > 1 and not experts:
+            wanted = "1 for an LLM without experts, whose replicas are instances of their own"
+            raise ParameterError(f"data_parallel: is {self.data_parallel}, wanted {wanted}.")
         if ranks is not None and ranks > 1 and not experts:
             wanted = "a mixture of experts with it"
             raise ParameterError(f"expert_parallel: is {ranks} for {self.llm}, wanted {wanted}.")

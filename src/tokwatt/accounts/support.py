@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.calibration import intervals
-from tokwatt.calibration.domain import outside
 from tokwatt.calibration.records import Calibrated
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless, Sequences, Tokens
+
+SLACK = 0.02
+"""How far beyond the measured runs a number still counts as measured, of the number."""
 
 
 @dataclass(frozen=True)
@@ -35,34 +36,50 @@ class Support:
         """The calibration."""
         return Calibrated(self.catalogue)
 
-    @cached_property
-    def gpu(self) -> str:
-        """The GPU whose runs count."""
-        return self.catalogue.likeness[self.names.gpu]
-
     @property
     def calibrated_on(self) -> str:
         """The runs in words."""
-        runs = self.calibrated.model.measured.runs
-        runs = runs[runs.gpu == self.gpu]
-        seen = "this LLM among them" if self.names.llm in set(runs.llm) else "not this LLM"
-        return f"calibrated on {len(runs)} runs of {runs.llm.nunique()} LLMs on {self.gpu}, {seen}"
+        runs, llms = self.calibrated.runs_on(self.names.gpu)
+        seen = "this LLM among them" if self.names.llm in llms else "not this LLM"
+        if not runs:
+            return f"no run on {self.names.gpu}: by its data sheet and what other GPUs share"
+        return f"calibrated on {runs} runs of {len(llms)} LLMs on {self.names.gpu}, {seen}"
 
     @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Which of LLM, GPU and engine no run has."""
+        known = {
+            "llm": self.calibrated.llms,
+            "gpu": self.calibrated.gpus,
+            "engine": self.calibrated.engines,
+        }
+        return frozenset(part for part, names in known.items() if self._named(part) not in names)
+
+    @cached_property
+    def beyond(self) -> tuple[str, ...]:
+        """Numbers outside those that were measured, a phrase for each."""
+        asked = {"batch": self.batch, "prompt": self.prompt, "output": self.output}
+        ranges = self.calibrated.domain(self.names.gpu, self._named("engine"))
+        return tuple(
+            f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
+            for name, (least, most) in ranges.items()
+            if not least * (1 - SLACK) <= asked[name] <= most * (1 + SLACK)
+        )
+
+    @property
     def extrapolated(self) -> tuple[str, ...]:
-        """What lies outside the measured runs, a phrase for each."""
-        own, like = self.names.gpu, self.gpu
-        phrases = [f"{own} (measured: {like}, whose shares it takes)"] if own != like else []
-        numbers = {"batch": self.batch, "prompt": self.prompt, "output": self.output}
-        kind = intervals.kind_of(self.catalogue.llms[self.names.llm].published)
-        return (*phrases, *outside(self.calibrated, like, kind, self.names.precision, numbers))
+        """What no measured run supports, a phrase for each."""
+        return (*(f"{part} {self._named(part)}" for part in sorted(self.unknown)), *self.beyond)
 
     @cached_property
     def half_widths(self) -> Mapping[str, Dimensionless]:
-        """Half-widths of 90 % intervals of logarithms; where it extrapolates, the widest known."""
-        table = self.calibrated.half_widths
-        if self.extrapolated:
-            return table.max().to_dict()
-        kind = intervals.kind_of(self.catalogue.llms[self.names.llm].published)
-        own = intervals.DENSE if kind == intervals.HYBRID else kind
-        return table.loc[(self.gpu, own)].to_dict()
+        """Half-widths of 90 % intervals of logarithms, wider for what is unknown.
+
+        Numbers beyond the measured ones are as uncertain as an LLM that nobody measured.
+        """
+        mixed = self.catalogue.llms[self.names.llm].published.experts > 0
+        unknown = self.unknown | ({"llm"} if self.beyond else set())
+        return self.calibrated.half_widths("experts" if mixed else "dense", unknown)
+
+    def _named(self, part: str) -> str:
+        return str(getattr(self.names, part))

@@ -90,6 +90,9 @@ Profile = Annotated[
 GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
 LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
 Gpus = Annotated[int, typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel).")]
+DataRanks = Annotated[
+    int, typer.Option("--data-parallel", help="Ranks of attention with requests of their own.")
+]
 ExpertRanks = Annotated[
     int | None,
     typer.Option("--expert-parallel", help="GPUs that hold whole experts: 1, or all of them."),

@@ -1,53 +1,68 @@
 """What the calibration found, as specs: steps and power of a GPU by `params/calibrated.yaml`."""
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tokwatt.params.quantity import Quality
+from tokwatt.params.section import Section
 from tokwatt.params.specs import StepParameters, UtilizationPower
-from tokwatt.units import Dimensionless, Seconds, Watts, hints_of, units_of
+from tokwatt.units import Dimensionless, Signed, Watts, hints_of
 
 if TYPE_CHECKING:
     from tokwatt.params.folder import Folder
 
-
-TERMS = tuple(name for name in units_of(UtilizationPower) if name != "limit")
-"""Coefficients of board power, in the order of the terms that they multiply."""
-
-
-class Likeness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which measured GPU one without runs is taken to be like."""
-
-    like: str
-    source: str
-    quality: Quality
+OTHER = "other"
+"""Stands for every board that nobody measured."""
 
 
 class Values:
-    """The fitted values of `params/calibrated.yaml`, and what `params/calibration.yaml` fixes."""
+    """The fitted values of `params/calibrated.yaml`.
+
+    A number is what all GPUs and engines have in common times e to the deviations of a GPU, of an
+    engine and of the two together; what nobody measured deviates by nothing.
+    """
 
     def __init__(self, folder: "Folder") -> None:
         self.section = folder.section("calibrated").child("value")
-        self.fixed = folder.section("calibration").child("fixed")
-        settings = folder.section("calibration").child("fit")
-        self.power_cap = settings.quantity("power_cap", Dimensionless)
+        self.limit = folder.section("calibration").child("fit").quantity("power_cap", Dimensionless)
 
-    def step(self, gpu: str) -> StepParameters:
-        """What steps on a calibrated GPU take."""
-        hints, fixed = hints_of(StepParameters), self.fixed.raw
-        shared = {name: hint for name, hint in hints.items() if name not in fixed}
-        del shared["layer_overhead"]
-        known = self.fixed.bind({name: hints[name] for name in fixed})
-        overhead = self.section.child("layer_overhead").quantity(gpu, Seconds)
-        found = self.section.child("step").bind(shared)
-        return StepParameters(**known, **found, layer_overhead=overhead)
+    def step(self, gpu: str, engine: str) -> StepParameters:
+        """What steps on a GPU take under an engine."""
+        common = self.section.child("common").bind(hints_of(StepParameters))
+        both = self._within("gpus_engines", gpu)
+        parts = [
+            self._within("gpus", gpu),
+            self._within("engines", engine),
+            both.child(engine) if both and engine in both.raw else None,
+        ]
+        deviations = [part for part in parts if part is not None]
+        return StepParameters(
+            **{
+                name: value * math.exp(sum(_at(part, name) for part in deviations))
+                for name, value in common.items()
+            }
+        )
 
     def power(self, gpu: str, tdp: Watts) -> UtilizationPower:
-        """The law of power of a calibrated GPU, for a board of some thermal design power."""
-        section = self.section.child("boards").child(gpu)
-        terms: dict[str, Any] = dict.fromkeys(TERMS, 0.0)
-        for term in section.raw:
-            section.pick(term, term, terms)
-            terms[term] = tdp * section.quantity(term, Dimensionless, positive=False)
-        return UtilizationPower(**terms, limit=tdp * self.power_cap)
+        """The law of power of a GPU, for a board of some thermal design power."""
+        shared, boards = self.section.child("power"), self.section.child("boards")
+        board = boards.child(gpu if gpu in boards.raw else OTHER)
+        scale = tdp * board.quantity("scale", Dimensionless)
+        terms: Mapping[str, Any] = {
+            name: scale * shared.quantity(name, Dimensionless)
+            for name in ("memory", "compute", "launch")
+        }
+        idle = tdp * board.quantity("idle", Dimensionless)
+        return UtilizationPower(idle=idle, **terms, limit=tdp * self.limit)
+
+    def _within(self, part: str, name: str) -> Section | None:
+        """A part of deviations by name, where there is one."""
+        section = self.section.child(part)
+        return section.child(name) if name in section.raw else None
+
+
+def _at(section: Section, name: str) -> Dimensionless:
+    """The deviation of a number; 0 where the section names none."""
+    if name not in section.raw:
+        return 0.0
+    return section.quantity(name, Signed, positive=False)

@@ -4,8 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tokwatt.params import calibrated
-from tokwatt.params.calibrated import Likeness
+from tokwatt.params.calibrated import Values
 from tokwatt.params.folder import Folder
 from tokwatt.params.names import Named
 from tokwatt.params.section import Section
@@ -94,15 +93,9 @@ class ParameterFolder(Folder):
         )
 
     @cached_property
-    def likeness(self) -> dict[str, str]:
-        """By GPU the one whose runs its steps and its power are calibrated on, often itself."""
-        section = self.section("calibration")
-        measured, unmeasured = section.child("gpus"), section.child("unmeasured")
-        own = {name: name for name in measured.raw}
-        for name in unmeasured.raw:
-            entry = unmeasured.child(name).convert(Likeness)
-            own[name] = unmeasured.child(name).pick("like", entry.like, own) and entry.like
-        return own
+    def calibrated(self) -> Values:
+        """What the calibration found."""
+        return Values(self)
 
     @cached_property
     def projected_power(self) -> ProjectedPower:
@@ -111,18 +104,16 @@ class ParameterFolder(Folder):
 
     @cached_property
     def boards(self) -> dict[str, Board]:
-        """Every GPU with its power laws and its steps: its own, or those of one it is like."""
-        fitted, likeness = calibrated.Values(self), self.likeness
+        """Every GPU with its power laws and its steps."""
         boards = {
             name: Board(
                 gpu=gpu,
                 logistic=self.power_curves.get(name) or self._projected_logistic(gpu),
                 activity=self.power_fractions,
-                utilization=fitted.power(likeness[name], gpu.tdp),
-                fitted=fitted.step(likeness[name]),
+                utilization=self.calibrated.power(name, gpu.tdp),
+                fitted={engine: self.calibrated.step(name, engine) for engine in self.engines},
             )
             for name, gpu in self.gpus.items()
-            if name in likeness
         }
         return Named("gpu", boards)
 

@@ -25,6 +25,7 @@ from tokwatt.units import (
     Parameters,
     RequestsPerSecond,
     Seconds,
+    SecondsPerToken,
     Sequences,
     Signed,
     Tokens,
@@ -49,6 +50,7 @@ class Gpu:
         usable_memory: size of memory that the driver reports to a program [B].
         fp16_rate: dense 16-bit arithmetic [FLOP/s].
         fp8_rate: dense 8-bit arithmetic [FLOP/s]; 0 where it has none.
+        fp4_rate: dense 4-bit arithmetic [FLOP/s]; 0 where it has none.
         link_bandwidth: of one direction to its neighbours [B/s].
         tdp: thermal design power [W].
         host_power: what its server draws beside it, for each GPU: host, network and fans [W]; 0
@@ -61,6 +63,7 @@ class Gpu:
     usable_memory: Bytes
     fp16_rate: FlopsPerSecond
     fp8_rate: FlopsPerSecond = 0.0
+    fp4_rate: FlopsPerSecond = 0.0
     link_bandwidth: BytesPerSecond = 0.0
     tdp: Watts
     host_power: Watts = 0.0
@@ -183,6 +186,9 @@ class Precision:
             differ.
         mixture_feed_forward: the same as `feed_forward` in a mixture of experts.
         activation: bytes of an element of an activation.
+        operand: bytes of an operand that a narrow parameter becomes where it is multiplied.
+        operand_without_fp4: the same on GPUs without 4-bit arithmetic.
+        block_scaled: 1 where activations are quantised on the way, for a scale of each block.
     """
 
     dense: BytesPerParameter
@@ -196,6 +202,9 @@ class Precision:
     mixture_attention: BytesPerParameter = 0.0
     mixture_feed_forward: BytesPerParameter = 0.0
     activation: BytesPerParameter
+    operand: BytesPerParameter
+    operand_without_fp4: BytesPerParameter
+    block_scaled: Dimensionless = 0.0
 
 
 @spec
@@ -204,10 +213,12 @@ class Parallelism:
 
     Attributes:
         tensor_parallel: GPUs that share every layer.
+        data_parallel: ranks of attention that each have requests of their own; experts are shared.
         expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
     """
 
     tensor_parallel: Dimensionless
+    data_parallel: Dimensionless = 1.0
     expert_parallel: Dimensionless = 1.0
 
 
@@ -309,24 +320,20 @@ class ActivityPower:
 
 @spec
 class UtilizationPower:
-    """Board power by the use of bandwidth and arithmetic.
+    """Board power by the use of bandwidth, of the time for arithmetic and of launches.
 
     Attributes:
         idle: power of a board that runs and moves nothing.
         memory: what full bandwidth adds.
-        compute: what full 16-bit arithmetic adds.
-        expert_layers: what a hundred layers of experts add.
-        shared: what is saved where several GPUs share a step.
-        requantized: what rescaled 8-bit blocks add.
+        compute: what arithmetic all the time adds.
+        launch: what launching kernels of experts all the time adds.
         limit: what the board keeps to, as it slows down.
     """
 
     idle: Watts
     memory: Watts
     compute: Watts
-    expert_layers: Watts = 0.0
-    shared: Watts = 0.0
-    requantized: Watts = 0.0
+    launch: Watts = 0.0
     limit: Watts
 
 
@@ -336,37 +343,67 @@ class StepParameters:
 
     Attributes:
         bandwidth_efficiency: share of memory bandwidth that reading dense weights reaches.
-        expert_efficiency: the same of routed experts.
-        compute_efficiency: share of peak arithmetic.
+        expert_bandwidth_efficiency: the same of routed experts.
+        compute_efficiency: share of peak arithmetic with 16 bits.
+        compute_efficiency_8bit: the same with 8 bits.
+        compute_efficiency_4bit: the same with 4 bits.
+        expert_compute_efficiency: the same of routed experts with 16 bits.
+        expert_compute_efficiency_8bit: the same with 8 bits.
+        expert_compute_efficiency_4bit: the same with 4 bits.
+        attention_efficiency: share of 16-bit peak arithmetic that attention of prompts reaches.
         kv_efficiency: share of memory bandwidth that reading the KV cache reaches.
+        narrow_kv_factor: a factor on it for caches of 8 bits.
+        narrow_weight_factor: a factor on the bandwidth of weights of 4 bits.
         link_efficiency: share of the bandwidth of links.
         layer_overhead: launch time per layer.
         expert_layer_overhead: extra per layer with experts.
-        shared_layer_overhead: extra per layer under tensor parallelism.
-        sequence_overhead: time per running request.
+        collective_overhead: extra per layer that several GPUs share.
         step_overhead: time per step.
-        prompt_layer_overhead: least time per layer of a step with prefill.
-        prompt_expert_layer_overhead: the same under expert parallelism.
-        requantized_bandwidth: factor on `expert_efficiency` where 8-bit blocks are rescaled.
-        requantized_compute: factor on `compute_efficiency` there.
-        median_share: prompt tokens of the median step over those of the mean one.
+        sequence_overhead: time per running request.
+        prompt_layer_overhead: extra per layer of a step with prefill.
+        prompt_expert_layer_overhead: extra per layer with experts of a step with prefill.
+        quantized_layer_overhead: extra per layer whose activations are quantised on the way.
+        latent_layer_overhead: extra per layer of latent attention.
+        rescaled_layer_overhead: extra per layer of experts whose blocks are rescaled on the way.
+        rescaled_factor: a factor on 8-bit arithmetic of such experts.
+        independence: share of tokens that choose their experts independently.
+        median_share: prompt tokens of the median step with prefill over those of the mean one.
+        first_token_overhead: time of client and server before a first token.
+        first_token_expert_layer_overhead: extra of it per layer with experts.
+        first_token_latent_layer_overhead: extra of it per layer of latent attention.
+        first_token_prompt_overhead: extra of it per prompt token.
     """
 
     bandwidth_efficiency: Dimensionless
-    expert_efficiency: Dimensionless
+    expert_bandwidth_efficiency: Dimensionless
     compute_efficiency: Dimensionless
+    compute_efficiency_8bit: Dimensionless
+    compute_efficiency_4bit: Dimensionless
+    expert_compute_efficiency: Dimensionless
+    expert_compute_efficiency_8bit: Dimensionless
+    expert_compute_efficiency_4bit: Dimensionless
+    attention_efficiency: Dimensionless
     kv_efficiency: Dimensionless
+    narrow_kv_factor: Dimensionless
+    narrow_weight_factor: Dimensionless
     link_efficiency: Dimensionless
     layer_overhead: Seconds
     expert_layer_overhead: Seconds
-    shared_layer_overhead: Seconds
-    sequence_overhead: Seconds
+    collective_overhead: Seconds
     step_overhead: Seconds
+    sequence_overhead: Seconds
     prompt_layer_overhead: Seconds
     prompt_expert_layer_overhead: Seconds
-    requantized_bandwidth: Dimensionless
-    requantized_compute: Dimensionless
+    quantized_layer_overhead: Seconds
+    latent_layer_overhead: Seconds
+    rescaled_layer_overhead: Seconds
+    rescaled_factor: Dimensionless
+    independence: Dimensionless
     median_share: Dimensionless
+    first_token_overhead: Seconds
+    first_token_expert_layer_overhead: Seconds
+    first_token_latent_layer_overhead: Seconds
+    first_token_prompt_overhead: SecondsPerToken
 
 
 @spec
@@ -391,14 +428,14 @@ class Board:
         logistic: power by batch size.
         activity: power by the busy share of a step.
         utilization: power by the use of bandwidth and arithmetic, as calibrated.
-        fitted: what a step takes beyond what the data sheet says, as calibrated.
+        fitted: by engine what a step takes beyond what the data sheet says, as calibrated.
     """
 
     gpu: Gpu
     logistic: LogisticPower
     activity: ActivityPower
     utilization: UtilizationPower
-    fitted: StepParameters
+    fitted: dict[str, StepParameters]
 
 
 @spec

@@ -52,13 +52,16 @@ class Catalogue(ParameterFolder):
         tensor_parallel: Dimensionless,
         expert_parallel: Dimensionless = 1.0,
         engine: str = ENGINE,
+        data_parallel: Dimensionless = 1.0,
     ) -> Deployment:
         """An LLM on a board, as the paper's program and as a serving engine run it."""
         return Deployment(
-            **vars(board),
+            **(vars(board) | {"fitted": board.fitted[engine]}),
             llm=llm,
             parallelism=Parallelism(
-                tensor_parallel=tensor_parallel, expert_parallel=expert_parallel
+                tensor_parallel=tensor_parallel,
+                data_parallel=data_parallel,
+                expert_parallel=expert_parallel,
             ),
             precision=precision,
             engine=self.engine,

@@ -5,9 +5,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tokwatt.params.specs import StepParameters
-from tokwatt.serving.forward import ForwardPass, Touched, expected_experts, forward_pass
-from tokwatt.serving.instance import GpuShare
+from tokwatt.serving.costs import PassCosts
+from tokwatt.serving.forward import (
+    ForwardPass,
+    Touched,
+    expected_experts,
+    forward_pass,
+    lone_pass,
+)
 from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens
 
 MOSTLY_SHARPNESS = 4.0
@@ -18,6 +23,8 @@ LATE_DEVIATIONS = 2.326
 """Standard deviations above its mean at which a normal variable has that share left."""
 MOST_FILLED = 1 - 1e-9
 """Share of iterations with prefill from which on all of them have it."""
+MOST_QUEUED = 0.95
+"""Use of the chunks from which on the queue of prompts is not extrapolated."""
 
 
 class Load(NamedTuple):
@@ -35,6 +42,12 @@ class Load(NamedTuple):
     prompts: Tokens
     prefills: Dimensionless
 
+    @property
+    def prompt(self) -> Tokens:
+        """Tokens of a prompt, at least 1."""
+        known = jnp.where(self.prefills > 0, self.prefills, 1.0)
+        return jnp.maximum(1.0, self.prompts / known)
+
 
 class Iterations(NamedTuple):
     """Iterations of which some take in prompts.
@@ -43,7 +56,7 @@ class Iterations(NamedTuple):
         decoding: one that takes in none.
         mean: the mean over all.
         median_latency: median duration, and so the median inter-token latency.
-        late_latency: 99th percentile of the duration.
+        late_latency: 99th percentile of the duration, at least the median.
         running: requests that decode; the rest of the batch waits for its prompts to be taken in.
         prompts: prompt tokens that the mean iteration takes in, at most a chunk.
     """
@@ -56,9 +69,16 @@ class Iterations(NamedTuple):
     prompts: Tokens
 
 
+def admitted(costs: PassCosts, load: Load) -> Load:
+    """The load with no more prompts than chunks hold: fewer requests decode, the rest waits."""
+    share = jnp.minimum(1.0, costs.chunk / jnp.maximum(load.prompts, 1.0))
+    return load._replace(
+        batch=load.batch * share, prompts=load.prompts * share, prefills=load.prefills * share
+    )
+
+
 def iterations(
-    share: GpuShare,
-    parameters: StepParameters,
+    costs: PassCosts,
     load: Load,
     touched: Touched = expected_experts,
     dispatched: bool = True,
@@ -68,8 +88,7 @@ def iterations(
     .. math:: f = \max(1 - e^{-\lambda}, \lambda p / C)
 
     Args:
-        share: what one GPU reads and computes.
-        parameters: efficiencies and overheads.
+        costs: of forward passes.
         load: the requests.
         touched: which share of the routed experts a pass reads.
         dispatched: whether tokens take time to reach their experts.
@@ -82,15 +101,14 @@ def iterations(
 
     Source: arrivals of a Poisson process; chunked prefill, arXiv:2308.16369.
     """
-    chunk = share.prefill_chunk
-    admitted = jnp.minimum(1.0, chunk / jnp.maximum(load.prompts, 1.0))
-    running, starts = load.batch * admitted, load.prefills * admitted
-    prompts = load.prompts * admitted
-    filled = jnp.minimum(1.0, jnp.maximum(-jnp.expm1(-starts), prompts / chunk))
+    running = admitted(costs, load)
+    prompts, prompt = running.prompts, load.prompt
+    filled = jnp.maximum(-jnp.expm1(-running.prefills), prompts / costs.chunk)
+    filled = jnp.minimum(1.0, filled)
     each = prompts / jnp.where(filled > 0, filled, 1.0)
 
     def taking_in(tokens: Tokens) -> ForwardPass:
-        return forward_pass(share, parameters, running, load.length, tokens, touched, dispatched)
+        return forward_pass(costs, running.batch, load.length, tokens, prompt, touched, dispatched)
 
     decoding, filling = taking_in(0.0 * each), taking_in(each)
     mean = ForwardPass(
@@ -98,20 +116,42 @@ def iterations(
     )
     waiting = -jnp.log1p(-jnp.minimum(filled, MOST_FILLED))
     mostly = jax.nn.sigmoid(MOSTLY_SHARPNESS * (waiting - jnp.log(2.0)))
-    typical = taking_in(parameters.median_share * each).latency
-    late = taking_in(_late_tokens(each, prompts, starts, chunk)).latency
+    typical = taking_in(costs.median_share * each).latency
+    typical -= (1 - costs.median_share) * costs.prompt_launch
+    median = (1 - mostly) * decoding.latency + mostly * typical
+    most = jnp.minimum(costs.chunk, each + LATE_DEVIATIONS * jnp.sqrt(each * prompt))
+    late = jnp.where(filled > LATE, taking_in(most).latency, decoding.latency)
     return Iterations(
         decoding=decoding,
         mean=mean,
-        median_latency=(1 - mostly) * decoding.latency + mostly * typical,
-        late_latency=jnp.where(filled > LATE, late, decoding.latency),
-        running=running,
+        median_latency=median,
+        late_latency=jnp.maximum(median, late),
+        running=running.batch,
         prompts=prompts,
     )
 
 
-def _late_tokens(each: Tokens, prompts: Tokens, starts: Dimensionless, chunk: Tokens) -> Tokens:
-    """Prompt tokens of the 99th percentile of passes: those of so many mean prompts at once."""
-    known = jnp.where(starts > 0, starts, 1.0)
-    at_once = jnp.maximum(1.0, known + LATE_DEVIATIONS * jnp.sqrt(known))
-    return jnp.clip(prompts / known * at_once, each, jnp.maximum(each, chunk))
+def first_token_time(costs: PassCosts, load: Load, prompt: Tokens) -> Seconds:
+    r"""Time from admission to the first token of a prompt, beside a batch that decodes.
+
+    Args:
+        costs: of forward passes.
+        load: the batch.
+        prompt: tokens of the prompt.
+
+    Returns:
+        Overheads of client and server, the rest of the iteration that runs, passes over each chunk
+        of the prompt, and the wait for the prompts before it.
+
+    Source: chunked prefill, arXiv:2308.16369; the queue of prompts by M/D/1.
+    """
+    running, mean = admitted(costs, load), iterations(costs, load).mean
+    decoding = forward_pass(costs, running.batch, load.length, 0.0 * prompt, load.prompt).latency
+    others = jnp.maximum(0.0, running.batch - 1)
+    own = lone_pass(costs, others, load.length, jnp.minimum(prompt, costs.chunk)).latency
+    own = own * jnp.maximum(1.0, prompt / costs.chunk)
+    beside = jnp.minimum(1.0, running.prefills * own / decoding) / 2
+    used = jnp.minimum(MOST_QUEUED, load.prompts / costs.chunk)
+    queued = used / (2 * (1 - used))
+    fixed = costs.first_token + costs.first_token_prompt * prompt
+    return fixed + mean.latency / 2 + own * (1 + beside + queued)

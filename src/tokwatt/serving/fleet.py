@@ -16,7 +16,7 @@ from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.results import readable
 from tokwatt.serving.routing import Routed
-from tokwatt.serving.step import Step, first_token_time, step
+from tokwatt.serving.step import Step, first_token, step
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic, between
 from tokwatt.units import (
@@ -144,7 +144,7 @@ def size_pool(
     service_rate = full.running / (asked.steps * full.latency)
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
-    prompt_time = first_token_time(assumed, instance, asked.at(slots), traffic.long_prompt)
+    prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
     # Where not even one request may run, none is answered in time.
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
@@ -158,7 +158,7 @@ def size_pool(
     queue = needed * slots, arriving, service_rate / slots, scv
     wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
     running = step(assumed, instance, asked.at(batch))
-    typical = first_token_time(assumed, instance, asked.at(batch), traffic.median_prompt)
+    typical = first_token(assumed, instance, asked.at(batch), traffic.median_prompt)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
         jnp.isinf(instances),
@@ -233,10 +233,10 @@ def _slots(
     def over_target(batch: Sequences) -> Dimensionless:
         load = asked.at(batch)
         latency = _latency(assumed, instance, load, demand) / demand.itl_target
-        first = first_token_time(assumed, instance, load, traffic.long_prompt)
+        first = first_token(assumed, instance, load, traffic.long_prompt)
         return jnp.maximum(latency, first / demand.latency_target)
 
-    return last_within(over_target, 1.0, held)
+    return last_within(over_target, jnp.ones_like(held), held)
 
 
 def _batch(
@@ -268,7 +268,7 @@ def least_latencies(
     """Inter-token latency and time to first token, at their quantiles, of one request alone."""
     assumed, instance = account.assumed, instance_of(account, deployment)
     alone = _asked(assumed, traffic).at(1.0)
-    first = first_token_time(assumed, instance, alone, traffic.long_prompt)
+    first = first_token(assumed, instance, alone, traffic.long_prompt)
     return _latency(assumed, instance, alone, demand), first
 
 

@@ -6,17 +6,19 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.equations import weights
-from tokwatt.equations.batching import busiest_rank, overlapped, smooth_maximum
-from tokwatt.params.specs import StepParameters
-from tokwatt.serving.instance import GpuShare, sequence_bytes
-from tokwatt.units import Bytes, Dimensionless, Flops, Seconds, Sequences, Tokens
+from tokwatt.equations.batching import busiest_rank, overlapped
+from tokwatt.serving.costs import PassCosts
+from tokwatt.serving.share import moved_bytes
+from tokwatt.units import Bytes, Dimensionless, Seconds, Sequences, Tokens
 
-ACTIVATION_WIDTH = 2.0
-"""Bytes of one element of activations."""
-ALL_REDUCES = 2.0
-"""Collectives of a layer: after its attention and after its feed-forward block."""
-Touched = Callable[[GpuShare, Tokens], Dimensionless]
-"""Share of the routed experts of a layer that a pass over so many tokens reads."""
+SMALL_MESSAGE = 2e6
+"""Bytes of a collective below which every GPU sends to every other instead of around a ring.
+
+Source: one-shot all-reduce of vLLM, SGLang and TensorRT-LLM.
+"""
+Touched = Callable[[Dimensionless, Tokens], Dimensionless]
+"""Share of the routed experts of a layer that a pass over so many tokens reads, from the share that
+one token uses."""
 
 
 class ForwardPass(NamedTuple):
@@ -25,45 +27,45 @@ class ForwardPass(NamedTuple):
     Attributes:
         latency: its duration.
         weight_time: the part that reads weights.
-        compute_time: the part that is arithmetic; it overlaps with reading weights.
+        compute_time: arithmetic, at the rates that are reached; a part of it hides behind reading.
         scan_time: the part that reads the KV cache.
+        launch_time: the part that launches kernels of experts.
         moved: bytes that one GPU reads.
-        computed: operations that one GPU does.
     """
 
     latency: Seconds
     weight_time: Seconds
     compute_time: Seconds
     scan_time: Seconds
+    launch_time: Seconds
     moved: Bytes
-    computed: Flops
 
 
-def expected_experts(share: GpuShare, tokens: Tokens) -> Dimensionless:
+def expected_experts(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
     """Share of the routed experts that independent tokens are expected to touch."""
-    return weights.expert_coverage(share.expert_share, tokens)
+    return weights.expert_coverage(expert_share, tokens)
 
 
 def forward_pass(
-    share: GpuShare,
-    parameters: StepParameters,
+    costs: PassCosts,
     batch: Sequences,
     length: Tokens,
     prompts: Tokens,
+    prompt: Tokens,
     touched: Touched = expected_experts,
     dispatched: bool = True,
 ) -> ForwardPass:
     r"""One pass over a batch that also takes in prompts.
 
-    .. math:: \tau = \sqrt{\tau_w^2 + \tau_c^2} + \tau_{kv} + t_0 + t_l L + t_e L_e + \tau_{comm} +
-        h n
+    .. math:: \tau = \sqrt{\tau_w^2 + \tau_c^2} + \sqrt{\tau_{we}^2 + \tau_{ce}^2} +
+        \sqrt{\tau_{kv}^2 + \tau_{mla}^2} + \tau_{att} + \tau_{comm} + t_0 + h n
 
     Args:
-        share: what one GPU reads and computes.
-        parameters: efficiencies and overheads.
-        batch: running requests.
+        costs: of its parts.
+        batch: running requests of the instance.
         length: tokens that one of them holds on the average.
-        prompts: prompt tokens that the pass takes in.
+        prompts: prompt tokens that the pass takes in, over all ranks.
+        prompt: tokens of the prompts that they are of, at least 1.
         touched: which share of the routed experts it reads.
         dispatched: whether tokens take time to reach their experts.
 
@@ -72,68 +74,64 @@ def forward_pass(
 
     Source: roofline with overheads; `params/calibration.yaml` says what its parameters start from.
     """
-    tokens, bandwidth = batch + prompts, share.gpu.hbm_bandwidth
-    routed = share.routed * touched(share, tokens)
-    weight_time = share.streamed / (parameters.bandwidth_efficiency * bandwidth)
-    weight_time += _expert_time(share, parameters, routed, tokens, dispatched)
-    flops = share.token_flops * tokens
-    compute_time = flops / compute_rate(share, parameters)
-    scanned = batch * sequence_bytes(share, length, share.cache.read)
-    scan_time = scanned / (parameters.kv_efficiency * bandwidth)
+    own = prompts / costs.data_parallel
+    return _pass(costs, batch, length, prompts, own, prompt, touched, dispatched)
+
+
+def lone_pass(costs: PassCosts, batch: Sequences, length: Tokens, prompt: Tokens) -> ForwardPass:
+    """A pass that takes in one prompt, which stays on one rank of attention."""
+    return _pass(costs, batch, length, prompt, prompt, prompt, expected_experts, True)
+
+
+def _pass(
+    costs: PassCosts,
+    batch: Sequences,
+    length: Tokens,
+    prompts: Tokens,
+    own_prompts: Tokens,
+    prompt: Tokens,
+    touched: Touched,
+    dispatched: bool,
+) -> ForwardPass:
+    """A pass of which one rank of attention takes in `own_prompts`."""
+    tokens, own_batch = batch + prompts, batch / costs.data_parallel
+    own_tokens = own_batch + own_prompts
+    independent = costs.independence * tokens + 1 - costs.independence
+    read = touched(costs.expert_share, independent)
+    uneven = busiest_rank(costs.expert_parallel, costs.experts, tokens * costs.expert_share)
+    expert_read = costs.expert_read * read * (uneven if dispatched else 1.0)
+    answered = own_batch + own_prompts / prompt
+    dense_math = costs.dense_math * own_tokens + costs.head_math * answered
+    expert_math = costs.expert_math * tokens
+    cache = costs.cache
+    scanned = own_batch * moved_bytes(cache, length)
+    scan_time = overlapped(scanned * costs.scan, own_batch * length * costs.latent_math)
+    seen = jnp.minimum(prompt, 2 * cache.window)
+    attention = own_prompts * (costs.prompt_math * prompt + costs.sliding_math * seen)
+    launch_time = costs.expert_launch if dispatched else 0.0 * costs.expert_launch
     latency = (
-        overlapped(weight_time, compute_time)
+        overlapped(costs.dense_read, dense_math)
+        + overlapped(expert_read, expert_math)
         + scan_time
-        + _host_time(share, parameters, dispatched)
-        + collective_time(share, parameters, tokens)
-        + parameters.sequence_overhead * batch
+        + attention
+        + _link_time(costs, own_tokens, dispatched)
+        + costs.launch
+        + launch_time
+        + jnp.where(prompts > 0, costs.prompt_launch, 0.0)
+        + costs.sequence * batch
     )
-    least = jnp.where(prompts > 0, unrecorded_time(share, parameters), 0.0)
     return ForwardPass(
-        latency=smooth_maximum(latency, least),
-        weight_time=weight_time,
-        compute_time=compute_time,
+        latency=latency,
+        weight_time=costs.dense_read + expert_read,
+        compute_time=dense_math + expert_math + attention,
         scan_time=scan_time,
-        moved=share.streamed + routed + scanned,
-        computed=flops,
+        launch_time=launch_time,
+        moved=costs.streamed + costs.routed * read + scanned,
     )
 
 
-def compute_rate(share: GpuShare, parameters: StepParameters) -> Dimensionless:
-    """Arithmetic that passes reach, in FLOP/s."""
-    slowed = jnp.where(share.requantized > 0, parameters.requantized_compute, 1.0)
-    return parameters.compute_efficiency * slowed * share.arithmetic_rate
-
-
-def _expert_time(
-    share: GpuShare, parameters: StepParameters, routed: Bytes, tokens: Tokens, dispatched: bool
-) -> Seconds:
-    """Time to read experts, as long as the busiest rank takes where they are dispatched."""
-    uneven = busiest_rank(share.expert_parallel, share.experts, tokens * share.expert_share)
-    slower = jnp.where(share.requantized > 0, parameters.requantized_bandwidth, 1.0)
-    rate = parameters.expert_efficiency * slower * share.gpu.hbm_bandwidth
-    return routed * (uneven if dispatched else 1.0) / rate
-
-
-def _host_time(share: GpuShare, parameters: StepParameters, dispatched: bool) -> Seconds:
-    per_layer = parameters.layer_overhead * share.layers
-    per_expert_layer = parameters.expert_layer_overhead * share.expert_layers
-    return parameters.step_overhead + per_layer + (per_expert_layer if dispatched else 0.0)
-
-
-def unrecorded_time(share: GpuShare, parameters: StepParameters) -> Seconds:
-    """Least time of a pass with prefill, whose kernels the host launches one by one."""
-    overhead = jnp.where(
-        share.expert_parallel > 1,
-        parameters.prompt_expert_layer_overhead,
-        parameters.prompt_layer_overhead,
-    )
-    return overhead * share.layers
-
-
-def collective_time(share: GpuShare, parameters: StepParameters, tokens: Tokens) -> Seconds:
-    """Time of the collectives of a pass, each sent around and back; 0 on one GPU."""
-    others = (share.gpus - 1) / share.gpus
-    sent = ALL_REDUCES * ACTIVATION_WIDTH * tokens * share.hidden * others
-    links = parameters.link_efficiency * share.gpu.link_bandwidth
-    time = share.layers * (parameters.shared_layer_overhead + sent / links)
-    return jnp.where(share.gpus > 1, time, 0.0)
+def _link_time(costs: PassCosts, tokens: Tokens, dispatched: bool) -> Seconds:
+    """Time of all collectives for so many tokens of a rank."""
+    message = costs.message * tokens
+    everywhere = jnp.where(message < SMALL_MESSAGE, costs.tensor_parallel / 2, 1.0)
+    return message * (costs.reduce * everywhere + (costs.exchange if dispatched else 0.0))

@@ -1,88 +1,31 @@
-"""What one GPU of an instance holds, reads and computes.
+"""An instance under an account: its share of the work, how fast it is, what it holds.
 
 Assumptions are known when JAX compiles; everything else is a number that can be swept, sampled and
 differentiated.
 """
-
-from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, weights
 from tokwatt.params.specs import (
     ActivityPower,
-    Gpu,
-    Llm,
     LogisticPower,
-    Precision,
-    StepParameters,
     UtilizationPower,
     spec,
 )
-from tokwatt.serving import llm as llms
-from tokwatt.serving import memory as engines
-from tokwatt.serving import profile as program
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.deployment import Layout
+from tokwatt.serving.costs import PassCosts
 from tokwatt.serving.kernels import StepTable
-from tokwatt.serving.limits import step_limits
-from tokwatt.serving.memory import HeldWeights, weights_by_class
+from tokwatt.serving.share import GpuShare, held_bytes
 from tokwatt.units import (
     Bytes,
-    BytesPerParameter,
     BytesPerSecond,
-    BytesPerToken,
     Dimensionless,
     FlopsPerSecond,
-    FlopsPerToken,
     Seconds,
     Sequences,
     Tokens,
 )
-
-STATE_WIDTH = 4.0
-"""Bytes of an element of a recurrent state, if the LLM does not say otherwise: 32 bits.
-
-Source: `mamba_ssm_dtype` of published configurations."""
-
-
-@spec
-class KvCache:
-    """KV cache on one GPU.
-
-    Attributes:
-        held: bytes per token of the layers that keep every token.
-        read: the part of them that a step reads.
-        sliding: bytes per token of the layers with a sliding window.
-        window: tokens that those look back.
-        state: bytes of the recurrent state of a sequence.
-        state_moved: bytes of it that a step reads and writes.
-    """
-
-    held: BytesPerToken
-    read: BytesPerToken
-    sliding: BytesPerToken
-    window: Tokens
-    state: Bytes
-    state_moved: Bytes
-
-
-class Memory(NamedTuple):
-    """What the memory of one GPU holds.
-
-    Attributes:
-        weights: bytes of weights.
-        not_cache: bytes of activations, context and communication buffers.
-        cache: bytes of the KV cache pool; 0 where the LLM does not fit.
-        missing: bytes that are missing where it does not.
-        tokens: tokens that the pool holds in whole KV blocks, of sequences of a given length.
-    """
-
-    weights: Bytes
-    not_cache: Bytes
-    cache: Bytes
-    missing: Bytes
-    tokens: Tokens
 
 
 @spec
@@ -110,59 +53,12 @@ class StepTimes:
 
 
 @spec
-class GpuShare:
-    """The share of one GPU in what an instance holds, moves and computes.
-
-    Attributes:
-        gpu: the data sheet of the GPU.
-        gpus: GPUs of the instance.
-        expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
-        layers: layers of the LLM.
-        expert_layers: layers with routed experts.
-        hidden: width of the residual stream.
-        experts: routed experts of a layer.
-        expert_share: share of them that one token uses.
-        streamed: bytes of weights that every step reads.
-        routed: bytes of all routed experts.
-        token_flops: operations of one token.
-        arithmetic_rate: peak arithmetic on weights of their width.
-        kv_budget: memory for the KV cache; negative where the weights do not fit.
-        cache: the KV cache of a sequence.
-        block_size: tokens of a block of the KV cache.
-        prefill_chunk: most prompt tokens of a step.
-        max_sequences: most running requests.
-        max_tokens: most tokens of windows that are reserved at once.
-        requantized: 1 where 8-bit blocks are rescaled on the way.
-    """
-
-    gpu: Gpu
-    gpus: Dimensionless
-    expert_parallel: Dimensionless
-    layers: Dimensionless
-    expert_layers: Dimensionless
-    hidden: Dimensionless
-    experts: Dimensionless
-    expert_share: Dimensionless
-    streamed: Bytes
-    routed: Bytes
-    token_flops: FlopsPerToken
-    arithmetic_rate: FlopsPerSecond
-    kv_budget: Bytes
-    cache: KvCache
-    block_size: Tokens
-    prefill_chunk: Tokens
-    max_sequences: Sequences
-    max_tokens: Tokens
-    requantized: Dimensionless = 0.0
-
-
-@spec
 class Instance(GpuShare):
     """One GPU of an instance, and how fast it is under an account.
 
     Attributes:
         times: how fast by the steps of the paper's program and by kernels.
-        fitted: what a step takes beyond what the data sheet says, as calibrated.
+        costs: of its forward passes, as calibrated.
         logistic: board power by batch size.
         activity: board power by the busy share of a step.
         utilization: board power by the use of bandwidth and arithmetic, as calibrated.
@@ -170,177 +66,29 @@ class Instance(GpuShare):
     """
 
     times: StepTimes
-    fitted: StepParameters
+    costs: PassCosts
     logistic: LogisticPower
     activity: ActivityPower
     utilization: UtilizationPower
     kernels: StepTable | None = None
 
 
-def share_of(
-    layout: Layout,
-    llm: Llm,
-    *,
-    measured: bool = False,
-    lookup_held: bool = True,
-    whole_cache: bool = False,
-    state_width: BytesPerParameter | None = None,
-) -> GpuShare:
-    """The share of one GPU in what a layout holds, reads and computes.
-
-    Args:
-        layout: the LLM and its GPUs.
-        llm: the description of the LLM that counts.
-        measured: whether memory is that of serving engines and their checkpoints instead of the
-            paper's program.
-        lookup_held: whether an input table is held beside the output head.
-        whole_cache: whether every GPU holds the KV cache of all heads, though it reads its share.
-        state_width: bytes that an element of a recurrent state moves; if left out those of the KV
-            cache, or of 32 bits read and written where memory is measured.
-
-    Returns:
-        The share; its KV budget is negative where the weights do not fit.
-
-    Source: definition; tensor parallelism, arXiv:1909.08053.
-    """
-    gpu, engine, precision = layout.gpu, layout.engine, layout.precision
-    ranks = layout.parallelism.tensor_parallel
-    weights_held = weights_by_class if measured else _weights_by_two_widths
-    streamed, routed, table = weights_held(llm, precision, ranks)
-    held = streamed + routed + (table if lookup_held else 0.0)
-    budget = engines.pool_of(layout, llm, held) if measured else _program_budget(layout, held)
-    limits = step_limits(layout.serving_engine, gpu)
-    most = jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf)
-    return GpuShare(
-        gpu=gpu,
-        gpus=ranks,
-        expert_parallel=layout.parallelism.expert_parallel,
-        layers=llm.layers,
-        expert_layers=llms.expert_blocks(llm),
-        hidden=llm.hidden,
-        experts=llm.experts,
-        expert_share=llms.expert_share(llm),
-        streamed=streamed,
-        routed=routed,
-        token_flops=2 * llms.active_parameters(llm) / ranks,
-        arithmetic_rate=arithmetic_rate(gpu, precision.dense),
-        kv_budget=budget,
-        cache=_cache(layout, llm, measured, whole_cache, state_width),
-        block_size=layout.serving_engine.block_size if measured else engine.block_size,
-        prefill_chunk=limits.tokens if measured else engine.prefill_chunk,
-        max_sequences=limits.sequences if measured else most,
-        max_tokens=jnp.inf,
-    )
-
-
-def memory_of(layout: Layout, llm: Llm, length: Tokens) -> Memory:
-    """What the memory of one GPU holds, as serving engines use it.
-
-    Args:
-        layout: the LLM, its GPUs and its engine.
-        llm: the description of the LLM that counts.
-        length: tokens of a sequence, which matter where layers keep a window or a state.
-
-    Returns:
-        Bytes of one GPU, and tokens that all its KV blocks hold.
-
-    Source: the logs in `params/measured/memory_logs.yaml`.
-    """
-    share = share_of(layout, llm, measured=True)
-    held = sum(weights_by_class(llm, layout.precision, share.gpus))
-    pool = jnp.maximum(0.0, share.kv_budget)
-    per_token = held_bytes(share, length) / length
-    return Memory(
-        weights=held,
-        not_cache=engines.not_cache(layout, llm),
-        cache=pool,
-        missing=jnp.maximum(0.0, -share.kv_budget),
-        tokens=memory.kv_blocks(pool, per_token, share.block_size) * share.block_size,
-    )
-
-
-def _weights_by_two_widths(llm: Llm, precision: Precision, ranks: Dimensionless) -> HeldWeights:
-    """Weights on one GPU, routed experts of one width and all else of another."""
-    return HeldWeights(
-        streamed=llms.streamed_parameters(llm) * precision.dense / ranks,
-        routed=llms.routed_parameters(llm) * precision.routed / ranks,
-        lookup=llms.lookup_parameters(llm) * precision.dense / ranks,
-    )
-
-
-def _program_budget(layout: Layout, held: Bytes) -> Bytes:
-    """Memory for the KV cache by the paper's program."""
-    engine, capacity = layout.engine, layout.gpu.hbm_capacity
-    workspace = program.workspace(engine, layout.parallelism)
-    return memory.kv_budget(capacity, engine.memory_fraction, held, workspace)
-
-
-def arithmetic_rate(gpu: Gpu, width: BytesPerParameter) -> FlopsPerSecond:
-    """Peak arithmetic of a GPU on weights of a width: 8-bit where both have it, else 16-bit."""
-    return jnp.where((width <= 1) & (gpu.fp8_rate > 0), gpu.fp8_rate, gpu.fp16_rate)
-
-
-def _cache(
-    layout: Layout,
-    llm: Llm,
-    measured: bool,
-    whole: bool,
-    state_width: BytesPerParameter | None,
-) -> KvCache:
-    width, ranks = layout.precision.kv, layout.parallelism.tensor_parallel
-    held = width if state_width is None else state_width
-    if measured:
-        held = jnp.where(llm.state_width > 0, llm.state_width, STATE_WIDTH)
-    every_head = llms.cache_bytes_per_token(llm, width, 1.0)
-    sharded = llms.cache_bytes_per_token(llm, width, ranks)
-    return KvCache(
-        held=every_head if whole else sharded,
-        read=every_head / ranks if whole else sharded,
-        sliding=llms.sliding_bytes_per_token(llm, width, ranks),
-        window=llm.sliding_window,
-        state=llms.state_bytes(llm, held, ranks),
-        state_moved=llms.state_bytes(llm, 2 * held if measured else held, ranks),
-    )
-
-
-def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
-    r"""KV cache that a step moves for a sequence, :math:`\kappa \ell + \kappa_s \min(\ell, w) + s`.
-
-    Args:
-        instance: the instance.
-        length: tokens of the sequence.
-        per_token: bytes per token of the layers that keep all of them.
-
-    Returns:
-        Bytes on one GPU; linear in `length` but for sliding-window layers and recurrent state.
-
-    Source: definition.
-    """
-    return _tokens_bytes(instance, length, per_token) + instance.cache.state_moved
-
-
-def held_bytes(instance: GpuShare, length: Tokens) -> Bytes:
-    """KV cache and recurrent state of a sequence of so many tokens, as one GPU holds them."""
-    return _tokens_bytes(instance, length, instance.cache.held) + instance.cache.state
-
-
-def _tokens_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
-    cache = instance.cache
-    return per_token * length + cache.sliding * jnp.minimum(length, cache.window)
-
-
-def touched_experts(assumed: Assumptions, share: GpuShare, tokens: Tokens) -> Dimensionless:
+def touched_experts(
+    assumed: Assumptions, expert_share: Dimensionless, tokens: Tokens
+) -> Dimensionless:
     """Share of the routed experts of a layer that a step of so many tokens reads."""
     if assumed.experts == "all":
-        return jnp.ones_like(share.expert_share)
+        return jnp.ones_like(expert_share)
     if assumed.experts == "expected":
-        return weights.expert_coverage(share.expert_share, tokens)
-    return share.expert_share
+        return weights.expert_coverage(expert_share, tokens)
+    return expert_share
 
 
 def step_weight_bytes(assumed: Assumptions, instance: GpuShare, tokens: Tokens) -> Bytes:
     """Weights that a step of so many tokens reads on one GPU."""
-    return instance.streamed + instance.routed * touched_experts(assumed, instance, tokens)
+    return instance.streamed + instance.routed * touched_experts(
+        assumed, instance.expert_share, tokens
+    )
 
 
 def concurrency(
@@ -370,7 +118,7 @@ def concurrency(
         fitting = jnp.minimum(fitting, limit)
     else:
         fitting = jnp.maximum(0.0, budget) / held_bytes(instance, mean_length)
-    fitting = jnp.minimum(fitting, instance.max_sequences)
+    fitting = instance.data_parallel * jnp.minimum(fitting, instance.max_sequences)
     if assumed.misfit == "one_sequence":
         return jnp.maximum(1.0, fitting)
     return jnp.where(budget < 0, jnp.nan, fitting)

@@ -130,6 +130,23 @@ def attention_layer_parameters(llm: Llm) -> Parameters:
     )
 
 
+def attended_dimensions(llm: Llm) -> tuple[Dimensionless, Dimensionless]:
+    """Widths of queries and values over all heads, of layers that keep all and of sliding ones.
+
+    A token multiplies as many numbers for each one that it attends to.
+    """
+    full = attention_layers(llm) - llm.sliding_layers
+    grouped = 2 * llm.query_heads * llm.head_dim
+    latent = llm.query_heads * (llm.nope_dim + llm.rope_dim + llm.value_dim)
+    return jnp.where(is_latent(llm), latent, grouped) * full, grouped * llm.sliding_layers
+
+
+def latent_dimensions(llm: Llm) -> Dimensionless:
+    """The same of latent attention that decodes in its latents; 0 for grouped queries."""
+    widths = llm.query_heads * (2 * llm.kv_latent + llm.rope_dim)
+    return jnp.where(is_latent(llm), widths * attention_layers(llm), 0.0)
+
+
 def cache_bytes_per_token(
     llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
 ) -> BytesPerToken:

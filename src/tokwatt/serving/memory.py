@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.equations import memory
-from tokwatt.params.specs import Llm, Precision
+from tokwatt.params.specs import Llm, Parallelism, Precision
 from tokwatt.serving import llm as llms
+from tokwatt.serving.arithmetic import narrower
 from tokwatt.serving.deployment import Layout
 from tokwatt.serving.limits import step_limits
 from tokwatt.units import Bytes, Dimensionless
@@ -26,29 +27,30 @@ class HeldWeights(NamedTuple):
     lookup: Bytes
 
 
-def weights_by_class(llm: Llm, precision: Precision, ranks: Dimensionless) -> HeldWeights:
+def weights_by_class(llm: Llm, precision: Precision, parallelism: Parallelism) -> HeldWeights:
     """Weights on one GPU, each class of parameters as wide as checkpoints have it.
 
     Args:
         llm: the LLM.
         precision: widths by class.
-        ranks: GPUs that share the LLM.
+        parallelism: how GPUs share it.
 
     Returns:
         The weights; routers and the latents of latent attention are whole on every GPU.
 
     Source: the checkpoints named in `params/serving.yaml`; tensor parallelism, arXiv:1909.08053.
     """
-    mixture = llm.experts > 0
-    attention = _width(mixture, precision.mixture_attention, precision.attention)
-    feed_forward = _width(mixture, precision.mixture_feed_forward, precision.feed_forward)
+    mixture, ranks = llm.experts > 0, parallelism.tensor_parallel
+    gpus = ranks * parallelism.data_parallel
+    attention = narrower(mixture, precision.mixture_attention, precision.attention)
+    feed_forward = narrower(mixture, precision.mixture_feed_forward, precision.feed_forward)
     router, replicated = llms.router_parameters(llm), llms.replicated_parameters(llm)
     blocks = llms.always_active_parameters(llm) - router
     shared = (llms.mixer_parameters(llm) - replicated) * attention + blocks * feed_forward
     head = llms.embedding_parameters(llm) * precision.embedding
     return HeldWeights(
         streamed=(head + shared) / ranks + replicated * attention + router * precision.router,
-        routed=llms.routed_parameters(llm) * precision.experts / ranks,
+        routed=llms.routed_parameters(llm) * precision.experts / gpus,
         lookup=llms.lookup_parameters(llm) * precision.embedding / ranks,
     )
 
@@ -94,7 +96,3 @@ def pool_of(layout: Layout, llm: Llm, held: Bytes) -> Bytes:
         not_cache(layout, llm),
         engine.free_fraction,
     )
-
-
-def _width(mixture: Dimensionless, own: Dimensionless, common: Dimensionless) -> Dimensionless:
-    return jnp.where(mixture & (own > 0), own, common)

@@ -1,14 +1,30 @@
 """What a GPU draws: laws of board power by batch size, by the busy share of a step, by use."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
 
 from tokwatt.equations import power
 from tokwatt.params.specs import UtilizationPower
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.instance import GpuShare, Instance
-from tokwatt.units import Bytes, Dimensionless, Flops, Seconds, Sequences, Watts
+from tokwatt.serving.instance import Instance
+from tokwatt.units import Bytes, BytesPerSecond, Dimensionless, Seconds, Sequences, Watts
+
+
+class Used(Protocol):
+    """What a step uses of a GPU: a forward pass, or a `Use`."""
+
+    @property
+    def moved(self) -> Bytes:
+        """Bytes that the GPU reads."""
+
+    @property
+    def compute_time(self) -> Seconds:
+        """Arithmetic, at the rates that are reached."""
+
+    @property
+    def launch_time(self) -> Seconds:
+        """Launches of kernels of experts."""
 
 
 class Use(NamedTuple):
@@ -17,7 +33,8 @@ class Use(NamedTuple):
     Attributes:
         latency: duration of the iteration.
         moved: bytes that the GPU reads.
-        computed: operations that it does.
+        compute_time: arithmetic, at the rates that are reached.
+        launch_time: launches of kernels of experts.
         batch: running requests.
         idle_time: time that counts as idle in the activity law.
         scan_time: time to read the KV cache.
@@ -26,7 +43,8 @@ class Use(NamedTuple):
 
     latency: Seconds
     moved: Bytes
-    computed: Flops
+    compute_time: Seconds
+    launch_time: Seconds
     batch: Sequences
     idle_time: Seconds
     scan_time: Seconds
@@ -40,75 +58,50 @@ def board_power(assumed: Assumptions, instance: Instance, use: Use) -> tuple[Sec
     under the other two laws the share of the iteration spent on prefill draws nominal power.
     """
     if assumed.power == "utilization":
-        law = instance.utilization
-        latency = within_limit(instance, law, use.moved, use.computed, use.latency)
-        return latency, power_by_use(instance, law, use.moved, use.computed, latency)
+        law, bandwidth = instance.utilization, instance.gpu.hbm_bandwidth
+        latency = within_limit(bandwidth, law, use, use.latency)
+        return latency, power_by_use(bandwidth, law, use, latency)
     law_of = _logistic_power if assumed.power == "logistic" else _activity_power
     decoding, nominal = law_of(instance, use)
     return use.latency, decoding + (nominal - decoding) * use.prefill
 
 
 def power_by_use(
-    share: GpuShare, law: UtilizationPower, moved: Bytes, computed: Flops, latency: Seconds
+    bandwidth: BytesPerSecond, law: UtilizationPower, use: Used, latency: Seconds
 ) -> Watts:
-    r"""Power of one GPU by what it uses of its bandwidth and of its 16-bit arithmetic.
+    r"""Power of one GPU by what it uses of its bandwidth and of the time.
 
-    .. math:: P = a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}} + \ldots
+    .. math:: P = a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}} + d\,u_\text{launch}
 
     Args:
-        share: the GPU and its share of the instance.
+        bandwidth: peak bandwidth of its memory.
         law: coefficients.
-        moved: bytes that the GPU reads in a step.
-        computed: operations that it does in a step.
+        use: what it does in a step.
         latency: duration of the step, `within_limit` of the board.
 
     Returns:
         Board power.
 
-    Source: least squares over measured runs, see `params/calibrated.yaml`; layers of experts and
-        requantized blocks cost what their kernels do beside reading weights.
+    Source: least squares over measured runs, see `params/calibrated.yaml`.
     """
-    _, bandwidth, arithmetic, *rest = power_terms(share, moved, computed, latency)
-    constant = _constant(law, *rest)
-    return power.utilization_power(bandwidth, arithmetic, constant, law.memory, law.compute)
+    moving = use.moved / bandwidth / latency
+    launching = law.launch * use.launch_time / latency
+    plain = power.utilization_power(
+        moving, use.compute_time / latency, law.idle, law.memory, law.compute
+    )
+    return plain + launching
 
 
 def within_limit(
-    share: GpuShare,
-    law: UtilizationPower,
-    moved: Bytes,
-    computed: Flops,
-    latency: Seconds,
+    bandwidth: BytesPerSecond, law: UtilizationPower, use: Used, latency: Seconds
 ) -> Seconds:
     """Duration of a step that keeps a board within its limit: its own, or longer."""
-    _, moving, computing, *rest = power_terms(share, moved, computed, jnp.ones_like(latency))
-    constant = _constant(law, *rest)
+    # Launches and bytes share a term: both draw in proportion to their share of the time.
+    moving = use.moved / bandwidth + law.launch / law.memory * use.launch_time
     stretched = power.stretched_latency(
-        moving, computing, constant, law.memory, law.compute, law.limit
+        moving, use.compute_time, law.idle, law.memory, law.compute, law.limit
     )
     return jnp.maximum(latency, stretched)
-
-
-def _constant(
-    law: UtilizationPower, experts: Dimensionless, shared: Dimensionless, rescaled: Dimensionless
-) -> Watts:
-    """The part that does not depend on how long a step takes."""
-    more = law.expert_layers * experts + law.shared * shared + law.requantized * rescaled
-    return law.idle + more
-
-
-def power_terms(
-    share: GpuShare, moved: Bytes, computed: Flops, latency: Seconds
-) -> tuple[Dimensionless, ...]:
-    """What coefficients of `UtilizationPower` multiply, in order; of the third it is the root."""
-    return (
-        jnp.ones_like(latency),
-        moved / latency / share.gpu.hbm_bandwidth,
-        computed / latency / share.gpu.fp16_rate,
-        share.expert_layers / 100,
-        jnp.where(share.gpus > 1, -1.0, 0.0),
-        share.requantized,
-    )
 
 
 def _logistic_power(instance: Instance, use: Use) -> tuple[Watts, Watts]:

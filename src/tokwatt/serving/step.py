@@ -8,24 +8,17 @@ from tokwatt.equations import roofline
 from tokwatt.serving import kernels
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.chunked import Load, iterations
+from tokwatt.serving.chunked import Load, first_token_time, iterations
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.forward import Touched, forward_pass
-from tokwatt.serving.instance import (
-    GpuShare,
-    Instance,
-    concurrency,
-    sequence_bytes,
-    step_weight_bytes,
-    touched_experts,
-)
+from tokwatt.serving.forward import Touched
+from tokwatt.serving.instance import Instance, concurrency, step_weight_bytes, touched_experts
 from tokwatt.serving.power import Use, board_power
 from tokwatt.serving.results import checked, readable
+from tokwatt.serving.share import sequence_bytes
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,
     Dimensionless,
-    Flops,
     Seconds,
     Sequences,
     Share,
@@ -106,8 +99,8 @@ def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
     """
     if assumed.step == "measured":
 
-        def touched(share: GpuShare, tokens: Tokens) -> Dimensionless:
-            return touched_experts(assumed, share, tokens)
+        def touched(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
+            return touched_experts(assumed, expert_share, tokens)
 
         return measured_step(assumed, instance, load, touched)
     return _computed_step(assumed, instance, load)
@@ -117,15 +110,18 @@ def measured_step(assumed: Assumptions, instance: Instance, load: Load, touched:
     """The mean iteration by the calibration's forward passes."""
     chunked = assumed.prefill == "chunked"
     passing = load if chunked else load._replace(prompts=0.0 * load.prompts, prefills=0.0)
-    found = iterations(instance, instance.fitted, passing, touched, assumed.dispatch == "counted")
+    found = iterations(instance.costs, passing, touched, assumed.dispatch == "counted")
     mean, decoding = found.mean, found.decoding
-    latency, prefill_time, computed = mean.latency, mean.latency - decoding.latency, mean.computed
+    latency, prefill_time = mean.latency, mean.latency - decoding.latency
+    compute_time = mean.compute_time
     if not chunked:
-        latency, prefill_time, computed = _prefilled(assumed, instance, load, decoding.latency)
+        latency, prefill_time = _prefilled(assumed, instance, load, decoding.latency)
+        compute_time = decoding.compute_time + prefill_time
     use = Use(
         latency=latency,
         moved=mean.moved,
-        computed=computed,
+        compute_time=compute_time,
+        launch_time=mean.launch_time,
         batch=found.running,
         idle_time=decoding.latency - decoding.scan_time,
         scan_time=decoding.scan_time,
@@ -153,7 +149,8 @@ def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step
     weight_time = streamed / instance.times.weight_bandwidth
     scan_time = scanned / instance.times.kv_bandwidth
     decoding = _decoding_time(assumed, instance, load, weight_time + scan_time)
-    latency, prefill_time, computed = _prefilled(assumed, instance, load, decoding)
+    latency, prefill_time = _prefilled(assumed, instance, load, decoding)
+    decoded = instance.token_flops * load.batch / instance.times.prefill_rate
     idle_time = jnp.where(
         instance.times.idle_time > 0,
         instance.times.idle_time,
@@ -162,7 +159,8 @@ def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step
     use = Use(
         latency=latency,
         moved=streamed + scanned,
-        computed=computed,
+        compute_time=decoded + prefill_time,
+        launch_time=0.0 * scan_time,
         batch=load.batch,
         idle_time=idle_time,
         scan_time=scan_time,
@@ -176,14 +174,13 @@ def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step
 
 def _prefilled(
     assumed: Assumptions, instance: Instance, load: Load, decoding: Seconds
-) -> tuple[Seconds, Seconds, Flops]:
-    """A step with the prefill that comes apart from decoding, that prefill, operations of both."""
+) -> tuple[Seconds, Seconds]:
+    """A step with the prefill that comes apart from decoding, and that prefill."""
     if assumed.prefill == "free":
-        return decoding, 0.0 * decoding, instance.token_flops * load.batch
+        return decoding, 0.0 * decoding
     prefill = instance.token_flops * load.prompts / instance.times.prefill_rate
     hidden = assumed.prefill == "overlapped"
-    latency = jnp.maximum(decoding, prefill) if hidden else decoding + prefill
-    return latency, prefill, instance.token_flops * (load.batch + load.prompts)
+    return jnp.maximum(decoding, prefill) if hidden else decoding + prefill, prefill
 
 
 def _decoding_time(
@@ -191,15 +188,13 @@ def _decoding_time(
 ) -> Seconds:
     if assumed.step == "kernels" and instance.kernels is not None:
         tabulated = kernels.step_latency(instance.kernels, load.batch, load.length)
-        return tabulated + instance.fitted.sequence_overhead * load.batch
+        return tabulated + instance.costs.sequence * load.batch
     times = instance.times
     overhead = times.overhead + times.dispatch_overhead + times.dispatch_time * load.batch
     return memory_time + overhead
 
 
-def first_token_time(
-    assumed: Assumptions, instance: Instance, load: Load, prompt: Tokens
-) -> Seconds:
+def first_token(assumed: Assumptions, instance: Instance, load: Load, prompt: Tokens) -> Seconds:
     """Time from admission to the first token of a prompt, beside a batch that decodes.
 
     Args:
@@ -209,22 +204,16 @@ def first_token_time(
         prompt: tokens of the prompt.
 
     Returns:
-        The rest of the iteration that runs, and passes over each chunk of the prompt; by the rules
-        of the paper its arithmetic and one iteration that decodes.
+        See `chunked.first_token_time`; by the rules of the paper the prompt's arithmetic and one
+        iteration that decodes.
 
     Source: chunked prefill, arXiv:2308.16369.
     """
+    if assumed.prefill == "chunked":
+        return first_token_time(instance.costs, load, prompt)
     running = step(assumed, instance, load)
-    if assumed.prefill != "chunked":
-        prefill = prompt * instance.token_flops / instance.times.prefill_rate
-        return prefill + running.latency - running.prefill_time
-    chunk = instance.prefill_chunk
-    full = jnp.ceil(prompt / chunk) - 1
-
-    def passing(tokens: Tokens) -> Seconds:
-        return forward_pass(instance, instance.fitted, running.running, load.length, tokens).latency
-
-    return running.latency / 2 + full * passing(chunk) + passing(prompt - full * chunk)
+    prefill = prompt * instance.token_flops / instance.times.prefill_rate
+    return prefill + running.latency - running.prefill_time
 
 
 @checked("prompt_ratio", "utilization")

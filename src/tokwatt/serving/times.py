@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from tokwatt.equations import roofline
 from tokwatt.serving import profile as program
 from tokwatt.serving.account import Account
+from tokwatt.serving.costs import ACTIVATION_WIDTH, pass_costs
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.forward import ACTIVATION_WIDTH, compute_rate
-from tokwatt.serving.instance import GpuShare, Instance, StepTimes, share_of
+from tokwatt.serving.instance import Instance, StepTimes
 from tokwatt.serving.llm import expert_blocks
+from tokwatt.serving.share import GpuShare, share_of
 from tokwatt.units import Seconds
 
 
@@ -38,7 +39,7 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
     instance = Instance(
         **vars(share),
         times=_times(account, deployment, share),
-        fitted=deployment.fitted,
+        costs=pass_costs(share, deployment.fitted),
         logistic=deployment.logistic,
         activity=deployment.activity,
         utilization=deployment.utilization,
@@ -51,6 +52,7 @@ def instance_of(account: Account, deployment: Deployment) -> Instance:
 
 def _times(account: Account, deployment: Deployment, share: GpuShare) -> StepTimes:
     engine, fitted = deployment.engine, deployment.fitted
+    costs = pass_costs(share, fitted)
     bandwidth = engine.bandwidth_efficiency * deployment.gpu.hbm_bandwidth
     dispatched = account.assumed.dispatch == "counted"
     mixed = expert_blocks(deployment.llm.published)
@@ -61,7 +63,7 @@ def _times(account: Account, deployment: Deployment, share: GpuShare) -> StepTim
         dispatch_overhead=fitted.expert_layer_overhead * mixed if dispatched else 0.0,
         dispatch_time=_dispatch_time(deployment) if dispatched else 0.0,
         idle_time=0.0,
-        prefill_rate=compute_rate(share, fitted),
+        prefill_rate=share.token_flops / (costs.dense_math + costs.expert_math),
     )
 
 

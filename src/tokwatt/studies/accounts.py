@@ -24,13 +24,8 @@ from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.instance import (
-    GpuShare,
-    Instance,
-    concurrency,
-    held_bytes,
-    touched_experts,
-)
+from tokwatt.serving.instance import Instance, concurrency, touched_experts
+from tokwatt.serving.share import held_bytes
 from tokwatt.serving.step import measured_step, operating_point, step
 from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
@@ -284,20 +279,17 @@ def _bends(
         window = jnp.exp(log_window)
         return concurrency(assumed, instance, window, MEAN_FILL * window)
 
-    def touched(share: GpuShare, tokens: Tokens) -> Dimensionless:
-        return jax.lax.stop_gradient(touched_experts(assumed, share, tokens))
+    def touched(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
+        return jax.lax.stop_gradient(touched_experts(assumed, expert_share, tokens))
 
     def log_efficiency(windows: Bends) -> Array:
-        fitted, batch = instance.fitted, held(windows.by_arithmetic)
+        costs, batch = instance.costs, held(windows.by_arithmetic)
         apart = replace(
-            fitted,
-            step_overhead=fitted.step_overhead
-            + fitted.sequence_overhead * held(windows.by_overhead),
-            sequence_overhead=0.0,
+            costs, launch=costs.launch + costs.sequence * held(windows.by_overhead), sequence=0.0
         )
         prompts = _load(jnp.exp(windows.by_prompts), held(windows.by_prompts), prompt_ratio)
         load = prompts._replace(batch=batch, length=MEAN_FILL * jnp.exp(windows.by_arithmetic))
-        iteration = measured_step(assumed, replace(instance, fitted=apart), load, touched)
+        iteration = measured_step(assumed, replace(instance, costs=apart), load, touched)
         return jnp.log(held(windows.by_limited_layers) / (iteration.latency * iteration.power))
 
     bends = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
