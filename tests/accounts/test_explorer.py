@@ -24,6 +24,8 @@ RANDOM = random.Random(20260317)
 PAIRS = {
     "concurrency": "concurrency",
     "latency": "iteration_latency",
+    "median": "median_latency",
+    "late": "late_latency",
     "throughput": "throughput",
     "power": "power",
     "tokensPerJoule": "tokens_per_joule",
@@ -69,7 +71,7 @@ def case(explorer, choice, workload, window, split, overflow):
         "shares": explorer.known.shares(workload, law),
         "window": window,
         "topology": topology,
-        "split_length": split,
+        "splits": (float(split),) if split else (),
         "overflow_factor": overflow,
         "paper": explorer.mixtures[explorer.mixture(choice)],
     }
@@ -145,7 +147,7 @@ def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
     for state, assumed, chosen in states(explorer, sampled):
         account = Account(assumed, known.constants)
         wanted = chosen.evaluate(account, known.demand, chosen.traffic(account, known.demand))
-        topology = {"split": chosen.split_length, "overflow": chosen.overflow_factor}
+        topology = {"split": sum(chosen.splits), "overflow": chosen.overflow_factor}
         found = javascript(
             "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)",
             state=state,

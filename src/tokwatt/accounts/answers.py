@@ -28,6 +28,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, Pool, fleet_of, least_latencies, sized_pools
@@ -38,7 +39,7 @@ from tokwatt.serving.step import OperatingPoint, first_token, operating_point
 from tokwatt.serving.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens, units_of
 
-_POINT, _POOLS = jax.jit(operating_point), jax.jit(sized_pools)
+_POINT, _POOLS, _MEMORY = jax.jit(operating_point), jax.jit(sized_pools), jax.jit(memory_of)
 """Compiled, as one program starts sooner than a hundred operations."""
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, from the paper's fifth of output."""
@@ -99,11 +100,12 @@ def point(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     _require_fit(names, result, window, batch)
+    _require_window(chosen, deployment, window)
     support = _support(catalogue, names, chosen, result.batch, prompt, output)
     rent = float(deployment.gpu.price) * _rented(chosen, names.gpus * names.data_parallel)
-    held = _plain(memory_of(deployment, deployment.llm.published, length))
+    held = _plain(_MEMORY(deployment, deployment.llm.published, length))
     numbers = {
-        **({} if support is None else held._asdict()),
+        **({"missing": result.missing} if support is None else held._asdict()),
         "concurrency": result.concurrency,
         "batch": result.batch,
         "inter_token_latency": result.median_latency,
@@ -174,6 +176,19 @@ def _require_fit(
         )
 
 
+def _require_window(account: Account, deployment: Deployment, window: Tokens) -> None:
+    """Refuse a window of which the memory does not hold one, as an engine does when it starts."""
+    if account.assumed.memory != "measured":
+        return
+    held = float(_MEMORY(deployment, deployment.llm.published, window).tokens)
+    if held < window:
+        wanted = "a shorter window, more GPUs or more memory"
+        raise ParameterError(
+            f"context_window: is {window:.8g}, but the KV cache holds {held:.8g} tokens,"
+            f" wanted {wanted}."
+        )
+
+
 def fleet(
     catalogue: Catalogue,
     requests: str | Trace,
@@ -220,6 +235,7 @@ def fleet(
     gpus = layout.tensor_parallel * layout.data_parallel
     result = _plain(fleet_of(pools, gpus, routed.rejected))
     _require_served(chosen, case, routed, pools, demand)
+    _require_window(chosen, case.deployment, routed.windows[-1])
     most = max(range(len(pools)), key=lambda place: pools[place].instances)
     busy, traffic = pools[most], routed.pools[most]
     outputs = traffic.generated / traffic.share
@@ -306,6 +322,7 @@ def _case(
         gpu=names.gpu,
         deployment=names.deployment(catalogue),
         workload=workload,
+        workload_name=workload_name,
         shares=None if traced else headlines.shares(workload_name, workload),
         window=float(context_window),
         topology="two_pools" if splits else "homogeneous",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tokwatt.params.folder import Checked
@@ -92,7 +93,7 @@ class AssumptionSets(Checked):
 
     def switches(self, changes: Mapping[str, str]) -> dict[str, str]:
         """Choices and alternatives from outside, refused where one is unknown."""
-        return chosen(self.section.at("the change asked for", changes))
+        return chosen(Section(Path("changes"), changes))
 
     def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
         """The assumptions themselves, refused with the reason where they contradict each other."""

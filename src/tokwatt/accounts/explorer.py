@@ -213,7 +213,7 @@ class Explorer(Checked):
             account = Account(self.mixtures[mixture], self.known.constants)
             numbers["/".join(map(str, choice))] = {
                 "assumed": mixture,
-                "chunk": deployment.prefill_chunk,
+                "chunk": deployment.prefill_chunk(chunked=False),
                 "instance": computed(account, deployment),
             }
         return jax.device_get(numbers)
@@ -291,10 +291,11 @@ NUMBERS = (
     "token_flops",
     "kv_budget",
     "block_size",
+    "prefill_chunk",
     "max_sequences",
     "max_tokens",
 )
-"""Numbers of an instance that the explorer computes with, beside its cache and times."""
+"""Numbers of an instance that the explorer computes with, beside its cache, times and costs."""
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
@@ -303,7 +304,8 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     curve = {f"curve_{name}": value for name, value in instance["logistic"].items()}
     numbers = {name: instance[name] for name in NUMBERS}
     head = {"assumed": entry["assumed"], "chunk": entry["chunk"]}
-    return head | numbers | instance["cache"] | instance["times"] | curve
+    costs = {f"pass_{name}": cost for name, cost in instance["costs"].items() if name != "cache"}
+    return head | numbers | instance["cache"] | instance["times"] | costs | curve
 
 
 def _json(value: Any) -> Any:

@@ -26,9 +26,9 @@ def outside(
         A phrase for each.
     """
     model = calibrated.model
-    rows = model.measured.runs
-    rows = rows[rows.gpu == gpu]
-    prompts = rows.task.map(model.task_prompts(calibrated.fitted.steps))
+    rows = model.measured.runs()
+    rows = rows[rows.gpu == gpu].reset_index(drop=True)
+    prompts = model.prompts(calibrated.fitted.steps, model.arrays(rows))
     phrases = []
     for name, measured in {"batch": rows.batch, "prompt": prompts, "output": rows.output}.items():
         least, most = float(measured.min()), float(measured.max())

@@ -6,19 +6,16 @@ errors on held-out LLMs, whose coverage is counted on LLMs that neither saw.
 
 from collections.abc import Iterable, Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import QUANTITIES, Fitted, RunArrays, ServingModel
 from tokwatt.calibration.prediction import Prediction
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import Llm
 from tokwatt.units import Dimensionless, DimensionlessAxis
-
-if TYPE_CHECKING:  # SciPy's optimizers take a second that only fits need
-    from tokwatt.calibration.fit import WeightedRuns
 
 SEED = 0
 """Seed of the draws of LLMs, so that a calibration comes out the same."""
@@ -46,12 +43,12 @@ def interval_kinds(kinds: pd.Series) -> pd.Series:
     return kinds.replace(HYBRID, DENSE)
 
 
-def without(runs: "WeightedRuns", llms: Iterable[str]) -> DimensionlessAxis:
+def without(runs: WeightedRuns, llms: Iterable[str]) -> DimensionlessAxis:
     """Counts that leave LLMs out, shape (row,)."""
     return (~runs.rows.llm.isin(list(llms))).to_numpy(float)
 
 
-def held_out(runs: "WeightedRuns") -> dict[str, Fitted]:
+def held_out(runs: WeightedRuns) -> dict[str, Fitted]:
     """A fit without each LLM."""
     return {llm: runs.fit(without(runs, [llm])) for llm in runs.rows.llm.unique()}
 
@@ -73,7 +70,7 @@ def held_out_predictions(
     )
 
 
-def fits_to_draws(runs: "WeightedRuns") -> list[Fitted]:
+def fits_to_draws(runs: WeightedRuns) -> list[Fitted]:
     """Fits to LLMs drawn with replacement, as many as there are."""
     llms = runs.rows.llm.unique()
     generator = np.random.default_rng(SEED)
@@ -109,7 +106,7 @@ def half_width(errors: pd.Series, llms: pd.Series, level: Dimensionless) -> Dime
     return float(sizes[order][min(int(np.searchsorted(shares, level)), len(order) - 1)])
 
 
-def half_widths(runs: "WeightedRuns", errors: pd.DataFrame, kinds: pd.Series) -> pd.DataFrame:
+def half_widths(runs: WeightedRuns, errors: pd.DataFrame, kinds: pd.Series) -> pd.DataFrame:
     """Half-widths of intervals on the logarithmic scale.
 
     Args:
@@ -131,7 +128,7 @@ def half_widths(runs: "WeightedRuns", errors: pd.DataFrame, kinds: pd.Series) ->
     )
 
 
-def coverage(runs: "WeightedRuns", fits: Mapping[str, Fitted], kinds: pd.Series) -> pd.DataFrame:
+def coverage(runs: WeightedRuns, fits: Mapping[str, Fitted], kinds: pd.Series) -> pd.DataFrame:
     """Whether runs of held-out LLMs lie within their intervals.
 
     For LLM A the half-width is a quantile of the errors on every other LLM B, each predicted by a
@@ -160,5 +157,5 @@ def coverage(runs: "WeightedRuns", fits: Mapping[str, Fitted], kinds: pd.Series)
     return pd.concat(inside).sort_index().astype(float)
 
 
-def _errors(runs: "WeightedRuns", fitted: Fitted) -> pd.DataFrame:
+def _errors(runs: WeightedRuns, fitted: Fitted) -> pd.DataFrame:
     return logarithmic_errors(runs.rows, runs.model.predict(fitted, runs.arrays))

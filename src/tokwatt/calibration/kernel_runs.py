@@ -109,7 +109,7 @@ def tabulated(parameters: ParameterFolder) -> Tree:
 
 def _configs(runs: KernelRuns, measured: Measured) -> list[KernelConfig]:
     """Configurations that the package has a name for, without repetition."""
-    rows = [*measured.runs.itertuples(), *measured.sweep().itertuples()]
+    rows = [*measured.runs().itertuples(), *measured.sweep().itertuples()]
     configs = [config_of(row) for row in rows]
     configs += [config for tabulated in runs.also for config in tabulated.configs]
     return [

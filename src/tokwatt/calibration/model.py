@@ -144,11 +144,6 @@ class ServingModel:
         calibrated = jnp.asarray(vector.prompts)[arrays.prompt]
         return jnp.where(arrays.prompt == NO_TASK, arrays.mix.prompt, calibrated)
 
-    def task_prompts(self, vector: StepVector) -> dict[str, Tokens]:
-        """Mean prompt tokens by task: those that its benchmark publishes, or the calibrated ones."""
-        published = {name: task.prompt for name, task in self.measured.tasks.items()}
-        return published | dict(zip(self.records.tasks, vector.prompts, strict=True))
-
     def predict(self, fitted: Fitted, arrays: RunArrays) -> Prediction:
         """What runs do, shape (row,) each."""
         return self._prediction(fitted, arrays, self.steps(fitted.steps, arrays))

@@ -133,7 +133,7 @@ class Calibrated(Checked):
     def check(self) -> None:
         """Read what is measured too, so that what is wrong comes up now."""
         super().check()
-        for rows in (self.model.measured.runs, self.model.measured.sweep()):
+        for rows in (self.model.measured.runs(), self.model.measured.sweep()):
             self.model.arrays(rows.assign(task=self.model.records.tasks[0], output=1.0))
 
     def widths(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,6 @@ Rows are data frames in SI units with the columns of `COLUMNS`; `run_tables` rea
 """
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -108,7 +107,6 @@ class Measured:
         self.tasks = self.section.child("tasks").specs(Task)
         self.aliases: dict[str, str] = self.section.child("aliases").convert(dict[str, str])
 
-    @cached_property
     def runs(self) -> pd.DataFrame:
         """Rows of the records, in their order, with the name of their series beside `COLUMNS`."""
         entries = self.section.child("runs")

@@ -14,7 +14,8 @@ const Tokwatt = (() => {
 
   const tokensBytes = (machine, length, perToken) =>
     perToken * length + machine.sliding * Math.min(length, machine.window);
-  const sequenceBytes = (machine, length, perToken) => tokensBytes(machine, length, perToken) + machine.state_moved;
+  const sequenceBytes = (machine, length, perToken) =>
+    tokensBytes(machine, length, perToken) + machine.state_moved;
   const heldBytes = (machine, length) => tokensBytes(machine, length, machine.held) + machine.state;
 
   function concurrency(assumed, machine, window, meanLength) {
@@ -33,62 +34,220 @@ const Tokwatt = (() => {
     return machine.kv_budget < 0 ? NaN : fitting;
   }
 
-  function weightBytes(assumed, machine, batch) {
-    if (assumed.experts === "all") return machine.streamed + machine.routed;
-    const share = machine.expert_share;
-    return (
-      machine.streamed +
-      machine.routed * (assumed.experts === "expected" ? 1 - (1 - share) ** batch : share)
-    );
+  const coverage = (share, tokens) => -Math.expm1(tokens * Math.log1p(-share));
+
+  function touchedExperts(assumed, share, tokens) {
+    if (assumed.experts === "all") return 1;
+    return assumed.experts === "expected" ? coverage(share, tokens) : share;
   }
 
-  function step(assumed, machine, batch, length, prompts) {
-    const read = weightBytes(assumed, machine, batch);
-    const kv = batch * sequenceBytes(machine, length, machine.read);
-    const memoryTime = read / machine.weight_bandwidth + kv / machine.kv_bandwidth;
-    const computeTime = (machine.token_flops * batch) / machine.decode_rate;
-    const overhead =
-      machine.overhead +
-      machine.dispatch_overhead +
-      (machine.sequence_overhead + machine.dispatch_time) * batch;
-    const decoding = Math.max(memoryTime, computeTime) + overhead;
-    const prefillTime =
-      assumed.prefill === "free" ? 0 : (machine.token_flops * prompts) / machine.prefill_rate;
+  /* ---- tokwatt.serving.forward, tokwatt.serving.chunked: passes of the measured step ---- */
+
+  const SMALL_MESSAGE = 2e6;
+
+  function busiestRank(ranks, experts, tokens) {
+    const missed = Math.exp(-tokens / 2),
+      touched = (experts / ranks) * (1 - missed ** 2);
+    const spread = missed / Math.sqrt(Math.max(0.3, touched));
+    return Math.min(2, 1 + Math.sqrt(2 * Math.log(ranks)) * spread);
+  }
+
+  /* `loose` says how experts are touched, and whether tokens take time to reach them. */
+  function pass(machine, loose, batch, length, prompts, own, prompt) {
+    const { costs } = machine;
+    const tokens = batch + prompts,
+      ownBatch = batch / costs.data_parallel,
+      ownTokens = ownBatch + own;
+    const independent = costs.independence * tokens + 1 - costs.independence;
+    const read = loose.touched(costs.expert_share, independent);
+    const uneven = busiestRank(costs.expert_parallel, costs.experts, tokens * costs.expert_share);
+    const expertRead = costs.expert_read * read * (loose.dispatched ? uneven : 1);
+    const denseMath = costs.dense_math * ownTokens + costs.head_math * (ownBatch + own / prompt);
+    const expertMath = costs.expert_math * tokens;
+    const scanned = ownBatch * sequenceBytes(machine, length, machine.read);
+    const scanTime = Math.hypot(scanned * costs.scan, ownBatch * length * costs.latent_math);
+    const seen = Math.min(prompt, 2 * machine.window);
+    const attention = own * (costs.prompt_math * prompt + costs.sliding_math * seen);
+    const message = costs.message * ownTokens,
+      everywhere = message < SMALL_MESSAGE ? costs.tensor_parallel / 2 : 1;
+    const links =
+      message * (costs.reduce * everywhere + (loose.dispatched ? costs.exchange : 0));
+    const launchTime = loose.dispatched ? costs.expert_launch : 0;
     const latency =
-      assumed.prefill === "overlapped" ? Math.max(decoding, prefillTime) : decoding + prefillTime;
-    const power = boardPower(assumed, machine, {
-      batch,
-      idleTime:
-        machine.idle_time > 0
-          ? machine.idle_time
-          : read / machine.weight_bandwidth + machine.overhead,
-      scanTime: kv / machine.kv_bandwidth,
-      bandwidth: (read + kv) / latency / machine.gpu.hbm_bandwidth,
-      arithmetic:
-        (machine.token_flops * (assumed.prefill === "free" ? batch : batch + prompts)) /
-        latency /
-        machine.gpu.fp16_rate,
+      Math.hypot(costs.dense_read, denseMath) +
+      Math.hypot(expertRead, expertMath) +
+      scanTime +
+      attention +
+      links +
+      costs.launch +
+      launchTime +
+      (prompts > 0 ? costs.prompt_launch : 0) +
+      costs.sequence * batch;
+    return {
+      latency,
+      computeTime: denseMath + expertMath + attention,
+      scanTime,
+      launchTime,
+      moved: costs.streamed + costs.routed * read + scanned,
+    };
+  }
+
+  const EXPECTED = { touched: coverage, dispatched: true };
+  const looseOf = (assumed) => ({
+    touched: (share, tokens) => touchedExperts(assumed, share, tokens),
+    dispatched: assumed.dispatch === "counted",
+  });
+
+  const promptOf = (load) =>
+    Math.max(1, load.prompts / (load.prefills > 0 ? load.prefills : 1));
+
+  function admitted({ costs }, load) {
+    const share = Math.min(1, costs.chunk / Math.max(load.prompts, 1));
+    return {
+      batch: load.batch * share,
+      prompts: load.prompts * share,
+      prefills: load.prefills * share,
+    };
+  }
+
+  function iterations(machine, load, loose) {
+    const { costs } = machine,
+      running = admitted(machine, load),
+      prompt = promptOf(load);
+    const filled = Math.min(
+      1,
+      Math.max(-Math.expm1(-running.prefills), running.prompts / costs.chunk),
+    );
+    const each = running.prompts / (filled > 0 ? filled : 1);
+    const takingIn = (tokens) => {
+      const own = tokens / costs.data_parallel;
+      return pass(machine, loose, running.batch, load.length, tokens, own, prompt);
+    };
+    const decoding = takingIn(0),
+      filling = takingIn(each);
+    const mean = Object.fromEntries(
+      Object.keys(decoding).map((name) => [
+        name,
+        (1 - filled) * decoding[name] + filled * filling[name],
+      ]),
+    );
+    const waiting = -Math.log1p(-Math.min(filled, 1 - 1e-9));
+    const mostly = 1 / (1 + Math.exp(-4 * (waiting - Math.LN2)));
+    const typical =
+      takingIn(costs.median_share * each).latency - (1 - costs.median_share) * costs.prompt_launch;
+    const median = (1 - mostly) * decoding.latency + mostly * typical;
+    const most = Math.min(costs.chunk, each + 2.326 * Math.sqrt(each * prompt));
+    const late = filled > 0.01 ? takingIn(most).latency : decoding.latency;
+    return { decoding, mean, median, late: Math.max(median, late), running: running.batch };
+  }
+
+  function firstTokenTime(machine, load, prompt) {
+    const { costs } = machine,
+      running = admitted(machine, load);
+    const { mean } = iterations(machine, load, EXPECTED);
+    const alone = (batch, tokens, own, of) =>
+      pass(machine, EXPECTED, batch, load.length, tokens, own, of).latency;
+    const decoding = alone(running.batch, 0, 0, promptOf(load));
+    const chunk = Math.min(prompt, costs.chunk);
+    const own =
+      alone(Math.max(0, running.batch - 1), chunk, chunk, chunk) *
+      Math.max(1, prompt / costs.chunk);
+    const beside = Math.min(1, (running.prefills * own) / decoding) / 2;
+    const used = Math.min(0.95, load.prompts / costs.chunk);
+    const fixed = costs.first_token + costs.first_token_prompt * prompt;
+    return fixed + mean.latency / 2 + own * (1 + beside + used / (2 * (1 - used)));
+  }
+
+  /* ---- tokwatt.serving.step: the mean iteration ---- */
+
+  function step(assumed, machine, load) {
+    return assumed.step === "measured"
+      ? measuredStep(assumed, machine, load)
+      : computedStep(assumed, machine, load);
+  }
+
+  function measuredStep(assumed, machine, load) {
+    const chunked = assumed.prefill === "chunked";
+    const passing = chunked ? load : { ...load, prompts: 0, prefills: 0 };
+    const found = iterations(machine, passing, looseOf(assumed));
+    const { decoding, mean } = found;
+    let { latency, computeTime } = mean,
+      prefillTime = latency - decoding.latency;
+    if (!chunked) {
+      [latency, prefillTime] = prefilled(assumed, machine, load, decoding.latency);
+      computeTime = decoding.computeTime + prefillTime;
+    }
+    const { kept, power } = boardPower(assumed, machine, {
+      latency,
+      moved: mean.moved,
+      computeTime,
+      launchTime: mean.launchTime,
+      batch: found.running,
+      idleTime: decoding.latency - decoding.scanTime,
+      scanTime: decoding.scanTime,
       prefill: prefillTime / latency,
     });
-    return { latency, prefillTime, power };
+    const longer = kept / latency;
+    return {
+      latency: kept,
+      limited: longer > 1,
+      median: (chunked ? found.median : latency) * longer,
+      late: (chunked ? found.late : latency) * longer,
+      prefillTime,
+      running: found.running,
+      power,
+    };
   }
+
+  function computedStep(assumed, machine, load) {
+    const { batch, length } = load;
+    const touched = touchedExperts(assumed, machine.expert_share, batch);
+    const read = machine.streamed + machine.routed * touched;
+    const kv = batch * sequenceBytes(machine, length, machine.read);
+    const weightTime = read / machine.weight_bandwidth,
+      scanTime = kv / machine.kv_bandwidth;
+    const overhead =
+      machine.overhead + machine.dispatch_overhead + machine.dispatch_time * batch;
+    const [latency, prefillTime] = prefilled(
+      assumed,
+      machine,
+      load,
+      weightTime + scanTime + overhead,
+    );
+    const { kept, power } = boardPower(assumed, machine, {
+      latency,
+      moved: read + kv,
+      computeTime: (machine.token_flops * batch) / machine.prefill_rate + prefillTime,
+      launchTime: 0,
+      batch,
+      idleTime: machine.idle_time > 0 ? machine.idle_time : weightTime + machine.overhead,
+      scanTime,
+      prefill: prefillTime / latency,
+    });
+    const limited = kept > latency;
+    return { latency: kept, limited, median: kept, late: kept, prefillTime, running: batch, power };
+  }
+
+  function prefilled(assumed, machine, load, decoding) {
+    if (assumed.prefill === "free") return [decoding, 0];
+    const prefill = (machine.token_flops * load.prompts) / machine.prefill_rate;
+    const hidden = assumed.prefill === "overlapped";
+    return [hidden ? Math.max(decoding, prefill) : decoding + prefill, prefill];
+  }
+
+  /* ---- tokwatt.serving.power ---- */
 
   function boardPower(assumed, machine, used) {
     const { gpu, fractions } = machine;
-    if (assumed.power === "utilization") {
-      const curve = gpu.utilization;
-      return Math.min(
-        gpu.tdp,
-        curve.idle + curve.memory * used.bandwidth + curve.compute * Math.sqrt(used.arithmetic),
-      );
-    }
+    if (assumed.power === "utilization") return powerByUse(gpu, used);
     if (assumed.power === "logistic") {
       const above = Math.log2(used.batch) - machine.curve_log2_midpoint;
       const decoding =
         machine.curve_idle +
         (machine.curve_nominal - machine.curve_idle) /
           (1 + Math.exp(-machine.curve_steepness * above));
-      return decoding + (machine.curve_nominal - decoding) * used.prefill;
+      const power = decoding + (machine.curve_nominal - decoding) * used.prefill;
+      return { kept: used.latency, power };
     }
     const compute = (machine.token_flops * used.batch) / gpu.fp16_rate;
     const busy = Math.min(1, (used.scanTime + compute) / (used.idleTime + used.scanTime));
@@ -96,7 +255,23 @@ const Tokwatt = (() => {
     const decoding =
       fractions.idle_fraction * gpu.tdp +
       (fractions.nominal_fraction - fractions.idle_fraction) * gpu.tdp * busy;
-    return decoding + (nominal - decoding) * used.prefill;
+    return { kept: used.latency, power: decoding + (nominal - decoding) * used.prefill };
+  }
+
+  function powerByUse(gpu, used) {
+    const law = gpu.utilization,
+      reading = used.moved / gpu.hbm_bandwidth;
+    const moving = reading + (law.launch / law.memory) * used.launchTime;
+    const spare = law.limit - law.idle,
+      linear = law.compute * Math.sqrt(used.computeTime);
+    const root = Math.sqrt(linear ** 2 + 4 * law.memory * moving * Math.max(spare, 0));
+    const stretched = spare > 0 ? ((linear + root) / (2 * spare)) ** 2 : Infinity;
+    const kept = Math.max(used.latency, stretched);
+    const power =
+      law.idle +
+      (law.memory * reading + law.launch * used.launchTime) / kept +
+      law.compute * Math.sqrt(used.computeTime / kept);
+    return { kept, power };
   }
 
   function onBasis(assumed, constants, machine, watts) {
@@ -109,22 +284,57 @@ const Tokwatt = (() => {
   function point(assumed, machine, constants, window, meanFill, promptRatio, utilization) {
     const length = meanFill * window;
     const held = concurrency(assumed, machine, window, length);
-    const batch = utilization * held;
-    const pass = step(assumed, machine, batch, length, promptRatio * batch);
-    const power = onBasis(assumed, constants, machine, pass.power);
-    const throughput = batch / pass.latency,
-      limited = assumed.power === "utilization" && pass.power >= machine.gpu.tdp;
-    const missing = Math.max(0, -machine.kv_budget);
+    const batch = utilization * held,
+      output = length / (promptRatio + 0.5);
+    const load = { batch, length, prompts: promptRatio * batch, prefills: batch / output };
+    const mean = step(assumed, machine, load);
+    const power = onBasis(assumed, constants, machine, mean.power);
+    const throughput = mean.running / mean.latency;
     return {
       concurrency: held,
       batch,
-      latency: pass.latency,
+      latency: mean.latency,
+      median: mean.median,
+      late: mean.late,
       throughput,
       power,
-      limited,
+      limited: mean.limited,
       tokensPerJoule: throughput / power,
-      missing,
+      missing: Math.max(0, -machine.kv_budget),
     };
+  }
+
+  /* ---- tokwatt.equations.roots ---- */
+
+  const ROUNDS = 12;
+
+  function lastWithin(rising, most, upper) {
+    if (!Number.isFinite(upper)) return upper;
+    const excess = (place) => rising(place) - most;
+    let ends = {
+      lower: 0,
+      upper,
+      below: Math.min(excess(1e-9 * upper), 0),
+      above: excess(upper),
+    };
+    if (ends.above <= 0) return upper;
+    const narrow = (place) => {
+      const found = excess(place);
+      ends =
+        found <= 0
+          ? { ...ends, lower: place, below: found }
+          : { ...ends, upper: place, above: found };
+    };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const share = ends.below / Math.min(ends.below - ends.above, -1e-300);
+      const place = Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0.5;
+      narrow(ends.lower + place * (ends.upper - ends.lower));
+      narrow((ends.lower + ends.upper) / 2);
+    }
+    const place = ends.lower,
+      slope = (excess(place) - excess(place * (1 - 1e-6))) / (1e-6 * place);
+    const still = place - excess(place) / slope;
+    return slope > 0 && place > 0 && still >= ends.lower && still <= ends.upper ? still : place;
   }
 
   /* ---- tokwatt.equations.queueing ---- */
@@ -328,11 +538,13 @@ const Tokwatt = (() => {
     steps2Ends: 1,
     steps2Ends2: 1,
     longestPrompt: 1,
+    medianPrompt: 1,
   };
 
   function traffic(assumed, arriving, served, chunk) {
     const share = sum(served.weight);
     if (share <= 0) return NOBODY;
+    const answered = assumed.prefill === "chunked" ? 1 : 0;
     let prompts = 0,
       steps = 0,
       stepsEnds = 0,
@@ -344,7 +556,7 @@ const Tokwatt = (() => {
       const weight = served.weight[kind] / share,
         prompt = served.prompt[kind],
         output = served.output[kind];
-      const count = Math.ceil(prompt / chunk) + output,
+      const count = Math.ceil(prompt / chunk) + output - answered,
         ends = prompt + output;
       prompts += weight * prompt;
       steps += weight * count;
@@ -356,7 +568,8 @@ const Tokwatt = (() => {
     }
     const credited =
       share * creditedOf(assumed, assumed.oversized === "clip_credit_all" ? arriving : served);
-    const longestPrompt = promptQuantile(served, 0.99 * (1 - 1e-12) * share);
+    const longestPrompt = promptQuantile(served, 0.99 * (1 - 1e-12) * share),
+      medianPrompt = promptQuantile(served, 0.5 * (1 - 1e-12) * share);
     return {
       share,
       credited,
@@ -368,6 +581,7 @@ const Tokwatt = (() => {
       steps2Ends,
       steps2Ends2,
       longestPrompt,
+      medianPrompt,
     };
   }
 
@@ -403,46 +617,79 @@ const Tokwatt = (() => {
   /* ---- tokwatt.account: pools; tokwatt.cases: fleets ---- */
 
   function sizePool(assumed, machine, constants, own, window, demand) {
-    const length = (assumed.context_length === "end" ? own.stepsEnds : own.stepsMeans) / own.steps,
-      prompts = own.prompts / own.steps;
-    const slots = concurrency(assumed, machine, window, length);
-    const full = step(assumed, machine, slots, length, slots * prompts);
-    const serviceRate = slots / (own.steps * full.latency),
+    const length = (assumed.context_length === "end" ? own.stepsEnds : own.stepsMeans) / own.steps;
+    const at = (batch) => ({
+      batch,
+      length,
+      prompts: (batch * own.prompts) / own.steps,
+      prefills: batch / own.steps,
+    });
+    const held = concurrency(assumed, machine, window, length);
+    const slots = slotsOf(assumed, machine, own, at, held, demand);
+    const full = step(assumed, machine, at(slots));
+    const serviceRate = full.running / (own.steps * full.latency),
       used = own.share > 0;
     const carried = used ? demand.arrival_rate * own.share : serviceRate;
-    const promptTime =
-      (own.longestPrompt * machine.token_flops) / machine.prefill_rate +
-      full.latency -
-      full.prefillTime;
-    const target = demand.latency_target - (assumed.target === "first_token" ? promptTime : 0);
-    const scv = serviceScv(machine, own, full, slots, length),
+    const promptTime = firstToken(assumed, machine, at(slots), own.longestPrompt);
+    const left = demand.latency_target - (assumed.target === "wait" ? 0 : promptTime);
+    const target = slots < 1 && held >= 1 ? -1 : left;
+    const scv = serviceScv(assumed, machine, own, full, slots, length),
       fromAbove = assumed.search_start === "one_too_many";
     const search = fromAbove ? instancesSearched : instancesRequired;
     const found = search(carried, serviceRate, scv, slots, target, demand.max_utilization);
-    const utilization = used ? carried / (found * serviceRate) : 0,
-      mean = utilization * slots;
-    const batch = assumed.batch_rounding === "whole" ? Math.max(1, Math.trunc(mean)) : mean;
-    const watts = onBasis(
-      assumed,
-      constants,
-      machine,
-      step(assumed, machine, batch, length, batch * prompts).power,
-    );
+    const utilization = used ? carried / (found * serviceRate) : 0;
+    const batch = batchOf(assumed, machine, own, at, slots, utilization, serviceRate);
+    const running = step(assumed, machine, at(batch));
+    const watts = onBasis(assumed, constants, machine, running.power);
     const instances = used ? found : fromAbove ? 1 : 0;
+    const wait = waitQuantile(found * slots, carried, serviceRate / slots, scv);
     return {
       window,
       share: own.share,
       concurrency: slots,
       latency: full.latency,
+      median: running.median,
+      late: running.late,
       promptTime,
+      firstToken: wait + promptTime,
       instances,
       utilization,
-      power: instances === 0 ? 0 : instances * watts,
+      power: instances === 0 || instances === Infinity ? instances : instances * watts,
       credited: demand.arrival_rate * own.credited,
     };
   }
 
-  function serviceScv(machine, own, full, slots, length) {
+  function firstToken(assumed, machine, load, prompt) {
+    if (assumed.prefill === "chunked") return firstTokenTime(machine, load, prompt);
+    const mean = step(assumed, machine, load);
+    return (prompt * machine.token_flops) / machine.prefill_rate + mean.latency - mean.prefillTime;
+  }
+
+  function slotsOf(assumed, machine, own, at, held, demand) {
+    if (assumed.target !== "both") return held;
+    const overTarget = (batch) => {
+      const mean = step(assumed, machine, at(batch));
+      const latency = demand.itl_quantile > 0.5 ? mean.late : mean.median;
+      const first = firstToken(assumed, machine, at(batch), own.longestPrompt);
+      return Math.max(latency / demand.itl_target, first / demand.latency_target);
+    };
+    return lastWithin(overTarget, 1, held);
+  }
+
+  function batchOf(assumed, machine, own, at, slots, utilization, serviceRate) {
+    if (assumed.prefill === "chunked") {
+      const completed = (batch) => {
+        const mean = step(assumed, machine, at(batch));
+        return mean.running / (own.steps * mean.latency);
+      };
+      return lastWithin(completed, utilization * serviceRate, slots);
+    }
+    const mean = utilization * slots;
+    return assumed.batch_rounding === "whole" ? Math.max(1, Math.trunc(mean)) : mean;
+  }
+
+  function serviceScv(assumed, machine, own, full, slots, length) {
+    if (assumed.prefill === "chunked") return Math.max(0, own.steps2 / own.steps ** 2 - 1);
     const scan = (slots * machine.read * length) / machine.kv_bandwidth;
     const fixed = full.latency - scan,
       slope = (scan / own.stepsEnds) * own.steps;
@@ -477,7 +724,10 @@ const Tokwatt = (() => {
     const machine = Object.fromEntries(
       data.fields.map((field, place) => [field, row[place] ?? Infinity]),
     );
-    return { ...machine, gpu: data.gpus[key.split("/")[1]], fractions: data.fractions };
+    const costs = {};
+    for (const [field, value] of Object.entries(machine))
+      if (field.startsWith("pass_")) costs[field.slice(5)] = value;
+    return { ...machine, costs, gpu: data.gpus[key.split("/")[1]], fractions: data.fractions };
   }
 
   function sharesOf(data, state, assumed) {
@@ -500,6 +750,8 @@ const Tokwatt = (() => {
     if (!machine) return null;
     const assumed = { ...data.assumed[machine.assumed], ...state.changes };
     const requests = requestsOf(data.workloads[state.workload], sharesOf(data, state, assumed));
+    const unmeasured =
+      assumed.output_share === "trace" && !data.workloads[state.workload].shares;
     const longWindow =
       assumed.baseline === "smallest" ? smallestWindow(requests) : state.longWindow;
     return {
@@ -507,6 +759,7 @@ const Tokwatt = (() => {
       state,
       machine,
       assumed,
+      unmeasured,
       requests,
       longWindow,
       ratio: promptRatio(assumed, requests, data.demand.output_share),
@@ -523,7 +776,7 @@ const Tokwatt = (() => {
       requests,
       data.workloads[state.workload].lengths,
       topology,
-      machine.chunk,
+      assumed.prefill === "chunked" ? machine.prefill_chunk : machine.chunk,
       data.constants.compressible,
     );
     return fleet(assumed, machine, data.constants, data.demand, routed);

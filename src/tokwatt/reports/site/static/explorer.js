@@ -51,7 +51,9 @@ function showInstance(ready, point) {
     ["tokens_per_joule", "Tokens per joule", point.tokensPerJoule, "tok/J"],
     ["concurrency", "Concurrency", point.concurrency, "sequences"],
     ["batch", "Running requests", point.batch, "sequences"],
-    ["latency", "Inter-token latency", 1e3 * point.latency, "ms"],
+    ["latency", "Inter-token latency, mean", 1e3 * point.latency, "ms"],
+    ["median", "Inter-token latency, median", 1e3 * point.median, "ms"],
+    ["late", "Inter-token latency, p99", 1e3 * point.late, "ms"],
     ["throughput", "Throughput", point.throughput, "tok/s"],
     ["power", sentence(watts(ready)), point.power, point.limited ? "W, the board’s limit" : "W"],
     ["prompts", "Prompt tokens for each output token", ready.ratio, "tokens"],
@@ -79,8 +81,9 @@ function showFleet(ready, fleet, alone) {
     "Instances",
     "Concurrency",
     "In use [%]",
-    "ITL [ms]",
-    "Prefill, p99 [ms]",
+    "ITL, median [ms]",
+    "ITL, p99 [ms]",
+    "TTFT, p99 [ms]",
   ];
   table(
     "pools",
@@ -94,8 +97,9 @@ function showFleet(ready, fleet, alone) {
         pool.instances,
         pool.concurrency,
         100 * pool.utilization,
-        1e3 * pool.latency,
-        1e3 * pool.promptTime,
+        1e3 * pool.median,
+        1e3 * pool.late,
+        1e3 * pool.firstToken,
       ]),
   );
 }
@@ -144,7 +148,7 @@ function late({ assumed, data }, fleet) {
     other.share > 0 && other.promptTime > one.promptTime ? other : one,
   );
   const prompts =
-    assumed.target === "first_token" && slowest.promptTime >= data.demand.latency_target;
+    assumed.target !== "wait" && slowest.promptTime >= data.demand.latency_target;
   const why = prompts
     ? `: in the pool of ${shown(slowest.window)} tokens one prompt in a hundred takes ` +
       `${shown(1e3 * slowest.promptTime)} ms or more by itself`
