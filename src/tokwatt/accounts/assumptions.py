@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tokwatt.params.folder import Checked
@@ -78,7 +79,8 @@ class AssumptionSets(Checked):
     def account(self, preset: str, changes: Mapping[str, str] | None = None) -> Account:
         """A preset, with other alternatives for some of its choices."""
         assumed = self.presets[preset]
-        return Account(self.mixture(switched(assumed, changes or {})), self.constants)
+        where = Section(Path("changes"), {}, key="the account")
+        return Account(self.mixture(switched(assumed, changes or {}), where), self.constants)
 
     def changed(self, preset: str, changes: Mapping[str, str], where: Section) -> Assumptions:
         """A preset with the changes that a section of a file makes to it.
@@ -92,7 +94,7 @@ class AssumptionSets(Checked):
 
     def switches(self, changes: Mapping[str, str]) -> dict[str, str]:
         """Choices and alternatives from outside, refused where one is unknown."""
-        return chosen(self.section.at("the change asked for", changes))
+        return chosen(Section(Path("changes"), changes))
 
     def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
         """The assumptions themselves, refused with the reason where they contradict each other."""

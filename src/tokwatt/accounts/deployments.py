@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.params.errors import ParameterError, nearest, shown
+from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import ENGINE, Catalogue
@@ -117,10 +118,7 @@ def pick(name: str, value: str, options: Mapping[str, Kind]) -> Kind:
         ParameterError: with the names there are.
     """
     if value not in options:
-        hint = nearest(value, options)
-        raise ParameterError(
-            f"{name}: is {shown(value)}, wanted one of {', '.join(options)}{hint}."
-        )
+        raise ParameterError(f"{name}: is {shown(value)}, wanted {one_of(value, options)}.")
     return options[value]
 
 
@@ -130,9 +128,10 @@ def require(name: str, value: Dimensionless, least: float, most: float) -> Dimen
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
-    if not least <= value <= most:
+    if not (isinstance(value, Real) and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
-        raise ParameterError(f"{name}: is {value:g}, wanted {wanted}.")
+        found = f"{value:g}" if isinstance(value, Real) else shown(value)
+        raise ParameterError(f"{name}: is {found}, wanted {wanted}.")
     return value
 
 

@@ -29,7 +29,7 @@ from tokwatt.commands.options import (
     named,
 )
 from tokwatt.commands.printing import show_answer
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, shown
 
 if TYPE_CHECKING:
     from tokwatt.params.traces import Trace
@@ -46,7 +46,9 @@ Share = Annotated[
 
 
 def ask_fleet(
-    workload: Annotated[str, typer.Option(help="A workload by name.")] = "azure",
+    workload: Annotated[
+        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
+    ] = None,
     trace: TraceFile = None,
     llm: LlmName = "llama-3.1-70b",
     gpu: GpuName = "H100",
@@ -82,7 +84,9 @@ def ask_fleet(
 
     catalogue = Catalogue(params)
     stated = {} if output_share is None else {"output_share": "fifth"}
-    requests = read_trace(trace) if trace else workload
+    if trace:
+        _require_alone(workload=workload, output_share=output_share)
+    requests = read_trace(trace) if trace else workload or "azure"
     rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
     demand = demanded(
         catalogue,
@@ -116,6 +120,15 @@ def ask_fleet(
             changes=stated | changes_of(changes),
         )
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
+
+
+def _require_alone(**options: object) -> None:
+    """Refuse what a trace has of its own."""
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            wanted = "one of the two, as a trace has its own"
+            raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
 
 
 def _rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:

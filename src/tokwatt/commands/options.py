@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.files import parameter_folder
 
 PARAMS, STORES = parameter_folder(), Path("results/studies")
@@ -43,20 +43,30 @@ def inches(text: str) -> float:
     return length
 
 
-def tokens(text: str) -> float:
+def _scaled(option: typer.CallbackParam, text: str, scales: Mapping[str, float], like: str) -> float:
+    """A number with one of some suffixes."""
+    number = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)([A-Za-z]*)", text)
+    if not number or number[2] not in scales:
+        raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {like}.")
+    return float(number[1]) * scales[number[2]]
+
+
+def tokens(option: typer.CallbackParam, text: str | None) -> float | None:
     """A number of tokens, with K and M for powers of 1024."""
-    number = re.fullmatch(r"([0-9]*\.?[0-9]+)([KkMm]?)", text)
-    if not number:
-        raise typer.BadParameter(f"{text!r} is no number of tokens such as 8192, 8K or 1M")
-    return float(number[1]) * {"": 1, "K": 2**10, "M": 2**20}[number[2].upper()]
+    scales = {"": 1, "K": 2**10, "k": 2**10, "M": 2**20, "m": 2**20}
+    like = "tokens such as 8192, 8K or 1M"
+    return None if text is None else _scaled(option, text, scales, like)
 
 
-def seconds(text: str) -> float:
+def lengths(option: typer.CallbackParam, texts: list[str] | None) -> list[float]:
+    """Numbers of tokens."""
+    return [number for text in texts or () if (number := tokens(option, text)) is not None]
+
+
+def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
     """A time, with ms or s; seconds where it has neither."""
-    number = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)(ms|s?)", text)
-    if not number:
-        raise typer.BadParameter(f"{text!r} is no time such as 50ms, 0.5s or 1")
-    return float(number[1]) * (1e-3 if number[2] == "ms" else 1.0)
+    scales = {"": 1.0, "s": 1.0, "ms": 1e-3}
+    return None if text is None else _scaled(option, text, scales, "a time such as 50ms or 0.5s")
 
 
 Params = Annotated[
@@ -117,13 +127,16 @@ Changes = Annotated[
 ]
 Window = Annotated[
     float | None,
-    typer.Option(parser=tokens, metavar="TOKENS", help="Context window: 8192, 8K, 1M."),
+    typer.Option(
+        parser=str, callback=tokens, metavar="TOKENS", help="Context window: 8192, 8K, 1M."
+    ),
 ]
 Lengths = Annotated[
     list[float] | None,
     typer.Option(
         "--split-length",
-        parser=tokens,
+        parser=str,
+        callback=lengths,
         metavar="TOKENS",
         help="Longest request of a pool; once for each pool but the last.",
     ),
@@ -132,7 +145,9 @@ Rate = Annotated[
     float | None,
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
 ]
-Target = Annotated[float | None, typer.Option(parser=seconds, metavar="SECONDS")]
+Target = Annotated[
+    float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")
+]
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", help="A CSV of requests with prompt and output tokens.")
 ]
@@ -165,5 +180,10 @@ def _option(argument: re.Match[str]) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-OPTIONS = {"latency_target": "ttft", "itl_target": "itl", "split_lengths": "split_length"}
+OPTIONS = {
+    "latency_target": "ttft",
+    "itl_target": "itl",
+    "split_lengths": "split_length",
+    "changes": "set",
+}
 """Options that arguments of another name come from."""

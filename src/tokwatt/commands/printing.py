@@ -43,7 +43,8 @@ def of_answer(answer: "Answer") -> dict[str, object]:
     """An answer as JSON has it."""
     numbers = _numbers(answer.quantities)
     pools = [_numbers(pool) for pool in answer.pools]
-    return vars(answer.basis) | numbers | ({"pools": pools} if pools else {})
+    fits = {"fits": answer.missing <= 0} if "missing" in answer.quantities else {}
+    return vars(answer.basis) | fits | numbers | ({"pools": pools} if pools else {})
 
 
 def _numbers(quantities: "Mapping[str, Quantity]") -> dict[str, object]:
