@@ -28,7 +28,6 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, Pool, fleet_of, least_latencies, sized_pools
@@ -37,7 +36,7 @@ from tokwatt.serving.routing import Routed
 from tokwatt.serving.share import Memory, memory_of
 from tokwatt.serving.step import OperatingPoint, first_token, operating_point
 from tokwatt.serving.times import instance_of
-from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens, units_of
+from tokwatt.units import MOST_TOKENS, Bytes, Dimensionless, Sequences, Tokens, units_of
 
 _POINT, _POOLS, _MEMORY = jax.jit(operating_point), jax.jit(sized_pools), jax.jit(memory_of)
 """Compiled, as one program starts sooner than a hundred operations."""
@@ -94,13 +93,17 @@ def point(
     require("utilization", utilization, 1e-6, 1)
     if batch is not None:
         require("batch", batch, 1, MOST_SEQUENCES)
+        if utilization != 1:
+            found = f"is {utilization:g} beside a batch of {batch:g}"
+            raise ParameterError(f"utilization: {found}, wanted one of the two.")
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
     result = _plain(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
-    _require_fit(names, result, window, batch)
+    _require_fit(names, result.missing)
     _require_window(chosen, deployment, window)
+    _require_room(result.concurrency, window, batch)
     support = _support(catalogue, names, chosen, result.batch, prompt, output)
     rent = float(deployment.gpu.price) * _rented(chosen, names.gpus * names.data_parallel)
     held = _plain(_MEMORY(deployment, deployment.llm.published, length))
@@ -158,20 +161,32 @@ def _request(
     return window or prompt + output, prompt, output
 
 
-def _require_fit(
-    names: DeploymentNames, result: OperatingPoint, window: Tokens, batch: Sequences | None
-) -> None:
-    if result.missing > 0:
+def _require_fit(names: DeploymentNames, missing: Bytes) -> None:
+    if missing > 0:
         raise ParameterError(
             f"llm: {names.llm} does not fit on {names.gpus} {names.gpu},"
-            f" {result.missing / 2**30:.1f} GiB are missing on each GPU,"
+            f" {missing / 2**30:.1f} GiB are missing on each GPU,"
             " wanted more GPUs, more memory or a narrower precision."
         )
-    held = result.concurrency
-    if held < 1 or (batch is not None and batch > held):
-        wanted = "a shorter window, a smaller batch or more memory"
+
+
+def _require_room(held: Sequences, window: Tokens, batch: Sequences | None) -> None:
+    found = f"the KV cache holds {held:.4g} sequences in windows of {window:g} tokens"
+    if held < 1:
+        raise ParameterError(f"context_window: {found}, wanted a shorter window or more memory.")
+    if batch is not None and batch > held:
+        raise ParameterError(f"batch: is {batch:g}, but {found}, wanted at most as many.")
+
+
+def _require_window(account: Account, deployment: Deployment, window: Tokens) -> None:
+    """Refuse a window of which the memory does not hold one, as an engine does when it starts."""
+    if account.assumed.memory != "measured":
+        return
+    held = float(_MEMORY(deployment, deployment.llm.published, window).tokens)
+    if held < window:
+        wanted = "a shorter window, more GPUs or more memory"
         raise ParameterError(
-            f"context_window: at {window:g} tokens the KV cache holds {held:.4g} sequences,"
+            f"context_window: is {window:.8g}, but the KV cache holds {held:.8g} tokens,"
             f" wanted {wanted}."
         )
 
@@ -229,13 +244,17 @@ def fleet(
     case = _case(catalogue, requests, names, chosen, split_lengths, context_window or LONGEST)
     routed = case.traffic(chosen, demand)
     assert routed is not None
-    _require_splits(split_lengths, routed.windows[-1])
+    window = routed.windows[-1]
+    _require_splits(split_lengths, window)
+    if chosen.assumed.memory == "measured":
+        held = _MEMORY(case.deployment, case.deployment.llm.published, window)
+        _require_fit(names, float(held.missing))
+    _require_window(chosen, case.deployment, window)
     pools = [_plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
     layout = case.deployment.parallelism
     gpus = layout.tensor_parallel * layout.data_parallel
     result = _plain(fleet_of(pools, gpus, routed.rejected))
     _require_served(chosen, case, routed, pools, demand)
-    _require_window(chosen, case.deployment, routed.windows[-1])
     most = max(range(len(pools)), key=lambda place: pools[place].instances)
     busy, traffic = pools[most], routed.pools[most]
     outputs = traffic.generated / traffic.share
@@ -437,14 +456,18 @@ def _quantities(numbers: Mapping[str, float], support: Support | None) -> dict[s
 def _basis(
     account: str, changes: Mapping[str, str] | None, chosen: Account, support: Support | None
 ) -> Basis:
-    changed = "".join(f", {name} {value}" for name, value in (changes or {}).items())
     return Basis(
-        account=account + changed,
+        account=named_account(account, changes),
         basis=WATTS[chosen.assumed.basis],
         engine=support.names.engine if support else "",
         calibrated_on=support.calibrated_on if support else "",
         extrapolated=support.extrapolated if support else (),
     )
+
+
+def named_account(account: str, changes: Mapping[str, str] | None) -> str:
+    """An account in words: its assumption set, and what was changed in it."""
+    return account + "".join(f", {name} {value}" for name, value in (changes or {}).items())
 
 
 def _plain(result: Any) -> Any:

@@ -79,7 +79,8 @@ class AssumptionSets(Checked):
     def account(self, preset: str, changes: Mapping[str, str] | None = None) -> Account:
         """A preset, with other alternatives for some of its choices."""
         assumed = self.presets[preset]
-        return Account(self.mixture(switched(assumed, changes or {})), self.constants)
+        where = Section(Path("changes"), {}, key="the account")
+        return Account(self.mixture(switched(assumed, changes or {}), where), self.constants)
 
     def changed(self, preset: str, changes: Mapping[str, str], where: Section) -> Assumptions:
         """A preset with the changes that a section of a file makes to it.

@@ -129,8 +129,9 @@ def _require_alone(**options: object) -> None:
     """Refuse what a trace has of its own."""
     for name, value in options.items():
         if value is not None:
+            option = f"--{name.replace('_', '-')}"
             wanted = "one of the two, as a trace has its own"
-            raise ParameterError(f"{name}: is {shown(value)} beside a trace, wanted {wanted}.")
+            raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
 
 
 def _rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:

@@ -1,14 +1,13 @@
 """What the paper concludes, as published and under any assumption set."""
 
 import math
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tokwatt.commands.options import PARAMS, Changes, Json, Params, TraceFile, changes_of
+from tokwatt.commands.options import PARAMS, Changes, Json, Params, TraceFile, changes_of, named
 from tokwatt.commands.printing import digits, show
-from tokwatt.params.section import Section
+from tokwatt.text import visible
 
 Name = Annotated[
     str | None, typer.Argument(help="A headline of assumptions.yaml; all of them where not given.")
@@ -30,31 +29,42 @@ def headline(
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
-    """What the paper concludes; a trace's rows count with `--set lengths=pairs`."""
+    """What the paper concludes, under any account; a trace's rows replace its workloads."""
+    from tokwatt.accounts.answers import named_account
+    from tokwatt.accounts.deployments import pick
     from tokwatt.accounts.headlines import Headlines
     from tokwatt.params.traces import read_trace
-    from tokwatt.serving.catalogue import load
+    from tokwatt.serving.catalogue import Catalogue
 
-    headlines = Headlines(load(params), read_trace(trace) if trace else None)
-    section = Section(Path(params, "assumptions.yaml"), {})
-    claims = list(headlines.headlines.values())
+    headlines = Headlines(Catalogue(params), read_trace(trace) if trace else None)
+    traced = {"lengths": "pairs", "output_share": "trace"} if trace else {}
+    alternatives = traced | changes_of(changes)
+    claims = [*headlines.headlines.values()]
     if name:
-        claims = [section.pick("the headline asked for", name, headlines.headlines)]
-    presets = headlines.presets
-    start = {} if account == "paper" else vars(section.pick("--account", account, presets))
-    switches = {**start, **headlines.switches(changes_of(changes))}
-    rows = []
-    for claim in claims:
-        value = headlines.value(claim, switches)
-        # What does not fit is NaN; a fleet that misses its target has no end of instances.
-        served = math.isfinite(value) and value > 0
-        shown = value if as_json else digits(value)
-        unserved = None if as_json else "cannot be served"
-        rows.append(
-            {
-                "claim": claim.claim,
-                "published": claim.published,
-                "value": shown if served else unserved,
-            }
-        )
+        claims = [pick("headline", name, headlines.headlines)]
+    with named():
+        preset = pick("account", account, headlines.presets)
+        start = {} if account == "paper" else vars(preset)
+        switches = {**start, **headlines.switches(alternatives)}
+        values = [headlines.value(claim, switches) for claim in claims]
+    stands_on = named_account(account, alternatives)
+    rows = [
+        {
+            "claim": claim.claim,
+            "published": claim.published,
+            "value": _shown(value, as_json),
+            **({"account": stands_on} if as_json else {}),
+        }
+        for claim, value in zip(claims, values, strict=True)
+    ]
+    if not as_json:
+        print(visible(f"{stands_on} account"))
     show(rows, as_json)
+
+
+def _shown(value: float, as_json: bool) -> float | str | None:
+    """A value; what does not fit is NaN, and a fleet that misses its target has no end."""
+    served = math.isfinite(value) and value > 0
+    if as_json:
+        return value if served else None
+    return digits(value) if served else "cannot be served"

@@ -41,10 +41,12 @@ Batch = Annotated[
     float | None, typer.Option(callback=finite, help="Running requests, instead of a share.")
 ]
 Prompt = Annotated[
-    float | None, typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Prompt of a request.")
+    float | None,
+    typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Prompt of a request."),
 ]
 Output = Annotated[
-    float | None, typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Output of a request.")
+    float | None,
+    typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Output of a request."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
