@@ -212,7 +212,7 @@ def test_a_figure_fills_a_phone_and_gives_it_back(browse):
     assert page.get_by_role("dialog").count() == 0
     page.locator("a.enlarge").press("Enter")
     page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('dialog')")
+    page.get_by_role("dialog").wait_for(state="detached")
     assert page.evaluate("document.activeElement.className") == "enlarge"
 
 
@@ -443,6 +443,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browse):
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "what survives of them"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.name") == "verdict"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
