@@ -62,7 +62,9 @@ def overlapped(first: Seconds, second: Seconds) -> Seconds:
 
     Source: a form without a parameter; how well it holds is in `results/validation.md`.
     """
-    return jnp.sqrt(first**2 + second**2)
+    squares = first**2 + second**2
+    # At 0 the root has no slope, and a layer without experts has neither floor.
+    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
 
 
 def smooth_maximum(time: Seconds, floor: Seconds) -> Seconds:
