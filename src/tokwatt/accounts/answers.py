@@ -348,7 +348,6 @@ def _case(
         splits=tuple(map(float, splits)),
         overflow_factor=1.0,
         paper=account.assumed,
-        workload_name=workload_name,
         pairs=pairs_of(requests.prompt, requests.output) if isinstance(requests, Trace) else None,
     )
 
