@@ -377,7 +377,7 @@ const Tokwatt = (() => {
     const late = (instances) =>
       waitQuantile(instances * slots, arrivalRate, serviceRate / slots, scv) > target;
     const fewest = Math.max(atLeast, Math.ceil(arrivalRate / (serviceRate * maxUtilization)));
-    if (target < 0 || !Number.isFinite(fewest)) return target < 0 ? Infinity : NaN;
+    if (target < 0 || !Number.isFinite(fewest)) return target < 0 ? Infinity : fewest;
     let [lower, upper] = [fewest - 1, fewest];
     while (late(upper)) {
       if (upper >= 2 ** 52) return Infinity;
