@@ -72,8 +72,12 @@ class DeploymentNames:
             precision = replace(precision, kv=other.kv)
         pick("engine", self.engine, catalogue.engines)
         self._require_layout(llm.published.query_heads, llm.published.experts)
+        pick("gpu", self.gpu, catalogue.gpus)
+        if self.gpu not in catalogue.boards:
+            wanted = "the measured GPU that it is like, under unmeasured in calibration.yaml"
+            raise ParameterError(f"gpu: {self.gpu} has no calibrated step, wanted {wanted}.")
         found = catalogue.deployment(
-            pick("gpu", self.gpu, catalogue.boards),
+            catalogue.boards[self.gpu],
             llm,
             precision,
             float(self.gpus),

@@ -145,7 +145,7 @@ class ServingModel:
         return jnp.where(arrays.prompt == NO_TASK, arrays.mix.prompt, calibrated)
 
     def task_prompts(self, vector: StepVector) -> dict[str, Tokens]:
-        """Mean prompt tokens by task: those that its benchmark publishes, or the calibrated ones."""
+        """Mean prompt tokens by task: those that are published, or the calibrated ones."""
         published = {name: task.prompt for name, task in self.measured.tasks.items()}
         return published | dict(zip(self.records.tasks, vector.prompts, strict=True))
 

@@ -43,7 +43,9 @@ def inches(text: str) -> float:
     return length
 
 
-def _scaled(option: typer.CallbackParam, text: str, scales: Mapping[str, float], like: str) -> float:
+def _scaled(
+    option: typer.CallbackParam, text: str, scales: Mapping[str, float], like: str
+) -> float:
     """A number with one of some suffixes."""
     number = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)([A-Za-z]*)", text)
     if not number or number[2] not in scales:
@@ -145,9 +147,7 @@ Rate = Annotated[
     float | None,
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
 ]
-Target = Annotated[
-    float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")
-]
+Target = Annotated[float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")]
 TraceFile = Annotated[
     Path | None, typer.Option("--trace", help="A CSV of requests with prompt and output tokens.")
 ]

@@ -40,10 +40,12 @@ Batch = Annotated[
     float | None, typer.Option(callback=finite, help="Running requests, instead of a share.")
 ]
 Prompt = Annotated[
-    float | None, typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Prompt of a request.")
+    float | None,
+    typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Prompt of a request."),
 ]
 Output = Annotated[
-    float | None, typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Output of a request.")
+    float | None,
+    typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Output of a request."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
@@ -110,11 +112,14 @@ def ask_point(
 def _explain(
     catalogue: "Catalogue", names: "DeploymentNames", ask: Callable[[], "Answer"], as_json: bool
 ) -> None:
-    from tokwatt.commands.explain import explained, of_entry
+    from tokwatt.commands.explain import calibrated_records, explained, of_entry
 
     answer, runs = explained(ask)
-    every = catalogue.records()
-    records = [record for key in record_keys(catalogue, names) for record in of_entry(every, key)]
+    every, measured = catalogue.records(), bool(answer.basis.calibrated_on)
+    keys = record_keys(catalogue, names, measured)
+    records = [record for key in keys for record in of_entry(every, key)]
+    if measured:
+        records += calibrated_records(catalogue, names.gpu)
     if as_json:
         show_json(of_answer(answer) | {"parameters": records, "steps": runs})
         return
@@ -138,9 +143,10 @@ def _explain(
     show_answer(answer, False)
 
 
-def record_keys(catalogue: "Catalogue", names: "DeploymentNames") -> list[str]:
-    """Keys of the records that a point rests on."""
-    described = [f"precisions.{names.precision}", "engine", "fractions"]
+def record_keys(catalogue: "Catalogue", names: "DeploymentNames", measured: bool) -> list[str]:
+    """Keys of the records that a point rests on, beside those that are calibrated."""
+    engine = [f"engines.{names.engine}"] if measured else ["engine", "fractions"]
+    described = [f"precisions.{names.precision}", *engine]
     if names.profile is None:
         return [names.gpu, names.llm, *described]
     raw = catalogue.section("profiles").raw
