@@ -132,7 +132,7 @@ def require(name: str, value: Dimensionless, least: float, most: float) -> Dimen
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
-    if not (isinstance(value, Real) and least <= value <= most):
+    if not (isinstance(value, Real) and least <= float(value) <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
         found = f"{value:g}" if isinstance(value, Real) else shown(value)
         raise ParameterError(f"{name}: is {found}, wanted {wanted}.")

@@ -18,6 +18,7 @@ import numpy as np
 
 from tokwatt.equations import batching, lengths, memory, power, queueing, roofline, weights
 from tokwatt.params.quantity import Record
+from tokwatt.serving.account import on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import units_of
 
@@ -79,7 +80,7 @@ def of_entry(records: list[Record], prefix: str) -> list[Record]:
 
 @contextmanager
 def _noted(steps: list[EquationRun]) -> Iterator[None]:
-    noting = {
+    noting = {on_basis: _noting(on_basis, steps)} | {
         function: _noting(function, steps)
         for module in EQUATIONS
         for name, function in inspect.getmembers(module, inspect.isfunction)
@@ -103,7 +104,9 @@ def _noting(function: Callable, steps: list[EquationRun]) -> Callable:
         result = function(*args, **kwargs)
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         if np.ndim(result) == 0 and all(np.ndim(value) == 0 for value in given.values()):
-            arguments = {name: (float(value), units[name] or "") for name, value in given.items()}
+            arguments = {
+                name: (float(value), unit) for name, value in given.items() if (unit := units[name])
+            }
             unit = units["return"] or ""
             run = EquationRun(function.__name__, arguments, float(result), unit, meaning, source)
             if run not in steps:

@@ -139,7 +139,7 @@ def _explain(
         )
         print(f"{number}. {run.equation}({', '.join(arguments)})")
         print(f"   = {digits(run.result)} {run.unit}")
-        print(f"   {run.meaning} [{run.source}]")
+        print(f"   {run.meaning}" + (f" [{run.source}]" if run.source else ""))
     show_answer(answer, False)
 
 
