@@ -6,6 +6,14 @@ import pytest
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from tokwatt.serving.fitted import (
+    STATE_WIDTH,
+    RequestMix,
+    StepParameters,
+    decoding_steps,
+    mixed_steps,
+    predicted,
+)
 
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.start import TERMS
@@ -19,14 +27,6 @@ from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import Parallelism, UtilizationPower
 from tokwatt.serving import llm as architecture
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fitted import (
-    STATE_WIDTH,
-    RequestMix,
-    StepParameters,
-    decoding_steps,
-    mixed_steps,
-    predicted,
-)
 from tokwatt.serving.instance import GpuShare, KvCache, share_of
 from tokwatt.serving.power import power_by_use
 

@@ -1,6 +1,8 @@
 """The command line says what Python says, in words or as JSON, and ends with the right code."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 
@@ -76,84 +78,162 @@ def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
     assert tokwatt("study", "example", "--out", tmp_path) == (0, "", "")
 
 
-def numbers(said):
-    """The numbers of an answer by the name of the quantity."""
-    return {name.partition(" ")[0]: value for name, value in said.items() if name != "account"}
+def numbers(found):
+    """The quantities of an answer as JSON has them."""
+    return {name: quantity._asdict() for name, quantity in found.quantities.items()}
 
 
-def test_a_point_is_that_of_python(tokwatt, parameters):
-    asked = ["point", "--profile", "B200", "--context-window", 4096, "--utilization", 0.5]
-    said = answer(tokwatt(*asked, "--json"))
-    names = tw.DeploymentNames(profile="B200")
-    point = tw.point(parameters, names, context_window=4096.0, utilization=0.5)
-    assert numbers(said) == point._asdict()
-    assert "tokens_per_joule [tok/J]" in said
-    assert said["account"] == "account paper, watts of one GPU"
-    code, out, _ = tokwatt(*asked)
-    assert code == 0
-    assert f"{point.tokens_per_joule:.6g}" in out
+BASIS = {"account", "basis", "engine", "calibrated_on", "extrapolated"}
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "asked, names, more",
     [
-        ["point", "--llm", "llama-3.1-405b"],
-        ["point", "--context-window", 8e6],
-        ["fleet", "--llm", "llama-3.1-405b"],
-        ["fleet", "--latency-target", 0.001, "--account", "consistent"],
+        (["--llm", "qwen3-32b", "--gpus", 2, "--batch", 64, "--prompt", 150], {"batch": 64.0}, {}),
+        (["--profile", "B200", "--account", "paper", "--utilization", 0.5], {}, {"fits": True}),
+        (["--context-window", "8K"], {"context_window": 8192.0}, {"account": "consistent"}),
     ],
-    ids=lambda asked: " ".join(map(str, asked)),
+    ids=lambda value: str(value)[:30],
 )
-def test_what_does_not_fit_or_has_no_fleet_is_refused(asked, tokwatt):
-    code, out, errors = tokwatt(*asked, "--json")
-    assert (code, out) == (1, "")
-    assert "wanted" in errors and "\n" not in errors
+def test_a_point_is_that_of_python(asked, names, more, tokwatt, parameters):
+    said = answer(tokwatt("point", *asked, "--json"))
+    profile, paper = ("B200", "paper") if "--profile" in asked else (None, "consistent")
+    chosen = tw.DeploymentNames(profile=profile)
+    if "--llm" in asked:
+        chosen, names = tw.DeploymentNames(llm="qwen3-32b", gpus=2), names | {"prompt": 150.0}
+    if profile:
+        names = {"utilization": 0.5}
+    found = tw.point(parameters, chosen, account=paper, **names)
+    assert numbers(found).items() <= said.items()
+    assert set(said) == {*found.quantities, *BASIS, "fits"}
+    assert more.items() <= said.items()
+    assert said["missing"] == {"value": 0.0, "low": None, "high": None, "unit": "B"}
+    code, out, _ = tokwatt("point", *asked)
+    assert (code, out.strip()) == (0, str(found))
+
+
+def test_an_answer_of_the_consistent_account_has_intervals_and_what_it_stands_on(tokwatt):
+    said = answer(tokwatt("point", "--prompt", 150, "--json"))
+    for name in ("inter_token_latency", "throughput", "power", "tokens_per_joule"):
+        assert 0 < said[name]["low"] < said[name]["value"] < said[name]["high"]
+    assert (said["account"], said["basis"], said["engine"]) == (
+        "consistent",
+        "watts of every GPU",
+        "vllm",
+    )
+    assert "this LLM among them" in said["calibrated_on"]
+    longer = answer(tokwatt("point", "--prompt", 3000, "--json"))
+    assert "prompt 3000 (measured: 125.3 to 200)" in longer["extrapolated"]
+    assert "extrapolated: prompt 3000" in tokwatt("point", "--prompt", 3000)[1]
+    paper = answer(tokwatt("point", "--account", "paper", "--json"))
+    assert (paper["calibrated_on"], paper["extrapolated"], paper["power"]["low"]) == ("", [], None)
 
 
 @pytest.mark.parametrize("command", [["fleet"], ["point"], ["point", "--explain"]], ids=" ".join)
 def test_an_answer_says_whose_watts_it_counts(command, tokwatt):
     for basis, watts in {"gpu": "one GPU", "instance": "every GPU"}.items():
         said = answer(tokwatt(*command, "--set", f"basis={basis}", "--json"))
-        assert f"watts of {watts}" in said["account"]
+        assert said["basis"] == f"watts of {watts}"
+        assert said["account"] == f"consistent, basis {basis}"
 
 
-@pytest.mark.parametrize("account", ["paper", "consistent"])
-def test_a_fleet_is_that_of_python(account, tokwatt, parameters):
-    asked = ["--split-length", 4096, "--arrival-rate", 500, "--account", account]
-    said = answer(tokwatt("fleet", "--profile", "H100", *asked, "--json"))
+@pytest.mark.parametrize("account, profile", [("paper", "H100"), ("consistent", None)])
+def test_a_fleet_is_that_of_python(account, profile, tokwatt, parameters):
+    asked = ["--split-length", "4K", "--arrival-rate", 500, "--account", account]
+    asked += ["--profile", profile] if profile else []
+    said = answer(tokwatt("fleet", *asked, "--json"))
     demand = tw.demanded(parameters, arrival_rate=500.0)
-    names = tw.DeploymentNames(profile="H100")
-    fleet = tw.fleet(parameters, "azure", demand, names, split_length=4096.0, account=account)
-    assert numbers(said) == fleet._asdict()
-    assert said["account"].endswith("500 requests per second")
+    names = tw.DeploymentNames(profile=profile)
+    fleet = tw.fleet(parameters, "azure", demand, names, split_lengths=[4096.0], account=account)
+    assert numbers(fleet).items() <= said.items()
+    assert set(said) == {*fleet.quantities, *BASIS, "pools", "arrival_rate"}
+    assert [pool["context_window"]["value"] for pool in said["pools"]] == [
+        pool["context_window"].value for pool in fleet.pools
+    ]
+    assert said["gpus"]["value"] == sum(pool["gpus"]["value"] for pool in said["pools"])
+    assert (said["account"], said["arrival_rate"]) == (account, 500)
 
 
 def test_a_trace_sizes_a_fleet_at_its_own_rate(tokwatt, parameters, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text(TRACE, encoding="utf-8")
-    said = answer(tokwatt("fleet", "--trace", file, "--profile", "H100", "--json"))
+    said = answer(tokwatt("fleet", "--trace", file, "--json"))
     trace = tw.read_trace(file)
     demand = tw.demanded(parameters, arrival_rate=trace.arrival_rate)
-    fleet = tw.fleet(parameters, trace, demand, tw.DeploymentNames(profile="H100"))
-    assert numbers(said) == fleet._asdict()
-    assert fleet.generated == pytest.approx(trace.arrival_rate * trace.mean_output, rel=1e-12)
-    assert tokwatt("fleet", "--trace", file, "--arrival-rate", 20, "--profile", "H100")[0] == 0
+    fleet = tw.fleet(parameters, trace, demand)
+    assert numbers(fleet).items() <= said.items()
+    assert fleet.throughput == pytest.approx(trace.arrival_rate * trace.mean_output, rel=1e-12)
+    faster = answer(tokwatt("fleet", "--trace", file, "--arrival-rate", 20, "--json"))
+    assert faster["throughput"]["value"] == pytest.approx(20 * trace.mean_output, rel=1e-12)
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """A file of three requests."""
+    (tmp_path / "requests.csv").write_text(TRACE, encoding="utf-8")
+    return tmp_path / "requests.csv"
+
+
+def test_a_headline_says_its_account_and_takes_the_rows_of_a_trace(tokwatt, trace):
+    asked = ["headline", "topology_2_5x"]
+    (row,) = answer(tokwatt(*asked, "--json"))
+    assert row["account"] == "consistent"
+    assert tokwatt(*asked, "--account", "paper")[1].startswith("paper account\n")
+    (traced,) = answer(tokwatt(*asked, "--trace", trace, "--json"))
+    assert "lengths pairs" in traced["account"]
+    explicit = answer(tokwatt(*asked, "--trace", trace, "--set", "lengths=pairs", "--json"))
+    assert [traced] == explicit
+
+
+@pytest.mark.parametrize("option", [["--output-share", 0.2], ["--workload", "azure"]])
+def test_what_a_trace_has_of_its_own_is_not_asked_beside_it(option, tokwatt, trace):
+    code, out, errors = tokwatt("fleet", "--trace", trace, *option)
+    assert (code, out) == (1, "")
+    assert errors.startswith(option[0]) and "beside --trace" in errors and "\n" not in errors
 
 
 OUTSIDE = [
-    (["fleet", "--max-utilization", -1], "max_utilization: is -1, wanted a number from"),
-    (["fleet", "--output-share", 2], "output_share: is 2, wanted a number from 0 to 1."),
-    (["fleet", "--latency-target", "nan"], "--latency-target: is nan, wanted a finite number."),
-    (["fleet", "--arrival-rate", 0], "arrival_rate: is 0, wanted a number from"),
+    (["fleet", "--llm", "qwen3-32b", "--gpus", 1], "--ttft: is 0.5 s, but one request alone in"),
+    (["fleet", "--llm", "llama-3.1-70b", "--gpus", 1], "does not fit on 1 H100, 65.1 GiB are"),
+    (["fleet", "--llm", "llama-3.1-405b"], "--llm: llama-3.1-405b does not fit on 8 H100"),
+    (["fleet", "--llm", "llama-3.1-405b", "--account", "paper"], "--llm: does not fit on"),
+    (["fleet", "--max-utilization", 2], "--max-utilization: is 2, wanted a number from 1e-06 to"),
+    (["fleet", "--output-share", 2], "--output-share: is 2, wanted a number from 0 to 1."),
+    (["fleet", "--ttft", "nan"], "--ttft: is 'nan', wanted a time such as 50ms or 0.5s."),
+    (["fleet", "--ttft", 0], "--ttft: is 0, wanted a number from 1e-09"),
+    (["fleet", "--ttft", "1ms"], "--ttft: is 0.001 s, but one request alone in the pool"),
+    (["fleet", "--itl", 0], "--itl: is 0, wanted a number from 1e-09"),
+    (["fleet", "--itl", "1ms"], "--itl: is 0.001 s, but one request alone in the pool"),
+    (["fleet", "--itl-quantile", 0.7], "--itl-quantile: is 0.7, wanted 0.5 or 0.99."),
+    (["fleet", "--arrival-rate", 0], "--arrival-rate: is 0, wanted a number from"),
+    (["fleet", "--arrival-rate", -5], "--arrival-rate: is -5, wanted a number from"),
+    (["fleet", "--split-length", 70000], "--split-length: has 70000, wanted numbers that rise"),
+    (["fleet", "--split-length", "4K", "--split-length", "1K"], "--split-length: has 1024, wanted"),
+    (["fleet", "--context-window", "4M"], "--context-window: is 4194304, but the KV cache holds"),
+    (["point", "--context-window", "2M"], "--context-window: is 2097152, but the KV cache holds"),
+    (["point", "--context-window", "inf"], "--context-window: is 'inf', wanted tokens such as"),
+    (["point", "--context-window", "8X"], "--context-window: is '8X', wanted tokens such as"),
+    (["point", "--context-window", 0], "--context-window: is 0, wanted a number from 1"),
+    (["point", "--prompt", "9K", "--context-window", "8K"], "--context-window: is 8192, wanted"),
+    (["point", "--utilization", 7], "--utilization: is 7, wanted a number from 1e-06 to 1."),
+    (["point", "--utilization", 0.5, "--batch", 8], "--utilization: is 0.5 beside a batch of 8"),
+    (["point", "--batch", -5], "--batch: is -5, wanted a number from 1"),
+    (["point", "--batch", "nan"], "--batch: is nan, wanted a finite number."),
+    (["point", "--batch", 4000], "--batch: is 4000, but the KV cache holds 303.9 sequences"),
+    (["point", "--gpus", 0], "--gpus: is 0, wanted a number from 1"),
+    (["point", "--gpus", 3], "--gpus: is 3, wanted one of 1, 2, 4, 8"),
+    (["point", "--expert-parallel", 8], "--expert-parallel: is 8 for llama-3.1-70b, wanted a"),
+    (["point", "--llm", "llama-3.1-405b", "--gpus", 1], "689.8 GiB are missing on each GPU"),
+    (["point", "--profile", "H100"], "--profile: is H100 on account consistent, wanted account"),
     (
-        ["fleet", "--split-length", 70000],
-        "split_length: is 70000, wanted a number from 0 to 65536.",
+        ["point", "--profile", "H100", "--gpu", "B200", "--account", "paper"],
+        "--gpu: is 'B200' beside profile 'H100', wanted one of the two",
     ),
-    (["point", "--utilization", 7], "utilization: is 7, wanted a number from 0 to 1."),
-    (["point", "--context-window", "inf"], "--context-window: is inf, wanted a finite number."),
-    (["point", "--gpus", 0], "gpus: is 0, wanted a number from 1"),
-    (["point", "--batch", 4000], "the KV cache holds 22 sequences"),
     (["headline", "--set", "basis"], "--set: is 'basis', wanted CHOICE=ALTERNATIVE."),
+    (["point", "--set", "basis=gup"], "--set: basis is 'gup', wanted one of gpu, instance"),
+    (["point", "--set", "step=program"], "--set: the account mixes prefill chunked, step program"),
+    (["headline", "--account", "papr"], "--account: is 'papr', wanted one of paper, consistent"),
+    (["headline", "topology"], "headline: is 'topology', wanted one of"),
 ]
 
 
@@ -166,9 +246,9 @@ def test_a_number_outside_its_domain_is_one_sentence(asked, said, tokwatt):
 
 def test_an_explanation_ends_at_the_published_number(tokwatt):
     asked = ["point", "--explain", "--profile", "H100", "--context-window", 4096]
-    code, out, errors = tokwatt(*asked)
+    code, out, errors = tokwatt(*asked, "--account", "paper")
     assert (code, errors) == (0, "")
-    assert out.splitlines()[-1] == "tokens_per_joule = 17.622 tok/J"
+    assert re.search(r"^tokens per joule +17\.62 tok/J$", out, re.MULTILINE)
     assert "arXiv:2603.17280, Eq. (1)" in out
 
 
@@ -179,7 +259,13 @@ CHAINED = {
 
 
 @pytest.mark.parametrize(
-    "of", [["--profile", "H100"], ["--profile", "B200"], ["--gpu", "B200", "--llm", "llama-3.1-8b"]]
+    "of",
+    [
+        ["--profile", "H100", "--account", "paper"],
+        ["--profile", "B200", "--account", "paper"],
+        ["--gpu", "B200", "--llm", "llama-3.1-8b"],
+    ],
+    ids=" ".join,
 )
 def test_each_step_of_an_explanation_rests_on_parameters_and_earlier_steps(of, tokwatt):
     said = answer(tokwatt("point", "--explain", *of, "--context-window", 4096, "--json"))
@@ -188,7 +274,8 @@ def test_each_step_of_an_explanation_rests_on_parameters_and_earlier_steps(of, t
         record["source"] and record["quality"] and record["unit"] for record in said["parameters"]
     )
     assert all(step["unit"] and step["meaning"] for step in said["steps"])
-    assert said["steps"][-1]["result"] == said["result"]["tokens_per_joule"]
+    last = said["steps"][-1]["result"]
+    assert said["tokens_per_joule"]["value"] == pytest.approx(last, rel=1e-12)
     results = [step["result"] for step in said["steps"]]
     for number, step in enumerate(said["steps"]):
         for name in step["arguments"].keys() & CHAINED.get(step["equation"], set()):
@@ -204,10 +291,35 @@ def test_a_workload_without_a_measured_output_share_needs_a_stated_one(tokwatt):
     assert (code, out) == (1, "")
     assert "has no measured output share, wanted one that is stated (--output-share" in errors
     few, many = (
-        answer(tokwatt(*FLEET, "--output-share", share, "--json"))["generated [tok/s]"]
+        answer(tokwatt(*FLEET, "--output-share", share, "--json"))["throughput"]["value"]
         for share in (0.1, 0.4)
     )
     assert many > 3 * few
+
+
+def test_an_explanation_names_the_calibrated_records_and_every_part_of_the_step(tokwatt):
+    asked = ["--llm", "qwen3-30b-a3b", "--gpus", 1, "--gpu", "H200"]
+    said = answer(tokwatt("point", "--explain", *asked, "--json"))
+    keys = {record["key"] for record in said["parameters"] if record["quality"] == "calibrated"}
+    assert {"value.step.bandwidth_efficiency", "value.layer_overhead.H100"} <= keys
+    assert "value.boards.H100.idle" in keys and not any("B200" in key for key in keys)
+    equations = {step["equation"] for step in said["steps"]}
+    assert {"busiest_rank", "overlapped", "smooth_maximum", "stretched_latency"} <= equations
+    assert said["steps"] == [
+        step for place, step in enumerate(said["steps"]) if step not in said["steps"][:place]
+    ]
+
+
+def test_a_broken_figure_or_study_does_not_break_other_commands(tokwatt, params, tmp_path):
+    folder = shutil.copytree(params, tmp_path / "params")
+    with (folder / "paper.yaml").open("a", encoding="utf-8") as file:
+        file.write("  mine: {study: nowhere, title: Mine}\n")
+    (folder / "studies" / "nowhere.yaml").write_text("model: nope\n", encoding="utf-8")
+    for command in (["point"], ["fleet"], ["headline", "watt_4k"], ["study", "example"]):
+        out = ["--out", tmp_path / "stores"] if command[0] == "study" else []
+        code, _, errors = tokwatt(*command, *out, "--params", folder)
+        assert (code, errors) == (0, ""), command
+    assert tokwatt("check", "--params", folder)[0] == 1
 
 
 def test_the_version_is_printed(tokwatt):
@@ -216,8 +328,11 @@ def test_the_version_is_printed(tokwatt):
 
 WRONG = {
     "an unknown study": (["study", "exmple"], "did you mean 'example'?"),
-    "an unknown GPU": (["point", "--gpu", "H10"], "gpu is 'H10', wanted one of"),
-    "an unknown profile": (["point", "--profile", "h100"], "did you mean 'H100'?"),
+    "an unknown GPU": (["point", "--gpu", "H10"], "--gpu: is 'H10', wanted one of"),
+    "an unknown profile": (
+        ["point", "--profile", "h100", "--account", "paper"],
+        "did you mean 'H100'?",
+    ),
     "an unknown workload": (["fleet", "--workload", "azur"], "did you mean 'azure'?"),
     "a trace that is not there": (
         ["fleet", "--trace", "nowhere.csv"],
@@ -332,30 +447,6 @@ def test_a_completion_script_is_offered_and_errors_of_a_process_go_to_stderr():
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (1, "", 1)
 
 
-def test_a_prediction_has_ends_and_says_what_it_does_not_know(tokwatt):
-    found = {
-        row["quantity"]: row
-        for row in answer(tokwatt("predict", "--llm", "qwen3-32b", "--gpus", 2, "--json"))
-    }
-    assert list(found) == [
-        "latency [s]",
-        "throughput [tok/s]",
-        "power [W]",
-        "tokens_per_joule [tok/J]",
-    ]
-    assert all(row["low"] < row["value"] < row["high"] for row in found.values())
-    assert found["power [W]"]["high"] <= 700
-    code, _, errors = tokwatt("predict", "--gpu", "A100")
-    assert code == 1 and "option.gpu is 'A100', wanted one of H100, B200" in errors
-    for impossible in (["--llm", "deepseek-v3", "--gpus", 1], ["--batch", "nan"]):
-        code, out, errors = tokwatt("predict", *impossible)
-        assert (code, out, errors.count("\n")) == (1, "", 0)
-    first = answer(tokwatt("predict", "--prompt", 3000, "--json"))[0]
-    assert first["extrapolated"] == ["prompt 3000 (measured: 125.3 to 200)"]
-    code, _, errors = tokwatt("predict", "--prompt", 3000)
-    assert code == 0 and "Extrapolated, intervals need not hold: prompt 3000" in errors
-
-
 def test_own_runs_are_scored_and_unknown_ones_named(tokwatt, tmp_path):
     row = "gpqa,H100,{},bfloat16,1,1,8,500,700,10,600\n"
     head = "task,gpu_model,model_id,weight_precision,num_gpus,expert_parallel,avg_batch_size,"
@@ -375,13 +466,6 @@ def test_a_headline_that_no_fleet_can_serve_says_so(tokwatt, tmp_path):
     (tmp_path / "long.csv").write_text(
         "TIMESTAMP,ContextTokens,GeneratedTokens\n" + rows, encoding="utf-8"
     )
-    asked = [
-        "headline",
-        "topology_2_5x",
-        "--set",
-        "lengths=pairs",
-        "--trace",
-        tmp_path / "long.csv",
-    ]
+    asked = ["headline", "topology_2_5x", "--trace", tmp_path / "long.csv"]
     assert "cannot be served" in tokwatt(*asked)[1]
     assert answer(tokwatt(*asked, "--json"))[0]["value"] is None

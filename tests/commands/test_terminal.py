@@ -46,7 +46,6 @@ def infected_params(tmp_path_factory):
         ["table", ODD],
         ["study", ODD],
         ["point", "--llm", ODD],
-        ["predict", "--llm", ODD],
         ["score", ODD],
         ["llm", "import", ODD],
         ["fleet", "--trace", ODD],

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from reference import paper_profiles as profiles
 from reference import paper_program as program
 
-from tokwatt.accounts.deployments import CONSERVING
 from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.deployments import CONSERVING
 from tokwatt.params.specs import Demand
 from tokwatt.serving.fleet import size_pool, split_fleet
 from tokwatt.serving.times import instance_of

@@ -98,17 +98,17 @@ def point(
             raise ParameterError(f"utilization: {found}, wanted one of the two.")
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
+    held = _held(names, chosen, deployment, window, length)
     result = _plain(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     _require_fit(names, result.missing)
-    _require_window(chosen, deployment, window)
     _require_room(result.concurrency, window, batch)
     support = _support(catalogue, names, chosen, result.batch, prompt, output)
     rent = float(deployment.gpu.price) * _rented(chosen, names.gpus * names.data_parallel)
-    held = _plain(_MEMORY(deployment, deployment.llm.published, length))
     numbers = {
-        **({"missing": result.missing} if support is None else held._asdict()),
+        "missing": result.missing,
+        **held,
         "concurrency": result.concurrency,
         "batch": result.batch,
         "inter_token_latency": result.median_latency,
@@ -178,30 +178,25 @@ def _require_room(held: Sequences, window: Tokens, batch: Sequences | None) -> N
         raise ParameterError(f"batch: is {batch:g}, but {found}, wanted at most as many.")
 
 
-def _require_window(account: Account, deployment: Deployment, window: Tokens) -> None:
-    """Refuse a window of which the memory does not hold one, as an engine does when it starts."""
+def _held(
+    names: DeploymentNames,
+    account: Account,
+    deployment: Deployment,
+    window: Tokens,
+    length: Tokens,
+) -> dict[str, float]:
+    """What the memory holds of sequences of a length; an engine does not start without a window."""
     if account.assumed.memory != "measured":
-        return
-    held = float(_MEMORY(deployment, deployment.llm.published, window).tokens)
-    if held < window:
+        return {}
+    memory = _plain(_MEMORY(deployment, deployment.llm.published, window))
+    _require_fit(names, memory.missing)
+    if memory.tokens < window:
         wanted = "a shorter window, more GPUs or more memory"
         raise ParameterError(
-            f"context_window: is {window:.8g}, but the KV cache holds {held:.8g} tokens,"
+            f"context_window: is {window:.8g}, but the KV cache holds {memory.tokens:.8g} tokens,"
             f" wanted {wanted}."
         )
-
-
-def _require_window(account: Account, deployment: Deployment, window: Tokens) -> None:
-    """Refuse a window of which the memory does not hold one, as an engine does when it starts."""
-    if account.assumed.memory != "measured":
-        return
-    held = float(_MEMORY(deployment, deployment.llm.published, window).tokens)
-    if held < window:
-        wanted = "a shorter window, more GPUs or more memory"
-        raise ParameterError(
-            f"context_window: is {window:.8g}, but the KV cache holds {held:.8g} tokens,"
-            f" wanted {wanted}."
-        )
+    return _plain(_MEMORY(deployment, deployment.llm.published, length))._asdict()
 
 
 def fleet(
@@ -246,10 +241,7 @@ def fleet(
     assert routed is not None
     window = routed.windows[-1]
     _require_splits(split_lengths, window)
-    if chosen.assumed.memory == "measured":
-        held = _MEMORY(case.deployment, case.deployment.llm.published, window)
-        _require_fit(names, float(held.missing))
-    _require_window(chosen, case.deployment, window)
+    _held(names, chosen, case.deployment, window, window)
     pools = [_plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
     layout = case.deployment.parallelism
     gpus = layout.tensor_parallel * layout.data_parallel

@@ -74,8 +74,12 @@ class DeploymentNames:
             precision = replace(precision, kv=other.kv)
         pick("engine", self.engine, catalogue.engines)
         self._require_layout(llm.published.query_heads, llm.published.experts)
+        pick("gpu", self.gpu, catalogue.gpus)
+        if self.gpu not in catalogue.boards:
+            wanted = "the measured GPU that it is like, under unmeasured in calibration.yaml"
+            raise ParameterError(f"gpu: {self.gpu} has no calibrated step, wanted {wanted}.")
         found = catalogue.deployment(
-            pick("gpu", self.gpu, catalogue.boards),
+            catalogue.boards[self.gpu],
             llm,
             precision,
             float(self.gpus),
@@ -136,7 +140,7 @@ def require(name: str, value: Dimensionless, least: float, most: float) -> Dimen
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
-    if not (isinstance(value, Real) and least <= value <= most):
+    if not (isinstance(value, Real) and least <= float(value) <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
         found = f"{value:g}" if isinstance(value, Real) else shown(value)
         raise ParameterError(f"{name}: is {found}, wanted {wanted}.")

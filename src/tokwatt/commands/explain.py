@@ -5,20 +5,24 @@ Functions of the equation modules are replaced by ones that take notes while a c
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
+import jax
 import numpy as np
 
-from tokwatt.equations import lengths, memory, power, queueing, roofline, weights
+from tokwatt.equations import batching, lengths, memory, power, queueing, roofline, weights
 from tokwatt.params.quantity import Record
+from tokwatt.serving.account import on_basis
+from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import units_of
 
-EQUATIONS = (lengths, memory, power, queueing, roofline, weights)
+EQUATIONS = (batching, lengths, memory, power, queueing, roofline, weights)
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,27 @@ def explained(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[
     """Call a function and note each equation it uses, in the order they finish.
 
     Args:
-        function: an assembly such as `operating_point`, not compiled.
+        function: an assembly such as `operating_point`; what it compiles runs as written.
         *args: its arguments.
         **kwargs: its keyword arguments.
 
     Returns:
-        Its result and the steps. A step is a single number; what works on arrays is left out.
+        Its result and the steps, each once. A step is a single number; what works on arrays is left
+        out.
     """
     steps: list[EquationRun] = []
-    with _noted(steps):
+    with _noted(steps), jax.disable_jit():
         return function(*args, **kwargs), steps
+
+
+def calibrated_records(catalogue: Catalogue, gpu: str) -> list[Record]:
+    """The records of the calibrated step and board power that count for a GPU."""
+    fitted, given = catalogue.section("calibrated"), catalogue.section("calibration")
+    values = fitted.child("value").records(fitted.raw["source"], fitted.raw["quality"])
+    fixed = given.child("fixed").records(given.raw["source"], given.raw["quality"])
+    like = catalogue.likeness[gpu]
+    own = ("value.step.", f"value.boards.{like}.", f"value.layer_overhead.{like}")
+    return [*fixed, *(record for record in values if record.key.startswith(own))]
 
 
 def of_entry(records: list[Record], prefix: str) -> list[Record]:
@@ -65,19 +80,18 @@ def of_entry(records: list[Record], prefix: str) -> list[Record]:
 
 @contextmanager
 def _noted(steps: list[EquationRun]) -> Iterator[None]:
-    patches = [
-        patch.object(module, name, _noting(function, steps))
+    noting = {on_basis: _noting(on_basis, steps)} | {
+        function: _noting(function, steps)
         for module in EQUATIONS
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
-    ]
-    for each in patches:
-        each.start()
-    try:
+    }
+    with ExitStack() as patches:
+        for module in [sys.modules[name] for name in sys.modules if name.startswith("tokwatt.")]:
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                if function in noting:  # under its own name, or imported by name
+                    patches.enter_context(patch.object(module, name, noting[function]))
         yield
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def _noting(function: Callable, steps: list[EquationRun]) -> Callable:
@@ -90,17 +104,13 @@ def _noting(function: Callable, steps: list[EquationRun]) -> Callable:
         result = function(*args, **kwargs)
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         if np.ndim(result) == 0 and all(np.ndim(value) == 0 for value in given.values()):
-            arguments = {name: (float(value), units[name] or "") for name, value in given.items()}
-            steps.append(
-                EquationRun(
-                    function.__name__,
-                    arguments,
-                    float(result),
-                    units["return"] or "",
-                    meaning,
-                    source,
-                )
-            )
+            arguments = {
+                name: (float(value), unit) for name, value in given.items() if (unit := units[name])
+            }
+            unit = units["return"] or ""
+            run = EquationRun(function.__name__, arguments, float(result), unit, meaning, source)
+            if run not in steps:
+                steps.append(run)
         return result
 
     return noting

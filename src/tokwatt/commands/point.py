@@ -115,11 +115,14 @@ def ask_point(
 def _explain(
     catalogue: "Catalogue", names: "DeploymentNames", ask: Callable[[], "Answer"], as_json: bool
 ) -> None:
-    from tokwatt.commands.explain import explained, of_entry
+    from tokwatt.commands.explain import calibrated_records, explained, of_entry
 
     answer, runs = explained(ask)
-    every = catalogue.records()
-    records = [record for key in record_keys(catalogue, names) for record in of_entry(every, key)]
+    every, measured = catalogue.records(), bool(answer.basis.calibrated_on)
+    keys = record_keys(catalogue, names, measured)
+    records = [record for key in keys for record in of_entry(every, key)]
+    if measured:
+        records += calibrated_records(catalogue, names.gpu)
     if as_json:
         show_json(of_answer(answer) | {"parameters": records, "steps": runs})
         return
@@ -139,13 +142,14 @@ def _explain(
         )
         print(f"{number}. {run.equation}({', '.join(arguments)})")
         print(f"   = {digits(run.result)} {run.unit}")
-        print(f"   {run.meaning} [{run.source}]")
+        print(f"   {run.meaning}" + (f" [{run.source}]" if run.source else ""))
     show_answer(answer, False)
 
 
-def record_keys(catalogue: "Catalogue", names: "DeploymentNames") -> list[str]:
-    """Keys of the records that a point rests on."""
-    described = [f"precisions.{names.precision}", "engine", "fractions"]
+def record_keys(catalogue: "Catalogue", names: "DeploymentNames", measured: bool) -> list[str]:
+    """Keys of the records that a point rests on, beside those that are calibrated."""
+    engine = [f"engines.{names.engine}"] if measured else ["engine", "fractions"]
+    described = [f"precisions.{names.precision}", *engine]
     if names.profile is None:
         return [names.gpu, names.llm, *described]
     raw = catalogue.section("profiles").raw
