@@ -29,7 +29,7 @@ def measured():
         (
             "precision",
             "int3",
-            r"runs.h100-qwen3-8b-chat-1.precision is 'int3', wanted one of bfloat16, fp8, int4",
+            r"runs.h100-qwen3-8b-chat-1.precision is 'int3', wanted one of bfloat16, fp8, fp8_block",
         ),
         ("task", "poetry", r"runs.h100-qwen3-8b-chat-1.task is 'poetry', wanted one of"),
         (
@@ -68,3 +68,18 @@ def test_the_sweep_is_what_its_table_says(measured):
     }
     for ours, theirs in names.items():
         np.testing.assert_allclose(rows[ours], table[theirs], rtol=1e-6)
+
+
+def test_the_selection_of_client_runs_has_every_engine_and_gpu_of_its_table(measured):
+    rows = measured.client_runs
+    assert len(rows) <= 400
+    assert set(rows.engine) == {"vllm", "sglang", "tensorrt-llm"}
+    assert set(rows.gpu) == {"H100", "H200", "B200", "B300", "GB200"}
+    assert rows.first_token.notna().all() and rows.power.isna().all()
+    assert set(rows.kv_width) == {1.0, 2.0}
+
+
+def test_a_rule_of_reading_that_is_no_rule_is_named(damaged):
+    folder = damaged("measured/inferencex", ["reading", "kv_widths"], [{"where": {}, "wide": 1}])
+    with pytest.raises(ParameterError, match=r"inferencex.yaml: reading.kv_widths"):
+        Measured(ParameterFolder(folder)).reading

@@ -1,76 +1,106 @@
-"""What `tokwatt calibrate` does: fit to runs, hold every LLM out in turn, write the records."""
+"""What `tokwatt calibrate` does: fit to runs, leave things out in turn, write the records."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
-from tokwatt.calibration.records import ALL, RunCell
-from tokwatt.calibration.start import FitRecords
+from tokwatt.calibration.intervals import CLASSES, Fit
+from tokwatt.calibration.model import QUANTITIES, ServingModel
+from tokwatt.calibration.records import HELD_OUT, LEVEL_NAMES, roofline
+from tokwatt.calibration.start import POWER_TERMS
 from tokwatt.calibration.written import Tree, quantity, write_records
-from tokwatt.params.calibrated import TERMS
+from tokwatt.params.calibrated import OTHER
+from tokwatt.params.specs import StepParameters
+from tokwatt.units import units_of
 
 HEADER = """\
-# Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run, `low` and `high` are
-# percentiles 5 and 95 over draws of LLMs, `held_out` lists what is fitted without each LLM in turn.
-# Half-widths are on the logarithmic scale: an interval is the prediction times e to their power and
-# over it. Lists without LLMs go through `quantities`.
+# Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run: a number is the one in
+# common times e to the deviations of the GPU, the engine, the two together and the release; no
+# efficiency is above 1. Half-widths and errors are of logarithms, on runs that were left out with
+# their configuration (known), LLM, GPU or engine. Power has shares of TDP.
 """
+LEFT_OUT = """\
+# Written by `tokwatt calibrate`; not by hand. What is fitted without each LLM in turn, each list in
+# the order of `llms`; deviations of releases are left out.
+"""
+SOURCE = "least squares over {} runs of ML.ENERGY v3 and InferenceX; made by `tokwatt calibrate`"
 ERROR_DIGITS = 3
-FEWEST_LLMS = 3
-"""LLMs that a GPU needs runs of: coverage holds out two at once."""
+DECIMALS, NEGLIGIBLE = 4, 0.0005
+"""Digits of a logarithm that are written, and below which it is not."""
 
 
 def write_calibrated(model: ServingModel, rows: pd.DataFrame, path: Path) -> None:
     """Fit to runs and write what comes out, as `params/calibrated.yaml` has it."""
-    write_records(HEADER, calibrated(model, rows), path)
+    found, held_out = calibrated(model, rows)
+    write_records(HEADER, found, path)
+    (path.parent / HELD_OUT).parent.mkdir(parents=True, exist_ok=True)
+    write_records(LEFT_OUT, held_out, path.parent / f"{HELD_OUT}.yaml")
 
 
-def calibrated(model: ServingModel, rows: pd.DataFrame) -> Tree:
-    """Fit to every run, and without each LLM.
+def calibrated(model: ServingModel, rows: pd.DataFrame) -> tuple[Tree, Tree]:
+    """Fit to every run, and without each LLM, GPU, engine and fold of configurations.
 
     Args:
         model: what is fitted.
-        rows: runs on calibrated GPUs, at least `FEWEST_LLMS` LLMs on each of them.
+        rows: runs of at least two LLMs, some with power.
 
     Returns:
-        What `params/calibrated.yaml` holds.
+        What `params/calibrated.yaml` holds, and what is fitted without each LLM.
 
     Raises:
-        ParameterError: where a GPU has too few LLMs.
+        ParameterError: where there is nothing to leave out, or no power.
     """
-    _require_llms(model, rows)
+    _require_enough(model, rows)
     runs = WeightedRuns(model, rows)
-    fitted, fits = runs.fit(), intervals.held_out(runs)
-    draws = intervals.fits_to_draws(runs)
-    return {
-        "source": f"least squares over {len(rows)} runs of ML.ENERGY v3 "
-        "(ml-energy/leaderboard); made by `tokwatt calibrate`",
+    whole = intervals.fit(runs, np.ones(len(rows)))
+    made = {what: _nothing(rows) for what in CLASSES}
+    without: dict[str, Fit] = {}
+    names = intervals.groups(runs)
+    for what, name, fitted in intervals.left_out(runs, whole):
+        own = (names[what] == name).to_numpy()
+        made[what][own] = _predicted(runs, fitted)[own]
+        if what == "llm":
+            without[name] = fitted
+    made["in_sample"] = _predicted(runs, whole)
+    made["roofline"] = intervals.predictions(runs, roofline(model.records, rows), whole.law)
+    errors = {fit: intervals.errors(runs, found) for fit, found in made.items()}
+    level = float(model.records.settings.coverage)
+    widths = {what: intervals.widths(runs, errors[what], level) for what in CLASSES}
+    inside = {what: intervals.coverage(runs, errors[what], level) for what in CLASSES}
+    tree = {
+        "source": SOURCE.format(int(runs.used.sum())),
         "quality": "calibrated",
-        "table": {"runs": len(rows), "digest": table_digest(rows)},
+        "table": {"runs": int(runs.used.sum()), "digest": table_digest(rows)},
+        "value": _values(runs, whole),
+        "half_widths": _named(widths),
+        "coverage": _named(inside),
+        "domain": _domain(rows[runs.used]),
         "quantities": list(QUANTITIES),
-        "value": _tree(model.records, fitted),
-        "low": _tree(model.records, _quantile(draws, 0.05)),
-        "high": _tree(model.records, _quantile(draws, 0.95)),
-        "held_out": {"llms": list(fits), **_tree(model.records, _stacked(list(fits.values())))},
-        **_scores(runs, fitted, fits),
+        "errors": {fit: _errors(runs, found) for fit, found in errors.items()},
     }
+    return tree, _held_out(runs, whole, without)
 
 
-def _require_llms(model: ServingModel, rows: pd.DataFrame) -> None:
-    """Refuse runs that leave nothing to fit on a GPU where two LLMs are held out."""
-    for gpu in model.records.gpus:
-        count = rows.llm[rows.gpu == gpu].nunique()
-        if count < FEWEST_LLMS:
-            found = f"has runs of {count} LLMs"
-            wanted = f"at least {FEWEST_LLMS}, as two are held out at once"
-            raise model.records.section.child("gpus").fail(found, wanted, gpu)
+def _predicted(runs: WeightedRuns, fitted: Fit) -> pd.DataFrame:
+    return intervals.predictions(runs, runs.pooling.logs(fitted.steps), fitted.law)
+
+
+def _nothing(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(np.nan, rows.index, [*QUANTITIES])
+
+
+def _require_enough(model: ServingModel, rows: pd.DataFrame) -> None:
+    """Refuse runs that leave nothing to fit where an LLM is left out, or nothing of power."""
+    llms = rows.llm[(rows.odd == 0) & rows.power.notna()].nunique()
+    if llms < intervals.FEWEST_LLMS:
+        found = f"starts from runs with power of {llms} LLMs"
+        wanted = f"at least {intervals.FEWEST_LLMS}, as each is left out in turn"
+        raise model.records.section.fail(found, wanted)
 
 
 def table_digest(rows: pd.DataFrame) -> str:
@@ -79,81 +109,123 @@ def table_digest(rows: pd.DataFrame) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _scores(runs: WeightedRuns, fitted: Fitted, fits: dict[str, Fitted]) -> Tree:
-    """Half-widths of intervals, their coverage, and errors, by cell."""
-    rows, model = runs.rows, runs.model
-    kinds = intervals.kinds(model.parameters, rows.llm)
-    interval_kinds = intervals.interval_kinds(kinds)
-    predicted = {
-        "in_sample": model.predict(fitted, runs.arrays),
-        "held_out": intervals.held_out_predictions(model, rows, runs.arrays, fits, fitted),
+def _values(runs: WeightedRuns, fitted: Fit) -> Tree:
+    """Fitted numbers as records."""
+    found, units = runs.pooling.values(fitted.steps), units_of(StepParameters)
+    common = {
+        name: quantity(value, str(units[name])) for name, value in found["common"][""].items()
     }
-    errors = {fit: intervals.logarithmic_errors(rows, made) for fit, made in predicted.items()}
-    inside = intervals.coverage(runs, fits, interval_kinds)
-    shares = inside.groupby([rows.gpu, interval_kinds]).mean()
-    widths = intervals.half_widths(runs, errors["held_out"], interval_kinds)
+    priors = runs.model.records.prompts
+    prompts = {
+        task: quantity(priors[task].prompt * np.exp(numbers["prompt"]), "tok")
+        for task, numbers in found["task"].items()
+    }
+    law = fitted.law
+    shared = next(iter(law.values()))
     return {
-        "half_widths": _by_cell(widths),
-        "coverage": _by_cell(shares) | {ALL: quantity(inside.mean().to_numpy(), "1")},
-        "errors": {fit: _errors(rows.gpu, kinds, made) for fit, made in errors.items()},
-    }
-
-
-def _by_cell(frame: pd.DataFrame) -> dict[str, Tree]:
-    return {RunCell(*cell).key: quantity(row.to_numpy(), "1") for cell, row in frame.iterrows()}
-
-
-def _errors(gpus: pd.Series, kinds: pd.Series, errors: pd.DataFrame) -> Tree:
-    """Statistics of relative errors by cell, those of every GPU and of every kind among them."""
-    relative = np.exp(errors) - 1
-    cells = {}
-    for cell in (
-        RunCell(gpu, kind) for gpu in [*gpus.unique(), ALL] for kind in [*intervals.KINDS, ALL]
-    ):
-        inside = ((gpus == cell.gpu) | (cell.gpu == ALL)) & (
-            (kinds == cell.kind) | (cell.kind == ALL)
-        )
-        if inside.any():
-            cells[cell.key] = _statistics(relative[inside])
-    return cells
-
-
-def _statistics(relative: pd.DataFrame) -> Tree:
-    columns = {
-        "signed": relative.median(),
-        "median": relative.abs().median(),
-        "percentile_90": relative.abs().quantile(0.9),
-    }
-    rounded = {name: quantity(row.to_numpy(), "1", ERROR_DIGITS) for name, row in columns.items()}
-    return {"runs": quantity(len(relative), "1"), **rounded}
-
-
-def _quantile(fits: Sequence[Fitted], level: float) -> Fitted:
-    """A quantile of each number over fits."""
-    return jax.tree.map(lambda *numbers: np.quantile(np.array(numbers), level, 0), *fits)
-
-
-def _stacked(fits: Sequence[Fitted]) -> Fitted:
-    """Fits as one, whose numbers are lists: the last axis goes through the fits."""
-    return jax.tree.map(lambda *numbers: np.stack(numbers, -1), *fits)
-
-
-def _tree(records: FitRecords, fitted: Fitted) -> dict[str, Tree]:
-    """Parameters as records."""
-    steps = fitted.steps
-    shared = {name.name: name.unit for name in records.names if name.part == "step"}
-    return {
-        "step": {name: quantity(steps.shared[name], unit) for name, unit in shared.items()},
-        "layer_overhead": _named(records.gpus, steps.layer_overhead, "s"),
-        "prompts": _named(records.tasks, steps.prompts, "tok"),
+        "common": common,
+        **{LEVEL_NAMES[level]: _deviations(found.get(level, {}), level) for level in LEVEL_NAMES},
+        "prompts": prompts,
+        "power": {name: quantity(shared[name], "1") for name in ("memory", "compute", "launch")},
         "boards": {
-            gpu: {
-                term: quantity(board[TERMS.index(term)], "1") for term in records.boards[gpu].terms
-            }
-            for gpu, board in zip(records.gpus, fitted.boards, strict=True)
+            board: {name: quantity(numbers[name], "1") for name in ("idle", "scale")}
+            for board, numbers in law.items()
         },
     }
 
 
-def _named(names: Sequence[str], numbers: Sequence, unit: str) -> Tree:
-    return {name: quantity(number, unit) for name, number in zip(names, numbers, strict=True)}
+def _deviations(found: Mapping[str, Mapping[str, float | list]], level: str) -> Tree:
+    """Deviations as records, pairs of GPU and engine nested; those that are negligible left out."""
+    tree: dict[str, dict] = {}
+    for label, numbers in found.items():
+        written = {
+            name: quantity(np.round(value, DECIMALS), "1")
+            for name, value in numbers.items()
+            if np.abs(value).max() >= NEGLIGIBLE
+        }
+        gpu, _, engine = label.partition("/")
+        owner, key = (tree.setdefault(gpu, {}), engine) if level == "both" else (tree, label)
+        if written or level == "common":
+            owner[key] = written
+    return {label: entry for label, entry in tree.items() if entry}
+
+
+def _held_out(runs: WeightedRuns, whole: Fit, without: Mapping[str, Fit]) -> Tree:
+    """What is fitted without each LLM, as lists; common values as deviations from the whole fit."""
+    values = runs.pooling.values
+    center = values(whole.steps)["common"][""]
+    found = [values(fitted.steps) for fitted in without.values()]
+    common = {
+        name: [float(np.log(tree["common"][""][name] / center[name])) for tree in found]
+        for name in center
+    }
+    tree = {
+        level: {
+            label: {name: [own[level][label][name] for own in found] for name in names}
+            for label, names in found[0].get(level, {}).items()
+        }
+        for level in LEVEL_NAMES
+        if level != "release"
+    }
+    laws = [fitted.law for fitted in without.values()]
+    return {
+        "source": SOURCE.format(int(runs.used.sum())),
+        "quality": "calibrated",
+        "llms": list(without),
+        "common": _deviations({"": common}, "common")[""],
+        **{LEVEL_NAMES[level]: _deviations(entries, level) for level, entries in tree.items()},
+        "boards": {
+            board: {
+                name: quantity(np.array([law.get(board, law[OTHER])[name] for law in laws]), "1", 4)
+                for name in POWER_TERMS
+            }
+            for board in whole.law
+        },
+    }
+
+
+def _named(table: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tree:
+    return {
+        what: {
+            key: {name: quantity(number, "1", ERROR_DIGITS) for name, number in row.items()}
+            for key, row in entries.items()
+        }
+        for what, entries in table.items()
+    }
+
+
+def _domain(rows: pd.DataFrame) -> Tree:
+    """What was measured, by GPU and engine."""
+    tree: dict[str, dict] = {}
+    for (gpu, engine), members in rows.groupby(["gpu", "engine"]):
+        ranges = {
+            name: quantity(np.array([members[name].min(), members[name].max()]), unit)
+            for name, unit in (("batch", "seq"), ("prompt", "tok"), ("output", "tok"))
+            if members[name].notna().any()
+        }
+        tree.setdefault(str(gpu), {})[str(engine)] = {
+            "runs": quantity(len(members), "1"),
+            **ranges,
+            "llms": sorted(members.llm.unique()),
+            "precisions": sorted(members.precision.unique()),
+        }
+    return tree
+
+
+def _errors(runs: WeightedRuns, found: pd.DataFrame) -> Tree:
+    """Median errors without sign, by source and by what else runs have in common."""
+    kinds = runs.model.kinds(runs.rows.llm)
+    rows = runs.rows.assign(kind=kinds, cell=runs.rows.gpu + "-" + kinds)[runs.used]
+    relative = np.expm1(found[runs.used]).abs()
+    tree = {}
+    for column in ("kind", "gpu", "engine", "llm", "cell"):
+        for (source, name), members in rows.groupby(["source", column]):
+            median = relative.loc[members.index].median()
+            tree[f"{source}.{column}.{name}"] = {
+                "runs": len(members),
+                **{
+                    quantity_: float(f"{number:.3g}")
+                    for quantity_, number in median.dropna().items()
+                },
+            }
+    return tree

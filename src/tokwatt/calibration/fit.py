@@ -1,151 +1,169 @@
-"""Parameters of a serving step and of board power by least squares over measured runs."""
+"""Parameters of steps by Levenberg and Marquardt, with a robust loss and priors as ridges."""
 
-from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jax.flatten_util import ravel_pytree
-from scipy.optimize import least_squares, nnls
 
-from tokwatt.calibration.model import Fitted, RunArrays, ServingModel
-from tokwatt.calibration.start import StepVector
-from tokwatt.params.calibrated import TERMS
-from tokwatt.serving.power import power_terms
-from tokwatt.units import DimensionlessAxis, SecondsAxis
+from tokwatt.calibration.model import Answer, RunArrays, ServingModel, answers
+from tokwatt.calibration.pooling import Pooling
+from tokwatt.units import Dimensionless, DimensionlessAxis
 
-MOST_EVALUATIONS = 100
-"""Evaluations of the residuals after which a fit of steps ends; it needs about ten."""
-REWEIGHTINGS = 15
-"""Reweighted fits of power, after which its coefficients no longer move in the digits written."""
+LARGEST_MOVE = 3.0
+"""Prior spreads that one step of a fit moves a number by at most."""
+DAMPING, EASED, HARDENED, LEAST_DAMPING = 1e-3, 4.0, 8.0, 1e-7
+TRIES = 6
+"""Dampings that are tried before a fit ends."""
+MOST_STEPS = 60
+"""Steps after which a fit ends; it needs about thirty, and five from a fit to most of its runs."""
+TOLERANCE, LOOSE_TOLERANCE = 1e-4, 1e-3
+"""Relative gain of a step below which a fit ends, from the priors and from another fit."""
+
+
+class Targets(NamedTuple):
+    """What was measured, as logarithms, and how much each counts, shape (quantity, row)."""
+
+    logs: DimensionlessAxis
+    weight: DimensionlessAxis
 
 
 class WeightedRuns:
-    """Measured runs, and how much each counts beside the others of its LLM and GPU.
+    """Measured runs, and how much each counts beside the others of its cell.
 
     Attributes:
         model: what is fitted.
         rows: the runs.
         arrays: what they ask of their GPUs.
+        pooling: what they deviate by.
+        used: whether a run counts in fits and scores: odd ones and those that do not fit do not.
         weight: shape (row,), with a mean square of 1.
     """
 
     def __init__(self, model: ServingModel, rows: pd.DataFrame) -> None:
-        self.model = model
-        self.rows = rows
+        self.model, self.rows = model, rows
         self.arrays = model.arrays(rows)
-        runs = rows.groupby(["llm", "gpu"]).batch.transform("size").to_numpy()
-        weight = runs ** -float(model.records.settings.balance)
+        self.pooling = Pooling(model.records, rows)
+        fits = np.asarray(self.arrays.share.kv_budget) > 0
+        self.used = fits & (rows.odd == 0).to_numpy()
+        sizes = rows.groupby(["llm", "gpu", "engine"]).batch.transform("size").to_numpy()
+        weight = sizes ** -float(model.records.settings.balance)
         self.weight = weight / np.sqrt((weight**2).mean())
-        self._measured = tuple(map(np.log, (rows.latency.to_numpy(), self.mean_latency)))
-        self._start = ravel_pytree(model.records.start)[0]
-        self._spread = model.records.spread
-        self._residuals = jax.jit(self._residuals_at)
-        self._jacobian = jax.jit(jax.jacfwd(self._residuals_at))
+        self.low_load = (
+            rows.batch <= model.records.settings.most_in_flight * rows.data_parallel
+        ).to_numpy() & rows.first_token.notna().to_numpy()
+        self._names = tuple(model.records.names)
 
     @property
-    def mean_latency(self) -> SecondsAxis:
-        """Time of the mean step as measured, shape (row,)."""
-        return (self.rows.batch / self.rows.throughput).to_numpy()
+    def targets(self) -> Targets:
+        """Latency, throughput and time to first token, and their weights."""
+        rows, settings = self.rows, self.model.records.settings
+        client = rows.client.to_numpy() > 0
+        measured = rows.latency, rows.throughput, rows.first_token.where(self.low_load, 1.0)
+        weight = [
+            np.ones(len(rows)),
+            np.where(client, settings.throughput_weight, 1.0),
+            np.where(self.low_load, settings.first_token_weight, 0.0),
+        ]
+        return Targets(np.log(np.array(measured, float)), np.array(weight))
 
-    def fit(self, counts: DimensionlessAxis | None = None) -> Fitted:
-        """The parameters that come closest.
+    def answers(self, logs: DimensionlessAxis) -> Answer:
+        """What the runs do at logarithms of parameters, shape (row,) each."""
+        return answers(self._names, jnp.asarray(logs), self.arrays)
+
+    def fit(
+        self,
+        counts: DimensionlessAxis | None = None,
+        start: DimensionlessAxis | None = None,
+        keep_prompts: bool = False,
+    ) -> DimensionlessAxis:
+        """The deviations that come closest, in units of their spreads.
 
         Args:
             counts: how often each run counts, shape (row,); 0 leaves it out.
+            start: where to begin; at the priors if left out.
+            keep_prompts: whether prompts stay where they start.
 
         Returns:
-            Parameters whose logarithms minimise a robust sum of squared logarithmic errors of the
-            median inter-token latency and of the mean step, and how far they are from where they
-            start; then the coefficients of power that come closest at measured throughput.
+            The mode: a Cauchy loss of logarithmic errors plus half the squares of the deviations
+            is least there.
         """
-        weight = self.weight * np.sqrt(1.0 if counts is None else counts)
-        scale = float(self.model.records.settings.scale)
-        solution = least_squares(
-            self.residuals,
-            np.log(self._start),
-            self.jacobian,
-            x_scale="jac",
-            max_nfev=MOST_EVALUATIONS,
-            loss=_robust(np.concatenate([weight, weight]) ** 2, scale),
-        )
-        steps = self.model.records.unravel(np.exp(solution.x))
-        return Fitted(steps, self._boards(steps, weight))
+        settings, pooling = self.model.records.settings, self.pooling
+        weight = self.weight**2 * self.used * (1.0 if counts is None else counts)
+        width = float(settings.scale) ** 2
+        held = pooling.prompts if keep_prompts else slice(0, 0)
 
-    def residuals(self, logs: DimensionlessAxis) -> DimensionlessAxis:
-        """What a fit makes small, at logarithms of a flattened `StepVector`."""
-        return np.asarray(self._residuals(logs, self.arrays, *self._measured))
+        def cost(errors: DimensionlessAxis, scaled: DimensionlessAxis) -> Dimensionless:
+            return ((weight * np.log1p(errors**2 / width)).sum() + scaled @ scaled) / 2
 
-    def jacobian(self, logs: DimensionlessAxis) -> DimensionlessAxis:
-        """Derivatives of the residuals by the logarithms."""
-        return np.asarray(self._jacobian(logs, self.arrays, *self._measured))
+        tolerance = TOLERANCE if start is None else LOOSE_TOLERANCE
+        scaled = np.zeros(len(pooling.spread)) if start is None else start.copy()
+        errors, slopes = self.residuals(scaled)
+        now, damping = cost(errors, scaled), DAMPING
+        for _ in range(MOST_STEPS):
+            curvature, gradient = self._normal(scaled, errors, slopes, weight, width)
+            gradient[held], curvature[held, :], curvature[:, held] = 0.0, 0.0, 0.0
+            before = now
+            for _ in range(TRIES):
+                damped = curvature + np.diag(damping * curvature.diagonal() + 1e-12)
+                move = np.linalg.solve(damped, -gradient)
+                tried = scaled + np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
+                found = self.residuals(tried)
+                if (new := cost(found[0], tried)) < now:
+                    damping = max(damping / EASED, LEAST_DAMPING)
+                    scaled, (errors, slopes), now = tried, found, new
+                    break
+                damping *= HARDENED
+            if before - now <= tolerance * before:
+                break
+        return scaled
 
-    def _residuals_at(
-        self, logs: jax.Array, arrays: RunArrays, median: SecondsAxis, mean: SecondsAxis
-    ) -> jax.Array:
-        """Logarithmic errors of median and mean steps, then distances from the start in spreads."""
-        steps = self.model.steps(self.model.records.unravel(jnp.exp(logs)), arrays)
-        moved = (logs - jnp.log(self._start)) / self._spread
-        errors = jnp.log(steps.median_latency) - median, jnp.log(steps.mean_latency) - mean
-        return jnp.concatenate([*errors, moved])
+    def residuals(self, scaled: DimensionlessAxis) -> tuple[DimensionlessAxis, DimensionlessAxis]:
+        """Weighted logarithmic errors, shape (quantity, row), and derivatives by parameters."""
+        logs = jnp.asarray(self.pooling.logs(scaled))
+        found = _residuals(self._names, logs, self.arrays, *map(jnp.asarray, self.targets))
+        errors, slopes = map(np.asarray, found)
+        return errors, slopes
 
-    def _boards(self, vector: StepVector, weight: DimensionlessAxis) -> DimensionlessAxis:
-        """Coefficients of power by GPU, shape (GPU, term); 0 where its runs tell nothing."""
-        records, share = self.model.records, self.arrays.share
-        steps = self.model.steps(vector, self.arrays)
-        idle, bandwidth, arithmetic, *rest = power_terms(
-            share, steps.moved, steps.computed, jnp.asarray(self.mean_latency)
-        )
-        terms = idle, bandwidth, jnp.sqrt(arithmetic), *rest
-        of_tdp = self.rows.power.to_numpy() / np.asarray(share.gpu.tdp)
-        boards = np.zeros((len(records.gpus), len(TERMS)))
-        for place, board in enumerate(records.boards.values()):
-            runs = (self.arrays.gpu == place) & (weight > 0)
-            used = [TERMS.index(term) for term in board.terms]
-            if runs.any():
-                boards[place, used] = nonnegative_least_deviations(
-                    np.array(terms).T[runs][:, used],
-                    of_tdp[runs],
-                    weight[runs],
-                    records.settings.power_scale,
-                )
-        return boards
+    def _normal(
+        self,
+        scaled: DimensionlessAxis,
+        errors: DimensionlessAxis,
+        slopes: DimensionlessAxis,
+        weight: DimensionlessAxis,
+        width: Dimensionless,
+    ) -> tuple[DimensionlessAxis, DimensionlessAxis]:
+        """Curvature and gradient of the loss, with its weights as they are now."""
+        curvature, gradient = np.eye(len(scaled)), scaled.copy()
+        for quantity, error in enumerate(errors):
+            counted = weight / (width + error**2)
+            rows = counted > 0
+            jacobian = self.pooling.gradient(slopes[:, quantity])[rows]
+            curvature += jacobian.T @ (jacobian * counted[rows, None])
+            gradient += jacobian.T @ (counted * error)[rows]
+        return curvature, gradient
 
 
-def nonnegative_least_deviations(
-    columns: DimensionlessAxis,
-    target: DimensionlessAxis,
+@partial(jax.jit, static_argnames="names")
+def _residuals(
+    names: tuple[str, ...],
+    logs: DimensionlessAxis,
+    arrays: RunArrays,
+    measured: DimensionlessAxis,
     weight: DimensionlessAxis,
-    scale: DimensionlessAxis,
-) -> DimensionlessAxis:
-    """Iteratively reweighted non-negative least squares.
+) -> tuple[DimensionlessAxis, DimensionlessAxis]:
+    """Errors, shape (quantity, row), and their derivatives by each row of `logs`."""
 
-    Args:
-        columns: shape (row, term).
-        target: what their weighted sum should be, shape (row,).
-        weight: of each row, shape (row,).
-        scale: relative error below which errors count by their square.
+    def errors(logs: DimensionlessAxis) -> DimensionlessAxis:
+        found = answers(names, logs, arrays)
+        predicted = jnp.log(jnp.stack([found.latency, found.throughput, found.first_token]))
+        return weight * (predicted - measured)
 
-    Returns:
-        Coefficients, none negative, near the least weighted sum of relative errors.
-    """
-    relative = weight / target
-    row_weight = relative
-    for _ in range(REWEIGHTINGS):
-        coefficients = nnls(columns * row_weight[:, None], target * row_weight)[0]
-        errors = np.abs(columns @ coefficients / target - 1)
-        row_weight = relative / np.sqrt(np.maximum(errors, float(scale)))
-    return coefficients
+    def slope(place: jax.Array) -> jax.Array:
+        # Rows do not depend on each other, so that one direction serves all of them.
+        aside = jnp.zeros_like(logs).at[place].set(1.0)
+        return jax.jvp(errors, (logs,), (aside,))[1]
 
-
-def _robust(weight: DimensionlessAxis, scale: float) -> Callable[[np.ndarray], np.ndarray]:
-    """Cauchy's loss of weighted residuals with two derivatives, then squares as they are."""
-
-    def loss(squares: np.ndarray) -> np.ndarray:
-        rows, rest = squares[: len(weight)], squares[len(weight) :]
-        width = scale**2 + rows
-        robust = [weight * np.log1p(rows / scale**2), weight / width, -weight / width**2]
-        return np.concatenate([robust, [rest, np.ones_like(rest), np.zeros_like(rest)]], axis=1)
-
-    return loss
+    return errors(logs), jax.lax.map(slope, jnp.arange(len(logs)))

@@ -1,161 +1,181 @@
-"""How far to trust the calibration: LLMs held out, intervals from them, and what those cover.
+"""How far to trust the calibration: what is left out in turn, and intervals from the errors there.
 
-All runs of one LLM, on every GPU, are held out at once. Intervals are conformal: a quantile of the
-errors on held-out LLMs, whose coverage is counted on LLMs that neither saw.
+Intervals are conformal: a quantile of the errors on what was left out, in which each LLM counts as
+the root of its runs. Coverage is counted on LLMs whose own errors the quantile did not see.
 """
 
-from collections.abc import Iterable, Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.model import QUANTITIES, Fitted, RunArrays, ServingModel
-from tokwatt.calibration.prediction import Prediction
-from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.specs import Llm
+from tokwatt.calibration.model import KINDS, QUANTITIES
+from tokwatt.calibration.power import PowerLaw, fit_power, shares, uses
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
+KNOWN = "known"
+CLASSES = (KNOWN, "llm", "gpu", "engine")
+"""What is not known of a run: nothing, its LLM, its GPU or its engine."""
 SEED = 0
-"""Seed of the draws of LLMs, so that a calibration comes out the same."""
+"""Seed of the draw of folds, so that a calibration comes out the same."""
 LLM_WEIGHT = -0.5
 """Power of the number of an LLM's runs by which each counts: an LLM counts as its square root."""
-DENSE, HYBRID, EXPERTS = "dense", "hybrid", "experts"
-KINDS = (DENSE, HYBRID, EXPERTS)
-"""Kinds of LLMs, by what their layers hold."""
+FEWEST_LLMS, FEWEST_RUNS = 3, 20
+"""What a cell must have for an interval of its own."""
+Widths = dict[str, dict[str, Dimensionless]]
+"""A number for each quantity, by cell."""
 
 
-def kind_of(llm: Llm) -> str:
-    """Whether an LLM is a mixture of experts, a hybrid with recurrent layers, or dense."""
-    if llm.experts:
-        return EXPERTS
-    return HYBRID if llm.linear_layers else DENSE
+class Fit(NamedTuple):
+    """Everything that is fitted: deviations of steps in their spreads, and the law of power."""
+
+    steps: DimensionlessAxis
+    law: PowerLaw
 
 
-def kinds(parameters: ParameterFolder, llms: pd.Series) -> pd.Series:
-    """Kinds of LLMs by name."""
-    return llms.map(lambda llm: kind_of(parameters.llms[llm].published))
+def fit(runs: WeightedRuns, counts: DimensionlessAxis, start: Fit | None = None) -> Fit:
+    """A fit to some of the runs, which begins at another; prompts then stay as they are there."""
+    begin = None if start is None else start.steps
+    steps = runs.fit(counts, begin, keep_prompts=start is not None)
+    answer = runs.answers(runs.pooling.logs(steps))
+    counted = runs.used & (counts > 0) & runs.rows.power.notna().to_numpy()
+    law = fit_power(runs, answer, counts) if counted.any() or start is None else start.law
+    return Fit(steps, law)
 
 
-def interval_kinds(kinds: pd.Series) -> pd.Series:
-    """Kinds that have intervals of their own: hybrids share those of dense LLMs."""
-    return kinds.replace(HYBRID, DENSE)
+def predictions(runs: WeightedRuns, logs: DimensionlessAxis, law: PowerLaw) -> pd.DataFrame:
+    """What runs do, a column for each quantity; power is that of one GPU."""
+    answer = runs.answers(logs)
+    tdp = np.asarray(runs.arrays.share.gpu.tdp)
+    use = uses(runs, answer, np.asarray(answer.mean_latency))
+    power = tdp * shares(law, runs.rows.gpu, use, float(runs.model.records.settings.power_cap))
+    throughput = np.asarray(answer.throughput)
+    columns = {
+        "latency": np.asarray(answer.latency),
+        "throughput": throughput,
+        "power": power,
+        "tokens_per_joule": throughput / power / gpus_of(runs.rows),
+        "first_token": np.asarray(answer.first_token),
+    }
+    return pd.DataFrame(columns, runs.rows.index)
 
 
-def without(runs: WeightedRuns, llms: Iterable[str]) -> DimensionlessAxis:
-    """Counts that leave LLMs out, shape (row,)."""
-    return (~runs.rows.llm.isin(list(llms))).to_numpy(float)
+def gpus_of(rows: pd.DataFrame) -> DimensionlessAxis:
+    """GPUs of the instance of each run."""
+    return (rows.tensor_parallel * rows.data_parallel).to_numpy(float)
 
 
-def held_out(runs: WeightedRuns) -> dict[str, Fitted]:
-    """A fit without each LLM."""
-    return {llm: runs.fit(without(runs, [llm])) for llm in runs.rows.llm.unique()}
+def observed(rows: pd.DataFrame) -> pd.DataFrame:
+    """What was measured, a column for each quantity; NaN where it was not."""
+    efficiency = rows.throughput / rows.power / gpus_of(rows)
+    return rows.assign(tokens_per_joule=efficiency)[[*QUANTITIES]]
 
 
-def held_out_predictions(
-    model: ServingModel,
-    rows: pd.DataFrame,
-    arrays: RunArrays,
-    fits: Mapping[str, Fitted],
-    other: Fitted,
-) -> Prediction:
-    """Predictions of rows by the fit that did not see their LLM, else by another one."""
-    by_llm = {llm: model.predict(fits.get(llm, other), arrays) for llm in rows.llm.unique()}
-    return Prediction(
-        *(
-            np.array([getattr(by_llm[llm], name)[row] for row, llm in enumerate(rows.llm)])
-            for name in QUANTITIES
-        )
+def errors(runs: WeightedRuns, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Logarithms of predicted over measured; NaN of runs that are not used."""
+    found = np.log(predicted / observed(runs.rows)).where(runs.used[:, None])
+    found["first_token"] = found.first_token.where(runs.low_load)
+    return found
+
+
+def left_out(runs: WeightedRuns, whole: Fit) -> Iterator[tuple[str, str, Fit]]:
+    """Fits without each LLM, GPU, engine and fold of configurations: class, name and fit."""
+    for what, names in groups(runs).items():
+        for name in sorted(names[runs.used].unique()):
+            counts = (names != name).to_numpy(float)
+            yield what, str(name), fit(runs, counts, whole)
+
+
+def groups(runs: WeightedRuns) -> dict[str, pd.Series]:
+    """What each run is left out with, by class."""
+    rows, records = runs.rows, runs.model.records
+    keys = ["llm", "gpu", "engine", "precision", "tensor_parallel", "data_parallel"]
+    keys += ["expert_parallel", "prompt", "task"]
+    configuration = rows.groupby(keys, dropna=False).ngroup()
+    folds = np.random.default_rng(SEED).integers(
+        0, int(records.settings.folds), configuration.max() + 1
     )
+    fold = pd.Series(folds[configuration], rows.index).astype(str)
+    return {KNOWN: fold, "llm": rows.llm, "gpu": rows.gpu, "engine": rows.engine}
 
 
-def fits_to_draws(runs: WeightedRuns) -> list[Fitted]:
-    """Fits to LLMs drawn with replacement, as many as there are."""
-    llms = runs.rows.llm.unique()
-    generator = np.random.default_rng(SEED)
-    draws = [
-        pd.Series(generator.choice(llms, len(llms))).value_counts()
-        for _ in range(int(runs.model.records.settings.draws))
-    ]
-    return [runs.fit(runs.rows.llm.map(draw).fillna(0).to_numpy(float)) for draw in draws]
+def cells(runs: WeightedRuns) -> dict[str, pd.Series]:
+    """Which runs an interval comes from, by its cell: a kind of LLM, with an engine, with a GPU.
+
+    Runs of a client tell of every engine; those without one of their own engine and GPU alone, but
+    for power, which only they have.
+    """
+    rows, kinds = runs.rows, runs.model.kinds(runs.rows.llm)
+    found = {}
+    for kind in KINDS:
+        own = (kinds == kind) & runs.used
+        found[kind] = own
+        for engine in rows.engine[rows.client == 0].unique():
+            of_engine = own & (rows.engine == engine)
+            found[cell_key(kind, engine)] = of_engine
+            for gpu in sorted(rows.gpu[of_engine].unique()):
+                found[cell_key(kind, engine, gpu)] = of_engine & (rows.gpu == gpu)
+    return found
 
 
-def observed(rows: pd.DataFrame) -> Prediction:
-    """What was measured, in the form of a prediction."""
-    throughput, power = rows.throughput.to_numpy(), rows.power.to_numpy()
-    efficiency = throughput / power / rows.gpus.to_numpy()
-    return Prediction(rows.latency.to_numpy(), throughput, power, efficiency)
+def cell_key(kind: str, *more: str) -> str:
+    """How a cell is called in a file."""
+    return "-".join([kind, *more])
 
 
-def logarithmic_errors(rows: pd.DataFrame, predicted: Prediction) -> pd.DataFrame:
-    """Logarithm of predicted over measured, a column for each quantity."""
-    pairs = zip(QUANTITIES, predicted, observed(rows), strict=True)
-    errors = {name: np.log(prediction / measured) for name, prediction, measured in pairs}
-    return pd.DataFrame(errors, rows.index)
+def widths(
+    runs: WeightedRuns, found: pd.DataFrame, level: Dimensionless, without: str = ""
+) -> Widths:
+    """Half-widths on the logarithmic scale, by cell; an LLM's own errors may be left out."""
+    rows, table = runs.rows, {}
+    for key, members in cells(runs).items():
+        general = key in KINDS
+        inside = members & (rows.llm != without)
+        row = {}
+        for name in QUANTITIES:
+            client = (
+                rows.client > 0
+                if general and found[name][inside & (rows.client > 0)].any()
+                else True
+            )
+            known = found[name][inside & client].dropna()
+            llms = rows.llm[known.index]
+            if len(known) >= FEWEST_RUNS and llms.nunique() >= FEWEST_LLMS:
+                row[name] = half_width(known, llms, level)
+        if row:
+            table[key] = row
+    return table
 
 
 def half_width(errors: pd.Series, llms: pd.Series, level: Dimensionless) -> Dimensionless:
-    """A quantile of absolute errors in which each LLM has its weight; NaN of none."""
-    if errors.empty:
-        return np.nan
-    weight = llms.groupby(llms).transform("size") ** LLM_WEIGHT
+    """A quantile of absolute errors in which each LLM has its weight."""
+    weight = (llms.groupby(llms).transform("size") ** LLM_WEIGHT).to_numpy()
     sizes = errors.abs().to_numpy()
     order = np.argsort(sizes)
-    shares = np.cumsum(weight.to_numpy()[order]) / weight.sum()
+    shares = np.cumsum(weight[order]) / weight.sum()
     return float(sizes[order][min(int(np.searchsorted(shares, level)), len(order) - 1)])
 
 
-def half_widths(runs: WeightedRuns, errors: pd.DataFrame, kinds: pd.Series) -> pd.DataFrame:
-    """Half-widths of intervals on the logarithmic scale.
-
-    Args:
-        runs: what was fitted.
-        errors: logarithmic errors of some of its runs, by their place in it.
-        kinds: of the LLM of every run.
-
-    Returns:
-        A column for each quantity, by GPU and kind of LLM.
-    """
-    level, rows = runs.model.records.settings.coverage, runs.rows.loc[errors.index]
-    cells = rows.groupby([rows.gpu, kinds.loc[errors.index].rename("kind")]).groups
-    widths = {
-        cell: [half_width(errors.loc[places, name], rows.llm[places], level) for name in QUANTITIES]
-        for cell, places in cells.items()
-    }
-    return pd.DataFrame.from_dict(widths, orient="index", columns=QUANTITIES).set_axis(
-        pd.MultiIndex.from_tuples(widths, names=["gpu", "kind"])
-    )
+def coverage(runs: WeightedRuns, found: pd.DataFrame, level: Dimensionless) -> Widths:
+    """Share of runs within intervals that their LLM's errors did not make, by cell."""
+    rows, parts = runs.rows, []
+    members = cells(runs)
+    for llm in rows.llm[runs.used].unique():
+        others = widths(runs, found, level, without=llm)
+        for key, row in others.items():
+            own = found[members[key] & (rows.llm == llm)]
+            inside = pd.DataFrame({name: own[name].abs() <= row[name] for name in row})
+            parts.append(inside.where(own[[*row]].notna()).assign(cell=key))
+    shares = pd.concat(parts).astype(dict.fromkeys(QUANTITIES, float), errors="ignore")
+    table = shares.groupby("cell").mean()
+    return {str(key): row.dropna().to_dict() for key, row in table.iterrows()}
 
 
-def coverage(runs: WeightedRuns, fits: Mapping[str, Fitted], kinds: pd.Series) -> pd.DataFrame:
-    """Whether runs of held-out LLMs lie within their intervals.
-
-    For LLM A the half-width is a quantile of the errors on every other LLM B, each predicted by a
-    fit that saw neither A nor B: one fit for each pair of LLMs.
-
-    Args:
-        runs: what was fitted.
-        fits: the fit without each LLM.
-        kinds: of the LLM of every run.
-
-    Returns:
-        1 or 0 for each run and quantity; NaN where no other LLM tells how wide the interval is.
-    """
-    others: dict[str, list[pd.DataFrame]] = {llm: [] for llm in fits}
-    for pair in combinations(fits, 2):
-        errors = _errors(runs, runs.fit(without(runs, pair)))
-        for llm, other in (pair, pair[::-1]):
-            others[llm].append(errors[runs.rows.llm == other])
-    inside = []
-    for llm, fitted in fits.items():
-        widths = half_widths(runs, pd.concat(others[llm]).sort_index(), kinds)
-        errors = _errors(runs, fitted)[runs.rows.llm == llm]
-        cells = [runs.rows.gpu[errors.index], kinds[errors.index]]
-        limit = widths.reindex(pd.MultiIndex.from_arrays(cells)).set_axis(errors.index)
-        inside.append((errors.abs() <= limit).where(limit.notna()))
-    return pd.concat(inside).sort_index().astype(float)
-
-
-def _errors(runs: WeightedRuns, fitted: Fitted) -> pd.DataFrame:
-    return logarithmic_errors(runs.rows, runs.model.predict(fitted, runs.arrays))
+def pick(table: Mapping[str, Mapping[str, Dimensionless]], keys: Sequence[str]) -> dict:
+    """Numbers by quantity from the first cell that has each."""
+    found: dict[str, Dimensionless] = {}
+    for key in keys:
+        found = {**table.get(key, {}), **found}
+    return found

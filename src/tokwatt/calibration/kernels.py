@@ -50,13 +50,14 @@ class ConfigRow(Protocol):
     gpu: str
     llm: str
     precision: str
-    gpus: Dimensionless
+    tensor_parallel: Dimensionless
     expert_parallel: Dimensionless
 
 
 def config_of(row: ConfigRow) -> KernelConfig:
     """The configuration of a run."""
-    return KernelConfig(row.gpu, row.llm, row.precision, int(row.gpus), int(row.expert_parallel))
+    split = int(row.expert_parallel > 1)
+    return KernelConfig(row.gpu, row.llm, row.precision, int(row.tensor_parallel), split)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""A calibrated serving engine: steps, power and tokens per joule of runs from fitted parameters."""
+"""A calibrated serving engine: what runs do, from parameters of their steps and boards."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,201 +9,202 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from tokwatt.calibration.prediction import (
-    MixedSteps,
-    Prediction,
-    RequestMix,
-    decoding_steps,
-    mixed_steps,
-    predicted,
-)
 from tokwatt.calibration.runs import Measured
-from tokwatt.calibration.start import FitRecords, StepVector
+from tokwatt.calibration.start import CAPPED, FitRecords
+from tokwatt.equations.batching import resident_tokens
 from tokwatt.grid import stacked
-from tokwatt.params.calibrated import TERMS
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.specs import Parallelism, StepParameters, UtilizationPower
+from tokwatt.params.specs import Parallelism, StepParameters, spec
+from tokwatt.serving.chunked import Load, first_token_time, iterations
+from tokwatt.serving.costs import pass_costs
 from tokwatt.serving.deployment import Layout
-from tokwatt.serving.instance import GpuShare, share_of
-from tokwatt.units import Dimensionless, DimensionlessAxis, Seconds, SecondsAxis, Tokens, TokensAxis
+from tokwatt.serving.share import GpuShare, held_bytes, share_of
+from tokwatt.units import (
+    Bytes,
+    Dimensionless,
+    DimensionlessAxis,
+    Seconds,
+    Sequences,
+    Tokens,
+    TokensPerSecond,
+)
 
-QUANTITIES = Prediction._fields
-ENGINE = "vllm"
-"""The engine of every measured run."""
-KV_WIDTH = 2.0
-"""Bytes of an element of the KV cache in every measured run."""
-NO_TASK = -1
-"""Stands for a task whose prompts are not calibrated."""
+QUANTITIES = ("latency", "throughput", "power", "tokens_per_joule", "first_token")
+"""What is predicted of a run."""
+DENSE, EXPERTS = "dense", "experts"
+KINDS = (DENSE, EXPERTS)
+"""Kinds of LLMs, by what their layers hold."""
 
 
-class Fitted(NamedTuple):
-    """What a fit gives.
+@spec
+class Asked:
+    """The requests of a run.
 
     Attributes:
-        steps: parameters of a step.
-        boards: coefficients of board power as shares of TDP, shape (GPU, term).
+        batch: requests in flight.
+        prompt: mean prompt tokens.
+        output: mean output tokens.
+        output_scv: squared coefficient of variation of them.
+        client: 1 where a client keeps them in flight, 0 where they are running.
     """
 
-    steps: StepVector
-    boards: DimensionlessAxis
+    batch: Sequences
+    prompt: Tokens
+    output: Tokens
+    output_scv: Dimensionless
+    client: Dimensionless
+
+
+class Answer(NamedTuple):
+    """What a run does.
+
+    Attributes:
+        latency: time per output token of a client, or the median inter-token latency.
+        throughput: output tokens per second of the instance.
+        first_token: time to first token.
+        mean_latency: the mean iteration.
+        late_latency: the 99th percentile of iterations.
+        moved: bytes that one GPU reads in the mean iteration.
+        compute_time: arithmetic in it.
+        launch_time: launches of kernels of experts in it.
+    """
+
+    latency: Seconds
+    throughput: TokensPerSecond
+    first_token: Seconds
+    mean_latency: Seconds
+    late_latency: Seconds
+    moved: Bytes
+    compute_time: Seconds
+    launch_time: Seconds
 
 
 class RunArrays(NamedTuple):
-    """Rows as arrays, shape (row,) each.
-
-    Attributes:
-        share: what a run asks of one of its GPUs.
-        mix: its requests.
-        gpu: place of its GPU among those that are calibrated.
-        prompt: place of its task among those whose prompts are calibrated, or `NO_TASK`.
-    """
+    """Rows as arrays, shape (row,) each: what a run asks of one of its GPUs, and its requests."""
 
     share: GpuShare
-    mix: RequestMix
-    gpu: np.ndarray
-    prompt: np.ndarray
+    asked: Asked
+
+
+def answer(share: GpuShare, fitted: StepParameters, asked: Asked) -> Answer:
+    """What a run does.
+
+    Args:
+        share: what one GPU holds, reads and computes.
+        fitted: efficiencies and overheads.
+        asked: the requests; of those of a client no more run than the KV cache pool holds.
+
+    Returns:
+        The answer; requests of a client that do not run wait, by Little's law.
+
+    Source: `tokwatt.serving.chunked`.
+    """
+    costs = pass_costs(share, fitted)
+    length = resident_tokens(asked.prompt, asked.output, asked.output_scv)
+    fitting = share.kv_budget * share.data_parallel / held_bytes(share, length)
+    most = jnp.where(asked.client > 0, jnp.maximum(1.0, fitting), jnp.inf)
+    batch = jnp.minimum(asked.batch, most)
+    prefills = batch / asked.output
+    load = Load(batch, length, asked.prompt * prefills, prefills)
+    found, first = iterations(costs, load), first_token_time(costs, load, asked.prompt)
+    mean = found.mean.latency
+    waiting = jnp.maximum(0.0, asked.batch - found.running) / found.running
+    stay = first + (asked.output - 1 + waiting * asked.output) * mean
+    by_client = asked.batch * asked.output / stay
+    return Answer(
+        latency=jnp.where(asked.client > 0, mean, found.median_latency),
+        throughput=jnp.where(asked.client > 0, by_client, asked.batch / mean),
+        first_token=first,
+        mean_latency=mean,
+        late_latency=found.late_latency,
+        moved=found.mean.moved,
+        compute_time=found.mean.compute_time,
+        launch_time=found.mean.launch_time,
+    )
 
 
 class ServingModel:
-    """A serving engine with the terms, GPUs and tasks of `params/calibration.yaml`."""
+    """What is asked of runs, by the records of `params/calibration.yaml`."""
 
     def __init__(self, parameters: ParameterFolder) -> None:
         self.parameters = parameters
         self.measured = Measured(parameters)
         self.records = FitRecords(parameters, self.measured)
-        self.steps = jax.jit(self._steps_at)
-        self._decoding = jax.jit(self._decoding_at)
-        self._predictions = jax.jit(self._predictions_at)
 
     def arrays(self, rows: pd.DataFrame) -> RunArrays:
-        """Rows as arrays.
-
-        Args:
-            rows: runs, on GPUs that are calibrated; a column `prompt` replaces that of the task.
-
-        Returns:
-            The arrays.
-
-        Raises:
-            ParameterError: where a GPU is not calibrated.
-        """
-        gpus, tasks = self.records.gpus, self.records.tasks
-        for gpu in set(rows.gpu) - set(gpus):
-            section = self.records.section.child("gpus")
-            raise section.fail("is missing", "a mapping, as there are runs on it", str(gpu))
-        keys = ["llm", "gpu", "precision", "gpus", "expert_parallel"]
+        """Rows as arrays; a prompt that is not given is that of the task, or its prior."""
+        keys = ["llm", "gpu", "engine", "precision", "kv_width"]
+        keys += ["tensor_parallel", "data_parallel", "expert_parallel"]
         alike = rows.groupby(keys, sort=False)
         shares = stacked({str(key): self._share(*key) for key in alike.groups})
         places = alike.ngroup().to_numpy()
-        requests = [self.measured.tasks[task] for task in rows.task]
-        prompt = rows["prompt"].to_numpy(float) if "prompt" in rows else np.nan
-        is_default = np.broadcast_to(np.isnan(prompt), len(rows))
-        task = [tasks.index(task) if task in tasks else NO_TASK for task in rows.task]
-        default = np.array([request.prompt for request in requests])
+        names = ("batch", "output", "output_scv", "client")
+        columns = {name: jnp.asarray(rows[name].to_numpy(float)) for name in names}
         return RunArrays(
             jax.tree.map(lambda leaf: leaf[places], shares),
-            RequestMix(
-                batch=jnp.asarray(rows.batch.to_numpy(float)),
-                prompt=jnp.where(is_default, default, prompt),
-                output=jnp.asarray(rows.output.to_numpy(float)),
-                output_scv=jnp.array([request.output_scv for request in requests]),
-            ),
-            np.array([gpus.index(gpu) for gpu in rows.gpu]),
-            np.where(is_default, task, NO_TASK),
+            Asked(**columns, prompt=jnp.asarray(self._prompts(rows))),
+        )
+
+    def _prompts(self, rows: pd.DataFrame) -> np.ndarray:
+        priors = {task: prior.prompt for task, prior in self.records.prompts.items()}
+        known = {task: entry.prompt for task, entry in self.measured.tasks.items()} | priors
+        return rows.prompt.fillna(rows.task.map(known)).to_numpy(float)
+
+    def kinds(self, llms: pd.Series) -> pd.Series:
+        """Kinds of LLMs by name."""
+        return llms.map(
+            lambda llm: EXPERTS if self.parameters.llms[llm].published.experts else DENSE
         )
 
     def _share(
         self,
         llm: str,
         gpu: str,
+        engine: str,
         precision: str,
-        gpus: Dimensionless,
+        kv_width: Dimensionless,
+        tensor_parallel: Dimensionless,
+        data_parallel: Dimensionless,
         expert_parallel: Dimensionless,
     ) -> GpuShare:
-        """What one GPU of a run holds, reads and computes; its KV cache has 16 bits."""
-        parameters = self.parameters
-        ranks = gpus if expert_parallel else 1.0
+        """What one GPU of a run holds, reads and computes."""
+        parameters, records = self.parameters, self.records
+        recipe = parameters.precisions[records.checkpoint(llm, precision)]
         layout = Layout(
             gpu=parameters.gpus[gpu],
             llm=parameters.llms[llm],
-            parallelism=Parallelism(tensor_parallel=gpus, expert_parallel=ranks),
-            precision=replace(parameters.precisions[precision], kv=KV_WIDTH),
+            parallelism=Parallelism(
+                tensor_parallel=tensor_parallel,
+                data_parallel=data_parallel,
+                expert_parallel=expert_parallel if parameters.llms[llm].published.experts else 1.0,
+            ),
+            precision=replace(recipe, kv=kv_width),
             engine=parameters.engine,
-            serving_engine=parameters.engines[ENGINE],
+            serving_engine=parameters.engines[records.family(engine)],
         )
         share = share_of(layout, layout.llm.published, measured=True)
-        rescaled = float(self.records.is_rescaled(llm, precision))
-        return replace(share, requantized=rescaled)
+        slow = llm in records.rescaled.get(engine, ()) and recipe.block_scaled > 0
+        return replace(share, rescaled=float(slow))
 
-    def _steps_at(self, vector: StepVector, arrays: RunArrays) -> MixedSteps:
-        """Steps of runs, shape (row,) each."""
-        return self._rows(mixed_steps, vector, arrays)
 
-    def prompts(self, vector: StepVector, arrays: RunArrays) -> TokensAxis:
-        """Mean prompt tokens of runs, shape (row,): those of the task, or the calibrated ones."""
-        calibrated = jnp.asarray(vector.prompts)[arrays.prompt]
-        return jnp.where(arrays.prompt == NO_TASK, arrays.mix.prompt, calibrated)
+@partial(jax.jit, static_argnames="names")
+def answers(names: tuple[str, ...], logs: DimensionlessAxis, arrays: RunArrays) -> Answer:
+    """What runs do.
 
-    def predict(self, fitted: Fitted, arrays: RunArrays) -> Prediction:
-        """What runs do, shape (row,) each."""
-        return self._prediction(fitted, arrays, self.steps(fitted.steps, arrays))
+    Args:
+        names: of the parameters of a step.
+        logs: their logarithms, then that of a factor on the prompt, shape (name + 1, row).
+        arrays: the runs.
 
-    def predict_decoding(
-        self,
-        fitted: Fitted,
-        arrays: RunArrays,
-        residents: TokensAxis,
-        latency: SecondsAxis | None = None,
-    ) -> Prediction:
-        """What batches do that only decode, without the overhead of sequences.
+    Returns:
+        Answers, shape (row,) each; no efficiency is above 1.
+    """
+    capped = np.array([CAPPED in name for name in names])[:, None]
+    numbers = jnp.exp(jnp.where(capped, jnp.minimum(0.0, logs[:-1]), logs[:-1]))
+    prompts = arrays.asked.prompt * jnp.exp(logs[-1])
+    asked = replace(arrays.asked, prompt=prompts)
 
-        Args:
-            fitted: parameters of steps and boards.
-            arrays: the batches.
-            residents: tokens that each sequence holds, shape (row,).
-            latency: time of a step from elsewhere, shape (row,); power then follows from it.
+    def row(share: GpuShare, numbers: DimensionlessAxis, asked: Asked) -> Answer:
+        return answer(share, StepParameters(**dict(zip(names, numbers, strict=True))), asked)
 
-        Returns:
-            The prediction; the overhead of sequences is that of the benchmark's own server.
-        """
-        steps = self._decoding(fitted.steps, arrays, residents)
-        if latency is not None:
-            steps = steps._replace(median_latency=latency, mean_latency=latency)
-        return self._prediction(fitted, arrays, steps)
-
-    def _decoding_at(
-        self, vector: StepVector, arrays: RunArrays, residents: TokensAxis
-    ) -> MixedSteps:
-        shared = vector.shared | {"sequence_overhead": 0.0}
-        decoding = decoding_steps
-        return self._rows(decoding, vector._replace(shared=shared), arrays, residents)
-
-    def _rows(
-        self,
-        step: Callable[..., MixedSteps],
-        vector: StepVector,
-        arrays: RunArrays,
-        *columns: TokensAxis,
-    ) -> MixedSteps:
-        """A step of each row with the parameters of its GPU; `columns` go to the step as well."""
-        shared = self.records.fixed | vector.shared
-        mix = replace(arrays.mix, prompt=self.prompts(vector, arrays))
-        overhead = jnp.asarray(vector.layer_overhead)[arrays.gpu]
-
-        def row(share: GpuShare, overhead: Seconds, mix: RequestMix, *column: Tokens) -> MixedSteps:
-            parameters = StepParameters(**shared, layer_overhead=overhead)
-            return step(share, parameters, mix, *column)
-
-        return jax.vmap(row)(arrays.share, overhead, mix, *columns)
-
-    def _prediction(self, fitted: Fitted, arrays: RunArrays, steps: MixedSteps) -> Prediction:
-        return Prediction(*map(np.asarray, self._predictions(fitted.boards, arrays, steps)))
-
-    def _predictions_at(
-        self, boards: DimensionlessAxis, arrays: RunArrays, steps: MixedSteps
-    ) -> Prediction:
-        coefficients = jnp.asarray(boards)[arrays.gpu].T * arrays.share.gpu.tdp[None, :]
-        limit = self.records.settings.power_cap * arrays.share.gpu.tdp
-        terms = dict(zip(TERMS, coefficients, strict=True))
-        laws = UtilizationPower(**terms, limit=limit)
-        return jax.vmap(predicted)(arrays.share, laws, steps)
+    return jax.vmap(row, (0, 1, 0))(arrays.share, numbers, asked)

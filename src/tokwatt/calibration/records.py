@@ -1,174 +1,337 @@
-"""`params/calibrated.yaml`: what the calibration found, and how far off it was.
+"""`params/calibrated.yaml`: what the calibration found, and how far off it was."""
 
-Errors and intervals are those of LLMs that the fit did not see.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
 
 from tokwatt.calibration import intervals
-from tokwatt.calibration.model import QUANTITIES, Fitted, ServingModel
-from tokwatt.params.calibrated import TERMS
+from tokwatt.calibration.fit import WeightedRuns
+from tokwatt.calibration.intervals import CLASSES, KNOWN
+from tokwatt.calibration.model import KINDS, QUANTITIES, ServingModel
+from tokwatt.calibration.power import PowerLaw
+from tokwatt.calibration.start import CAPPED, FitRecords
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
-from tokwatt.units import MANY, Dimensionless, DimensionlessAxis, Scalar, SignedAxis
+from tokwatt.params.specs import StepParameters
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    SequencesAxis,
+    Signed,
+    SignedAxis,
+    Tokens,
+    TokensAxis,
+    hints_of,
+    units_of,
+)
 
 FILE = "calibrated"
-ALL = "all"
-"""Stands for every GPU, or every kind of LLM, in the name of a cell."""
-
-
-class RunCell(NamedTuple):
-    """Runs of one kind of LLM on one GPU.
-
-    Attributes:
-        gpu: the GPU by name, or `ALL`.
-        kind: the kind of LLM, or `ALL`.
-    """
-
-    gpu: str
-    kind: str
-
-    @property
-    def key(self) -> str:
-        """How the cell is called in a file."""
-        return f"{self.gpu}-{self.kind}"
-
-
-def cell_of(key: str) -> RunCell:
-    """The cell that a key of a file names; `all` alone stands for every run."""
-    gpu, _, kind = key.rpartition("-")
-    return RunCell(gpu or ALL, kind)
+HELD_OUT = "measured/held_out"
+"""The file of what is fitted without each LLM."""
+LEVEL_NAMES = {
+    "gpu": "gpus",
+    "engine": "engines",
+    "both": "gpus_engines",
+    "release": "releases",
+}
+"""Parts of the files, by level of deviations."""
+NOTHING = 1e-15
+"""Stands for an overhead of none, s."""
 
 
 class FittedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table that was fitted.
-
-    Attributes:
-        runs: its rows.
-        digest: of its numbers.
-    """
+    """The table that was fitted: its rows that counted, and a digest of its numbers."""
 
     runs: int
     digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class CellErrors:
-    """Relative errors over the runs of a cell, each number by quantity.
+class Range(NamedTuple):
+    """The least and the most of a number that was measured."""
+
+    least: Tokens
+    most: Tokens
+
+
+class Domain(NamedTuple):
+    """What was measured on a GPU.
 
     Attributes:
-        runs: how many there are.
-        signed: median with its sign.
-        median: median of what is left without sign.
-        percentile_90: 90th percentile without sign.
+        runs: how many.
+        llms: of which LLMs.
+        precisions: in which precisions.
+        batch: requests in flight.
+        prompt: prompt tokens.
+        output: output tokens.
     """
 
-    runs: Dimensionless
-    signed: SignedAxis
-    median: DimensionlessAxis
-    percentile_90: DimensionlessAxis
+    runs: int
+    llms: tuple[str, ...]
+    precisions: tuple[str, ...]
+    batch: Range
+    prompt: Range
+    output: Range
+
+
+class Numbers(NamedTuple):
+    """Fitted numbers.
+
+    Attributes:
+        common: logarithms in SI by parameter.
+        deviations: by level, label and parameter.
+        prompts: logarithm of a factor on prompts by task.
+        law: of power.
+    """
+
+    common: Mapping[str, float]
+    deviations: Mapping[str, Mapping[str, Mapping[str, float]]]
+    prompts: Mapping[str, float]
+    law: PowerLaw
+
+    def logs(self, records: FitRecords, rows: pd.DataFrame) -> DimensionlessAxis:
+        """Logarithms of parameters, then of the factor on prompts, shape (parameter + 1, row)."""
+        keys = ["gpu", "engine", "release", "task"]
+        alike = rows.groupby(keys, sort=False)
+        columns = [self._column(records, *map(str, key)) for key in alike.groups]
+        return np.array(columns).T[:, alike.ngroup().to_numpy()]
+
+    def _column(
+        self, records: FitRecords, gpu: str, engine: str, release: str, task: str
+    ) -> list[float]:
+        engines = self.deviations["engine"]
+        own = engines.get(engine) or engines.get(records.family(engine), {})
+        parts = [
+            self.deviations["gpu"].get(gpu, {}),
+            own,
+            self.deviations["both"].get(f"{gpu}/{engine}", {}),
+            self.deviations.get("release", {}).get(release, {}),
+        ]
+        numbers = [
+            self.common[name] + sum(part.get(name, 0.0) for part in parts) for name in records.names
+        ]
+        return [*numbers, self.prompts.get(task, 0.0)]
+
+
+def roofline(records: FitRecords, rows: pd.DataFrame) -> DimensionlessAxis:
+    """Parameters of a plain roofline: data-sheet rates and no overheads, shape as of `logs`."""
+    units = units_of(StepParameters)
+    numbers = [
+        0.0 if CAPPED in name or str(units[name]) == "1" else float(np.log(NOTHING))
+        for name in records.names
+    ]
+    return np.repeat(np.array([[*numbers, 0.0]]).T, len(rows), 1)
 
 
 class Calibrated(Checked):
     """The records of the calibration, and predictions with intervals."""
 
     def __init__(self, parameters: ParameterFolder) -> None:
-        self.model = ServingModel(parameters)
-        parts = ("value", "low", "high", "held_out", "half_widths", "coverage", "errors")
+        self.parameters = parameters
+        parts = ("value", "half_widths", "coverage", "domain", "errors")
         self.section = parameters.section(FILE).only(
             "source", "quality", "table", "quantities", *parts
         )
-        self.table = self.section.at("table", self.section.raw.get("table")).convert(FittedTable)
         written = self.section.raw.get("quantities")
         if written != list(QUANTITIES):
             raise self.section.fail(f"is {written!r:.60}", str(list(QUANTITIES)), "quantities")
 
     @cached_property
-    def fitted(self) -> Fitted:
-        """Parameters as fitted to every run."""
-        return self._fitted("value")[0]
+    def model(self) -> ServingModel:
+        """What predicts runs."""
+        return ServingModel(self.parameters)
 
     @cached_property
-    def bounds(self) -> tuple[Fitted, Fitted]:
-        """Fifth and ninety-fifth percentile of the parameters over draws of LLMs."""
-        return self._fitted("low")[0], self._fitted("high")[0]
+    def table(self) -> FittedTable:
+        """The table that was fitted."""
+        return self.section.at("table", self.section.raw.get("table")).convert(FittedTable)
 
     @cached_property
-    def held_out(self) -> dict[str, Fitted]:
-        """Parameters as fitted to the runs of every other LLM, by the LLM that was left out."""
-        section = self.section.child("held_out")
-        llms = section.raw.get("llms")
-        if not (isinstance(llms, list) and all(isinstance(llm, str) for llm in llms)):
-            raise section.fail(f"is {llms!r:.60}", "a list of LLMs", "llms")
-        return dict(zip(llms, self._fitted("held_out", len(llms)), strict=True))
+    def fitted(self) -> Numbers:
+        """Numbers as fitted to every run."""
+        section = self.section.child("value")
+        common = section.child("common").bind(hints_of(StepParameters))
+        power, boards = section.child("power"), section.child("boards")
+        shared = {name: power.quantity(name, Dimensionless) for name in power.raw}
+        own = {
+            board: {
+                name: boards.child(board).quantity(name, Dimensionless)
+                for name in ("idle", "scale")
+            }
+            for board in boards.raw
+        }
+        prompts = section.child("prompts")
+        priors = self.model.records.prompts
+        return Numbers(
+            {name: float(np.log(value)) for name, value in common.items()},
+            {
+                level: _deviations(section.child(part), Signed)
+                for level, part in LEVEL_NAMES.items()
+            },
+            {
+                task: float(np.log(prompts.quantity(task, Tokens) / prior.prompt))
+                for task, prior in priors.items()
+            },
+            {board: {**shared, **numbers} for board, numbers in own.items()},
+        )
 
     @cached_property
-    def half_widths(self) -> pd.DataFrame:
-        """Half-widths of intervals on the logarithmic scale, a column a quantity, by cell."""
+    def held_out(self) -> dict[str, Numbers]:
+        """Numbers as fitted to the runs of every other LLM, by the LLM that was left out."""
+        section = self.parameters.section(HELD_OUT)
+        llms: list[str] = section.raw["llms"]
+        moved = _deviations(section.at("", {"": section.raw["common"]}), SignedAxis)[""]
+        levels = {level: part for level, part in LEVEL_NAMES.items() if level != "release"}
+        lists = {
+            level: _deviations(section.child(part), SignedAxis) for level, part in levels.items()
+        }
+        boards = _deviations(section.child("boards"), SignedAxis)
+        return {
+            llm: Numbers(
+                {name: self.fitted.common[name] + own[place] for name, own in moved.items()},
+                {level: _at(tree, place) for level, tree in lists.items()},
+                self.fitted.prompts,
+                _at(boards, place),
+            )
+            for place, llm in enumerate(llms)
+        }
+
+    @cached_property
+    def widths(self) -> dict[str, dict[str, dict[str, Dimensionless]]]:
+        """Half-widths of intervals on the logarithmic scale, by class, cell and quantity."""
         return self._cells("half_widths")
 
     @cached_property
-    def coverage(self) -> pd.DataFrame:
-        """Share of runs of held-out LLMs within their intervals, as `half_widths`."""
+    def coverage(self) -> dict[str, dict[str, dict[str, Dimensionless]]]:
+        """Share of left-out runs within their intervals, as `widths`."""
         return self._cells("coverage")
 
     @cached_property
-    def errors(self) -> dict[str, dict[RunCell, CellErrors]]:
-        """Errors over all runs, `in_sample` and `held_out`, by cell."""
-        section = self.section.child("errors")
+    def errors(self) -> dict[str, dict[str, dict[str, Dimensionless]]]:
+        """Median errors over all runs, by fit, by `source.what.name` and by quantity."""
+        return self.section.child("errors").convert(dict[str, dict[str, dict[str, float]]])
+
+    @cached_property
+    def domains(self) -> dict[tuple[str, str], Domain]:
+        """What was measured, by GPU and engine."""
+        section = self.section.child("domain")
         return {
-            fit: {
-                cell_of(key): errors for key, errors in section.child(fit).specs(CellErrors).items()
-            }
-            for fit in section.raw
+            (gpu, engine): self._domain(section.child(gpu).child(engine))
+            for gpu in section.raw
+            for engine in section.child(gpu).raw
         }
 
-    def check(self) -> None:
-        """Read what is measured too, so that what is wrong comes up now."""
-        super().check()
-        for rows in (self.model.measured.runs(), self.model.measured.sweep()):
-            self.model.arrays(rows.assign(task=self.model.records.tasks[0], output=1.0))
+    @property
+    def gpus(self) -> list[str]:
+        """GPUs with runs."""
+        return sorted({gpu for gpu, _ in self.domains})
 
-    def widths(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Half-widths of the intervals of runs, a column for each quantity."""
-        kinds = intervals.interval_kinds(intervals.kinds(self.model.parameters, rows.llm))
-        cells = pd.MultiIndex.from_arrays([rows.gpu, kinds])
-        for cell in set(cells) - set(self.half_widths.index):
-            section = self.section.child("half_widths")
-            raise section.fail("is missing", "half-widths of runs of its kind", RunCell(*cell).key)
-        return self.half_widths.loc[cells].set_axis(rows.index)
+    @property
+    def engines(self) -> list[str]:
+        """Engines with runs."""
+        return sorted({engine for _, engine in self.domains})
 
-    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Predictions of runs with the ends of their intervals.
+    @property
+    def llms(self) -> list[str]:
+        """LLMs with runs."""
+        return sorted({llm for domain in self.domains.values() for llm in domain.llms})
+
+    def runs_on(self, gpu: str) -> tuple[int, list[str]]:
+        """How many runs there are on a GPU, and of which LLMs."""
+        found = [domain for (name, _), domain in self.domains.items() if name == gpu]
+        llms = {llm for domain in found for llm in domain.llms}
+        return sum(domain.runs for domain in found), sorted(llms)
+
+    def domain(self, gpu: str, engine: str) -> dict[str, Range]:
+        """Ranges of `batch`, `prompt` and `output` that were measured.
+
+        Those on a GPU under an engine, where nothing was under the engine those on the GPU; empty
+        where nothing was on the GPU.
+        """
+        own = self.domains.get((gpu, engine))
+        found = [own] if own else [it for (name, _), it in self.domains.items() if name == gpu]
+        return {
+            name: Range(
+                min(getattr(domain, name).least for domain in found),
+                max(getattr(domain, name).most for domain in found),
+            )
+            for name in ("batch", "prompt", "output")
+            if found
+        }
+
+    def half_widths(
+        self, kind: str, unknown: Collection[str] = (), engine: str = "", gpu: str = ""
+    ) -> dict[str, Dimensionless]:
+        """Half-widths of 90 % intervals of logarithms.
 
         Args:
-            rows: runs with the columns of `runs.COLUMNS` but for what is measured; `prompt` where
-                it is known.
+            kind: of the LLM, one of `model.KINDS`.
+            unknown: which of `llm`, `gpu` and `engine` no run knows.
+            engine: the engine, where it has intervals of its own.
+            gpu: the GPU, where it has.
 
         Returns:
-            For each quantity its prediction, by parameters that did not see the LLM, and in
-            `NAME_low` and `NAME_high` what holds 90 % of held-out runs like it.
+            By quantity; what several unknown things add to where all is known adds by squares.
         """
-        predicted = intervals.held_out_predictions(
-            self.model, rows, self.model.arrays(rows), self.held_out, self.fitted
+        keys = [intervals.cell_key(kind, engine, gpu), intervals.cell_key(kind, engine), kind]
+        found = {what: intervals.pick(self.widths[what], keys) for what in (KNOWN, *unknown)}
+        return {
+            name: float(
+                np.sqrt(
+                    least**2
+                    + sum(max(found[what].get(name, 0.0) ** 2 - least**2, 0.0) for what in unknown)
+                )
+            )
+            for name, least in found[KNOWN].items()
+        }
+
+    def unknown(self, llm: str, gpu: str, engine: str) -> set[str]:
+        """What of a run the calibration does not know."""
+        known = {"llm": llm in self.llms, "gpu": gpu in self.gpus, "engine": engine in self.engines}
+        return {what for what, is_known in known.items() if not is_known}
+
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Predictions of runs, each by numbers that did not see its LLM, with interval ends.
+
+        Args:
+            rows: runs with the columns of `runs.COLUMNS`.
+
+        Returns:
+            For each quantity its prediction, and in `NAME_low` and `NAME_high` what holds 90 % of
+            left-out runs like it.
+        """
+        runs = WeightedRuns(self.model, rows)
+        made = intervals.predictions(
+            runs, self.fitted.logs(self.model.records, rows), self.fitted.law
         )
-        factors = np.exp(self.widths(rows))
-        columns = {}
-        for name, middle in predicted._asdict().items():
-            factor = factors[name].to_numpy()
-            columns[name] = middle
-            columns[f"{name}_low"] = middle / factor
-            columns[f"{name}_high"] = middle * factor
-        tdp = rows.gpu.map(lambda gpu: self.model.parameters.gpus[gpu].tdp)
-        columns["power_high"] = np.minimum(columns["power_high"], tdp.to_numpy())
-        return pd.DataFrame(columns, rows.index)
+        for llm in set(rows.llm) & set(self.held_out):
+            numbers, own = self.held_out[llm], (rows.llm == llm).to_numpy()
+            logs = numbers.logs(self.model.records, rows)
+            made[own] = intervals.predictions(runs, logs, numbers.law)[own]
+        return self.with_ends(rows, made)
+
+    def with_ends(self, rows: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
+        """Predictions with the ends of their intervals, as of LLMs that no run knows."""
+        factors, columns = np.exp(self.widths_of(rows)), dict(made.items())
+        tdp = rows.gpu.map({gpu: spec.tdp for gpu, spec in self.parameters.gpus.items()})
+        for name in QUANTITIES:
+            columns[f"{name}_low"] = made[name] / factors[name]
+            columns[f"{name}_high"] = made[name] * factors[name]
+        columns["power_high"] = np.minimum(columns["power_high"], tdp)
+        return pd.DataFrame(columns)
+
+    def widths_of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Half-widths of the intervals of runs whose LLM no run knows, a column a quantity."""
+        kinds = self.model.kinds(rows.llm)
+        table = [
+            self.half_widths(kind, self.unknown("", gpu, engine), engine, gpu)
+            for kind, gpu, engine in zip(kinds, rows.gpu, rows.engine, strict=True)
+        ]
+        return pd.DataFrame(table, rows.index)[[*QUANTITIES]]
 
     def score(self, rows: pd.DataFrame) -> pd.DataFrame:
         """How far predictions of runs are off.
@@ -178,52 +341,77 @@ class Calibrated(Checked):
                 own.
 
         Returns:
-            By GPU and kind of LLM the number of runs, and for each quantity the median error and
-            in `NAME_inside` the share within intervals.
+            By engine, GPU and kind of LLM the number of runs, and for each quantity the median
+            error and in `NAME_inside` the share within intervals; NaN of what was not measured.
         """
         predicted, measured = self.predict(rows), intervals.observed(rows)
-        columns = {"runs": np.ones(len(rows))}
-        for name, actual in measured._asdict().items():
+        columns: dict[str, object] = {"runs": np.ones(len(rows))}
+        for name in QUANTITIES:
+            actual = measured[name]
             low, high = predicted[f"{name}_low"], predicted[f"{name}_high"]
+            inside = ((low <= actual) & (actual <= high)).astype(float)
             columns[name] = (predicted[name] / actual - 1).abs()
-            columns[f"{name}_inside"] = (low <= actual) & (actual <= high)
-        kinds = intervals.kinds(self.model.parameters, rows.llm).rename("kind")
-        cells = pd.DataFrame(columns, rows.index).groupby([rows.gpu, kinds])
+            columns[f"{name}_inside"] = inside.where(actual.notna())
+        kinds = self.model.kinds(rows.llm).rename("kind")
+        cells = pd.DataFrame(columns, rows.index).groupby([rows.engine, rows.gpu, kinds])
         merged = {name: "mean" if name.endswith("_inside") else "median" for name in columns}
         return cells.agg(merged | {"runs": "sum"})
 
-    def _cells(self, name: str) -> pd.DataFrame:
-        """A list of numbers, one for each quantity, by cell."""
+    def check(self) -> None:
+        """Read what is measured too, so that what is wrong comes up now."""
+        super().check()
+        self.model.measured.check()
+        self.model.measured.runs(), self.model.measured.sweep()
+        for kind in KINDS:
+            self.half_widths(kind, CLASSES[1:])
+
+    def _cells(self, name: str) -> dict[str, dict[str, dict[str, Dimensionless]]]:
+        """A number for each quantity, by class and cell."""
         section = self.section.child(name)
-        numbers = {key: section.quantity(key, DimensionlessAxis) for key in section.raw}
-        for key, row in numbers.items():
-            if len(row) != len(QUANTITIES):
-                wanted = f"{len(QUANTITIES)}, as many as quantities"
-                raise section.fail(f"has {len(row)} numbers", wanted, key)
-        cells = pd.MultiIndex.from_tuples([cell_of(key) for key in numbers], names=["gpu", "kind"])
-        return pd.DataFrame(np.array(list(numbers.values())), cells, QUANTITIES)
+        return {
+            what: {
+                key: {
+                    quantity: section.child(what)
+                    .child(key)
+                    .quantity(quantity, Dimensionless, False)
+                    for quantity in section.child(what).child(key).raw
+                }
+                for key in section.child(what).raw
+            }
+            for what in CLASSES
+        }
 
-    def _fitted(self, name: str, count: int = 0) -> list[Fitted]:
-        """Parameters of a part of the file, each a number, or a list of `count` of them."""
-        section, records = self.section.child(name), self.model.records
-        steps = [
-            _numbers(section.child(parameter.part), parameter.name, parameter.unit, count)
-            for parameter in records.names
-        ]
-        boards = np.zeros((len(records.gpus), len(TERMS), max(1, count)))
-        for place, (gpu, board) in enumerate(records.boards.items()):
-            coefficients = section.child("boards").child(gpu)
-            for term in board.terms:
-                boards[place, TERMS.index(term)] = _numbers(coefficients, term, "1", count)
-        pairs = zip(np.array(steps).T, np.moveaxis(boards, -1, 0), strict=True)
-        return [Fitted(records.unravel(numbers), board) for numbers, board in pairs]
+    def _domain(self, section: Section) -> Domain:
+        def ends(name: str, hint: object) -> Range:
+            if name not in section.raw:
+                return Range(0.0, float("inf"))
+            return Range(*map(float, section.quantity(name, hint)))
+
+        return Domain(
+            int(section.quantity("runs", Dimensionless)),
+            tuple(section.raw["llms"]),
+            tuple(section.raw["precisions"]),
+            ends("batch", SequencesAxis),
+            ends("prompt", TokensAxis),
+            ends("output", TokensAxis),
+        )
 
 
-def _numbers(section: Section, name: str, unit: str, count: int) -> DimensionlessAxis:
-    """One number, or as many as there are LLMs left out."""
-    hint = Annotated[(Scalar, unit, MANY)] if count else Annotated[Scalar, unit]
-    numbers = np.atleast_1d(section.quantity(name, hint, positive=False))
-    if len(numbers) != max(1, count):
-        wanted = f"{count}, one for each LLM left out"
-        raise section.fail(f"has {len(numbers)} numbers", wanted, name)
-    return numbers
+def _deviations(section: Section, hint: object) -> dict[str, dict[str, Any]]:
+    """Numbers, or lists of them, by label; those of pairs are nested in a file."""
+    found: dict[str, dict[str, Any]] = {}
+    for label in section.raw:
+        own = section.child(label)
+        nested = any("value" not in entry for entry in own.raw.values())
+        pairs = {f"{label}/{name}": own.child(name) for name in own.raw} if nested else {label: own}
+        for key, part in pairs.items():
+            found[key] = {name: part.quantity(name, hint, positive=False) for name in part.raw}
+    return found
+
+
+def _at(tree: Mapping[str, Mapping[str, SignedAxis]], place: int) -> dict[str, dict[str, float]]:
+    """The numbers at one place of lists."""
+    return {
+        label: {name: float(values[place]) for name, values in numbers.items()}
+        for label, numbers in tree.items()
+    }

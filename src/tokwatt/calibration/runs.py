@@ -1,29 +1,94 @@
 """What was measured on real machines: the records of `params/measured/`, one run a row.
 
-Rows are data frames in SI units with the columns of `COLUMNS`; `run_tables` reads larger ones.
+Rows are data frames in SI units with the columns of `COLUMNS`; `tables` reads larger ones.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from tokwatt.calibration import tables
+from tokwatt.calibration.clients import Reading
+from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
 from tokwatt.units import (
+    BytesPerParameter,
     Dimensionless,
+    Seconds,
     SecondsAxis,
+    Sequences,
     SequencesAxis,
     Tokens,
     TokensAxis,
+    TokensPerSecond,
     TokensPerSecondAxis,
+    Watts,
     WattsAxis,
 )
 
 
+class Run(NamedTuple):
+    """One run; a number that was not measured is NaN.
+
+    Attributes:
+        source: who measured it.
+        engine: the engine by the name of its deviations.
+        release: its version, or the month where none is known, behind the name of the engine.
+        llm: the LLM by name.
+        gpu: the GPU by name.
+        precision: the precision of its weights by name, before the recipe of its checkpoint.
+        task: what the requests ask for, by name; empty where lengths are known.
+        kv_width: bytes of an element of the KV cache.
+        tensor_parallel: GPUs that share every layer.
+        data_parallel: ranks of attention that each have requests of their own.
+        expert_parallel: ranks that hold whole experts; 1 where every expert is sliced.
+        client: 1 where `batch` is what a client keeps in flight and `latency` the mean time per
+            output token; 0 where it is running requests and the median inter-token latency.
+        odd: 1 where the layout or the workers are not recorded as they were.
+        batch: requests in flight.
+        prompt: mean prompt tokens of a request; NaN where its task decides.
+        output: mean output tokens of a request.
+        output_scv: squared coefficient of variation of them.
+        latency: between two output tokens of a request.
+        throughput: output tokens per second of the instance.
+        first_token: time to first token.
+        power: board power of one GPU.
+    """
+
+    source: str
+    engine: str
+    release: str
+    llm: str
+    gpu: str
+    precision: str
+    task: str
+    kv_width: BytesPerParameter
+    tensor_parallel: Dimensionless
+    data_parallel: Dimensionless
+    expert_parallel: Dimensionless
+    client: Dimensionless
+    odd: Dimensionless
+    batch: Sequences
+    prompt: Tokens
+    output: Tokens
+    output_scv: Dimensionless
+    latency: Seconds
+    throughput: TokensPerSecond
+    first_token: Seconds
+    power: Watts
+
+
+COLUMNS = list(Run._fields)
+"""Columns of rows: names first, then numbers in SI units."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSeries:
-    """Runs that differ in their batch size alone.
+    """Runs of ML.ENERGY that differ in their batch size alone.
 
     Attributes:
         gpu: the GPU by name.
@@ -52,10 +117,6 @@ class RunSeries:
     output: TokensAxis
 
 
-COLUMNS = [field.name for field in fields(RunSeries)]
-"""Columns of rows: names first, then numbers in SI units."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What the requests of a benchmark look like.
@@ -74,6 +135,7 @@ class WindowSweep:
     """One LLM at many context windows, each with as many sequences as fit.
 
     Attributes:
+        engine: the engine by the name of its deviations.
         gpu: the GPU by name.
         llm: the LLM by name.
         precision: the precision of its weights by name.
@@ -85,6 +147,7 @@ class WindowSweep:
         power: board power of one GPU, W.
     """
 
+    engine: str
     gpu: str
     llm: str
     precision: str
@@ -96,37 +159,85 @@ class WindowSweep:
     power: WattsAxis
 
 
-class Measured:
+class Measured(Checked):
     """The measured records of a parameter folder, looked up and checked."""
 
     def __init__(self, parameters: ParameterFolder) -> None:
         self.parameters = parameters
         self.section = parameters.section("measured/mlenergy").only(
-            "source", "quality", "conditions", "tasks", "aliases", "runs"
+            "source", "quality", "conditions", "engine", "tasks", "aliases", "runs"
         )
+        self.engine = str(self.section.raw.get("engine"))
         self.tasks = self.section.child("tasks").specs(Task)
         self.aliases: dict[str, str] = self.section.child("aliases").convert(dict[str, str])
 
+    @cached_property
+    def reading(self) -> Reading:
+        """How tables of load generators are read."""
+        return self._clients.child("reading").convert(Reading)
+
+    @property
+    def _clients(self) -> Section:
+        return self.parameters.section("measured/inferencex").only(
+            "source", "quality", "reading", "published", "columns", "rows"
+        )
+
     def runs(self) -> pd.DataFrame:
-        """Rows of the records, in their order, with the name of their series beside `COLUMNS`."""
+        """Rows of ML.ENERGY's records, in their order, with the name of their series beside."""
         entries = self.section.child("runs")
         return pd.concat(
             [self._series(entries.child(name)).assign(series=name) for name in entries.raw],
             ignore_index=True,
         )
 
+    @cached_property
+    def client_runs(self) -> pd.DataFrame:
+        """Rows of the selection of InferenceX's runs, which is written as its table is."""
+        section = self._clients
+        lines = [",".join(section.raw["columns"]), *section.raw["rows"]]
+        return tables.read_lines(self, section.path, lines).rows
+
+    def every_run(self) -> pd.DataFrame:
+        """Rows of all records."""
+        return pd.concat([self.runs()[COLUMNS], self.client_runs], ignore_index=True)
+
     def sweep(self) -> pd.DataFrame:
         """Rows of the sweep over context windows, with the tokens that a sequence holds."""
         section = self.parameters.section("measured/b200_sweep")
         sweep = section.spec(WindowSweep)
         self._require_known(section, sweep)
-        return _frame(section, sweep).assign(expert_parallel=0.0)
+        frame = _frame(section, sweep)
+        measured = {"tensor_parallel": frame.gpus, "latency": frame.batch / frame.throughput}
+        names = {"engine": sweep.engine, "release": sweep.engine, "task": ""}
+        return frame.assign(**{**self._fixed(), **names, **measured})
+
+    def llm_of(self, identifier: str) -> str:
+        """The LLM with the longest name or alias that an identifier contains; empty where none."""
+        names = {name: name for name in self.parameters.llms} | self.aliases
+        contained = [name for name in names if name in identifier.lower()]
+        return names[max(contained, key=len)] if contained else ""
+
+    def of_benchmark(self, **known: object) -> dict[str, object]:
+        """A run of ML.ENERGY from what its table says."""
+        task = self.tasks[str(known["task"])]
+        return {**self._fixed(), "output_scv": task.output_scv, **known}
+
+    def _fixed(self) -> dict[str, object]:
+        """What every run of ML.ENERGY has."""
+        none = {"prompt": np.nan, "first_token": np.nan, "client": 0.0, "odd": 0.0}
+        layout = {"data_parallel": 1.0, "expert_parallel": 1.0, "kv_width": 2.0, "output_scv": 0.0}
+        names = {"source": "mlenergy", "engine": self.engine, "release": self.engine}
+        return {**none, **layout, **names}
 
     def _series(self, section: Section) -> pd.DataFrame:
         series = section.spec(RunSeries)
         self._require_known(section, series)
         section.pick("task", series.task, self.tasks)
-        return _frame(section, series)
+        frame = _frame(section, series)
+        ranks = series.gpus if series.expert_parallel else 1.0
+        known = {name: frame[name] for name in frame if name in COLUMNS}
+        known |= {"expert_parallel": ranks, "tensor_parallel": frame.gpus, "task": series.task}
+        return pd.DataFrame(self.of_benchmark(**known))[COLUMNS]
 
     def _require_known(self, section: Section, entry: RunSeries | WindowSweep) -> None:
         section.choose("gpu", entry.gpu, "gpus")

@@ -10,7 +10,7 @@ from tokwatt.units import Dimensionless
 
 Tree = Mapping[str, object]
 """Sections by name; at the ends texts, numbers and lists of them."""
-PRINTED = {"s": ("us", 1e6)}
+PRINTED = {"s": ("us", 1e6), "s/tok": ("us/tok", 1e6)}
 """Units that numbers are written in, where these are not SI, and how many make one in SI."""
 DIGITS = 5
 

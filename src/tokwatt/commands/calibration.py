@@ -8,10 +8,11 @@ import typer
 from tokwatt.commands.options import PARAMS, Json, Params
 from tokwatt.commands.printing import show
 
-Table = Annotated[
-    Path,
+Tables = Annotated[
+    list[Path],
     typer.Argument(
-        help="Runs: a CSV with the columns of ML.ENERGY's, or the folder of its gated data set."
+        help="Runs: CSVs with the columns of ML.ENERGY's or InferenceX's, reports (.json) of "
+        "vLLM's benchmark_serving, or the folder of ML.ENERGY's gated data set."
     ),
 ]
 Written = Annotated[
@@ -19,28 +20,30 @@ Written = Annotated[
 ]
 
 
-def score(table: Table, params: Params = PARAMS, as_json: Json = False) -> None:
-    """Median errors of calibrated predictions against your own runs, and how many lie inside."""
+def score(tables: Tables, params: Params = PARAMS, as_json: Json = False) -> None:
+    """Median errors of predictions that did not see the LLM, and how many runs lie inside."""
     from tokwatt.calibration.records import Calibrated
-    from tokwatt.calibration.run_tables import read_runs
+    from tokwatt.calibration.tables import read_runs
     from tokwatt.params.parameters import ParameterFolder
 
     records = Calibrated(ParameterFolder(params))
-    runs = read_runs(records.model, table)
+    runs = read_runs(records.model.measured, tables)
     if runs.dropped:
         typer.echo(runs.dropped, err=True)
-    show(records.score(runs.rows).round(4).reset_index().to_dict("records"), as_json)
+    scores = records.score(runs.rows).round(4).reset_index()
+    scores = scores.astype(object).where(scores.notna(), None)
+    show(scores.to_dict("records"), as_json)
 
 
-def calibrate(table: Table, params: Params = PARAMS, out: Written = None) -> None:
-    """Fit the serving step and board power to runs, hold each LLM out, and write the records."""
+def calibrate(tables: Tables, params: Params = PARAMS, out: Written = None) -> None:
+    """Fit the serving step and board power to runs, leave things out in turn, write the records."""
     from tokwatt.calibration.calibrate import write_calibrated
     from tokwatt.calibration.model import ServingModel
-    from tokwatt.calibration.run_tables import read_runs
+    from tokwatt.calibration.tables import read_runs
     from tokwatt.params.parameters import ParameterFolder
 
     model = ServingModel(ParameterFolder(params))
-    runs = read_runs(model, table)
+    runs = read_runs(model.measured, tables)
     if runs.dropped:
         typer.echo(runs.dropped, err=True)
     write_calibrated(model, runs.rows, out or params / "calibrated.yaml")

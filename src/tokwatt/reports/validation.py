@@ -1,6 +1,6 @@
 """`results/validation.md`: how far each account is from real machines, and where."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,12 +26,31 @@ QUANTITIES = {
     "power": "board power",
     "tokens_per_joule": "tok/J",
 }
+EVERY = {**QUANTITIES, "first_token": "time to first token"}
+SOURCES = {"mlenergy": "ML.ENERGY", "inferencex": "InferenceX", "nvidia": "NVIDIA"}
+FITS = {
+    "roofline": "plain roofline",
+    "in_sample": "fitted to these runs",
+    "known": "configuration left out",
+    "llm": "LLM left out",
+    "gpu": "GPU left out",
+    "engine": "engine left out",
+}
+UNKNOWN = {"known": "nothing", "llm": "LLM", "gpu": "GPU", "engine": "engine"}
+PEERS = {
+    "aiconfigurator_latency": "AIConfigurator, time per output token",
+    "aiconfigurator_throughput": "AIConfigurator, throughput",
+    "repeated": "the same measured twice, one version",
+    "repeated_on_another_version": "the same measured twice, two versions",
+}
 BEHIND = ("tokens_per_joule_without_sending", "tokens_per_joule_with_sending")
 """What is left of the bound `tokens_per_joule` without communication, and with it."""
 SHORT = 16384
 """Longest window of the sweep that is more than indicative, tokens."""
-WORST = 8
-"""How many runs are listed as the worst of each quantity."""
+WORST = 20
+"""How many runs are listed as the worst."""
+EDGES = {"batch": (4, 32, 128, 512), "prompt": (1024, 4096, 8192)}
+"""Edges between bins of residuals, seq and tok."""
 
 
 def write_validation(grids: Path, out: Path) -> None:
@@ -43,26 +62,107 @@ def write_validation(grids: Path, out: Path) -> None:
 
 def validation_page(data: Mapping[str, xr.Dataset]) -> str:
     """The page as Markdown: `validation.md` of this package with the numbers filled in."""
-    sweep, parameters = data["sweep"], data["parameters"]
+    sweep, targets = data["sweep"], data["targets"]
     short = sweep.sel(context_window=sweep.context_window <= SHORT)
     too_low = 1 - short.throughput_with_sequences / short.throughput.sel(account="measured")
     template = files("tokwatt.reports").joinpath("validation.md").read_text(encoding="utf-8")
     return template.format(
         runs=data["runs"].sizes["run"],
-        fitted=f"{float(data['targets'].runs.sel(gpu='all', kind='all')):.0f}",
+        clients=targets.sizes["client_run"],
+        odd=int(targets.odd.sum()),
+        fitted=f"{float(targets.fitted_runs):.0f}",
         least=100 * float(too_low.min()),
         most=100 * float(too_low.max()),
-        sequence=float(parameters.value.sel(parameter="step.sequence_overhead")) * 1e6,
-        cells=_cells(data["targets"]),
-        intervals=_intervals(data["targets"]),
+        kinds=_groups(targets, "kind", FITS),
+        gpus=_groups(targets, "gpu", ("llm", "gpu")),
+        engines=_groups(targets, "engine", ("llm", "engine")),
+        llms=_groups(targets, "llm", ("llm",)),
+        intervals=_intervals(targets),
+        peers=_peers(targets),
+        residuals=_residuals(targets),
         sweep=_sweep(sweep),
         slopes=_slopes(sweep),
         kernels=_kernels(data["kernels"]),
         machines=_machines(data["errors"]),
-        worst=_worst(data["runs"]),
-        parameters=_parameters(parameters),
-        **_targets(data["runs"], data["targets"], short.throughput),
+        worst=_worst(data["runs"], targets),
+        parameters=_parameters(data["parameters"]),
+        **_targets(data["runs"], targets, short.throughput),
     )
+
+
+def _groups(targets: xr.Dataset, what: str, fits: Sequence[str] | Mapping[str, str]) -> Markdown:
+    """Median errors of the groups of runs that have something in common, by source."""
+    rows = []
+    for group in targets.group.values:
+        source, column, name = str(group).split(".", 2)
+        if column != what:
+            continue
+        for fit in fits:
+            errors = targets.median.sel(group=group, fit=fit)
+            count = f"{float(targets.runs.sel(group=group)):.0f}"
+            texts = [_or_dash(errors.sel(quantity=quantity)) for quantity in EVERY]
+            rows.append([f"{SOURCES[source]}, {name}", FITS[fit], count, *texts])
+    return pipe_table([what, "parameters", "runs", *EVERY.values()], rows)
+
+
+def _or_dash(share: xr.DataArray) -> str:
+    return "-" if np.isnan(share) else percent(float(share), ".1")
+
+
+def _intervals(targets: xr.Dataset) -> Markdown:
+    rows = []
+    for cell in targets.cell.values:
+        for unknown, words in UNKNOWN.items():
+            found = targets[["half_width", "coverage"]].sel(cell=cell, unknown=unknown)
+            pairs = [found.sel(quantity=quantity) for quantity in EVERY]
+            texts = [
+                "-"
+                if np.isnan(pair.half_width)
+                else f"±{float(pair.half_width):.2f}, holds {_or_dash(pair.coverage)}"
+                for pair in pairs
+            ]
+            rows.append([str(cell), words, *texts])
+    return pipe_table(["kind, engine, GPU", "unknown", *EVERY.values()], rows)
+
+
+def _peers(targets: xr.Dataset) -> Markdown:
+    rows = [
+        [words, percent(float(targets.error.sel(published=name)), ".1")]
+        for name, words in PEERS.items()
+    ]
+    return pipe_table(["peer or floor", "median"], rows)
+
+
+def _residuals(targets: xr.Dataset) -> Markdown:
+    """Signed median errors of recorded client runs against what they may depend on."""
+    runs = targets.sel(client_run=targets.odd == 0)
+    bins = {
+        **{name: _binned(runs[name], edges) for name, edges in EDGES.items()},
+        "LLM": runs.llm.values.astype(str),
+        "release": runs.release.values.astype(str),
+    }
+    rows = []
+    for what, labels in bins.items():
+        for label in dict.fromkeys(sorted(labels, key=_natural)):
+            inside = runs.sel(client_run=labels == label)
+            errors = [
+                (inside[name].sel(account="held_out") / inside[name].sel(account="measured")) - 1
+                for name in ("client_latency", "client_throughput", "first_token")
+            ]
+            texts = [percent(float(error.median()), "+.0") for error in errors]
+            rows.append([f"{what} {label}", str(inside.sizes["client_run"]), *texts])
+    heads = ["runs with", "runs", "time per output token", "throughput", "time to first token"]
+    return pipe_table(heads, rows)
+
+
+def _natural(label: str) -> tuple[float, str]:
+    first = label.split(" ")[-1]
+    return (float(first), label) if first.isdecimal() else (np.inf, label)
+
+
+def _binned(values: xr.DataArray, edges: Sequence[float]) -> np.ndarray:
+    labels = [f"up to {edge}" for edge in edges] + [f"above {edges[-1]}"]
+    return np.array(labels)[np.searchsorted(edges, values.values, side="left")]
 
 
 def _targets(runs: xr.Dataset, targets: xr.Dataset, short: xr.DataArray) -> dict[str, Markdown]:
@@ -112,20 +212,6 @@ def _error(quantity: xr.DataArray) -> xr.DataArray:
     return abs(quantity / quantity.sel(account="measured") - 1)
 
 
-def _cells(targets: xr.Dataset) -> Markdown:
-    rows = []
-    for gpu, kind in _recorded(targets.runs):
-        for fit in targets.fit.values:
-            statistics = targets[[*STATISTICS, "runs"]].sel(gpu=gpu, kind=kind, fit=fit)
-            texts = [
-                _three(*(statistics[name].sel(quantity=quantity) for name in STATISTICS))
-                for quantity in QUANTITIES
-            ]
-            fitted = ACCOUNTS[fit].removeprefix("calibrated, ")
-            rows.append([f"{gpu}, {kind}", fitted, f"{float(statistics.runs):.0f}", *texts])
-    return pipe_table(["GPU, kind", "parameters", "runs", *QUANTITIES.values()], rows)
-
-
 def _machines(errors: xr.Dataset) -> Markdown:
     rows = []
     for gpu, llm in _recorded(errors.runs.isel(account=0)):
@@ -149,23 +235,6 @@ def _three(signed: xr.DataArray, median: xr.DataArray, percentile_90: xr.DataArr
 def _recorded(table: xr.DataArray) -> list[tuple[str, str]]:
     """Labels of two dimensions where there is a number."""
     return table.to_series().dropna().index.tolist()
-
-
-def _intervals(targets: xr.Dataset) -> Markdown:
-    rows = []
-    for gpu, kind in _recorded(targets.half_width.isel(quantity=0)):
-        cell = targets.sel(gpu=gpu, kind=kind)
-        intervals = [cell.sel(quantity=quantity) for quantity in QUANTITIES]
-        texts = [f"±{float(row.half_width):.2f}, {_covers(row.coverage)}" for row in intervals]
-        rows.append([f"{gpu}, {kind}", *texts])
-    every = targets.coverage.sel(gpu="all", kind="all")
-    whole = [every.sel(quantity=quantity) for quantity in QUANTITIES]
-    rows.append(["all", *map(_covers, whole)])
-    return pipe_table(["GPU, kind", *QUANTITIES.values()], rows)
-
-
-def _covers(coverage: xr.DataArray) -> str:
-    return f"covers {percent(float(coverage))}"
 
 
 def _kernels(kernels: xr.Dataset) -> Markdown:
@@ -208,40 +277,61 @@ def _slopes(sweep: xr.Dataset) -> Markdown:
     return pipe_table(["curve", *map(str, sweep.span.values)], rows)
 
 
-def _worst(runs: xr.Dataset) -> Markdown:
-    rows = [
-        [QUANTITIES[quantity], *_run(runs.isel(run=run), quantity)]
-        for quantity in QUANTITIES
-        for run in np.argsort(-abs(np.log(_ratio(runs, quantity).values)))[:WORST]
+def _worst(runs: xr.Dataset, targets: xr.Dataset) -> Markdown:
+    """The worst runs of both sources, one quantity each."""
+    found = [
+        (_ratio(runs, name), QUANTITIES[name], runs[f"{name}_half_width"].values, _names(runs))
+        for name in QUANTITIES
     ]
-    heads = ["quantity", "GPUs", "LLM and task", "batch", "error", "within its interval"]
-    return pipe_table(heads, rows)
+    clients = targets.sel(client_run=targets.odd == 0)
+    for name in ("client_latency", "client_throughput"):
+        widths = clients[f"{name}_half_width"].values
+        words = EVERY[name.removeprefix("client_")]
+        found.append((_ratio(clients, name), words, widths, _client_names(clients)))
+    listed = [
+        (abs(np.log(ratio)), [words, name, percent(ratio - 1, "+.0"), _inside(ratio, width)])
+        for ratios, words, widths, names in found
+        for ratio, width, name in zip(ratios, widths, names, strict=True)
+    ]
+    rows = [row for _, row in sorted(listed, key=lambda pair: -pair[0])[:WORST]]
+    return pipe_table(["quantity", "run", "error", "within its interval"], rows)
 
 
-def _run(run: xr.Dataset, quantity: str) -> list[str]:
-    ratio = float(_ratio(run, quantity))
-    inside = abs(np.log(ratio)) <= float(run[f"{quantity}_half_width"])
+def _inside(ratio: float, half_width: float) -> str:
+    return "yes" if abs(np.log(ratio)) <= half_width else "no"
+
+
+def _names(runs: xr.Dataset) -> list[str]:
     return [
-        f"{run.gpu.item()} ×{float(run.gpus):.0f}",
-        run.series.item().split("-", 1)[1].rsplit("-", 1)[0],
-        f"{float(run.batch):.0f}",
-        percent(ratio - 1, "+.0"),
-        "yes" if inside else "no",
+        f"{series.split('-', 1)[1].rsplit('-', 1)[0]}, {gpu} ×{gpus:.0f}, batch {batch:.0f}"
+        for series, gpu, gpus, batch in zip(
+            runs.series.values, runs.gpu.values, runs.gpus.values, runs.batch.values, strict=True
+        )
     ]
 
 
-def _ratio(runs: xr.Dataset, quantity: str) -> xr.DataArray:
+def _client_names(runs: xr.Dataset) -> list[str]:
+    columns = (runs.llm, runs.precision, runs.gpu, runs.tensor_parallel, runs.batch, runs.release)
+    return [
+        f"{llm} {precision}, {gpu} ×{gpus:.0f}, batch {batch:.0f}, {release}"
+        for llm, precision, gpu, gpus, batch, release in zip(
+            *(column.values for column in columns), strict=True
+        )
+    ]
+
+
+def _ratio(runs: xr.Dataset, quantity: str) -> np.ndarray:
     """Predictions with the LLM held out over measurements."""
     values = runs[quantity]
-    return values.sel(account="held_out") / values.sel(account="measured")
+    return (values.sel(account="held_out") / values.sel(account="measured")).values
 
 
 def _parameters(parameters: xr.Dataset) -> Markdown:
-    factors = {"s": (1e6, "us"), "1": (1.0, ""), "tok": (1.0, "tok")}
+    factors = {"s": (1e6, "us"), "1": (1.0, ""), "tok": (1.0, "tok"), "s/tok": (1e6, "us/tok")}
     rows = []
     for name in parameters.parameter.values:
         parameter = parameters.sel(parameter=name)
         factor, unit = factors[str(parameter.unit.item())]
         numbers = [float(parameter[key]) * factor for key in ("value", "low", "high", "start")]
         rows.append([name.replace("_", " "), *map(significant, numbers), unit])
-    return pipe_table(["parameter", "value", "5 %", "95 %", "start", "unit"], rows)
+    return pipe_table(["parameter", "value", "least", "most", "start", "unit"], rows)

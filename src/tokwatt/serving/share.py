@@ -15,7 +15,13 @@ from tokwatt.params.specs import (
 from tokwatt.serving import llm as llms
 from tokwatt.serving import memory as engines
 from tokwatt.serving import profile as program
-from tokwatt.serving.arithmetic import EIGHT_BITS, SIXTEEN_BITS, Arithmetic, arithmetic_of
+from tokwatt.serving.arithmetic import (
+    EIGHT_BITS,
+    SIXTEEN_BITS,
+    Arithmetic,
+    arithmetic_of,
+    narrower,
+)
 from tokwatt.serving.deployment import Layout
 from tokwatt.serving.limits import step_limits
 from tokwatt.serving.memory import HeldWeights, weights_by_class
@@ -196,7 +202,10 @@ def share_of(
         max_sequences=limits.sequences if measured else most,
         max_tokens=jnp.inf,
         narrow_cache=_is_below(precision.kv, SIXTEEN_BITS),
-        narrow_dense=_is_below(precision.feed_forward, EIGHT_BITS),
+        narrow_dense=_is_below(
+            narrower(llm.experts > 0, precision.mixture_feed_forward, precision.feed_forward),
+            EIGHT_BITS,
+        ),
         narrow_experts=_is_below(precision.experts, EIGHT_BITS),
         quantized=precision.block_scaled,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,11 @@ import pandas as pd
 from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.calibration import intervals
+from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.kernels import Kernels, config_of
-from tokwatt.calibration.model import Prediction
+from tokwatt.calibration.power import PowerLaw, shares, uses
 from tokwatt.calibration.records import Calibrated
+from tokwatt.equations.batching import resident_tokens
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -28,30 +31,80 @@ from tokwatt.units import (
     SequencesAxis,
     Tokens,
     TokensAxis,
+    TokensPerSecondAxis,
+    WattsAxis,
 )
 
 KV_WIDTH = 2.0
-"""Bytes of a number in the KV cache of every measured run."""
+"""Bytes of a number in the KV cache of ML.ENERGY's runs."""
+
+
+class Prediction(NamedTuple):
+    """What a run does, shape (row,) each.
+
+    Attributes:
+        latency: inter-token latency.
+        throughput: output tokens per second of the instance.
+        power: watts of one GPU.
+        tokens_per_joule: output tokens per joule of all its GPUs.
+    """
+
+    latency: SecondsAxis
+    throughput: TokensPerSecondAxis
+    power: WattsAxis
+    tokens_per_joule: DimensionlessAxis
+
+
+QUANTITIES = Prediction._fields
 Predictions = Mapping[AccountName, Prediction]
 
 
 def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame) -> Predictions:
     """What was measured in runs and what each account says of them, shape (row,) each."""
-    model, fitted = calibrated.model, calibrated.fitted
-    arrays = model.arrays(rows)
-    prompts = np.asarray(model.prompts(fitted.steps, arrays))
-    residents = np.asarray(replace(arrays.mix, prompt=prompts).residents)
-    ratio = prompts / rows.output.to_numpy()
-    by_kernels = step_by_kernels(catalogue, rows, residents)
+    runs, fitted = WeightedRuns(calibrated.model, rows), calibrated.fitted
+    records = calibrated.model.records
+    recipes = [records.checkpoint(*pair) for pair in zip(rows.llm, rows.precision, strict=True)]
+    logs = fitted.logs(records, rows)
+    prompts = np.asarray(runs.arrays.asked.prompt) * np.exp(logs[-1])
+    residents = np.asarray(resident_tokens(prompts, rows.output, rows.output_scv))
     return {
-        AccountName.MEASURED: intervals.observed(rows),
-        **_assumed(catalogue, rows, residents, ratio),
-        AccountName.KERNELS: model.predict_decoding(fitted, arrays, residents, by_kernels),
-        AccountName.IN_SAMPLE: model.predict(fitted, arrays),
-        AccountName.HELD_OUT: intervals.held_out_predictions(
-            model, rows, arrays, calibrated.held_out, fitted
+        AccountName.MEASURED: measured(rows),
+        **_assumed(
+            catalogue,
+            rows.assign(precision=recipes),
+            residents,
+            prompts / rows.output.to_numpy(),
         ),
+        AccountName.KERNELS: by_kernels(catalogue, runs, logs, fitted.law, residents),
+        AccountName.IN_SAMPLE: of_frame(intervals.predictions(runs, logs, fitted.law)),
+        AccountName.HELD_OUT: of_frame(calibrated.predict(rows)),
     }
+
+
+def measured(rows: pd.DataFrame) -> Prediction:
+    """What was measured, in the form of a prediction."""
+    return of_frame(intervals.observed(rows))
+
+
+def of_frame(frame: pd.DataFrame) -> Prediction:
+    """A prediction from columns of its quantities."""
+    return Prediction(*(frame[name].to_numpy(float) for name in QUANTITIES))
+
+
+def by_kernels(
+    catalogue: Catalogue,
+    runs: WeightedRuns,
+    logs: DimensionlessAxis,
+    law: PowerLaw,
+    residents: TokensAxis,
+) -> Prediction:
+    """Decoding by kernel tables, with power by the calibrated law at their steps."""
+    rows, cap = runs.rows, float(runs.model.records.settings.power_cap)
+    latency = step_by_kernels(catalogue, rows, residents)
+    use = uses(runs, runs.answers(logs), latency)
+    power = np.asarray(runs.arrays.share.gpu.tdp) * shares(law, rows.gpu, use, cap)
+    throughput = rows.batch.to_numpy() / latency
+    return Prediction(latency, throughput, power, throughput / power / intervals.gpus_of(rows))
 
 
 def step_by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: TokensAxis) -> SecondsAxis:
@@ -115,7 +168,7 @@ def of_one_gpu(point: OperatingPoint, gpus: DimensionlessAxis) -> Prediction:
 
 def _deployments(catalogue: Catalogue, rows: pd.DataFrame) -> Deployment:
     """The deployment of each run, shape (row,)."""
-    alike = rows.groupby(["gpu", "llm", "precision", "gpus"], sort=False)
+    alike = rows.groupby(["gpu", "llm", "precision", "tensor_parallel"], sort=False)
     deployments = {str(key): run_deployment(catalogue, *key) for key in alike.groups}
     stacked = grid.stacked(deployments)
     return jax.tree.map(lambda leaf: leaf[alike.ngroup().to_numpy()], stacked)

@@ -1,24 +1,29 @@
 """The calibration over all of its runs: errors, intervals, targets and parameters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
-from jax.flatten_util import ravel_pytree
 from numpy.typing import ArrayLike
 
 from tokwatt import grid
-from tokwatt.calibration.intervals import KINDS
-from tokwatt.calibration.model import QUANTITIES, Fitted
-from tokwatt.calibration.records import ALL, Calibrated, CellErrors, RunCell
-from tokwatt.calibration.start import TERMS
-from tokwatt.params.account_names import AccountName
+from tokwatt.calibration import intervals
+from tokwatt.calibration.intervals import CLASSES
+from tokwatt.calibration.model import QUANTITIES
+from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.start import POWER_TERMS
+from tokwatt.params.calibrated import OTHER
+from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, TokensPerSecond, units_of
 
-FITS = (AccountName.IN_SAMPLE, AccountName.HELD_OUT)
+FITS = ("in_sample", *CLASSES, "roofline")
+"""Whose errors are recorded: of the fit to every run, of those that leave things out, of none."""
+SOURCE = "mlenergy"
+"""Whose runs the targets are of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +43,17 @@ class Target:
     at_most: Dimensionless
 
 
-class CellColumns(NamedTuple):
-    """Errors and intervals over GPU x kind of LLM x quantity x fit; NaN where there are no runs."""
+class ErrorColumns(NamedTuple):
+    """Median errors over fit x group of runs x quantity; NaN where nothing was measured."""
 
-    runs: Dimensionless
+    median: Dimensionless
+
+
+class IntervalColumns(NamedTuple):
+    """Intervals over what is unknown x cell x quantity; NaN where there are too few LLMs."""
+
     half_width: Dimensionless
     coverage: Dimensionless
-    signed: Dimensionless
-    median: Dimensionless
-    percentile_90: Dimensionless
 
 
 class TargetColumns(NamedTuple):
@@ -59,10 +66,50 @@ class TargetColumns(NamedTuple):
     reached: Dimensionless
 
 
-class SweepTarget(NamedTuple):
-    """The largest error wanted of the sweep over context windows."""
+class Totals(NamedTuple):
+    """What holds for the calibration as a whole."""
 
     sweep_at_most: Dimensionless
+    fitted_runs: Dimensionless
+
+
+class Published(NamedTuple):
+    """What others reach, over published."""
+
+    error: Dimensionless
+
+
+class ClientColumns(NamedTuple):
+    """The recorded runs of load generators, over client run."""
+
+    source: ArrayLike
+    release: ArrayLike
+    llm: ArrayLike
+    gpu: ArrayLike
+    precision: ArrayLike
+    kind: ArrayLike
+    odd: Dimensionless
+    tensor_parallel: Dimensionless
+    data_parallel: Dimensionless
+    batch: Sequences
+    prompt: Tokens
+    output: Tokens
+
+
+class ClientAnswers(NamedTuple):
+    """What was measured of them or predicted without their LLM, over account x client run."""
+
+    client_latency: Seconds
+    client_throughput: TokensPerSecond
+    first_token: Seconds
+
+
+class ClientIntervals(NamedTuple):
+    """Half-widths of the intervals of these predictions, over client run."""
+
+    client_latency_half_width: Dimensionless
+    client_throughput_half_width: Dimensionless
+    first_token_half_width: Dimensionless
 
 
 class ParameterColumns(NamedTuple):
@@ -77,74 +124,88 @@ class ParameterColumns(NamedTuple):
 
 LONG_NAMES = {
     "half_width": "half_width_of_the_interval_of_the_logarithm",
-    "coverage": "share_of_held_out_runs_inside",
-    "signed": "median_relative_error",
+    "coverage": "share_of_left_out_runs_inside",
     "median": "median_relative_error_without_sign",
-    "percentile_90": "90th_percentile_of_relative_errors_without_sign",
     "at_most": "largest_error_wanted",
     "reached": "median_error_of_held_out_llms",
     "sweep_at_most": "largest_error_of_the_sweep_wanted",
+    "error": "median_error_that_others_reach",
+    "unknown": "what_of_a_run_no_other_run_knows",
     "kind": "kind_of_llm",
+    "client_latency": "time_per_output_token",
     **{name: f"{name}_in_the_unit_of_the_parameter" for name in ("value", "low", "high", "start")},
 }
+CLIENT_QUANTITIES = ("latency", "throughput", "first_token")
 
 
 def calibrated_errors(
     catalogue: Catalogue, targets: dict[str, Target], sweep_target: Dimensionless
 ) -> xr.Dataset:
-    """Errors of the calibration, intervals and their coverage, and targets."""
+    """Errors of the calibration, intervals and their coverage, targets, and client runs."""
     calibrated = Calibrated(catalogue)
-    held_out = calibrated.errors[AccountName.HELD_OUT]
-    gpus, kinds = list(dict.fromkeys(cell.gpu for cell in held_out)), [*KINDS, ALL]
-    columns = CellColumns(
-        _table(gpus, kinds, {cell: row.runs for cell, row in held_out.items()}),
-        _table(gpus, kinds, dict(calibrated.half_widths.iterrows())),
-        _table(gpus, kinds, dict(calibrated.coverage.iterrows())),
-        *_statistics(gpus, kinds, calibrated.errors),
+    errors = calibrated.errors
+    groups = list(errors["in_sample"])
+    of_fits = [_table(groups, errors[fit]) for fit in FITS]
+    counts = grid.dataset(
+        {"group": groups}, GroupColumns(_column(groups, errors["in_sample"], "runs"))
     )
-    axes: dict[str, ArrayLike] = {"gpu": gpus, "kind": kinds, "quantity": [*QUANTITIES]}
-    axes["fit"] = [*FITS]
-    reached = _targets(catalogue, targets, held_out)
-    return (
-        grid.dataset(axes, columns, LONG_NAMES)
-        .merge(grid.dataset({"target": [*targets]}, reached, LONG_NAMES))
-        .merge(grid.dataset({}, SweepTarget(float(sweep_target)), LONG_NAMES))
+    axes: dict[str, ArrayLike] = {"fit": [*FITS], "group": groups, "quantity": [*QUANTITIES]}
+    section = catalogue.section("measured/inferencex").child("published")
+    published = [section.quantity(name, Dimensionless) for name in section.raw]
+    return xr.merge(
+        [
+            grid.dataset(axes, ErrorColumns(np.array(of_fits)), LONG_NAMES),
+            counts,
+            _intervals(calibrated),
+            grid.dataset({"target": [*targets]}, _targets(catalogue, targets, errors), LONG_NAMES),
+            grid.dataset({"published": [*section.raw]}, Published(np.array(published)), LONG_NAMES),
+            grid.dataset({}, Totals(float(sweep_target), calibrated.table.runs), LONG_NAMES),
+            _clients(calibrated),
+        ]
     )
 
 
-def _statistics(
-    gpus: Sequence[str], kinds: Sequence[str], errors: Mapping[str, Mapping[RunCell, CellErrors]]
-) -> list[np.ndarray]:
-    """Statistics of errors over GPU, kind, quantity and fit."""
-    statistics = []
-    for name in ("signed", "median", "percentile_90"):
-        cells = [{cell: getattr(row, name) for cell, row in errors[fit].items()} for fit in FITS]
-        statistics.append(np.stack([_table(gpus, kinds, rows) for rows in cells], axis=-1))
-    return statistics
+class GroupColumns(NamedTuple):
+    """How many runs a group has."""
+
+    runs: Dimensionless
 
 
-def _table(gpus: Sequence[str], kinds: Sequence[str], rows: Mapping) -> np.ndarray:
-    """Rows by cell as an array over GPU and kind, NaN where there is none."""
-    shape = np.shape(next(iter(rows.values())))
-    table = np.full((len(gpus), len(kinds), *shape), np.nan)
-    for (gpu, kind), row in rows.items():
-        table[gpus.index(gpu), kinds.index(kind)] = row
-    return table
+def _table(names: Sequence[str], rows: Mapping[str, Mapping[str, Dimensionless]]) -> np.ndarray:
+    """Rows by name and quantity, NaN where there is none."""
+    return np.array([_column(names, rows, quantity) for quantity in QUANTITIES]).T
+
+
+def _column(
+    names: Sequence[str], rows: Mapping[str, Mapping[str, Dimensionless]], key: str
+) -> np.ndarray:
+    return np.array([float(rows.get(name, {}).get(key, np.nan)) for name in names])
+
+
+def _intervals(calibrated: Calibrated) -> xr.Dataset:
+    cells = list(calibrated.widths[CLASSES[0]])
+    tables = [
+        np.array([_table(cells, table[what]) for what in CLASSES])
+        for table in (calibrated.widths, calibrated.coverage)
+    ]
+    axes: dict[str, ArrayLike] = {"unknown": [*CLASSES], "cell": cells}
+    axes["quantity"] = [*QUANTITIES]
+    return grid.dataset(axes, IntervalColumns(*tables), LONG_NAMES)
 
 
 def _targets(
-    catalogue: Catalogue, targets: Mapping[str, Target], held_out: Mapping[RunCell, CellErrors]
+    catalogue: Catalogue,
+    targets: Mapping[str, Target],
+    errors: Mapping[str, Mapping[str, Mapping[str, Dimensionless]]],
 ) -> TargetColumns:
     """Targets beside the median errors of held-out LLMs."""
     section = catalogue.section("paper").child("grids")
-    errors = {cell.key: row for cell, row in held_out.items()}
-    places = {name: place for place, name in enumerate(QUANTITIES)}
-    reached = [
-        section.pick("targets", RunCell(target.gpu, target.kind).key, errors).median[
-            section.pick("targets", target.quantity, places)
-        ]
-        for target in targets.values()
-    ]
+    reached = []
+    for target in targets.values():
+        whole = target.kind == "all"
+        what = f"gpu.{target.gpu}" if whole else f"cell.{target.gpu}-{target.kind}"
+        row = section.pick("targets", f"{SOURCE}.{what}", errors["llm"])
+        reached.append(float(section.pick("targets", target.quantity, row)))
     return TargetColumns(
         [target.quantity for target in targets.values()],
         [target.gpu for target in targets.values()],
@@ -154,25 +215,51 @@ def _targets(
     )
 
 
+def _clients(calibrated: Calibrated) -> xr.Dataset:
+    """The recorded runs of load generators beside what is predicted without their LLM."""
+    rows = calibrated.model.measured.client_runs
+    predicted, observed = calibrated.predict(rows), intervals.observed(rows)
+    columns = rows.assign(kind=calibrated.model.kinds(rows.llm))
+    known = ClientColumns(*(columns[name] for name in ClientColumns._fields))
+    answers = [
+        np.array([table[name] for table in (observed, predicted)]) for name in CLIENT_QUANTITIES
+    ]
+    widths = calibrated.widths_of(rows)
+    own = ClientIntervals(*(widths[name] for name in CLIENT_QUANTITIES))
+    places = np.arange(len(rows))
+    axes: dict[str, ArrayLike] = {"account": ["measured", "held_out"], "client_run": places}
+    tables = [
+        grid.dataset({"client_run": places}, known, LONG_NAMES),
+        grid.dataset(axes, ClientAnswers(*answers), LONG_NAMES),
+        grid.dataset({"client_run": places}, own, LONG_NAMES),
+    ]
+    clash = {"runs", "quantity"}
+    return xr.merge(tables).drop_vars(clash, errors="ignore")
+
+
 def parameters(catalogue: Catalogue) -> xr.Dataset:
-    """The calibrated parameters, their ranges over draws of LLMs, and where they started."""
+    """Common parameters and shares of power, their ranges without each LLM, and their starts."""
     calibrated = Calibrated(catalogue)
-    records, (low, high) = calibrated.model.records, calibrated.bounds
-    terms = [(gpu, term) for gpu, board in records.boards.items() for term in board.terms]
-    places = [(records.gpus.index(gpu), TERMS.index(term)) for gpu, term in terms]
-
-    def numbers(fitted: Fitted) -> list[float]:
-        steps = ravel_pytree(fitted.steps)[0]
-        return [*map(float, steps), *(float(fitted.boards[place]) for place in places)]
-
-    names = [f"{name.part}.{name.name}" for name in records.names]
-    start = np.full((len(records.gpus), len(TERMS)), np.nan)
-    columns = ParameterColumns(
-        value=numbers(calibrated.fitted),
-        low=numbers(low),
-        high=numbers(high),
-        start=numbers(Fitted(records.start, start)),
-        unit=[*(name.unit for name in records.names), *(["1"] * len(terms))],
-    )
-    axis = [*names, *(f"{gpu}.{term}" for gpu, term in terms)]
-    return grid.dataset({"parameter": axis}, columns, LONG_NAMES)
+    records, fitted = calibrated.model.records, calibrated.fitted
+    units = {name: str(unit) for name, unit in units_of(StepParameters).items()}
+    without = pd.DataFrame([numbers.common for numbers in calibrated.held_out.values()])
+    rows = {
+        f"step.{name}": (
+            fitted.common[name],
+            without[name].min(),
+            without[name].max(),
+            records.priors[name].start,
+            units[name],
+        )
+        for name in (field.name for field in fields(StepParameters))
+    }
+    for board, numbers in fitted.law.items():
+        laws = [held.law[board] for held in calibrated.held_out.values()]
+        for name in POWER_TERMS if board == OTHER else ("idle", "scale"):
+            ends = [np.log(law[name]) for law in laws]
+            values = np.log(numbers[name]), min(ends), max(ends)
+            rows[f"{board}.{name}"] = (*values, records.power[name].start, "1")
+    value, low, high, start = np.exp(np.array([row[:4] for row in rows.values()], float)).T
+    units_of_rows = [row[4] for row in rows.values()]
+    columns = ParameterColumns(value, low, high, start, units_of_rows)
+    return grid.dataset({"parameter": [*rows]}, columns, LONG_NAMES)

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from tokwatt import grid
 from tokwatt.calibration import intervals
-from tokwatt.calibration.model import QUANTITIES
+from tokwatt.calibration.model import DENSE, EXPERTS
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import PREDICTIONS, AccountName
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.llm import total_parameters
-from tokwatt.studies.measured.accounts import predictions
+from tokwatt.studies.measured.accounts import QUANTITIES, predictions
 from tokwatt.units import (
     Dimensionless,
     Parameters,
@@ -41,6 +41,8 @@ LONG_NAMES = {
 }
 BATCH_SLACK = 1e-2
 """How far the log of a run's mean batch size falls short of the largest that it may have."""
+HYBRID = "hybrid"
+"""A kind of dense LLM, with recurrent layers beside attention."""
 FIRST_GPU = "H100"
 """The GPU that errors begin with."""
 
@@ -102,6 +104,7 @@ def runs(catalogue: Catalogue) -> xr.Dataset:
     rows = calibrated.model.measured.runs
     by_account = predictions(catalogue, calibrated, rows)
     values = np.moveaxis(np.array(list(by_account.values())), 1, 0)
+    widths = calibrated.widths_of(rows)
     measured = np.array(by_account[AccountName.MEASURED])[:, None]
     known = RunColumns(
         gpu=rows.gpu,
@@ -109,12 +112,12 @@ def runs(catalogue: Catalogue) -> xr.Dataset:
         task=rows.task,
         precision=rows.precision,
         series=rows.series,
-        kind=intervals.kinds(catalogue, rows.llm),
+        kind=_kinds(catalogue, rows.llm),
         batch=rows.batch,
-        gpus=rows.gpus,
+        gpus=intervals.gpus_of(rows),
         parameters=_parameters(catalogue, rows.llm),
-        fitted=rows.llm.isin(calibrated.held_out),
-        **{f"{name}_half_width": widths for name, widths in calibrated.widths(rows).items()},
+        fitted=rows.llm.isin(list(calibrated.held_out)),
+        **{f"{name}_half_width": widths[name] for name in QUANTITIES},
     )
     places = np.arange(len(rows))
     accounts = AccountColumns(*values, *(values / measured))
@@ -178,6 +181,18 @@ def _curve(runs: xr.Dataset, series: str, batch: SequencesAxis) -> np.ndarray:
     inside = (wanted >= sizes[0] - BATCH_SLACK) & (wanted <= sizes[-1] + BATCH_SLACK)
     logs = np.log(members.tokens_per_joule.values)
     return np.where(inside, [np.interp(wanted, sizes, row) for row in logs], np.nan)
+
+
+def _kinds(catalogue: Catalogue, llms: pd.Series) -> pd.Series:
+    """Whether an LLM is a mixture of experts, a hybrid with recurrent layers, or dense."""
+
+    def kind(llm: str) -> str:
+        published = catalogue.llms[llm].published
+        if published.experts:
+            return EXPERTS
+        return HYBRID if published.linear_layers else DENSE
+
+    return llms.map(kind)
 
 
 def _parameters(catalogue: Catalogue, llms: pd.Series) -> np.ndarray:

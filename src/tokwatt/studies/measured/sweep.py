@@ -15,17 +15,20 @@ from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.calibration import intervals
-from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.fit import WeightedRuns
+from tokwatt.calibration.records import NOTHING, Calibrated, Numbers
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.studies.measured.accounts import (
     Predictions,
+    by_kernels,
+    measured,
+    of_frame,
     of_one_gpu,
     points,
     run_deployment,
-    step_by_kernels,
 )
 from tokwatt.studies.measured.runs import LONG_NAMES
 from tokwatt.units import (
@@ -42,6 +45,8 @@ from tokwatt.units import (
 
 LAW = "law"
 """The curve of the paper's law: tokens per joule in inverse proportion to the window."""
+FOREVER = 1e12
+"""Output tokens of requests that never end, so that a batch only decodes."""
 SPANS = {"up to 64K": 65536.0, "all": np.inf}
 """Windows that a slope is drawn through, by the largest of them; larger ones are indicative."""
 
@@ -100,7 +105,7 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
     windows = rows.context_window.to_numpy()
     run = run_deployment(catalogue, rows.gpu[0], rows.llm[0], rows.precision[0], rows.gpus[0])
     by_account = {
-        AccountName.MEASURED: intervals.observed(rows.assign(latency=rows.batch / rows.throughput)),
+        AccountName.MEASURED: measured(rows),
         **_assumed(catalogue, run, rows, profile),
         **_calibrated(catalogue, calibrated, rows),
     }
@@ -109,13 +114,16 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
     }
     curves[LAW] = curves[AccountName.MEASURED][0] * windows[0] / windows
     predicted = zip(*(prediction[:3] for prediction in by_account.values()), strict=True)
-    overhead = calibrated.fitted.steps.shared["sequence_overhead"] * rows.batch.to_numpy()
-    loaded = rows.batch.to_numpy() / (by_account[AccountName.IN_SAMPLE].latency + overhead)
+    loaded = _calibrated(catalogue, calibrated, rows, sequences=True)
     columns = SweepColumns(*map(np.array, predicted))
     efficiency = CurveColumns(np.array([*curves.values()]))
     return (
         grid.dataset(AccountAxes([*by_account], windows), columns, LONG_NAMES)
-        .merge(grid.dataset(WindowAxis(windows), LoadedThroughput(loaded)))
+        .merge(
+            grid.dataset(
+                WindowAxis(windows), LoadedThroughput(loaded[AccountName.IN_SAMPLE].throughput)
+            )
+        )
         .merge(grid.dataset(CurveAxes([*curves], windows), efficiency, LONG_NAMES))
         .merge(_slopes(windows, curves))
     )
@@ -156,18 +164,26 @@ def _assumed(
     }
 
 
-def _calibrated(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame) -> Predictions:
+def _calibrated(
+    catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame, sequences: bool = False
+) -> Predictions:
     """What the calibrated accounts say of batches that only decode."""
     model, residents = calibrated.model, rows.residents.to_numpy()
-    arrays = model.arrays(rows.assign(task=model.records.tasks[0], output=np.inf))
-    by_kernels = step_by_kernels(catalogue, rows, residents)
-    held_out = calibrated.held_out[rows.llm[0]]
+    output = {"prompt": 1.0, "output": FOREVER}
+    decoding = rows.assign(**output, output_scv=2 * (residents - 1) / FOREVER - 1)
+    runs = WeightedRuns(model, decoding)
+
+    def logs(numbers: Numbers) -> np.ndarray:
+        found = numbers.logs(model.records, decoding)
+        if not sequences:
+            found[model.records.names.index("sequence_overhead")] = np.log(NOTHING)
+        return found
+
+    fitted, held_out = calibrated.fitted, calibrated.held_out[rows.llm[0]]
     return {
-        AccountName.KERNELS: model.predict_decoding(
-            calibrated.fitted, arrays, residents, by_kernels
-        ),
-        AccountName.IN_SAMPLE: model.predict_decoding(calibrated.fitted, arrays, residents),
-        AccountName.HELD_OUT: model.predict_decoding(held_out, arrays, residents),
+        AccountName.KERNELS: by_kernels(catalogue, runs, logs(fitted), fitted.law, residents),
+        AccountName.IN_SAMPLE: of_frame(intervals.predictions(runs, logs(fitted), fitted.law)),
+        AccountName.HELD_OUT: of_frame(intervals.predictions(runs, logs(held_out), held_out.law)),
     }
 
 
