@@ -16,7 +16,10 @@ from tokwatt.units import In, mark_of
 FUNCTIONS = public_functions(*EQUATIONS, "equations.batching", "serving.llm")
 OF_EQUATIONS = public_functions(*EQUATIONS)
 KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
-ANY_UNIT = {"lengths.running_sums": {"values", "return"}}
+ANY_UNIT = {
+    "lengths.running_sums": {"values", "return"},
+    "roots.last_within": {"most", "upper", "return"},
+}
 
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
 
@@ -45,8 +48,9 @@ def test_every_quantity_that_goes_in_or_comes_out_has_a_unit(name):
 
 
 def test_a_quantity_of_any_unit_is_an_array():
+    functions = FUNCTIONS | public_functions("equations.roots")
     for name, arguments in ANY_UNIT.items():
-        assert {get_type_hints(FUNCTIONS[name])[argument] for argument in arguments} == {jax.Array}
+        assert {get_type_hints(functions[name])[argument] for argument in arguments} == {jax.Array}
 
 
 # Modules some of whose public functions have numbers without a unit; take out what is put right.

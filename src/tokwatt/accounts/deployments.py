@@ -134,7 +134,9 @@ def pick(name: str, value: str, options: Mapping[str, Kind]) -> Kind:
     return options[value]
 
 
-def require(name: str, value: Dimensionless, least: float, most: float) -> Dimensionless:
+def require(
+    name: str, value: Dimensionless, least: Dimensionless, most: Dimensionless
+) -> Dimensionless:
     """A number inside its domain.
 
     Raises:

@@ -112,7 +112,15 @@ def kv_budget(
 
 
 def activation_bytes(rows: Dimensionless, columns: Dimensionless, element_width: Bytes) -> Bytes:
-    """Bytes of an activation with so many rows (tokens or sequences) and columns, copies included.
+    """Bytes of an activation, copies included.
+
+    Args:
+        rows: its tokens or sequences.
+        columns: its width.
+        element_width: bytes that an element takes, with the copies that are alive.
+
+    Returns:
+        Bytes of one GPU.
 
     Source: definition.
     """
