@@ -24,10 +24,13 @@ class Values:
 
     def __init__(self, folder: "Folder") -> None:
         self.section = folder.section("calibrated").child("value")
+        self.families = folder.section("calibration").child("families").raw
         self.limit = folder.section("calibration").child("fit").quantity("power_cap", Dimensionless)
 
     def step(self, gpu: str, engine: str) -> StepParameters:
-        """What steps on a GPU take under an engine."""
+        """What steps on a GPU take under an engine, or under the one that it is a version of."""
+        if engine not in self.section.child("engines").raw:
+            engine = self.families.get(engine, engine)
         common = self.section.child("common").bind(hints_of(StepParameters))
         both = self._within("gpus_engines", gpu)
         parts = [
