@@ -57,7 +57,7 @@ def test_without_overheads_one_sequence_takes_its_weights_over_the_bandwidth(llm
     assert float(found.mean_latency) == pytest.approx(float(expected), rel=1e-6)
 
 
-@pytest.mark.parametrize(("gpu", "engine"), product(GPUS, ENGINES))
+@pytest.mark.parametrize(("gpu", "engine"), [*product(GPUS, ENGINES)])
 def test_no_efficiency_is_above_1(gpu, engine):
     fitted = PARAMETERS.calibrated.step(gpu, engine)
     shares = {name: value for name, value in vars(fitted).items() if "efficiency" in name}
