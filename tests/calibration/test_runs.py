@@ -29,7 +29,7 @@ def measured():
         (
             "precision",
             "int3",
-            r"runs.h100-qwen3-8b-chat-1.precision is 'int3', wanted one of bfloat16, fp8, fp8_block",
+            r"runs.h100-qwen3-8b-chat-1.precision is 'int3', wanted one of bfloat16, fp8",
         ),
         ("task", "poetry", r"runs.h100-qwen3-8b-chat-1.task is 'poetry', wanted one of"),
         (
@@ -82,4 +82,4 @@ def test_the_selection_of_client_runs_has_every_engine_and_gpu_of_its_table(meas
 def test_a_rule_of_reading_that_is_no_rule_is_named(damaged):
     folder = damaged("measured/inferencex", ["reading", "kv_widths"], [{"where": {}, "wide": 1}])
     with pytest.raises(ParameterError, match=r"inferencex.yaml: reading.kv_widths"):
-        Measured(ParameterFolder(folder)).reading
+        Measured(ParameterFolder(folder)).check()

@@ -19,10 +19,10 @@ from tokwatt.params.specs import StepParameters
 from tokwatt.units import units_of
 
 HEADER = """\
-# Written by `tokwatt calibrate`; not by hand. `value` is fitted to every run: a number is the one in
-# common times e to the deviations of the GPU, the engine, the two together and the release; no
-# efficiency is above 1. Half-widths and errors are of logarithms, on runs that were left out with
-# their configuration (known), LLM, GPU or engine. Power has shares of TDP.
+# Written by `tokwatt calibrate`, not by hand. `value` is fitted to every run: a number is one in
+# common times e to the deviations of GPU, engine, both and release; no efficiency is above 1.
+# Half-widths, coverage and errors are of runs that were left out with their configuration (known),
+# LLM, GPU or engine; half-widths are of logarithms. Power has shares of TDP.
 """
 LEFT_OUT = """\
 # Written by `tokwatt calibrate`; not by hand. What is fitted without each LLM in turn, each list in

@@ -23,7 +23,7 @@ SEED = 0
 LLM_WEIGHT = -0.5
 """Power of the number of an LLM's runs by which each counts: an LLM counts as its square root."""
 FEWEST_LLMS, FEWEST_RUNS = 3, 20
-"""What a cell must have for an interval of its own."""
+"""What a cell of an engine must have for an interval of its own."""
 Widths = dict[str, dict[str, Dimensionless]]
 """A number for each quantity, by cell."""
 
@@ -75,7 +75,7 @@ def observed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def errors(runs: WeightedRuns, predicted: pd.DataFrame) -> pd.DataFrame:
     """Logarithms of predicted over measured; NaN of runs that are not used."""
-    found = np.log(predicted / observed(runs.rows)).where(runs.used[:, None])
+    found = np.log(predicted / observed(runs.rows))[runs.used].reindex(runs.rows.index)
     found["first_token"] = found.first_token.where(runs.low_load)
     return found
 
@@ -142,7 +142,7 @@ def widths(
             )
             known = found[name][inside & client].dropna()
             llms = rows.llm[known.index]
-            if len(known) >= FEWEST_RUNS and llms.nunique() >= FEWEST_LLMS:
+            if len(known) >= FEWEST_RUNS and (general or llms.nunique() >= FEWEST_LLMS):
                 row[name] = half_width(known, llms, level)
         if row:
             table[key] = row

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tokwatt.calibration.runs import Measured
-from tokwatt.calibration.start import CAPPED, FitRecords
+from tokwatt.calibration.start import FitRecords
 from tokwatt.equations.batching import resident_tokens
 from tokwatt.grid import stacked
+from tokwatt.params.calibrated import CAPPED
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import Parallelism, StepParameters, spec
 from tokwatt.serving.chunked import Load, first_token_time, iterations

@@ -13,7 +13,8 @@ from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.intervals import CLASSES, KNOWN
 from tokwatt.calibration.model import KINDS, QUANTITIES, ServingModel
 from tokwatt.calibration.power import PowerLaw
-from tokwatt.calibration.start import CAPPED, FitRecords
+from tokwatt.calibration.start import FitRecords
+from tokwatt.params.calibrated import CAPPED
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section

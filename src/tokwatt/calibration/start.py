@@ -15,8 +15,6 @@ LEVELS = ("common", "gpu", "engine", "both", "release")
 """What a parameter may deviate by."""
 POWER_TERMS = ("idle", "memory", "compute", "launch", "scale")
 """Numbers of a law of power: shares of TDP, and a factor on all but the first."""
-CAPPED = "efficiency"
-"""Parameters with this in their name are shares of what a data sheet says, and at most 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

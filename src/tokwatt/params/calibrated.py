@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 OTHER = "other"
 """Stands for every board that nobody measured."""
+CAPPED = "efficiency"
+"""Parameters with this in their name are shares of what a data sheet says, and at most 1."""
 
 
 class Values:
     """The fitted values of `params/calibrated.yaml`.
 
     A number is what all GPUs and engines have in common times e to the deviations of a GPU, of an
-    engine and of the two together; what nobody measured deviates by nothing.
+    engine and of the two together; what nobody measured deviates by nothing. No efficiency is
+    above 1.
     """
 
     def __init__(self, folder: "Folder") -> None:
@@ -39,12 +42,12 @@ class Values:
             both.child(engine) if both and engine in both.raw else None,
         ]
         deviations = [part for part in parts if part is not None]
-        return StepParameters(
-            **{
-                name: value * math.exp(sum(_at(part, name) for part in deviations))
-                for name, value in common.items()
-            }
-        )
+        numbers = {
+            name: value * math.exp(sum(_at(part, name) for part in deviations))
+            for name, value in common.items()
+        }
+        capped = {name: min(1.0, value) for name, value in numbers.items() if CAPPED in name}
+        return StepParameters(**numbers | capped)
 
     def power(self, gpu: str, tdp: Watts) -> UtilizationPower:
         """The law of power of a GPU, for a board of some thermal design power."""

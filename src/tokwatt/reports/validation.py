@@ -98,7 +98,7 @@ def _groups(targets: xr.Dataset, what: str, fits: Sequence[str] | Mapping[str, s
         if column != what:
             continue
         for fit in fits:
-            errors = targets.median.sel(group=group, fit=fit)
+            errors = targets.median_error.sel(group=group, fit=fit)
             count = f"{float(targets.runs.sel(group=group)):.0f}"
             texts = [_or_dash(errors.sel(quantity=quantity)) for quantity in EVERY]
             rows.append([f"{SOURCES[source]}, {name}", FITS[fit], count, *texts])

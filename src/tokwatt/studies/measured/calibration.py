@@ -46,7 +46,7 @@ class Target:
 class ErrorColumns(NamedTuple):
     """Median errors over fit x group of runs x quantity; NaN where nothing was measured."""
 
-    median: Dimensionless
+    median_error: Dimensionless
 
 
 class IntervalColumns(NamedTuple):
@@ -125,7 +125,7 @@ class ParameterColumns(NamedTuple):
 LONG_NAMES = {
     "half_width": "half_width_of_the_interval_of_the_logarithm",
     "coverage": "share_of_left_out_runs_inside",
-    "median": "median_relative_error_without_sign",
+    "median_error": "median_relative_error_without_sign",
     "at_most": "largest_error_wanted",
     "reached": "median_error_of_held_out_llms",
     "sweep_at_most": "largest_error_of_the_sweep_wanted",
