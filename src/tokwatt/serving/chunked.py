@@ -43,7 +43,7 @@ class Iterations(NamedTuple):
         decoding: one that takes in none.
         mean: the mean over all.
         median_latency: median duration, and so the median inter-token latency.
-        late_latency: 99th percentile of the duration.
+        late_latency: 99th percentile of the duration, at least the median.
         running: requests that decode; the rest of the batch waits for its prompts to be taken in.
         prompts: prompt tokens that the mean iteration takes in, at most a chunk.
     """
@@ -99,12 +99,14 @@ def iterations(
     waiting = -jnp.log1p(-jnp.minimum(filled, MOST_FILLED))
     mostly = jax.nn.sigmoid(MOSTLY_SHARPNESS * (waiting - jnp.log(2.0)))
     typical = taking_in(parameters.median_share * each).latency
-    late = taking_in(_late_tokens(each, prompts, starts, chunk)).latency
+    median = (1 - mostly) * decoding.latency + mostly * typical
+    most = taking_in(_late_tokens(each, prompts, starts, chunk)).latency
+    late = jnp.where(filled > LATE, most, decoding.latency)
     return Iterations(
         decoding=decoding,
         mean=mean,
-        median_latency=(1 - mostly) * decoding.latency + mostly * typical,
-        late_latency=jnp.where(filled > LATE, late, decoding.latency),
+        median_latency=median,
+        late_latency=jnp.maximum(median, late),
         running=running,
         prompts=prompts,
     )
