@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 ROUNDS = 12
-"""Rounds of a secant and a halving each."""
+"""Rounds of two evaluations each."""
 
 
 class Bracket(NamedTuple):
@@ -29,19 +29,19 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
         upper: the bound, above 0.
 
     Returns:
-        `upper` where the function stays within `most`, else the place: to 1e-12 of itself where the
-        function is smooth, to 2**-12 of `upper` and below it beside a jump; 0 where the function
-        exceeds `most` everywhere. Its slopes are those of the implicit function.
+        `upper` where the function stays within `most`, else the place: to 1e-6 of `upper`, and to
+        1e-9 of itself above a hundredth of it, where the function is smooth; to 2**-12 of `upper`
+        and below it beside a jump; 0 where the function exceeds `most` everywhere, NaN where
+        `upper` is. Its slopes are those of the implicit function.
 
-    Source: regula falsi and bisection in turn, and a step of Newton's method.
+    Source: Ridders (1979), doi:10.1109/TCS.1979.1084580, and a step of Newton's method.
     """
     bound, level = jax.lax.stop_gradient((upper, most))
 
     def excess(place: Array) -> Array:
         return jax.lax.stop_gradient(rising(place)) - level
 
-    def narrowed(ends: Bracket, place: Array) -> Bracket:
-        found = excess(place)
+    def narrowed(ends: Bracket, place: Array, found: Array) -> Bracket:
         within = found <= 0
         return Bracket(
             lower=jnp.where(within, place, ends.lower),
@@ -51,10 +51,12 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
         )
 
     def narrow(_: int, ends: Bracket) -> Bracket:
-        share = ends.below / jnp.minimum(ends.below - ends.above, -1e-300)
-        share = jnp.where(jnp.isfinite(share), jnp.clip(share, 0.0, 1.0), 0.5)
-        ends = narrowed(ends, ends.lower + share * (ends.upper - ends.lower))
-        return narrowed(ends, (ends.lower + ends.upper) / 2)
+        middle = (ends.lower + ends.upper) / 2
+        found = excess(middle)
+        share = found / jnp.sqrt(found**2 - ends.below * ends.above)
+        share = jnp.where(jnp.isfinite(share), jnp.clip(share, -1.0, 1.0), 0.0)
+        place = middle - share * (middle - ends.lower)
+        return narrowed(narrowed(ends, middle, found), place, excess(place))
 
     zero = jnp.zeros_like(bound)
     start = Bracket(zero, bound, jnp.minimum(excess(1e-9 * bound), 0.0), excess(bound))
@@ -65,4 +67,5 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
     moved = (value - most) / jax.lax.stop_gradient(jnp.where(slope > 0, slope, 1.0))
     still = jax.lax.stop_gradient(place - moved)
     inside = (slope > 0) & (still >= ends.lower) & (still <= ends.upper) & (place > 0)
-    return jnp.where(start.above <= 0, upper, place - jnp.where(inside, moved, 0.0))
+    bounded = (start.above <= 0) | jnp.isnan(bound)
+    return jnp.where(bounded, upper, place - jnp.where(inside, moved, 0.0))
