@@ -259,7 +259,7 @@ def reference(known, changes):
         shares=known.known.shares(state["workload"], law),
         window=state["long_window"],
         topology="two_pools" if state["split"] else "homogeneous",
-        split_length=float(state["split"]),
+        splits=(float(state["split"]),) if state["split"] else (),
         overflow_factor=state["overflow"],
         paper=assumed,
     )

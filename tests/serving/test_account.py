@@ -20,9 +20,10 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.fleet import size_pool
-from tokwatt.serving.instance import concurrency, held_bytes, sequence_bytes, step_weight_bytes
+from tokwatt.serving.instance import concurrency, step_weight_bytes
 from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.routing import Topology
+from tokwatt.serving.share import held_bytes, sequence_bytes
 from tokwatt.serving.step import Load, operating_point, step
 from tokwatt.serving.times import instance_of
 
@@ -103,7 +104,7 @@ def test_the_papers_account_runs_one_sequence_of_what_does_not_fit(
 @pytest.mark.parametrize("case", FLEETS)
 def test_the_papers_account_of_a_fleet_is_the_program(headlines, knots, case):
     chosen = headlines.cases[case]
-    short = int(chosen.split_length)
+    short = int(sum(chosen.splits))
     profile = profiles.MANUAL[chosen.gpu]
     pools = program.fleet(knots["azure"], profile, program.Demand(), 65536, short, 2.0)
     expected, found = program.totals(pools), headlines.result(case, {})

@@ -9,8 +9,8 @@ import pytest
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Board, LlmRecord, Precision, ServingEngine, spec
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.instance import memory_of, share_of
 from tokwatt.serving.memory import expert_columns, step_limits, weights_by_class
+from tokwatt.serving.share import memory_of, share_of
 from tokwatt.units import Bytes, Dimensionless, In, Tokens
 
 GIB = 2.0**30

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokwatt.accounts.answers import CONSERVING, DeploymentNames, account_of
+from tokwatt.accounts.deployments import CONSERVING, DeploymentNames, account_of
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces import Trace
 from tokwatt.serving.fleet import size_pool

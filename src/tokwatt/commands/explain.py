@@ -63,14 +63,19 @@ def explained(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[
         return function(*args, **kwargs), steps
 
 
-def calibrated_records(catalogue: Catalogue, gpu: str) -> list[Record]:
-    """The records of the calibrated step and board power that count for a GPU."""
-    fitted, given = catalogue.section("calibrated"), catalogue.section("calibration")
+def calibrated_records(catalogue: Catalogue, gpu: str, engine: str) -> list[Record]:
+    """The records of the calibrated step and board power that count for a GPU and an engine."""
+    fitted = catalogue.section("calibrated")
     values = fitted.child("value").records(fitted.raw["source"], fitted.raw["quality"])
-    fixed = given.child("fixed").records(given.raw["source"], given.raw["quality"])
-    like = catalogue.likeness[gpu]
-    own = ("value.step.", f"value.boards.{like}.", f"value.layer_overhead.{like}")
-    return [*fixed, *(record for record in values if record.key.startswith(own))]
+    own = (
+        "value.common.",
+        f"value.gpus.{gpu}.",
+        f"value.engines.{engine}.",
+        f"value.gpus_engines.{gpu}.{engine}.",
+        "value.power.",
+        f"value.boards.{gpu}.",
+    )
+    return [record for record in values if record.key.startswith(own)]
 
 
 def of_entry(records: list[Record], prefix: str) -> list[Record]:

@@ -122,7 +122,7 @@ def _explain(
     keys = record_keys(catalogue, names, measured)
     records = [record for key in keys for record in of_entry(every, key)]
     if measured:
-        records += calibrated_records(catalogue, names.gpu)
+        records += calibrated_records(catalogue, names.gpu, names.engine)
     if as_json:
         show_json(of_answer(answer) | {"parameters": records, "steps": runs})
         return

@@ -101,7 +101,7 @@ class SeriesRatio(NamedTuple):
 def runs(catalogue: Catalogue) -> xr.Dataset:
     """Every run of the records: what was measured and what each account says."""
     calibrated = Calibrated(catalogue)
-    rows = calibrated.model.measured.runs
+    rows = calibrated.model.measured.runs()
     by_account = predictions(catalogue, calibrated, rows)
     values = np.moveaxis(np.array(list(by_account.values())), 1, 0)
     widths = calibrated.widths_of(rows)
