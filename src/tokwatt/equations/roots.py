@@ -35,6 +35,7 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
 
     Source: regula falsi and bisection in turn, and a step of Newton's method.
     """
+    rising = jax.jit(rising)  # traced once
     bound, level = jax.lax.stop_gradient((upper, most))
 
     def excess(place: Array) -> Array:
