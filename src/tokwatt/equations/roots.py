@@ -36,6 +36,7 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
 
     Source: Ridders (1979), doi:10.1109/TCS.1979.1084580, and a step of Newton's method.
     """
+    rising = jax.jit(rising)  # traced once
     bound, level = jax.lax.stop_gradient((upper, most))
 
     def excess(place: Array) -> Array:
