@@ -10,15 +10,17 @@ from reference import consistent
 from tokwatt.accounts.answers import point
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.serving.chunked import Load, first_token_time
 from tokwatt.serving.step import operating_point
+from tokwatt.serving.times import instance_of
 
-LLMS = {  # precision, GPUs, ranks of experts
-    "llama-3.1-70b": ("bfloat16", 8, 1),
-    "qwen3-235b-a22b": ("bfloat16", 8, 8),
-    "deepseek-v3": ("fp8", 8, 8),
-    "gpt-oss-120b": ("mxfp4", 4, 1),
-    "qwen3-next-80b-a3b": ("bfloat16", 4, 4),
-    "gemma-3-27b": ("int4", 1, 1),
+LLMS = {  # precision, GPUs of a rank of attention, ranks of experts, ranks of attention
+    "llama-3.1-70b": ("bfloat16", 8, 1, 1),
+    "qwen3-235b-a22b": ("fp8_block", 4, 8, 2),
+    "deepseek-v3": ("fp8", 1, 8, 8),
+    "gpt-oss-120b": ("mxfp4", 4, 1, 1),
+    "qwen3-next-80b-a3b": ("bfloat16", 4, 4, 1),
+    "gemma-3-27b": ("int4", 1, 1, 1),
 }
 EACH = [
     (llm, gpu, window, ratio)
@@ -26,7 +28,7 @@ EACH = [
     for place, (window, ratio) in enumerate(((4096, 0), (4096, 4), (65536, 0), (65536, 4)))
     for gpu in [("H100", "H200", "B200")[(number + place) % 3]]
 ]
-POINT = jax.jit(operating_point)
+POINT, FIRST_TOKEN = jax.jit(operating_point), jax.jit(first_token_time)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +36,25 @@ def account(parameters):
     return AssumptionSets(parameters).account("consistent")
 
 
+def machines(params, llm, gpu):
+    """An instance by its names, and the records of the second calculation."""
+    precision, gpus, experts, replicas = LLMS[llm]
+    names = DeploymentNames(
+        llm=llm,
+        gpu=gpu,
+        gpus=gpus,
+        precision=precision,
+        expert_parallel=experts,
+        data_parallel=replicas,
+    )
+    numbers = map(float, (gpus, experts, replicas))
+    return names, consistent.machine(params, llm, gpu, precision, *numbers)
+
+
 def both(parameters, params, account, llm, gpu, window, ratio, batch=None):
     """The operating point of the account and that of the second calculation."""
-    precision, gpus, ranks = LLMS[llm]
-    names = DeploymentNames(llm=llm, gpu=gpu, gpus=gpus, precision=precision, expert_parallel=ranks)
+    names, machine = machines(params, llm, gpu)
     found = POINT(account, names.deployment(parameters), float(window), 0.5, float(ratio), batch)
-    machine = consistent.machine(params, llm, gpu, precision, float(gpus), float(ranks))
     return found._asdict(), consistent.operating_point(machine, window, 0.5, ratio, batch)
 
 
@@ -62,17 +77,32 @@ def test_a_batch_is_that_of_the_second_calculation(parameters, params, account, 
         assert found[name] == pytest.approx(value, rel=1e-9, abs=0), name
 
 
+@pytest.mark.parametrize("batch, prompt", [(1.0, 200.0), (64.0, 3000.0), (900.0, 40000.0)])
+@pytest.mark.parametrize("llm", LLMS)
+def test_a_first_token_is_that_of_the_second_calculation(
+    parameters, params, account, llm, batch, prompt
+):
+    names, machine = machines(params, llm, "B200")
+    load = Load(batch, prompt + 250.0, batch / 500.0 * prompt, batch / 500.0)
+    instance = instance_of(account, names.deployment(parameters))
+    found = FIRST_TOKEN(instance.costs, load, prompt)
+    expected = consistent.first_token_time(machine, *load, prompt)
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_points_are_of_every_kind(params):
     """Boards at their limit and below it, as many requests as an engine runs, and a misfit."""
-    machines = [consistent.machine(params, llm, gpu, *LLMS[llm]) for llm, gpu, *_ in EACH]
+    boards = [machines(params, llm, gpu)[1] for llm, gpu, *_ in EACH]
     points = [
-        consistent.operating_point(machine, window, 0.5, ratio)
-        for machine, (_, _, window, ratio) in zip(machines, EACH, strict=True)
+        consistent.operating_point(board, window, 0.5, ratio)
+        for board, (_, _, window, ratio) in zip(boards, EACH, strict=True)
     ]
-    pairs = [*zip(machines, points, strict=True)]
-    limited = [each["power"] > 0.999 * board.ranks * board.power.limit for board, each in pairs]
+    pairs = [*zip(boards, points, strict=True)]
+    limited = [each["power"] > 0.999 * board.gpus * board.power.limit for board, each in pairs]
     assert any(limited) and not all(limited)
-    assert any(each["concurrency"] == consistent.limits(board)[1] for board, each in pairs)
+    assert any(
+        each["concurrency"] == board.replicas * consistent.limits(board)[1] for board, each in pairs
+    )
     assert any(each["missing"] > 0 for each in points)
 
 

@@ -28,9 +28,11 @@ UNITS = {
     "W": 1.0,
     "ms": 1e-3,
     "us": 1e-6,
+    "us/tok": 1e-6,
     "USD/h": 1 / 3600,
 }
 ACTIVATION, STATE, COLLECTIVES = 2.0, 4.0, 2.0
+SMALL, LATENT = 2e6, 0.5
 
 
 def number(record):
@@ -67,23 +69,45 @@ class Machine:
     step: SimpleNamespace
     power: SimpleNamespace
     ranks: float
+    replicas: float
     expert_ranks: float
 
+    @property
+    def gpus(self):
+        return self.ranks * self.replicas
 
-def machine(folder, llm, gpu, precision, ranks, expert_ranks=1.0, engine="vllm"):
-    """Records by name; a GPU without runs has the step and the shares of TDP of another."""
+
+def step_of(fit, gpu, engine):
+    """Common numbers times e to the deviations of GPU, engine and both; shares are at most 1."""
+    deviations = [
+        numbers(fit["gpus"].get(gpu, {})),
+        numbers(fit["engines"].get(engine, {})),
+        numbers(fit["gpus_engines"].get(gpu, {}).get(engine, {})),
+    ]
+    found = {}
+    for name, value in vars(numbers(fit["common"])).items():
+        own = value * np.exp(sum(getattr(each, name, 0.0) for each in deviations))
+        found[name] = min(1.0, own) if "efficiency" in name else own
+    return SimpleNamespace(**found)
+
+
+def power_of(fit, gpu, tdp, cap):
+    """Watts of the law of power of a board, or of one that nobody measured."""
+    board = numbers(fit["boards"].get(gpu, fit["boards"]["other"]))
+    terms = {name: board.scale * share * tdp for name, share in vars(numbers(fit["power"])).items()}
+    return SimpleNamespace(idle=board.idle * tdp, limit=cap * tdp, **terms)
+
+
+def machine(folder, llm, gpu, precision, ranks, expert_ranks=1.0, replicas=1.0, engine="vllm"):
+    """Records by name."""
     serving, fit = sheet(folder, "serving"), sheet(folder, "calibrated")["value"]
-    calibration = sheet(folder, "calibration")
-    like = calibration["unmeasured"].get(gpu, {"like": gpu})["like"]
-    board = numbers(sheet(folder, "gpus")[gpu], fp8_rate=0.0)
-    step = numbers({**calibration["fixed"], **fit["step"]})
-    step.layer_overhead = number(fit["layer_overhead"][like])
-    terms = vars(numbers(fit["boards"][like], expert_layers=0.0, shared=0.0, requantized=0.0))
-    cap = number(calibration["fit"]["power_cap"])
-    power = SimpleNamespace(**{name: share * board.tdp for name, share in terms.items()})
-    power.limit = cap * board.tdp
+    board = numbers(sheet(folder, "gpus")[gpu], fp8_rate=0.0, fp4_rate=0.0)
+    cap = number(sheet(folder, "calibration")["fit"]["power_cap"])
     widths = numbers(
-        serving["precisions"][precision], mixture_attention=0.0, mixture_feed_forward=0.0
+        serving["precisions"][precision],
+        mixture_attention=0.0,
+        mixture_feed_forward=0.0,
+        block_scaled=0.0,
     )
     used = numbers(
         serving["engines"][engine],
@@ -95,8 +119,17 @@ def machine(folder, llm, gpu, precision, ranks, expert_ranks=1.0, engine="vllm")
     )
     published = sheet(folder, "llms")[llm]["published"]
     absent = dict.fromkeys(OPTIONAL.split(), 0.0)
-    architecture = numbers(published, feed_forward_matrices=3.0, routers=1.0, **absent)
-    return Machine(architecture, board, widths, used, step, power, ranks, expert_ranks)
+    return Machine(
+        llm=numbers(published, feed_forward_matrices=3.0, routers=1.0, **absent),
+        gpu=board,
+        precision=widths,
+        engine=used,
+        step=step_of(fit, gpu, engine),
+        power=power_of(fit, gpu, board.tdp, cap),
+        ranks=ranks,
+        replicas=replicas,
+        expert_ranks=expert_ranks,
+    )
 
 
 # --- what an LLM weighs, a token costs, a sequence keeps
@@ -137,27 +170,26 @@ def parameters(llm):
     )
 
 
+def widths(m):
+    """Widths of attention and of feed-forward blocks, of which mixtures may have their own."""
+    width, mixture = m.precision, m.llm.experts > 0
+    attention = (mixture and width.mixture_attention) or width.attention
+    return attention, (mixture and width.mixture_feed_forward) or width.feed_forward
+
+
 def weights(m):
     """Bytes on one GPU: what every step reads, all routed experts, an input table of its own."""
-    count, width, mixture = parameters(m.llm), m.precision, m.llm.experts > 0
-    attention = (mixture and width.mixture_attention) or width.attention
-    feed_forward = (mixture and width.mixture_feed_forward) or width.feed_forward
+    count, width = parameters(m.llm), m.precision
+    attention, feed_forward = widths(m)
     shared = (
         count.table * width.embedding
         + (count.mixers - count.latents) * attention
         + count.blocks * feed_forward
     )
     whole = count.latents * attention + count.routers * width.router
-    routed = m.llm.experts * count.expert * width.experts / m.ranks
+    routed = m.llm.experts * count.expert * width.experts / m.gpus
     untied = (1 - m.llm.tied_embeddings) * count.table * width.embedding / m.ranks
     return shared / m.ranks + whole, routed, untied
-
-
-def token_flops(m):
-    """Two operations for each parameter that a token multiplies, on one GPU."""
-    count = parameters(m.llm)
-    always = count.table + count.mixers + count.blocks + count.routers
-    return 2 * (always + m.llm.active_experts * count.expert) / m.ranks
 
 
 def sequence_bytes(m, length):
@@ -204,7 +236,8 @@ def pool(m):
 def held(m, length):
     """Running requests that the pool holds, at most those of the engine; unknown without a pool."""
     budget = pool(m)
-    return min(budget / sequence_bytes(m, length)[0], limits(m)[1]) if budget >= 0 else np.nan
+    each = budget / sequence_bytes(m, length)[0]
+    return m.replicas * min(each, limits(m)[1]) if budget >= 0 else np.nan
 
 
 # --- one forward pass
@@ -212,16 +245,54 @@ def held(m, length):
 
 @dataclass
 class Pass:
-    """Duration of a pass, bytes that a GPU reads in it, operations that it does."""
+    """Duration of a pass, bytes that a GPU reads, arithmetic and launches of experts as times."""
 
     latency: float
     moved: float
     computed: float
+    launched: float
+
+
+def bits(m, width):
+    """Bits of the operands that parameters of a width are multiplied as."""
+    if width < 1.5:
+        width = m.precision.operand if m.gpu.fp4_rate else m.precision.operand_without_fp4
+    if width >= 1.5 or not m.gpu.fp8_rate:
+        return 16
+    return 4 if width < 0.9 and m.gpu.fp4_rate else 8
+
+
+def multiply_time(m, count, width, kind=""):
+    """Time to multiply so many parameters by one token, at the share of the peak of their bits."""
+    found = bits(m, width)
+    peak = {16: m.gpu.fp16_rate, 8: m.gpu.fp8_rate, 4: m.gpu.fp4_rate}[found]
+    name = f"{kind}compute_efficiency" + ("" if found == 16 else f"_{found}bit")
+    return 2 * count / (getattr(m.step, name) * peak)
+
+
+def dense_time(m, tokens, answered):
+    """Arithmetic of one rank but for experts; the output head only where a token comes out."""
+    count, (attention, feed_forward) = parameters(m.llm), widths(m)
+    each = (
+        multiply_time(m, count.mixers, attention)
+        + multiply_time(m, count.blocks, feed_forward)
+        + multiply_time(m, count.routers, m.precision.router)
+    )
+    return (each * tokens + multiply_time(m, count.table, 2.0) * answered) / m.ranks
+
+
+def expert_time(m, tokens):
+    """Arithmetic of experts, which all GPUs share."""
+    count = m.llm.active_experts * parameters(m.llm).expert / m.gpus
+    return multiply_time(m, count, m.precision.experts, "expert_") * tokens
 
 
 def touched(m, tokens):
-    """Share of the experts that independent tokens touch."""
-    return 1 - (1 - m.llm.active_experts / m.llm.experts) ** tokens if m.llm.experts else 0.0
+    """Share of the experts that tokens touch, some of which choose alike."""
+    if not m.llm.experts:
+        return 0.0
+    independent = 1 + m.step.independence * (tokens - 1)
+    return 1 - (1 - m.llm.active_experts / m.llm.experts) ** independent
 
 
 def busiest(m, tokens):
@@ -233,93 +304,150 @@ def busiest(m, tokens):
     return min(2.0, 1 + np.sqrt(2 * np.log(m.expert_ranks) * missed / own))
 
 
-def read_time(m, tokens):
-    """Time to read weights, experts at their own rate and as long as the busiest rank takes."""
+def narrowed(m, rate, factor, width, bound):
+    """Bandwidth that reading reaches, by a factor where what is read is narrower than a bound."""
+    return rate * m.gpu.hbm_bandwidth * (factor if width < bound else 1.0)
+
+
+def read_times(m, tokens):
+    """Time to read dense weights and experts, the latter until the busiest rank is done; bytes."""
     streamed, routed, _ = weights(m)
-    read = routed * touched(m, tokens)
-    dense = streamed / m.step.bandwidth_efficiency
-    experts = read * busiest(m, tokens) / m.step.expert_efficiency
-    return (dense + experts) / m.gpu.hbm_bandwidth, streamed + read
+    read, step, factor = routed * touched(m, tokens), m.step, m.step.narrow_weight_factor
+    dense = narrowed(m, step.bandwidth_efficiency, factor, widths(m)[1], 0.9)
+    experts = narrowed(m, step.expert_bandwidth_efficiency, factor, m.precision.experts, 0.9)
+    return streamed / dense, read * busiest(m, tokens) / experts, streamed + read
 
 
-def arithmetic_time(m, tokens):
-    narrow = m.precision.dense <= 1 and m.gpu.fp8_rate > 0
-    peak = m.gpu.fp8_rate if narrow else m.gpu.fp16_rate
-    return token_flops(m) * tokens / (m.step.compute_efficiency * peak)
+def scan_time(m, batch, length):
+    """Time of a rank to read its KV cache, beside which latent attention computes; bytes."""
+    llm, step = m.llm, m.step
+    moved = batch * sequence_bytes(m, length)[1]
+    rate = narrowed(m, step.kv_efficiency, step.narrow_kv_factor, m.precision.kv, 1.5)
+    width = llm.query_heads * (2 * llm.kv_latent + llm.rope_dim) if llm.kv_latent else 0.0
+    operations = 2 * batch * length * layers_of(llm)[0] * width / m.ranks
+    return np.hypot(moved / rate, operations / (LATENT * m.gpu.fp16_rate)), moved
 
 
-def host_time(m, batch):
-    per_layer = m.step.layer_overhead * m.llm.layers
-    per_expert_layer = m.step.expert_layer_overhead * layers_of(m.llm)[2]
-    return m.step.step_overhead + per_layer + per_expert_layer + m.step.sequence_overhead * batch
+def attention_time(m, tokens, prompt):
+    """Causal attention of prompts: half of the square, or what sliding layers see."""
+    llm = m.llm
+    full = layers_of(llm)[0] - llm.sliding_layers
+    grouped = 2 * llm.head_dim
+    latent = llm.nope_dim + llm.rope_dim + llm.value_dim
+    seen = full * (latent if llm.kv_latent else grouped) * prompt
+    seen += llm.sliding_layers * grouped * min(prompt, 2 * llm.sliding_window)
+    return (
+        tokens * llm.query_heads * seen / (m.ranks * m.gpu.fp16_rate * m.step.attention_efficiency)
+    )
 
 
-def collective_time(m, tokens):
-    if m.ranks == 1:
-        return 0.0
-    sent = COLLECTIVES * ACTIVATION * tokens * m.llm.hidden * (m.ranks - 1) / m.ranks
-    links = m.step.link_efficiency * m.gpu.link_bandwidth
-    return m.llm.layers * (m.step.shared_layer_overhead + sent / links)
+def link_time(m, tokens):
+    """All-reduces within a rank, all to all where small; to experts and back between ranks."""
+    message, links = (
+        ACTIVATION * m.llm.hidden * tokens,
+        m.step.link_efficiency * m.gpu.link_bandwidth,
+    )
+    reduced = 2 * COLLECTIVES * m.llm.layers * (m.ranks - 1) / m.ranks
+    reduced *= m.ranks / 2 if message < SMALL else 1.0
+    sent = 2 * layers_of(m.llm)[2] * min(m.llm.active_experts, m.gpus) * (m.gpus - 1) / m.gpus
+    return message * (reduced + (sent if m.replicas > 1 else 0.0)) / links
 
 
 def launch_time(m):
-    """Least time of a pass with prefill."""
-    own, ranks = m.step.prompt_layer_overhead, m.step.prompt_expert_layer_overhead
-    return m.llm.layers * (ranks if m.expert_ranks > 1 else own)
+    """Launches of every pass but for those of experts."""
+    layer = m.step.layer_overhead + m.step.quantized_layer_overhead * m.precision.block_scaled
+    layer += m.step.latent_layer_overhead if m.llm.kv_latent else 0.0
+    layer += m.step.collective_overhead if m.gpus > 1 else 0.0
+    return m.step.step_overhead + layer * m.llm.layers
 
 
-def forward(m, batch, length, prompts):
-    """One pass over a batch that also takes in so many prompt tokens."""
-    tokens = batch + prompts
-    reading, weight_bytes = read_time(m, tokens)
-    scanned = batch * sequence_bytes(m, length)[1]
-    scanning = scanned / (m.step.kv_efficiency * m.gpu.hbm_bandwidth)
-    latency = np.hypot(reading, arithmetic_time(m, tokens)) + scanning
-    latency += host_time(m, batch) + collective_time(m, tokens)
-    if prompts > 0:
-        latency = (latency**6 + launch_time(m) ** 6) ** (1 / 6)
-    return Pass(latency, weight_bytes + scanned, token_flops(m) * tokens)
+def prompt_launch_time(m):
+    """More launches in a pass that takes in prompts."""
+    own, experts = m.step.prompt_layer_overhead, m.step.prompt_expert_layer_overhead
+    return own * m.llm.layers + experts * layers_of(m.llm)[2]
+
+
+def forward(m, batch, length, prompts, prompt, one_rank=False):
+    """A pass over a batch that takes in prompts, of which one rank has its part or all."""
+    tokens, own_batch = batch + prompts, batch / m.replicas
+    own = prompts if one_rank else prompts / m.replicas
+    dense_read, expert_read, weight_bytes = read_times(m, tokens)
+    dense, experts = (
+        dense_time(m, own_batch + own, own_batch + own / prompt),
+        expert_time(m, tokens),
+    )
+    scanning, scanned = scan_time(m, own_batch, length)
+    attention = attention_time(m, own, prompt)
+    launched = m.step.expert_layer_overhead * layers_of(m.llm)[2]
+    latency = np.hypot(dense_read, dense) + np.hypot(expert_read, experts) + scanning + attention
+    latency += link_time(m, own_batch + own) + launch_time(m) + launched
+    latency += m.step.sequence_overhead * batch + (prompt_launch_time(m) if prompts else 0.0)
+    return Pass(latency, weight_bytes + scanned, dense + experts + attention, launched)
 
 
 # --- passes under chunked prefill
 
 
+def chunk_of(m):
+    """Most prompt tokens of a pass over all ranks."""
+    return limits(m)[0] * m.replicas
+
+
+def admitted(m, batch, prompts, starts):
+    """What runs where no more prompts than a chunk are taken in."""
+    share = min(1.0, chunk_of(m) / max(prompts, 1.0))
+    return batch * share, prompts * share, starts * share
+
+
 def mixture(m, batch, length, prompts, starts):
     """Requests that decode, the mean pass, its median and its 99th percentile."""
-    chunk = limits(m)[0]
-    running = batch
-    if prompts > chunk:
-        running, starts, prompts = batch * chunk / prompts, starts * chunk / prompts, chunk
-    decoding = forward(m, running, length, 0.0)
-    if not prompts:
-        return running, decoding, decoding.latency, decoding.latency
+    chunk, prompt = chunk_of(m), max(1.0, prompts / starts)
+    running, prompts, starts = admitted(m, batch, prompts, starts)
+    decoding = forward(m, running, length, 0.0, prompt)
     filled = min(1.0, max(1 - np.exp(-starts), prompts / chunk))
     each = prompts / filled
-    filling = forward(m, running, length, each)
+    filling = forward(m, running, length, each, prompt)
     mean = Pass(
         *(filled * getattr(filling, n) + (1 - filled) * getattr(decoding, n) for n in NAMES)
     )
     odds = -np.log(1 - min(filled, 1 - 1e-9)) - np.log(2)
     mostly = 1 / (1 + np.exp(-4 * odds))
-    typical = forward(m, running, length, m.step.median_share * each).latency
+    typical = forward(m, running, length, m.step.median_share * each, prompt).latency
+    typical -= (1 - m.step.median_share) * prompt_launch_time(m)
     median = mostly * typical + (1 - mostly) * decoding.latency
-    at_once = prompts / starts * max(1.0, starts + 2.326 * np.sqrt(starts))
-    most = forward(m, running, length, min(max(at_once, each), max(each, chunk))).latency
-    return running, mean, median, max(median, most if filled > 0.01 else decoding.latency)
+    most = min(chunk, each + 2.326 * np.sqrt(each * prompt))
+    late = forward(m, running, length, most, prompt) if filled > 0.01 else decoding
+    return running, mean, median, max(median, late.latency)
 
 
-NAMES = ("latency", "moved", "computed")
+NAMES = ("latency", "moved", "computed", "launched")
+
+
+def first_token_time(m, batch, length, prompts, starts, prompt):
+    """From admission: half a pass, the chunks of the prompt, the queue before them, overheads."""
+    chunk, latent = chunk_of(m), m.llm.layers if m.llm.kv_latent else 0.0
+    mean = mixture(m, batch, length, prompts, starts)[1].latency
+    running, _, begun = admitted(m, batch, prompts, starts)
+    decoding = forward(m, running, length, 0.0, 1.0).latency
+    piece = min(prompt, chunk)
+    own = forward(m, max(0.0, running - 1), length, piece, piece, one_rank=True).latency
+    own *= max(1.0, prompt / chunk)
+    busy = min(0.95, prompts / chunk)
+    waited = 1 + min(1.0, begun * own / decoding) / 2 + busy / (2 * (1 - busy))
+    fixed = m.step.first_token_overhead + m.step.first_token_prompt_overhead * prompt
+    fixed += m.step.first_token_expert_layer_overhead * layers_of(m.llm)[2]
+    fixed += m.step.first_token_latent_layer_overhead * latent
+    return fixed + mean / 2 + own * waited
 
 
 # --- power
 
 
 def board_power(m, mean, latency):
-    constant = m.power.idle + m.power.expert_layers * layers_of(m.llm)[2] / 100
-    constant -= m.power.shared if m.ranks > 1 else 0.0
-    moving = m.power.memory * mean.moved / m.gpu.hbm_bandwidth / latency
-    computing = m.power.compute * np.sqrt(mean.computed / m.gpu.fp16_rate / latency)
-    return constant + moving + computing
+    law = m.power
+    moving = law.memory * mean.moved / m.gpu.hbm_bandwidth / latency
+    computing = law.compute * np.sqrt(mean.computed / latency)
+    return law.idle + moving + computing + law.launch * mean.launched / latency
 
 
 def within_limit(m, mean):
@@ -345,7 +473,7 @@ def operating_point(m, window, fill, prompt_ratio, batch=None):
     load = (running, length, prompt_ratio * running, running / output)
     decoding, mean, median, late = mixture(m, *load)
     latency = within_limit(m, mean)
-    power = m.ranks * board_power(m, mean, latency)
+    power = m.gpus * board_power(m, mean, latency)
     throughput = decoding / latency
     return {
         "concurrency": concurrency,
