@@ -18,13 +18,14 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices, routing
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import load
+from tokwatt.serving.chunked import Load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.fleet import size_pool
 from tokwatt.serving.instance import concurrency, step_weight_bytes
 from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.routing import Topology
 from tokwatt.serving.share import held_bytes, sequence_bytes
-from tokwatt.serving.step import Load, operating_point, step
+from tokwatt.serving.step import operating_point, step
 from tokwatt.serving.times import instance_of
 
 CHOICES = choices.choice_names()
@@ -56,6 +57,12 @@ def deployment_of(headlines, llm="llama-3.1-70b", precision="bfloat16", gpu="H10
     catalogue = headlines.catalogue
     width, board = catalogue.precisions[precision], catalogue.boards[gpu]
     return catalogue.deployment(board, catalogue.llms[llm], width, 8.0, 8.0)
+
+
+def scanning(deployment):
+    """A deployment whose steps take no time for what grows with its requests but for the scan."""
+    endless = dict.fromkeys(("compute_efficiency", "link_efficiency"), 1e15)
+    return replace(deployment, fitted=replace(deployment.fitted, sequence_overhead=0.0, **endless))
 
 
 def point_of(headlines, assumed, llm="llama-3.1-70b", precision="bfloat16"):
@@ -176,7 +183,7 @@ def test_tokens_credited_are_tokens_generated(
     headlines, consistent, split, overflow, window, oversized, share
 ):
     assumed = switched(consistent, {"oversized": oversized, "output_share": share})
-    _, routed = served(headlines, assumed, Topology(window, split, overflow))
+    _, routed = served(headlines, assumed, Topology(window, (split,), overflow))
     for pool in routed.pools:
         assert pool.credited == pytest.approx(pool.generated, rel=1e-12)
 
@@ -192,7 +199,7 @@ def test_every_request_is_served_or_counted_whatever_the_topology(
 ):
     assumed = switched(consistent, {"oversized": oversized})
     requests, one = served(headlines, assumed, Topology(65536.0))
-    _, two = served(headlines, assumed, Topology(65536.0, split, overflow))
+    _, two = served(headlines, assumed, Topology(65536.0, (split,), overflow))
     for routed in (one, two):
         assert sum(pool.share for pool in routed.pools) + routed.rejected == pytest.approx(
             1, rel=1e-12
@@ -210,7 +217,7 @@ def test_every_request_is_served_or_counted_whatever_the_topology(
 )
 def test_nothing_is_served_beyond_its_window(headlines, consistent, split, overflow, oversized):
     assumed = switched(consistent, {"oversized": oversized, "lengths": "exact"})
-    _, routed = served(headlines, assumed, Topology(8192.0, split, overflow))
+    _, routed = served(headlines, assumed, Topology(8192.0, (split,), overflow))
     for window, pool in zip(routed.windows, routed.pools, strict=True):
         assert pool.steps2_length2 <= (pool.steps2 * window**2) * (1 + 1e-12)
         assert pool.steps_mean <= pool.steps_length
@@ -250,10 +257,10 @@ def test_a_step_keeps_within_the_peaks_of_its_board(
     """It is never shorter than its bytes and operations take, and draws at most TDP."""
     account = headlines.account("consistent", {"prefill": prefill})
     instance = instance_of(account, deployment_of(headlines, llm))
-    iteration = step(account.assumed, instance, Load(batch, length, prompts))
-    gpu, flops = instance.gpu, instance.token_flops
+    iteration = step(account.assumed, instance, Load(batch, length, prompts, prompts / 500))
+    gpu, flops, independence = instance.gpu, instance.token_flops, instance.costs.independence
     added = batch + (prompts if prefill == "additive" else 0)
-    streamed = step_weight_bytes(account.assumed, instance, batch)
+    streamed = step_weight_bytes(account.assumed, instance, 1 + independence * (batch - 1))
     assert iteration.latency >= streamed / gpu.hbm_bandwidth
     assert iteration.latency >= flops * added / gpu.fp16_rate
     assert iteration.latency >= flops * prompts / gpu.fp16_rate
@@ -264,9 +271,8 @@ def test_a_step_keeps_within_the_peaks_of_its_board(
 def test_a_length_split_gains_nothing_with_a_paged_cache(headlines, consistent, split):
     """The iteration latency at full memory is constant, so load is additive over pools."""
     assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
-    constants = replace(headlines.constants, sequence_overhead=0.0, compute_efficiency=1e6)
-    account, demand = Account(assumed, constants), headlines.demand
-    instance = instance_of(account, headlines.cases["azure_h100_homogeneous"].deployment)
+    account, demand = Account(assumed, headlines.constants), headlines.demand
+    instance = instance_of(account, scanning(headlines.cases["azure_h100_homogeneous"].deployment))
 
     def load(topology):
         _, routed = served(headlines, assumed, topology)
@@ -276,7 +282,7 @@ def test_a_length_split_gains_nothing_with_a_paged_cache(headlines, consistent, 
         ]
         return sum(float(pool.utilization * pool.instances) for pool in pools)
 
-    assert load(Topology(65536.0, split)) == pytest.approx(load(Topology(65536.0)), rel=1e-9)
+    assert load(Topology(65536.0, (split,))) == pytest.approx(load(Topology(65536.0)), rel=1e-9)
 
 
 # --- one switch at a time
@@ -423,14 +429,11 @@ def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
 def test_the_law_holds_in_its_limit(headlines, consistent):
     """With nothing but the scan of a full cache, twice the window is half the tokens."""
     assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
-    constants = replace(
-        headlines.constants, sequence_overhead=0.0, layer_overhead=0.0, compute_efficiency=1e9
-    )
-    deployment = deployment_of(headlines)
+    deployment = scanning(deployment_of(headlines))
     flat = replace(
         deployment, logistic=replace(deployment.logistic, nominal=deployment.logistic.idle)
     )
-    account = Account(assumed, constants)
+    account = Account(assumed, headlines.constants)
 
     def log_efficiency(log_window):
         point = operating_point(account, flat, jnp.exp(log_window), 0.5, 4.0)

@@ -28,8 +28,8 @@ def account(parameters):
 
 
 @pytest.fixture(scope="module")
-def table(parameters):
-    return law_table(parameters.workloads["azure"], 0.2, 1024.0, 65536)
+def table(parameters, account):
+    return law_table(account.assumed, parameters.workloads["azure"], 0.2, 1024.0, 65536)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,8 @@ def test_sums_of_two_parts_make_the_whole(table, split):
 def test_service_of_one_pool_is_the_programs_with_lengths_summed(parameters, account, knots, gpu):
     profile = parameters.profiles[gpu]
     deployment = parameters.profiled(profile)
-    table = law_table(parameters.workloads["azure"], 0.2, profile.prefill_chunk, 65536)
+    law = parameters.workloads["azure"]
+    table = law_table(account.assumed, law, 0.2, profile.prefill_chunk, 65536)
     instance = instance_of(account, deployment)
     pool = size_pool(account, instance, between(table, 0.0, 65536.0), 65536.0, DEMAND)
     expected = program.size_pool(

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-ROUNDS = 12
+ROUNDS = 16
 """Rounds of two evaluations each."""
+NEAR = 1e-9
+"""Share of the bound that the search begins at."""
 
 
 class Bracket(NamedTuple):
@@ -30,43 +32,53 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
 
     Returns:
         `upper` where the function stays within `most`, else the place: to 1e-6 of `upper`, and to
-        1e-9 of itself above a hundredth of it, where the function is smooth; to 2**-12 of `upper`
+        1e-9 of itself above a hundredth of it, where the function is smooth; to 2**-16 of `upper`
         and below it beside a jump; 0 where the function exceeds `most` everywhere, NaN where
         `upper` is. Its slopes are those of the implicit function.
 
-    Source: Ridders (1979), doi:10.1109/TCS.1979.1084580, and a step of Newton's method.
+    Source: Ridders (1979), doi:10.1109/TCS.1979.1084580.
     """
-    rising = jax.jit(rising)  # traced once
-    bound, level = jax.lax.stop_gradient((upper, most))
+    bound = jnp.asarray(upper)
 
     def excess(place: Array) -> Array:
-        return jax.lax.stop_gradient(rising(place)) - level
+        return rising(place) - most
 
-    def narrowed(ends: Bracket, place: Array, found: Array) -> Bracket:
+    def solve(function: Callable[[Array], Array], guess: Array) -> Array:
+        return _ridders(function, guess)
+
+    def slope(linear: Callable[[Array], Array], value: Array) -> Array:
+        rise = linear(jnp.ones_like(value))
+        return jnp.where(rise > 0, value / jnp.where(rise > 0, rise, 1.0), 0.0)
+
+    place = jax.lax.custom_root(excess, jax.lax.stop_gradient(bound), solve, slope)
+    at_bound = (place == jax.lax.stop_gradient(bound)) | jnp.isnan(bound)
+    return jnp.where(at_bound, bound, place)
+
+
+def _ridders(function: Callable[[Array], Array], bound: Array) -> Array:
+    """Where a rising function passes 0 between 0 and a bound; the bound where it does not.
+
+    Each step evaluates it once, so that it is compiled once: near 0 and at the bound first, then by
+    turns in the middle and where Ridders' exponential through the middle passes 0.
+    """
+    zero = jnp.zeros_like(bound)
+
+    def narrow(step: Array, state: tuple[Bracket, Array]) -> tuple[Bracket, Array]:
+        ends, crossing = state
+        turn = jnp.where(step % 2 == 0, (ends.lower + ends.upper) / 2, crossing)
+        place = jnp.where(step == 0, NEAR * bound, jnp.where(step == 1, ends.upper, turn))
+        found = function(place)
+        share = found / jnp.sqrt(found**2 - ends.below * ends.above)
+        share = jnp.where(jnp.isfinite(share), jnp.clip(share, -1.0, 1.0), 0.0)
         within = found <= 0
-        return Bracket(
+        narrowed = Bracket(
             lower=jnp.where(within, place, ends.lower),
             upper=jnp.where(within, ends.upper, place),
             below=jnp.where(within, found, ends.below),
             above=jnp.where(within, ends.above, found),
         )
+        return narrowed, place - share * (place - ends.lower)
 
-    def narrow(_: int, ends: Bracket) -> Bracket:
-        middle = (ends.lower + ends.upper) / 2
-        found = excess(middle)
-        share = found / jnp.sqrt(found**2 - ends.below * ends.above)
-        share = jnp.where(jnp.isfinite(share), jnp.clip(share, -1.0, 1.0), 0.0)
-        place = middle - share * (middle - ends.lower)
-        return narrowed(narrowed(ends, middle, found), place, excess(place))
-
-    zero = jnp.zeros_like(bound)
-    start = Bracket(zero, bound, jnp.minimum(excess(1e-9 * bound), 0.0), excess(bound))
-    ends = jax.lax.fori_loop(0, ROUNDS, narrow, start)
-    place = jax.lax.stop_gradient(ends.lower)
-    value, slope = jax.jvp(rising, (place,), (jnp.ones_like(place),))
-    # A step within the bracket carries the slopes; beside a jump it would leave it.
-    moved = (value - most) / jax.lax.stop_gradient(jnp.where(slope > 0, slope, 1.0))
-    still = jax.lax.stop_gradient(place - moved)
-    inside = (slope > 0) & (still >= ends.lower) & (still <= ends.upper) & (place > 0)
-    bounded = (start.above <= 0) | jnp.isnan(bound)
-    return jnp.where(bounded, upper, place - jnp.where(inside, moved, 0.0))
+    start = Bracket(zero, bound, zero, zero), zero
+    ends, _ = jax.lax.fori_loop(0, 2 * ROUNDS + 2, narrow, start)
+    return jnp.where(ends.above <= 0, bound, ends.lower)
