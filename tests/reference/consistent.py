@@ -413,7 +413,7 @@ def mixture(m, batch, length, prompts, starts):
     odds = -np.log(1 - min(filled, 1 - 1e-9)) - np.log(2)
     mostly = 1 / (1 + np.exp(-4 * odds))
     typical = forward(m, running, length, m.step.median_share * each, prompt).latency
-    typical -= (1 - m.step.median_share) * prompt_launch_time(m)
+    typical -= (1 - m.step.median_share) * prompt_launch_time(m) if each else 0.0
     median = mostly * typical + (1 - mostly) * decoding.latency
     most = min(chunk, each + 2.326 * np.sqrt(each * prompt))
     late = forward(m, running, length, most, prompt) if filled > 0.01 else decoding

@@ -117,7 +117,7 @@ def iterations(
     waiting = -jnp.log1p(-jnp.minimum(filled, MOST_FILLED))
     mostly = jax.nn.sigmoid(MOSTLY_SHARPNESS * (waiting - jnp.log(2.0)))
     typical = taking_in(costs.median_share * each).latency
-    typical -= (1 - costs.median_share) * costs.prompt_launch
+    typical -= jnp.where(each > 0, 1 - costs.median_share, 0.0) * costs.prompt_launch
     median = (1 - mostly) * decoding.latency + mostly * typical
     most = jnp.minimum(costs.chunk, each + LATE_DEVIATIONS * jnp.sqrt(each * prompt))
     late = jnp.where(filled > LATE, taking_in(most).latency, decoding.latency)
