@@ -18,8 +18,8 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.serving import choices, routing
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.choices import switched
+from tokwatt.serving.chunked import Load
 from tokwatt.serving.fleet import size_pool
 from tokwatt.serving.instance import concurrency, step_weight_bytes
 from tokwatt.serving.llm import routed_parameters
