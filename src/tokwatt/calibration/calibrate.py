@@ -26,7 +26,7 @@ HEADER = """\
 """
 LEFT_OUT = """\
 # Written by `tokwatt calibrate`; not by hand. What is fitted without each LLM in turn, each list in
-# the order of `llms`; deviations of releases are left out.
+# the order of `llms`: deviations as in calibrated.yaml, and of its common numbers.
 """
 SOURCE = "least squares over {} runs of ML.ENERGY v3 and InferenceX; made by `tokwatt calibrate`"
 ERROR_DIGITS = 3
@@ -165,7 +165,6 @@ def _held_out(runs: WeightedRuns, whole: Fit, without: Mapping[str, Fit]) -> Tre
             for label, names in found[0].get(level, {}).items()
         }
         for level in LEVEL_NAMES
-        if level != "release"
     }
     laws = [fitted.law for fitted in without.values()]
     return {

@@ -186,9 +186,9 @@ class Calibrated(Checked):
         section = self.parameters.section(HELD_OUT)
         llms: list[str] = section.raw["llms"]
         moved = _deviations(section.at("", {"": section.raw["common"]}), SignedAxis)[""]
-        levels = {level: part for level, part in LEVEL_NAMES.items() if level != "release"}
         lists = {
-            level: _deviations(section.child(part), SignedAxis) for level, part in levels.items()
+            level: _deviations(section.child(part), SignedAxis)
+            for level, part in LEVEL_NAMES.items()
         }
         boards = _deviations(section.child("boards"), SignedAxis)
         return {
