@@ -167,19 +167,20 @@ def _held_out(runs: WeightedRuns, whole: Fit, without: Mapping[str, Fit]) -> Tre
         for level in LEVEL_NAMES
     }
     laws = [fitted.law for fitted in without.values()]
+    boards = {
+        board: {
+            name: quantity(np.array([law.get(board, law[OTHER])[name] for law in laws]), "1", 4)
+            for name in POWER_TERMS
+        }
+        for board in whole.law
+    }
+    parts = {LEVEL_NAMES[level]: _deviations(entries, level) for level, entries in tree.items()}
+    common_lists = _deviations({"": common}, "common")[""]
     return {
         "source": SOURCE.format(int(runs.used.sum())),
         "quality": "calibrated",
         "llms": list(without),
-        "common": _deviations({"": common}, "common")[""],
-        **{LEVEL_NAMES[level]: _deviations(entries, level) for level, entries in tree.items()},
-        "boards": {
-            board: {
-                name: quantity(np.array([law.get(board, law[OTHER])[name] for law in laws]), "1", 4)
-                for name in POWER_TERMS
-            }
-            for board in whole.law
-        },
+        "value": {"common": common_lists, **parts, "boards": boards},
     }
 
 
