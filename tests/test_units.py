@@ -29,7 +29,9 @@ def bare(owner, exempt=()):
     found = []
     for name, hint in get_type_hints(owner, include_extras=True).items():
         kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
+        if get_origin(hint) is tuple:
+            found += [name for part in get_args(hint) if units.unit_of(part) not in KNOWN]
+        elif dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
             found += [f"{name}.{inner}" for inner in bare(kind)]
         elif (
             units.unit_of(hint) not in KNOWN

@@ -26,7 +26,7 @@ HEADER = """\
 """
 LEFT_OUT = """\
 # Written by `tokwatt calibrate`; not by hand. What is fitted without each LLM in turn, each list in
-# the order of `llms`; deviations of releases are left out.
+# the order of `llms`: deviations as in calibrated.yaml, and of its common numbers.
 """
 SOURCE = "least squares over {} runs of ML.ENERGY v3 and InferenceX; made by `tokwatt calibrate`"
 ERROR_DIGITS = 3
@@ -165,22 +165,22 @@ def _held_out(runs: WeightedRuns, whole: Fit, without: Mapping[str, Fit]) -> Tre
             for label, names in found[0].get(level, {}).items()
         }
         for level in LEVEL_NAMES
-        if level != "release"
     }
     laws = [fitted.law for fitted in without.values()]
+    boards = {
+        board: {
+            name: quantity(np.array([law.get(board, law[OTHER])[name] for law in laws]), "1", 4)
+            for name in POWER_TERMS
+        }
+        for board in whole.law
+    }
+    parts = {LEVEL_NAMES[level]: _deviations(entries, level) for level, entries in tree.items()}
+    common_lists = _deviations({"": common}, "common")[""]
     return {
         "source": SOURCE.format(int(runs.used.sum())),
         "quality": "calibrated",
         "llms": list(without),
-        "common": _deviations({"": common}, "common")[""],
-        **{LEVEL_NAMES[level]: _deviations(entries, level) for level, entries in tree.items()},
-        "boards": {
-            board: {
-                name: quantity(np.array([law.get(board, law[OTHER])[name] for law in laws]), "1", 4)
-                for name in POWER_TERMS
-            }
-            for board in whole.law
-        },
+        "value": {"common": common_lists, **parts, "boards": boards},
     }
 
 

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
 from tokwatt.units import Dimensionless
 
-Cells = Mapping[str, str | float]
+Cells = Mapping[str, Any]
 """What a row holds, by column."""
 WIDEST = 8.0
 """Ranks of attention that one server has; a larger number is the width times the expert width."""

@@ -10,9 +10,9 @@ from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import Answer
 from tokwatt.calibration.start import POWER_TERMS, FitRecords
 from tokwatt.params.calibrated import OTHER
-from tokwatt.units import DimensionlessAxis, SecondsAxis
+from tokwatt.units import Dimensionless, DimensionlessAxis, SecondsAxis
 
-PowerLaw = dict[str, dict[str, float]]
+PowerLaw = dict[str, dict[str, Dimensionless]]
 """Numbers of `POWER_TERMS` by board; `OTHER` stands for boards that nobody measured."""
 
 
@@ -31,7 +31,7 @@ def uses(runs: WeightedRuns, answer: Answer, latency: SecondsAxis) -> Uses:
     return Uses(*(np.asarray(part) / latency for part in found))
 
 
-def shares(law: PowerLaw, gpus: pd.Series, use: Uses, cap: float) -> DimensionlessAxis:
+def shares(law: PowerLaw, gpus: pd.Series, use: Uses, cap: Dimensionless) -> DimensionlessAxis:
     """Power over TDP of runs by a law, shape (row,); a board draws no more than its cap."""
     boards = [law.get(gpu, law[OTHER]) for gpu in gpus]
     terms = {name: np.array([board[name] for board in boards]) for name in POWER_TERMS}

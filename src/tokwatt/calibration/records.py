@@ -183,12 +183,12 @@ class Calibrated(Checked):
     @cached_property
     def held_out(self) -> dict[str, Numbers]:
         """Numbers as fitted to the runs of every other LLM, by the LLM that was left out."""
-        section = self.parameters.section(HELD_OUT)
-        llms: list[str] = section.raw["llms"]
+        file = self.parameters.section(HELD_OUT)
+        section, llms = file.child("value"), file.raw["llms"]
         moved = _deviations(section.at("", {"": section.raw["common"]}), SignedAxis)[""]
-        levels = {level: part for level, part in LEVEL_NAMES.items() if level != "release"}
         lists = {
-            level: _deviations(section.child(part), SignedAxis) for level, part in levels.items()
+            level: _deviations(section.child(part), SignedAxis)
+            for level, part in LEVEL_NAMES.items()
         }
         boards = _deviations(section.child("boards"), SignedAxis)
         return {
@@ -339,13 +339,16 @@ class Calibrated(Checked):
 
         Args:
             rows: measured runs; of LLMs that the calibration saw, each is predicted without its
-                own.
+                own. Odd ones do not count where there are others, first tokens at low load alone.
 
         Returns:
             By engine, GPU and kind of LLM the number of runs, and for each quantity the median
             error and in `NAME_inside` the share within intervals; NaN of what was not measured.
         """
+        rows = rows[(rows.odd == 0) | (rows.odd == 1).all()].reset_index(drop=True)
+        most = self.model.records.settings.most_in_flight * rows.data_parallel
         predicted, measured = self.predict(rows), intervals.observed(rows)
+        measured["first_token"] = measured.first_token.where(rows.batch <= most)
         columns: dict[str, object] = {"runs": np.ones(len(rows))}
         for name in QUANTITIES:
             actual = measured[name]

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from tokwatt.equations import batching, lengths, memory, power, queueing, roofline, weights
+from tokwatt.params.calibrated import OTHER
 from tokwatt.params.quantity import Record
 from tokwatt.serving.account import on_basis
 from tokwatt.serving.catalogue import Catalogue
@@ -66,14 +67,18 @@ def explained(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[
 def calibrated_records(catalogue: Catalogue, gpu: str, engine: str) -> list[Record]:
     """The records of the calibrated step and board power that count for a GPU and an engine."""
     fitted = catalogue.section("calibrated")
-    values = fitted.child("value").records(fitted.raw["source"], fitted.raw["quality"])
+    value = fitted.child("value")
+    values = value.records(fitted.raw["source"], fitted.raw["quality"])
+    board = gpu if gpu in value.child("boards").raw else OTHER
+    if engine not in value.child("engines").raw:
+        engine = catalogue.section("calibration").raw["families"].get(engine, engine)
     own = (
         "value.common.",
         f"value.gpus.{gpu}.",
         f"value.engines.{engine}.",
         f"value.gpus_engines.{gpu}.{engine}.",
         "value.power.",
-        f"value.boards.{gpu}.",
+        f"value.boards.{board}.",
     )
     return [record for record in values if record.key.startswith(own)]
 

@@ -49,6 +49,8 @@ SHORT = 16384
 """Longest window of the sweep that is more than indicative, tokens."""
 WORST = 20
 """How many runs are listed as the worst."""
+FEWEST = 5
+"""Runs of which a median of residuals is shown."""
 EDGES = {"batch": (4, 32, 128, 512), "prompt": (1024, 4096, 8192)}
 """Edges between bins of residuals, seq and tok."""
 
@@ -141,16 +143,19 @@ def _residuals(targets: xr.Dataset) -> Markdown:
         "LLM": runs.llm.values.astype(str),
         "release": runs.release.values.astype(str),
     }
+    low = runs.batch <= EDGES["batch"][0] * runs.data_parallel
+    quantities = (runs.client_latency, runs.client_throughput, runs.first_token.where(low))
+    errors = [
+        table.sel(account="held_out") / table.sel(account="measured") - 1 for table in quantities
+    ]
     rows = []
     for what, labels in bins.items():
         for label in dict.fromkeys(sorted(labels, key=_natural)):
-            inside = runs.sel(client_run=labels == label)
-            errors = [
-                (inside[name].sel(account="held_out") / inside[name].sel(account="measured")) - 1
-                for name in ("client_latency", "client_throughput", "first_token")
-            ]
-            texts = [percent(float(error.median()), "+.0") for error in errors]
-            rows.append([f"{what} {label}", str(inside.sizes["client_run"]), *texts])
+            inside = labels == label
+            if inside.sum() >= FEWEST:
+                medians = [float(error[inside].median()) for error in errors]
+                texts = ["-" if np.isnan(median) else percent(median, "+.0") for median in medians]
+                rows.append([f"{what} {label}", str(inside.sum()), *texts])
     heads = ["runs with", "runs", "time per output token", "throughput", "time to first token"]
     return pipe_table(heads, rows)
 
