@@ -122,9 +122,10 @@ def test_an_answer_of_the_consistent_account_has_intervals_and_what_it_stands_on
         "vllm",
     )
     assert "this LLM among them" in said["calibrated_on"]
-    longer = answer(tokwatt("point", "--prompt", 3000, "--json"))
-    assert "prompt 3000 (measured: 125.3 to 200)" in longer["extrapolated"]
-    assert "extrapolated: prompt 3000" in tokwatt("point", "--prompt", 3000)[1]
+    inside = answer(tokwatt("point", "--prompt", 3000, "--batch", 64, "--json"))
+    assert inside["extrapolated"] == []
+    assert any(part.startswith("prompt 150 (measured: ") for part in said["extrapolated"])
+    assert "extrapolated: batch" in tokwatt("point", "--prompt", 150)[1]
     paper = answer(tokwatt("point", "--account", "paper", "--json"))
     assert (paper["calibrated_on"], paper["extrapolated"], paper["power"]["low"]) == ("", [], None)
 
