@@ -272,7 +272,8 @@ def test_a_length_split_gains_nothing_with_a_paged_cache(headlines, consistent, 
     """The iteration latency at full memory is constant, so load is additive over pools."""
     assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
     account, demand = Account(assumed, headlines.constants), headlines.demand
-    instance = instance_of(account, scanning(headlines.cases["azure_h100_homogeneous"].deployment))
+    deployment = scanning(headlines.cases["azure_h100_homogeneous"].deployment)
+    instance = replace(instance_of(account, deployment), max_sequences=np.inf)
 
     def load(topology):
         _, routed = served(headlines, assumed, topology)
@@ -378,7 +379,8 @@ def test_a_board_at_its_tdp_draws_the_all_in_power_of_its_server(headlines, gpu,
 
 
 def test_a_server_that_nobody_knows_has_no_power(headlines):
-    board, account = headlines.catalogue.gpus["A100"], headlines.account("paper")
+    board = replace(headlines.catalogue.gpus["A100"], host_power=0.0)
+    account = headlines.account("paper")
     assert np.isnan(on_basis(account.switched(basis="server"), board, 8.0, board.tdp))
 
 
@@ -415,7 +417,7 @@ def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headl
 
 
 def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
-    assumed = vars(consistent) | {"step": "kernels", "dispatch": "free"}
+    assumed = vars(consistent) | {"step": "kernels", "dispatch": "free", "prefill": "additive"}
     case = headlines.cases["qwen_8k"]
     other = Headlines(headlines.catalogue)
     other.cases["qwen_8k"] = replace(case, deployment=replace(case.deployment, kernels=None))
