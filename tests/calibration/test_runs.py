@@ -47,7 +47,7 @@ def measured():
 def test_a_wrong_record_is_named_by_file_and_key(damaged, key, value, message):
     folder = damaged("measured/mlenergy", ["runs", "h100-qwen3-8b-chat-1", key], value)
     with pytest.raises(ParameterError, match=message):
-        Measured(ParameterFolder(folder)).runs
+        assert Measured(ParameterFolder(folder)).runs is None
 
 
 def test_tokens_per_second_agree_with_latency_and_batch(measured):

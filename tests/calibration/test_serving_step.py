@@ -7,28 +7,25 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokwatt.calibration.prediction import (
+    RequestMix,
+    decoding_steps,
+    mixed_steps,
+    predicted,
+)
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.start import TERMS
 from tokwatt.equations.batching import (
     busiest_rank,
     overlapped,
     resident_tokens,
     smooth_maximum,
 )
+from tokwatt.params.calibrated import TERMS
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.specs import Parallelism, UtilizationPower
+from tokwatt.params.specs import Parallelism, StepParameters, UtilizationPower
 from tokwatt.serving import llm as architecture
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fitted import (
-    STATE_WIDTH,
-    RequestMix,
-    StepParameters,
-    decoding_steps,
-    mixed_steps,
-    predicted,
-)
-from tokwatt.serving.instance import GpuShare, KvCache, share_of
-from tokwatt.serving.power import power_by_use
+from tokwatt.serving.instance import STATE_WIDTH, GpuShare, KvCache, share_of
 
 PARAMETERS = ParameterFolder(ROOT / "params")
 CALIBRATED = Calibrated(PARAMETERS)
@@ -61,9 +58,7 @@ def free_lunch():
         "requantized_compute",
     }
     numbers = {field.name: float(field.name in one) for field in fields(StepParameters)}
-    return StepParameters(
-        **numbers | {"compute_efficiency": 1e9, "prefill_chunk": 8192.0, "link_efficiency": 1e9}
-    )
+    return StepParameters(**numbers | {"compute_efficiency": 1e9, "link_efficiency": 1e9})
 
 
 def share(llm="llama-3.1-70b", gpu="H100", gpus=8.0, expert_parallel=1.0):
@@ -73,17 +68,19 @@ def share(llm="llama-3.1-70b", gpu="H100", gpus=8.0, expert_parallel=1.0):
         parallelism=Parallelism(tensor_parallel=gpus, expert_parallel=expert_parallel),
         precision=PARAMETERS.precisions["bfloat16"],
         engine=PARAMETERS.engine,
+        serving_engine=PARAMETERS.engines["vllm"],
     )
-    return share_of(deployment, deployment.llm.published, state_width=STATE_WIDTH)
+    return share_of(deployment, deployment.llm.published, measured=True)
 
 
 def mix(batch=64.0, prompt=500.0, output=500.0):
     return RequestMix(batch=batch, prompt=prompt, output=output, output_scv=0.5)
 
 
-def law(shares, gpu):
+def law(shares, gpu, cap=0.965):
+    tdp = PARAMETERS.gpus[gpu].tdp
     return UtilizationPower(
-        **{name: value * PARAMETERS.gpus[gpu].tdp for name, value in shares.items()}
+        **{name: value * tdp for name, value in shares.items()}, limit=cap * tdp
     )
 
 
@@ -91,7 +88,7 @@ def law(shares, gpu):
 def test_without_overheads_one_sequence_takes_its_active_bytes_over_the_bandwidth(llm):
     steps = decoding_steps(share(llm, gpus=1.0), free_lunch(), mix(batch=1.0), 0.0)
     published = PARAMETERS.llms[llm].published
-    state = architecture.state_bytes(published, STATE_WIDTH, 1.0)
+    state = 2 * architecture.state_bytes(published, STATE_WIDTH, 1.0)
     moved = 2 * architecture.active_parameters(published) + state
     expected = moved / PARAMETERS.gpus["H100"].hbm_bandwidth
     assert steps.median_latency == pytest.approx(float(expected), rel=1e-12)
@@ -137,14 +134,13 @@ def test_power_lies_between_idle_and_the_cap_and_rises_with_what_is_used(batch, 
     coefficients = CALIBRATED.fitted.boards[CALIBRATED.model.records.gpus.index(gpu)]
     fitted = law(dict(zip(TERMS, coefficients, strict=True)), gpu)
     steps = mixed_steps(share(llm, gpu), step_parameters(gpu), mix(batch=batch))
-    limit = 0.965 * PARAMETERS.gpus[gpu].tdp
     watts, slower = (
-        power_by_use(
-            share(llm, gpu), fitted, steps.moved, steps.computed, times * steps.mean_latency, limit
-        )
+        predicted(
+            share(llm, gpu), fitted, steps._replace(mean_latency=times * steps.mean_latency)
+        ).power
         for times in (1, 2)
     )
-    assert 0 < slower <= watts <= limit
+    assert 0 < slower <= watts <= fitted.limit * (1 + 1e-12)
 
 
 UNUSED = {  # laws of power that are not fitted, the memory, and what this LLM has none of
@@ -162,15 +158,15 @@ UNUSED = {  # laws of power that are not fitted, the memory, and what this LLM h
 
 
 def test_every_number_of_a_share_and_of_its_requests_moves_a_prediction():
-    shares = dict.fromkeys(TERMS, 0.1) | {"compute": 1.0}
-    fitted = law(shares, "H100")
+    """Of requests that hardly fill a chunk, or of others whose prompts take more than one."""
+    fitted = law(dict.fromkeys(TERMS, 0.1) | {"compute": 1.0}, "H100", cap=1e9)
 
     def prediction(part, requests):
-        steps = mixed_steps(part, step_parameters(), requests)
-        return predicted(part, fitted, requests, steps, 1e9)
+        heavy = replace(requests, prompt=40 * requests.prompt, output=requests.output / 5)
+        each = (mixed_steps(part, step_parameters(), mix) for mix in (requests, heavy))
+        return [predicted(part, fitted, steps) for steps in each]
 
     part, requests = share("qwen3-235b-a22b", expert_parallel=8.0), mix()
-    part = replace(part, expert_parallel=8.0)
     before = prediction(part, requests)
     for name in {field.name for field in fields(GpuShare)} - UNUSED:
         value = getattr(part, name)

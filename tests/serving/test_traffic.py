@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokwatt.accounts.answers import CONSERVING, DeploymentNames, account_of
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.deployments import CONSERVING, DeploymentNames, account_of
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces import Trace
 from tokwatt.serving.fleet import size_pool
@@ -13,7 +14,7 @@ from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic, between, law_table
 
 DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
-SUMS = [name for name in Traffic._fields if name != "long_prompt"]
+SUMS = [name for name in Traffic._fields if name not in ("long_prompt", "median_prompt")]
 OF_ALL = ("share", "credited", "generated")
 """Sums over all requests, where the other fields are means over those of a pool."""
 
@@ -35,7 +36,8 @@ def table_of(trace, chunk, longest=None):
     table = np.zeros(((longest or trace.longest) + 1, len(SUMS)))
     np.add.at(table, trace.total, rows)
     columns = dict(zip(SUMS, np.cumsum(table, axis=0).T / trace.requests, strict=True))
-    return Traffic(**columns, long_prompt=np.full(len(table), np.nan))
+    unknown = np.full(len(table), np.nan)
+    return Traffic(**columns, long_prompt=unknown, median_prompt=unknown)
 
 
 def powers(i, o, chunk):
@@ -51,6 +53,11 @@ def summed(traffic):
     return [
         float(getattr(traffic, name) * (1 if name in OF_ALL else traffic.share)) for name in SUMS
     ]
+
+
+@pytest.fixture(scope="module")
+def paper(parameters):
+    return AssumptionSets(parameters).presets["paper"]
 
 
 @given(requests=requests, chunk=chunks, lower=lengths, upper=lengths)
@@ -80,14 +87,15 @@ def test_traffic_of_two_pools_makes_that_of_one(requests, chunk, split):
     bins=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 4)), min_size=4, max_size=4),
     share=st.sampled_from([0.1, 0.2, 0.5]),
 )
-def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(bins, share):
+def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(paper, bins, share):
     widths, repeats = np.array([*bins, (2, 1)]).T
     knots, counts = np.cumsum(widths), widths * repeats
     law = Workload(lengths=knots.astype(float), fractions=np.cumsum(counts) / counts.sum())
     length = np.repeat(np.arange(1, knots[-1] + 1), np.repeat(repeats, widths))
     prompt = np.maximum(1, np.trunc((1 - share) * length)).astype(int)
     trace = Trace(name="law", prompt=prompt, output=np.maximum(1, length - prompt))
-    ours, exact = table_of(trace, 128.0, 1500), law_table(law, share, 128.0, 1500)
+    exact = law_table(paper, law, share, 128.0, 1500)
+    ours = table_of(trace, 128.0, 1500)
     for name in SUMS:
         # A request of one token is served as one of two, and so stands one entry further on.
         column = np.asarray(getattr(exact, name))[2:]
@@ -103,7 +111,7 @@ def plain(parameters):
         account_of(parameters, "paper", names, CONSERVING),
         names.deployment(parameters),
     )
-    return account, instance_of(account, deployment), deployment.prefill_chunk
+    return account, instance_of(account, deployment), deployment.prefill_chunk(chunked=False)
 
 
 @settings(max_examples=25)

@@ -192,7 +192,8 @@ def _prompt_quantile(
     """Quantile of prompts between two lengths: longer requests have longer prompts."""
     below, within = _entry(table.share, lower), _entry(table.share, upper)
     wanted = below + quantile * (1 - 1e-12) * (within - below)
-    return table.long_prompt[jnp.minimum(jnp.searchsorted(table.share, wanted), upper.astype(int))]
+    place = jnp.searchsorted(jnp.asarray(table.share), wanted).astype(int)
+    return _entry(table.long_prompt, jnp.minimum(place, jnp.asarray(upper, int)))
 
 
 def _entry(column: jax.Array, length: Tokens) -> jax.Array:
