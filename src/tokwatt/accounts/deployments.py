@@ -37,7 +37,8 @@ class DeploymentNames:
         llm: an LLM.
         gpu: a GPU.
         gpus: GPUs that share every layer (tensor parallel).
-        expert_parallel: ranks that hold whole experts; as many as GPUs if left out.
+        expert_parallel: ranks that hold whole experts; if left out as many as GPUs in a mixture of
+            experts, and 1 in a dense LLM.
         precision: a precision; bfloat16 if left out.
         kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
         engine: a serving engine.
@@ -76,7 +77,7 @@ class DeploymentNames:
             llm,
             precision,
             float(self.gpus),
-            float(self.expert_parallel or self.gpus),
+            float(self.expert_parallel or (self.gpus if llm.published.experts else 1)),
             self.engine,
         )
         if self.memory_utilization is None:
