@@ -158,7 +158,7 @@ def case_of(headlines, configuration):
         workload=headlines.catalogue.workloads[configuration.workload],
         window=float(configuration.window),
         topology="two_pools" if configuration.short else "homogeneous",
-        split_length=float(configuration.short),
+        splits=(float(configuration.short),) if configuration.short else (),
         overflow_factor=configuration.overflow,
     )
 

@@ -64,6 +64,14 @@ def point_of(headlines, assumed, llm="llama-3.1-70b", precision="bfloat16"):
     return operating_point(account, deployment, 8192.0, 0.5, 4.0)
 
 
+def scan_alone(deployment):
+    """The deployment with steps that read weights and the KV cache, and nothing else takes time."""
+    fitted = deployment.fitted
+    free = {name: 0.0 for name in vars(fitted) if name.endswith("_overhead")}
+    endless = {"compute_efficiency": 1e12, "link_efficiency": 1e12}
+    return replace(deployment, fitted=replace(fitted, **free, **endless))
+
+
 # --- the paper's corner
 
 
@@ -103,7 +111,7 @@ def test_the_papers_account_runs_one_sequence_of_what_does_not_fit(
 @pytest.mark.parametrize("case", FLEETS)
 def test_the_papers_account_of_a_fleet_is_the_program(headlines, knots, case):
     chosen = headlines.cases[case]
-    short = int(chosen.split_length)
+    short = int(sum(chosen.splits))
     profile = profiles.MANUAL[chosen.gpu]
     pools = program.fleet(knots["azure"], profile, program.Demand(), 65536, short, 2.0)
     expected, found = program.totals(pools), headlines.result(case, {})
@@ -175,7 +183,7 @@ def test_tokens_credited_are_tokens_generated(
     headlines, consistent, split, overflow, window, oversized, share
 ):
     assumed = switched(consistent, {"oversized": oversized, "output_share": share})
-    _, routed = served(headlines, assumed, Topology(window, split, overflow))
+    _, routed = served(headlines, assumed, Topology(window, (split,), overflow))
     for pool in routed.pools:
         assert pool.credited == pytest.approx(pool.generated, rel=1e-12)
 
@@ -191,7 +199,7 @@ def test_every_request_is_served_or_counted_whatever_the_topology(
 ):
     assumed = switched(consistent, {"oversized": oversized})
     requests, one = served(headlines, assumed, Topology(65536.0))
-    _, two = served(headlines, assumed, Topology(65536.0, split, overflow))
+    _, two = served(headlines, assumed, Topology(65536.0, (split,), overflow))
     for routed in (one, two):
         assert sum(pool.share for pool in routed.pools) + routed.rejected == pytest.approx(
             1, rel=1e-12
@@ -209,7 +217,7 @@ def test_every_request_is_served_or_counted_whatever_the_topology(
 )
 def test_nothing_is_served_beyond_its_window(headlines, consistent, split, overflow, oversized):
     assumed = switched(consistent, {"oversized": oversized, "lengths": "exact"})
-    _, routed = served(headlines, assumed, Topology(8192.0, split, overflow))
+    _, routed = served(headlines, assumed, Topology(8192.0, (split,), overflow))
     for window, pool in zip(routed.windows, routed.pools, strict=True):
         assert pool.steps2_length2 <= (pool.steps2 * window**2) * (1 + 1e-12)
         assert pool.steps_mean <= pool.steps_length
@@ -241,31 +249,33 @@ def test_memory_in_use_never_exceeds_the_budget(headlines, window, gpu, allocati
     length=st.floats(1, 1e5),
     prompts=st.floats(0, 1e4),
     llm=st.sampled_from(["llama-3.1-70b", "qwen3-235b-a22b", "gpt-oss-120b"]),
-    prefill=st.sampled_from(["additive", "overlapped"]),
+    prefill=st.sampled_from(["additive", "overlapped", "chunked"]),
 )
 def test_a_step_keeps_within_the_peaks_of_its_board(
     headlines, batch, length, prompts, llm, prefill
 ):
-    """It is never shorter than its bytes and operations take, and draws at most TDP."""
+    """It is never shorter than its bytes and operations take, and draws at most its limit."""
     account = headlines.account("consistent", {"prefill": prefill})
     instance = instance_of(account, deployment_of(headlines, llm))
-    iteration = step(account.assumed, instance, Load(batch, length, prompts))
+    iteration = step(account.assumed, instance, Load(batch, length, prompts, prompts / 1000))
     gpu, flops = instance.gpu, instance.token_flops
-    added = batch + (prompts if prefill == "additive" else 0)
-    streamed = step_weight_bytes(account.assumed, instance, batch)
+    taken_in = prompts * iteration.running / batch
+    added = iteration.running + (0 if prefill == "overlapped" else taken_in)
+    streamed = step_weight_bytes(account.assumed, instance, iteration.running)
     assert iteration.latency >= streamed / gpu.hbm_bandwidth
     assert iteration.latency >= flops * added / gpu.fp16_rate
-    assert iteration.latency >= flops * prompts / gpu.fp16_rate
-    assert iteration.power <= gpu.tdp
+    assert iteration.latency >= flops * taken_in / gpu.fp16_rate
+    assert iteration.power <= instance.utilization.limit * (1 + 1e-12)
+    assert instance.utilization.limit < gpu.tdp
 
 
 @pytest.mark.parametrize("split", [512.0, 2048.0, 6144.0])
 def test_a_length_split_gains_nothing_with_a_paged_cache(headlines, consistent, split):
     """The iteration latency at full memory is constant, so load is additive over pools."""
-    assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
-    constants = replace(headlines.constants, sequence_overhead=0.0, compute_efficiency=1e6)
-    account, demand = Account(assumed, constants), headlines.demand
-    instance = instance_of(account, headlines.cases["azure_h100_homogeneous"].deployment)
+    changes = {"prefill": "free", "target": "wait", "power": "logistic"}
+    account, demand = headlines.account("consistent", changes), headlines.demand
+    assumed, deployment = account.assumed, headlines.cases["azure_h100_homogeneous"].deployment
+    instance = replace(instance_of(account, scan_alone(deployment)), max_sequences=jnp.inf)
 
     def load(topology):
         _, routed = served(headlines, assumed, topology)
@@ -275,7 +285,7 @@ def test_a_length_split_gains_nothing_with_a_paged_cache(headlines, consistent, 
         ]
         return sum(float(pool.utilization * pool.instances) for pool in pools)
 
-    assert load(Topology(65536.0, split)) == pytest.approx(load(Topology(65536.0)), rel=1e-9)
+    assert load(Topology(65536.0, (split,))) == pytest.approx(load(Topology(65536.0)), rel=1e-9)
 
 
 # --- one switch at a time
@@ -293,6 +303,12 @@ UNMOVED = {
     "prefill": ["concurrency", "rejected"],
     "kv_allocation": ["rejected"],
     "baseline": ["throughput", "generated", "rejected"],
+}
+NEEDED = {  # what must be assumed for a switch to make sense
+    "power": {"step": "measured"},
+    "prefill": {"step": "measured"},
+    "experts": {"architecture": "published", "kv_sharding": "sharded"},
+    "long_pool": {"oversized": "reject"},
 }
 INERT = {  # what a switch cannot move at all
     "lengths": INSTANCES,
@@ -314,7 +330,7 @@ INERT = {  # what a switch cannot move at all
 @pytest.mark.parametrize("choice", UNMOVED)
 @pytest.mark.parametrize("case", [*INSTANCES, *FLEETS])
 def test_a_switch_moves_only_what_it_should(headlines, consistent, choice, case):
-    base = {"lengths": "exact"}
+    base = {"lengths": "exact"} | NEEDED.get(choice, {})
     before, after = (
         headlines.result(case, base),
         headlines.result(case, base | {choice: getattr(consistent, choice)}),
@@ -338,12 +354,7 @@ def test_a_switch_that_does_not_concern_a_case_leaves_it_alone(headlines, consis
 )
 def test_every_other_switch_moves_something(headlines, consistent, choice):
     """Those left out move nothing by themselves."""
-    needed = {
-        "power": {"step": "measured"},
-        "experts": {"architecture": "published", "kv_sharding": "sharded"},
-        "long_pool": {"oversized": "reject"},
-    }
-    base = {} if choice == "lengths" else {"lengths": "exact"} | needed.get(choice, {})
+    base = {} if choice == "lengths" else {"lengths": "exact"} | NEEDED.get(choice, {})
     changed = base | {choice: getattr(consistent, choice)}
     cases = ["qwen_8k", "azure_h100_fleetopt", "azure_h100_homogeneous"]
     assert any(
@@ -371,7 +382,8 @@ def test_a_board_at_its_tdp_draws_the_all_in_power_of_its_server(headlines, gpu,
 
 
 def test_a_server_that_nobody_knows_has_no_power(headlines):
-    board, account = headlines.catalogue.gpus["A100"], headlines.account("paper")
+    board = replace(headlines.catalogue.gpus["A100"], host_power=0.0)
+    account = headlines.account("paper")
     assert np.isnan(on_basis(account.switched(basis="server"), board, 8.0, board.tdp))
 
 
@@ -385,30 +397,37 @@ def test_a_wider_basis_counts_more_power(headlines, low, high):
     )
 
 
+KERNELS = {"step": "kernels", "dispatch": "free", "prefill": "additive"}
+
+
 @pytest.mark.parametrize(
-    "headline",
+    "headline, apart",
     [
-        "law_40x",
-        "window_12x",
-        "watt_4k",
-        "watt_64k",
-        "topology_2_5x",
-        "generation_1_7x",
-        "combined_4_25x",
-        "moe_5_1x",
+        ("law_40x", 0.13),
+        ("window_12x", 0.13),
+        ("watt_4k", 0.13),
+        ("watt_64k", 0.13),
+        ("topology_2_5x", 0.13),
+        ("generation_1_7x", 0.13),
+        ("combined_4_25x", 0.13),
+        ("moe_5_1x", 0.17),
     ],
 )
-def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headline):
-    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 13 %."""
+def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headline, apart):
+    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 13 %.
+
+    Mixtures agree to 17 %, as their dispatch is calibrated on other machines. Prefill is additive
+    in both.
+    """
     own, other = (
         headlines.value(headlines.headlines[headline], vars(consistent) | changes)
-        for changes in ({}, {"step": "kernels", "dispatch": "free"})
+        for changes in ({"prefill": "additive"}, KERNELS)
     )
-    assert other == pytest.approx(own, rel=0.13)
+    assert other == pytest.approx(own, rel=apart)
 
 
 def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
-    assumed = vars(consistent) | {"step": "kernels", "dispatch": "free"}
+    assumed = vars(consistent) | KERNELS
     case = headlines.cases["qwen_8k"]
     other = Headlines(headlines.catalogue)
     other.cases["qwen_8k"] = replace(case, deployment=replace(case.deployment, kernels=None))
@@ -422,14 +441,11 @@ def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
 def test_the_law_holds_in_its_limit(headlines, consistent):
     """With nothing but the scan of a full cache, twice the window is half the tokens."""
     assumed = switched(consistent, {"prefill": "free", "target": "wait", "power": "logistic"})
-    constants = replace(
-        headlines.constants, sequence_overhead=0.0, layer_overhead=0.0, compute_efficiency=1e9
-    )
-    deployment = deployment_of(headlines)
+    deployment = scan_alone(deployment_of(headlines))
     flat = replace(
         deployment, logistic=replace(deployment.logistic, nominal=deployment.logistic.idle)
     )
-    account = Account(assumed, constants)
+    account = Account(assumed, headlines.constants)
 
     def log_efficiency(log_window):
         point = operating_point(account, flat, jnp.exp(log_window), 0.5, 4.0)

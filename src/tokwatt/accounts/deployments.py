@@ -133,7 +133,8 @@ def require(name: str, value: Dimensionless, least: float, most: float) -> Dimen
     """
     if not least <= value <= most:
         wanted = f"a number from {least:g} to {most:.8g}"
-        raise ParameterError(f"{name}: is {value:g}, wanted {wanted}.")
+        written = shown(value) if isinstance(value, int) else f"{value:g}"
+        raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
 
 
