@@ -29,7 +29,7 @@ def measured():
         (
             "precision",
             "int3",
-            r"runs.h100-qwen3-8b-chat-1.precision is 'int3', wanted one of bfloat16, fp8, int4",
+            r"runs.h100-qwen3-8b-chat-1.precision is 'int3', wanted one of bfloat16, fp8, ",
         ),
         ("task", "poetry", r"runs.h100-qwen3-8b-chat-1.task is 'poetry', wanted one of"),
         (
