@@ -54,7 +54,10 @@ def test_a_fleet_without_end_draws_power_without_end(headlines):
     changes = {"step": "kernels", "batch_rounding": "none", "target": "first_token"}
     changes |= {"prefill": "additive", "lengths": "exact", "search_start": "fewest"}
     changes |= {"oversized": "clip_credit_all", "output_share": "trace"}
-    found = headlines.result("azure_h100_fleetopt", changes)
+    case = headlines.cases["azure_h100_fleetopt"]
+    account = Account(headlines.mixture(switched(case.paper, changes)), headlines.constants)
+    demand = replace(headlines.demand, latency_target=1e-3)
+    found = case.evaluate(account, demand, case.traffic(account, demand))
     assert (found.instances, found.power, found.tokens_per_joule) == (np.inf, np.inf, 0)
 
 

@@ -60,9 +60,9 @@ def test_the_file_is_checked_with_everything_else(damaged):
             ["impossible[0].when.lenghts", "did you mean 'lengths'"],
         ),
         (
-            ["constants", "prefill_efficiency", "value"],
+            ["constants", "facility_factor", "value"],
             -1,
-            ["constants.prefill_efficiency.value", "positive"],
+            ["constants.facility_factor.value", "positive"],
         ),
         (
             ["cases", "h100_2k", "subject", "gpu"],

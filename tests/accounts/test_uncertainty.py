@@ -1,6 +1,7 @@
 """Spread and slopes of headlines: laws that any such numbers keep."""
 
-import jax
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import xarray as xr
 
 from tokwatt.accounts import uncertainty
 from tokwatt.accounts.headlines import Headlines
+from tokwatt.params.calibrated import TERMS
 from tokwatt.reports import verdict
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
@@ -76,7 +78,7 @@ def test_power_moves_a_ratio_on_one_gpu_only_where_one_end_is_at_the_limit_of_th
         ("paper", ["logistic.idle", "logistic.nominal"]),
         (
             "consistent",
-            ["utilization.idle", "utilization.memory", "utilization.compute", "gpu.tdp"],
+            [f"utilization.{term}" for term in (*TERMS, "limit")],
         ),
     ],
 )
@@ -87,21 +89,19 @@ def test_twice_the_power_is_half_the_tokens(known, case, preset, parts):
 
 
 def test_elasticities_are_those_of_finite_differences(known):
-    case, constants = known.cases["llama_8k"], known.constants
-    assumed = known.presets["consistent"]
+    case, account = known.cases["llama_8k"], known.account("consistent")
     slopes = uncertainty.elasticity(known, "llama_8k", "consistent").elasticity
+    fitted = case.deployment.fitted
 
-    def at(factor):
-        changed = jax.tree.map(lambda number: number, constants)
-        object.__setattr__(changed, "prefill_efficiency", constants.prefill_efficiency * factor)
-        return float(
-            np.log(case.evaluate(Account(assumed, changed), known.demand, None).tokens_per_joule)
-        )
+    def at(name, factor):
+        changed = replace(fitted, **{name: getattr(fitted, name) * factor})
+        deployment = replace(case.deployment, fitted=changed)
+        found = case.evaluate(account, known.demand, None, deployment)
+        return float(np.log(found.tokens_per_joule))
 
-    measured = (at(1 + 1e-5) - at(1 - 1e-5)) / 2e-5
-    assert float(slopes.sel(parameter="constants.prefill_efficiency")) == pytest.approx(
-        measured, rel=1e-6
-    )
+    for name in ("compute_efficiency", "bandwidth_efficiency", "sequence_overhead"):
+        measured = (at(name, 1 + 1e-5) - at(name, 1 - 1e-5)) / 2e-5
+        assert float(slopes.sel(parameter=f"fitted.{name}")) == pytest.approx(measured, rel=1e-5)
 
 
 def test_factors_reach_only_the_gpu_they_are_meant_for(known):

@@ -39,7 +39,8 @@ class DeploymentNames:
         gpu: a GPU.
         gpus: GPUs that share every layer (tensor parallel).
         data_parallel: ranks of attention that each have requests of their own.
-        expert_parallel: ranks that hold whole experts; as many as GPUs if left out.
+        expert_parallel: ranks that hold whole experts; if left out as many as GPUs in a mixture of
+            experts, and 1 in a dense LLM.
         precision: a precision; bfloat16 if left out.
         kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
         engine: a serving engine.
@@ -78,12 +79,13 @@ class DeploymentNames:
         if self.gpu not in catalogue.boards:
             wanted = "the measured GPU that it is like, under unmeasured in calibration.yaml"
             raise ParameterError(f"gpu: {self.gpu} has no calibrated step, wanted {wanted}.")
+        gpus = self.gpus * self.data_parallel
         found = catalogue.deployment(
             catalogue.boards[self.gpu],
             llm,
             precision,
             float(self.gpus),
-            float(self.expert_parallel or self.gpus * self.data_parallel),
+            float(self.expert_parallel or (gpus if llm.published.experts else 1)),
             self.engine,
             float(self.data_parallel),
         )
@@ -144,8 +146,8 @@ def require(
     """
     if not (isinstance(value, Real) and least <= float(value) <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
-        found = f"{value:g}" if isinstance(value, Real) else shown(value)
-        raise ParameterError(f"{name}: is {found}, wanted {wanted}.")
+        written = shown(value) if isinstance(value, int) else f"{value:g}"
+        raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
 
 

@@ -1,0 +1,78 @@
+"""Points asked for in names and numbers: right values, refusals in one sentence, odd numbers."""
+
+import os
+import random
+
+import numpy as np
+import pytest
+
+from tokwatt.accounts.answers import point
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.params.errors import ParameterError
+
+NUMBERS = [0.0, -0.0, -1.0, 1e-308, 5e-324, 1e308, float("nan"), float("inf"), float("-inf")]
+NUMBERS += [1e5, 2.0**20, 2.0**24, 2.0**24 + 2, 1e12, *[1.0, 8.0, 64.0, 500.0, 4096.0] * 10]
+
+
+def test_memory_is_weights_and_tokens_as_counted_by_hand(parameters):
+    """70B parameters at 2 bytes over 8 GPUs; one KV head a GPU: 2 x 2 x 128 x 80 bytes a token."""
+    answer = point(parameters, prompt=1000.0, output=500.0, batch=64.0)
+    assert answer.weights == pytest.approx(70.553706496e9 * 2 / 8, rel=1e-4)
+    token = 2 * 2 * 128 * 80
+    assert answer.concurrency == pytest.approx(answer.cache / (1250 * token), rel=1e-12)
+    assert answer.tokens * token <= answer.cache < (answer.tokens + 16) * token
+    assert answer.weights + answer.not_cache + answer.cache == pytest.approx(
+        0.9 * parameters.gpus["H100"].usable_memory, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("llm, ranks", [("llama-3.1-70b", 1), ("qwen3-235b-a22b", 8)])
+def test_only_a_mixture_has_ranks_that_hold_whole_experts(parameters, llm, ranks):
+    deployment = DeploymentNames(llm=llm).deployment(parameters)
+    assert deployment.parallelism.expert_parallel == ranks
+
+
+@pytest.mark.parametrize(
+    "names, numbers, message",
+    [
+        ({"llm": "deepseek-v3", "gpus": 1}, {}, "llm: deepseek-v3 does not fit on 1 H100, .* GiB"),
+        ({}, {"batch": 1e5, "prompt": 1e5}, r"context_window: at 125000 tokens the KV cache holds"),
+        ({}, {"batch": 1e18}, r"batch: is 1e\+18, wanted"),
+        ({}, {"batch": float("nan")}, "batch: is nan, wanted"),
+        ({}, {"prompt": -1.0}, "prompt: is -1, wanted"),
+        ({}, {"output": 0.0}, "output: is 0, wanted"),
+        ({"gpus": 3}, {}, "gpus"),
+        ({"gpus": 10**6}, {}, "gpus"),
+        ({"llm": "llama-9"}, {}, "llm"),
+    ],
+)
+def test_what_nobody_can_serve_is_refused_in_one_sentence(parameters, names, numbers, message):
+    with pytest.raises(ParameterError, match=message) as error:
+        point(parameters, DeploymentNames(**names), **numbers)
+    assert str(error.value).endswith(".") and str(error.value).isprintable()
+
+
+def test_odd_questions_give_finite_numbers_within_their_intervals_or_one_sentence(parameters):
+    """TOKWATT_FUZZ=10000 makes it as many."""
+    count, found = int(os.environ.get("TOKWATT_FUZZ", "200")), 0
+    for seed in range(count):
+        chance = random.Random(seed)
+        names = DeploymentNames(
+            llm=chance.choice(list(parameters.llms)),
+            gpu=chance.choice(list(parameters.gpus)),
+            gpus=chance.choice([1, 2, 3, 4, 8, 8, 8, 16, 0, -1, 10**400]),
+            precision=chance.choice(list(parameters.precisions)),
+            expert_parallel=chance.choice([None, 1]),
+        )
+        numbers = {name: chance.choice(NUMBERS) for name in ("batch", "prompt", "output")}
+        try:
+            answer = point(parameters, names, **numbers)
+        except ParameterError as error:
+            assert str(error).isprintable()
+            continue
+        found += 1
+        values = [each.value for each in answer.quantities.values()]
+        assert np.isfinite(values).all()
+        for each in answer.quantities.values():
+            assert each.low is None or 0 < each.low <= each.value <= each.high
+    assert found > 0.05 * count
