@@ -129,7 +129,7 @@ rule figure:
 rule audit:
     """Every published number against ours, and the headlines."""
     input:
-        [expand("results/grids/{job}", job=JOBS), READERS, "params/published.yaml"],
+        [expand("results/grids/{job}", job=JOBS), READERS, ASSUMED],
     output:
         report("results/audit.csv", category="Audit", caption="docs/report/audit.rst"),
         multiext("results/", "audit.md", "headlines.md"),

@@ -18,7 +18,17 @@ from filelock import FileLock
 from tokwatt import studies
 from tokwatt.accounts import explorer
 from tokwatt.commands import reference, workflow
-from tokwatt.reports import audit, gallery, labels, plotting, site, tables, validation, verdict
+from tokwatt.reports import (
+    audit,
+    gallery,
+    headlines,
+    labels,
+    plotting,
+    site,
+    tables,
+    validation,
+    verdict,
+)
 from tokwatt.serving import catalogue
 from tokwatt.studies import stream, study
 
@@ -107,7 +117,8 @@ def write_pages(params, folder):
     for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
         tables.write_table(name, params, folder / "grids", folder / "tables")
     audit.write_audit(params, folder / "grids", folder)
-    verdict.write_verdict(folder / "grids", folder)
+    headlines.write_headlines(params, folder / "grids", folder)
+    verdict.write_verdict(params, folder / "grids", folder)
     validation.write_validation(folder / "grids", folder)
 
 

@@ -22,7 +22,7 @@ KEY = " <img src=x onerror=window.pwned=1>|`*"
 TEXTS = {"caption", "category", "claim", "label", "meaning", "name", "note", "reason", "source"}
 TEXTS |= {"title"}
 """Keys whose values are text to read."""
-NAMED = {("accounts", "jobs"), ("accounts", "grids"), ("names",)}
+NAMED = {("names",)}
 """Where every value is text to read, by the keys that lead there in `paper.yaml`."""
 
 

@@ -160,8 +160,8 @@ def test_the_way_of_each_headline_ends_where_the_consistent_account_stands(grids
         )
 
 
-def test_the_verdict_is_one_screen_and_names_every_headline(grids, known, tmp_path):
-    verdict.write_verdict(grids, tmp_path)
+def test_the_verdict_is_one_screen_and_names_every_headline(params, grids, known, tmp_path):
+    verdict.write_verdict(params, grids, tmp_path)
     page = (tmp_path / "verdict.md").read_text(encoding="utf-8")
     assert len(page.split()) <= 900 and "nan" not in page and "{" not in page
     assert not [

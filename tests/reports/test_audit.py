@@ -331,22 +331,10 @@ def test_the_files_say_the_same_as_the_verdicts(grids, rows, tmp_path):
         assert len(re.findall(rf"^\| {name} +\|", page, re.MULTILINE)) == 1
 
 
-def test_headlines_show_formula_rows_and_bound(grids, tmp_path):
-    audit.write_audit(PARAMS, grids, tmp_path)
-    page = (tmp_path / "headlines.md").read_text(encoding="utf-8")
-    assert page.count("\n| ") == 2 + len(HEADLINES)
-    assert (
-        "`tokens_per_joule(azure, fleetopt, B200) / tokens_per_joule(azure, homogeneous, H100)`"
-        in page
-    )
-    assert "`context_window` at H100, 4096: 17.622 tok/J" in page
-    assert page.count("upper bound") == 2
-
-
 def test_the_same_input_gives_the_same_bytes(grids, tmp_path):
     for name in ("first", "second"):
         audit.write_audit(PARAMS, grids, tmp_path / name)
-    for name in ("audit.csv", "audit.md", "headlines.md"):
+    for name in ("audit.csv", "audit.md"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 

@@ -216,6 +216,59 @@ def test_every_page_with_numbers_says_on_which_account_and_basis_they_stand(page
     assert "Account and basis: " in text_of(pages["docs-reference.html"])
 
 
+def lines_of(tree, kind):
+    return [text_of(each) for each in elements(tree, "p") if each.get("class") == f"account {kind}"]
+
+
+def test_every_table_and_figure_has_a_line_in_the_colour_of_each_account(pages, sources):
+    shown = {f"table-{name}": [table.grid] for name, (_, table) in sources.tables.items()}
+    shown |= {f"figure-{name}": figure.datasets for name, figure in sources.plots.items()}
+    kinds = set()
+    for name, datasets in shown.items():
+        for account in sources.accounts(datasets):
+            (line,) = lines_of(pages[f"{name}.html"], account.account)
+            assert account.label in line and account.meaning in line, name
+            kinds.add(account.account)
+    assert kinds == {"paper", "both", "consistent", "measured"}
+
+
+def test_reports_have_such_lines_too(pages):
+    wanted = {"audit": "paper", "verdict": "consistent", "headlines": "both"}
+    for name, kind in {**wanted, "validation": "measured"}.items():
+        assert len(lines_of(pages[f"{name}.html"], kind)) == 1, name
+
+
+def test_the_start_page_leads_with_what_survives(pages, sources):
+    text = text_of(pages["index.html"])
+    first, second = (
+        text_of(each)
+        for each in elements(pages["index.html"], "ul")
+        if each.get("class") == "tiles"
+    )
+    survived = [headline.verdict for headline in sources.surviving.values()]
+    for verdict in set(survived):
+        assert f"{survived.count(verdict)} {verdict}" in first
+    assert "exact" not in first and "exact" in second
+    assert text.index(first) < text.index("consistent (90 % interval)") < text.index(second)
+
+
+def test_headlines_the_verdict_and_the_audit_lead_to_each_other(pages, sources):
+    for name in sources.surviving:
+        for page, others in {
+            "headlines": ["audit", "verdict"],
+            "verdict": ["audit", "headlines"],
+            "audit": ["headlines"],
+        }.items():
+            links = {each.get("href") for each in elements(pages[f"{page}.html"], "a")}
+            assert {f"{other}.html#{name}" for other in others} <= links, page
+
+
+def test_a_person_can_read_the_scripts_and_styles():
+    for path in (SOURCE / "reports" / "site").rglob("*.*"):
+        if path.suffix in (".js", ".css", ".html"):
+            assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 100, path.name
+
+
 def test_the_audit_shows_every_claim(pages, params):
     rows = list(
         next(

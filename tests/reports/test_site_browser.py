@@ -201,6 +201,26 @@ def test_a_tile_of_the_start_page_leads_to_its_claims(browse):
     assert set(column(page, "#claims", 7)) == {"not derivable"}
 
 
+def test_a_figure_fills_a_phone_and_gives_it_back(browse):
+    page = browse("figure-waterfall.html", viewport={"width": 390, "height": 844})
+    small = page.locator("a.enlarge img").bounding_box()["width"]
+    page.locator("a.enlarge").click()
+    large = page.get_by_role("dialog").get_by_role("img")
+    assert large.bounding_box()["width"] > 2 * small
+    assert large.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    page.get_by_role("button", name="Close").click()
+    assert page.get_by_role("dialog").count() == 0
+    page.locator("a.enlarge").press("Enter")
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.className") == "enlarge"
+
+
+def test_a_long_text_in_a_table_is_not_one_word_wide(browse):
+    page = browse("figure-uncertainty.html", viewport={"width": 1280, "height": 900})
+    assert page.locator("td.words").first.bounding_box()["width"] > 200
+
+
 def test_tables_sort_by_number_both_ways_and_say_so(browse):
     page = browse("table-table1.html")
     for head, place in [("context window", 1), ("H100 tok/W", 4)]:
@@ -423,6 +443,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browse):
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "what survives of them"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.name") == "verdict"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

@@ -12,7 +12,7 @@ from tokwatt.output import write_files
 from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Record
 from tokwatt.reports import gallery
-from tokwatt.reports.accounts import accounts_of
+from tokwatt.reports.accounts import account_lines, accounts_of
 from tokwatt.reports.datasets import dataset_paths
 from tokwatt.reports.markdown import Markdown, code, escaped, joined, pipe_table
 from tokwatt.serving.catalogue import load
@@ -131,7 +131,7 @@ def _datasets(params: Path, grids: Path) -> Iterator[str]:
         with xr.open_dataset(path) as dataset:
             yield f"### {name}"
             if name in accounts:
-                yield f"Account and basis: {escaped(accounts[name])}."
+                yield account_lines([accounts[name]])
             yield pipe_table(heads, [_variable(dataset[key]) for key in dataset.variables])
 
 

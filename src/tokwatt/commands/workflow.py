@@ -149,10 +149,11 @@ def export(
 
 @app.command(rich_help_panel="Workflow")
 def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Judge every published number against ours."""
-    from tokwatt.reports import audit
+    """Judge every published number against ours, and set the headlines beside what survives."""
+    from tokwatt.reports import audit, headlines
 
     audit.write_audit(params, grids, out)
+    headlines.write_headlines(params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")
@@ -178,11 +179,11 @@ def site(
 
 
 @app.command(rich_help_panel="Workflow")
-def verdict(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def verdict(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Say which headlines survive, for whom, and what to plan with."""
     from tokwatt.reports import verdict
 
-    verdict.write_verdict(grids, out)
+    verdict.write_verdict(params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")

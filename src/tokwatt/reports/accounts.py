@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -9,20 +10,48 @@ from tokwatt.params.folder import Folder
 from tokwatt.params.section import Section
 from tokwatt.reports.markdown import Markdown, joined
 
+Kind = Literal["paper", "both", "consistent", "other", "measured", "catalogue"]
+LABELS: dict[Kind, str] = {
+    "paper": "The paper's account",
+    "both": "The paper's account beside the consistent one",
+    "consistent": "The consistent account",
+    "other": "Another account",
+    "measured": "Measured",
+    "catalogue": "No account",
+}
+"""How a page names each kind, in the order in which it lists them."""
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What numbers stand on.
+
+    Attributes:
+        account: its kind.
+        meaning: which account it is, and whose watts it counts.
+    """
+
+    account: Kind
+    meaning: str
+
+    @property
+    def label(self) -> str:
+        """How a page names its kind."""
+        return LABELS[self.account]
+
 
 class Accounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What each dataset stands on.
 
     Attributes:
-        jobs: a sentence for every job, which holds for the grids that it computes.
-        grids: a sentence for a grid that differs from the others of its job.
+        jobs: the account of every job, which holds for the grids that it computes.
+        grids: the account of a grid that differs from the others of its job.
     """
 
-    jobs: dict[str, str]
-    grids: dict[str, str]
+    jobs: dict[str, Account]
+    grids: dict[str, Account]
 
 
-def accounts_of(paper: Section) -> dict[str, str]:
+def accounts_of(paper: Section) -> dict[str, Account]:
     """What every grid of `paper.yaml` stands on, by its name.
 
     Raises:
@@ -39,8 +68,24 @@ def accounts_of(paper: Section) -> dict[str, str]:
     return by_job | accounts.grids
 
 
-def account_line(params: Path, datasets: Iterable[str]) -> Markdown:
-    """The line of a page that says what the datasets behind its numbers stand on."""
-    sentences = accounts_of(Folder(params).section("paper"))
-    stands_on = dict.fromkeys(sentences[name] for name in datasets)
-    return Markdown(f"Account and basis: {joined(stands_on, '; ')}.")
+def by_kind(accounts: Iterable[Account]) -> list[Account]:
+    """One account of each kind, which says what all of that kind do."""
+    meanings: dict[Kind, dict[str, None]] = {kind: {} for kind in LABELS}
+    for account in accounts:
+        meanings[account.account][account.meaning] = None
+    return [Account(kind, "; ".join(texts)) for kind, texts in meanings.items() if texts]
+
+
+def account_lines(accounts: Iterable[Account]) -> Markdown:
+    """The lines of a page that say what its numbers stand on; the site colours them."""
+    lines = (
+        joined([Markdown(f"**{account.label}.** Account and basis:"), account.meaning], " ")
+        for account in by_kind(accounts)
+    )
+    return Markdown("\n\n".join(f"{line}." for line in lines))
+
+
+def lines_of(params: Path, datasets: Iterable[str]) -> Markdown:
+    """The lines of a page on some datasets of a parameter folder."""
+    accounts = accounts_of(Folder(params).section("paper"))
+    return account_lines(accounts[name] for name in datasets)

@@ -1,4 +1,4 @@
-"""The audit and the headlines as files: what the paper prints beside what our datasets give."""
+"""The audit as files: what the paper prints beside what our datasets give."""
 
 import ast
 import csv
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokwatt.output import write_files
-from tokwatt.reports.accounts import account_line
-from tokwatt.reports.claims import Claim, Judged, Verdict, claims, judged
-from tokwatt.reports.expressions import Lookup, Value
-from tokwatt.reports.markdown import Markdown, code, joined, pipe_table
+from tokwatt.reports.accounts import lines_of
+from tokwatt.reports.claims import Claim, Judged, Verdict, headlines_of, judged
+from tokwatt.reports.expressions import Value
+from tokwatt.reports.markdown import pipe_table
 
 COLUMNS = ("id", "section", "location", "claim", "printed", "unit", "computed", "verdict", "reason")
 ORDER: tuple[Verdict, ...] = ("inconsistent", "approximate", "not derivable", "exact")
@@ -26,20 +26,14 @@ paper gives no way to compute it. A statement in words is exact where it holds a
 where it does not. Exact means that the paper's own calculation gives the number, not that the
 calculation is right; where a note stands beside it, read it."""
 
-HEADLINES = """# Headlines
-
-What the paper is known for, recomputed. Formulas name variables of the datasets in
-`results/grids/`; the rows are what a formula reads there."""
-
 
 def check_claims(params: Path) -> None:
     """Read every claim and say what is wrong with the first one that is."""
-    for _ in claims(params):
-        pass
+    headlines_of(params)
 
 
 def write_audit(params: Path, grids: Path, out: Path) -> None:
-    """Judge every claim of `published.yaml`; write `audit.csv`, `audit.md` and `headlines.md`.
+    """Judge every claim of `published.yaml`; write `audit.csv` and `audit.md`.
 
     Args:
         params: the parameter folder.
@@ -51,11 +45,9 @@ def write_audit(params: Path, grids: Path, out: Path) -> None:
             written then.
     """
     rows = judged(params, grids)
-    headlines = [row for row in rows if row.placed.claim.headline]
     pages = {
         "audit.csv": audit_csv(rows),
         "audit.md": "\n\n".join([AUDIT, _account(params, rows), *_by_verdict(rows)]) + "\n",
-        "headlines.md": f"{HEADLINES} {_account(params, headlines)}\n\n{_headlines(headlines)}\n",
     }
     write_files({out / name: text for name, text in pages.items()})
 
@@ -80,7 +72,7 @@ def audit_csv(rows: Iterable[Judged]) -> str:
 
 
 def _account(params: Path, rows: Iterable[Judged]) -> str:
-    return account_line(params, (lookup.dataset for row in rows for lookup in row.lookups))
+    return lines_of(params, (lookup.dataset for row in rows for lookup in row.lookups))
 
 
 def _by_verdict(rows: Sequence[Judged]) -> list[str]:
@@ -117,26 +109,6 @@ def _line(row: Judged) -> list[str]:
     ]
 
 
-def _headlines(rows: Iterable[Judged]) -> str:
-    heads = ["headline", "claim", "printed", "computed", "verdict", "formula", "rows", "note"]
-    return pipe_table(heads, map(_headline, rows))
-
-
-def _headline(row: Judged) -> list[str]:
-    claim = row.placed.claim
-    formulas = [claim.computed] if isinstance(claim.computed, str) else claim.computed or []
-    return [
-        claim.headline or "",
-        row.placed.id,
-        printed_value(claim),
-        computed_values(row.computed),
-        row.verdict,
-        joined((code(formula_of(formula)) for formula in formulas), "; "),
-        joined(dict.fromkeys(map(_read, row.lookups)), "; "),
-        claim.note or "",
-    ]
-
-
 def formula_of(expression: str) -> str:
     """An expression to read: `fleets('power', 'azure', 'H100')` becomes `power(azure, H100)`."""
     return ast.unparse(_Readable().visit(ast.parse(expression, mode="eval")))
@@ -151,14 +123,6 @@ class _Readable(ast.NodeTransformer):
             ast.Name(str(label.value)) for label in labels if isinstance(label, ast.Constant)
         ]
         return ast.Call(ast.Name(first.value), names, [])
-
-
-def _read(lookup: Lookup) -> Markdown:
-    """What an expression read: the dataset, the labels, the value there and its unit."""
-    values = computed_values(lookup.values.values.ravel().tolist())
-    unit = lookup.values.attrs.get("units", "")
-    labels = joined(lookup.labels)
-    return joined([code(lookup.dataset), Markdown(f"at {labels}:"), values, unit], " ")
 
 
 def printed_value(claim: Claim) -> str:

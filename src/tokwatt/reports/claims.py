@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Quality
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section
@@ -34,6 +35,8 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         stated_error: how far off the paper itself says that a number is, as a share of it.
         note: what is true instead, or what an exact number hides.
         headline: a short name, where the paper is known for it.
+        consistent: the headline of `assumptions.yaml` that says what it comes to under the
+            consistent account.
     """
 
     claim: str
@@ -46,6 +49,7 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stated_error: float = 0.0
     note: str | None = None
     headline: str | None = None
+    consistent: str | None = None
 
 
 class Heading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +124,19 @@ def claims(params: Path) -> Iterator[Placed]:
             raise entry.fail("is the second of its id", "an id that no other claim has")
         ids.add(name)
         yield Placed(name, section, location, _claim(entry), entry)
+
+
+def headlines_of(params: Path) -> dict[str, str]:
+    """The headline of `assumptions.yaml` that a claim is, by the id of the claim.
+
+    Raises:
+        ParameterError: with one sentence, where there is no such headline.
+    """
+    headlines = Folder(params).section("assumptions").child("headlines").raw
+    named = {placed.id: placed for placed in claims(params) if placed.claim.consistent}
+    for placed in named.values():
+        placed.entry.pick("consistent", str(placed.claim.consistent), headlines)
+    return {claim: str(placed.claim.consistent) for claim, placed in named.items()}
 
 
 def judged(params: Path, grids: Path) -> list[Judged]:

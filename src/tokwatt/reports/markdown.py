@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from tokwatt.text import visible
 
@@ -39,6 +40,11 @@ def code(text: object) -> Markdown:
 def joined(parts: Iterable[object], separator: str = ", ") -> Markdown:
     """Texts and markup one after the other."""
     return Markdown(separator.join(map(escaped, parts)))
+
+
+def link(text: object, page: str, place: str) -> Markdown:
+    """Text of others that leads to a place of a page."""
+    return Markdown(f"[{escaped(text)}]({page}#{quote(place, safe='')})")
 
 
 def pipe_table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> Markdown:

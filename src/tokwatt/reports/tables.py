@@ -12,7 +12,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section, refusing
-from tokwatt.reports.accounts import account_line
+from tokwatt.reports.accounts import lines_of
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.labels import Labels, context_window, read_labels
 from tokwatt.reports.markdown import escaped, pipe_table
@@ -143,7 +143,7 @@ def write_table(name: str, params: Path, grids: Path, out: Path) -> None:
     dataset = xr.load_dataset(dataset_path(grids, table.grid))
     fit(table, dataset, section)
     with refusing(section, "printed"):
-        account = account_line(params, [table.grid])
+        account = lines_of(params, [table.grid])
         body = printed(table, dataset, read_labels(params))
         texts = {
             "csv": tidy(table, dataset).to_csv(index=False),

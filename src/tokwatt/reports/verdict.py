@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from tokwatt.output import write_files
+from tokwatt.reports.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.markdown import pipe_table
+from tokwatt.reports.markdown import link, pipe_table
 
 GRIDS = (
     "waterfall",
@@ -36,6 +37,7 @@ VERDICTS = {
 }
 
 HEADS = (
+    "id",
     "claim",
     "published",
     "consistent (90 % interval)",
@@ -77,15 +79,38 @@ class Survival(NamedTuple):
             return "reversed" if self.high < 1 else "gone"
         return "weaker" if self.published > self.high else "stronger"
 
+    @property
+    def text(self) -> str:
+        """Its value with its unit."""
+        return f"{self.value:.3g} {'x' if self.ratio else 'tok/J'}"
 
-def write_verdict(grids: Path, out: Path) -> None:
+    @property
+    def interval(self) -> str:
+        """Its 90 % interval in words."""
+        return f"{self.low:.3g} to {self.high:.3g}"
+
+
+def write_verdict(params: Path, grids: Path, out: Path) -> None:
     """Write `verdict.md` from the grids of the accounts."""
-    text = verdict_page(load_datasets(grids, GRIDS))
+    ids = {headline: claim for claim, headline in headlines_of(params).items()}
+    text = verdict_page(load_datasets(grids, GRIDS), ids)
     write_files({out / "verdict.md": text})
 
 
-def verdict_page(grids: Mapping[str, xr.Dataset]) -> str:
-    """The page as Markdown: `verdict.md` of this package with the numbers filled in."""
+def survivals(params: Path, grids: Path) -> dict[str, Survival]:
+    """What became of the headlines, by the id of the claim that the paper makes of each."""
+    datasets = load_datasets(grids, ("waterfall", "uncertainty"))
+    headlines = headlines_of(params)
+    return {claim: survival(datasets, headline) for claim, headline in headlines.items()}
+
+
+def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str]) -> str:
+    """The page as Markdown: `verdict.md` of this package with the numbers filled in.
+
+    Args:
+        grids: the datasets that it names.
+        ids: the claim of the audit that says what a headline does, by its name.
+    """
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
     verdicts = [verdict for verdict in VERDICTS if counts[verdict]]
@@ -94,7 +119,9 @@ def verdict_page(grids: Mapping[str, xr.Dataset]) -> str:
         headlines=len(rows),
         summary=", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts),
         legend="; ".join(f"*{verdict}*: {VERDICTS[verdict]}" for verdict in verdicts),
-        table=pipe_table(HEADS, [_line(grids, name, row) for name, row in rows.items()]),
+        table=pipe_table(
+            HEADS, [_line(grids, name, row, ids.get(name, "")) for name, row in rows.items()]
+        ),
         reading=_by_name(grids["readings"].value),
         slope=_slopes(grids["slopes"].slope),
         mix=json.loads(grids["slopes"].attrs["inputs"])["prompt_ratio"]["value"],
@@ -121,15 +148,16 @@ def survival(grids: Mapping[str, xr.Dataset], headline: str) -> Survival:
     )
 
 
-def _line(grids: Mapping[str, xr.Dataset], headline: str, row: Survival) -> list[str]:
+def _line(grids: Mapping[str, xr.Dataset], headline: str, row: Survival, claim: str) -> list[str]:
     corrections = grids["waterfall"].sel(headline=headline).isel(correction=slice(2, None))
     logarithms = np.log(corrections.factor.values)
     largest = corrections.isel(correction=int(np.argmax(abs(logarithms))))
     return [
+        link(claim, "audit.md", claim) if claim else "",
         row.claim,
         f"{row.published:g}",
-        f"{row.value:.3g} ({row.low:.3g} to {row.high:.3g})",
-        row.verdict,
+        f"{row.value:.3g} ({row.interval})",
+        link(row.verdict, "headlines.md", claim) if claim else row.verdict,
         f"{largest.label.item()} (×{float(largest.factor):.3g})",
         _nearest(grids["readings"], headline, row.value / row.published),
     ]

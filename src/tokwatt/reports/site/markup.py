@@ -16,11 +16,13 @@ from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from tokwatt.reports.accounts import LABELS
 from tokwatt.text import visible
 
 SCROLLED = (
     '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table class="report">'
 )
+KINDS = {label: kind for kind, label in LABELS.items()}
 UNSAFE = ("class", "href", "id", "style")
 """Attributes that LaTeX could set and no formula of ours needs."""
 
@@ -81,6 +83,7 @@ class Article:
         """
         tokens = self._tokens[3:] if self._tokens[0].tag == "h1" else self._tokens
         tokens = [_with_links(token, folder, addresses) for token in tokens]
+        _mark_accounts(tokens)
         _mark_cells(tokens)
         if columns:
             tokens = _with_columns(tokens, columns)
@@ -137,8 +140,17 @@ def _linked(token: Token, address: str) -> list[Token]:
     return [opening, token, Token("link_close", "a", -1)]
 
 
+def _mark_accounts(tokens: list[Token]) -> None:
+    """The class of its kind for each line that begins with the label of an account."""
+    for opening, token in pairwise(tokens):
+        if opening.type == "paragraph_open":
+            label, _, rest = token.content.removeprefix("**").partition(".** ")
+            if label in KINDS and rest.startswith("Account and basis: "):
+                opening.attrSet("class", f"account {KINDS[label]}")
+
+
 def _mark_cells(tokens: list[Token]) -> None:
-    """Classes in place of styles, which pages forbid; cells below `verdict` look like one."""
+    """Classes in place of styles, which pages forbid; what is below `id` can be led to."""
     names: list[str] = []
     column = 0
     for opening, token in pairwise(tokens):
@@ -151,8 +163,10 @@ def _mark_cells(tokens: list[Token]) -> None:
         if opening.type == "th_open":
             names.append(_text(token))
         if opening.type == "td_open":
-            if names[column] == "verdict":
+            if names[column] in ("verdict", "audit"):
                 opening.attrSet("class", verdict_class(_text(token)))
+            if names[column] == "id" and _text(token):
+                opening.attrSet("id", _text(token))
             column += 1
 
 

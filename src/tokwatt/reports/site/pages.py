@@ -11,12 +11,14 @@ from posixpath import dirname
 import tokwatt
 from tokwatt.output import write_files
 from tokwatt.reports import audit
+from tokwatt.reports.accounts import Account
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.gallery import Figure
 from tokwatt.reports.site import method
 from tokwatt.reports.site.comparison import Comparison
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
+from tokwatt.reports.verdict import VERDICTS
 from tokwatt.text import visible
 
 PREVIEW = 40
@@ -80,8 +82,9 @@ def pages(sources: Sources) -> dict[str, Page]:
 
 def _start(sources: Sources, render: Renderer) -> str:
     counts = Counter(row.verdict for row in sources.judged)
+    surviving = Counter(headline.verdict for headline in sources.surviving.values())
     addresses = sources.addresses()
-    reports = [
+    excerpts = [
         (name, report.title, sources.excerpt(name, addresses))
         for name, report in sources.reports.items()
         if report.start
@@ -90,24 +93,28 @@ def _start(sources: Sources, render: Renderer) -> str:
         "index",
         "Tokens per watt",
         "index",
+        headline_accounts=sources.accounts(["uncertainty"]),
+        surviving=[(verdict, surviving[verdict]) for verdict in VERDICTS if surviving[verdict]],
         claim_accounts=_accounts_of(sources, sources.judged),
-        figure_accounts={
-            name: sources.accounts(figure.datasets) for name, figure in sources.plots.items()
-        },
+        figure_accounts=_figure_accounts(sources),
         counts=[(verdict, counts[verdict]) for verdict in reversed(audit.ORDER)],
-        reports=reports,
+        excerpts=excerpts,
         tables=sources.tables,
         plots=sources.plots,
     )
 
 
-def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[str]:
+def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[Account]:
     return sources.accounts(lookup.dataset for row in rows for lookup in row.lookups)
+
+
+def _figure_accounts(sources: Sources) -> dict[str, list[Account]]:
+    return {name: sources.accounts(figure.datasets) for name, figure in sources.plots.items()}
 
 
 def _tables(sources: Sources, render: Renderer) -> str:
     rows = [
-        (name, table, _verdicts(sources.comparison(name)))
+        (name, table, sources.accounts([table.grid]), _verdicts(sources.comparison(name)))
         for name, (_, table) in sources.tables.items()
     ]
     return render("tables", "Tables", "tables", tables=rows, order=audit.ORDER)
@@ -134,7 +141,14 @@ def _table(sources: Sources, render: Renderer, name: str) -> str:
 
 def _figures(sources: Sources, render: Renderer) -> str:
     categories = dict.fromkeys(figure.entry.category for figure in sources.plots.values())
-    return render("figures", "Figures", "figures", categories=categories, plots=sources.plots)
+    return render(
+        "figures",
+        "Figures",
+        "figures",
+        categories=categories,
+        plots=sources.plots,
+        figure_accounts=_figure_accounts(sources),
+    )
 
 
 def _figure(sources: Sources, render: Renderer, name: str, figure: Figure) -> str:
@@ -161,6 +175,7 @@ def _audit(sources: Sources, render: Renderer) -> str:
         "audit",
         accounts=_accounts_of(sources, sources.judged),
         claims=sources.judged,
+        surviving=sources.surviving,
         sections=dict.fromkeys(row.placed.section for row in sources.judged),
         order=audit.ORDER,
     )

@@ -1,6 +1,7 @@
 """Templates filled in: the one place where the site's text becomes HTML."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -9,15 +10,19 @@ from tokwatt.reports import audit
 from tokwatt.reports.site import markup
 from tokwatt.text import visible
 
-BEFORE = {
-    "index": "Start",
-    "explorer": "Explorer",
+BEFORE = {"index": "Start", "explorer": "Explorer"}
+AFTER = {
     "tables": "Tables",
     "figures": "Figures",
-    "audit": "Audit",
+    "docs": "Docs",
+    "parameters": "Parameters",
+    "method": "Method",
 }
-AFTER = {"docs": "Docs", "parameters": "Parameters", "method": "Method"}
-"""The navigation before and after the reports: pages that no report may be named as."""
+"""The navigation before and after the reports, of which it has the first."""
+AUDIT = {"audit": "Audit"}
+"""What stands among the reports; they have a navigation of their own."""
+PAGES = BEFORE | AFTER | AUDIT
+"""Pages that no report may be named as."""
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -58,12 +63,15 @@ class Renderer:
             "number": _number,
             "listed": _listed,
         }
-        self._navigation = {**BEFORE, **reports, **AFTER}
+        self._reports = {**reports, **AUDIT}
+        first = dict(islice(self._reports.items(), 1))
+        self._navigation = {**BEFORE, **first, **AFTER}
 
     def __call__(self, template: str, title: str, active: str, **content: object) -> str:
         """A page by its template; `active` is the entry of the navigation that it belongs to."""
         page = self._environment.get_template(f"{template}.html")
-        content |= {"title": title, "navigation": self._navigation, "active": active}
+        content |= {"title": title, "active": active}
+        content |= {"navigation": self._navigation, "reports": self._reports}
         return page.render(**{"accounts": [], "policy": Markup(POLICY)} | content)
 
 

@@ -16,21 +16,18 @@ from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import CATALOGUES, Record
 from tokwatt.params.section import Section
 from tokwatt.reports import claims, gallery, tables
-from tokwatt.reports.accounts import accounts_of
+from tokwatt.reports.accounts import Account, Kind, accounts_of, by_kind
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.site.comparison import Comparison, compare
 from tokwatt.reports.site.markup import Article
 from tokwatt.reports.site.records import site_records
-from tokwatt.reports.site.renderer import AFTER, BEFORE
+from tokwatt.reports.site.renderer import PAGES
+from tokwatt.reports.verdict import Survival, survivals
 
-WATTS = {
-    "gpu": "watts of one GPU of each instance, tokens of all its GPUs",
-    "instance": "watts of every GPU of the instance",
-    "facility": "watts of every GPU of the instance, with hosts and cooling",
-}
-"""What a study's basis counts."""
+KINDS: dict[str, Kind] = {"paper": "paper", "consistent": "consistent"}
+"""Assumption sets that pages tell apart."""
 DRAWN = ("svg", "png", "pdf", "csv")
 
 
@@ -112,7 +109,7 @@ class Sources:
         """Reports by name."""
         section = self.paper.child("reports")
         for name in section.raw:
-            if name in BEFORE | AFTER or name.startswith(("docs-", "figure-", "table-")):
+            if name in PAGES or name.startswith(("docs-", "figure-", "table-")):
                 raise section.fail("is a page of the site already", "another name", name)
         return {name: section.child(name).convert(Report) for name in section.raw}
 
@@ -120,6 +117,11 @@ class Sources:
     def judged(self) -> list[Judged]:
         """Every claim with its verdict."""
         return claims.judged(self.params, self.grids)
+
+    @cached_property
+    def surviving(self) -> dict[str, Survival]:
+        """What became of the headlines, by the ids of their claims."""
+        return survivals(self.params, self.grids)
 
     @cached_property
     def labels(self) -> Labels:
@@ -230,14 +232,19 @@ class Sources:
                 raise place.fail(f"names {column!r}", wanted, "start")
         return report.body("results", addresses, columns)
 
-    def accounts(self, datasets: Iterable[str]) -> list[str]:
+    def accounts(self, datasets: Iterable[str]) -> list[Account]:
         """On which accounts, and whose watts, datasets and stores of studies stand."""
         accounts = accounts_of(self.paper)
-        return list(dict.fromkeys(accounts.get(name) or self._model(name) for name in datasets))
+        return by_kind(accounts.get(name) or self._account(name) for name in datasets)
 
-    def _model(self, study: str) -> str:
-        entry = self.parameters.section(f"studies/{study}").raw
-        return f"the model {entry['model']} ({WATTS[entry.get('basis', 'gpu')]})"
+    def _account(self, study: str) -> Account:
+        entry: dict[str, Any] = {"account": "consistent", "basis": "instance", "changes": {}}
+        entry |= self.parameters.section(f"studies/{study}").raw
+        changed = f"with {', '.join(entry['changes'])} changed: " if entry["changes"] else ""
+        choices = self.parameters.section("assumptions").child("choices")
+        basis = choices.child("basis").child("alternatives").raw
+        kind = KINDS.get(entry["account"], "other")
+        return Account(kind, f"{changed}watts of {basis[entry['basis']]['meaning']}")
 
 
 def check_site(params: Path) -> None:

@@ -141,7 +141,8 @@ function problemOf(state, ready) {
     );
   if (ready.unmeasured) {
     const stated = EXPLORER.choices.output_share.alternatives.fifth.meaning;
-    return `${EXPLORER.workloads[state.workload].name} has no measured output share: choose “${stated}”.`;
+    const name = EXPLORER.workloads[state.workload].name;
+    return `${name} has no measured output share: choose “${stated}”.`;
   }
   const met = contradiction(ready.assumed);
   return met ? `These assumptions contradict each other: ${met.reason}.` : "";

@@ -1,5 +1,6 @@
 "use strict";
-/* Tables that sort and filter. Without scripts every row is there. */
+/* Tables that sort and filter, figures that fill the screen. Without scripts every row is there,
+   and a figure is a link to its file. */
 
 function sortKey(cell) {
   const text = cell.dataset.sort ?? cell.textContent.trim();
@@ -77,5 +78,33 @@ function makeFilters(form) {
   restore();
 }
 
+function enlarge(link) {
+  const shown = document.createElement("dialog");
+  const close = document.createElement("button");
+  const sheet = document.createElement("div");
+  const image = document.createElement("img");
+  close.type = "button";
+  close.textContent = "Close";
+  close.addEventListener("click", () => shown.close());
+  image.src = link.href;
+  image.alt = link.querySelector("img").alt;
+  sheet.tabIndex = 0;
+  sheet.append(image);
+  shown.append(close, sheet);
+  shown.ariaLabel = "Figure in full size";
+  shown.addEventListener("close", () => shown.remove());
+  document.body.append(shown);
+  shown.showModal();
+}
+
+function makeEnlarging(link) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    enlarge(link);
+  });
+}
+
+document.querySelectorAll("a.enlarge").forEach(makeEnlarging);
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("form[data-filters]").forEach(makeFilters);
