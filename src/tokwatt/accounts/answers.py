@@ -251,6 +251,7 @@ def _case(
         split_length=float(split_length),
         overflow_factor=1.0,
         paper=account.assumed,
+        workload_name=workload_name,
         pairs=pairs_of(requests.prompt, requests.output) if isinstance(requests, Trace) else None,
     )
 
