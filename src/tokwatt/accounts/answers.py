@@ -3,9 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
-
-import numpy as np
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL, Case
@@ -19,6 +16,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet
 from tokwatt.serving.requests import pairs_of
+from tokwatt.serving.results import plain
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.units import MOST_TOKENS, Dimensionless, Sequences, Tokens
 
@@ -37,7 +35,6 @@ PAPER = "paper"
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, from the paper's fifth of output."""
 MOST_SEQUENCES = 2.0**20
-Result = TypeVar("Result", OperatingPoint, Fleet)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +158,7 @@ def point(
         chosen, deployment, context_window, mean_fill, prompt_ratio, batch, utilization
     )
     _require_fit(names, result, context_window, batch)
-    return _plain(result)
+    return result
 
 
 def _require_fit(
@@ -219,7 +216,7 @@ def fleet(
     require("split_length", split_length, 0, context_window)
     chosen = fleet_account(catalogue, account, names, requests, changes)
     case = _case(catalogue, requests, names, chosen, split_length, context_window)
-    return _plain(_sized(case, chosen, demand))
+    return plain(_sized(case, chosen, demand))
 
 
 def _require_demand(demand: Demand) -> None:
@@ -264,11 +261,6 @@ def _sized(case: Case, account: Account, demand: Demand) -> Fleet:
         wanted = "more GPUs an instance, a narrower precision or a longer latency_target"
         raise ParameterError(f"fleet: an instance {found}, wanted {wanted}.")
     return result
-
-
-def _plain(result: Result) -> Result:
-    """The same in Python numbers."""
-    return type(result)(*(np.asarray(value).item() for value in result))
 
 
 def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
