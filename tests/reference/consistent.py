@@ -348,9 +348,9 @@ def link_time(m, tokens):
         m.step.link_efficiency * m.gpu.link_bandwidth,
     )
     reduced = 2 * COLLECTIVES * m.llm.layers * (m.ranks - 1) / m.ranks
-    reduced *= m.ranks / 2 if message < SMALL else 1.0
     sent = 2 * layers_of(m.llm)[2] * min(m.llm.active_experts, m.gpus) * (m.gpus - 1) / m.gpus
-    return message * (reduced + (sent if m.replicas > 1 else 0.0)) / links
+    around = message + (m.ranks / 2 - 1) * min(message, SMALL)
+    return (reduced * around + (sent * message if m.replicas > 1 else 0.0)) / links
 
 
 def launch_time(m):

@@ -55,21 +55,6 @@ def instances(parameters, account):
     return of
 
 
-@pytest.fixture(scope="module")
-def around_a_ring(instances):
-    """Instances that send small messages around a ring too, so that no message is a step down.
-
-    Every GPU sends messages of less than 2 MB to every other; one just above takes less time.
-    """
-
-    @cache
-    def of(llm, gpu):
-        found = instances(llm, gpu)
-        return replace(found, costs=replace(found.costs, tensor_parallel=2.0))
-
-    return of
-
-
 each_machine = pytest.mark.parametrize("machine", MACHINES)
 
 
@@ -90,9 +75,9 @@ def test_the_mean_pass_takes_in_the_prompts_of_what_it_decodes(instances, machin
 @each_machine
 @given(load=loads())
 def test_decoding_alone_is_the_shortest_and_the_late_pass_no_shorter_than_the_median(
-    around_a_ring, machine, load
+    instances, machine, load
 ):
-    instance = around_a_ring(*machine)
+    instance = instances(*machine)
     found = ITERATIONS(instance.costs, load)
     decoding = float(found.decoding.latency) * (1 - 1e-12)
     assert decoding <= found.mean.latency
@@ -110,10 +95,8 @@ def test_without_prompts_every_pass_decodes(instances, machine):
 
 @each_machine
 @given(load=loads(), more=between(1, 3))
-def test_more_of_the_same_requests_never_take_less_time(
-    around_a_ring, account, machine, load, more
-):
-    instance, larger = around_a_ring(*machine), Load(*(number * more for number in load))
+def test_more_of_the_same_requests_never_take_less_time(instances, account, machine, load, more):
+    instance, larger = instances(*machine), Load(*(number * more for number in load))
     larger = larger._replace(length=load.length)
     few, many = (STEP(account.assumed, instance, each) for each in (load, larger))
     for name in ("latency", "median_latency", "late_latency", "running"):
@@ -157,9 +140,9 @@ def test_a_step_within_the_limit_keeps_its_time_and_a_longer_one_never_gets_shor
 @each_machine
 @given(load=loads(), one=between(1, 1e5), other=between(1, 1e5))
 def test_a_longer_prompt_never_has_its_first_token_sooner(
-    around_a_ring, account, machine, load, one, other
+    instances, account, machine, load, one, other
 ):
-    instance, (short, long) = around_a_ring(*machine), sorted((one, other))
+    instance, (short, long) = instances(*machine), sorted((one, other))
     times = [FIRST_TOKEN(account.assumed, instance, load, prompt) for prompt in (short, long)]
     assert times[0] <= times[1] * (1 + 1e-12)
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import jax
-import numpy as np
 
 from tokwatt.accounts.answer import Answer, Basis, Quantity
 from tokwatt.accounts.assumptions import AssumptionSets
@@ -32,6 +31,7 @@ from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, Pool, fleet_of, least_latencies, sized_pools
 from tokwatt.serving.requests import pairs_of
+from tokwatt.serving.results import plain
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.share import Memory, memory_of
 from tokwatt.serving.step import OperatingPoint, first_token, operating_point
@@ -99,7 +99,7 @@ def point(
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
     held = _held(names, chosen, deployment, window, length)
-    result = _plain(
+    result = plain(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     _require_fit(names, result.missing)
@@ -188,7 +188,7 @@ def _held(
     """What the memory holds of sequences of a length; an engine does not start without a window."""
     if account.assumed.memory != "measured":
         return {}
-    memory = _plain(_MEMORY(deployment, deployment.llm.published, window))
+    memory = plain(_MEMORY(deployment, deployment.llm.published, window))
     _require_fit(names, memory.missing)
     if memory.tokens < window:
         wanted = "a shorter window, more GPUs or more memory"
@@ -196,7 +196,7 @@ def _held(
             f"context_window: is {window:.8g}, but the KV cache holds {memory.tokens:.8g} tokens,"
             f" wanted {wanted}."
         )
-    return _plain(_MEMORY(deployment, deployment.llm.published, length))._asdict()
+    return plain(_MEMORY(deployment, deployment.llm.published, length))._asdict()
 
 
 def fleet(
@@ -242,10 +242,10 @@ def fleet(
     window = routed.windows[-1]
     _require_splits(split_lengths, window)
     _held(names, chosen, case.deployment, window, window)
-    pools = [_plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
+    pools = [plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
     layout = case.deployment.parallelism
     gpus = layout.tensor_parallel * layout.data_parallel
-    result = _plain(fleet_of(pools, gpus, routed.rejected))
+    result = plain(fleet_of(pools, gpus, routed.rejected))
     _require_served(chosen, case, routed, pools, demand)
     most = max(range(len(pools)), key=lambda place: pools[place].instances)
     busy, traffic = pools[most], routed.pools[most]
@@ -459,11 +459,6 @@ def _basis(
 def named_account(account: str, changes: Mapping[str, str] | None) -> str:
     """An account in words: its assumption set, and what was changed in it."""
     return account + "".join(f", {name} {value}" for name, value in (changes or {}).items())
-
-
-def _plain(result: Any) -> Any:
-    """The same in Python numbers."""
-    return type(result)(*(np.asarray(value).item() for value in result))
 
 
 def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:

@@ -7,19 +7,32 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-ROUNDS = 16
-"""Rounds of two evaluations each."""
 NEAR = 1e-9
 """Share of the bound that the search begins at."""
+TOLERANCE = 1e-12
+"""Width of the bracket that ends the search, as a share of its upper end."""
+MOST_EVALUATIONS = 60
+JUMP = 1e-6
+"""A function that rises by more than this share of the value within the bracket jumps there."""
 
 
 class Bracket(NamedTuple):
-    """Two ends between which a function passes a value, and how far it is from it there."""
+    """Two ends between which a function passes 0, the end that was left last, and its values.
 
-    lower: Array
-    upper: Array
-    below: Array
-    above: Array
+    `near` is the end that moved last, `far` the one on the other side of the place.
+    """
+
+    near: Array
+    far: Array
+    left: Array
+    f_near: Array
+    f_far: Array
+    f_left: Array
+
+    @property
+    def width(self) -> Array:
+        """Distance of the ends."""
+        return jnp.abs(self.far - self.near)
 
 
 def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> Array:
@@ -31,54 +44,74 @@ def last_within(rising: Callable[[Array], Array], most: Array, upper: Array) -> 
         upper: the bound, above 0.
 
     Returns:
-        `upper` where the function stays within `most`, else the place: to 1e-6 of `upper`, and to
-        1e-9 of itself above a hundredth of it, where the function is smooth; to 2**-16 of `upper`
-        and below it beside a jump; 0 where the function exceeds `most` everywhere, NaN where
-        `upper` is. Its slopes are those of the implicit function.
+        `upper` where the function stays within `most`, else the place, to 1e-9 of itself but no
+        nearer than 1e-9 of `upper`; 0 where the function exceeds `most` everywhere, NaN where
+        `upper` is. Its slopes are those of the implicit function, and 0 beside a jump.
 
-    Source: Ridders (1979), doi:10.1109/TCS.1979.1084580.
+    Source: Chandrupatla (1997), doi:10.1016/S0965-9978(96)00051-8.
     """
     bound = jnp.asarray(upper)
+    start = jax.lax.stop_gradient(bound)
 
     def excess(place: Array) -> Array:
         return rising(place) - most
-
-    def solve(function: Callable[[Array], Array], guess: Array) -> Array:
-        return _ridders(function, guess)
 
     def slope(linear: Callable[[Array], Array], value: Array) -> Array:
         rise = linear(jnp.ones_like(value))
         return jnp.where(rise > 0, value / jnp.where(rise > 0, rise, 1.0), 0.0)
 
-    place = jax.lax.custom_root(excess, jax.lax.stop_gradient(bound), solve, slope)
-    at_bound = (place == jax.lax.stop_gradient(bound)) | jnp.isnan(bound)
-    return jnp.where(at_bound, bound, place)
+    place, rise = jax.lax.custom_root(excess, start, _chandrupatla, slope, has_aux=True)
+    jumps = jax.lax.stop_gradient(rise > JUMP * jnp.abs(most))
+    place = jnp.where(jumps, jax.lax.stop_gradient(place), place)
+    return jnp.where((place == start) | jnp.isnan(bound), bound, place)
 
 
-def _ridders(function: Callable[[Array], Array], bound: Array) -> Array:
-    """Where a rising function passes 0 between 0 and a bound; the bound where it does not.
+def _chandrupatla(function: Callable[[Array], Array], bound: Array) -> tuple[Array, Array]:
+    """Where a rising function passes 0 up to a bound, and its rise within the last bracket.
 
-    Each step evaluates it once, so that it is compiled once: near 0 and at the bound first, then by
-    turns in the middle and where Ridders' exponential through the middle passes 0.
+    Each round evaluates it once, so that it is compiled once: near 0 and at the bound first.
     """
     zero = jnp.zeros_like(bound)
 
-    def narrow(step: Array, state: tuple[Bracket, Array]) -> tuple[Bracket, Array]:
-        ends, crossing = state
-        turn = jnp.where(step % 2 == 0, (ends.lower + ends.upper) / 2, crossing)
-        place = jnp.where(step == 0, NEAR * bound, jnp.where(step == 1, ends.upper, turn))
-        found = function(place)
-        share = found / jnp.sqrt(found**2 - ends.below * ends.above)
-        share = jnp.where(jnp.isfinite(share), jnp.clip(share, -1.0, 1.0), 0.0)
-        within = found <= 0
-        narrowed = Bracket(
-            lower=jnp.where(within, place, ends.lower),
-            upper=jnp.where(within, ends.upper, place),
-            below=jnp.where(within, found, ends.below),
-            above=jnp.where(within, ends.above, found),
-        )
-        return narrowed, place - share * (place - ends.lower)
+    def wide(state: tuple[Array, Bracket]) -> Array:
+        step, ends = state
+        searching = (ends.f_near > 0) != (ends.f_far > 0)
+        far_apart = ends.width > TOLERANCE * jnp.maximum(ends.near, ends.far)
+        return (step < 2) | (step < MOST_EVALUATIONS) & jnp.any(searching & far_apart)
 
-    start = Bracket(zero, bound, zero, zero), zero
-    ends, _ = jax.lax.fori_loop(0, 2 * ROUNDS + 2, narrow, start)
-    return jnp.where(ends.above <= 0, bound, ends.lower)
+    def narrow(state: tuple[Array, Bracket]) -> tuple[Array, Bracket]:
+        step, ends = state
+        place = jnp.where(step == 0, NEAR * bound, jnp.where(step == 1, bound, _next(ends)))
+        found = function(place)
+        same = ((found > 0) == (ends.f_near > 0)) & (step > 1)
+        kept = same | (step < 2)
+        moved = Bracket(
+            near=place,
+            far=jnp.where(same, ends.far, ends.near),
+            left=jnp.where(kept, ends.near, ends.far),
+            f_near=found,
+            f_far=jnp.where(same, ends.f_far, ends.f_near),
+            f_left=jnp.where(kept, ends.f_near, ends.f_far),
+        )
+        return step + 1, moved
+
+    start = Bracket(zero, zero, zero, zero, zero, zero)
+    _, ends = jax.lax.while_loop(wide, narrow, (jnp.zeros((), int), start))
+    lower = jnp.where(ends.f_far <= 0, ends.far, zero)
+    place = jnp.where(ends.f_near <= 0, ends.near, lower)
+    return place, jnp.abs(ends.f_far - ends.f_near)
+
+
+def _next(ends: Bracket) -> Array:
+    """The next place: by inverse quadratic interpolation where it is safe, else the middle."""
+    span, rise = ends.left - ends.far, ends.f_left - ends.f_far
+    moved = (ends.near - ends.far) / jnp.where(span == 0, 1.0, span)
+    risen = (ends.f_near - ends.f_far) / jnp.where(rise == 0, 1.0, rise)
+    safe = (risen**2 < moved) & ((1 - risen) ** 2 < 1 - moved) & (span != 0) & (rise != 0)
+    to_far, to_left = ends.f_far - ends.f_near, ends.f_left - ends.f_near
+    across = (ends.left - ends.near) / (ends.far - ends.near)
+    quadratic = -ends.f_near / to_far * ends.f_left / rise
+    quadratic += across * ends.f_near / to_left * ends.f_far / rise
+    least = TOLERANCE * jnp.maximum(ends.near, ends.far) / (2 * ends.width)
+    share = jnp.clip(jnp.where(safe, quadratic, 0.5), least, 1 - least)
+    return ends.near + share * (ends.far - ends.near)

@@ -12,7 +12,7 @@ from tokwatt.serving.share import moved_bytes
 from tokwatt.units import Bytes, Dimensionless, Seconds, Sequences, Tokens
 
 SMALL_MESSAGE = 2e6
-"""Bytes of a collective below which every GPU sends to every other instead of around a ring.
+"""Bytes of a collective that every GPU sends to every other; what exceeds them goes around a ring.
 
 Source: one-shot all-reduce of vLLM, SGLang and TensorRT-LLM.
 """
@@ -133,5 +133,6 @@ def _pass(
 def _link_time(costs: PassCosts, tokens: Tokens, dispatched: bool) -> Seconds:
     """Time of all collectives for so many tokens of a rank."""
     message = costs.message * tokens
-    everywhere = jnp.where(message < SMALL_MESSAGE, costs.tensor_parallel / 2, 1.0)
-    return message * (costs.reduce * everywhere + (costs.exchange if dispatched else 0.0))
+    repeated = (costs.tensor_parallel / 2 - 1) * jnp.minimum(message, SMALL_MESSAGE)
+    exchanged = costs.exchange * message if dispatched else 0.0
+    return costs.reduce * (message + repeated) + exchanged

@@ -69,9 +69,9 @@ const Tokwatt = (() => {
     const seen = Math.min(prompt, 2 * machine.window);
     const attention = own * (costs.prompt_math * prompt + costs.sliding_math * seen);
     const message = costs.message * ownTokens,
-      everywhere = message < SMALL_MESSAGE ? costs.tensor_parallel / 2 : 1;
+      repeated = (costs.tensor_parallel / 2 - 1) * Math.min(message, SMALL_MESSAGE);
     const links =
-      message * (costs.reduce * everywhere + (loose.dispatched ? costs.exchange : 0));
+      costs.reduce * (message + repeated) + (loose.dispatched ? costs.exchange * message : 0);
     const launchTime = loose.dispatched ? costs.expert_launch : 0;
     const latency =
       Math.hypot(costs.dense_read, denseMath) +
@@ -134,7 +134,7 @@ const Tokwatt = (() => {
     const waiting = -Math.log1p(-Math.min(filled, 1 - 1e-9));
     const mostly = 1 / (1 + Math.exp(-4 * (waiting - Math.LN2)));
     const typical =
-      takingIn(costs.median_share * each).latency - (1 - costs.median_share) * costs.prompt_launch;
+      takingIn(costs.median_share * each).latency - (each > 0 ? 1 - costs.median_share : 0) * costs.prompt_launch;
     const median = (1 - mostly) * decoding.latency + mostly * typical;
     const most = Math.min(costs.chunk, each + 2.326 * Math.sqrt(each * prompt));
     const late = filled > 0.01 ? takingIn(most).latency : decoding.latency;
