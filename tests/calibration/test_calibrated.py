@@ -9,8 +9,7 @@ import yaml
 from conftest import ROOT
 
 from tokwatt.calibration import calibrate, intervals
-from tokwatt.calibration.intervals import CLASSES
-from tokwatt.calibration.model import KINDS, QUANTITIES
+from tokwatt.calibration.evidence import CLASSES, KINDS, QUANTITIES
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.tables import read_runs
 from tokwatt.params.errors import ParameterError

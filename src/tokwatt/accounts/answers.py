@@ -36,7 +36,7 @@ from tokwatt.serving.routing import Routed
 from tokwatt.serving.share import Memory, memory_of
 from tokwatt.serving.step import OperatingPoint, first_token, operating_point
 from tokwatt.serving.times import instance_of
-from tokwatt.units import MOST_TOKENS, Bytes, Dimensionless, Sequences, Tokens, units_of
+from tokwatt.units import MOST_TOKENS, Bytes, Dimensionless, Seconds, Sequences, Tokens, units_of
 
 _POINT, _POOLS, _MEMORY = jax.jit(operating_point), jax.jit(sized_pools), jax.jit(memory_of)
 """Compiled, as one program starts sooner than a hundred operations."""
@@ -135,8 +135,12 @@ def _answered(
     if account.assumed.prefill != "chunked":
         return {}
     load = Load(result.batch, length, result.batch * prompt / output, result.batch / output)
-    instance = instance_of(account, deployment)
-    return {"first_token": float(first_token(account.assumed, instance, load, prompt))}
+    return {"first_token": float(_first_token(account, deployment, load, prompt))}
+
+
+@jax.jit
+def _first_token(account: Account, deployment: Deployment, load: Load, prompt: Tokens) -> Seconds:
+    return first_token(account.assumed, instance_of(account, deployment), load, prompt)
 
 
 def _request(

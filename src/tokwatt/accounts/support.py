@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.evidence import Evidence
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless, Sequences, Tokens
 
@@ -32,14 +32,14 @@ class Support:
     output: Tokens
 
     @cached_property
-    def calibrated(self) -> Calibrated:
-        """The calibration."""
-        return Calibrated(self.catalogue)
+    def evidence(self) -> Evidence:
+        """What the calibration saw."""
+        return Evidence(self.catalogue)
 
     @property
     def calibrated_on(self) -> str:
         """The runs in words."""
-        runs, llms = self.calibrated.runs_on(self.names.gpu)
+        runs, llms = self.evidence.runs_on(self.names.gpu)
         seen = "this LLM among them" if self.names.llm in llms else "not this LLM"
         if not runs:
             return f"no run on {self.names.gpu}: by its data sheet and what other GPUs share"
@@ -49,9 +49,9 @@ class Support:
     def unknown(self) -> frozenset[str]:
         """Which of LLM, GPU and engine no run has."""
         known = {
-            "llm": self.calibrated.llms,
-            "gpu": self.calibrated.gpus,
-            "engine": self.calibrated.engines,
+            "llm": self.evidence.llms,
+            "gpu": self.evidence.gpus,
+            "engine": self.evidence.engines,
         }
         return frozenset(part for part, names in known.items() if self._named(part) not in names)
 
@@ -59,7 +59,7 @@ class Support:
     def beyond(self) -> tuple[str, ...]:
         """Numbers outside those that were measured, a phrase for each."""
         asked = {"batch": self.batch, "prompt": self.prompt, "output": self.output}
-        ranges = self.calibrated.domain(self.names.gpu, self._named("engine"))
+        ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
         return tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
@@ -79,7 +79,7 @@ class Support:
         """
         mixed = self.catalogue.llms[self.names.llm].published.experts > 0
         unknown = self.unknown | ({"llm"} if self.beyond else set())
-        return self.calibrated.half_widths("experts" if mixed else "dense", unknown)
+        return self.evidence.half_widths("experts" if mixed else "dense", unknown)
 
     def _named(self, part: str) -> str:
         return str(getattr(self.names, part))

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tokwatt.calibration import intervals
+from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.intervals import CLASSES, Fit
-from tokwatt.calibration.model import QUANTITIES, ServingModel
+from tokwatt.calibration.intervals import Fit
+from tokwatt.calibration.model import ServingModel
 from tokwatt.calibration.records import HELD_OUT, LEVEL_NAMES, roofline
 from tokwatt.calibration.start import POWER_TERMS
 from tokwatt.calibration.written import Tree, quantity, write_records

@@ -4,20 +4,17 @@ Intervals are conformal: a quantile of the errors on what was left out, in which
 the root of its runs. Coverage is counted on LLMs whose own errors the quantile did not see.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from tokwatt.calibration.evidence import KINDS, KNOWN, QUANTITIES, cell_key
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.model import KINDS, QUANTITIES
 from tokwatt.calibration.power import PowerLaw, fit_power, shares, uses
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
-KNOWN = "known"
-CLASSES = (KNOWN, "llm", "gpu", "engine")
-"""What is not known of a run: nothing, its LLM, its GPU or its engine."""
 SEED = 0
 """Seed of the draw of folds, so that a calibration comes out the same."""
 LLM_WEIGHT = -0.5
@@ -120,11 +117,6 @@ def cells(runs: WeightedRuns) -> dict[str, pd.Series]:
     return found
 
 
-def cell_key(kind: str, *more: str) -> str:
-    """How a cell is called in a file."""
-    return "-".join([kind, *more])
-
-
 def widths(
     runs: WeightedRuns, found: pd.DataFrame, level: Dimensionless, without: str = ""
 ) -> Widths:
@@ -171,11 +163,3 @@ def coverage(runs: WeightedRuns, found: pd.DataFrame, level: Dimensionless) -> W
     shares = pd.concat(parts).astype(dict.fromkeys(QUANTITIES, float), errors="ignore")
     table = shares.groupby("cell").mean()
     return {str(key): row.dropna().to_dict() for key, row in table.iterrows()}
-
-
-def pick(table: Mapping[str, Mapping[str, Dimensionless]], keys: Sequence[str]) -> dict:
-    """Numbers by quantity from the first cell that has each."""
-    found: dict[str, Dimensionless] = {}
-    for key in keys:
-        found = {**table.get(key, {}), **found}
-    return found

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from tokwatt.calibration.evidence import DENSE, EXPERTS
 from tokwatt.calibration.runs import Measured
 from tokwatt.calibration.start import FitRecords
 from tokwatt.equations.batching import resident_tokens
@@ -29,12 +30,6 @@ from tokwatt.units import (
     Tokens,
     TokensPerSecond,
 )
-
-QUANTITIES = ("latency", "throughput", "power", "tokens_per_joule", "first_token")
-"""What is predicted of a run."""
-DENSE, EXPERTS = "dense", "experts"
-KINDS = (DENSE, EXPERTS)
-"""Kinds of LLMs, by what their layers hold."""
 
 
 @spec

@@ -1,6 +1,6 @@
 """`params/calibrated.yaml`: what the calibration found, and how far off it was."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -9,29 +9,24 @@ import numpy as np
 import pandas as pd
 
 from tokwatt.calibration import intervals
+from tokwatt.calibration.evidence import QUANTITIES, Evidence
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.intervals import CLASSES, KNOWN
-from tokwatt.calibration.model import KINDS, QUANTITIES, ServingModel
+from tokwatt.calibration.model import ServingModel
 from tokwatt.calibration.power import PowerLaw
 from tokwatt.calibration.start import FitRecords
 from tokwatt.params.calibrated import CAPPED
-from tokwatt.params.folder import Checked
-from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
 from tokwatt.params.specs import StepParameters
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
-    SequencesAxis,
     Signed,
     SignedAxis,
     Tokens,
-    TokensAxis,
     hints_of,
     units_of,
 )
 
-FILE = "calibrated"
 HELD_OUT = "measured/held_out"
 """The file of what is fitted without each LLM."""
 LEVEL_NAMES = {
@@ -50,33 +45,6 @@ class FittedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     runs: int
     digest: str
-
-
-class Range(NamedTuple):
-    """The least and the most of a number that was measured."""
-
-    least: Tokens
-    most: Tokens
-
-
-class Domain(NamedTuple):
-    """What was measured on a GPU.
-
-    Attributes:
-        runs: how many.
-        llms: of which LLMs.
-        precisions: in which precisions.
-        batch: requests in flight.
-        prompt: prompt tokens.
-        output: output tokens.
-    """
-
-    runs: int
-    llms: tuple[str, ...]
-    precisions: tuple[str, ...]
-    batch: Range
-    prompt: Range
-    output: Range
 
 
 class Numbers(NamedTuple):
@@ -128,18 +96,8 @@ def roofline(records: FitRecords, rows: pd.DataFrame) -> DimensionlessAxis:
     return np.repeat(np.array([[*numbers, 0.0]]).T, len(rows), 1)
 
 
-class Calibrated(Checked):
+class Calibrated(Evidence):
     """The records of the calibration, and predictions with intervals."""
-
-    def __init__(self, parameters: ParameterFolder) -> None:
-        self.parameters = parameters
-        parts = ("value", "half_widths", "coverage", "domain", "errors")
-        self.section = parameters.section(FILE).only(
-            "source", "quality", "table", "quantities", *parts
-        )
-        written = self.section.raw.get("quantities")
-        if written != list(QUANTITIES):
-            raise self.section.fail(f"is {written!r:.60}", str(list(QUANTITIES)), "quantities")
 
     @cached_property
     def model(self) -> ServingModel:
@@ -202,11 +160,6 @@ class Calibrated(Checked):
         }
 
     @cached_property
-    def widths(self) -> dict[str, dict[str, dict[str, Dimensionless]]]:
-        """Half-widths of intervals on the logarithmic scale, by class, cell and quantity."""
-        return self._cells("half_widths")
-
-    @cached_property
     def coverage(self) -> dict[str, dict[str, dict[str, Dimensionless]]]:
         """Share of left-out runs within their intervals, as `widths`."""
         return self._cells("coverage")
@@ -215,85 +168,6 @@ class Calibrated(Checked):
     def errors(self) -> dict[str, dict[str, dict[str, Dimensionless]]]:
         """Median errors over all runs, by fit, by `source.what.name` and by quantity."""
         return self.section.child("errors").convert(dict[str, dict[str, dict[str, float]]])
-
-    @cached_property
-    def domains(self) -> dict[tuple[str, str], Domain]:
-        """What was measured, by GPU and engine."""
-        section = self.section.child("domain")
-        return {
-            (gpu, engine): self._domain(section.child(gpu).child(engine))
-            for gpu in section.raw
-            for engine in section.child(gpu).raw
-        }
-
-    @property
-    def gpus(self) -> list[str]:
-        """GPUs with runs."""
-        return sorted({gpu for gpu, _ in self.domains})
-
-    @property
-    def engines(self) -> list[str]:
-        """Engines with runs."""
-        return sorted({engine for _, engine in self.domains})
-
-    @property
-    def llms(self) -> list[str]:
-        """LLMs with runs."""
-        return sorted({llm for domain in self.domains.values() for llm in domain.llms})
-
-    def runs_on(self, gpu: str) -> tuple[int, list[str]]:
-        """How many runs there are on a GPU, and of which LLMs."""
-        found = [domain for (name, _), domain in self.domains.items() if name == gpu]
-        llms = {llm for domain in found for llm in domain.llms}
-        return sum(domain.runs for domain in found), sorted(llms)
-
-    def domain(self, gpu: str, engine: str) -> dict[str, Range]:
-        """Ranges of `batch`, `prompt` and `output` that were measured.
-
-        Those on a GPU under an engine, where nothing was under the engine those on the GPU; empty
-        where nothing was on the GPU.
-        """
-        own = self.domains.get((gpu, engine))
-        found = [own] if own else [it for (name, _), it in self.domains.items() if name == gpu]
-        return {
-            name: Range(
-                min(getattr(domain, name).least for domain in found),
-                max(getattr(domain, name).most for domain in found),
-            )
-            for name in ("batch", "prompt", "output")
-            if found
-        }
-
-    def half_widths(
-        self, kind: str, unknown: Collection[str] = (), engine: str = "", gpu: str = ""
-    ) -> dict[str, Dimensionless]:
-        """Half-widths of 90 % intervals of logarithms.
-
-        Args:
-            kind: of the LLM, one of `model.KINDS`.
-            unknown: which of `llm`, `gpu` and `engine` no run knows.
-            engine: the engine, where it has intervals of its own.
-            gpu: the GPU, where it has.
-
-        Returns:
-            By quantity; what several unknown things add to where all is known adds by squares.
-        """
-        keys = [intervals.cell_key(kind, engine, gpu), intervals.cell_key(kind, engine), kind]
-        found = {what: intervals.pick(self.widths[what], keys) for what in (KNOWN, *unknown)}
-        return {
-            name: float(
-                np.sqrt(
-                    least**2
-                    + sum(max(found[what].get(name, 0.0) ** 2 - least**2, 0.0) for what in unknown)
-                )
-            )
-            for name, least in found[KNOWN].items()
-        }
-
-    def unknown(self, llm: str, gpu: str, engine: str) -> set[str]:
-        """What of a run the calibration does not know."""
-        known = {"llm": llm in self.llms, "gpu": gpu in self.gpus, "engine": engine in self.engines}
-        return {what for what, is_known in known.items() if not is_known}
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Predictions of runs, each by numbers that did not see its LLM, with interval ends.
@@ -366,39 +240,6 @@ class Calibrated(Checked):
         super().check()
         self.model.measured.check()
         self.model.measured.runs(), self.model.measured.sweep()
-        for kind in KINDS:
-            self.half_widths(kind, CLASSES[1:])
-
-    def _cells(self, name: str) -> dict[str, dict[str, dict[str, Dimensionless]]]:
-        """A number for each quantity, by class and cell."""
-        section = self.section.child(name)
-        return {
-            what: {
-                key: {
-                    quantity: section.child(what)
-                    .child(key)
-                    .quantity(quantity, Dimensionless, False)
-                    for quantity in section.child(what).child(key).raw
-                }
-                for key in section.child(what).raw
-            }
-            for what in CLASSES
-        }
-
-    def _domain(self, section: Section) -> Domain:
-        def ends(name: str, hint: object) -> Range:
-            if name not in section.raw:
-                return Range(0.0, float("inf"))
-            return Range(*map(float, section.quantity(name, hint)))
-
-        return Domain(
-            int(section.quantity("runs", Dimensionless)),
-            tuple(section.raw["llms"]),
-            tuple(section.raw["precisions"]),
-            ends("batch", SequencesAxis),
-            ends("prompt", TokensAxis),
-            ends("output", TokensAxis),
-        )
 
 
 def _deviations(section: Section, hint: object) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tokwatt.params.section import Section
@@ -30,11 +31,15 @@ class Values:
         self.families = folder.section("calibration").child("families").raw
         self.limit = folder.section("calibration").child("fit").quantity("power_cap", Dimensionless)
 
+    @cached_property
+    def common(self) -> dict[str, Any]:
+        """What all GPUs and engines have in common."""
+        return self.section.child("common").bind(hints_of(StepParameters))
+
     def step(self, gpu: str, engine: str) -> StepParameters:
         """What steps on a GPU take under an engine, or under the one that it is a version of."""
         if engine not in self.section.child("engines").raw:
             engine = self.families.get(engine, engine)
-        common = self.section.child("common").bind(hints_of(StepParameters))
         both = self._within("gpus_engines", gpu)
         parts = [
             self._within("gpus", gpu),
@@ -44,7 +49,7 @@ class Values:
         deviations = [part for part in parts if part is not None]
         numbers = {
             name: value * math.exp(sum(_at(part, name) for part in deviations))
-            for name, value in common.items()
+            for name, value in self.common.items()
         }
         capped = {name: min(1.0, value) for name, value in numbers.items() if CAPPED in name}
         return StepParameters(**numbers | capped)

@@ -1,15 +1,16 @@
 """Iterations of an instance whose engine takes prompts in by chunks beside what it decodes."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from tokwatt.equations.weights import expert_coverage
 from tokwatt.serving.costs import PassCosts
 from tokwatt.serving.forward import (
     ForwardPass,
     Touched,
-    expected_experts,
     forward_pass,
     lone_pass,
 )
@@ -77,10 +78,11 @@ def admitted(costs: PassCosts, load: Load) -> Load:
     )
 
 
+@partial(jax.jit, static_argnames=("touched", "dispatched"))
 def iterations(
     costs: PassCosts,
     load: Load,
-    touched: Touched = expected_experts,
+    touched: Touched = expert_coverage,
     dispatched: bool = True,
 ) -> Iterations:
     r"""Iterations of a run in which requests end and are admitted, :math:`\lambda` in each.
@@ -131,6 +133,7 @@ def iterations(
     )
 
 
+@jax.jit
 def first_token_time(costs: PassCosts, load: Load, prompt: Tokens) -> Seconds:
     r"""Time from admission to the first token of a prompt, beside a batch that decodes.
 

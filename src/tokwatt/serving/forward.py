@@ -1,12 +1,14 @@
 """One forward pass of a serving engine over a batch, with parameters fitted to measured runs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
-from tokwatt.equations import weights
 from tokwatt.equations.batching import busiest_rank, overlapped
+from tokwatt.equations.weights import expert_coverage
 from tokwatt.serving.costs import PassCosts
 from tokwatt.serving.share import moved_bytes
 from tokwatt.units import Bytes, Dimensionless, Seconds, Sequences, Tokens
@@ -41,18 +43,13 @@ class ForwardPass(NamedTuple):
     moved: Bytes
 
 
-def expected_experts(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
-    """Share of the routed experts that independent tokens are expected to touch."""
-    return weights.expert_coverage(expert_share, tokens)
-
-
 def forward_pass(
     costs: PassCosts,
     batch: Sequences,
     length: Tokens,
     prompts: Tokens,
     prompt: Tokens,
-    touched: Touched = expected_experts,
+    touched: Touched = expert_coverage,
     dispatched: bool = True,
 ) -> ForwardPass:
     r"""One pass over a batch that also takes in prompts.
@@ -80,9 +77,10 @@ def forward_pass(
 
 def lone_pass(costs: PassCosts, batch: Sequences, length: Tokens, prompt: Tokens) -> ForwardPass:
     """A pass that takes in one prompt, which stays on one rank of attention."""
-    return _pass(costs, batch, length, prompt, prompt, prompt, expected_experts, True)
+    return _pass(costs, batch, length, prompt, prompt, prompt, expert_coverage, True)
 
 
+@partial(jax.jit, static_argnames=("touched", "dispatched"))  # traced once for many passes
 def _pass(
     costs: PassCosts,
     batch: Sequences,

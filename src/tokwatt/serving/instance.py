@@ -4,6 +4,8 @@ Assumptions are known when JAX compiles; everything else is a number that can be
 differentiated.
 """
 
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, weights
@@ -15,6 +17,7 @@ from tokwatt.params.specs import (
 )
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.costs import PassCosts
+from tokwatt.serving.forward import Touched
 from tokwatt.serving.kernels import StepTable
 from tokwatt.serving.share import GpuShare, held_bytes
 from tokwatt.units import (
@@ -73,22 +76,27 @@ class Instance(GpuShare):
     kernels: StepTable | None = None
 
 
-def touched_experts(
-    assumed: Assumptions, expert_share: Dimensionless, tokens: Tokens
-) -> Dimensionless:
-    """Share of the routed experts of a layer that a step of so many tokens reads."""
-    if assumed.experts == "all":
-        return jnp.ones_like(expert_share)
-    if assumed.experts == "expected":
-        return weights.expert_coverage(expert_share, tokens)
+def _every_expert(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
+    return jnp.ones_like(expert_share)
+
+
+def _active_experts(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
     return expert_share
+
+
+TOUCHED: Mapping[str, Touched] = {
+    "all": _every_expert,
+    "expected": weights.expert_coverage,
+    "active": _active_experts,
+    "printed": _active_experts,
+}
+"""Share of the routed experts of a layer that a step reads, by the alternative of `experts`."""
 
 
 def step_weight_bytes(assumed: Assumptions, instance: GpuShare, tokens: Tokens) -> Bytes:
     """Weights that a step of so many tokens reads on one GPU."""
-    return instance.streamed + instance.routed * touched_experts(
-        assumed, instance.expert_share, tokens
-    )
+    touched = TOUCHED[assumed.experts](instance.expert_share, tokens)
+    return instance.streamed + instance.routed * touched
 
 
 def concurrency(

@@ -11,7 +11,7 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load, first_token_time, iterations
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.forward import Touched
-from tokwatt.serving.instance import Instance, concurrency, step_weight_bytes, touched_experts
+from tokwatt.serving.instance import TOUCHED, Instance, concurrency, step_weight_bytes
 from tokwatt.serving.power import Use, board_power
 from tokwatt.serving.results import checked, readable
 from tokwatt.serving.share import sequence_bytes
@@ -98,11 +98,7 @@ def step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
     Source: `params/assumptions.yaml`.
     """
     if assumed.step == "measured":
-
-        def touched(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
-            return touched_experts(assumed, expert_share, tokens)
-
-        return measured_step(assumed, instance, load, touched)
+        return measured_step(assumed, instance, load, TOUCHED[assumed.experts])
     return _computed_step(assumed, instance, load)
 
 

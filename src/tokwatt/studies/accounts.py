@@ -24,7 +24,7 @@ from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.instance import Instance, concurrency, touched_experts
+from tokwatt.serving.instance import TOUCHED, Instance, concurrency
 from tokwatt.serving.share import held_bytes
 from tokwatt.serving.step import measured_step, operating_point, step
 from tokwatt.serving.times import instance_of
@@ -280,7 +280,7 @@ def _bends(
         return concurrency(assumed, instance, window, MEAN_FILL * window)
 
     def touched(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
-        return jax.lax.stop_gradient(touched_experts(assumed, expert_share, tokens))
+        return jax.lax.stop_gradient(TOUCHED[assumed.experts](expert_share, tokens))
 
     def log_efficiency(windows: Bends) -> Array:
         costs, batch = instance.costs, held(windows.by_arithmetic)

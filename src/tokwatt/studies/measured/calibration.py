@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from tokwatt import grid
 from tokwatt.calibration import intervals
-from tokwatt.calibration.intervals import CLASSES
-from tokwatt.calibration.model import QUANTITIES
+from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.start import POWER_TERMS
 from tokwatt.params.calibrated import OTHER

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tokwatt import grid
 from tokwatt.calibration import intervals
-from tokwatt.calibration.model import DENSE, EXPERTS
+from tokwatt.calibration.evidence import DENSE, EXPERTS
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import PREDICTIONS, AccountName
 from tokwatt.serving.catalogue import Catalogue
