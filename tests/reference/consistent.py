@@ -410,8 +410,8 @@ def mixture(m, batch, length, prompts, starts):
     mean = Pass(
         *(filled * getattr(filling, n) + (1 - filled) * getattr(decoding, n) for n in NAMES)
     )
-    odds = -np.log(1 - min(filled, 1 - 1e-9)) - np.log(2)
-    mostly = 1 / (1 + np.exp(-4 * odds))
+    odds = (-np.log(1 - min(filled, 1 - 1e-9)) / np.log(2)) ** 3
+    mostly = odds / (1 + odds)
     typical = forward(m, running, length, m.step.median_share * each, prompt).latency
     typical -= (1 - m.step.median_share) * prompt_launch_time(m) if each else 0.0
     median = mostly * typical + (1 - mostly) * decoding.latency

@@ -302,6 +302,13 @@ UNMOVED = {
     "kv_allocation": ["rejected"],
     "baseline": ["throughput", "generated", "rejected"],
 }
+NEEDED = {
+    "power": {"step": "measured"},
+    "prefill": {"step": "measured"},
+    "experts": {"architecture": "published", "kv_sharding": "sharded"},
+    "long_pool": {"oversized": "reject"},
+}
+"""What a switch moves nothing without, or makes no sense without."""
 INERT = {  # what a switch cannot move at all
     "lengths": INSTANCES,
     "output_rounding": INSTANCES,
@@ -322,7 +329,7 @@ INERT = {  # what a switch cannot move at all
 @pytest.mark.parametrize("choice", UNMOVED)
 @pytest.mark.parametrize("case", [*INSTANCES, *FLEETS])
 def test_a_switch_moves_only_what_it_should(headlines, consistent, choice, case):
-    base = {"lengths": "exact"}
+    base = {"lengths": "exact", **NEEDED.get(choice, {})}
     before, after = (
         headlines.result(case, base),
         headlines.result(case, base | {choice: getattr(consistent, choice)}),
@@ -346,12 +353,7 @@ def test_a_switch_that_does_not_concern_a_case_leaves_it_alone(headlines, consis
 )
 def test_every_other_switch_moves_something(headlines, consistent, choice):
     """Those left out move nothing by themselves."""
-    needed = {
-        "power": {"step": "measured"},
-        "experts": {"architecture": "published", "kv_sharding": "sharded"},
-        "long_pool": {"oversized": "reject"},
-    }
-    base = {} if choice == "lengths" else {"lengths": "exact"} | needed.get(choice, {})
+    base = {} if choice == "lengths" else {"lengths": "exact"} | NEEDED.get(choice, {})
     changed = base | {choice: getattr(consistent, choice)}
     cases = ["qwen_8k", "azure_h100_fleetopt", "azure_h100_homogeneous"]
     assert any(

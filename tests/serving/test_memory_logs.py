@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tokwatt.params.section import Section
-from tokwatt.params.specs import Board, LlmRecord, Precision, ServingEngine, spec
+from tokwatt.params.specs import Board, LlmRecord, Parallelism, Precision, ServingEngine, spec
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.memory import expert_columns, step_limits, weights_by_class
 from tokwatt.serving.share import memory_of, share_of
@@ -151,11 +151,14 @@ def test_what_starts_fits_and_what_does_not_start_does_not(name):
 
 # --- laws
 
+ONE, EIGHT = Parallelism(tensor_parallel=1.0), Parallelism(tensor_parallel=8.0)
+
 
 def test_sixteen_bits_everywhere_weigh_two_bytes_a_parameter_shared_by_all():
     llm = CATALOGUE.llms["llama-3.1-70b"].published
     one, eight = (
-        sum(weights_by_class(llm, CATALOGUE.precisions["bfloat16"], ranks)) for ranks in (1.0, 8.0)
+        sum(weights_by_class(llm, CATALOGUE.precisions["bfloat16"], ranks))
+        for ranks in (ONE, EIGHT)
     )
     assert float(one) == pytest.approx(2 * 70_550_814_720, rel=1e-4)
     assert float(eight) == pytest.approx(float(one) / 8, rel=1e-12)
@@ -163,7 +166,7 @@ def test_sixteen_bits_everywhere_weigh_two_bytes_a_parameter_shared_by_all():
 
 def test_what_every_gpu_holds_whole_is_not_shared():
     llm, width = CATALOGUE.llms["deepseek-v3"].published, CATALOGUE.precisions["bfloat16"]
-    one, eight = (sum(weights_by_class(llm, width, ranks)) for ranks in (1.0, 8.0))
+    one, eight = (sum(weights_by_class(llm, width, ranks)) for ranks in (ONE, EIGHT))
     latents, routers = 61 * 7168 * (1536 + 512 + 64), 58 * 7168 * 256
     whole = 2 * (latents + routers)
     assert float(eight) - whole == pytest.approx((float(one) - whole) / 8, rel=1e-12)
@@ -173,8 +176,8 @@ def test_a_mixture_of_four_bits_keeps_its_attention_in_sixteen():
     width = CATALOGUE.precisions["nvfp4"]
     llm = CATALOGUE.llms["qwen3-235b-a22b"].published
     dense = CATALOGUE.llms["qwen3-32b"].published
-    assert float(weights_by_class(llm, width, 1.0).streamed) > 2 * 6.9e9
-    assert float(sum(weights_by_class(dense, width, 1.0))) < 2 * 11e9
+    assert float(weights_by_class(llm, width, ONE).streamed) > 2 * 6.9e9
+    assert float(sum(weights_by_class(dense, width, ONE))) < 2 * 11e9
 
 
 def test_a_recurrent_state_has_thirty_two_bits_and_is_read_and_written():

@@ -1,7 +1,7 @@
 """What the paper concludes, as `params/assumptions.yaml` has it, under any assumption set."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from tokwatt.serving.choices import Assumptions, switched
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet
 from tokwatt.serving.requests import pairs_of
-from tokwatt.units import DimensionlessAxis
+from tokwatt.units import DimensionlessAxis, Seconds
 
 
 class Headline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,13 +40,23 @@ class Headline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     over: str = ""
 
 
-class Interpretation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A way to understand a headline: a few changes to a preset."""
+@dataclass(frozen=True, kw_only=True)
+class Interpretation:
+    """A way to understand a headline: a few changes to a preset.
+
+    Attributes:
+        headline: the headline.
+        start: the preset.
+        changes: alternatives by choice.
+        meaning: both in words.
+        latency_target: of the time to first token, where it is not the one of all fleets.
+    """
 
     headline: str
     start: str
-    changes: dict[str, str]
+    changes: dict
     meaning: str
+    latency_target: Seconds = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +72,7 @@ class Headlines(AssumptionSets):
     def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
         super().__init__(catalogue)
         self.pairs = pairs_of(trace.prompt, trace.output) if trace else None
-        self._results: dict[tuple[str, Assumptions], Fleet] = {}
+        self._results: dict[tuple[str, Assumptions, Seconds], Fleet] = {}
 
     @cached_property
     def kernels(self) -> Kernels:
@@ -90,7 +100,7 @@ class Headlines(AssumptionSets):
     def interpretations(self) -> dict[str, Interpretation]:
         """Ways to understand headlines, by name."""
         entries = self.section.child("readings")
-        read = {name: entries.child(name).convert(Interpretation) for name in entries.raw}
+        read = {name: entries.child(name).spec(Interpretation) for name in entries.raw}
         for name, interpretation in read.items():
             entry = entries.child(name)
             entry.pick("headline", interpretation.headline, self.headlines)
@@ -119,28 +129,39 @@ class Headlines(AssumptionSets):
             for case in self.cases.values()
         )
 
-    def value(self, headline: Headline, changes: Mapping[str, str]) -> float:
+    def value(
+        self, headline: Headline, changes: Mapping[str, str], latency_target: Seconds = 0.0
+    ) -> float:
         """A headline with changes made to what the paper assumed for each of its cases.
+
+        Args:
+            headline: the headline.
+            changes: alternatives by choice.
+            latency_target: of fleets; 0 for the one of the demand.
 
         Raises:
             ParameterError: where the changes contradict what stays.
         """
-        above = self.result(headline.case, changes).tokens_per_joule
-        below = self.result(headline.over, changes).tokens_per_joule if headline.over else 1.0
-        return float(above / below)
+        above = self.result(headline.case, changes, latency_target).tokens_per_joule
+        if not headline.over:
+            return float(above)
+        return float(above / self.result(headline.over, changes, latency_target).tokens_per_joule)
 
-    def result(self, name: str, changes: Mapping[str, str]) -> Fleet:
+    def result(self, name: str, changes: Mapping[str, str], latency_target: Seconds = 0.0) -> Fleet:
         """A case with changes made to what the paper assumed for it."""
         case = self.cases[name]
         assumed = self.mixture(switched(case.paper, changes))
-        if (name, assumed) not in self._results:
+        demand = self.demand
+        if latency_target:
+            demand = replace(demand, latency_target=latency_target)
+        key = name, assumed, float(demand.latency_target)
+        if key not in self._results:
             if assumed.step == "kernels" and case.deployment.kernels is None:
                 wanted = "one in params/kernels.yaml, or another step"
                 raise self.section.child("cases").fail("has no table of kernels", wanted, name)
             account = Account(assumed, self.constants)
-            routed = case.traffic(account, self.demand)
-            self._results[name, assumed] = case.evaluate(account, self.demand, routed)
-        return self._results[name, assumed]
+            self._results[key] = case.evaluate(account, demand, case.traffic(account, demand))
+        return self._results[key]
 
     def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
         """The assumptions themselves, refused where they contradict each other."""

@@ -53,7 +53,8 @@ def spread(headlines: Headlines, preset: Assumptions, draws: int, seed: int) -> 
 
     Returns:
         Quantiles of each headline; first-order and total indices of its logarithm by each uncertain
-        number; and how much of the variance of its two cases a ratio takes away.
+        number; and how much of the variance of its two cases a ratio takes away. Where a fleet does
+        not exist in some draws, they count as a tokens-per-joule of none, and indices are NaN.
 
     Source: Saltelli et al., doi:10.1016/j.cpc.2009.09.018, as in `scipy.stats.sobol_indices`.
     """
@@ -64,32 +65,41 @@ def spread(headlines: Headlines, preset: Assumptions, draws: int, seed: int) -> 
     def outcome(factors: np.ndarray) -> np.ndarray:
         """Logarithm of each headline, shape (headline, draw), at factors (uncertain, draw)."""
         parts = {name: log(factors) for name, log in logs.items()}
-        return np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
+        found = np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
+        return np.where(np.isfinite(found), found, 0.0)
 
     unit = stats.qmc.Sobol(len(ranges), rng=seed).random(draws).T
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
     parts = {name: log(factors) for name, log in logs.items()}
-    drawn = np.exp([_log(headline, parts) for headline in headlines.headlines.values()])
+    drawn = np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
+    unmet = 1 - np.isfinite(drawn).mean(axis=1)
     rng = np.random.default_rng(seed)
     indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=rng)
     cancelled = [_cancelled(headline, parts) for headline in headlines.headlines.values()]
-    return _labelled(headlines, np.quantile(drawn, QUANTILES, axis=1).T, indices, cancelled)
+    # Where neither of two fleets exists there is no ratio; no two draws are interpolated.
+    values = np.exp(np.nanquantile(drawn, QUANTILES, axis=1, method="inverted_cdf").T)
+    return _labelled(headlines, values, unmet, indices, cancelled)
 
 
 def _labelled(
-    headlines: Headlines, values: np.ndarray, indices: object, cancelled: list[float]
+    headlines: Headlines,
+    values: np.ndarray,
+    unmet: np.ndarray,
+    indices: object,
+    cancelled: list[float],
 ) -> xr.Dataset:
     names, numbers = list(headlines.headlines), list(headlines.uncertain)
     described = {
         "value": (("headline", "quantile"), values, "headline"),
+        "unmet": (("headline",), unmet, "share of draws in which a fleet does not exist"),
         "first_order": (
             ("headline", "uncertain"),
-            indices.first_order,  # type: ignore[attr-defined]
+            np.where(unmet[:, None] > 0, np.nan, indices.first_order),  # type: ignore[attr-defined]
             "first-order index of the logarithm",
         ),
         "total_order": (
             ("headline", "uncertain"),
-            indices.total_order,  # type: ignore[attr-defined]
+            np.where(unmet[:, None] > 0, np.nan, indices.total_order),  # type: ignore[attr-defined]
             "total index of the logarithm",
         ),
         "cancelled": (("headline",), cancelled, "share of variance that the ratio cancels"),
@@ -108,15 +118,17 @@ def _labelled(
 
 
 def _log(headline: Headline, parts: dict[str, np.ndarray]) -> np.ndarray:
-    """Logarithm of a headline from those of its cases."""
-    return parts[headline.case] - (parts[headline.over] if headline.over else 0.0)
+    """Logarithm of a headline from those of its cases; NaN where neither exists."""
+    with np.errstate(invalid="ignore"):
+        return parts[headline.case] - (parts[headline.over] if headline.over else 0.0)
 
 
 def _cancelled(headline: Headline, parts: dict[str, np.ndarray]) -> float:
     """1 - Var(a - b) / (Var a + Var b) of the logarithms; NaN where a headline is no ratio."""
     if not headline.over:
         return float("nan")
-    above, below = parts[headline.case], parts[headline.over]
+    both = np.isfinite(parts[headline.case]) & np.isfinite(parts[headline.over])
+    above, below = parts[headline.case][both], parts[headline.over][both]
     return float(1 - np.var(above - below) / (np.var(above) + np.var(below)))
 
 
@@ -133,7 +145,7 @@ def _drawn(
             deployment, constants = number.applied(case.gpu, deployment, constants, factor)
         account = Account(assumed, constants)
         result = case.evaluate(account, headlines.demand, routed, deployment)
-        return jnp.log(result.tokens_per_joule)
+        return jnp.log(jnp.nan_to_num(result.tokens_per_joule))
 
     mapped = jax.jit(jax.vmap(log_efficiency, in_axes=1))
     # Blocks of one size, so that JAX compiles once however many draws are asked for.

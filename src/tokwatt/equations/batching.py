@@ -8,8 +8,6 @@ LEAST_TOUCHED = 0.3
 """Experts a rank touches below which the imbalance of ranks is not extrapolated."""
 MOST_UNEVEN = 2.0
 """Largest excess of the busiest rank."""
-SHARPNESS = 6
-"""Power of the smooth maximum; a larger one is closer to the maximum."""
 
 
 def resident_tokens(prompt: Tokens, output: Tokens, output_scv: Dimensionless) -> Tokens:
@@ -65,19 +63,3 @@ def overlapped(first: Seconds, second: Seconds) -> Seconds:
     squares = first**2 + second**2
     # At 0 the root has no slope, and a layer without experts has neither floor.
     return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
-
-
-def smooth_maximum(time: Seconds, floor: Seconds) -> Seconds:
-    r"""A time that a floor bounds, without a kink, :math:`(a^6 + b^6)^{1/6}`.
-
-    Args:
-        time: the time, above 0.
-        floor: the floor, at least 0.
-
-    Returns:
-        At least the longer of both, at most 12 % above it.
-
-    Source: p-norm of order 6.
-    """
-    longer = jnp.maximum(time, floor)
-    return longer * (1 + (jnp.minimum(time, floor) / longer) ** SHARPNESS) ** (1 / SHARPNESS)

@@ -34,7 +34,10 @@ VERDICTS = {
     "gone": "no effect is left",
     "reversed": "the effect points the other way",
     "other basis": "it lies within our interval once the watts of every GPU are counted",
+    "not known": "our interval spans more than a factor of six, or a fleet may not exist",
 }
+WIDEST = 6.0
+"""Upper over lower end of an interval from which on it is not known where a headline lies."""
 
 HEADS = (
     "id",
@@ -56,7 +59,7 @@ class Survival(NamedTuple):
         rebased: the published number with nothing but the basis corrected.
         value: the number under the consistent account.
         low: lower end of its 90 % interval.
-        high: upper end of its 90 % interval.
+        high: upper end of its 90 % interval; infinite where what it is compared with may not exist.
         ratio: whether it is a ratio, so that 1 is no effect.
     """
 
@@ -71,6 +74,8 @@ class Survival(NamedTuple):
     @property
     def verdict(self) -> str:
         """One of `VERDICTS`; a ratio within 5 % of 1 is no effect."""
+        if not self.high < WIDEST * self.low:
+            return "not known"
         if self.low <= self.published <= self.high:
             return "holds"
         if self.low <= self.rebased <= self.high:
@@ -87,7 +92,9 @@ class Survival(NamedTuple):
     @property
     def interval(self) -> str:
         """Its 90 % interval in words."""
-        return f"{self.low:.3g} to {self.high:.3g}"
+        if self.low > 0 and np.isfinite(self.high):
+            return f"{self.low:.3g} to {self.high:.3g}"
+        return f"at least {self.low:.3g}" if self.low > 0 else f"at most {self.high:.3g}"
 
 
 def write_verdict(params: Path, grids: Path, out: Path) -> None:

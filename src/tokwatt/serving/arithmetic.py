@@ -72,7 +72,7 @@ def arithmetic_of(layout: Layout, llm: Llm) -> Arithmetic:
         (llms.router_parameters(llm), precision.router),
     ]
     routed = llms.expert_parameters(llm, llm.active_experts)
-    full, sliding = llms.attended_dimensions(llm)
+    full, sliding = llms.attended_dimensions(llm), llms.sliding_dimensions(llm)
     attended = 2 / ranks / gpu.fp16_rate
     return Arithmetic(
         dense=_sum([_times(gpu, precision, count / ranks, width) for count, width in classes]),

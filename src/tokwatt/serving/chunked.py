@@ -16,8 +16,9 @@ from tokwatt.serving.forward import (
 )
 from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens
 
-MOSTLY_SHARPNESS = 4.0
-"""How sharply the median iteration goes over from decoding alone to one with prefill."""
+MOSTLY_SHARPNESS = 3.0
+"""How sharply the median iteration goes over from decoding alone to one with prefill: the exponent
+of the odds."""
 LATE = 0.01
 """Share of iterations that may last longer than the late one: its percentile is 99."""
 LATE_DEVIATIONS = 2.326
@@ -117,7 +118,8 @@ def iterations(
         *((1 - filled) * a + filled * b for a, b in zip(decoding, filling, strict=True))
     )
     waiting = -jnp.log1p(-jnp.minimum(filled, MOST_FILLED))
-    mostly = jax.nn.sigmoid(MOSTLY_SHARPNESS * (waiting - jnp.log(2.0)))
+    odds = (waiting / jnp.log(2.0)) ** MOSTLY_SHARPNESS
+    mostly = odds / (1 + odds)
     typical = taking_in(costs.median_share * each).latency
     typical -= jnp.where(each > 0, 1 - costs.median_share, 0.0) * costs.prompt_launch
     median = (1 - mostly) * decoding.latency + mostly * typical

@@ -130,15 +130,19 @@ def attention_layer_parameters(llm: Llm) -> Parameters:
     )
 
 
-def attended_dimensions(llm: Llm) -> tuple[Dimensionless, Dimensionless]:
-    """Widths of queries and values over all heads, of layers that keep all and of sliding ones.
+def attended_dimensions(llm: Llm) -> Dimensionless:
+    """Widths of queries and values over all heads of the layers that keep every token.
 
     A token multiplies as many numbers for each one that it attends to.
     """
     full = attention_layers(llm) - llm.sliding_layers
-    grouped = 2 * llm.query_heads * llm.head_dim
     latent = llm.query_heads * (llm.nope_dim + llm.rope_dim + llm.value_dim)
-    return jnp.where(is_latent(llm), latent, grouped) * full, grouped * llm.sliding_layers
+    return jnp.where(is_latent(llm), latent, 2 * llm.query_heads * llm.head_dim) * full
+
+
+def sliding_dimensions(llm: Llm) -> Dimensionless:
+    """The same of the layers that keep a window."""
+    return 2 * llm.query_heads * llm.head_dim * llm.sliding_layers
 
 
 def latent_dimensions(llm: Llm) -> Dimensionless:

@@ -192,8 +192,8 @@ def _prompt_quantile(
     """Quantile of prompts between two lengths: longer requests have longer prompts."""
     below, within = _entry(table.share, lower), _entry(table.share, upper)
     wanted = below + quantile * (1 - 1e-12) * (within - below)
-    last = jnp.asarray(upper, int)
-    return table.long_prompt[jnp.minimum(jnp.searchsorted(table.share, wanted), last)]
+    place = jnp.searchsorted(table.share, wanted).astype(int)
+    return table.long_prompt[jnp.minimum(place, jnp.asarray(upper, int))]
 
 
 def _entry(column: jax.Array, length: Tokens) -> jax.Array:

@@ -124,7 +124,7 @@ def readings(catalogue: Catalogue) -> xr.Dataset:
         entry = headlines.interpretations[reading]
         claim = headlines.headlines[entry.headline]
         start = vars(headlines.presets[entry.start]) if entry.start != "paper" else {}
-        value = headlines.value(claim, start | entry.changes)
+        value = headlines.value(claim, start | entry.changes, float(entry.latency_target))
         return InterpretedHeadline(value, value / claim.published)
 
     table = grid.tabulate(read, reading=list(headlines.interpretations))

@@ -32,6 +32,8 @@ LOOKS: dict[str, Look] = {
 BESIDE = {"median (90 %)": 6, "cancelled": 84, "what matters most (total-order index)": 122}
 """What stands beside the axes, and at how many points from them."""
 RULE: Look = {"color": "0.85", "linewidth": 0.5, "zorder": 0, "clip_on": False, "in_layout": False}
+FARTHEST = 20.0
+"""Where an end without bound is drawn, over the published value."""
 MATTERS = 0.1
 """Total index from which a second number is named."""
 
@@ -84,17 +86,23 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
 
 
 def _line(axes: Axes, place: float, row: Mapping[str, float], label: Labels) -> None:
-    low, median, high = (row[name] / row[PUBLISHED] for name in QUANTILES)
-    look = LOOKS[str(row["account"])]
+    ends = np.array([row[name] / row[PUBLISHED] for name in QUANTILES])
+    look, known = LOOKS[str(row["account"])], np.isfinite(ends) & (ends > 0)
+    low, median, high = np.where(known, ends, np.where(ends > 0, FARTHEST, 1 / FARTHEST))
     axes.plot([low, high], [place, place], **(look | {"marker": "|"}))
-    axes.plot(median, place, **look)
+    for end, mark, shown in zip((low, high), "<>", (known[0], known[2]), strict=True):
+        axes.plot(end, place, **(look | {"marker": "" if shown else mark}))
+    axes.plot(median, place, **(look | ({} if known[1] else {"marker": ""})))
     texts = _spread(row), _cancelled(row), _causes(row, label)
     for points, text in zip(BESIDE.values(), texts, strict=True):
         margin_note(axes, text, place, points, size=6)
 
 
 def _spread(row: Mapping[str, float]) -> str:
-    return f"{row[MEDIAN]:#.3g} ({row[LOW]:#.3g}–{row[HIGH]:#.3g})"
+    low, median, high = (row[name] for name in (LOW, MEDIAN, HIGH))
+    if np.isfinite(high):
+        return f"{median:#.3g} ({low:#.3g}–{high:#.3g})"
+    return f"{median:#.3g} (at least {low:#.3g})" if np.isfinite(median) else f"at least {low:#.3g}"
 
 
 def _cancelled(row: Mapping[str, float]) -> str:

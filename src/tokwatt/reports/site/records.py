@@ -15,7 +15,7 @@ OTHERS = (
     "measured/b200_sweep",
 )
 """Files of records beside the catalogues."""
-ASSUMED, FITTED = ("constants", "output_shares", "demand"), ("value", "low", "high")
+ASSUMED, FITTED = ("constants", "output_shares", "demand"), ("value", "half_widths")
 """The parts of `assumptions.yaml` and `calibrated.yaml` that hold records."""
 
 

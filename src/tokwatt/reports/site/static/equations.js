@@ -132,7 +132,8 @@ const Tokwatt = (() => {
       ]),
     );
     const waiting = -Math.log1p(-Math.min(filled, 1 - 1e-9));
-    const mostly = 1 / (1 + Math.exp(-4 * (waiting - Math.LN2)));
+    const odds = (waiting / Math.LN2) ** 3,
+      mostly = odds / (1 + odds);
     const typical =
       takingIn(costs.median_share * each).latency - (each > 0 ? 1 - costs.median_share : 0) * costs.prompt_launch;
     const median = (1 - mostly) * decoding.latency + mostly * typical;
