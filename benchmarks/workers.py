@@ -276,7 +276,7 @@ def fleets(threads: int) -> list[Row]:
     )
     arguments = workload, peers.OUTPUT_SHARE, profile.prefill_chunk
     law = jax.jit(exact.law_of, static_argnums=3)(*arguments, peers.LONGEST)
-    table = law_table(*arguments, peers.LONGEST)
+    table = law_table(account(PLAIN_RULES).assumed, *arguments, peers.LONGEST)
     longest = float(peers.LONGEST)
 
     def compiled(two_pools: Callable, changes: dict[str, str], *fixed: float) -> Callable:

@@ -30,7 +30,7 @@ equal = partial(np.testing.assert_allclose, rtol=1e-9)
 
 
 def by_paper(account, deployment, workload):
-    chunk = deployment.prefill_chunk
+    chunk = deployment.prefill_chunk(False)
     law = exact.law_of(workload, peers.OUTPUT_SHARE, chunk, peers.LONGEST)
     instance = instance_of(account, deployment)
     return lambda split, rate: exact.two_pools(
@@ -45,7 +45,8 @@ def by_paper(account, deployment, workload):
 
 
 def by_plain(account, deployment, workload):
-    table = law_table(workload, peers.OUTPUT_SHARE, deployment.prefill_chunk, peers.LONGEST)
+    chunk = deployment.prefill_chunk(False)
+    table = law_table(account.assumed, workload, peers.OUTPUT_SHARE, chunk, peers.LONGEST)
     instance = instance_of(account, deployment)
     return lambda split, rate: split_fleet(
         account,

@@ -36,7 +36,7 @@ def test_only_a_mixture_has_ranks_that_hold_whole_experts(parameters, llm, ranks
     "names, numbers, message",
     [
         ({"llm": "deepseek-v3", "gpus": 1}, {}, "llm: deepseek-v3 does not fit on 1 H100, .* GiB"),
-        ({}, {"batch": 1e5, "prompt": 1e5}, r"context_window: at 125000 tokens the KV cache holds"),
+        ({}, {"batch": 1e5, "prompt": 1e5}, r"batch: is 100000, but the KV cache holds"),
         ({}, {"batch": 1e18}, r"batch: is 1e\+18, wanted"),
         ({}, {"batch": float("nan")}, "batch: is nan, wanted"),
         ({}, {"prompt": -1.0}, "prompt: is -1, wanted"),

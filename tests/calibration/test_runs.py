@@ -47,11 +47,11 @@ def measured():
 def test_a_wrong_record_is_named_by_file_and_key(damaged, key, value, message):
     folder = damaged("measured/mlenergy", ["runs", "h100-qwen3-8b-chat-1", key], value)
     with pytest.raises(ParameterError, match=message):
-        len(Measured(ParameterFolder(folder)).runs)
+        len(Measured(ParameterFolder(folder)).runs())
 
 
 def test_tokens_per_second_agree_with_latency_and_batch(measured):
-    rows = measured.runs
+    rows = measured.runs()
     lag = rows.batch / rows.throughput / rows.latency
     assert lag.median() == pytest.approx(1.1, abs=0.1) and (lag > 0.7).all()
 

@@ -321,14 +321,14 @@ def test_importing_needs_no_jax():
     )
 
 
-def test_an_explanation_rests_on_the_papers_catalogue_alone(monkeypatch):
+def test_an_explanation_rests_on_the_catalogues_and_the_calibration(monkeypatch):
     monkeypatch.chdir(ROOT)
     said = json.loads(CliRunner().invoke(workflow.app, ["point", "--explain", "--json"]).stdout)
     assert {record["file"] for record in said["parameters"]} == {
         "gpus.yaml",
         "llms.yaml",
         "serving.yaml",
-        "power.yaml",
+        "calibrated.yaml",
     }
 
 

@@ -62,11 +62,11 @@ def test_requests_beyond_the_window_are_counted_as_rejected(parameters, fleet):
 def test_sums_of_two_parts_make_the_whole(table, split):
     def sums(lower, upper):
         means = between(table, lower, upper)
-        own = {"share", "credited", "generated", "long_prompt"}
+        own = {"share", "credited", "generated"}
         return {
             name: float(value * (1 if name in own else means.share))
             for name, value in means._asdict().items()
-            if name != "long_prompt"
+            if name not in ("long_prompt", "median_prompt")
         }
 
     short, long, whole = sums(0.0, split), sums(split, 65536.0), sums(0.0, 65536.0)

@@ -62,7 +62,7 @@ def plain(parameters):
         account_of(parameters, "paper", names, CONSERVING),
         names.deployment(parameters),
     )
-    return account, instance_of(account, deployment), deployment.prefill_chunk
+    return account, instance_of(account, deployment), deployment.prefill_chunk(False)
 
 
 @given(requests=requests, chunk=chunks, lower=lengths, upper=lengths)

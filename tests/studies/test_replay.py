@@ -53,7 +53,7 @@ def computed(parameters):
             tensor_parallel=gpus,
             precision=parameters.precisions[precision],
         )
-        deployment = layout.on(parameters.boards[gpu], parameters.engine)
+        deployment = layout.on(parameters.boards[gpu], parameters)
         return deployment, roofline_point(account, deployment, 8192.0)
 
     return build

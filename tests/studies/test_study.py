@@ -410,4 +410,9 @@ def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
 @pytest.mark.parametrize("name", ["example", "consistent"])
 def test_a_study_reads_the_catalogues_and_the_assumptions(name, params):
     read = json.loads(study.load_study(params, name).provenance["parameters"])
-    assert {file.removesuffix(".yaml") for file in read} == {*CATALOGUES, "assumptions"}
+    assert {file.removesuffix(".yaml") for file in read} == {
+        *CATALOGUES,
+        "assumptions",
+        "calibrated",
+        "calibration",
+    }

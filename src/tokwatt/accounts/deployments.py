@@ -144,7 +144,7 @@ def require(
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
-    if not (isinstance(value, Real) and least <= float(value) <= most):
+    if not (isinstance(value, Real) and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
         written = shown(value) if isinstance(value, int) else f"{value:g}"
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")

@@ -72,34 +72,38 @@ def spread(headlines: Headlines, preset: Assumptions, draws: int, seed: int) -> 
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
     parts = {name: log(factors) for name, log in logs.items()}
     drawn = np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
-    unmet = 1 - np.isfinite(drawn).mean(axis=1)
+    without_fleet = 1 - np.isfinite(drawn).mean(axis=1)
     rng = np.random.default_rng(seed)
     indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=rng)
     cancelled = [_cancelled(headline, parts) for headline in headlines.headlines.values()]
     # Where neither of two fleets exists there is no ratio; no two draws are interpolated.
     values = np.exp(np.nanquantile(drawn, QUANTILES, axis=1, method="inverted_cdf").T)
-    return _labelled(headlines, values, unmet, indices, cancelled)
+    return _labelled(headlines, values, without_fleet, indices, cancelled)
 
 
 def _labelled(
     headlines: Headlines,
     values: np.ndarray,
-    unmet: np.ndarray,
+    without_fleet: np.ndarray,
     indices: object,
     cancelled: list[float],
 ) -> xr.Dataset:
     names, numbers = list(headlines.headlines), list(headlines.uncertain)
     described = {
         "value": (("headline", "quantile"), values, "headline"),
-        "unmet": (("headline",), unmet, "share of draws in which a fleet does not exist"),
+        "without_fleet": (
+            ("headline",),
+            without_fleet,
+            "share of draws in which a fleet does not exist",
+        ),
         "first_order": (
             ("headline", "uncertain"),
-            np.where(unmet[:, None] > 0, np.nan, indices.first_order),  # type: ignore[attr-defined]
+            np.where(without_fleet[:, None] > 0, np.nan, indices.first_order),  # type: ignore[attr-defined]
             "first-order index of the logarithm",
         ),
         "total_order": (
             ("headline", "uncertain"),
-            np.where(unmet[:, None] > 0, np.nan, indices.total_order),  # type: ignore[attr-defined]
+            np.where(without_fleet[:, None] > 0, np.nan, indices.total_order),  # type: ignore[attr-defined]
             "total index of the logarithm",
         ),
         "cancelled": (("headline",), cancelled, "share of variance that the ratio cancels"),

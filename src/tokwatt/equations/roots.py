@@ -16,7 +16,7 @@ JUMP = 1e-6
 """A function that rises by more than this share of the value within the bracket jumps there."""
 
 
-class Bracket(NamedTuple):
+class _Bracket(NamedTuple):
     """Two ends between which a function passes 0, the end that was left last, and its values.
 
     `near` is the end that moved last, `far` the one on the other side of the place.
@@ -25,9 +25,9 @@ class Bracket(NamedTuple):
     near: Array
     far: Array
     left: Array
-    f_near: Array
-    f_far: Array
-    f_left: Array
+    at_near: Array
+    at_far: Array
+    at_left: Array
 
     @property
     def width(self) -> Array:
@@ -73,45 +73,45 @@ def _chandrupatla(function: Callable[[Array], Array], bound: Array) -> tuple[Arr
     """
     zero = jnp.zeros_like(bound)
 
-    def wide(state: tuple[Array, Bracket]) -> Array:
+    def wide(state: tuple[Array, _Bracket]) -> Array:
         step, ends = state
-        searching = (ends.f_near > 0) != (ends.f_far > 0)
+        searching = (ends.at_near > 0) != (ends.at_far > 0)
         far_apart = ends.width > TOLERANCE * jnp.maximum(ends.near, ends.far)
         return (step < 2) | (step < MOST_EVALUATIONS) & jnp.any(searching & far_apart)
 
-    def narrow(state: tuple[Array, Bracket]) -> tuple[Array, Bracket]:
+    def narrow(state: tuple[Array, _Bracket]) -> tuple[Array, _Bracket]:
         step, ends = state
         place = jnp.where(step == 0, NEAR * bound, jnp.where(step == 1, bound, _next(ends)))
         found = function(place)
-        same = ((found > 0) == (ends.f_near > 0)) & (step > 1)
+        same = ((found > 0) == (ends.at_near > 0)) & (step > 1)
         kept = same | (step < 2)
-        moved = Bracket(
+        moved = _Bracket(
             near=place,
             far=jnp.where(same, ends.far, ends.near),
             left=jnp.where(kept, ends.near, ends.far),
-            f_near=found,
-            f_far=jnp.where(same, ends.f_far, ends.f_near),
-            f_left=jnp.where(kept, ends.f_near, ends.f_far),
+            at_near=found,
+            at_far=jnp.where(same, ends.at_far, ends.at_near),
+            at_left=jnp.where(kept, ends.at_near, ends.at_far),
         )
         return step + 1, moved
 
-    start = Bracket(zero, zero, zero, zero, zero, zero)
+    start = _Bracket(zero, zero, zero, zero, zero, zero)
     _, ends = jax.lax.while_loop(wide, narrow, (jnp.zeros((), int), start))
-    lower = jnp.where(ends.f_far <= 0, ends.far, zero)
-    place = jnp.where(ends.f_near <= 0, ends.near, lower)
-    return place, jnp.abs(ends.f_far - ends.f_near)
+    lower = jnp.where(ends.at_far <= 0, ends.far, zero)
+    place = jnp.where(ends.at_near <= 0, ends.near, lower)
+    return place, jnp.abs(ends.at_far - ends.at_near)
 
 
-def _next(ends: Bracket) -> Array:
+def _next(ends: _Bracket) -> Array:
     """The next place: by inverse quadratic interpolation where it is safe, else the middle."""
-    span, rise = ends.left - ends.far, ends.f_left - ends.f_far
+    span, rise = ends.left - ends.far, ends.at_left - ends.at_far
     moved = (ends.near - ends.far) / jnp.where(span == 0, 1.0, span)
-    risen = (ends.f_near - ends.f_far) / jnp.where(rise == 0, 1.0, rise)
+    risen = (ends.at_near - ends.at_far) / jnp.where(rise == 0, 1.0, rise)
     safe = (risen**2 < moved) & ((1 - risen) ** 2 < 1 - moved) & (span != 0) & (rise != 0)
-    to_far, to_left = ends.f_far - ends.f_near, ends.f_left - ends.f_near
+    to_far, to_left = ends.at_far - ends.at_near, ends.at_left - ends.at_near
     across = (ends.left - ends.near) / (ends.far - ends.near)
-    quadratic = -ends.f_near / to_far * ends.f_left / rise
-    quadratic += across * ends.f_near / to_left * ends.f_far / rise
+    quadratic = -ends.at_near / to_far * ends.at_left / rise
+    quadratic += across * ends.at_near / to_left * ends.at_far / rise
     least = TOLERANCE * jnp.maximum(ends.near, ends.far) / (2 * ends.width)
     share = jnp.clip(jnp.where(safe, quadratic, 0.5), least, 1 - least)
     return ends.near + share * (ends.far - ends.near)

@@ -146,7 +146,8 @@ def size_pool(
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
     prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
-    # Where not even one request may run, none is answered in time.
+    # The slots keep the target but for rounding; where not even one request may run, none does.
+    left = jnp.maximum(left, 0.0) if assumed.target == "both" else left
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
     search = _search(assumed)
     needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)

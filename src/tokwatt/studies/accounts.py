@@ -140,6 +140,7 @@ class Bends(NamedTuple):
 
     Attributes:
         by_limited_layers: layers that do not keep every token.
+        by_sequence_limit: the engine's limit of running requests.
         by_experts: experts that a smaller batch leaves unread.
         by_overhead: overheads of running requests.
         by_prompts: prefill.
@@ -147,6 +148,7 @@ class Bends(NamedTuple):
     """
 
     by_limited_layers: Dimensionless
+    by_sequence_limit: Dimensionless
     by_experts: Dimensionless
     by_overhead: Dimensionless
     by_prompts: Dimensionless
@@ -167,6 +169,7 @@ class Slope(NamedTuple):
         bounded_share: share of a sequence's bytes that does not grow with it.
         missing: bytes of a GPU by which the weights do not fit.
         by_limited_layers: see `Bends`.
+        by_sequence_limit: see `Bends`.
         by_experts: see `Bends`.
         by_overhead: see `Bends`.
         by_prompts: see `Bends`.
@@ -183,6 +186,7 @@ class Slope(NamedTuple):
     bounded_share: Dimensionless
     missing: Bytes
     by_limited_layers: Dimensionless
+    by_sequence_limit: Dimensionless
     by_experts: Dimensionless
     by_overhead: Dimensionless
     by_prompts: Dimensionless
@@ -245,7 +249,7 @@ def _slope(
     reading = overlapped(iteration.weight_time, iteration.compute_time) + iteration.scan_time
     slope = jax.grad(log_efficiency)(jnp.log(window))
     bends = _bends(account, instance, window, prompt_ratio)
-    explained = bends.by_limited_layers + bends.by_overhead + bends.by_prompts + bends.by_arithmetic
+    explained = sum(bends) - bends.by_experts
     return Slope(
         tokens_per_joule=full.tokens_per_joule,
         slope=slope,
@@ -293,7 +297,13 @@ def _bends(
         return jnp.log(held(windows.by_limited_layers) / (iteration.latency * iteration.power))
 
     bends = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
-    return bends._replace(by_limited_layers=bends.by_limited_layers + 1)
+    limited = bends.by_limited_layers + 1
+    most = instance.data_parallel * instance.max_sequences
+    capped = held(jnp.log(window)) >= most
+    return bends._replace(
+        by_limited_layers=jnp.where(capped, 0.0, limited),
+        by_sequence_limit=jnp.where(capped, limited, 0.0),
+    )
 
 
 class Lever(NamedTuple):

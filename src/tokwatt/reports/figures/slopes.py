@@ -24,6 +24,7 @@ CAUSES = {
     "by_experts": ("E", "experts touched"),
     "by_overhead": ("O", "overhead of sequences"),
     "by_limited_layers": ("L", "window-limited layers"),
+    "by_sequence_limit": ("N", "limit of sequences"),
 }
 SCALE = Normalize(-1, 0)
 FLAT: Look = {"norm": SCALE, "cmap": "cividis", "edgecolor": "white", "linewidth": 0.3}

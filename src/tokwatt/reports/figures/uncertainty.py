@@ -100,9 +100,10 @@ def _line(axes: Axes, place: float, row: Mapping[str, float], label: Labels) -> 
 
 def _spread(row: Mapping[str, float]) -> str:
     low, median, high = (row[name] for name in (LOW, MEDIAN, HIGH))
-    if np.isfinite(high):
-        return f"{median:#.3g} ({low:#.3g}–{high:#.3g})"
-    return f"{median:#.3g} (at least {low:#.3g})" if np.isfinite(median) else f"at least {low:#.3g}"
+    middle = f"{median:#.3g} " if 0 < median < np.inf else ""
+    if low > 0 and np.isfinite(high):
+        return f"{middle}({low:#.3g}–{high:#.3g})"
+    return f"{middle}(at least {low:#.3g})" if low > 0 else f"{middle}(at most {high:#.3g})"
 
 
 def _cancelled(row: Mapping[str, float]) -> str:

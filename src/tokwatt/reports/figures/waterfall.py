@@ -24,7 +24,8 @@ STEPS: dict[float, list[float]] = {
     0.3: [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8],
     0.7: [1, 1.5, 2, 3, 4, 6, 8],
     1.6: [1, 2, 5],
-    np.inf: [1, 3],
+    2.1: [1, 3],
+    np.inf: [1],
 }
 """Ticks in a decade, by the decades that a panel's values span."""
 EDGE: Look = {"edgecolor": "white", "linewidth": 0}

@@ -1,6 +1,6 @@
 """What every account says of measured runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -122,20 +122,18 @@ def _assumed(
     """The paper's account and the consistent one; prompts are `ratio` times the output."""
     sets = AssumptionSets(catalogue)
     paper = sets.account("paper", {"basis": "instance", "step": "program"})
-    columns = _deployments(catalogue, rows), rows.batch.to_numpy(), residents, ratio
-    as_printed, as_published, consistent = (
-        points(account, *columns)
-        for account in (
-            paper,
-            paper.switched(architecture="published"),
-            sets.account("consistent"),
-        )
+    load = rows.batch.to_numpy(), residents, ratio
+    printed = _deployments(catalogue, rows, printed_deployment)
+    as_printed, as_published = (
+        points(account, printed, *load)
+        for account in (paper, paper.switched(architecture="published"))
     )
     listed = rows.llm.isin(catalogue.paper_llms).to_numpy()
     pairs = zip(as_printed, as_published, strict=True)
+    served = _deployments(catalogue, rows, run_deployment)
     return {
         AccountName.PAPER: Prediction(*(np.where(listed, *pair) for pair in pairs)),
-        AccountName.CONSISTENT: consistent,
+        AccountName.CONSISTENT: points(sets.account("consistent"), served, *load),
     }
 
 
@@ -162,14 +160,16 @@ def points(
 
 def of_one_gpu(point: OperatingPoint, gpus: DimensionlessAxis) -> Prediction:
     """Points on the basis of instances as predictions, with the power of one GPU."""
-    columns = point.iteration_latency, point.throughput, point.power / gpus, point.tokens_per_joule
+    columns = point.median_latency, point.throughput, point.power / gpus, point.tokens_per_joule
     return Prediction(*map(np.asarray, columns))
 
 
-def _deployments(catalogue: Catalogue, rows: pd.DataFrame) -> Deployment:
+def _deployments(
+    catalogue: Catalogue, rows: pd.DataFrame, made: Callable[..., Deployment]
+) -> Deployment:
     """The deployment of each run, shape (row,)."""
     alike = rows.groupby(["gpu", "llm", "precision", "tensor_parallel"], sort=False)
-    deployments = {str(key): run_deployment(catalogue, *key) for key in alike.groups}
+    deployments = {str(key): made(catalogue, *key) for key in alike.groups}
     stacked = grid.stacked(deployments)
     return jax.tree.map(lambda leaf: leaf[alike.ngroup().to_numpy()], stacked)
 
@@ -177,12 +177,20 @@ def _deployments(catalogue: Catalogue, rows: pd.DataFrame) -> Deployment:
 def run_deployment(
     catalogue: Catalogue, gpu: str, llm: str, precision: str, gpus: Dimensionless
 ) -> Deployment:
-    """A run's deployment as the accounts know it, at the mean width of its parameters."""
-    record, widths = catalogue.llms[llm], catalogue.precisions[precision]
-    routed = routed_parameters(record.published)
-    share = routed / total_parameters(record.published)
+    """A run's deployment as the catalogue has it."""
+    widths = replace(catalogue.precisions[precision], kv=KV_WIDTH)
+    return catalogue.deployment(catalogue.boards[gpu], catalogue.llms[llm], widths, gpus, gpus)
+
+
+def printed_deployment(
+    catalogue: Catalogue, gpu: str, llm: str, precision: str, gpus: Dimensionless
+) -> Deployment:
+    """The same as the paper's program would have it, at the mean width of its parameters."""
+    served = run_deployment(catalogue, gpu, llm, precision, gpus)
+    published, widths = served.llm.published, served.precision
+    routed = routed_parameters(published)
+    share = routed / total_parameters(published)
     width = float(widths.dense + (widths.routed - widths.dense) * share)
-    mean = replace(widths, dense=width, routed=width, kv=KV_WIDTH)
-    active = active_parameters(record.published) if routed > 0 else 0.0
-    deployment = catalogue.deployment(catalogue.boards[gpu], record, mean, gpus, gpus)
-    return replace(deployment, active_parameters=float(active))
+    active = active_parameters(published) if routed > 0 else 0.0
+    mean = replace(widths, dense=width, routed=width)
+    return replace(served, precision=mean, active_parameters=float(active))

@@ -135,7 +135,8 @@ const Tokwatt = (() => {
     const odds = (waiting / Math.LN2) ** 3,
       mostly = odds / (1 + odds);
     const typical =
-      takingIn(costs.median_share * each).latency - (each > 0 ? 1 - costs.median_share : 0) * costs.prompt_launch;
+      takingIn(costs.median_share * each).latency -
+      (each > 0 ? 1 - costs.median_share : 0) * costs.prompt_launch;
     const median = (1 - mostly) * decoding.latency + mostly * typical;
     const most = Math.min(costs.chunk, each + 2.326 * Math.sqrt(each * prompt));
     const late = filled > 0.01 ? takingIn(most).latency : decoding.latency;
@@ -633,7 +634,8 @@ const Tokwatt = (() => {
     const carried = used ? demand.arrival_rate * own.share : serviceRate;
     const promptTime = firstToken(assumed, machine, at(slots), own.longestPrompt);
     const left = demand.latency_target - (assumed.target === "wait" ? 0 : promptTime);
-    const target = slots < 1 && held >= 1 ? -1 : left;
+    const kept = assumed.target === "both" ? Math.max(left, 0) : left,
+      target = slots < 1 && held >= 1 ? -1 : kept;
     const scv = serviceScv(assumed, machine, own, full, slots, length),
       fromAbove = assumed.search_start === "one_too_many";
     const search = fromAbove ? instancesSearched : instancesRequired;
