@@ -76,3 +76,25 @@ def test_odd_questions_give_finite_numbers_within_their_intervals_or_one_sentenc
         for each in answer.quantities.values():
             assert each.low is None or 0 < each.low <= each.value <= each.high
     assert found > 0.05 * count
+
+
+def test_power_never_exceeds_the_boards(parameters):
+    names = DeploymentNames(llm="llama-3.1-70b", gpu="H100", gpus=8)
+    asked = point(parameters, names, prompt=4000.0, output=100.0)
+    high = asked.quantities["power"].high
+    assert asked.power <= high == pytest.approx(8 * float(parameters.gpus["H100"].tdp))
+
+
+def test_a_context_beyond_the_trained_one_is_said(parameters):
+    names = DeploymentNames(llm="qwen3-8b", gpu="H100", gpus=2)
+    said = point(parameters, names, context_window=204800.0).basis.extrapolated
+    assert "context window 204800 (trained: up to 40960)" in said
+    within = point(parameters, names, context_window=32768.0).basis.extrapolated
+    assert not [phrase for phrase in within if phrase.startswith("context")]
+
+
+def test_an_interval_of_a_factor_of_six_is_called_not_known(parameters):
+    asked = point(parameters, DeploymentNames(gpu="MI300X"))
+    wide = [name for name, one in asked.quantities.items() if one.high and one.high > 6 * one.low]
+    said = {row[0] for row in asked.rows() if row[3].endswith("not known")}
+    assert said == {name.replace("_", " ") for name in wide}

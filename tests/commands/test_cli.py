@@ -147,7 +147,7 @@ def test_a_fleet_is_that_of_python(account, profile, tokwatt, parameters):
     names = tw.DeploymentNames(profile=profile)
     fleet = tw.fleet(parameters, "azure", demand, names, split_lengths=[4096.0], account=account)
     assert numbers(fleet).items() <= said.items()
-    assert set(said) == {*fleet.quantities, *BASIS, "pools", "arrival_rate"}
+    assert set(said) == {*fleet.quantities, *BASIS, "pools", "arrival_rate", "fits"}
     assert [pool["context_window"]["value"] for pool in said["pools"]] == [
         pool["context_window"].value for pool in fleet.pools
     ]

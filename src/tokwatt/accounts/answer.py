@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
+from tokwatt.params.intervals import is_known
+
 
 class Quantity(NamedTuple):
     """A number of an answer.
@@ -93,6 +95,8 @@ class Answer:
             between = ""
             if quantity.low is not None and quantity.high is not None:
                 between = f"{quantity.low / scale:.4g} - {quantity.high / scale:.4g}"
+                if quantity.value and not is_known(quantity.low, quantity.high):
+                    between += ", not known"
             yield name.replace("_", " "), f"{quantity.value / scale:.4g}", unit, between
 
     def _notes(self) -> list[str]:

@@ -25,7 +25,7 @@ from tokwatt.accounts.support import Support
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
-from tokwatt.serving.account import Account
+from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
@@ -104,7 +104,7 @@ def point(
     )
     _require_fit(names, result.missing)
     _require_room(result.concurrency, window, batch)
-    support = _support(catalogue, names, chosen, result.batch, prompt, output)
+    support = _support(catalogue, names, chosen, result.batch, prompt, output, window)
     rent = float(deployment.gpu.price) * _rented(chosen, names.gpus * names.data_parallel)
     numbers = {
         "missing": result.missing,
@@ -120,7 +120,16 @@ def point(
         "tokens_per_joule": result.tokens_per_joule,
         **_views(catalogue, result.tokens_per_joule, result.throughput, rent),
     }
-    return Answer(_quantities(numbers, support), _basis(account, changes, chosen, support))
+    quantities = _quantities(numbers, support)
+    most = on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, deployment.gpu.tdp)
+    if support:
+        quantities["power"] = _at_most(quantities["power"], float(most))
+    return Answer(quantities, _basis(account, changes, chosen, support))
+
+
+def _at_most(quantity: Quantity, most: float) -> Quantity:
+    """A quantity whose interval ends where it must."""
+    return quantity._replace(high=min(quantity.high or most, max(most, quantity.value)))
 
 
 def _answered(
@@ -245,7 +254,7 @@ def fleet(
     assert routed is not None
     window = routed.windows[-1]
     _require_splits(split_lengths, window)
-    _held(names, chosen, case.deployment, window, window)
+    held = _held(names, chosen, case.deployment, window, window)
     pools = [plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
     layout = case.deployment.parallelism
     gpus = layout.tensor_parallel * layout.data_parallel
@@ -254,10 +263,11 @@ def fleet(
     most = max(range(len(pools)), key=lambda place: pools[place].instances)
     busy, traffic = pools[most], routed.pools[most]
     outputs = traffic.generated / traffic.share
-    support = _support(catalogue, names, chosen, busy.batch, traffic.prompts, outputs)
+    support = _support(catalogue, names, chosen, busy.batch, traffic.prompts, outputs, window)
     rented = result.instances * float(_rented(chosen, gpus))
     rent = float(case.deployment.gpu.price) * rented
     numbers = {
+        "missing": held.get("missing", 0.0),
         "instances": result.instances,
         "gpus": result.gpus,
         "power": result.power,
@@ -376,11 +386,12 @@ def _support(
     batch: Sequences,
     prompt: Tokens,
     output: Tokens,
+    window: Tokens,
 ) -> Support | None:
     """The measured runs behind an answer; the paper's program has none."""
     if account.assumed.step != "measured":
         return None
-    return Support(catalogue, names, float(batch), float(prompt), float(output))
+    return Support(catalogue, names, *map(float, (batch, prompt, output, window)))
 
 
 def _rented(account: Account, gpus: Dimensionless) -> Dimensionless:

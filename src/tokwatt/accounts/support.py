@@ -23,6 +23,7 @@ class Support:
         batch: running requests.
         prompt: prompt tokens of a request.
         output: output tokens of a request.
+        window: context window.
     """
 
     catalogue: Catalogue
@@ -30,6 +31,7 @@ class Support:
     batch: Sequences
     prompt: Tokens
     output: Tokens
+    window: Tokens
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -60,7 +62,9 @@ class Support:
         """Numbers outside those that were measured, a phrase for each."""
         asked = {"batch": self.batch, "prompt": self.prompt, "output": self.output}
         ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
-        return tuple(
+        trained = float(self.catalogue.llms[self.names.llm].published.trained_context)
+        longer = (f"context window {self.window:.8g} (trained: up to {trained:.8g})",)
+        return (longer if 0 < trained < self.window else ()) + tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
             if not least * (1 - SLACK) <= asked[name] <= most * (1 + SLACK)

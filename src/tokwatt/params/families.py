@@ -15,6 +15,7 @@ def trunk(config: Configuration) -> Fields:
         "hidden": config.whole("hidden_size"),
         "query_heads": config.whole("num_attention_heads"),
         "vocabulary": config.whole("vocab_size"),
+        "trained_context": config.whole("max_position_embeddings", 0),
         "tied_embeddings": int(config.flag("tie_word_embeddings")),
     }
 

@@ -11,7 +11,7 @@ from tokwatt.params.names import WANTED, is_name
 from tokwatt.params.reading import Tree, read_json
 from tokwatt.params.section import Section
 
-UNITS = {"sliding_window": "tok", "linear_parameters": "param"}
+UNITS = {"sliding_window": "tok", "trained_context": "tok", "linear_parameters": "param"}
 """Units of the fields that are no plain numbers."""
 DEFAULTS: dict[str, Tree] = {
     "gemma2": {"tie_word_embeddings": True},

@@ -107,6 +107,7 @@ class Llm:
         linear_parameters: parameters of the mixer of such a layer [param].
         state_width: bytes of such an element; 0 for 32 bits.
         routers: 1 where the parameters of routers are counted.
+        trained_context: longest sequence that it is made for [tok]; 0 where nothing says so.
     """
 
     layers: Dimensionless
@@ -137,6 +138,7 @@ class Llm:
     linear_parameters: Parameters = 0.0
     state_width: BytesPerParameter = 0.0
     routers: Dimensionless = 1.0
+    trained_context: Tokens = 0.0
 
 
 @spec

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tokwatt.output import write_files
+from tokwatt.params.intervals import is_known
 from tokwatt.reports.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.markdown import link, pipe_table
@@ -36,8 +37,6 @@ VERDICTS = {
     "other basis": "it lies within our interval once the watts of every GPU are counted",
     "not known": "our interval spans more than a factor of six, or a fleet may not exist",
 }
-WIDEST = 6.0
-"""Upper over lower end of an interval from which on it is not known where a headline lies."""
 
 HEADS = (
     "id",
@@ -74,7 +73,7 @@ class Survival(NamedTuple):
     @property
     def verdict(self) -> str:
         """One of `VERDICTS`; a ratio within 5 % of 1 is no effect."""
-        if not self.high < WIDEST * self.low:
+        if not is_known(self.low, self.high):
             return "not known"
         if self.low <= self.published <= self.high:
             return "holds"

@@ -164,29 +164,44 @@ def of_one_gpu(point: OperatingPoint, gpus: DimensionlessAxis) -> Prediction:
     return Prediction(*map(np.asarray, columns))
 
 
+DEPLOYED = [
+    "gpu",
+    "llm",
+    "precision",
+    "tensor_parallel",
+    "data_parallel",
+    "expert_parallel",
+    "engine",
+]
+"""Columns of runs that say how an LLM is deployed."""
+
+
 def _deployments(
-    catalogue: Catalogue, rows: pd.DataFrame, made: Callable[..., Deployment]
+    catalogue: Catalogue, rows: pd.DataFrame, made: Callable[[Catalogue, pd.Series], Deployment]
 ) -> Deployment:
     """The deployment of each run, shape (row,)."""
-    alike = rows.groupby(["gpu", "llm", "precision", "tensor_parallel"], sort=False)
-    deployments = {str(key): made(catalogue, *key) for key in alike.groups}
-    stacked = grid.stacked(deployments)
+    alike = rows.groupby(DEPLOYED, sort=False)
+    firsts = rows.loc[alike.head(1).index]
+    stacked = grid.stacked({str(place): made(catalogue, row) for place, row in firsts.iterrows()})
     return jax.tree.map(lambda leaf: leaf[alike.ngroup().to_numpy()], stacked)
 
 
-def run_deployment(
-    catalogue: Catalogue, gpu: str, llm: str, precision: str, gpus: Dimensionless
-) -> Deployment:
-    """A run's deployment as the catalogue has it."""
-    widths = replace(catalogue.precisions[precision], kv=KV_WIDTH)
-    return catalogue.deployment(catalogue.boards[gpu], catalogue.llms[llm], widths, gpus, gpus)
+def run_deployment(catalogue: Catalogue, run: pd.Series) -> Deployment:
+    """A run's deployment as the catalogue has it, with the step of its own engine."""
+    deployment = catalogue.deployment(
+        catalogue.boards[run.gpu],
+        catalogue.llms[run.llm],
+        replace(catalogue.precisions[run.precision], kv=KV_WIDTH),
+        run.tensor_parallel,
+        run.expert_parallel,
+        data_parallel=run.data_parallel,
+    )
+    return replace(deployment, fitted=catalogue.calibrated.step(run.gpu, run.engine))
 
 
-def printed_deployment(
-    catalogue: Catalogue, gpu: str, llm: str, precision: str, gpus: Dimensionless
-) -> Deployment:
+def printed_deployment(catalogue: Catalogue, run: pd.Series) -> Deployment:
     """The same as the paper's program would have it, at the mean width of its parameters."""
-    served = run_deployment(catalogue, gpu, llm, precision, gpus)
+    served = run_deployment(catalogue, run)
     published, widths = served.llm.published, served.precision
     routed = routed_parameters(published)
     share = routed / total_parameters(published)

@@ -103,7 +103,7 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
     calibrated = Calibrated(catalogue)
     rows = calibrated.model.measured.sweep()
     windows = rows.context_window.to_numpy()
-    run = run_deployment(catalogue, rows.gpu[0], rows.llm[0], rows.precision[0], rows.gpus[0])
+    run = run_deployment(catalogue, rows.iloc[0])
     by_account = {
         AccountName.MEASURED: measured(rows),
         **_assumed(catalogue, run, rows, profile),
