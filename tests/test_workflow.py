@@ -144,13 +144,14 @@ def test_wildcards_and_parameters_are_quoted_wherever_a_shell_gets_them():
 
 @contextmanager
 def running(folder, *targets):
-    """A workflow at work in a session of its own, once it holds the lock of its folder."""
+    """A workflow in a session of its own, held still once it has the lock of its folder."""
     command = [Path(sys.executable).with_name("snakemake"), "--cores", "2", *targets]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=folder, start_new_session=True, **streams) as process:
         while not (folder / "results/logs").exists() and process.poll() is None:
             time.sleep(0.05)
         assert process.poll() is None
+        os.killpg(process.pid, signal.SIGSTOP)
         yield process
 
 
