@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.calibration.evidence import Evidence
+from tokwatt.calibration.evidence import Evidence, kind_of
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless, Sequences, Tokens
 
@@ -50,12 +50,7 @@ class Support:
     @cached_property
     def unknown(self) -> frozenset[str]:
         """Which of LLM, GPU and engine no run has."""
-        known = {
-            "llm": self.evidence.llms,
-            "gpu": self.evidence.gpus,
-            "engine": self.evidence.engines,
-        }
-        return frozenset(part for part, names in known.items() if self._named(part) not in names)
+        return frozenset(self.evidence.unknown(self.names.llm, self.names.gpu, self.names.engine))
 
     @cached_property
     def beyond(self) -> tuple[str, ...]:
@@ -81,9 +76,9 @@ class Support:
 
         Numbers beyond the measured ones are as uncertain as an LLM that nobody measured.
         """
-        mixed = self.catalogue.llms[self.names.llm].published.experts > 0
+        kind = kind_of(self.catalogue.llms[self.names.llm].published)
         unknown = self.unknown | ({"llm"} if self.beyond else set())
-        return self.evidence.half_widths("experts" if mixed else "dense", unknown)
+        return self.evidence.half_widths(kind, unknown)
 
     def _named(self, part: str) -> str:
         return str(getattr(self.names, part))

@@ -65,13 +65,13 @@ def spread(headlines: Headlines, preset: Assumptions, draws: int, seed: int) -> 
     def outcome(factors: np.ndarray) -> np.ndarray:
         """Logarithm of each headline, shape (headline, draw), at factors (uncertain, draw)."""
         parts = {name: log(factors) for name, log in logs.items()}
-        found = np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
+        found = _logs(headlines, parts)
         return np.where(np.isfinite(found), found, 0.0)
 
     unit = stats.qmc.Sobol(len(ranges), rng=seed).random(draws).T
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
     parts = {name: log(factors) for name, log in logs.items()}
-    drawn = np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
+    drawn = _logs(headlines, parts)
     without_fleet = 1 - np.isfinite(drawn).mean(axis=1)
     rng = np.random.default_rng(seed)
     indices = stats.sobol_indices(func=outcome, n=BLOCK, dists=ranges, rng=rng)
@@ -119,6 +119,11 @@ def _labelled(
             "quantile": ("quantile", list(QUANTILES), grid.describe("quantile", "1")),
         },
     )
+
+
+def _logs(headlines: Headlines, parts: dict[str, np.ndarray]) -> np.ndarray:
+    """Logarithms of all headlines, shape (headline, draw)."""
+    return np.stack([_log(headline, parts) for headline in headlines.headlines.values()])
 
 
 def _log(headline: Headline, parts: dict[str, np.ndarray]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.section import Section
+from tokwatt.params.specs import Llm
 from tokwatt.units import (
     Dimensionless,
     SequencesAxis,
@@ -25,6 +26,11 @@ KINDS = (DENSE, EXPERTS)
 KNOWN = "known"
 CLASSES = (KNOWN, "llm", "gpu", "engine")
 """What is not known of a run: nothing, its LLM, its GPU or its engine."""
+
+
+def kind_of(llm: Llm) -> str:
+    """One of `KINDS`."""
+    return EXPERTS if llm.experts else DENSE
 
 
 class Range(NamedTuple):
@@ -97,6 +103,11 @@ class Evidence(Checked):
         """LLMs with runs."""
         return sorted({llm for domain in self.domains.values() for llm in domain.llms})
 
+    def unknown(self, llm: str, gpu: str, engine: str) -> set[str]:
+        """What of a run the calibration does not know."""
+        known = {"llm": llm in self.llms, "gpu": gpu in self.gpus, "engine": engine in self.engines}
+        return {what for what, is_known in known.items() if not is_known}
+
     def runs_on(self, gpu: str) -> tuple[int, list[str]]:
         """How many runs there are on a GPU, and of which LLMs."""
         found = [domain for (name, _), domain in self.domains.items() if name == gpu]
@@ -145,11 +156,6 @@ class Evidence(Checked):
             )
             for name, least in found[KNOWN].items()
         }
-
-    def unknown(self, llm: str, gpu: str, engine: str) -> set[str]:
-        """What of a run the calibration does not know."""
-        known = {"llm": llm in self.llms, "gpu": gpu in self.gpus, "engine": engine in self.engines}
-        return {what for what, is_known in known.items() if not is_known}
 
     def check(self) -> None:
         """Read every interval, so that what is wrong comes up now."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from tokwatt.calibration.evidence import DENSE, EXPERTS
+from tokwatt.calibration.evidence import kind_of
 from tokwatt.calibration.runs import Measured
 from tokwatt.calibration.start import FitRecords
 from tokwatt.equations.batching import resident_tokens
@@ -148,9 +148,7 @@ class ServingModel:
 
     def kinds(self, llms: pd.Series) -> pd.Series:
         """Kinds of LLMs by name."""
-        return llms.map(
-            lambda llm: EXPERTS if self.parameters.llms[llm].published.experts else DENSE
-        )
+        return llms.map(lambda llm: kind_of(self.parameters.llms[llm].published))
 
     def _share(
         self,

@@ -9,6 +9,7 @@ from scipy.optimize import least_squares
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import Answer
 from tokwatt.calibration.start import POWER_TERMS, FitRecords
+from tokwatt.equations.power import utilization_power
 from tokwatt.params.calibrated import OTHER
 from tokwatt.units import Dimensionless, DimensionlessAxis, SecondsAxis
 
@@ -39,8 +40,9 @@ def shares(law: PowerLaw, gpus: pd.Series, use: Uses, cap: Dimensionless) -> Dim
 
 
 def _shares(terms: dict[str, DimensionlessAxis], use: Uses) -> DimensionlessAxis:
-    busy = terms["memory"] * use.memory + terms["compute"] * np.sqrt(use.compute)
-    return terms["idle"] + terms["scale"] * (busy + terms["launch"] * use.launch)
+    memory, compute, launch = (terms["scale"] * terms[name] for name in Uses._fields)
+    plain = utilization_power(use.memory, use.compute, terms["idle"], memory, compute)
+    return np.asarray(plain + launch * use.launch)
 
 
 def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> PowerLaw:
@@ -65,13 +67,11 @@ def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> 
     boards = sorted(gpus.unique())
     places = np.array([boards.index(gpu) for gpu in gpus])
     weight = runs.weight[known] * np.sqrt(counts[known])
-    width, cap = float(records.settings.power_scale), float(records.settings.power_cap)
-    spreads = np.concatenate([records.power[name].spread for name in POWER_TERMS])
+    width = float(records.settings.power_scale)
     # One common deviation and one for each board, of every term; those without spread stay.
     free = np.concatenate(
         [np.repeat(records.power[name].spread > 0, [1, len(boards)]) for name in POWER_TERMS]
     )
-    assert len(spreads) == 2 * len(POWER_TERMS)
 
     def laws(moved: DimensionlessAxis) -> dict[str, DimensionlessAxis]:
         """Terms over common value and boards, shape (1 + board,) each."""
@@ -89,7 +89,6 @@ def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> 
         return np.concatenate([weight * robust, moved])
 
     found = laws(least_squares(residuals, np.zeros(int(free.sum()))).x)
-    assert cap > 0
     names = [OTHER, *boards]
     return {
         board: {name: float(found[name][place]) for name in POWER_TERMS}

@@ -17,7 +17,6 @@ import jax
 import numpy as np
 
 from tokwatt.equations import batching, lengths, memory, power, queueing, roofline, weights
-from tokwatt.params.calibrated import OTHER
 from tokwatt.params.quantity import Record
 from tokwatt.serving.account import on_basis
 from tokwatt.serving.catalogue import Catalogue
@@ -69,9 +68,8 @@ def calibrated_records(catalogue: Catalogue, gpu: str, engine: str) -> list[Reco
     fitted = catalogue.section("calibrated")
     value = fitted.child("value")
     values = value.records(fitted.raw["source"], fitted.raw["quality"])
-    board = gpu if gpu in value.child("boards").raw else OTHER
-    if engine not in value.child("engines").raw:
-        engine = catalogue.section("calibration").raw["families"].get(engine, engine)
+    board = catalogue.calibrated.fitted_board(gpu)
+    engine = catalogue.calibrated.fitted_engine(engine)
     own = (
         "value.common.",
         f"value.gpus.{gpu}.",

@@ -38,8 +38,7 @@ class Values:
 
     def step(self, gpu: str, engine: str) -> StepParameters:
         """What steps on a GPU take under an engine, or under the one that it is a version of."""
-        if engine not in self.section.child("engines").raw:
-            engine = self.families.get(engine, engine)
+        engine = self.fitted_engine(engine)
         both = self._within("gpus_engines", gpu)
         parts = [
             self._within("gpus", gpu),
@@ -54,10 +53,19 @@ class Values:
         capped = {name: min(1.0, value) for name, value in numbers.items() if CAPPED in name}
         return StepParameters(**numbers | capped)
 
+    def fitted_engine(self, engine: str) -> str:
+        """The engine whose deviations one has: its own, or that which it is a version of."""
+        known = engine in self.section.child("engines").raw
+        return engine if known else self.families.get(engine, engine)
+
+    def fitted_board(self, gpu: str) -> str:
+        """The board whose power a GPU has: its own, or that of boards that nobody measured."""
+        return gpu if gpu in self.section.child("boards").raw else OTHER
+
     def power(self, gpu: str, tdp: Watts) -> UtilizationPower:
         """The law of power of a GPU, for a board of some thermal design power."""
         shared, boards = self.section.child("power"), self.section.child("boards")
-        board = boards.child(gpu if gpu in boards.raw else OTHER)
+        board = boards.child(self.fitted_board(gpu))
         scale = tdp * board.quantity("scale", Dimensionless)
         terms: Mapping[str, Any] = {
             name: scale * shared.quantity(name, Dimensionless)

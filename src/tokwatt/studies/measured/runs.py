@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tokwatt import grid
 from tokwatt.calibration import intervals
-from tokwatt.calibration.evidence import DENSE, EXPERTS
+from tokwatt.calibration.evidence import DENSE, kind_of
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import PREDICTIONS, AccountName
 from tokwatt.serving.catalogue import Catalogue
@@ -188,9 +188,8 @@ def _kinds(catalogue: Catalogue, llms: pd.Series) -> pd.Series:
 
     def kind(llm: str) -> str:
         published = catalogue.llms[llm].published
-        if published.experts:
-            return EXPERTS
-        return HYBRID if published.linear_layers else DENSE
+        found = kind_of(published)
+        return HYBRID if found == DENSE and published.linear_layers else found
 
     return llms.map(kind)
 
