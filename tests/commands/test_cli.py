@@ -470,3 +470,24 @@ def test_a_headline_that_no_fleet_can_serve_says_so(tokwatt, tmp_path):
     asked = ["headline", "topology_2_5x", "--trace", tmp_path / "long.csv"]
     assert "cannot be served" in tokwatt(*asked)[1]
     assert answer(tokwatt(*asked, "--json"))[0]["value"] is None
+
+
+def test_a_trace_is_summed_up_in_words_and_in_json(tokwatt, tmp_path):
+    file = tmp_path / "requests.csv"
+    file.write_text(TRACE + "2023-11-16 18:15:50,9,0\n", encoding="utf-8")
+    code, output, _ = tokwatt("trace", str(file), "--figure", str(tmp_path / "trace.svg"))
+    assert code == 0 and "1 without output tokens" in output and "0.6667 req/s" in output
+    assert (tmp_path / "trace.svg").read_text(encoding="utf-8").startswith("<?xml")
+    said = json.loads(tokwatt("trace", str(file), "--json")[1])
+    assert (said["requests"], said["span"], said["arrival_rate"]) == (3, 3.0, pytest.approx(2 / 3))
+    assert said["left_out"] == {"without output tokens": 1}
+    assert said["output_share"] == pytest.approx(208 / (208 + 374 + 396 + 879))
+    # gaps of 1 and 2 s: their variance is a ninth of the square of their mean
+    assert said["burstiness"] == pytest.approx(1 / 9)
+
+
+def test_a_figure_of_a_trace_ends_in_a_known_name(tokwatt, tmp_path):
+    file = tmp_path / "requests.csv"
+    file.write_text(TRACE, encoding="utf-8")
+    code, _, errors = tokwatt("trace", str(file), "--figure", "trace.gif")
+    assert code == 1 and "wanted a name that ends in svg, pdf, png" in errors

@@ -21,7 +21,7 @@ READERS = {
         "config.json",
         "a JSON file",
     ),
-    "a trace": (traces.read_trace, "trace.csv", "a CSV file of requests"),
+    "a trace": (traces.read_trace, "trace.csv", "a CSV, JSON or Parquet file of requests"),
 }
 PLACES = {
     "a pipe": (os.mkfifo, "no regular file"),
@@ -52,7 +52,7 @@ def test_only_regular_files_are_read(kind, place, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [("parameters", 4), ("a configuration", 4), ("a trace", 256)]
+    ("kind", "most"), [("parameters", 4), ("a configuration", 4), ("a trace", 8192)]
 )
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(kind, most, tmp_path):
     reader, name, wanted = READERS[kind]

@@ -340,7 +340,7 @@ def _case(
     context_window: Tokens,
 ) -> Case:
     require("context_window", context_window, 1, MOST_TOKENS)
-    headlines, traced = Headlines(catalogue), isinstance(requests, Trace)
+    headlines, trace = Headlines(catalogue), requests if isinstance(requests, Trace) else None
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests
     workload = pick("workload", workload_name, catalogue.workloads)
     return Case(
@@ -348,13 +348,13 @@ def _case(
         deployment=names.deployment(catalogue),
         workload=workload,
         workload_name=workload_name,
-        shares=None if traced else headlines.shares(workload_name, workload),
+        shares=None if trace else headlines.shares(workload_name, workload),
         window=float(context_window),
         topology="two_pools" if splits else "homogeneous",
         splits=tuple(map(float, splits)),
         overflow_factor=1.0,
         paper=account.assumed,
-        pairs=pairs_of(requests.prompt, requests.output) if isinstance(requests, Trace) else None,
+        pairs=pairs_of(trace.prompt, trace.output, trace.weights) if trace else None,
     )
 
 

@@ -71,7 +71,7 @@ class Headlines(AssumptionSets):
 
     def __init__(self, catalogue: Catalogue, trace: Trace | None = None) -> None:
         super().__init__(catalogue)
-        self.pairs = pairs_of(trace.prompt, trace.output) if trace else None
+        self.pairs = pairs_of(trace.prompt, trace.output, trace.weights) if trace else None
         self._results: dict[tuple[str, Assumptions, Seconds], Fleet] = {}
 
     @cached_property

@@ -14,7 +14,7 @@ from tokwatt.calibration import clients
 from tokwatt.params.columns import listed, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, contents, opened
-from tokwatt.params.traces import csv_rows
+from tokwatt.params.tables.separated import csv_rows
 from tokwatt.units import MOST_TOKENS, Dimensionless
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
+    Columns,
     DataRanks,
     EngineName,
     ExpertRanks,
@@ -23,6 +24,7 @@ from tokwatt.commands.options import (
     Profile,
     Rate,
     Target,
+    Tokenizer,
     TraceFile,
     Window,
     changes_of,
@@ -30,7 +32,9 @@ from tokwatt.commands.options import (
     named,
 )
 from tokwatt.commands.printing import show_answer
+from tokwatt.commands.trace import read, told
 from tokwatt.params.errors import ParameterError, shown
+from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from tokwatt.params.traces import Trace
@@ -51,6 +55,8 @@ def ask_fleet(
         str | None, typer.Option(help="A workload by name; azure where there is no trace.")
     ] = None,
     trace: TraceFile = None,
+    columns: Columns = None,
+    tokenizer: Tokenizer = None,
     llm: LlmName = "llama-3.1-70b",
     gpu: GpuName = "H100",
     gpus: Gpus = 8,
@@ -81,14 +87,13 @@ def ask_fleet(
     """
     from tokwatt.accounts.answers import demanded, fleet
     from tokwatt.accounts.deployments import DeploymentNames
-    from tokwatt.params.traces import read_trace
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
     stated = {} if output_share is None else {"output_share": "fifth"}
     if trace:
         _require_alone(workload=workload, output_share=output_share)
-    requests = read_trace(trace) if trace else workload or "azure"
+    requests = read(trace, columns, tokenizer) if trace else workload or "azure"
     rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
     demand = demanded(
         catalogue,
@@ -122,7 +127,10 @@ def ask_fleet(
             account=account,
             changes=stated | changes_of(changes),
         )
-    show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
+    read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
+    show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
+    if read_of and not as_json:
+        print(visible(read_of["trace"]))
 
 
 def _require_alone(**options: object) -> None:

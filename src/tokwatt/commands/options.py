@@ -152,7 +152,19 @@ Rate = Annotated[
 ]
 Target = Annotated[float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")]
 TraceFile = Annotated[
-    Path | None, typer.Option("--trace", help="A CSV of requests with prompt and output tokens.")
+    Path | None,
+    typer.Option("--trace", help="Requests with prompt and output tokens: CSV, JSON or Parquet."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="KIND=NAME",
+        help="Columns of a trace, such as prompt=in,output=out,time=when:ms.",
+    ),
+]
+Tokenizer = Annotated[
+    Path | None, typer.Option(help="A tokenizer.json that counts the texts of a trace.")
 ]
 
 

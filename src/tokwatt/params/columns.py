@@ -1,95 +1,179 @@
-"""Columns of a table of requests: by which names they go, and how their cells become numbers."""
+"""Columns of a table of requests: by which names they go."""
 
-import math
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tokwatt.params.errors import ParameterError
-from tokwatt.units import MOST_TOKENS
+from tokwatt.params.errors import ParameterError, one_of, shown
 
-PROMPT = (
-    "ContextTokens",  # Azure
-    "prompt_tokens",  # OpenAI
-    "input_tokens",  # Anthropic, OpenTelemetry, ServeGen
-    "request_tokens",  # BurstGPT
-    "num_prefill_tokens",  # Vidur
-    "num_prompt_tokens",
-    "num_input_tokens",
-    "number_input_tokens",  # LLMPerf
-    "prompt_len",  # vLLM
-    "prompt_length",
-    "input_len",
-    "input_length",  # Mooncake, Bailian
-)
-OUTPUT = (
-    "GeneratedTokens",
-    "completion_tokens",
-    "output_tokens",
-    "response_tokens",
-    "num_decode_tokens",
-    "num_generated_tokens",
-    "num_output_tokens",
-    "number_output_tokens",
-    "output_len",
-    "output_length",
-)
-ARRIVAL = (
-    "timestamp",
-    "arrived_at",
-    "arrival_time",
-    "arrival_timestamp",
-    "request_time",
-    "request_timestamp",
-    "created_at",
-)
-SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3}
-"""Seconds in one unit of an arrival column, by what its name ends in."""
-LATEST = 1e11
-"""Largest time in seconds that is believed; more are milliseconds under the name of seconds."""
+NAMES: dict[str, tuple[str, ...]] = {
+    "prompt": (
+        "ContextTokens",  # Azure
+        "prompt_tokens",  # OpenAI, LiteLLM, Helicone, GuideLLM
+        "input_tokens",  # Anthropic, OpenTelemetry, ServeGen
+        "uncached_input_tokens",  # Anthropic's usage report
+        "usage_input_tokens_no_cache",  # Anthropic's console
+        "request_tokens",  # BurstGPT
+        "num_prefill_tokens",  # Vidur
+        "num_prompt_tokens",
+        "num_input_tokens",
+        "number_input_tokens",  # LLMPerf
+        "prompt_len",  # vLLM
+        "prompt_length",
+        "input_len",
+        "input_length",  # Mooncake, Bailian
+        "prompt_token_count",  # Gemini
+        "native_tokens_prompt",  # OpenRouter, by the LLM's own tokenizer
+        "tokens_prompt",  # OpenRouter
+        "usage.input",  # Langfuse
+        "usage_details.input",
+    ),
+    "output": (
+        "GeneratedTokens",
+        "completion_tokens",
+        "output_tokens",
+        "response_tokens",
+        "num_decode_tokens",
+        "num_generated_tokens",
+        "num_output_tokens",
+        "number_output_tokens",
+        "output_len",
+        "output_length",
+        "usage_output_tokens",
+        "candidates_token_count",
+        "native_tokens_completion",
+        "tokens_completion",
+        "usage.output",
+        "usage_details.output",
+    ),
+    "cached": (
+        "cached_tokens",  # OpenAI, under prompt_tokens_details
+        "input_cached_tokens",  # OpenAI's usage
+        "cached_input_tokens",
+        "cached_prompt_tokens",
+        "prompt_cache_hit_tokens",  # DeepSeek
+        "native_tokens_cached",
+        "tokens_cached",
+        "cache_read.input_tokens",  # OpenTelemetry
+        "cache_read_tokens",
+        "usage_details.input_cached_tokens",
+        "cache_read_input_tokens",  # Anthropic
+        "usage_input_tokens_cache_read",
+    ),
+    "written": (
+        "cache_creation_input_tokens",  # Anthropic, beside input_tokens
+        "cache_creation.input_tokens",
+        "usage_input_tokens_cache_write_5m",
+    ),
+    "time": (
+        "arrived_at",
+        "arrival_time",
+        "arrival_timestamp",
+        "request_created_at",  # Helicone
+        "request_time",
+        "request_timestamp",
+        "request_start",
+        "start_time_unix_nano",  # OpenTelemetry
+        "start_time",  # LiteLLM, Langfuse, GuideLLM
+        "started_at",
+        "starting_at",  # Anthropic's usage report
+        "timestamp",
+        "created_at",  # OpenRouter
+        "created",
+        "datetime",
+        "date",  # Langdock
+        "time",
+    ),
+    "count": (
+        "num_model_requests",  # OpenAI's usage
+        "request_count",
+        "requests_count",
+        "num_requests",
+        "requests",  # OpenRouter's activity
+        "api_requests",
+    ),
+    "status": (
+        "status",
+        "success",
+        "response_status",
+        "status_code",
+        "http_status",
+        "cancelled",
+        "error",
+        "level",  # Langfuse
+    ),
+}
+"""What is read of a request, and the names under which it is found, first what is meant first.
+
+A name with a dot is a field of a structure; capitals and separators do not matter."""
+BUCKETS = ("starting_at", "usage_date_utc", "bucket_start")
+"""Columns of tables whose rows are sums over a time."""
+REQUIRED = {"prompt": "prompt tokens", "output": "output tokens"}
+UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+"""Seconds in one unit of a time."""
 SHOWN = 5
 """Line numbers and odd column names that a sentence lists."""
 
-_WHOLE = re.compile(r"\s*\+?(\d{1,12})(?:\.0*)?\s*", re.ASCII).fullmatch
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-class TraceColumn(NamedTuple):
+class Column(NamedTuple):
     """A column that is read.
 
     Attributes:
         name: as written.
         place: its number, from 0.
-        value: a cell as a number; None where it is none.
-        wanted: what a cell should be.
     """
 
     name: str
     place: int
-    value: Callable[[str], float | None]
-    wanted: str
 
 
-def columns(path: Path, names: Sequence[str], first: Sequence[str]) -> list[TraceColumn]:
-    """Prompt and output tokens, and arrivals where they have a known unit.
+def columns(
+    path: Path, names: Sequence[str], sample: Sequence[Sequence[Any]], chosen: Mapping[str, str]
+) -> dict[str, Column]:
+    """The columns that are read, by what they hold.
 
     Args:
         path: the file.
         names: names of its columns.
-        first: cells of its first row, which say whether arrivals are numbers or dates.
+        sample: cells of its first rows: columns with the same numbers are one.
+        chosen: names by what they hold, which come before the known ones.
 
     Raises:
-        ParameterError: where a column is missing or there are two of a kind.
+        ParameterError: where a column is missing, or there are several of tokens that differ.
     """
-    wanted = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
-    places = [
-        _required(path, names, PROMPT, "prompt tokens"),
-        _required(path, names, OUTPUT, "output tokens"),
-    ]
-    tokens = [TraceColumn(names[place], place, _tokens, wanted) for place in places]
-    return [*tokens, *_arrival(path, names, first, _plain(names[places[0]]))]
+    found = {role: _found(path, names, role, chosen.get(role)) for role in NAMES}
+    for role, what in REQUIRED.items():
+        if not found[role]:
+            there = listed([quoted(name) for name in names])
+            known = ", ".join(NAMES[role])
+            raise ParameterError(
+                f"{path}: no column of {what} among {there},"
+                f" wanted one of {known}, or the option --columns {role}=NAME."
+            )
+        found[role] = _alike(path, names, sample, role, found[role])
+    first = {role: places[0] for role, places in found.items() if places}
+    return {role: Column(names[place], place) for role, place in first.items()}
+
+
+def is_complete(chosen: Mapping[str, str], names: list[str]) -> bool:
+    """Whether names hold all that a request needs, some of them as they were chosen."""
+    return all(
+        chosen[role] in names if role in chosen else any(_match(name, role) for name in names)
+        for role in REQUIRED
+    )
+
+
+def chosen_columns(texts: Sequence[str], option: str = "--columns") -> dict[str, str]:
+    """Names of columns by what they hold, from texts such as `prompt=a,output=b`."""
+    pairs = [part.partition("=") for text in texts for part in text.split(",")]
+    for role, _, name in pairs:
+        if role not in NAMES:
+            raise ParameterError(f"{option}: has {shown(role)}, wanted {one_of(role, NAMES)}.")
+        if not name:
+            raise ParameterError(f"{option}: has {shown(role)} alone, wanted {role}=NAME.")
+    return {role: name for role, _, name in pairs}
 
 
 def listed(items: Sequence[str]) -> str:
@@ -103,76 +187,55 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
-def _arrival(
-    path: Path, names: Sequence[str], first: Sequence[str], prompt: str
-) -> Iterable[TraceColumn]:
-    """The column of arrivals, if there is one and its unit is known."""
-    units = {
-        _plain(spelling) + unit: seconds
-        for spelling in ARRIVAL
-        for unit, seconds in SECONDS.items()
-    }
-    place = _only(path, names, units, "arrivals")
-    if place is None:
-        return
-    name = _plain(names[place])
-    unit = units[name]
-    if place >= len(first) or _number(first[place]) is None:
-        yield TraceColumn(names[place], place, _date, "an ISO date, as in the first row")
-    elif (name, prompt) != ("timestamp", "inputlength"):
-        wanted = (
-            f"seconds of at most {LATEST:g} (milliseconds under a name that ends in ms) "
-            "or an ISO date, the same kind in every row"
-        )
-        yield TraceColumn(names[place], place, lambda cell: _time(cell, unit), wanted)
+def plain(name: str) -> str:
+    """A name without separators, in small letters; dots stay."""
+    return re.sub(r"[^a-z0-9.]", "", name.lower())
 
 
-def _required(path: Path, names: Sequence[str], spellings: Sequence[str], what: str) -> int:
-    place = _only(path, names, [_plain(spelling) for spelling in spellings], what)
-    if place is None:
-        there = listed([quoted(name) for name in names])
-        wanted = f"one of {', '.join(spellings)}"
-        raise ParameterError(f"{path}: no column of {what} among {there}, wanted {wanted}.")
-    return place
+def _found(path: Path, names: Sequence[str], role: str, chosen: str | None) -> list[int]:
+    """Places of the columns of one kind, first what is meant first."""
+    if chosen is not None:
+        name, _, unit = chosen.rpartition(":")
+        wanted = name if role == "time" and unit in UNITS else chosen
+        if wanted not in names:
+            there = one_of(wanted, names[:20])
+            raise ParameterError(f"{path}: has no column {shown(wanted)}, wanted {there}.")
+        return [names.index(wanted)]
+    ranks = {place: rank for place, name in enumerate(names) if (rank := _match(name, role))}
+    return sorted(ranks, key=lambda place: (ranks[place], place))
 
 
-def _only(path: Path, names: Sequence[str], spellings: Container[str], what: str) -> int | None:
-    places = [place for place, name in enumerate(names) if _plain(name) in spellings]
-    if len(places) > 1:
-        several = listed([quoted(names[place]) for place in places])
-        raise ParameterError(
-            f"{path}: has {len(places)} columns of {what} ({several}), wanted one."
-        )
-    return places[0] if places else None
+@cache
+def _match(name: str, role: str) -> int:
+    """How early a name stands among those of a kind, from 1; 0 where it is of another kind."""
+    best, kind, rank = 0, "", 0
+    for other, spellings in NAMES.items():
+        for place, spelling in enumerate(spellings, 1):
+            length = _overlap(name, spelling, other == "time")
+            if length > best:
+                best, kind, rank = length, other, place
+    return rank if kind == role else 0
 
 
-def _tokens(cell: str) -> float | None:
-    match = _WHOLE(cell)
-    number = float(match[1]) if match else math.inf
-    return number if number <= MOST_TOKENS else None
+def _overlap(name: str, spelling: str, timed: bool) -> int:
+    """Letters that a name and a spelling share as the last parts of the name."""
+    written, wanted = plain(name), plain(spelling)
+    units = ("", *UNITS) if timed else ("",)
+    endings = [wanted + unit for unit in units]
+    match = any(written == ending or written.endswith(f".{ending}") for ending in endings)
+    return len(wanted) if match else 0
 
 
-def _time(cell: str, unit: float) -> float | None:
-    number = _number(cell)
-    seconds = math.inf if number is None else number * unit
-    return seconds if abs(seconds) <= LATEST else None
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _date(cell: str) -> float | None:
-    try:
-        date = datetime.fromisoformat(cell.strip())
-    except ValueError:
-        return None
-    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
-
-
-def _plain(name: str) -> str:
-    """A column name without what stands before a dot, without separators, in small letters."""
-    return re.sub(r"[^a-z0-9]", "", name.rpartition(".")[2].lower())
+def _alike(
+    path: Path, names: Sequence[str], sample: Sequence[Sequence[Any]], role: str, places: list[int]
+) -> list[int]:
+    """The first of columns with the same numbers; refused where they differ."""
+    first = places[0]
+    pairs = [(row[first], row[place]) for place in places[1:] for row in sample]
+    prefers = plain(names[first]).startswith("nativetokens")  # the LLM's own beside a common count
+    if prefers or all(one == other or other in (None, "") for one, other in pairs):
+        return places
+    several = listed([quoted(names[place]) for place in places])
+    what = f"{len(places)} columns of {REQUIRED[role]} ({several})"
+    wanted = f"the option --columns {role}=NAME for one of them"
+    raise ParameterError(f"{path}: has {what} that differ, wanted {wanted}.")

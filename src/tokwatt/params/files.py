@@ -31,7 +31,7 @@ def contents(path: Path, wanted: str, most: int = 4 * MEBIBYTE) -> bytes:
         ParameterError: where it cannot be read, is a device, pipe or folder, or is larger.
     """
     with refused(path, wanted):
-        _require_regular(path, wanted, most)
+        require_regular(path, wanted, most)
         with path.open("rb") as file:
             return file.read(most)
 
@@ -40,7 +40,7 @@ def contents(path: Path, wanted: str, most: int = 4 * MEBIBYTE) -> bytes:
 def opened(path: Path, wanted: str, most: int) -> Iterator[TextIO]:
     """A file of text, open; refused as `contents` does, and where it is not UTF-8."""
     with refused(path, wanted):
-        _require_regular(path, wanted, most)
+        require_regular(path, wanted, most)
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
 
@@ -57,7 +57,8 @@ def refused(path: Path, wanted: str) -> Iterator[None]:
         raise ParameterError(f"{path}: is not UTF-8 text, wanted {wanted} in UTF-8.") from None
 
 
-def _require_regular(path: Path, wanted: str, most: int) -> None:
+def require_regular(path: Path, wanted: str, most: int) -> None:
+    """Refuse a device, pipe or folder, and a file of more bytes than `most`."""
     status = path.stat()
     if not S_ISREG(status.st_mode):
         raise ParameterError(f"{path}: cannot be read (no regular file), wanted {wanted}.")

@@ -49,11 +49,9 @@ def lengths_of(
     return split_of(np.diff(within), length, shares)
 
 
-def pairs_of(prompt: np.ndarray, output: np.ndarray) -> Requests:
-    """Requests of a trace, one kind for each row, all of equal weight."""
-    return Requests(
-        np.full(len(prompt), 1 / len(prompt)), prompt, output, prompt / (prompt + output)
-    )
+def pairs_of(prompt: np.ndarray, output: np.ndarray, weight: np.ndarray) -> Requests:
+    """Requests of a trace, one kind for each row."""
+    return Requests(weight, prompt, output, prompt / (prompt + output))
 
 
 def smallest_window(requests: Requests) -> float:

@@ -1,0 +1,95 @@
+"""What stands in a trace of one's own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokwatt.commands.options import Columns, Json, Tokenizer
+from tokwatt.commands.printing import show_json
+from tokwatt.params.columns import chosen_columns
+from tokwatt.params.errors import ParameterError
+from tokwatt.text import visible
+
+if TYPE_CHECKING:
+    from tokwatt.params.tables.table import Count
+    from tokwatt.params.trace_summary import Lengths, TraceSummary
+    from tokwatt.params.traces import Trace
+
+FigureFile = Annotated[
+    Path | None, typer.Option("--figure", help="Draw it too: a .svg, .pdf or .png file.")
+]
+
+
+def ask_trace(
+    trace: Annotated[Path, typer.Argument(help="CSV, JSON or Parquet, also packed.")],
+    columns: Columns = None,
+    tokenizer: Tokenizer = None,
+    figure: FigureFile = None,
+    as_json: Json = False,
+) -> None:
+    """What is read of a trace: requests, rate, burstiness, lengths, and rows that are left out."""
+    from tokwatt.params.trace_summary import summary_of
+
+    requests = read(trace, columns, tokenizer)
+    summary = summary_of(requests)
+    if figure:
+        from tokwatt.reports.trace import write_trace_figure
+
+        write_trace_figure(requests, figure)
+    if as_json:
+        show_json(summary)
+    else:
+        print(visible("\n".join(_lines(summary))))
+
+
+def read(path: Path, columns: list[str] | None, tokenizer: Path | None) -> "Trace":
+    """A trace as its options say."""
+    from tokwatt.params.traces import read_trace
+
+    count = _count_of(tokenizer) if tokenizer else None
+    return read_trace(path, chosen_columns(columns or []), count)
+
+
+def told(trace: "Trace") -> str:
+    """In one line, what was read of a trace and how it was understood."""
+    left_out = [f"{count} {why} left out" for why, count in trace.left_out.items()]
+    return "; ".join([f"{trace.name}: {trace.requests:,} requests", *left_out, *trace.notes])
+
+
+def _count_of(path: Path) -> "Count":
+    """Counts tokens as a tokenizer.json does."""
+    from tokwatt.params.tables.opening import extra
+
+    try:
+        tokenizer = extra(path, "tokenizers").Tokenizer.from_file(str(path))
+    except ParameterError:
+        raise
+    except Exception as error:  # the library raises nothing more special
+        why = " ".join(str(error).split())
+        raise ParameterError(
+            f"{path}: is no tokenizer ({why:.100}), wanted a tokenizer.json."
+        ) from None
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _lines(summary: "TraceSummary") -> list[str]:
+    rate, burstiness, cached = summary.arrival_rate, summary.burstiness, summary.cached_share
+    rows = {
+        "requests": f"{summary.requests:,}",
+        "span": "" if summary.span is None else f"{summary.span:,.6g} s",
+        "arrival rate": "" if rate is None else f"{rate:.4g} req/s",
+        "burstiness": "" if burstiness is None else f"{burstiness:.3g}  (1: at random)",
+        "prompt": _tokens(summary.prompt),
+        "output": _tokens(summary.output),
+        "output share": f"{summary.output_share:.1%}",
+        "cached share": "" if cached is None else f"{cached:.1%} of prompt tokens",
+        "left out": ", ".join(f"{count:,} {why}" for why, count in summary.left_out.items()),
+    }
+    lines = [f"{name:13}{text}" for name, text in rows.items() if text]
+    return [summary.name, *lines, *summary.notes]
+
+
+def _tokens(lengths: "Lengths") -> str:
+    shares = ", ".join(f"{float(s):.0%} {tokens:,.0f}" for s, tokens in lengths.quantiles.items())
+    return f"mean {lengths.mean:,.0f} tok; {shares}; longest {lengths.longest:,.0f}"

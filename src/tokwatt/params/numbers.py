@@ -1,0 +1,51 @@
+"""Cells of a table as numbers."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from tokwatt.params.tables.separated import BLANK
+from tokwatt.params.tables.table import Cells
+
+_NUMBER = re.compile(r"\s*[+-]?\d{1,25}(\.\d*)?([eE][+-]?\d{1,3})?\s*", re.ASCII).fullmatch
+
+
+def numbers(cells: Cells) -> np.ndarray:
+    """Cells as numbers, NaN for all that are none."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
+        return cells.astype(float)
+    if isinstance(cells, list):
+        try:
+            array = np.array(cells)
+        except ValueError:
+            array = np.array([])
+        if array.shape == (len(cells),) and array.dtype.kind in "iuf":
+            return array.astype(float)
+    return np.array([_number(cell) for cell in cells], float)
+
+
+def blanks(cells: Cells) -> np.ndarray:
+    """Which cells are empty."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iu":
+        return np.zeros(len(cells), bool)
+    if isinstance(cells, np.ndarray) and cells.dtype.kind == "f":
+        return np.isnan(cells)
+    return np.array([blank(cell) for cell in cells], bool)
+
+
+def blank(cell: Any) -> bool:
+    """Whether a cell is empty."""
+    return cell is None or cell in BLANK or cell != cell
+
+
+def _number(cell: Any) -> float:
+    if isinstance(cell, str):
+        return float(cell) if _NUMBER(cell) else math.nan
+    if isinstance(cell, bool) or not isinstance(cell, int | float | np.number):
+        return math.nan
+    try:
+        return float(cell)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,32 @@
+"""Tables in files: rows of cells under names, whatever the format.
+
+A format is told by what a file begins with, not by its name: gzip and zstd are unpacked on the way,
+then comes Parquet, JSON (lines, or one document) or separated text.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tokwatt.params.tables import documents, parquet, separated
+from tokwatt.params.tables.opening import opened
+from tokwatt.params.tables.table import Count, Table
+
+
+def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | None) -> Table:
+    """The table in a file.
+
+    Args:
+        path: CSV, JSON lines, a JSON document or Parquet, packed or not.
+        complete: whether names of columns are all that a row needs; JSON is searched for such rows.
+        count: tokens of a text, for conversations; they are refused without it.
+
+    Raises:
+        ParameterError: where it cannot be read, or holds no row.
+    """
+    with opened(path) as file:
+        start = file.peek(2**16).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"PAR1"):
+        return parquet.table_of(path)
+    if start.startswith((b"{", b"[")):
+        return documents.table_of(path, complete, count)
+    return separated.table_of(path)

@@ -1,0 +1,162 @@
+"""JSON: a line for each request, or one document that holds requests somewhere."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.files import MEBIBYTE
+from tokwatt.params.tables.nested import Row, Where, cell, paths_of, rows_of, structure
+from tokwatt.params.tables.opening import opened
+from tokwatt.params.tables.table import SAMPLE, Chunk, Count, Table
+
+AT_ONCE = 2**22
+"""Bytes of lines that are read at once."""
+LARGEST_DOCUMENT = 1536 * MEBIBYTE
+"""Bytes of one document, which is read as a whole."""
+_ANY = msgspec.json.Decoder()
+Complete = Callable[[list[str]], bool]
+
+
+def table_of(path: Path, complete: Complete, count: Count | None) -> Table:
+    """The table in JSON lines or a JSON document, whose rows stand at any depth.
+
+    Args:
+        path: the file.
+        complete: whether names of columns are all that a row needs.
+        count: tokens of a text, for conversations.
+    """
+    search = partial(rows_of, path, complete=complete, count=count)
+    if not _is_lines(path):
+        document = _document(path)
+        return _of_rows(path, list(search(document)))
+    with opened(path) as file:
+        first, problems = _decoded(1, b"".join(islice(file, SAMPLE)))
+    if not first:
+        raise _bad(path, problems)
+    rows = [row for _, tree in first for row in search(tree)]
+    plain = all(isinstance(tree, dict) for _, tree in first) and any(
+        complete(list(paths_of([tree]))) for _, tree in first
+    )
+    if not plain:
+        return _of_rows(path, [row for _, tree in _lines(path) for row in search(tree)])
+    paths = paths_of([tree for _, tree in first])
+    sample = _sample(paths, [tree for _, tree in first])
+    assert rows
+    return Table(list(paths), sample, partial(_chunks, path, list(paths.values())))
+
+
+def _is_lines(path: Path) -> bool:
+    """Whether the first line is an object of its own."""
+    with opened(path) as file:
+        line = next((line for line in file if line.strip()), b"")
+        more = any(line.strip() for line in islice(file, 2))
+    try:
+        return isinstance(_ANY.decode(line), dict) and (more or not _has_lists(_ANY.decode(line)))
+    except msgspec.DecodeError:
+        return False
+
+
+def _has_lists(tree: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, list | dict) for value in tree.values())
+
+
+def _document(path: Path) -> Any:
+    with opened(path) as file:
+        content = file.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        wanted = "one of at most that, or a line for each request"
+        most = f"{LARGEST_DOCUMENT / MEBIBYTE:.0f} MiB"
+        raise ParameterError(f"{path}: is a JSON document of more than {most}, wanted {wanted}.")
+    try:
+        return _ANY.decode(content.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ParameterError(f"{path}: is no JSON ({error}), wanted valid JSON.") from None
+
+
+def _of_rows(path: Path, rows: Sequence[Row]) -> Table:
+    """A table of rows that are at hand."""
+    if not rows:
+        wanted = "objects with prompt and output tokens"
+        raise ParameterError(f"{path}: holds no requests, wanted {wanted}.")
+    paths = paths_of(rows)
+    sample = _sample(paths, rows[:SAMPLE])
+
+    def chunks(places: Sequence[int], exactly: bool) -> Iterator[Chunk]:
+        wanted = [list(paths.values())[place] for place in places]
+        columns = [[cell(row, where) for row in rows] for where in wanted]
+        yield Chunk(range(1, len(rows) + 1), list(columns), [])
+
+    return Table(list(paths), sample, chunks)
+
+
+def _sample(paths: Mapping[str, Where], rows: Sequence[Row]) -> list[Sequence[Any]]:
+    return [[cell(row, where) for where in paths.values()] for row in rows]
+
+
+def _chunks(
+    path: Path, paths: Sequence[tuple[str, ...]], places: Sequence[int], exactly: bool
+) -> Iterator[Chunk]:
+    """Lines, of which only the cells that are asked for are built."""
+    wanted = [paths[place] for place in places]
+    decoder, getters = structure(wanted)
+    line = 1
+    with opened(path) as file:
+        for block in _blocks(file):
+            count = block.count(b"\n") + (not block.endswith(b"\n"))
+            try:
+                rows = decoder.decode_lines(block)
+                lines: Sequence[int] = range(line, line + len(rows))
+                if exactly or len(rows) != count:
+                    raise msgspec.DecodeError
+                yield Chunk(lines, [list(map(get, rows)) for get in getters], [])
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                trees, problems = _decoded(line, block)
+                columns = [[cell(tree, where) for _, tree in trees] for where in wanted]
+                yield Chunk([number for number, _ in trees], list(columns), problems)
+            line += count
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Every line that is not blank, refused where one is no JSON."""
+    line = 1
+    with opened(path) as file:
+        for block in _blocks(file):
+            trees, problems = _decoded(line, block)
+            if problems:
+                raise _bad(path, problems)
+            yield from trees
+            line += block.count(b"\n")
+
+
+def _blocks(file: io.BufferedReader) -> Iterator[bytes]:
+    """Whole lines, about so many bytes at once."""
+    while block := file.read(AT_ONCE):
+        yield block + file.readline()
+
+
+def _decoded(line: int, block: bytes) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
+    """Objects with their lines, and the lines that are none."""
+    trees, problems = [], []
+    for number, text in enumerate(block.removeprefix(b"\xef\xbb\xbf").splitlines(), line):
+        if not text.strip():
+            continue
+        try:
+            tree = _ANY.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            tree = None
+        if isinstance(tree, dict):
+            trees.append((number, tree))
+        else:
+            problems.append((number, "no JSON object, wanted one on each line"))
+    return trees, problems
+
+
+def _bad(path: Path, problems: Sequence[tuple[int, str]]) -> ParameterError:
+    line, problem = problems[0] if problems else (1, "nothing, wanted requests")
+    return ParameterError(f"{path}: line {line} has {problem}.")

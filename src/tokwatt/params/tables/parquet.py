@@ -1,0 +1,61 @@
+"""Parquet, by pyarrow."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.tables.opening import extra, opened
+from tokwatt.params.tables.table import SAMPLE, Cells, Chunk, Table
+
+
+def table_of(path: Path) -> Table:
+    """The table in a Parquet file, fields of structures with dots."""
+    arrow = extra(path, "pyarrow")
+    extra(path, "pyarrow.parquet")
+    with opened(path) as file:
+        try:
+            names, first = _first(arrow, arrow.parquet.ParquetFile(file))
+        except (arrow.ArrowInvalid, OSError) as error:
+            why = " ".join(str(error).split())
+            raise ParameterError(
+                f"{path}: is no whole Parquet file ({why:.100}), wanted one that can be read."
+            ) from None
+    if not first:
+        raise ParameterError(f"{path}: holds no rows, wanted a row for each request.")
+
+    def chunks(places: Sequence[int], exactly: bool) -> Iterator[Chunk]:
+        with opened(path) as file:
+            yield from _chunks(arrow, arrow.parquet.ParquetFile(file), [names[p] for p in places])
+
+    return Table(names, first, chunks)
+
+
+def _first(arrow: Any, file: Any) -> tuple[list[str], list[Sequence[Any]]]:
+    batch = next(file.iter_batches(batch_size=SAMPLE), None)
+    table = _flat(arrow, [] if batch is None else [batch], file.schema_arrow)
+    return table.column_names, list(zip(*(column.to_pylist() for column in table), strict=True))
+
+
+def _flat(arrow: Any, batches: Sequence[Any], schema: Any) -> Any:
+    table = arrow.Table.from_batches(batches, schema=schema if not batches else None)
+    while any(arrow.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    return table
+
+
+def _chunks(arrow: Any, file: Any, names: Sequence[str]) -> Iterator[Chunk]:
+    row = 1
+    top = list(dict.fromkeys(_top(file.schema_arrow.names, name) for name in names))
+    for batch in file.iter_batches(columns=top):
+        table = _flat(arrow, [batch], None)
+        columns: list[Cells] = [
+            table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in names
+        ]
+        yield Chunk(range(row, row + len(table)), columns, [])
+        row += len(table)
+
+
+def _top(columns: Sequence[str], name: str) -> str:
+    """The column that a field belongs to."""
+    return next(column for column in columns if name == column or name.startswith(f"{column}."))

@@ -1,0 +1,43 @@
+"""What a file of rows is to its reader."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Cells = Sequence[Any] | np.ndarray
+"""One column of some rows: text, numbers, truth values, or None."""
+Count = Callable[[str], int]
+"""Tokens of a text."""
+SAMPLE = 200
+"""Rows that are looked at before all are read."""
+
+
+class Chunk(NamedTuple):
+    """Some rows of a table.
+
+    Attributes:
+        lines: where each begins, as an editor counts lines; the number of the row where a file has
+            none.
+        columns: cells of each column that was asked for.
+        problems: lines that hold no row, and what they hold.
+    """
+
+    lines: Sequence[int]
+    columns: list[Cells]
+    problems: list[tuple[int, str]]
+
+
+class Table(NamedTuple):
+    """Rows under names.
+
+    Attributes:
+        names: of the columns, those of nested objects with dots.
+        sample: cells of the first rows.
+        chunks: all rows, of the columns at some places; exactly, with the lines of those that are
+            bad, or else as fast as may be.
+    """
+
+    names: list[str]
+    sample: list[Sequence[Any]]
+    chunks: Callable[[Sequence[int], bool], Iterator[Chunk]]
