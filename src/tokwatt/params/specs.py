@@ -17,6 +17,7 @@ from tokwatt.units import (
     BytesAxis,
     BytesPerParameter,
     BytesPerSecond,
+    BytesPerToken,
     Dimensionless,
     DimensionlessAxis,
     DollarsPerSecond,
@@ -89,6 +90,7 @@ class Llm:
         feed_forward_layers: layers that are a feed-forward block alone.
         feed_forward_matrices: matrices of a feed-forward block, 3 with a gate.
         expert_feed_forward: width of a routed expert.
+        expert_latent: width of what routed experts work on; 0 for the residual stream.
         experts: routed experts of a layer; 0 for a dense LLM.
         active_experts: routed experts that a token uses.
         shared_feed_forward: width of what every token uses beside routed experts.
@@ -99,9 +101,17 @@ class Llm:
         rope_dim: width of a head's part with positions, in latent attention.
         query_latent: width of the latent of queries; 0 where they are projected at once.
         nope_dim: width of a head's part without positions, in latent attention.
-        value_dim: width of a head's values, in latent attention.
+        value_dim: width of a head's values; in grouped attention 0 where as wide as its keys.
         sliding_layers: layers with sliding-window attention.
         sliding_window: tokens that they look back [tok].
+        sliding_kv_heads: their heads of keys and values; 0 for as many as elsewhere.
+        sliding_head_dim: width of their heads; 0 for as wide as elsewhere.
+        kept_layers: layers' worth of cache that each token adds for good, where an entry stands for
+            several tokens; 0 where each of the layers keeps one.
+        attention_parameters: mean parameters of an attention layer, where they do not follow from
+            the shapes above [param].
+        index_parameters: parameters of what chooses the tokens of sparse attention [param].
+        index_cache: what it keeps of each token over all layers [B/tok].
         linear_layers: layers with a linear recurrence.
         linear_state: elements that such a layer keeps of a sequence.
         linear_parameters: parameters of the mixer of such a layer [param].
@@ -120,6 +130,7 @@ class Llm:
     feed_forward_layers: Dimensionless = 0.0
     feed_forward_matrices: Dimensionless = 3.0
     expert_feed_forward: Dimensionless = 0.0
+    expert_latent: Dimensionless = 0.0
     experts: Dimensionless = 0.0
     active_experts: Dimensionless = 0.0
     shared_feed_forward: Dimensionless = 0.0
@@ -133,6 +144,12 @@ class Llm:
     value_dim: Dimensionless = 0.0
     sliding_layers: Dimensionless = 0.0
     sliding_window: Tokens = 0.0
+    sliding_kv_heads: Dimensionless = 0.0
+    sliding_head_dim: Dimensionless = 0.0
+    kept_layers: Dimensionless = 0.0
+    attention_parameters: Parameters = 0.0
+    index_parameters: Parameters = 0.0
+    index_cache: BytesPerToken = 0.0
     linear_layers: Dimensionless = 0.0
     linear_state: Dimensionless = 0.0
     linear_parameters: Parameters = 0.0

@@ -69,7 +69,10 @@ def routed_parameters(llm: Llm) -> Parameters:
 
 def expert_parameters(llm: Llm, experts: Dimensionless) -> Parameters:
     """Parameters of `experts` routed experts in each layer that has any."""
-    expert = block_parameters(llm, llm.expert_feed_forward)
+    stream = jnp.where(llm.expert_latent > 0, llm.expert_latent, llm.hidden)
+    expert = weights.feed_forward_parameters(
+        stream, llm.expert_feed_forward, llm.feed_forward_matrices
+    )
     return expert_blocks(llm) * experts * expert
 
 
@@ -78,7 +81,8 @@ def always_active_parameters(llm: Llm) -> Parameters:
     mixed = expert_blocks(llm)
     dense = (feed_forward_blocks(llm) - mixed) * block_parameters(llm, llm.feed_forward)
     router = llm.routers * llm.hidden * llm.experts
-    return dense + mixed * (router + block_parameters(llm, llm.shared_feed_forward))
+    latent = 2 * llm.hidden * llm.expert_latent
+    return dense + mixed * (router + latent + block_parameters(llm, llm.shared_feed_forward))
 
 
 def router_parameters(llm: Llm) -> Parameters:
@@ -102,12 +106,15 @@ def block_parameters(llm: Llm, width: Dimensionless) -> Parameters:
 
 def mixer_parameters(llm: Llm) -> Parameters:
     """Parameters of all attention layers and linear recurrences."""
-    attention = attention_layers(llm) * attention_layer_parameters(llm)
+    attention = attention_layers(llm) * attention_layer_parameters(llm) + llm.index_parameters
     return attention + llm.linear_layers * llm.linear_parameters
 
 
 def attention_layer_parameters(llm: Llm) -> Parameters:
-    """Parameters of one attention layer, latent or grouped, with the gate on its output."""
+    """Parameters of one attention layer, latent or grouped, with the gate on its output.
+
+    Their mean is given where layers differ.
+    """
     hidden, query_heads, head_dim = (
         llm.hidden,
         llm.query_heads,
@@ -123,11 +130,10 @@ def attention_layer_parameters(llm: Llm) -> Parameters:
         llm.nope_dim,
         llm.value_dim,
     )
-    return jnp.where(
-        is_latent(llm),
-        latent,
-        grouped + llm.attention_gate * hidden * query_heads * head_dim,
-    )
+    width = jnp.where(is_latent(llm), llm.value_dim, head_dim)
+    gate = llm.attention_gate * hidden * query_heads * width
+    shaped = jnp.where(is_latent(llm), latent, grouped) + gate
+    return jnp.where(llm.attention_parameters > 0, llm.attention_parameters, shaped)
 
 
 def attended_dimensions(llm: Llm) -> Dimensionless:
@@ -135,20 +141,21 @@ def attended_dimensions(llm: Llm) -> Dimensionless:
 
     A token multiplies as many numbers for each one that it attends to.
     """
-    full = attention_layers(llm) - llm.sliding_layers
+    full = full_layers(llm)
     latent = llm.query_heads * (llm.nope_dim + llm.rope_dim + llm.value_dim)
     return jnp.where(is_latent(llm), latent, 2 * llm.query_heads * llm.head_dim) * full
 
 
 def sliding_dimensions(llm: Llm) -> Dimensionless:
     """The same of the layers that keep a window."""
-    return 2 * llm.query_heads * llm.head_dim * llm.sliding_layers
+    head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
+    return 2 * llm.query_heads * head_dim * llm.sliding_layers
 
 
 def latent_dimensions(llm: Llm) -> Dimensionless:
     """The same of latent attention that decodes in its latents; 0 for grouped queries."""
     widths = llm.query_heads * (2 * llm.kv_latent + llm.rope_dim)
-    return jnp.where(is_latent(llm), widths * attention_layers(llm), 0.0)
+    return jnp.where(is_latent(llm), widths * full_layers(llm), 0.0)
 
 
 def cache_bytes_per_token(
@@ -162,17 +169,15 @@ def cache_bytes_per_token(
         tensor_parallel: GPUs of the instance.
 
     Returns:
-        Bytes per token and GPU. Whole heads are shared out; a latent is held by every GPU.
+        Bytes per token and GPU. Whole heads are shared out; every GPU holds a latent and what an
+        indexer keeps.
 
     Source: arXiv:2305.13245 for grouped queries, arXiv:2405.04434 for latent attention.
     """
-    layers = attention_layers(llm) - llm.sliding_layers
+    layers = full_layers(llm)
     latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
-    return jnp.where(
-        is_latent(llm),
-        latent,
-        grouped_bytes(llm, layers, kv_width, tensor_parallel),
-    )
+    grouped = grouped_bytes(llm, layers, kv_width, tensor_parallel)
+    return jnp.where(is_latent(llm), latent, grouped) + llm.index_cache
 
 
 def sliding_bytes_per_token(
@@ -190,7 +195,14 @@ def sliding_bytes_per_token(
 
     Source: sliding-window attention, arXiv:2004.05150.
     """
-    return grouped_bytes(llm, llm.sliding_layers, kv_width, tensor_parallel)
+    layers, value_dim = llm.sliding_layers, jnp.where(llm.sliding_head_dim > 0, 0.0, llm.value_dim)
+    latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
+    heads = jnp.where(llm.sliding_kv_heads > 0, llm.sliding_kv_heads, llm.kv_heads)
+    head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
+    width = cached_width(head_dim, value_dim)
+    held = memory.rank_heads(heads, tensor_parallel)
+    grouped = memory.kv_bytes_per_token(layers, held, width, kv_width)
+    return jnp.where(is_latent(llm), latent, grouped)
 
 
 def state_bytes(llm: Llm, state_width: BytesPerParameter, tensor_parallel: Dimensionless) -> Bytes:
@@ -217,7 +229,13 @@ def grouped_bytes(
 ) -> BytesPerToken:
     """Keys and values of one token in so many layers of grouped-query attention, on each GPU."""
     heads = memory.rank_heads(llm.kv_heads, tensor_parallel)
-    return memory.kv_bytes_per_token(layers, heads, llm.head_dim, kv_width)
+    width = cached_width(llm.head_dim, llm.value_dim)
+    return memory.kv_bytes_per_token(layers, heads, width, kv_width)
+
+
+def cached_width(head_dim: Dimensionless, value_dim: Dimensionless) -> Dimensionless:
+    """Mean width of the key and the value of a head; values without a width are as wide as keys."""
+    return (head_dim + jnp.where(value_dim > 0, value_dim, head_dim)) / 2
 
 
 def expert_share(llm: Llm) -> Dimensionless:
@@ -233,6 +251,15 @@ def is_latent(llm: Llm) -> Dimensionless:
 def attention_layers(llm: Llm) -> Dimensionless:
     """Layers that attend, to everything or in a sliding window."""
     return llm.layers - llm.linear_layers - llm.feed_forward_layers
+
+
+def full_layers(llm: Llm) -> Dimensionless:
+    """Layers' worth of attention to every token: fewer than layers where entries stand for several.
+
+    Source: compressed sparse attention of DeepSeek-V4.
+    """
+    every = attention_layers(llm) - llm.sliding_layers
+    return jnp.where(llm.kept_layers > 0, llm.kept_layers, every)
 
 
 def feed_forward_blocks(llm: Llm) -> Dimensionless:

@@ -1,0 +1,1 @@
+"""Parts of an LLM, read from the keys of its configuration."""

@@ -1,0 +1,245 @@
+"""Attention: grouped, latent, in windows, sparse or compressed."""
+
+from tokwatt.params.configuration import Configuration
+from tokwatt.params.parts.types import Fields, Part
+
+
+def trunk(config: Configuration) -> Fields:
+    """What every family has."""
+    return {
+        "layers": config.layers,
+        "hidden": config.whole("hidden_size"),
+        "query_heads": config.whole("num_attention_heads"),
+        "vocabulary": config.whole("vocab_size"),
+        "trained_context": config.whole("max_position_embeddings", 0),
+        "tied_embeddings": int(config.flag("tie_word_embeddings")),
+    }
+
+
+def grouped_attention(config: Configuration) -> Fields:
+    """Grouped-query attention; `head_dim` defaults to a head's share of the residual stream."""
+    heads = config.whole("num_attention_heads")
+    return {
+        "kv_heads": config.whole("num_key_value_heads", heads, most=heads),
+        "head_dim": _head_dim(config),
+    }
+
+
+def _head_dim(config: Configuration) -> int:
+    for key in ("head_dim", "attention_head_dim"):
+        if config.get(key) is not None:
+            return config.whole(key)
+    width, rest = divmod(config.whole("hidden_size"), config.whole("num_attention_heads"))
+    if rest:
+        wanted = "a whole number, as hidden_size is no multiple of num_attention_heads"
+        raise config.section.fail("is missing", wanted, "head_dim")
+    return width
+
+
+def latent_attention(config: Configuration) -> Fields:
+    """Multi-head latent attention (MLA)."""
+    return {
+        "kv_heads": config.whole("num_attention_heads"),
+        "head_dim": config.whole("v_head_dim"),
+        "kv_latent": config.whole("kv_lora_rank"),
+        "rope_dim": config.whole("qk_rope_head_dim"),
+        "query_latent": config.whole("q_lora_rank", 0),
+        "attention_gate": int(config.flag("mla_use_output_gate")),
+        "nope_dim": config.whole("qk_nope_head_dim"),
+        "value_dim": config.whole("v_head_dim"),
+    }
+
+
+def sliding_windows(every: int) -> Part:
+    """Sliding-window attention in all layers but the n-th ones."""
+
+    def part(config: Configuration) -> Fields:
+        period = config.positive("sliding_window_pattern", every)
+        return _sliding(config, config.layers - config.layers // period)
+
+    return part
+
+
+def mistral_window(config: Configuration) -> Fields:
+    """Sliding-window attention in every layer, or in none."""
+    window = config.whole("sliding_window", 0)
+    return {"sliding_layers": config.layers if window else 0, "sliding_window": window}
+
+
+def qwen_window(config: Configuration) -> Fields:
+    """Sliding-window attention after the first layers, where it is switched on."""
+    if not config.flag("use_sliding_window"):
+        return {}
+    return _sliding(config, config.layers - config.whole("max_window_layers", 0, config.layers))
+
+
+def _sliding(config: Configuration, otherwise: int) -> Fields:
+    layers = config.layers_of("sliding_attention", otherwise)
+    window = config.whole("sliding_window") if layers else 0
+    return {"sliding_layers": layers, "sliding_window": window}
+
+
+def chunked_attention(config: Configuration) -> Fields:
+    """Attention within chunks in layers with positions, which hold no more than such a window."""
+    period = config.positive("no_rope_layer_interval", 4)
+    positions = config.entries("no_rope_layers", int)
+    chunked = positions.count(1) if positions else config.layers - config.layers // period
+    window = config.whole("attention_chunk_size", 0)
+    layers = config.layers_of("chunked_attention", chunked) if window else 0
+    return {"sliding_layers": layers, "sliding_window": window if layers else 0}
+
+
+def indexer(config: Configuration) -> Fields:
+    """Latent attention with an indexer: 8-bit keys with a 32-bit scale, in layers that have one.
+
+    Its parameters: queries from the latent, one key, a weight for each head.
+    """
+    types = config.entries("indexer_types", str)
+    layers = types.count("full") if types else config.layers
+    heads, width = config.whole("index_n_heads"), config.whole("index_head_dim")
+    hidden = config.whole("hidden_size")
+    queries = config.whole("q_lora_rank") * heads * width
+    return {
+        "index_parameters": layers * (queries + hidden * (width + heads)),
+        "index_cache": layers * _index_bytes(width),
+    }
+
+
+def _index_bytes(width: int) -> int:
+    """An 8-bit key with a 32-bit scale for each 128 of its elements."""
+    return width + 4 * -(-width // 128)
+
+
+def block_indexer(config: Configuration) -> Fields:
+    """Grouped attention to blocks that an indexer chooses: one 16-bit key for all its heads."""
+    sparse = config.inner("sparse_attention_config")
+    if sparse is None:
+        return {}
+    layers = sum(sparse.entries("sparse_attention_freq", int)) or config.layers
+    heads, width = sparse.whole("sparse_num_index_heads"), sparse.whole("sparse_index_dim")
+    return {
+        "index_parameters": layers * config.whole("hidden_size") * width * (heads + 1),
+        "index_cache": layers * width * 2,
+    }
+
+
+def global_attention(config: Configuration) -> Fields:
+    """Full layers with other heads than those with a sliding window; values may be their keys."""
+    sliding = sliding_windows(every=6)(config)
+    layers, heads = config.layers, config.whole("num_attention_heads")
+    kv_heads, head_dim = config.whole("num_key_value_heads"), config.whole("head_dim")
+    global_heads = config.whole("num_global_key_value_heads", 0) or kv_heads
+    global_dim = config.whole("global_head_dim", 0) or head_dim
+    if config.whole("hidden_size_per_layer_input", 0):
+        raise config.refused("hidden_size_per_layer_input", "0, no embeddings of each layer")
+    if config.whole("num_kv_shared_layers", 0):
+        raise config.refused("num_kv_shared_layers", "0, a cache of its own for each layer")
+    matrices = 1 if config.flag("attention_k_eq_v") else 2
+    full = (2 * heads + matrices * global_heads) * global_dim
+    windowed = (2 * heads + 2 * kv_heads) * head_dim
+    slid = int(sliding["sliding_layers"])
+    return {
+        **sliding,
+        "kv_heads": global_heads,
+        "head_dim": global_dim,
+        "sliding_kv_heads": kv_heads,
+        "sliding_head_dim": head_dim,
+        "attention_parameters": config.whole("hidden_size")
+        * (slid * windowed + (layers - slid) * full)
+        / layers,
+    }
+
+
+def hybrid_windows(config: Configuration) -> Fields:
+    """Full and sliding-window layers by a pattern of 0 and 1, each kind with heads of its own."""
+    pattern, hidden = config.entries("hybrid_layer_pattern", int), config.whole("hidden_size")
+    if len(pattern) != config.layers or set(pattern) - {0, 1}:
+        raise config.refused("hybrid_layer_pattern", f"{config.layers} numbers, 0 or 1")
+    keys = ("num_attention_heads", "num_key_value_heads", "head_dim", "v_head_dim")
+    full = [config.whole(key) for key in keys]
+    slid = [config.whole(f"swa_{key}", other) for key, other in zip(keys, full, strict=True)]
+    if slid[2:] != full[2:]:
+        raise config.refused("swa_head_dim", f"{full[2]}, as wide as head_dim")
+    each = [
+        hidden * (queries * (key + value) + heads * (key + value))
+        for queries, heads, key, value in (full, slid)
+    ]
+    layers = sum(pattern)
+    return {
+        "kv_heads": full[1],
+        "head_dim": full[2],
+        "value_dim": full[3],
+        "sliding_layers": layers,
+        "sliding_window": config.whole("sliding_window"),
+        "sliding_kv_heads": slid[1],
+        "attention_parameters": (layers * each[1] + (len(pattern) - layers) * each[0])
+        / len(pattern),
+    }
+
+
+def compressed_attention(config: Configuration) -> Fields:
+    """DeepSeek-V4: a window of latents, and one latent for every 4 or 128 tokens before it.
+
+    Layers of a ratio of 4 compress twice over and choose by an indexer; a ratio of 0 is the window
+    alone. Parameters: queries and output through latents, one key-value, what compresses.
+    """
+    ratios = config.entries("compress_ratios", int)[: config.layers]
+    if len(ratios) != config.layers or min(ratios, default=0) < 0:
+        raise config.refused("compress_ratios", f"{config.layers} numbers of at least 0")
+    hidden, heads = config.whole("hidden_size"), config.whole("num_attention_heads")
+    width, rope = config.whole("head_dim"), config.whole("qk_rope_head_dim")
+    queries, outputs = config.whole("q_lora_rank"), config.whole("o_lora_rank")
+    index_heads, index_width = config.whole("index_n_heads"), config.whole("index_head_dim")
+    base = hidden * (queries + width) + queries * heads * width
+    base += outputs * (heads * width + config.whole("o_groups") * hidden)
+    twice = ratios.count(OVERLAPPING)
+    once = sum(ratio > 0 for ratio in ratios) - twice
+    compressors = 2 * hidden * width * (2 * twice + once)
+    indexers = queries * index_heads * index_width + hidden * (index_heads + 4 * index_width)
+    return {
+        "kv_heads": heads,
+        "head_dim": width,
+        "kv_latent": width - rope,
+        "rope_dim": rope,
+        "query_latent": queries,
+        "nope_dim": width - rope,
+        "value_dim": width,
+        "sliding_layers": config.layers,
+        "sliding_window": config.whole("sliding_window"),
+        "kept_layers": sum(1 / ratio for ratio in ratios if ratio),
+        "attention_parameters": base + compressors / config.layers,
+        "index_parameters": twice * indexers,
+        "index_cache": twice * _index_bytes(index_width) / OVERLAPPING,
+    }
+
+
+OVERLAPPING = 4
+"""The ratio of DeepSeek-V4 whose entries overlap and have an indexer."""
+
+
+def blocks_of_their_own(config: Configuration) -> Fields:
+    """Layers that each have their own heads and widths, or lack attention: nemotron-nas."""
+    hidden, heads = config.whole("hidden_size"), config.whole("num_attention_heads")
+    blocks = config.sections("block_configs")
+    attention = [block.required("attention") for block in blocks]
+    groups = [part.whole("n_heads_in_group") for part in attention if not part.flag("no_op")]
+    linear = any(part.flag("replace_with_linear") for part in attention)
+    if len(blocks) != config.layers or linear or len(set(groups)) != 1:
+        wanted = f"{config.layers} blocks whose attention, where they have any, has as many heads"
+        raise config.refused("block_configs", wanted)
+    widths = [_nas_width(block.required("ffn"), hidden) for block in blocks]
+    return {
+        "kv_heads": heads // groups[0],
+        "head_dim": hidden // heads,
+        "linear_layers": len(blocks) - len(groups),
+        "feed_forward": sum(widths) / len(widths),
+    }
+
+
+def _nas_width(block: Configuration, hidden: int) -> int:
+    """Two thirds of a multiple of the residual stream, rounded up to whole 256."""
+    if block.flag("no_op"):
+        return 0
+    if block.flag("replace_with_linear"):
+        raise block.refused("replace_with_linear", "false")
+    return -(-int(2 * block.number("ffn_mult") * hidden / 3) // 256) * 256

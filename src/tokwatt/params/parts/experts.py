@@ -1,0 +1,149 @@
+"""Feed-forward blocks: dense, or experts under the names that families give them."""
+
+from tokwatt.params.configuration import Configuration
+from tokwatt.params.parts.types import Fields
+
+
+def dense_blocks(config: Configuration) -> Fields:
+    """One feed-forward block in every layer."""
+    return {"feed_forward": config.whole("intermediate_size")}
+
+
+def local_experts(config: Configuration) -> Fields:
+    """Experts in every layer, nothing beside them."""
+    return routed(config, "num_local_experts", "intermediate_size")
+
+
+def qwen_experts(config: Configuration) -> Fields:
+    """Experts in every n-th layer but for some by number, and a shared expert of its own width."""
+    period = config.whole("decoder_sparse_step", 1)
+    if period < 1:
+        raise config.refused("decoder_sparse_step", "at least 1")
+    without = {
+        layer
+        for layer in config.entries("mlp_only_layers", int)
+        if 0 <= layer < config.layers and (layer + 1) % period == 0
+    }
+    return {
+        **routed(config, "num_experts", "moe_intermediate_size"),
+        "shared_feed_forward": config.whole("shared_expert_intermediate_size", 0),
+        **dense_layers_of(config, config.layers - config.layers // period + len(without)),
+    }
+
+
+def deepseek_experts(config: Configuration) -> Fields:
+    """Experts after the first layers, and shared experts as wide as the routed ones."""
+    experts = routed(config, "n_routed_experts", "moe_intermediate_size")
+    shared = config.whole("n_shared_experts", 0)
+    return {
+        **experts,
+        "shared_feed_forward": shared * experts["expert_feed_forward"],
+        **dense_layers_of(config, _layers_before_experts(config)),
+    }
+
+
+def _layers_before_experts(config: Configuration) -> int:
+    """Dense layers: those marked 0 where layers are marked, or else the first ones."""
+    if isinstance(config.get("moe_layer_freq"), list):
+        marks = config.entries("moe_layer_freq", int)
+        if len(marks) != config.layers or set(marks) - {0, 1}:
+            raise config.refused("moe_layer_freq", f"{config.layers} numbers, 0 or 1")
+        return marks.count(0)
+    if config.whole("moe_layer_freq", 1) != 1:
+        raise config.refused("moe_layer_freq", "1")
+    return config.whole("first_k_dense_replace", 0, most=config.layers)
+
+
+def kimi_experts(config: Configuration) -> Fields:
+    """Experts after the first layers, which may work on a latent, and shared ones as wide."""
+    width, shared = config.whole("moe_intermediate_size"), config.whole("num_shared_experts", 0)
+    number = config.whole("num_experts")
+    return {
+        "expert_feed_forward": width,
+        "experts": number,
+        "active_experts": config.whole("num_experts_per_token", most=number),
+        "expert_latent": config.whole("routed_expert_hidden_size", 0),
+        "shared_feed_forward": shared * width,
+        **dense_layers_of(config, _layers_before_experts(config)),
+    }
+
+
+def minimax_experts(config: Configuration) -> Fields:
+    """Experts after the first layers, with shared ones, as MiniMax-M3 names them."""
+    shared = config.whole("n_shared_experts", 0)
+    width = config.whole("shared_intermediate_size", 0)
+    return {
+        **local_experts(config),
+        "shared_feed_forward": shared * width,
+        **dense_layers_of(config, _layers_before_experts(config), "dense_intermediate_size"),
+    }
+
+
+def step_experts(config: Configuration) -> Fields:
+    """Experts after the first layers, with a shared one, as Step-3.7 names them."""
+    return {
+        **routed(config, "num_experts", "moe_intermediate_size"),
+        "shared_feed_forward": config.whole("share_expert_dim", 0),
+        **dense_layers_of(config, _layers_before_experts(config)),
+    }
+
+
+def gemma_experts(config: Configuration) -> Fields:
+    """A dense block in every layer, and beside it experts where they are switched on."""
+    if not config.flag("enable_moe_block"):
+        return dense_blocks(config)
+    number = config.whole("num_experts")
+    return {
+        "expert_feed_forward": config.whole("moe_intermediate_size"),
+        "experts": number,
+        "active_experts": config.whole("top_k_experts", most=number),
+        "shared_feed_forward": config.whole("intermediate_size"),
+    }
+
+
+def olmoe_experts(config: Configuration) -> Fields:
+    """Experts in every layer, counted as Qwen's are and as wide as a dense block."""
+    return routed(config, "num_experts", "intermediate_size")
+
+
+def granite_experts(config: Configuration) -> Fields:
+    """Experts in every layer beside a shared block; the block alone where there are none."""
+    shared = config.whole("shared_intermediate_size", 0)
+    if not config.whole("num_local_experts", 0):
+        return {"feed_forward": shared or config.whole("intermediate_size")}
+    return {**local_experts(config), "shared_feed_forward": shared}
+
+
+def llama4_experts(config: Configuration) -> Fields:
+    """Experts in every n-th layer, each with a shared one as wide."""
+    period = config.whole("interleave_moe_layer_step", 1, most=config.layers)
+    if period < 1:
+        raise config.refused("interleave_moe_layer_step", "at least 1")
+    experts = local_experts(config)
+    dense = dense_layers_of(config, config.layers - config.layers // period, "intermediate_size_mlp")
+    return {**experts, "shared_feed_forward": experts["expert_feed_forward"], **dense}
+
+
+def nemotron_experts(config: Configuration, dense_layers: int) -> Fields:
+    """Experts of a hybrid, and a shared one of its own width."""
+    return {
+        "expert_latent": config.whole("moe_latent_size", 0),
+        **routed(config, "n_routed_experts", "moe_intermediate_size"),
+        "shared_feed_forward": config.whole("moe_shared_expert_intermediate_size", 0),
+        **dense_layers_of(config, dense_layers),
+    }
+
+
+def routed(config: Configuration, count: str, width: str) -> Fields:
+    """Routed experts, under the names that a family gives their number and width."""
+    number = config.whole(count)
+    return {
+        "expert_feed_forward": config.whole(width),
+        "experts": number,
+        "active_experts": config.whole("num_experts_per_tok", most=number),
+    }
+
+
+def dense_layers_of(config: Configuration, count: int, width: str = "intermediate_size") -> Fields:
+    """Dense layers of a mixture of experts; without any, their width means nothing."""
+    return {"dense_layers": count, "feed_forward": config.whole(width)} if count else {}
