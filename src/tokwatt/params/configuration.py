@@ -48,7 +48,11 @@ class Configuration:
     def number(self, key: str) -> float:
         """A positive number, whole or not."""
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LARGEST:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 < value <= LARGEST
+        ):
             raise self.refused(key, f"a number above 0 and at most {LARGEST}")
         return float(value)
 

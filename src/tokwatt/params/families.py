@@ -125,8 +125,4 @@ _MARKS: dict[str, tuple[str, ...]] = {
 
 def layout_of(raw: Mapping[str, Any]) -> str:
     """The family whose layout a configuration has, by its keys."""
-    return next(
-        family
-        for family, keys in _MARKS.items()
-        if all(raw.get(key) for key in keys)
-    )
+    return next(family for family, keys in _MARKS.items() if all(raw.get(key) for key in keys))

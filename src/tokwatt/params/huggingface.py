@@ -71,12 +71,20 @@ def llm_entry(path: Path, name: str, source: str, family: str | None = None) -> 
         if value > MOST:
             raise config.section.fail(f"makes {field} {value:.3g}", f"at most {MOST:.3g}")
     quantities = {
-        field: {"value": value, "unit": UNITS.get(field, "1")}
+        field: {
+            "value": int(value) if value == int(value) else value,
+            "unit": UNITS.get(field, "1"),
+        }
         for field, value in fields.items()
         if value
     }
     published = {"source": source, "quality": "datasheet", **quantities}
     return {name.lower(): {"name": name, "published": published}}
+
+
+def guessed(path: Path, family: str | None = None) -> str | None:
+    """The family that a configuration is read as where its own is not known."""
+    return _language_model(path, family)[2]
 
 
 def to_yaml(entry: Tree) -> str:
@@ -119,4 +127,7 @@ def _refuse_unread(config: Configuration) -> None:
 
 
 _SHAPE = re.compile("head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$")
-_NO_SHAPE = re.compile("nextn|mtp|token|group|logits|vision|audio|chunk|max_window|keep|sparse_step")
+_NO_SHAPE = re.compile(
+    "key_value|^head_dim|qk_head|nextn|mtp|token|group|"
+    "logits|vision|audio|chunk|max_window|keep|sparse_step"
+)

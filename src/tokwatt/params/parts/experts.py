@@ -120,7 +120,9 @@ def llama4_experts(config: Configuration) -> Fields:
     if period < 1:
         raise config.refused("interleave_moe_layer_step", "at least 1")
     experts = local_experts(config)
-    dense = dense_layers_of(config, config.layers - config.layers // period, "intermediate_size_mlp")
+    dense = dense_layers_of(
+        config, config.layers - config.layers // period, "intermediate_size_mlp"
+    )
     return {**experts, "shared_feed_forward": experts["expert_feed_forward"], **dense}
 
 
