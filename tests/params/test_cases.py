@@ -6,6 +6,8 @@ what is asked, and the right number as it stands there.
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -56,6 +58,10 @@ MEMORY = {  # deployment, sequence length, what is asked, as it stands, and as a
             16000, "cache", "34.49", 34.49 * GIB),
     "A12": ({"llm": "llama-3.1-70b", "gpus": 1, "precision": "fp8", "memory_utilization": 0.9},
             16000, "missing", "-1.44", 1.44 * GIB),
+    "A13": ({"llm": "llama-3.1-70b", "gpus": 1, "precision": "fp8", "kv_precision": "bfloat16",
+             "engine": "vllm-0.7", "memory_utilization": 0.98}, 2048, "tokens", "22,096", 22096),
+    "A15": ({"llm": "minimax-m2", "gpu": "A100", "gpus": 4, "precision": "fp8_block",
+             "memory_utilization": 0.9}, 131072, "tokens", "244,576", 244576),
     "A16": ({"llm": "gpt-oss-20b", "gpu": "A100", "gpus": 1, "precision": "mxfp4",
                  "memory_utilization": 0.65}, 16000, "cache", "36.56", 36.56 * GIB),
     "A22": ({"llm": "kimi-k2", "gpus": 8, "gpu": "H200", "precision": "int4"},
@@ -72,6 +78,38 @@ def test_memory_is_within_a_tenth_of_what_an_engine_logs(case, right, catalogue)
     tolerance = {"abs": 1.0 * GIB} if asked == "missing" else {"rel": 0.1}
     assert float(getattr(memory, asked)) == pytest.approx(value, **tolerance)
     assert (asked == "missing") == (float(memory.missing) > 0)
+
+
+def held_tokens(catalogue, **names):
+    deployment = DeploymentNames(**names).deployment(catalogue)
+    return float(memory_of(deployment, deployment.llm.published, 131072.0).tokens)
+
+
+def test_what_starts_and_what_does_not_is_told(right, catalogue):
+    assert right["E03"] == "does not start" and right["A35"].startswith("runs")
+    one = {"llm": "llama-3.1-70b", "gpus": 1, "precision": "fp8", "kv_precision": "bfloat16"}
+    assert held_tokens(catalogue, **one, memory_utilization=0.95) < 16000
+    eight = {"llm": "deepseek-v3", "gpu": "H200", "gpus": 8, "precision": "fp8_block"}
+    assert held_tokens(catalogue, **eight, memory_utilization=0.8) > 131072
+
+
+def test_ranks_of_attention_hold_several_times_the_requests_of_a_million_tokens(right, tmp_path):
+    assert right["A31"] == "156.9x against 20.43x"
+    params = Path(shutil.copytree(ROOT / "params", tmp_path / "params"))
+    entry = entry_of(PUBLISHED["DeepSeek-V4-Flash"][0], tmp_path / "config.json")
+    with (params / "llms.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"\n{entry}")
+    common = {"llm": "name", "gpu": "B200", "precision": "nvfp4"}
+    catalogue = load(params)
+    ranks = 8 * held_tokens(catalogue, **common, gpus=1, data_parallel=8) / 2**20
+    assert ranks == pytest.approx(156.9, rel=0.1)
+    assert held_tokens(catalogue, **common, gpus=8) / 2**20 == pytest.approx(20.43, rel=0.1)
+
+
+def entry_of(config, path):
+    """An imported configuration as text of llms.yaml."""
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return huggingface.to_yaml(huggingface.llm_entry(path, "name", "source"))
 
 
 CACHE = {  # LLM, tokens, as it stands, GiB
@@ -110,9 +148,7 @@ IMPORTS = {  # configuration, as it stands, and either parameters in 1e9 or byte
 def test_an_imported_llm_is_what_its_publisher_says(case, right, tmp_path):
     name, written, total, kept = IMPORTS[case]
     assert written in right[case]
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(PUBLISHED[name][0]), encoding="utf-8")
-    entry = huggingface.to_yaml(huggingface.llm_entry(path, "name", "source"))
+    entry = entry_of(PUBLISHED[name][0], tmp_path / "config.json")
     (tmp_path / "llms.yaml").write_text(entry, encoding="utf-8")
     model = ParameterFolder(tmp_path).llms["name"].published
     assert not total or llm.total_parameters(model) == pytest.approx(total * 1e9, rel=5e-3)
