@@ -40,11 +40,11 @@ def checkout(instances, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["tutorial", "how-to"])
+@pytest.mark.parametrize("page", ["plan-a-fleet", "tutorial", "how-to"])
 def test_the_commands_of_a_page_run_one_after_the_other(page, checkout):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) > 4
+    assert len(blocks) > 2
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {
         "PATH": path,

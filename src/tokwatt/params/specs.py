@@ -84,7 +84,7 @@ class Llm:
         hidden: width of the residual stream.
         query_heads: heads of queries.
         kv_heads: heads of keys and values.
-        head_dim: width of a head.
+        head_dim: width of a head; the mean of its key and its value where they differ.
         vocabulary: tokens of the vocabulary.
         feed_forward: width of a dense feed-forward block.
         feed_forward_layers: layers that are a feed-forward block alone.
@@ -101,7 +101,7 @@ class Llm:
         rope_dim: width of a head's part with positions, in latent attention.
         query_latent: width of the latent of queries; 0 where they are projected at once.
         nope_dim: width of a head's part without positions, in latent attention.
-        value_dim: width of a head's values; in grouped attention 0 where as wide as its keys.
+        value_dim: width of a head's values, in latent attention.
         sliding_layers: layers with sliding-window attention.
         sliding_window: tokens that they look back [tok].
         sliding_kv_heads: their heads of keys and values; 0 for as many as elsewhere.

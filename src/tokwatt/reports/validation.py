@@ -9,6 +9,7 @@ import xarray as xr
 
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
+from tokwatt.reports.labels import context_window
 from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
 
 GRIDS = ("runs", "errors", "targets", "parameters", "sweep", "kernels")
@@ -263,7 +264,7 @@ def _kernels(kernels: xr.Dataset) -> Markdown:
 def _sweep(sweep: xr.Dataset) -> Markdown:
     measured = sweep.sel(account="measured")
     columns = {
-        "window": [f"{window / 1024:g}K" for window in sweep.context_window.values],
+        "window": [context_window(window) for window in sweep.context_window.values],
         "measured": [f"{throughput:.0f}" for throughput in measured.throughput.values],
     }
     for quantity in ("throughput", "power"):

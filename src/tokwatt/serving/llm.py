@@ -195,13 +195,12 @@ def sliding_bytes_per_token(
 
     Source: sliding-window attention, arXiv:2004.05150.
     """
-    layers, value_dim = llm.sliding_layers, jnp.where(llm.sliding_head_dim > 0, 0.0, llm.value_dim)
+    layers = llm.sliding_layers
     latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
     heads = jnp.where(llm.sliding_kv_heads > 0, llm.sliding_kv_heads, llm.kv_heads)
     head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
-    width = cached_width(head_dim, value_dim)
     held = memory.rank_heads(heads, tensor_parallel)
-    grouped = memory.kv_bytes_per_token(layers, held, width, kv_width)
+    grouped = memory.kv_bytes_per_token(layers, held, head_dim, kv_width)
     return jnp.where(is_latent(llm), latent, grouped)
 
 
@@ -229,13 +228,7 @@ def grouped_bytes(
 ) -> BytesPerToken:
     """Keys and values of one token in so many layers of grouped-query attention, on each GPU."""
     heads = memory.rank_heads(llm.kv_heads, tensor_parallel)
-    width = cached_width(llm.head_dim, llm.value_dim)
-    return memory.kv_bytes_per_token(layers, heads, width, kv_width)
-
-
-def cached_width(head_dim: Dimensionless, value_dim: Dimensionless) -> Dimensionless:
-    """Mean width of the key and the value of a head; values without a width are as wide as keys."""
-    return (head_dim + jnp.where(value_dim > 0, value_dim, head_dim)) / 2
+    return memory.kv_bytes_per_token(layers, heads, llm.head_dim, kv_width)
 
 
 def expert_share(llm: Llm) -> Dimensionless:

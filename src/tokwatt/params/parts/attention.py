@@ -167,8 +167,7 @@ def hybrid_windows(config: Configuration) -> Fields:
     layers = sum(pattern)
     return {
         "kv_heads": full[1],
-        "head_dim": full[2],
-        "value_dim": full[3],
+        "head_dim": (full[2] + full[3]) / 2,
         "sliding_layers": layers,
         "sliding_window": config.whole("sliding_window"),
         "sliding_kv_heads": slid[1],
