@@ -12,17 +12,21 @@ from tokwatt.params.tables.table import Cells
 _NUMBER = re.compile(r"\s*[+-]?\d{1,25}(\.\d*)?([eE][+-]?\d{1,3})?\s*", re.ASCII).fullmatch
 
 
+def packed(cells: Cells) -> Cells:
+    """Cells that are all numbers as an array of them; others as they are."""
+    if not isinstance(cells, list):
+        return cells
+    try:
+        array = np.array(cells)
+    except (ValueError, OverflowError):
+        return cells
+    return array if array.shape == (len(cells),) and array.dtype.kind in "iuf" else cells
+
+
 def numbers(cells: Cells) -> np.ndarray:
     """Cells as numbers, NaN for all that are none."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         return cells.astype(float)
-    if isinstance(cells, list):
-        try:
-            array = np.array(cells)
-        except ValueError:
-            array = np.array([])
-        if array.shape == (len(cells),) and array.dtype.kind in "iuf":
-            return array.astype(float)
     return np.array([_number(cell) for cell in cells], float)
 
 

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokwatt.params.columns import BUCKETS, UNITS, Column, listed, plain, quoted
+from tokwatt.params.columns import BUCKETS, Column, listed, plain, quoted
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.numbers import blanks, numbers
+from tokwatt.params.numbers import blanks, numbers, packed
 from tokwatt.params.tables.separated import BLANK, Unclean
 from tokwatt.params.tables.table import Chunk, Table
-from tokwatt.params.times import WORDS, date_seconds, disagree, is_date, unit_of
+from tokwatt.params.times import arrivals, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS, RequestsAxis, SecondsAxis, TokensAxis
 
 WANTED = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
@@ -83,7 +83,7 @@ def read_rows(
         left_out = ", ".join(f"{count} {why}" for why, count in reader.left_out.items())
         wanted = "a row for each request that was served"
         raise ParameterError(f"{path}: holds no served request ({left_out}), wanted {wanted}.")
-    notes, times = _times(path, table, found, chosen, parts.get("time"), reader.dates)
+    notes, times = arrivals(path, table, found, chosen, parts.get("time"), reader.dates)
     notes += _beside(parts, found)
     if "count" in parts:
         sums = quoted(found["count"].name)
@@ -110,7 +110,7 @@ class _Reader:
         self.seen = 0
 
     def add(self, chunk: Chunk) -> None:
-        cells = dict(zip(self.found, chunk.columns, strict=True))
+        cells = dict(zip(self.found, map(packed, chunk.columns), strict=True))
         self.seen += len(chunk.lines) + len(chunk.problems)
         self.bad += chunk.problems
         kept = self._served(cells, chunk.lines)
@@ -243,38 +243,6 @@ def _beside(parts: dict[str, np.ndarray], found: Mapping[str, Column]) -> list[s
     name, prompt = (quoted(found[role].name) for role in ("cached", "prompt"))
     added = is_beside(found["prompt"].name, found["cached"].name)
     return [f"cached tokens: {name}, {'added to' if added else 'part of'} {prompt}"]
-
-
-def _times(
-    path: Path,
-    table: Table,
-    found: Mapping[str, Column],
-    chosen: Mapping[str, str],
-    raw: np.ndarray | None,
-    dates: bool,
-) -> tuple[list[str], SecondsAxis | None]:
-    """Arrivals in seconds, and how they were understood."""
-    if raw is None:
-        return ["arrivals: no column of times"], None
-    name = found["time"].name
-    if dates:
-        return [f"arrivals: {quoted(name)}, dates"], raw
-    asked = chosen.get("time", "").rpartition(":")[2]
-    unit = unit_of(name, asked if asked in UNITS else None, raw, _is_mooncake(table.names))
-    if disagree(raw):
-        wanted = "times of one unit, all since 1970 or all since a start"
-        ends = f"from {raw.min():g} to {raw.max():g}"
-        raise ParameterError(f"{path}: has times {ends} under {quoted(name)}, wanted {wanted}.")
-    return [f"arrivals: {quoted(name)}, {WORDS[unit]}"], raw * UNITS[unit]
-
-
-def _is_mooncake(names: Sequence[str]) -> bool:
-    """Whether columns are those of Mooncake, whose timestamps are milliseconds.
-
-    Bailian has the same and `chat_id`, and counts seconds.
-    """
-    written = {plain(name) for name in names}
-    return {"timestamp", "inputlength", "outputlength"} <= written and "chatid" not in written
 
 
 def _refused(path: Path, bad: Bad, seen: int) -> ParameterError:

@@ -1,13 +1,15 @@
 """Times of arrival: dates or numbers, whose unit follows from their name or their size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tokwatt.params.columns import UNITS, plain
+from tokwatt.params.columns import UNITS, Column, plain, quoted
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.numbers import blank, numbers
-from tokwatt.params.tables.table import Cells
+from tokwatt.params.tables.table import Cells, Table
 from tokwatt.units import SecondsAxis
 
 SINCE_1970 = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
@@ -65,3 +67,35 @@ def disagree(times: np.ndarray) -> bool:
     edges = list(SINCE_1970.values())
     sizes = np.searchsorted(edges, np.abs([times.min(), times.max()]), side="right")
     return bool(sizes[1] > 0 and sizes[0] != sizes[1])
+
+
+def arrivals(
+    path: Path,
+    table: Table,
+    found: Mapping[str, Column],
+    chosen: Mapping[str, str],
+    raw: np.ndarray | None,
+    dates: bool,
+) -> tuple[list[str], SecondsAxis | None]:
+    """How arrivals were understood, and what they are in seconds; None where nothing says when."""
+    if raw is None:
+        return ["arrivals: no column of times"], None
+    name = found["time"].name
+    if dates:
+        return [f"arrivals: {quoted(name)}, dates"], raw
+    asked = chosen.get("time", "").rpartition(":")[2]
+    unit = unit_of(name, asked if asked in UNITS else None, raw, _is_mooncake(table.names))
+    if disagree(raw):
+        wanted = "times of one unit, all since 1970 or all since a start"
+        ends = f"from {raw.min():g} to {raw.max():g}"
+        raise ParameterError(f"{path}: has times {ends} under {quoted(name)}, wanted {wanted}.")
+    return [f"arrivals: {quoted(name)}, {WORDS[unit]}"], raw * UNITS[unit]
+
+
+def _is_mooncake(names: Sequence[str]) -> bool:
+    """Whether columns are those of Mooncake, whose timestamps are milliseconds.
+
+    Bailian has the same and `chat_id`, and counts seconds.
+    """
+    written = {plain(name) for name in names}
+    return {"timestamp", "inputlength", "outputlength"} <= written and "chatid" not in written
