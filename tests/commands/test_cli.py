@@ -491,3 +491,17 @@ def test_a_figure_of_a_trace_ends_in_a_known_name(tokwatt, tmp_path):
     file.write_text(TRACE, encoding="utf-8")
     code, _, errors = tokwatt("trace", str(file), "--figure", "trace.gif")
     assert code == 1 and "wanted a name that ends in svg, pdf, png" in errors
+
+
+def test_texts_are_counted_by_a_tokenizer_of_ones_own(tokwatt, tmp_path):
+    tokenizers = pytest.importorskip("tokenizers", reason="texts need tokwatt[traces]")
+    counts = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
+    counts.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    counts.save(str(tmp_path / "tokenizer.json"))
+    turns = [{"from": "human", "value": "one two"}, {"from": "gpt", "value": "three"}]
+    file = tmp_path / "texts.json"
+    file.write_text(json.dumps([{"conversations": turns}]), encoding="utf-8")
+    said = answer(tokwatt("trace", file, "--tokenizer", tmp_path / "tokenizer.json", "--json"))
+    assert (said["prompt"]["mean"], said["output"]["mean"]) == (2, 1)
+    code, _, errors = tokwatt("trace", file, "--tokenizer", file)
+    assert code == 1 and "is no tokenizer" in errors
