@@ -14,7 +14,7 @@ from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import ServingModel
 from tokwatt.calibration.power import PowerLaw
 from tokwatt.calibration.start import FitRecords
-from tokwatt.params.calibrated import CAPPED
+from tokwatt.params.calibrated import CAPPED, HELD_OUT
 from tokwatt.params.section import Section
 from tokwatt.params.specs import StepParameters
 from tokwatt.units import (
@@ -27,8 +27,6 @@ from tokwatt.units import (
     units_of,
 )
 
-HELD_OUT = "measured/held_out"
-"""The file of what is fitted without each LLM."""
 LEVEL_NAMES = {
     "gpu": "gpus",
     "engine": "engines",
