@@ -71,11 +71,11 @@ class Numbers(NamedTuple):
         self, records: FitRecords, gpu: str, engine: str, release: str, task: str
     ) -> list[float]:
         engines = self.deviations["engine"]
-        own = engines.get(engine) or engines.get(records.family(engine), {})
+        fitted = engine if engine in engines else records.family(engine)
         parts = [
             self.deviations["gpu"].get(gpu, {}),
-            own,
-            self.deviations["both"].get(f"{gpu}/{engine}", {}),
+            engines.get(fitted, {}),
+            self.deviations["both"].get(f"{gpu}/{fitted}", {}),
             self.deviations.get("release", {}).get(release, {}),
         ]
         numbers = [
