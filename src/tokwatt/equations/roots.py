@@ -31,11 +31,11 @@ class _Bracket(NamedTuple):
     at_far: Array
 
 
-def last_within(excess: Callable[[Array], Array], upper: Array) -> Array:
+def last_within(rising: Callable[[Array], Array], upper: Array) -> Array:
     """Largest number up to a bound at which a function is at most 0.
 
     Args:
-        excess: a function on 0 to `upper` of the order of 1, above 0 from some number on; it may
+        rising: a function on 0 to `upper` of the order of 1, above 0 from some number on; it may
             jump there. The straighter it is, the fewer evaluations.
         upper: the bound, above 0.
 
@@ -53,7 +53,7 @@ def last_within(excess: Callable[[Array], Array], upper: Array) -> Array:
         rise = linear(jnp.ones_like(value))
         return jnp.where(rise > 0, value / jnp.where(rise > 0, rise, 1.0), 0.0)
 
-    place, rise = jax.lax.custom_root(excess, start, _crossing, slope, has_aux=True)
+    place, rise = jax.lax.custom_root(rising, start, _crossing, slope, has_aux=True)
     place = jnp.where(rise > JUMP, jax.lax.stop_gradient(place), place)
     return jnp.where((place == start) | jnp.isnan(bound), bound, place)
 
