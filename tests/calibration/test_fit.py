@@ -9,7 +9,7 @@ from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.intervals import Fit
 from tokwatt.calibration.model import ServingModel
-from tokwatt.calibration.power import fit_power, shares, uses
+from tokwatt.calibration.power import board_laws, fit_power
 from tokwatt.params.parameters import ParameterFolder
 
 PLANTED = {"bandwidth_efficiency": -1.0, "layer_overhead": 1.0, "kv_efficiency": 0.8}
@@ -55,7 +55,7 @@ def law():
 
 
 def test_a_fit_finds_the_parameters_that_made_its_runs(invented):
-    fitted = invented.fit()
+    fitted = invented.fit(laws=board_laws(invented, law()))
     again = invented.answers(invented.pooling.logs(fitted))
     assert np.median(np.abs(np.log(np.asarray(again.latency) / invented.rows.latency))) < 0.01
     # Common values and deviations share a move, so that what counts is what a run has of both.
@@ -69,9 +69,7 @@ def test_the_law_of_power_comes_back_where_it_made_the_runs(invented):
     answer = invented.answers(invented.pooling.logs(planted(invented)))
     found = fit_power(invented, answer, np.ones(len(invented.rows)))
     rows = invented.rows[invented.rows.power.notna()]
-    use = uses(invented, answer, np.asarray(answer.mean_latency))
-    tdp = np.asarray(invented.arrays.share.gpu.tdp)
-    made = tdp * shares(found, invented.rows.gpu, use, 0.965)
+    made = intervals.predictions(invented, invented.pooling.logs(planted(invented)), found).power
     assert np.median(np.abs(np.log(made[rows.index] / rows.power))) < 0.03
 
 

@@ -13,22 +13,22 @@ from tokwatt.equations.roots import last_within
 
 @jax.jit
 def of_power(exponent, most, upper):
-    return last_within(lambda x: x**exponent, most, upper)
+    return last_within(lambda x: x**exponent - most, upper)
 
 
 @jax.jit
 def of_jump(jump, most, upper):
-    return last_within(lambda x: x + jnp.where(x > jump, 100.0, 0.0), most, upper)
+    return last_within(lambda x: x + jnp.where(x > jump, 100.0, 0.0) - most, upper)
 
 
 @jax.jit
 def of_root(least, most, upper):
-    return last_within(lambda x: least + jnp.sqrt(x), most, upper)
+    return last_within(lambda x: least + jnp.sqrt(x) - most, upper)
 
 
 @jax.jit
 def of_cubic(factor, most, upper):
-    return last_within(lambda x: factor * x + x**3, most, upper)
+    return last_within(lambda x: factor * x + x**3 - most, upper)
 
 
 @given(between(0.2, 5), between(0.01, 100), st.sampled_from([0.1, 1.0, 10.0, 1024.0]))

@@ -426,7 +426,7 @@ NAMES = ("latency", "moved", "computed", "launched")
 def first_token_time(m, batch, length, prompts, starts, prompt):
     """From admission: half a pass, the chunks of the prompt, the queue before them, overheads."""
     chunk, latent = chunk_of(m), m.llm.layers if m.llm.kv_latent else 0.0
-    mean = mixture(m, batch, length, prompts, starts)[1].latency
+    mean = mixture(m, batch, length, prompts, starts)[1]
     running, _, begun = admitted(m, batch, prompts, starts)
     decoding = forward(m, running, length, 0.0, 1.0).latency
     piece = min(prompt, chunk)
@@ -437,7 +437,8 @@ def first_token_time(m, batch, length, prompts, starts, prompt):
     fixed = m.step.first_token_overhead + m.step.first_token_prompt_overhead * prompt
     fixed += m.step.first_token_expert_layer_overhead * layers_of(m.llm)[2]
     fixed += m.step.first_token_latent_layer_overhead * latent
-    return fixed + mean / 2 + own * waited
+    stretch = within_limit(m, mean) / mean.latency
+    return fixed + stretch * (mean.latency / 2 + own * waited)
 
 
 # --- power

@@ -32,6 +32,7 @@ class Basis:
         account: the assumption set, and what was changed in it.
         basis: whose watts are counted.
         engine: the serving engine.
+        precision: the precision of weights by name; empty for a profile of the paper.
         calibrated_on: the measured runs behind it; empty for the paper's account.
         extrapolated: what no measured run supports.
     """
@@ -39,13 +40,15 @@ class Basis:
     account: str
     basis: str
     engine: str
+    precision: str
     calibrated_on: str
     extrapolated: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
         """All of it in one line."""
-        parts = [f"{self.account} account", self.basis, self.engine, self.calibrated_on]
+        parts = [f"{self.account} account", self.basis, self.engine, self.precision]
+        parts.append(self.calibrated_on)
         return ", ".join(part for part in parts if part)
 
 

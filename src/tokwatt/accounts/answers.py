@@ -124,7 +124,9 @@ def point(
     most = on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, deployment.gpu.tdp)
     if support:
         quantities["power"] = _at_most(quantities["power"], float(most))
-    return Answer(quantities, _basis(account, changes, chosen, support))
+    return Answer(
+        quantities, _basis(account, changes, chosen, support, names.precision_in(catalogue))
+    )
 
 
 def _at_most(quantity: Quantity, most: float) -> Quantity:
@@ -279,7 +281,7 @@ def fleet(
     }
     return Answer(
         _quantities(numbers, support),
-        _basis(account, alternatives, chosen, support),
+        _basis(account, alternatives, chosen, support, names.precision_in(catalogue)),
         tuple(
             _quantities(_of_pool(pool, window, gpus), support)
             for pool, window in zip(pools, routed.windows, strict=True)
@@ -460,12 +462,17 @@ def _quantities(numbers: Mapping[str, float], support: Support | None) -> dict[s
 
 
 def _basis(
-    account: str, changes: Mapping[str, str] | None, chosen: Account, support: Support | None
+    account: str,
+    changes: Mapping[str, str] | None,
+    chosen: Account,
+    support: Support | None,
+    precision: str,
 ) -> Basis:
     return Basis(
         account=named_account(account, changes),
         basis=WATTS[chosen.assumed.basis],
         engine=support.names.engine if support else "",
+        precision=precision,
         calibrated_on=support.calibrated_on if support else "",
         extrapolated=support.extrapolated if support else (),
     )

@@ -41,7 +41,7 @@ class DeploymentNames:
         data_parallel: ranks of attention that each have requests of their own.
         expert_parallel: ranks that hold whole experts; if left out as many as GPUs in a mixture of
             experts, and 1 in a dense LLM.
-        precision: a precision; bfloat16 if left out.
+        precision: a precision; that of the published checkpoint if left out.
         kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
         engine: a serving engine.
         memory_utilization: share of the memory that the engine may use; its own if left out.
@@ -53,11 +53,17 @@ class DeploymentNames:
     gpus: int = 8
     data_parallel: int = 1
     expert_parallel: int | None = None
-    precision: str = "bfloat16"
+    precision: str | None = None
     kv_precision: str | None = None
     engine: str = ENGINE
     memory_utilization: Dimensionless | None = None
     profile: str | None = None
+
+    def precision_in(self, catalogue: Catalogue) -> str:
+        """The precision by name, that of the checkpoint of the LLM where none is given."""
+        if self.profile:
+            return ""
+        return self.precision or pick("llm", self.llm, catalogue.checkpoints)
 
     def deployment(self, catalogue: Catalogue) -> Deployment:
         """What they name.
@@ -69,7 +75,7 @@ class DeploymentNames:
             self._refuse_parts()
             return catalogue.profiled(pick("profile", self.profile, catalogue.profiles))
         llm = pick("llm", self.llm, catalogue.llms)
-        precision = pick("precision", self.precision, catalogue.precisions)
+        precision = pick("precision", self.precision_in(catalogue), catalogue.precisions)
         if self.kv_precision:
             other = pick("kv_precision", self.kv_precision, catalogue.precisions)
             precision = replace(precision, kv=other.kv)

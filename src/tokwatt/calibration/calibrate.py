@@ -12,10 +12,10 @@ from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.intervals import Fit
 from tokwatt.calibration.model import ServingModel
-from tokwatt.calibration.records import HELD_OUT, LEVEL_NAMES, roofline
+from tokwatt.calibration.records import LEVEL_NAMES, roofline
 from tokwatt.calibration.start import POWER_TERMS
 from tokwatt.calibration.written import Tree, quantity, write_records
-from tokwatt.params.calibrated import OTHER
+from tokwatt.params.calibrated import HELD_OUT, OTHER
 from tokwatt.params.specs import StepParameters
 from tokwatt.units import units_of
 
@@ -58,7 +58,8 @@ def calibrated(model: ServingModel, rows: pd.DataFrame) -> tuple[Tree, Tree]:
     """
     _require_enough(model, rows)
     runs = WeightedRuns(model, rows)
-    whole = intervals.fit(runs, np.ones(len(rows)))
+    every = np.ones(len(rows))
+    whole = intervals.fit(runs, every, intervals.fit(runs, every))
     made = {what: _nothing(rows) for what in CLASSES}
     without: dict[str, Fit] = {}
     names = intervals.groups(runs)

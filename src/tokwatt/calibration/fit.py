@@ -10,6 +10,7 @@ import pandas as pd
 
 from tokwatt.calibration.model import Answer, RunArrays, ServingModel, answers
 from tokwatt.calibration.pooling import Pooling
+from tokwatt.params.specs import UtilizationPower
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
 LARGEST_MOVE = 3.0
@@ -69,15 +70,16 @@ class WeightedRuns:
         ]
         return Targets(np.log(np.array(measured, float)), np.array(weight))
 
-    def answers(self, logs: DimensionlessAxis) -> Answer:
-        """What the runs do at logarithms of parameters, shape (row,) each."""
-        return answers(self._names, jnp.asarray(logs), self.arrays)
+    def answers(self, logs: DimensionlessAxis, laws: UtilizationPower | None = None) -> Answer:
+        """What the runs do at logarithms of parameters and by laws of power, shape (row,) each."""
+        return answers(self._names, jnp.asarray(logs), self.arrays, laws)
 
     def fit(
         self,
         counts: DimensionlessAxis | None = None,
         start: DimensionlessAxis | None = None,
         keep_prompts: bool = False,
+        laws: UtilizationPower | None = None,
     ) -> DimensionlessAxis:
         """The deviations that come closest, in units of their spreads.
 
@@ -85,6 +87,7 @@ class WeightedRuns:
             counts: how often each run counts, shape (row,); 0 leaves it out.
             start: where to begin; at the priors if left out.
             keep_prompts: whether prompts stay where they start.
+            laws: of power, shape (row,) each, whose limits stretch steps; none if left out.
 
         Returns:
             The mode: a Cauchy loss of logarithmic errors plus half the squares of the deviations
@@ -100,7 +103,7 @@ class WeightedRuns:
 
         tolerance = TOLERANCE if start is None else LOOSE_TOLERANCE
         scaled = np.zeros(len(pooling.spread)) if start is None else start.copy()
-        errors, slopes = self.residuals(scaled)
+        errors, slopes = self.residuals(scaled, laws)
         now, damping = cost(errors, scaled), DAMPING
         for _ in range(MOST_STEPS):
             curvature, gradient = self._normal(scaled, errors, slopes, weight, width)
@@ -110,7 +113,7 @@ class WeightedRuns:
                 damped = curvature + np.diag(damping * curvature.diagonal() + 1e-12)
                 move = np.linalg.solve(damped, -gradient)
                 tried = scaled + np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
-                found = self.residuals(tried)
+                found = self.residuals(tried, laws)
                 if (new := cost(found[0], tried)) < now:
                     damping = max(damping / EASED, LEAST_DAMPING)
                     scaled, (errors, slopes), now = tried, found, new
@@ -120,10 +123,12 @@ class WeightedRuns:
                 break
         return scaled
 
-    def residuals(self, scaled: DimensionlessAxis) -> tuple[DimensionlessAxis, DimensionlessAxis]:
+    def residuals(
+        self, scaled: DimensionlessAxis, laws: UtilizationPower | None = None
+    ) -> tuple[DimensionlessAxis, DimensionlessAxis]:
         """Weighted logarithmic errors, shape (quantity, row), and derivatives by parameters."""
         logs = jnp.asarray(self.pooling.logs(scaled))
-        found = _residuals(self._names, logs, self.arrays, *map(jnp.asarray, self.targets))
+        found = _residuals(self._names, logs, self.arrays, laws, *map(jnp.asarray, self.targets))
         errors, slopes = map(np.asarray, found)
         return errors, slopes
 
@@ -151,13 +156,14 @@ def _residuals(
     names: tuple[str, ...],
     logs: DimensionlessAxis,
     arrays: RunArrays,
+    laws: UtilizationPower | None,
     measured: DimensionlessAxis,
     weight: DimensionlessAxis,
 ) -> tuple[DimensionlessAxis, DimensionlessAxis]:
     """Errors, shape (quantity, row), and their derivatives by each row of `logs`."""
 
     def errors(logs: DimensionlessAxis) -> DimensionlessAxis:
-        found = answers(names, logs, arrays)
+        found = answers(names, logs, arrays, laws)
         predicted = jnp.log(jnp.stack([found.latency, found.throughput, found.first_token]))
         return weight * (predicted - measured)
 

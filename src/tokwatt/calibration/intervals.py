@@ -12,7 +12,7 @@ import pandas as pd
 
 from tokwatt.calibration.evidence import KINDS, KNOWN, QUANTITIES, cell_key
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.power import PowerLaw, fit_power, shares, uses
+from tokwatt.calibration.power import PowerLaw, board_laws, fit_power
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
 SEED = 0
@@ -33,9 +33,14 @@ class Fit(NamedTuple):
 
 
 def fit(runs: WeightedRuns, counts: DimensionlessAxis, start: Fit | None = None) -> Fit:
-    """A fit to some of the runs, which begins at another; prompts then stay as they are there."""
-    begin = None if start is None else start.steps
-    steps = runs.fit(counts, begin, keep_prompts=start is not None)
+    """A fit to some of the runs, which begins at another.
+
+    Prompts then stay as they are there, and boards keep their limits by its law of power.
+    """
+    if start is None:
+        steps = runs.fit(counts)
+    else:
+        steps = runs.fit(counts, start.steps, True, board_laws(runs, start.law))
     answer = runs.answers(runs.pooling.logs(steps))
     counted = runs.used & (counts > 0) & runs.rows.power.notna().to_numpy()
     law = fit_power(runs, answer, counts) if counted.any() or start is None else start.law
@@ -44,19 +49,11 @@ def fit(runs: WeightedRuns, counts: DimensionlessAxis, start: Fit | None = None)
 
 def predictions(runs: WeightedRuns, logs: DimensionlessAxis, law: PowerLaw) -> pd.DataFrame:
     """What runs do, a column for each quantity; power is that of one GPU."""
-    answer = runs.answers(logs)
-    tdp = np.asarray(runs.arrays.share.gpu.tdp)
-    use = uses(runs, answer, np.asarray(answer.mean_latency))
-    power = tdp * shares(law, runs.rows.gpu, use, float(runs.model.records.settings.power_cap))
-    throughput = np.asarray(answer.throughput)
-    columns = {
-        "latency": np.asarray(answer.latency),
-        "throughput": throughput,
-        "power": power,
-        "tokens_per_joule": throughput / power / gpus_of(runs.rows),
-        "first_token": np.asarray(answer.first_token),
-    }
-    return pd.DataFrame(columns, runs.rows.index)
+    answer = runs.answers(logs, board_laws(runs, law))
+    names = [name for name in QUANTITIES if name in answer._fields]
+    columns = {name: np.asarray(getattr(answer, name)) for name in names}
+    columns["tokens_per_joule"] = columns["throughput"] / columns["power"] / gpus_of(runs.rows)
+    return pd.DataFrame(columns, runs.rows.index)[[*QUANTITIES]]
 
 
 def gpus_of(rows: pd.DataFrame) -> DimensionlessAxis:

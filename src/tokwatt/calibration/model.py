@@ -16,10 +16,11 @@ from tokwatt.equations.batching import resident_tokens
 from tokwatt.grid import stacked
 from tokwatt.params.calibrated import CAPPED
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.specs import Parallelism, StepParameters, spec
+from tokwatt.params.specs import Parallelism, StepParameters, UtilizationPower, spec
 from tokwatt.serving.chunked import Load, first_token_time, iterations
 from tokwatt.serving.costs import pass_costs
 from tokwatt.serving.deployment import Layout
+from tokwatt.serving.power import power_by_use, within_limit
 from tokwatt.serving.share import GpuShare, held_bytes, share_of
 from tokwatt.units import (
     Bytes,
@@ -29,6 +30,7 @@ from tokwatt.units import (
     Sequences,
     Tokens,
     TokensPerSecond,
+    Watts,
 )
 
 
@@ -63,6 +65,7 @@ class Answer(NamedTuple):
         moved: bytes that one GPU reads in the mean iteration.
         compute_time: arithmetic in it.
         launch_time: launches of kernels of experts in it.
+        power: of one GPU; NaN without a law.
     """
 
     latency: Seconds
@@ -73,6 +76,7 @@ class Answer(NamedTuple):
     moved: Bytes
     compute_time: Seconds
     launch_time: Seconds
+    power: Watts
 
 
 class RunArrays(NamedTuple):
@@ -82,13 +86,16 @@ class RunArrays(NamedTuple):
     asked: Asked
 
 
-def answer(share: GpuShare, fitted: StepParameters, asked: Asked) -> Answer:
+def answer(
+    share: GpuShare, fitted: StepParameters, asked: Asked, law: UtilizationPower | None
+) -> Answer:
     """What a run does.
 
     Args:
         share: what one GPU holds, reads and computes.
         fitted: efficiencies and overheads.
         asked: the requests; of those of a client no more run than the KV cache pool holds.
+        law: of power, whose limit the board keeps as it slows down; None for steps as they are.
 
     Returns:
         The answer; requests of a client that do not run wait, by Little's law.
@@ -102,20 +109,24 @@ def answer(share: GpuShare, fitted: StepParameters, asked: Asked) -> Answer:
     batch = jnp.minimum(asked.batch, most)
     prefills = batch / asked.output
     load = Load(batch, length, asked.prompt * prefills, prefills)
-    found, first = iterations(costs, load), first_token_time(costs, load, asked.prompt)
-    mean = found.mean.latency
+    found, bandwidth = iterations(costs, load), share.gpu.hbm_bandwidth
+    bare = found.mean.latency
+    mean = bare if law is None else within_limit(bandwidth, law, found.mean, bare)
+    stretch = mean / bare
+    first = first_token_time(costs, load, asked.prompt, stretch)
     waiting = jnp.maximum(0.0, asked.batch - found.running) / found.running
     stay = first + (asked.output - 1 + waiting * asked.output) * mean
     by_client = asked.batch * asked.output / stay
     return Answer(
-        latency=jnp.where(asked.client > 0, mean, found.median_latency),
+        latency=jnp.where(asked.client > 0, mean, stretch * found.median_latency),
         throughput=jnp.where(asked.client > 0, by_client, asked.batch / mean),
         first_token=first,
         mean_latency=mean,
-        late_latency=found.late_latency,
+        late_latency=stretch * found.late_latency,
         moved=found.mean.moved,
         compute_time=found.mean.compute_time,
         launch_time=found.mean.launch_time,
+        power=jnp.nan if law is None else power_by_use(bandwidth, law, found.mean, mean),
     )
 
 
@@ -182,13 +193,19 @@ class ServingModel:
 
 
 @partial(jax.jit, static_argnames="names")
-def answers(names: tuple[str, ...], logs: DimensionlessAxis, arrays: RunArrays) -> Answer:
+def answers(
+    names: tuple[str, ...],
+    logs: DimensionlessAxis,
+    arrays: RunArrays,
+    laws: UtilizationPower | None = None,
+) -> Answer:
     """What runs do.
 
     Args:
         names: of the parameters of a step.
         logs: their logarithms, then that of a factor on the prompt, shape (name + 1, row).
         arrays: the runs.
+        laws: of power, shape (row,) each.
 
     Returns:
         Answers, shape (row,) each; no efficiency is above 1.
@@ -198,7 +215,10 @@ def answers(names: tuple[str, ...], logs: DimensionlessAxis, arrays: RunArrays) 
     prompts = arrays.asked.prompt * jnp.exp(logs[-1])
     asked = replace(arrays.asked, prompt=prompts)
 
-    def row(share: GpuShare, numbers: DimensionlessAxis, asked: Asked) -> Answer:
-        return answer(share, StepParameters(**dict(zip(names, numbers, strict=True))), asked)
+    def row(
+        share: GpuShare, numbers: DimensionlessAxis, asked: Asked, law: UtilizationPower | None
+    ) -> Answer:
+        fitted = StepParameters(**dict(zip(names, numbers, strict=True)))
+        return answer(share, fitted, asked, law)
 
-    return jax.vmap(row, (0, 1, 0))(arrays.share, numbers, asked)
+    return jax.vmap(row, (0, 1, 0, 0))(arrays.share, numbers, asked, laws)

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import least_squares
 
 from tokwatt.calibration.fit import WeightedRuns
@@ -11,6 +10,7 @@ from tokwatt.calibration.model import Answer
 from tokwatt.calibration.start import POWER_TERMS, FitRecords
 from tokwatt.equations.power import utilization_power
 from tokwatt.params.calibrated import OTHER
+from tokwatt.params.specs import UtilizationPower
 from tokwatt.units import Dimensionless, DimensionlessAxis, SecondsAxis
 
 PowerLaw = dict[str, dict[str, Dimensionless]]
@@ -32,11 +32,17 @@ def uses(runs: WeightedRuns, answer: Answer, latency: SecondsAxis) -> Uses:
     return Uses(*(np.asarray(part) / latency for part in found))
 
 
-def shares(law: PowerLaw, gpus: pd.Series, use: Uses, cap: Dimensionless) -> DimensionlessAxis:
-    """Power over TDP of runs by a law, shape (row,); a board draws no more than its cap."""
-    boards = [law.get(gpu, law[OTHER]) for gpu in gpus]
+def board_laws(runs: WeightedRuns, law: PowerLaw) -> UtilizationPower:
+    """The law of the board of each run in watts, shape (row,) each."""
+    boards = [law.get(gpu, law[OTHER]) for gpu in runs.rows.gpu]
     terms = {name: np.array([board[name] for board in boards]) for name in POWER_TERMS}
-    return np.minimum(_shares(terms, use), cap)
+    tdp = np.asarray(runs.arrays.share.gpu.tdp)
+    scale = tdp * terms["scale"]
+    return UtilizationPower(
+        idle=tdp * terms["idle"],
+        **{name: scale * terms[name] for name in Uses._fields},
+        limit=tdp * float(runs.model.records.settings.power_cap),
+    )
 
 
 def _shares(terms: dict[str, DimensionlessAxis], use: Uses) -> DimensionlessAxis:

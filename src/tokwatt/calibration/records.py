@@ -14,7 +14,7 @@ from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.model import ServingModel
 from tokwatt.calibration.power import PowerLaw
 from tokwatt.calibration.start import FitRecords
-from tokwatt.params.calibrated import CAPPED
+from tokwatt.params.calibrated import CAPPED, HELD_OUT
 from tokwatt.params.section import Section
 from tokwatt.params.specs import StepParameters
 from tokwatt.units import (
@@ -27,8 +27,6 @@ from tokwatt.units import (
     units_of,
 )
 
-HELD_OUT = "measured/held_out"
-"""The file of what is fitted without each LLM."""
 LEVEL_NAMES = {
     "gpu": "gpus",
     "engine": "engines",
@@ -73,11 +71,11 @@ class Numbers(NamedTuple):
         self, records: FitRecords, gpu: str, engine: str, release: str, task: str
     ) -> list[float]:
         engines = self.deviations["engine"]
-        own = engines.get(engine) or engines.get(records.family(engine), {})
+        fitted = engine if engine in engines else records.family(engine)
         parts = [
             self.deviations["gpu"].get(gpu, {}),
-            own,
-            self.deviations["both"].get(f"{gpu}/{engine}", {}),
+            engines.get(fitted, {}),
+            self.deviations["both"].get(f"{gpu}/{fitted}", {}),
             self.deviations.get("release", {}).get(release, {}),
         ]
         numbers = [

@@ -62,7 +62,7 @@ def ask_fleet(
     gpus: Gpus = 8,
     data_parallel: DataRanks = 1,
     expert_parallel: ExpertRanks = None,
-    precision: PrecisionName = "bfloat16",
+    precision: PrecisionName = None,
     kv_precision: KvPrecision = None,
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,

@@ -109,7 +109,10 @@ ExpertRanks = Annotated[
     int | None,
     typer.Option("--expert-parallel", help="GPUs that hold whole experts: 1, or all of them."),
 ]
-PrecisionName = Annotated[str, typer.Option("--precision", help="A precision by name.")]
+PrecisionName = Annotated[
+    str | None,
+    typer.Option("--precision", help="A precision by name; that of the checkpoint if left out."),
+]
 KvPrecision = Annotated[
     str | None,
     typer.Option("--kv-precision", help="A precision whose KV cache is as wide."),

@@ -57,7 +57,7 @@ def ask_point(
     gpus: Gpus = 8,
     data_parallel: DataRanks = 1,
     expert_parallel: ExpertRanks = None,
-    precision: PrecisionName = "bfloat16",
+    precision: PrecisionName = None,
     kv_precision: KvPrecision = None,
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
@@ -149,7 +149,7 @@ def _explain(
 def record_keys(catalogue: "Catalogue", names: "DeploymentNames", measured: bool) -> list[str]:
     """Keys of the records that a point rests on, beside those that are calibrated."""
     engine = [f"engines.{names.engine}"] if measured else ["engine", "fractions"]
-    described = [f"precisions.{names.precision}", *engine]
+    described = [f"precisions.{names.precision_in(catalogue)}", *engine]
     if names.profile is None:
         return [names.gpu, names.llm, *described]
     raw = catalogue.section("profiles").raw

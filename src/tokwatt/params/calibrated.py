@@ -1,13 +1,15 @@
 """What the calibration found, as specs: steps and power of a GPU by `params/calibrated.yaml`."""
 
 import math
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section
 from tokwatt.params.specs import StepParameters, UtilizationPower
-from tokwatt.units import Dimensionless, Signed, Watts, hints_of
+from tokwatt.units import Dimensionless, Signed, SignedAxis, Watts, hints_of
 
 if TYPE_CHECKING:
     from tokwatt.params.folder import Folder
@@ -16,6 +18,10 @@ OTHER = "other"
 """Stands for every board that nobody measured."""
 CAPPED = "efficiency"
 """Parameters with this in their name are shares of what a data sheet says, and at most 1."""
+HELD_OUT = "measured/held_out"
+"""The file of what is fitted without each LLM."""
+DRAWS, SEED = 64, 0
+"""How many joint draws there are, in pairs that mirror each other, and the seed of their choice."""
 
 
 class Values:
@@ -38,18 +44,8 @@ class Values:
 
     def step(self, gpu: str, engine: str) -> StepParameters:
         """What steps on a GPU take under an engine, or under the one that it is a version of."""
-        engine = self.fitted_engine(engine)
-        both = self._within("gpus_engines", gpu)
-        parts = [
-            self._within("gpus", gpu),
-            self._within("engines", engine),
-            both.child(engine) if both and engine in both.raw else None,
-        ]
-        deviations = [part for part in parts if part is not None]
-        numbers = {
-            name: value * math.exp(sum(_at(part, name) for part in deviations))
-            for name, value in self.common.items()
-        }
+        deviations = self._deviations(gpu, self.fitted_engine(engine))
+        numbers = {name: value * math.exp(deviations[name]) for name, value in self.common.items()}
         capped = {name: min(1.0, value) for name, value in numbers.items() if CAPPED in name}
         return StepParameters(**numbers | capped)
 
@@ -64,24 +60,73 @@ class Values:
 
     def power(self, gpu: str, tdp: Watts) -> UtilizationPower:
         """The law of power of a GPU, for a board of some thermal design power."""
-        shared, boards = self.section.child("power"), self.section.child("boards")
-        board = boards.child(self.fitted_board(gpu))
-        scale = tdp * board.quantity("scale", Dimensionless)
-        terms: Mapping[str, Any] = {
-            name: scale * shared.quantity(name, Dimensionless)
-            for name in ("memory", "compute", "launch")
+        board = self.fitted_board(gpu)
+        scale = tdp * self._share(board, "scale")
+        terms: dict[str, Any] = {
+            name: scale * self._share(board, name) for name in ("memory", "compute", "launch")
         }
-        idle = tdp * board.quantity("idle", Dimensionless)
-        return UtilizationPower(idle=idle, **terms, limit=tdp * self.limit)
+        return UtilizationPower(
+            idle=tdp * self._share(board, "idle"), **terms, limit=tdp * self.limit
+        )
 
-    def _within(self, part: str, name: str) -> Section | None:
-        """A part of deviations by name, where there is one."""
-        section = self.section.child(part)
-        return section.child(name) if name in section.raw else None
+    def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
+        """How far logarithms of parameters are from the common ones."""
+        parts = _parts(self.section, gpu, engine)
+        return {name: sum(_at(part, name, Signed) for part in parts) for name in self.common}
+
+    def _share(self, board: str, name: str) -> Dimensionless:
+        """A share of TDP, or the scale of a board."""
+        own = self.section.child("boards").child(board)
+        return (own if name in own.raw else self.section.child("power")).quantity(
+            name, Dimensionless
+        )
 
 
-def _at(section: Section, name: str) -> Dimensionless:
-    """The deviation of a number; 0 where the section names none."""
-    if name not in section.raw:
-        return 0.0
-    return section.quantity(name, Signed, positive=False)
+class DrawnValues(Values):
+    r"""One joint draw of the fitted values: a bootstrap over LLMs, half of them at a time.
+
+    .. math:: \ln \theta' = \ln \theta + \sum_l s_l (\ln \theta - \ln \theta_{-l}), \; s_l = \pm 1
+
+    An LLM counts twice (+1) or not at all (-1); what is fitted without it, :math:`\theta_{-l}` of
+    `params/measured/held_out.yaml`, says how far that moves every number at once. Over draws the
+    covariance is that of the jackknife over LLMs, and the mean logarithm is that of the fit to all.
+    What rests on no LLM, as the deviation of a GPU that nobody measured, does not move: intervals
+    add that.
+
+    Source: McCarthy (1969), doi:10.2307/1402116, for half samples; the jackknife's influences.
+    """
+
+    def __init__(self, folder: "Folder", place: int) -> None:
+        super().__init__(folder)
+        if place not in range(DRAWS):
+            raise ParameterError(f"draw: is {place}, wanted a number from 0 to {DRAWS - 1}.")
+        file = folder.section(HELD_OUT)
+        self.without = file.child("value")
+        sides = np.random.default_rng(SEED).choice([-1.0, 1.0], (DRAWS // 2, len(file.raw["llms"])))
+        self.sides = sides[place // 2] * (1 - 2 * (place % 2))
+
+    def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
+        parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
+        moved = super()._deviations(gpu, engine)
+        for name, fitted in moved.items():
+            influence = fitted - sum(_at(part, name, SignedAxis) for part in parts)
+            moved[name] = fitted + float((self.sides * influence).sum())
+        return moved
+
+    def _share(self, board: str, name: str) -> Dimensionless:
+        fitted = super()._share(board, name)
+        without = self.without.child("boards").child(board).quantity(name, SignedAxis)
+        return fitted * math.exp(float(self.sides @ np.log(fitted / without)))
+
+
+def _parts(section: Section, gpu: str, engine: str) -> list[Section]:
+    """The deviations of a GPU, of an engine and of the two together, where there are any."""
+    pairs = [(section.child("gpus"), gpu), (section.child("engines"), engine)]
+    both = section.child("gpus_engines")
+    pairs += [(both.child(gpu), engine)] if gpu in both.raw else []
+    return [owner.child(name) for owner, name in pairs if name in owner.raw]
+
+
+def _at(section: Section, name: str, hint: object) -> Any:
+    """The deviation of a number, or a list of them; 0 where the section names none."""
+    return section.quantity(name, hint, positive=False) if name in section.raw else 0.0

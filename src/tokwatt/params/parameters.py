@@ -25,6 +25,9 @@ from tokwatt.params.specs import (
     Workload,
 )
 
+SIXTEEN_BITS = "bfloat16"
+"""The precision of checkpoints that are not quantised."""
+
 
 class ParameterFolder(Folder):
     """Everything a parameter folder holds, by name.
@@ -48,6 +51,12 @@ class ParameterFolder(Folder):
         """Language models as published, and as the paper has them where that differs."""
         section = self.section("llms")
         return Named("llm", {name: _llm(section.child(name)) for name in section.raw})
+
+    @cached_property
+    def checkpoints(self) -> dict[str, str]:
+        """The precision of the published weights of each LLM by name."""
+        section = self.section("llms")
+        return {name: _checkpoint(section.child(name)) for name in section.raw}
 
     @cached_property
     def paper_llms(self) -> dict[str, LlmRecord]:
@@ -151,7 +160,7 @@ class ParameterFolder(Folder):
 
 
 def _llm(section: Section) -> LlmRecord:
-    section.only("name", "published", "paper", "expert_kernels")
+    section.only("name", "checkpoint", "published", "paper", "expert_kernels")
     published, kernels = section.child("published"), section.raw.get("expert_kernels")
     paper = (
         section.child("paper").spec(Llm, published.raw)
@@ -165,6 +174,12 @@ def _llm(section: Section) -> LlmRecord:
         if kernels
         else ExpertKernels(),
     )
+
+
+def _checkpoint(section: Section) -> str:
+    name = str(section.raw.get("checkpoint", SIXTEEN_BITS))
+    section.choose("checkpoint", name, "precisions")
+    return name
 
 
 def _law(section: Section) -> Workload:

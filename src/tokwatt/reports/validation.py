@@ -266,6 +266,7 @@ def _sweep(sweep: xr.Dataset) -> Markdown:
     columns = {
         "window": [context_window(window) for window in sweep.context_window.values],
         "measured": [f"{throughput:.0f}" for throughput in measured.throughput.values],
+        "bandwidth": [percent(share, ".0") for share in sweep.bandwidth_share.values],
     }
     for quantity in ("throughput", "power"):
         for account, name in ACCOUNTS.items():

@@ -1,10 +1,12 @@
 """The parameter folder with every profile worked out: what a user and a study start from."""
 
 from collections.abc import Sized
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from tokwatt.params.calibrated import DRAWS, DrawnValues
 from tokwatt.params.names import Named
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import (
@@ -67,6 +69,22 @@ class Catalogue(ParameterFolder):
             engine=self.engine,
             serving_engine=self.engines[engine],
         )
+
+    @property
+    def draws(self) -> int:
+        """How many joint draws of the calibrated parameters there are."""
+        return DRAWS
+
+    def drawn(self, place: int) -> "Catalogue":
+        """The catalogue whose boards take their steps and power from a draw, counted from 0.
+
+        Raises:
+            ParameterError: for a draw that there is none of.
+        """
+        other = copy(self)
+        other.__dict__ |= {"calibrated": DrawnValues(self, place)}
+        other.__dict__.pop("boards", None)
+        return other
 
     def profiled(self, profile: Profile) -> Deployment:
         """The deployment of a hand-calibrated profile, which knows its own power."""

@@ -136,13 +136,17 @@ def iterations(
 
 
 @jax.jit
-def first_token_time(costs: PassCosts, load: Load, prompt: Tokens) -> Seconds:
+def first_token_time(
+    costs: PassCosts, load: Load, prompt: Tokens, stretch: Dimensionless = 1.0
+) -> Seconds:
     r"""Time from admission to the first token of a prompt, beside a batch that decodes.
 
     Args:
         costs: of forward passes.
         load: the batch.
         prompt: tokens of the prompt.
+        stretch: how many times as long the limit of the board makes iterations; clocks follow the
+            mean over many of them.
 
     Returns:
         Overheads of client and server, the rest of the iteration that runs, passes over each chunk
@@ -159,4 +163,4 @@ def first_token_time(costs: PassCosts, load: Load, prompt: Tokens) -> Seconds:
     used = jnp.minimum(MOST_QUEUED, load.prompts / costs.chunk)
     queued = used / (2 * (1 - used))
     fixed = costs.first_token + costs.first_token_prompt * prompt
-    return fixed + mean.latency / 2 + own * (1 + beside + queued)
+    return fixed + stretch * (mean.latency / 2 + own * (1 + beside + queued))

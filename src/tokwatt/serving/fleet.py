@@ -235,9 +235,9 @@ def _slots(
         load = asked.at(batch)
         latency = _latency(assumed, instance, load, demand) / demand.itl_target
         first = first_token(assumed, instance, load, traffic.long_prompt)
-        return jnp.maximum(latency, first / demand.latency_target)
+        return jnp.maximum(latency, first / demand.latency_target) - 1
 
-    return last_within(over_target, jnp.ones_like(held), held)
+    return last_within(over_target, held)
 
 
 def _batch(
@@ -253,12 +253,13 @@ def _batch(
     The paper takes a share of `slots`, as if a step lasted as long with fewer of them.
     """
     if assumed.prefill == "chunked":
-
-        def completed(batch: Sequences) -> RequestsPerSecond:
+        # As steps last longer nearly in proportion to the batch, this is nearly a straight line.
+        def over_load(batch: Sequences) -> Dimensionless:
             found = step(assumed, instance, asked.at(batch))
-            return found.running / (asked.steps * found.latency)
+            arriving = utilization * service_rate * asked.steps * found.latency
+            return (found.running - arriving) / slots
 
-        return last_within(completed, utilization * service_rate, slots)
+        return last_within(over_load, utilization * slots)
     batch = utilization * slots
     return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from tokwatt.equations.batching import busiest_rank, overlapped
 from tokwatt.equations.weights import expert_coverage
@@ -94,13 +95,10 @@ def _pass(
     """A pass of which one rank of attention takes in `own_prompts`."""
     tokens, own_batch = batch + prompts, batch / costs.data_parallel
     own_tokens = own_batch + own_prompts
-    independent = costs.independence * tokens + 1 - costs.independence
-    read = touched(costs.expert_share, independent)
-    uneven = busiest_rank(costs.expert_parallel, costs.experts, tokens * costs.expert_share)
-    expert_read = costs.expert_read * read * (uneven if dispatched else 1.0)
+    routed = partial(_routed_reading, touched=touched, dispatched=dispatched)
+    read, expert_read, expert_time = lax.cond(costs.experts > 0, routed, _no_reading, costs, tokens)
     answered = own_batch + own_prompts / prompt
     dense_math = costs.dense_math * own_tokens + costs.head_math * answered
-    expert_math = costs.expert_math * tokens
     cache = costs.cache
     scanned = own_batch * moved_bytes(cache, length)
     scan_time = overlapped(scanned * costs.scan, own_batch * length * costs.latent_math)
@@ -109,7 +107,7 @@ def _pass(
     launch_time = costs.expert_launch if dispatched else 0.0 * costs.expert_launch
     latency = (
         overlapped(costs.dense_read, dense_math)
-        + overlapped(expert_read, expert_math)
+        + expert_time
         + scan_time
         + attention
         + _link_time(costs, own_tokens, dispatched)
@@ -121,11 +119,28 @@ def _pass(
     return ForwardPass(
         latency=latency,
         weight_time=costs.dense_read + expert_read,
-        compute_time=dense_math + expert_math + attention,
+        compute_time=dense_math + costs.expert_math * tokens + attention,
         scan_time=scan_time,
         launch_time=launch_time,
         moved=costs.streamed + costs.routed * read + scanned,
     )
+
+
+def _routed_reading(
+    costs: PassCosts, tokens: Tokens, touched: Touched, dispatched: bool
+) -> tuple[Dimensionless, Seconds, Seconds]:
+    """Share of the routed experts that a pass reads, and times to read and to pass through them."""
+    independent = costs.independence * tokens + 1 - costs.independence
+    read = touched(costs.expert_share, independent)
+    uneven = busiest_rank(costs.expert_parallel, costs.experts, tokens * costs.expert_share)
+    reading = costs.expert_read * read * (uneven if dispatched else 1.0)
+    return read, reading, overlapped(reading, costs.expert_math * tokens)
+
+
+def _no_reading(costs: PassCosts, tokens: Tokens) -> tuple[Dimensionless, Seconds, Seconds]:
+    """The same of a dense LLM, of which what a pass touches need not be worked out."""
+    none = 0.0 * tokens
+    return none, none, none
 
 
 def _link_time(costs: PassCosts, tokens: Tokens, dispatched: bool) -> Seconds:

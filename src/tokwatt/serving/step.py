@@ -43,6 +43,7 @@ class Step(NamedTuple):
         prefill_time: what taking in prompts adds.
         running: requests that decode in it; others wait for their prompts to be taken in.
         power: watts of one GPU.
+        stretch: how many times as long its board's limit makes it.
     """
 
     latency: Seconds
@@ -54,6 +55,7 @@ class Step(NamedTuple):
     prefill_time: Seconds
     running: Sequences
     power: Watts
+    stretch: Dimensionless
 
 
 @readable
@@ -124,17 +126,18 @@ def measured_step(assumed: Assumptions, instance: Instance, load: Load, touched:
         prefill=prefill_time / latency,
     )
     kept, watts = board_power(assumed, instance, use)
-    longer = kept / latency
+    stretch = kept / latency
     return Step(
         latency=kept,
-        median_latency=(found.median_latency if chunked else latency) * longer,
-        late_latency=(found.late_latency if chunked else latency) * longer,
+        median_latency=(found.median_latency if chunked else latency) * stretch,
+        late_latency=(found.late_latency if chunked else latency) * stretch,
         weight_time=mean.weight_time,
         scan_time=mean.scan_time,
         compute_time=decoding.compute_time,
         prefill_time=prefill_time,
         running=found.running,
         power=watts,
+        stretch=stretch,
     )
 
 
@@ -164,7 +167,16 @@ def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step
     )
     kept, watts = board_power(assumed, instance, use)
     return Step(
-        kept, kept, kept, weight_time, scan_time, 0.0 * scan_time, prefill_time, load.batch, watts
+        latency=kept,
+        median_latency=kept,
+        late_latency=kept,
+        weight_time=weight_time,
+        scan_time=scan_time,
+        compute_time=0.0 * scan_time,
+        prefill_time=prefill_time,
+        running=load.batch,
+        power=watts,
+        stretch=kept / latency,
     )
 
 
@@ -205,9 +217,9 @@ def first_token(assumed: Assumptions, instance: Instance, load: Load, prompt: To
 
     Source: chunked prefill, arXiv:2308.16369.
     """
-    if assumed.prefill == "chunked":
-        return first_token_time(instance.costs, load, prompt)
     running = step(assumed, instance, load)
+    if assumed.prefill == "chunked":
+        return first_token_time(instance.costs, load, prompt, running.stretch)
     prefill = prompt * instance.token_flops / instance.times.prefill_rate
     return prefill + running.latency - running.prefill_time
 

@@ -14,7 +14,7 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.kernels import Kernels, config_of
-from tokwatt.calibration.power import PowerLaw, shares, uses
+from tokwatt.calibration.power import PowerLaw, board_laws
 from tokwatt.calibration.records import Calibrated
 from tokwatt.equations.batching import resident_tokens
 from tokwatt.params.account_names import AccountName
@@ -22,6 +22,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.llm import active_parameters, routed_parameters, total_parameters
+from tokwatt.serving.power import power_by_use, within_limit
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.units import (
     Dimensionless,
@@ -99,12 +100,14 @@ def by_kernels(
     residents: TokensAxis,
 ) -> Prediction:
     """Decoding by kernel tables, with power by the calibrated law at their steps."""
-    rows, cap = runs.rows, float(runs.model.records.settings.power_cap)
-    latency = step_by_kernels(catalogue, rows, residents)
-    use = uses(runs, runs.answers(logs), latency)
-    power = np.asarray(runs.arrays.share.gpu.tdp) * shares(law, rows.gpu, use, cap)
-    throughput = rows.batch.to_numpy() / latency
-    return Prediction(latency, throughput, power, throughput / power / intervals.gpus_of(rows))
+    rows, use, boards = runs.rows, runs.answers(logs), board_laws(runs, law)
+    bandwidth = runs.arrays.share.gpu.hbm_bandwidth
+    bare = jnp.asarray(step_by_kernels(catalogue, rows, residents))
+    latency = within_limit(bandwidth, boards, use, bare)
+    power = np.asarray(power_by_use(bandwidth, boards, use, latency))
+    throughput = rows.batch.to_numpy() / np.asarray(latency)
+    efficiency = throughput / power / intervals.gpus_of(rows)
+    return Prediction(np.asarray(latency), throughput, power, efficiency)
 
 
 def step_by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: TokensAxis) -> SecondsAxis:

@@ -20,6 +20,7 @@ from tokwatt.calibration.records import NOTHING, Calibrated, Numbers
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.share import moved_bytes, share_of
 from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.studies.measured.accounts import (
     Predictions,
@@ -72,10 +73,15 @@ class WindowAxis(NamedTuple):
     context_window: Tokens
 
 
-class LoadedThroughput(NamedTuple):
-    """Throughput as calibrated, with the overhead of each sequence."""
+class OfWindow(NamedTuple):
+    """Throughput as calibrated with the overhead of each sequence, and what the step must read.
+
+    The latter is the share of peak bandwidth that weights and full sequences take of the measured
+    step, if nothing else takes time.
+    """
 
     throughput_with_sequences: TokensPerSecond
+    bandwidth_share: Dimensionless
 
 
 class CurveAxes(NamedTuple):
@@ -121,12 +127,21 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
         grid.dataset(AccountAxes([*by_account], windows), columns, LONG_NAMES)
         .merge(
             grid.dataset(
-                WindowAxis(windows), LoadedThroughput(loaded[AccountName.IN_SAMPLE].throughput)
+                WindowAxis(windows),
+                OfWindow(loaded[AccountName.IN_SAMPLE].throughput, _bandwidth_share(run, rows)),
             )
         )
         .merge(grid.dataset(CurveAxes([*curves], windows), efficiency, LONG_NAMES))
         .merge(_slopes(windows, curves))
     )
+
+
+def _bandwidth_share(run: Deployment, rows: pd.DataFrame) -> DimensionlessAxis:
+    """Bytes of a step that decodes full sequences over what its measured time could move."""
+    share = share_of(run, run.llm.published, measured=True)
+    scanned = rows.batch * np.asarray(moved_bytes(share.cache, rows.residents.to_numpy()))
+    movable = run.gpu.hbm_bandwidth * rows.batch / rows.throughput
+    return ((share.streamed + scanned) / movable).to_numpy()
 
 
 def _slopes(windows: TokensAxis, curves: Mapping[str, TokensPerJoule]) -> xr.Dataset:
