@@ -280,7 +280,7 @@ def fleet(
         for pool, n, own in zip(pools, gpus, each, strict=True)
     )
     numbers = {
-        "missing": max((found.get("missing", 0.0) for found in held)),
+        "missing": max(found.get("missing", 0.0) for found in held),
         "instances": result.instances,
         "gpus": result.gpus,
         "power": result.power,

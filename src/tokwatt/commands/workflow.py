@@ -31,6 +31,7 @@ from tokwatt.commands.options import (
     Stores,
     Width,
 )
+from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
 from tokwatt.commands.studies import studies, study
@@ -42,6 +43,7 @@ for command in (studies, study, headline, *CALIBRATED):
     app.command()(command)
 app.command("point")(ask_point)
 app.command("fleet")(ask_fleet)
+app.command("plan")(ask_plan)
 app.add_typer(LLM, name="llm")
 
 

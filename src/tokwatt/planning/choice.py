@@ -1,5 +1,6 @@
 """The best partition of lengths into classes: a shortest path over candidate lengths, exactly."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ def shortest(
     for step in range(pools, 0, -1):
         edges.append(int(came_from[step][edges[-1]]))
     edges = [0, *reversed(edges)]
-    chosen = tuple(int(place[a, b]) for a, b in zip(edges, edges[1:], strict=False))
+    chosen = tuple(int(place[a, b]) for a, b in itertools.pairwise(edges))
     return Partition(float(totals[pools]), tuple(edges), chosen)
 
 
@@ -91,4 +92,6 @@ def cost_of(partition: Partition, cost: np.ndarray, bins: int) -> Dimensionless:
     """What a partition costs by other columns."""
     ends = zip(partition.edges, partition.edges[1:], strict=False)
     places = [class_place(low, high, bins) for low, high in ends]
-    return float(sum(cost[own, at] for own, at in zip(partition.configurations, places, strict=True)))
+    return float(
+        sum(cost[own, at] for own, at in zip(partition.configurations, places, strict=True))
+    )

@@ -102,7 +102,9 @@ class Classes:
         """Quantile of the prompts of each class: a table of bins by prompts, summed along both."""
         prompts, place = np.unique(self.requests.prompt, return_inverse=True)
         shape = self.bins, len(prompts)
-        cells = np.bincount(self._bin * len(prompts) + place, self.requests.weight, shape[0] * shape[1])
+        cells = np.bincount(
+            self._bin * len(prompts) + place, self.requests.weight, shape[0] * shape[1]
+        )
         running = np.cumsum(np.cumsum(cells.reshape(shape), axis=0), axis=1)
         running = np.concatenate([np.zeros((1, shape[1])), running])
         found = []

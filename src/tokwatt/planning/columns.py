@@ -1,6 +1,6 @@
 """Columns of a plan: what each configuration takes to serve each class of requests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -150,7 +150,7 @@ class Columns:
         """The same under another demand."""
         return replace(self, demand=replace(self.demand, **numbers))
 
-    def _evaluated(self, function) -> Iterator[np.ndarray]:  # type: ignore[no-untyped-def]
+    def _evaluated(self, function: Callable[..., tuple]) -> Iterator[np.ndarray]:
         """A function of deployments and classes, block by block on every core."""
         shape = len(self.configurations.names), len(self.classes.windows)
         found = [np.full(shape, np.inf), np.full(shape, np.inf)]
@@ -173,8 +173,10 @@ class Columns:
         for chunk in np.unique(chunks):
             traffic = self.classes.traffic(float(chunk))
             rows = np.flatnonzero(chunks == chunk)
-            parts = [_filled(np.arange(len(windows)), start, BLOCK[1]) for start in
-                     range(0, len(windows), BLOCK[1])]
+            parts = [
+                _filled(np.arange(len(windows)), start, BLOCK[1])
+                for start in range(0, len(windows), BLOCK[1])
+            ]
             for first in range(0, len(rows), BLOCK[0]):
                 filled, own = _filled(rows, first, BLOCK[0])
                 deployments = self.configurations.stacked(filled)
@@ -187,4 +189,3 @@ def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.n
     """Places of a block filled up to its size, and those that it is for."""
     own = places[start : start + size]
     return np.resize(own, size), own
-

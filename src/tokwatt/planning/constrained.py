@@ -1,7 +1,7 @@
 """The best partition where a power cap, an inventory or a number of pools couples pools, proved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,13 @@ from tokwatt.planning.choice import Partition
 from tokwatt.planning.columns import Columns
 from tokwatt.units import Dimensionless, Watts
 
+POWER, POOLS = "power cap", "most pools"
 GAP = 1e-4
 """Gap at which the search may end."""
 FIRST = 3000
 """Columns of the least reduced cost that the first search is among."""
+TOLERANCE = 1e-9
+"""Share of the relaxation's cost by which reduced costs may be off."""
 MOST_TIME = 20.0
 """Seconds of each of the two searches."""
 
@@ -54,7 +57,8 @@ class Proved(NamedTuple):
     power_price: Dimensionless
 
 
-class _Programme(NamedTuple):
+@dataclass(frozen=True)
+class _Programme:
     """Columns as a programme: which edges they span, what they cost and use."""
 
     cost: np.ndarray
@@ -66,8 +70,15 @@ class _Programme(NamedTuple):
     bins: int
 
     def among(self, kept: np.ndarray) -> "_Programme":
-        arrays = (it[kept] for it in self[:4])
-        return _Programme(*arrays, self.uses[:, kept], self.limits, self.bins)
+        """The same with some of the columns."""
+        return replace(
+            self,
+            cost=self.cost[kept],
+            configuration=self.configuration[kept],
+            low=self.low[kept],
+            high=self.high[kept],
+            uses=self.uses[:, kept],
+        )
 
     @property
     def flow(self) -> csr_array:
@@ -126,40 +137,43 @@ def constrained(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
     return Proved(best, gap, power_price)
 
 
-TOLERANCE = 1e-9
-
-
 def _undominated(columns: Columns, cost: np.ndarray, budget: Budget) -> _Programme:
     """Columns that no other of their class and GPU beats in everything that counts."""
     low, high = columns.classes.ends
-    rows, place = [], []
-    for gpu in np.unique(columns.configurations.gpu):
-        own = np.flatnonzero(columns.configurations.gpu == gpu)
-        keys = np.stack([cost[own], columns.power[own], columns.gpus[own]])
-        for at in range(len(low)):
-            kept = own[_front(keys[:, :, at])]
-            rows.append(kept)
-            place.append(np.full(len(kept), at))
-    configuration, at = np.concatenate(rows), np.concatenate(place)
-    counts = []
-    limits = []
-    if budget.power is not None:
-        counts.append(columns.power[configuration, at])
-        limits.append(budget.power)
-    for gpu, most in (budget.inventory or {}).items():
-        counts.append(
-            np.where(columns.configurations.gpu[configuration] == gpu,
-                     columns.gpus[configuration, at], 0.0)
-        )
-        limits.append(float(most))
-    if budget.pools is not None:
-        counts.append(np.ones(len(at)))
-        limits.append(float(budget.pools))
-    uses = csr_array(np.stack(counts))
+    gpu = columns.configurations.gpu
+    kept = [
+        (own[place], at)
+        for name in np.unique(gpu)
+        for own in [np.flatnonzero(gpu == name)]
+        for at in range(len(low))
+        for place in _front(np.stack([it[own, at] for it in (cost, columns.power, columns.gpus)]))
+    ]
+    configuration, at = np.array(kept, int).reshape(-1, 2).T
+    limits = _limits(budget)
+    watts, gpus = columns.power[configuration, at], columns.gpus[configuration, at]
+    uses = [_used(name, watts, gpus, gpu[configuration]) for name in limits]
     return _Programme(
-        cost[configuration, at], configuration, low[at], high[at], uses, np.array(limits),
+        cost[configuration, at],
+        configuration,
+        low[at],
+        high[at],
+        csr_array(np.stack(uses)),
+        np.array(list(limits.values())),
         columns.classes.bins,
     )
+
+
+def _limits(budget: Budget) -> dict[str, float]:
+    """What limits all pools together, the power cap first."""
+    limits = {POWER: budget.power, **(budget.inventory or {}), POOLS: budget.pools}
+    return {name: float(most) for name, most in limits.items() if most is not None}
+
+
+def _used(name: str, watts: np.ndarray, gpus: np.ndarray, gpu: np.ndarray) -> np.ndarray:
+    """What each column uses of a limit."""
+    if name == POWER:
+        return watts
+    return np.ones(len(gpus)) if name == POOLS else np.where(gpu == name, gpus, 0.0)
 
 
 def _front(keys: np.ndarray) -> np.ndarray:
@@ -168,12 +182,9 @@ def _front(keys: np.ndarray) -> np.ndarray:
     points = keys[:, finite]
     order = np.lexsort(points[::-1])
     points, finite = points[:, order], finite[order]
-    kept: list[int] = []
-    for place in range(len(finite)):
-        others = points[:, kept]
-        if not (others <= points[:, place : place + 1]).all(axis=0).any():
-            kept.append(place)
-    return finite[kept]
+    no_worse = (points[:, :, None] <= points[:, None, :]).all(axis=0)
+    beaten = np.triu(no_worse, 1).any(axis=0)
+    return finite[~beaten]
 
 
 def _searched(programme: _Programme) -> tuple[Partition, float]:

@@ -60,35 +60,32 @@ def _over_target(columns: Columns, most_pools: int | None) -> str:
     name = next(iter(alone), "itl")
     other = "ttft" if name == "itl" else "itl"
     return (
-        f"{name}: is {now[name]:g} s with {other} {now[other]:g} s, which no configuration meets for"
-        f" every class of requests, wanted {' or '.join(enough)}."
+        f"{name}: is {now[name]:g} s with {other} {now[other]:g} s, which no configuration meets"
+        f" for every class of requests, wanted {' or '.join(enough)}."
     )
 
 
 def _over_budget(columns: Columns, budget: Budget) -> str:
     """What the least fleet takes of each budget while the others hold."""
+    inventory = dict(budget.inventory or {})
     parts = []
-    if budget.power is not None:
-        least = constrained(columns, columns.power, replace(budget, power=None)) if (
-            budget.inventory or budget.pools
-        ) else None
-        watts = (
-            least.partition.cost
-            if least is not None
-            else shortest(columns.power, columns.classes.bins, budget.pools).cost
-        )
-        if np.isfinite(watts):
-            parts.append(f"power_cap of {watts / 1e3:.5g} kW")
-    for gpu, most in (budget.inventory or {}).items():
-        others = {name: count for name, count in (budget.inventory or {}).items() if name != gpu}
+    watts = _least(columns, columns.power, replace(budget, power=None))
+    if budget.power is not None and np.isfinite(watts):
+        parts.append(f"power_cap of {watts / 1e3:.5g} kW")
+    for gpu, most in inventory.items():
         own = columns.configurations.gpu[:, None] == gpu
-        used = np.where(own, columns.gpus, np.where(np.isfinite(columns.gpus), 0.0, np.inf))
-        least = constrained(columns, used, replace(budget, inventory=others))
-        needed = least.partition.cost
-        if np.isfinite(needed) and needed > most:
+        used = np.where(np.isfinite(columns.gpus), np.where(own, columns.gpus, 0.0), np.inf)
+        others = {name: count for name, count in inventory.items() if name != gpu}
+        needed = _least(columns, used, replace(budget, inventory=others))
+        if most < needed < np.inf:
             parts.append(f"inventory of {needed:g} {gpu}")
     name = "power_cap" if budget.power is not None else "inventory"
-    if not parts:
-        wanted = "more of several budgets at once, or longer targets"
-        return f"{name}: no fleet keeps all budgets, wanted {wanted}."
-    return f"{name}: no fleet keeps all budgets, wanted {' or '.join(parts)}, the others as they are."
+    wanted = f"{' or '.join(parts)}, the others as they are" if parts else "more of several at once"
+    return f"{name}: no fleet keeps all budgets, wanted {wanted}."
+
+
+def _least(columns: Columns, cost: np.ndarray, budget: Budget) -> Dimensionless:
+    """The least cost of a plan within a budget."""
+    if budget.couples:
+        return constrained(columns, cost, budget).partition.cost
+    return shortest(cost, columns.classes.bins, budget.pools).cost

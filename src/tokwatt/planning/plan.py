@@ -65,6 +65,11 @@ class Plan:
     proved: Proved
 
     @property
+    def llm(self) -> str:
+        """The LLM by name."""
+        return self.columns.configurations.names[0].llm
+
+    @property
     def partition(self) -> Partition:
         """Edges and configurations of its pools."""
         return self.proved.partition
@@ -155,11 +160,13 @@ def plan(
         its proved gap.
 
     Raises:
-        ParameterError: with one sentence, for unknown names, numbers outside their domain, and where
-            no fleet is feasible: which target or budget, and the smallest that would do.
+        ParameterError: with one sentence, for unknown names, numbers outside their domain, and
+            where no fleet is feasible: which target or budget, and the smallest that would do.
     """
     if objective not in OBJECTIVES:
-        raise ParameterError(f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}.")
+        raise ParameterError(
+            f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
+        )
     if not 2 <= candidates <= MOST_CANDIDATES:
         wanted = f"a whole number from 2 to {MOST_CANDIDATES}"
         raise ParameterError(f"split_candidates: is {candidates}, wanted {wanted}.")
