@@ -112,7 +112,9 @@ def test_the_smallest_relaxation_is_enough_and_less_is_not(found, target):
 
 
 def test_targets_out_of_reach_are_refused_with_what_would_do(found):
-    with pytest.raises(ParameterError, match=r"itl: is 0.001 s .* wanted itl of .* both .* as long"):
+    with pytest.raises(
+        ParameterError, match=r"itl: is 0.001 s .* wanted itl of .* both .* as long"
+    ):
         found.at(itl_target=1e-3)
     factor = common_factor(found.columns.at(itl_target=1e-3, latency_target=1e-2))
     assert found.at(itl_target=1e-3 * factor * 1.001, latency_target=1e-2 * factor * 1.001)

@@ -130,6 +130,12 @@ def ask_plan(
     split_candidates: Annotated[
         int, typer.Option(help="Lengths that may split requests, both ends among them.")
     ] = 32,
+    day: Annotated[
+        bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
+    ] = False,
+    draws: Annotated[
+        bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
+    ] = False,
     account: AccountName = "consistent",
     changes: Changes = None,
     params: Params = PARAMS,
@@ -148,9 +154,11 @@ def ask_plan(
     from tokwatt.params.traces import read_trace
     from tokwatt.planning.configurations import Options
     from tokwatt.planning.constrained import Budget
+    from tokwatt.planning.day import Day, day_of
+    from tokwatt.planning.draws import contenders
     from tokwatt.planning.plan import plan
     from tokwatt.planning.record import record_of, write_plan
-    from tokwatt.planning.summary import lines, summary
+    from tokwatt.planning.summary import day_lines, draw_lines, lines, summary
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
@@ -195,10 +203,14 @@ def ask_plan(
         )
     if out:
         write_plan(record_of(found, trace), out)
+    days = day_of(found, Day.of(catalogue)) if day else {}
+    rivals = contenders(found, catalogue) if draws else []
     if as_json:
-        show_json(summary(found))
-    else:
-        print(visible("\n".join(lines(found))))
+        more = {"day": days} if day else {}
+        show_json(summary(found) | more | ({"draws": rivals} if draws else {}))
+        return
+    drawn = draw_lines(found, rivals) if draws else ()
+    print(visible("\n".join([*lines(found), *day_lines(days), *drawn])))
 
 
 def _own(numbers: list[int] | None) -> list[int | None]:

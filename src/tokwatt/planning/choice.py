@@ -9,7 +9,7 @@ import numpy as np
 from tokwatt.units import Dimensionless
 
 TIE = 1e-12
-"""Share of a cost by which a plan of more pools must be better to be preferred."""
+"""Share of a cost within which two plans are equals, of which the simpler is preferred."""
 
 
 class Partition(NamedTuple):
@@ -34,12 +34,12 @@ def best_of_classes(cost: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray
         bins: bins between candidate lengths.
 
     Returns:
-        Its cost, infinite below the diagonal, and its place.
+        Its cost, infinite below the diagonal, and its place: the first among equals.
     """
     ends = np.triu_indices(bins + 1, 1)
     least = np.full((bins + 1, bins + 1), np.inf)
     place = np.zeros((bins + 1, bins + 1), int)
-    place[ends] = cost.argmin(axis=0)
+    place[ends] = (cost <= cost.min(axis=0) * (1 + TIE)).argmax(axis=0)
     least[ends] = cost.min(axis=0)
     return least, place
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.specs import Demand
+from tokwatt.planning.choice import class_place
 from tokwatt.planning.classes import Classes
 from tokwatt.planning.configurations import Configurations
 from tokwatt.serving.account import Account
@@ -189,3 +190,29 @@ def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.n
     """Places of a block filled up to its size, and those that it is for."""
     own = places[start : start + size]
     return np.resize(own, size), own
+
+
+def one_configuration(
+    columns: Columns, configuration: int, edges: tuple[int, int], rates: np.ndarray
+) -> Column:
+    """What one configuration takes for one class at shares of its arrival rate, shape (rate,).
+
+    Requests that are a share of all arrivals are a class of their own at the rate of that share.
+    """
+    own = columns.configurations.deployments[configuration]
+    chunk = own.prefill_chunk(columns.account.assumed.prefill == "chunked")
+    at = class_place(*edges, bins=columns.classes.bins)
+    traffic = columns.classes.traffic(float(chunk))
+    places = np.arange(len(rates))
+    lanes = np.resize(places, -(-len(rates) // BLOCK[1]) * BLOCK[1])
+    several = jax.tree.map(lambda leaf: np.full(len(lanes), leaf[at]), traffic)
+    factors = rates[lanes]
+    several = several._replace(
+        share=several.share * factors,
+        credited=several.credited * factors,
+        generated=several.generated * factors,
+    )
+    deployments = columns.configurations.stacked(np.full(BLOCK[0], configuration))
+    windows = np.full(len(lanes), columns.classes.windows[at])
+    found = _columns(columns.account, deployments, several, windows, columns.demand)
+    return Column(*(np.asarray(it)[0, places] for it in found))

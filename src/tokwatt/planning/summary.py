@@ -1,12 +1,14 @@
 """A plan in one screen, and as JSON has it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokwatt.accounts.answer import Quantity
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.binding import binding, extrapolated
+from tokwatt.planning.day import DayOfPlan
+from tokwatt.planning.draws import Contender, configuration_wins
 from tokwatt.planning.levers import waterfall
 from tokwatt.planning.plan import Plan
 
@@ -158,6 +160,35 @@ def _levers(values: Mapping[str, float]) -> str:
 
 def _factor(ratio: float) -> str:
     return f"x{ratio:.3g}" if math.isfinite(ratio) else "no fleet"
+
+
+def day_lines(days: Mapping[str, DayOfPlan]) -> Iterator[str]:
+    """A day under each policy, in a line each."""
+    for policy, day in days.items():
+        yield (
+            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh, {day.rent:.5g} USD,"
+            f" {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
+            f" x{day.over_peak:.3f} that at the peak"
+        )
+
+
+def draw_lines(plan: Plan, found: Sequence[Contender]) -> Iterator[str]:
+    """Whether the choice survives the calibration, and what is best on the average."""
+    best = found[0]
+    own = next(it for it in found if it.names == tuple(plan.names))
+    yield (
+        f"at the draws       this plan wins {own.wins:.0%}, regret {own.expected_regret:.2%} on the"
+        f" average and {own.high_regret:.2%} at 95 %, misses a target in {own.missed:.0%}"
+    )
+    wins = list(configuration_wins(found).items())[:MOST_LEVERS]
+    yield f"wins               {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
+    pools = zip(best.windows, best.names, strict=True)
+    named = (
+        "this plan"
+        if best is own
+        else "; ".join(f"up to {window:.0f} {described(names)}" for window, names in pools)
+    )
+    yield f"least expected     {named}, regret {best.expected_regret:.2%}"
 
 
 def _budget(plan: Plan) -> Iterator[str]:
