@@ -197,6 +197,14 @@ def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
 
 
 @app.command(rich_help_panel="Workflow")
+def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page of the best fleets and of what would change them."""
+    from tokwatt.reports import planning
+
+    planning.write_planning(params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
 def reference(
     params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/reference.md")
 ) -> None:
