@@ -1,4 +1,4 @@
-"""Choices of partitions: brute force, the shortest path and HiGHS agree."""
+"""Choices of partitions: brute force, the shortest path, labels and HiGHS agree."""
 
 from itertools import combinations, pairwise
 from types import SimpleNamespace
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from tokwatt.planning.choice import class_place, cost_of, shortest
 from tokwatt.planning.constrained import Budget, constrained
@@ -66,8 +67,8 @@ def test_the_shortest_path_costs_what_brute_force_finds(seeds):
 
 
 @pytest.mark.parametrize("seeds", np.array_split(range(SMALL), 6), ids=lambda seeds: str(seeds[0]))
-def test_within_an_inventory_highs_costs_what_brute_force_finds(seeds):
-    for seed in seeds[::3]:
+def test_within_an_inventory_labels_cost_what_brute_force_finds(seeds):
+    for seed in seeds:
         columns = columns_at_random(seed, bins=4, configurations=3)
         most = 4 + seed % 9
         within = [plan[0] for plan in every_plan(columns, 4) if plan[1] <= most and plan[2] <= most]
@@ -77,16 +78,61 @@ def test_within_an_inventory_highs_costs_what_brute_force_finds(seeds):
         assert found.partition.cost * (1 - found.gap) <= least * (1 + 1e-9)
 
 
+def highs(columns, budget):
+    """The least cost within a budget by HiGHS: columns that leave and enter edges."""
+    low, high = columns.classes.ends
+    configuration, at = np.nonzero(np.isfinite(columns.power))
+    cost, bins = columns.power[configuration, at], columns.classes.bins
+    edges = np.arange(bins + 1)[:, None]
+    flow = (low[at] == edges) * 1.0 - (high[at] == edges) * 1.0
+    balance = (edges[:, 0] == 0) * 1.0 - (edges[:, 0] == bins) * 1.0
+    uses = {
+        gpu: np.where(
+            columns.configurations.gpu[configuration] == gpu, columns.gpus[configuration, at], 0
+        )
+        for gpu in budget.inventory
+    }
+    rows = [*uses.values(), np.ones(len(at)), columns.power[configuration, at]]
+    most = [*budget.inventory.values(), budget.pools, budget.power]
+    found = milp(
+        cost,
+        constraints=[
+            LinearConstraint(flow, balance, balance),
+            LinearConstraint(np.array(rows), -np.inf, most),
+        ],
+        integrality=np.ones(len(cost)),
+        bounds=Bounds(0, 1),
+        options={"mip_rel_gap": 0.0},
+    )
+    return found.fun if found.x is not None else np.inf
+
+
 @pytest.mark.parametrize("seeds", np.array_split(range(LARGE), 5), ids=lambda seeds: str(seeds[0]))
-def test_with_room_to_spare_highs_costs_what_the_shortest_path_does(seeds):
+def test_with_room_to_spare_both_cost_what_the_shortest_path_does(seeds):
     for seed in seeds:
         columns = columns_at_random(seed, bins=12, configurations=10)
         pools = 1 + int(seed) % 5
         room = Budget(power=1e9, inventory={"A": 10**6}, pools=pools)
-        proved = constrained(columns, columns.power, room)
         exact = shortest(columns.power, 12, pools)
+        assert highs(columns, room) == pytest.approx(exact.cost, rel=1e-9)
+        proved = constrained(columns, columns.power, room)
         assert proved.partition.cost == pytest.approx(exact.cost, rel=1e-9)
         assert proved.gap <= 1e-9 and proved.power_price == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_within_tight_budgets_labels_cost_what_highs_finds(seed):
+    columns = columns_at_random(seed, bins=12, configurations=10)
+    rng = np.random.default_rng(seed)
+    tight = Budget(
+        power=float(rng.uniform(60, 140)),
+        inventory={"A": int(rng.integers(5, 30)), "B": int(rng.integers(5, 30))},
+        pools=int(rng.integers(2, 9)),
+    )
+    proved, least = constrained(columns, columns.power, tight), highs(columns, tight)
+    assert proved.partition.cost == pytest.approx(least, rel=2e-4)
+    assert proved.partition.cost * (1 - proved.gap) <= least * (1 + 1e-9)
+    assert proved.gap <= 1e-3
 
 
 @settings(max_examples=50)
