@@ -54,7 +54,7 @@ def _plans(data: xr.Dataset, label: Labels) -> Markdown:
             significant(float(own.joules_per_token)),
             significant(1e6 * float(own.dollars_per_token)),
             significant(1e3 * float(own.inter_token_latency)),
-            significant(float(own.first_token_p99)),
+            significant(float(own.late_first_token)),
         )
         rows.append((*map(label, case), str(own.configuration.values) or "no fleet", *cells))
     heads = ("workload", "LLM", "pools", "GPUs", "kW", "J/tok", "USD/Mtok")

@@ -50,7 +50,7 @@ class Planned(NamedTuple):
         gpus: of all pools.
         pools: how many.
         one_pool: joules of the best single pool over those of the plan.
-        first_token_p99: of the slowest pool.
+        late_first_token: 99th percentile of the slowest pool.
         inter_token_latency: median of the slowest pool.
     """
 
@@ -60,7 +60,7 @@ class Planned(NamedTuple):
     gpus: Dimensionless
     pools: Dimensionless
     one_pool: Dimensionless
-    first_token_p99: Seconds
+    late_first_token: Seconds
     inter_token_latency: Seconds
 
 
