@@ -88,10 +88,10 @@ class Draws:
     def draws(self):
         return len(self.factors)
 
-    def drawn(self, draw):
+    def drawn(self, place):
         catalogue = type(self.catalogue)(self.catalogue.folder)
         for name, board in self.catalogue.boards.items():
-            idle = board.utilization.idle * self.factors[draw].get(name, 1.0)
+            idle = board.utilization.idle * self.factors[place].get(name, 1.0)
             utilization = replace(board.utilization, idle=idle)
             catalogue.boards[name] = replace(board, utilization=utilization)
         return catalogue

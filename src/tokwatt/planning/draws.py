@@ -26,16 +26,14 @@ LATE = 0.95
 
 @runtime_checkable
 class Drawn(Protocol):
-    """A catalogue that knows joint draws of its calibration.
+    """A catalogue that knows joint draws of its calibration."""
 
-    Attributes:
-        draws: how many there are.
-    """
+    @property
+    def draws(self) -> int:
+        """How many there are."""
 
-    draws: int
-
-    def drawn(self, draw: int) -> Catalogue:
-        """The catalogue whose boards take the parameters of a draw."""
+    def drawn(self, place: int) -> Catalogue:
+        """The catalogue whose boards take the parameters of a draw, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,8 @@ def contenders(plan: Plan, catalogue: object) -> list[Contender]:
 
 def drawn_costs(columns: Columns, catalogue: Drawn, objective: str) -> Iterator[np.ndarray]:
     """Costs of every column at each draw, shape (configuration, class)."""
-    for draw in range(catalogue.draws):
-        configurations = Configurations.of(catalogue.drawn(draw), columns.configurations.names)
+    for place in range(catalogue.draws):
+        configurations = Configurations.of(catalogue.drawn(place), columns.configurations.names)
         yield replace(columns, configurations=configurations).cost(objective)
 
 
