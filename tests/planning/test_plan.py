@@ -22,7 +22,7 @@ from tokwatt.planning.configurations import Options
 from tokwatt.planning.constrained import Budget
 from tokwatt.planning.infeasible import common_factor, relaxations
 from tokwatt.planning.levers import LEVERS, cost_without, waterfall
-from tokwatt.planning.plan import plan
+from tokwatt.planning.plan import Question, chosen, columns_of, plan
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.serving.requests import Requests
 from tokwatt.serving.traffic import traffic_of
@@ -207,3 +207,22 @@ def test_every_configuration_is_named_once(parameters):
     names = Options().names(parameters, "llama-3.1-70b")
     assert len(names) == len(set(names)) > 300
     assert DeploymentNames() in names
+
+
+@pytest.mark.parametrize("profile", ["H100", "B200"])
+@pytest.mark.parametrize("workload", ["azure", "agent_heavy"])
+def test_the_paper_s_two_choices_are_a_special_case(parameters, profile, workload):
+    """Its account, its instances, its split: the cheaper of one pool and two as it counts them."""
+    names, demand = DeploymentNames(profile=profile), demanded(parameters)
+    one, two = (
+        fleet(parameters, workload, demand, names, split_lengths=splits, account="paper")
+        for splits in ((), (4096.0,))
+    )
+    own = Question(parameters, workload, demand, "joules", Budget(), "paper", {})
+    found = chosen(own, columns_of(own, [names], [4096.0]))
+    assert found.partition.cost == pytest.approx(min(one.power, two.power), rel=1e-9)
+    assert found.fleet.tokens_per_joule == pytest.approx(
+        max(one.tokens_per_joule, two.tokens_per_joule), rel=1e-9
+    )
+    least = found.columns.power.min(axis=0)  # up to 4K, all, from 4K on
+    assert [least[1], least[0] + least[2]] == pytest.approx([one.power, two.power], rel=1e-9)

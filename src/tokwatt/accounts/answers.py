@@ -255,7 +255,7 @@ def fleet(
         for own in dict.fromkeys(each)
     }
     windows = layouts[each[0]].routed.windows
-    _require_splits(split_lengths, windows[-1])
+    require_splits(split_lengths, windows[-1])
     held = [
         _held(own, chosen, layout.case.deployment, window, window)
         for own, layout in layouts.items()
@@ -387,7 +387,8 @@ def _require_demand(demand: Demand) -> None:
         raise ParameterError(f"itl_quantile: is {demand.itl_quantile:g}, wanted 0.5 or 0.99.")
 
 
-def _require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
+def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
+    """Refuse lengths that do not rise to the longest window."""
     for below, split in pairwise([0.0, *splits]):
         if not below < split < window:
             wanted = f"numbers that rise from above 0 to below {window:g}, the longest window"

@@ -13,6 +13,7 @@ from tokwatt.commands.options import (
     Changes,
     EngineName,
     Json,
+    Lengths,
     LlmName,
     Params,
     Target,
@@ -130,6 +131,7 @@ def ask_plan(
     split_candidates: Annotated[
         int, typer.Option(help="Lengths that may split requests, both ends among them.")
     ] = 32,
+    split_length: Lengths = None,
     day: Annotated[
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
     ] = False,
@@ -197,7 +199,7 @@ def ask_plan(
             options=options,
             objective=objective,
             budget=Budget(power_cap, inventory, max_pools),
-            candidates=split_candidates,
+            candidates=split_length or split_candidates,
             account=account,
             changes=stated | changes_of(changes),
         )

@@ -13,9 +13,9 @@ ROUNDING = 1e-12
 """Share of a quantile that sums of weights may be off by."""
 
 
-def arriving(requests: Requests) -> Requests:
-    """The kinds of request that do arrive."""
-    kept = requests.weight > 0
+def served_within(requests: Requests, longest: Tokens) -> Requests:
+    """The kinds of request that arrive and that a window holds."""
+    kept = (requests.weight > 0) & (requests.length <= longest)
     return Requests(*(values[kept] for values in vars(requests).values()))
 
 
@@ -29,13 +29,14 @@ def candidate_lengths(requests: Requests, candidates: int) -> np.ndarray:
     Returns:
         Lengths between which requests, and their tokens, are about equally many.
     """
-    order = np.argsort(requests.length, kind="stable")
-    length, weight = requests.length[order], requests.weight[order]
+    longest = smallest_window(requests)
+    arriving = served_within(requests, longest)
+    order = np.argsort(arriving.length, kind="stable")
+    length, weight = arriving.length[order], arriving.weight[order]
     tokens = weight * length
     passed = np.cumsum(weight / weight.sum() + tokens / tokens.sum()) / 2
     wanted = np.arange(1, candidates - 1) / (candidates - 1)
     inner = length[np.minimum(np.searchsorted(passed, wanted), len(length) - 1)]
-    longest = smallest_window(requests)
     return np.unique([0.0, *inner[inner < length[-1]], longest])
 
 

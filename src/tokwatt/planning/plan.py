@@ -7,19 +7,20 @@ from functools import cached_property
 import numpy as np
 
 from tokwatt.accounts.answer import Answer
-from tokwatt.accounts.answers import LONGEST, case_of, fleet
+from tokwatt.accounts.answers import LONGEST, case_of, fleet, require_splits
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.planning.choice import Partition, shortest
-from tokwatt.planning.classes import Classes, arriving, candidate_lengths
+from tokwatt.planning.classes import Classes, candidate_lengths, served_within
 from tokwatt.planning.columns import OBJECTIVES, Columns
 from tokwatt.planning.configurations import Configurations, Options
 from tokwatt.planning.constrained import Budget, Proved, constrained
 from tokwatt.planning.infeasible import refused
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.requests import smallest_window
 from tokwatt.units import Dimensionless, Tokens
 
 CANDIDATES = 32
@@ -137,7 +138,7 @@ def plan(
     options: Options | None = None,
     objective: str = "joules",
     budget: Budget | None = None,
-    candidates: int = CANDIDATES,
+    candidates: int | Sequence[Tokens] = CANDIDATES,
     account: str = CONSISTENT,
     changes: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -151,7 +152,7 @@ def plan(
         options: what may be chosen from.
         objective: what is least per output token: joules, dollars, carbon or gpus.
         budget: what all pools may use together: watts, GPUs by name, pools.
-        candidates: lengths that may split requests, both ends among them.
+        candidates: how many lengths may split requests, both ends among them, or which ones.
         account: an assumption set by name.
         changes: other alternatives for some of its choices.
 
@@ -167,9 +168,10 @@ def plan(
         raise ParameterError(
             f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
         )
-    if not 2 <= candidates <= MOST_CANDIDATES:
+    count = candidates if isinstance(candidates, int) else len(candidates) + 2
+    if not 2 <= count <= MOST_CANDIDATES:
         wanted = f"a whole number from 2 to {MOST_CANDIDATES}"
-        raise ParameterError(f"split_candidates: is {candidates}, wanted {wanted}.")
+        raise ParameterError(f"split_candidates: is {count}, wanted {wanted}.")
     limits = budget or Budget()
     for gpu in limits.inventory or {}:
         pick("inventory", gpu, catalogue.gpus)
@@ -177,15 +179,23 @@ def plan(
     return chosen(own, columns_of(own, (options or Options()).names(catalogue, llm), candidates))
 
 
-def columns_of(own: Question, names: Sequence[DeploymentNames], candidates: int) -> Columns:
+def columns_of(
+    own: Question, names: Sequence[DeploymentNames], candidates: int | Sequence[Tokens]
+) -> Columns:
     """Every configuration for every class of lengths."""
     account = fleet_account(own.catalogue, own.account, names[0], own.requests, own.changes)
     case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
-    requests = arriving(case.requests(account.assumed, float(own.demand.output_share)))
+    requests = case.requests(account.assumed, float(own.demand.output_share))
+    if isinstance(candidates, int):
+        edges = candidate_lengths(requests, candidates)
+    else:
+        last = smallest_window(requests) if account.assumed.baseline == "smallest" else LONGEST
+        require_splits(candidates, last)
+        edges = np.array([0.0, *candidates, last])
     return Columns(
         account,
         Configurations.of(own.catalogue, names),
-        Classes(account.assumed, requests, candidate_lengths(requests, candidates)),
+        Classes(account.assumed, served_within(requests, edges[-1]), edges),
         own.demand,
         Energy.of(own.catalogue),
     )
