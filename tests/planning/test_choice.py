@@ -110,10 +110,10 @@ def highs(columns, budget):
 @pytest.mark.parametrize("seeds", np.array_split(range(LARGE), 5), ids=lambda seeds: str(seeds[0]))
 def test_with_room_to_spare_both_cost_what_the_shortest_path_does(seeds):
     for seed in seeds:
-        columns = columns_at_random(seed, bins=12, configurations=10)
+        columns = columns_at_random(seed, bins=9, configurations=5)
         pools = 1 + int(seed) % 5
         room = Budget(power=1e9, inventory={"A": 10**6}, pools=pools)
-        exact = shortest(columns.power, 12, pools)
+        exact = shortest(columns.power, 9, pools)
         assert highs(columns, room) == pytest.approx(exact.cost, rel=1e-9)
         proved = constrained(columns, columns.power, room)
         assert proved.partition.cost == pytest.approx(exact.cost, rel=1e-9)

@@ -9,6 +9,7 @@ from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.params.errors import ParameterError
 from tokwatt.planning.configurations import Options
 from tokwatt.planning.day import POLICIES, Day, day_of
+from tokwatt.planning.disaggregated import Disaggregation, disaggregated
 from tokwatt.planning.draws import configuration_wins, contenders
 from tokwatt.planning.plan import plan
 
@@ -117,3 +118,28 @@ def test_a_gpu_that_idles_at_twice_the_watts_in_most_draws_is_not_named(paramete
 def test_no_draws_are_refused(parameters, found):
     with pytest.raises(ParameterError, match="draws: "):
         contenders(found, Draws(parameters, []))
+
+
+def test_apart_costs_no_more_and_nothing_is_apart_where_a_cache_hardly_moves(parameters, found):
+    between = Disaggregation.of(parameters)
+    late = found.at(itl_quantile=0.99, itl_target=0.03)
+    apart = disaggregated(late, between)
+    assert apart.cost_ratio < 1 and any(pool.decode for pool in apart.pools)
+    assert apart.pools[-1].window == found.windows[-1]
+    slower = disaggregated(late, replace(between, transfer=between.transfer / 10))
+    assert apart.cost_ratio <= slower.cost_ratio
+    stuck = disaggregated(late, replace(between, transfer=1.0))
+    assert stuck.cost_ratio == 1 and not any(pool.decode for pool in stuck.pools)
+
+
+def test_prefill_and_decode_share_the_work_of_a_request(found):
+    """Prompts are prefilled once, and every output token but the first is a step of decode."""
+    chunk, classes = 512.0, found.columns.classes
+    whole, prefill, decode = (classes.traffic(chunk, it) for it in ("both", "prefill", "decode"))
+    assert (prefill.prompts == whole.prompts).all() and (decode.prompts == 0).all()
+    own = classes.requests
+    chunks = own.weight @ np.ceil(own.prompt / chunk)
+    everything = classes.bins - 1  # the class from the first edge to the last
+    assert prefill.steps[everything] == pytest.approx(chunks / own.weight.sum())
+    more = np.maximum(own.output - 1, 1)
+    assert decode.steps[everything] == pytest.approx(own.weight @ more / own.weight.sum())

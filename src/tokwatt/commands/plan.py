@@ -135,6 +135,9 @@ def ask_plan(
     day: Annotated[
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
     ] = False,
+    disaggregated: Annotated[
+        bool, typer.Option("--disaggregated", help="What prefill and decode apart would be worth.")
+    ] = False,
     draws: Annotated[
         bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
     ] = False,
@@ -157,10 +160,12 @@ def ask_plan(
     from tokwatt.planning.configurations import Options
     from tokwatt.planning.constrained import Budget
     from tokwatt.planning.day import Day, day_of
+    from tokwatt.planning.disaggregated import Disaggregation
+    from tokwatt.planning.disaggregated import disaggregated as worth_apart
     from tokwatt.planning.draws import contenders
     from tokwatt.planning.plan import plan
     from tokwatt.planning.record import record_of, write_plan
-    from tokwatt.planning.summary import day_lines, draw_lines, lines, summary
+    from tokwatt.planning.summary import day_lines, disaggregated_lines, draw_lines, lines, summary
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
@@ -206,13 +211,18 @@ def ask_plan(
     if out:
         write_plan(record_of(found, trace), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
+    apart = worth_apart(found, Disaggregation.of(catalogue)) if disaggregated else None
     rivals = contenders(found, catalogue) if draws else []
     if as_json:
-        more = {"day": days} if day else {}
-        show_json(summary(found) | more | ({"draws": rivals} if draws else {}))
+        asked = {"day": days, "disaggregated": apart, "draws": rivals}
+        show_json(summary(found) | {name: answer for name, answer in asked.items() if answer})
         return
-    drawn = draw_lines(found, rivals) if draws else ()
-    print(visible("\n".join([*lines(found), *day_lines(days), *drawn])))
+    more = [
+        *day_lines(days),
+        *(disaggregated_lines(apart) if apart else ()),
+        *(draw_lines(found, rivals) if rivals else ()),
+    ]
+    print(visible("\n".join([*lines(found), *more])))
 
 
 def _own(numbers: list[int] | None) -> list[int | None]:

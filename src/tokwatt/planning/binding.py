@@ -85,7 +85,7 @@ def binding(plan: Plan, place: int) -> list[str]:
 
 
 def extrapolated(plan: Plan) -> list[str]:
-    """What no measured run supports in any of the pools, a phrase for each."""
+    """What no measured run supports, a phrase for each kind of it: the first pool's that has it."""
     phrases: list[str] = []
     for place, names in enumerate(plan.names):
         traffic = traffic_of_pool(plan, place)
@@ -100,4 +100,5 @@ def extrapolated(plan: Plan) -> list[str]:
         limits = ("max_num_seqs", "max_num_batched_tokens")
         told = [f"{it} {value}" for it in limits if (value := getattr(names, it)) is not None]
         phrases += [f"{names.gpu}: {phrase}" for phrase in (*support.extrapolated, *told)]
-    return list(dict.fromkeys(phrases))
+    first = {phrase.partition(" (")[0].rpartition(" ")[0]: phrase for phrase in phrases[::-1]}
+    return list(first.values())[::-1]

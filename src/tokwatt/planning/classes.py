@@ -1,6 +1,7 @@
 """Classes of requests by their length: every run of neighbours between two candidate lengths."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from tokwatt.serving.requests import Requests, smallest_window
 from tokwatt.serving.traffic import PROMPT_QUANTILE, Traffic, answered, request_powers
 from tokwatt.units import Dimensionless, Tokens, TokensAxis
 
+Part = Literal["both", "prefill", "decode"]
+"""What instances do for a request: all of it, or one part where the two are apart."""
 ROUNDING = 1e-12
 """Share of a quantile that sums of weights may be off by."""
 
@@ -70,15 +73,22 @@ class Classes:
         """Context window of each class."""
         return self.edges[self.ends[1]]
 
-    def traffic(self, chunk: Tokens) -> Traffic:
-        """What each class asks of an instance, shape (class,), as `traffic.traffic_of` has it."""
+    def traffic(self, chunk: Tokens, part: Part = "both") -> Traffic:
+        """What each class asks of an instance, shape (class,), as `traffic.traffic_of` has it.
+
+        An instance that prefills alone ends a request with its first token, and one that decodes
+        alone is given the cache of its prompt.
+        """
         own = self.requests
-        steps = np.ceil(own.prompt / chunk) + own.output - answered(self.assumed)
-        powers = request_powers(own.prompt, own.output, steps)
+        output = np.ones_like(own.output) if part == "prefill" else own.output
+        steps = np.ceil(own.prompt / chunk) + output - answered(self.assumed)
+        if part == "decode":
+            steps = np.maximum(own.output - answered(self.assumed), 1.0)
+        powers = request_powers(own.prompt, output, steps)
         share = self._sums(np.ones_like(own.weight))
         means = {name: _ratio(self._sums(power), share) for name, power in powers.items()}
         generated = self._sums(own.output)
-        return Traffic(
+        found = Traffic(
             share=share,
             credited=generated,
             generated=generated,
@@ -86,6 +96,10 @@ class Classes:
             median_prompt=self._prompts(0.5),
             **means,
         )
+        if part != "decode":
+            return found
+        one = np.ones_like(share)
+        return found._replace(prompts=0.0 * one, long_prompt=one, median_prompt=one)
 
     @property
     def _bin(self) -> np.ndarray:

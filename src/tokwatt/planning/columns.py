@@ -13,15 +13,15 @@ import numpy as np
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
-from tokwatt.planning.classes import Classes
+from tokwatt.planning.classes import Classes, Part
 from tokwatt.planning.configurations import Configurations
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import least_latencies, size_pool
-from tokwatt.serving.share import memory_of
+from tokwatt.serving.share import held_bytes, memory_of
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
-from tokwatt.units import Instances, Seconds, Tokens, Watts
+from tokwatt.units import BytesPerSecond, Instances, Seconds, Tokens, Watts
 
 BLOCK = 8, 128
 """Configurations and classes that are evaluated at once, so that one program serves every plan."""
@@ -57,16 +57,26 @@ def _fits(account: Account, deployment: Deployment, window: Tokens) -> jax.Array
 
 @jax.jit
 def _columns(
-    account: Account, deployments: Deployment, traffic: Traffic, windows: Tokens, demand: Demand
+    account: Account,
+    deployments: Deployment,
+    traffic: Traffic,
+    windows: Tokens,
+    demand: Demand,
+    transfer: BytesPerSecond,
 ) -> Column:
-    """Columns of a block, infinite where the LLM does not fit or misses a target."""
+    """Columns of a block, infinite where the LLM does not fit or misses a target.
+
+    What the cache of a prompt takes to leave a GPU is no time that the first token may take.
+    """
 
     def of(deployment: Deployment) -> Column:
         instance = instance_of(account, deployment)
 
         def column(traffic: Traffic, window: Tokens) -> Column:
-            pool = size_pool(account, instance, traffic, window, demand)
-            holds = _fits(account, deployment, window) & jnp.isfinite(pool.power)
+            left = demand.latency_target - held_bytes(instance, traffic.long_prompt) / transfer
+            own = replace(demand, latency_target=left)
+            pool = size_pool(account, instance, traffic, window, own)
+            holds = _fits(account, deployment, window) & jnp.isfinite(pool.power) & (left > 0)
             return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
 
         return jax.vmap(column)(traffic, windows)
@@ -100,6 +110,8 @@ class Columns:
         classes: requests by length.
         demand: arrival rate and targets.
         energy: what a joule costs and emits.
+        part: what instances do for a request.
+        transfer: bytes per second at which a cache leaves each GPU, where it has to.
     """
 
     account: Account
@@ -107,11 +119,13 @@ class Columns:
     classes: Classes
     demand: Demand
     energy: Energy
+    part: Part = "both"
+    transfer: BytesPerSecond = np.inf
 
     @cached_property
     def column(self) -> Column:
         """Watts and instances, infinite where the LLM does not fit or misses a target."""
-        return Column(*self._evaluated(_columns))
+        return Column(*self._evaluated(_columns, self.transfer))
 
     @cached_property
     def alone(self) -> Alone:
@@ -151,14 +165,14 @@ class Columns:
         """The same under another demand."""
         return replace(self, demand=replace(self.demand, **numbers))
 
-    def _evaluated(self, function: Callable[..., tuple]) -> Iterator[np.ndarray]:
+    def _evaluated(self, function: Callable[..., tuple], *more: float) -> Iterator[np.ndarray]:
         """A function of deployments and classes, block by block on every core."""
         shape = len(self.configurations.names), len(self.classes.windows)
         found = [np.full(shape, np.inf), np.full(shape, np.inf)]
 
         def fill(block: tuple[np.ndarray, Deployment, Traffic, np.ndarray, np.ndarray]) -> None:
             rows, deployments, traffic, windows, places = block
-            results = function(self.account, deployments, traffic, windows, self.demand)
+            results = function(self.account, deployments, traffic, windows, self.demand, *more)
             for whole, result in zip(found, results, strict=True):
                 part = np.asarray(result)[: len(rows), : len(places)]
                 whole[np.ix_(rows, places)] = part
@@ -172,7 +186,7 @@ class Columns:
         chunks = self.configurations.chunks(self.account.assumed.prefill == "chunked")
         windows = self.classes.windows
         for chunk in np.unique(chunks):
-            traffic = self.classes.traffic(float(chunk))
+            traffic = self.classes.traffic(float(chunk), self.part)
             rows = np.flatnonzero(chunks == chunk)
             parts = [
                 _filled(np.arange(len(windows)), start, BLOCK[1])
@@ -214,5 +228,5 @@ def one_configuration(
     )
     deployments = columns.configurations.stacked(np.full(BLOCK[0], configuration))
     windows = np.full(len(lanes), columns.classes.windows[at])
-    found = _columns(columns.account, deployments, several, windows, columns.demand)
+    found = _columns(columns.account, deployments, several, windows, columns.demand, np.inf)
     return Column(*(np.asarray(it)[0, places] for it in found))

@@ -8,6 +8,7 @@ from tokwatt.accounts.answer import Quantity
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.binding import binding, extrapolated
 from tokwatt.planning.day import DayOfPlan
+from tokwatt.planning.disaggregated import Disaggregated
 from tokwatt.planning.draws import Contender, configuration_wins
 from tokwatt.planning.levers import waterfall
 from tokwatt.planning.plan import Plan
@@ -189,6 +190,16 @@ def draw_lines(plan: Plan, found: Sequence[Contender]) -> Iterator[str]:
         else "; ".join(f"up to {window:.0f} {described(names)}" for window, names in pools)
     )
     yield f"least expected     {named}, regret {best.expected_regret:.2%}"
+
+
+def disaggregated_lines(found: Disaggregated) -> Iterator[str]:
+    """What prefill and decode apart would be worth."""
+    pools = "; ".join(
+        f"up to {pool.window:.0f} {described(pool.prefill)}"
+        + (f" prefills for {described(pool.decode)}" if pool.decode else "")
+        for pool in found.pools
+    )
+    yield f"disaggregated      {_factor(found.cost_ratio)} the cost, not in the plan: {pools}"
 
 
 def _budget(plan: Plan) -> Iterator[str]:
