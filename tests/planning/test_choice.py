@@ -107,6 +107,7 @@ def highs(columns, budget):
     return found.fun if found.x is not None else np.inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", np.array_split(range(LARGE), 5), ids=lambda seeds: str(seeds[0]))
 def test_with_room_to_spare_both_cost_what_the_shortest_path_does(seeds):
     for seed in seeds:
