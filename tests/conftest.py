@@ -23,6 +23,7 @@ from tokwatt.reports import (
     gallery,
     headlines,
     labels,
+    planning,
     plotting,
     site,
     tables,
@@ -120,6 +121,7 @@ def write_pages(params, folder):
     headlines.write_headlines(params, folder / "grids", folder)
     verdict.write_verdict(params, folder / "grids", folder)
     validation.write_validation(folder / "grids", folder)
+    planning.write_planning(params, folder / "grids", folder)
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,17 @@ from typing import Any
 
 _FACE = {
     "AssumptionSets": "accounts.assumptions",
+    "Budget": "planning.constrained",
     "Demand": "params.specs",
     "DeploymentNames": "accounts.deployments",
+    "Options": "planning.configurations",
     "ParameterError": "params.errors",
     "demanded": "accounts.answers",
     "fleet": "accounts.answers",
     "load": "serving.catalogue",
     "open": "stores",
     "operating_point": "serving.step",
+    "plan": "planning.plan",
     "point": "accounts.answers",
     "read_trace": "params.traces",
     "sweep": "grid",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -218,7 +218,7 @@ def fleet(
     catalogue: Catalogue,
     requests: str | Trace,
     demand: Demand,
-    names: DeploymentNames | None = None,
+    names: DeploymentNames | Sequence[DeploymentNames] | None = None,
     *,
     split_lengths: Sequence[Tokens] = (),
     context_window: Tokens | None = None,
@@ -232,7 +232,7 @@ def fleet(
         requests: a workload by name, or a trace with prompts and outputs.
         demand: arrival rate and bounds; its output share stands for a workload without a measured
             one.
-        names: an instance; eight H100 with Llama-3.1-70B if left out.
+        names: an instance, or one for each pool; eight H100 with Llama-3.1-70B if left out.
         split_lengths: longest request of each pool but the last, rising; one pool if there is none.
         context_window: window of the last pool; the account's own if left out: the paper's 64K, or
             the smallest power of two that holds every request.
@@ -246,30 +246,43 @@ def fleet(
         ParameterError: with one sentence, for unknown names, numbers outside their domain, what
             does not fit, and where no fleet meets a target: which one, and by how much.
     """
-    names = names or DeploymentNames()
+    each = _each_pool(names or DeploymentNames(), len(split_lengths) + 1)
     _require_demand(demand)
     given = {} if context_window is None else {"baseline": "given"}
     alternatives = {**given, **(changes or {})}
-    chosen = fleet_account(catalogue, account, names, requests, alternatives)
-    case = _case(catalogue, requests, names, chosen, split_lengths, context_window or LONGEST)
-    routed = case.traffic(chosen, demand)
-    assert routed is not None
-    window = routed.windows[-1]
-    _require_splits(split_lengths, window)
-    held = _held(names, chosen, case.deployment, window, window)
-    pools = [plain(pool) for pool in _POOLS(chosen, case.deployment, routed, demand)]
-    layout = case.deployment.parallelism
-    gpus = layout.tensor_parallel * layout.data_parallel
-    result = plain(fleet_of(pools, gpus, routed.rejected))
-    _require_served(chosen, case, routed, pools, demand)
+    chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
+    last = context_window or LONGEST
+    layouts = {
+        own: _laid_out(catalogue, requests, own, chosen, split_lengths, last, demand)
+        for own in dict.fromkeys(each)
+    }
+    windows = layouts[each[0]].routed.windows
+    require_splits(split_lengths, windows[-1])
+    held = [
+        _held(own, chosen, layout.case.deployment, window, window)
+        for own, layout in layouts.items()
+        for window in [max(w for w, other in zip(windows, each, strict=True) if other == own)]
+    ]
+    pools = [
+        pool
+        for place, own in enumerate(each)
+        for pool in _sized(chosen, layouts[own], demand, place)
+    ]
+    result = plain(fleet_of(pools, 1.0, layouts[each[0]].routed.rejected))
+    gpus = [float(layouts[own].gpus) for own in each]
+    result = result._replace(gpus=sum(p.instances * n for p, n in zip(pools, gpus, strict=True)))
     most = max(range(len(pools)), key=lambda place: pools[place].instances)
-    busy, traffic = pools[most], routed.pools[most]
+    busy, traffic = pools[most], layouts[each[most]].routed.pools[most]
     outputs = traffic.generated / traffic.share
-    support = _support(catalogue, names, chosen, busy.batch, traffic.prompts, outputs, window)
-    rented = result.instances * float(_rented(chosen, gpus))
-    rent = float(case.deployment.gpu.price) * rented
+    support = _support(
+        catalogue, each[most], chosen, busy.batch, traffic.prompts, outputs, windows[most]
+    )
+    rent = sum(
+        pool.instances * float(_rented(chosen, n)) * float(layouts[own].case.deployment.gpu.price)
+        for pool, n, own in zip(pools, gpus, each, strict=True)
+    )
     numbers = {
-        "missing": held.get("missing", 0.0),
+        "missing": max(found.get("missing", 0.0) for found in held),
         "instances": result.instances,
         "gpus": result.gpus,
         "power": result.power,
@@ -283,10 +296,60 @@ def fleet(
         _quantities(numbers, support),
         _basis(account, alternatives, chosen, support, names.precision_in(catalogue)),
         tuple(
-            _quantities(_of_pool(pool, window, gpus), support)
-            for pool, window in zip(pools, routed.windows, strict=True)
+            _quantities(_of_pool(pool, window, n), support)
+            for pool, window, n in zip(pools, windows, gpus, strict=True)
         ),
     )
+
+
+class _Laid(NamedTuple):
+    """Requests as they are shared out over pools of one deployment."""
+
+    case: Case
+    routed: Routed
+
+    @property
+    def gpus(self) -> Dimensionless:
+        layout = self.case.deployment.parallelism
+        return layout.tensor_parallel * layout.data_parallel
+
+
+def _each_pool(
+    names: DeploymentNames | Sequence[DeploymentNames], pools: int
+) -> Sequence[DeploymentNames]:
+    """A deployment for each pool."""
+    if isinstance(names, DeploymentNames):
+        return [names] * pools
+    if len(names) != pools:
+        wanted = f"one for each of {pools} pools"
+        raise ParameterError(f"names: has {len(names)} deployments, wanted {wanted}.")
+    return names
+
+
+def _laid_out(
+    catalogue: Catalogue,
+    requests: str | Trace,
+    names: DeploymentNames,
+    account: Account,
+    splits: Sequence[Tokens],
+    window: Tokens,
+    demand: Demand,
+) -> _Laid:
+    case = case_of(catalogue, requests, names, account, splits, window)
+    routed = case.traffic(account, demand)
+    assert routed is not None
+    return _Laid(case, routed)
+
+
+def _sized(account: Account, laid: _Laid, demand: Demand, place: int) -> list[Pool]:
+    """One pool of a deployment, where it exists."""
+    routed = laid.routed
+    own = Routed(
+        routed.windows[place : place + 1], routed.pools[place : place + 1], routed.rejected
+    )
+    pools = [plain(pool) for pool in _POOLS(account, laid.case.deployment, own, demand)]
+    _require_served(account, laid.case, own, pools, demand)
+    return pools
 
 
 LONGEST = 65536.0
@@ -326,14 +389,15 @@ def _require_demand(demand: Demand) -> None:
         raise ParameterError(f"itl_quantile: is {demand.itl_quantile:g}, wanted 0.5 or 0.99.")
 
 
-def _require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
+def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
+    """Refuse lengths that do not rise to the longest window."""
     for below, split in pairwise([0.0, *splits]):
         if not below < split < window:
             wanted = f"numbers that rise from above 0 to below {window:g}, the longest window"
             raise ParameterError(f"split_lengths: has {split:g}, wanted {wanted}.")
 
 
-def _case(
+def case_of(
     catalogue: Catalogue,
     requests: str | Trace,
     names: DeploymentNames,
@@ -341,6 +405,7 @@ def _case(
     splits: Sequence[Tokens],
     context_window: Tokens,
 ) -> Case:
+    """Requests of a workload or a trace in pools of a deployment."""
     require("context_window", context_window, 1, MOST_TOKENS)
     headlines, trace = Headlines(catalogue), requests if isinstance(requests, Trace) else None
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests

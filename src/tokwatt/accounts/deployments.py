@@ -11,7 +11,7 @@ from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import ENGINE, Catalogue
 from tokwatt.serving.deployment import Deployment
-from tokwatt.units import Dimensionless
+from tokwatt.units import MOST_TOKENS, Dimensionless
 
 PAPER, CONSISTENT = "paper", "consistent"
 PROGRAM = {"step": "program", "power": "activity"}
@@ -45,6 +45,8 @@ class DeploymentNames:
         kv_precision: a precision whose KV cache is as wide; that of `precision` if left out.
         engine: a serving engine.
         memory_utilization: share of the memory that the engine may use; its own if left out.
+        max_num_seqs: most running requests of a rank of attention; the engine's own if left out.
+        max_num_batched_tokens: most prompt tokens of a step; the engine's own if left out.
         profile: a hand-calibrated instance of the paper, which replaces all of these.
     """
 
@@ -57,6 +59,8 @@ class DeploymentNames:
     kv_precision: str | None = None
     engine: str = ENGINE
     memory_utilization: Dimensionless | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
     profile: str | None = None
 
     def precision_in(self, catalogue: Catalogue) -> str:
@@ -95,11 +99,20 @@ class DeploymentNames:
             self.engine,
             float(self.data_parallel),
         )
-        if self.memory_utilization is None:
-            return found
-        share = require("memory_utilization", self.memory_utilization, 0.01, 1)
-        engine = replace(found.serving_engine, memory_fraction=float(share))
-        return replace(found, serving_engine=engine)
+        return replace(found, serving_engine=replace(found.serving_engine, **self._limits()))
+
+    def _limits(self) -> dict[str, float]:
+        """What the engine is told that it would choose itself."""
+        limits: dict[str, float] = {}
+        if self.memory_utilization is not None:
+            limits["memory_fraction"] = require(
+                "memory_utilization", self.memory_utilization, 0.01, 1
+            )
+        for name in ("max_num_seqs", "max_num_batched_tokens"):
+            if (most := getattr(self, name)) is not None:
+                require(name, most, 1, MOST_TOKENS)
+                limits |= {name: most, f"small_{name}": most}
+        return {name: float(limit) for name, limit in limits.items()}
 
     def _refuse_parts(self) -> None:
         """A profile has its own GPU, LLM and precision: others beside it contradict it."""

@@ -104,7 +104,7 @@ class Explorer(Checked):
         self.catalogue = catalogue
         self.known = Headlines(catalogue)
         self.section = catalogue.section("views").only(
-            "energy", "explorer", "accounts", "calibrated", "printed"
+            "day", "disaggregated", "energy", "explorer", "accounts", "calibrated", "printed"
         )
 
     @cached_property

@@ -1,5 +1,6 @@
 """The smallest fleet for a workload or for a trace of one's own."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,8 +39,12 @@ from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from tokwatt.params.traces import Trace
+    from tokwatt.serving.catalogue import Catalogue
 
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", help="A plan that `tokwatt plan --out` wrote.")
+]
 Quantile = Annotated[
     float | None,
     typer.Option(callback=finite, help="Of the inter-token latency: 0.5 or 0.99."),
@@ -51,6 +56,7 @@ Share = Annotated[
 
 
 def ask_fleet(
+    context: typer.Context,
     workload: Annotated[
         str | None, typer.Option(help="A workload by name; azure where there is no trace.")
     ] = None,
@@ -77,6 +83,7 @@ def ask_fleet(
     output_share: Share = None,
     account: AccountName = "consistent",
     changes: Changes = None,
+    plan: PlanFile = None,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
@@ -90,11 +97,16 @@ def ask_fleet(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
+    if plan:
+        _require_of_plan(context)
+        return _show_planned(
+            catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, as_json
+        )
     stated = {} if output_share is None else {"output_share": "fifth"}
     if trace:
-        _require_alone(workload=workload, output_share=output_share)
+        require_alone(workload=workload, output_share=output_share)
     requests = read(trace, columns, tokenizer) if trace else workload or "azure"
-    rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
+    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
     demand = demanded(
         catalogue,
         arrival_rate=rate,
@@ -133,7 +145,68 @@ def ask_fleet(
         print(visible(read_of["trace"]))
 
 
-def _require_alone(**options: object) -> None:
+BESIDE_PLAN = (
+    "context",
+    "plan",
+    "trace",
+    "columns",
+    "tokenizer",
+    "workload",
+    "arrival_rate",
+    "params",
+    "as_json",
+)
+"""Options that may stand beside a plan, which has all others of its own."""
+
+
+def _require_of_plan(context: typer.Context) -> None:
+    """Refuse what a plan has of its own."""
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name not in BESIDE_PLAN and source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            wanted = "one of the two, as a plan has its own"
+            raise ParameterError(f"{option}: is {shown(value)} beside --plan, wanted {wanted}.")
+
+
+def _show_planned(
+    catalogue: "Catalogue",
+    path: Path,
+    trace: Path | None,
+    columns: list[str] | None,
+    tokenizer: Path | None,
+    workload: str | None,
+    arrival_rate: float | None,
+    as_json: bool,
+) -> None:
+    """The fleet of a plan, for its own requests or for others."""
+    from tokwatt.accounts.answers import demanded, fleet
+    from tokwatt.planning.record import read_plan
+
+    record = read_plan(path)
+    if trace or not (workload or record.workload):
+        requests: str | Trace = read(trace or Path(str(record.trace)), columns, tokenizer)
+    else:
+        requests = workload or str(record.workload)
+    demand = demanded(catalogue, **record.demand | _given(arrival_rate))
+    with named():
+        answer = fleet(
+            catalogue,
+            requests,
+            demand,
+            record.names,
+            split_lengths=record.split_lengths,
+            account=record.account,
+            changes=record.changes,
+        )
+    show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
+
+
+def _given(arrival_rate: float | None) -> dict[str, float]:
+    return {} if arrival_rate is None else {"arrival_rate": arrival_rate}
+
+
+def require_alone(**options: object) -> None:
     """Refuse what a trace has of its own."""
     for name, value in options.items():
         if value is not None:
@@ -142,7 +215,7 @@ def _require_alone(**options: object) -> None:
             raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
 
 
-def _rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:
+def rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:
     """Requests per second: those asked for, or the trace's own."""
     rate = trace.arrival_rate if arrival_rate is None else arrival_rate
     if rate is None:

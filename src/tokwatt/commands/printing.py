@@ -59,6 +59,8 @@ def show_json(value: object) -> None:
 def _plain(value: object) -> object:
     if is_dataclass(value):
         value = vars(value)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, str | bool | int | None):

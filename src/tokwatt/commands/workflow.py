@@ -31,6 +31,7 @@ from tokwatt.commands.options import (
     Stores,
     Width,
 )
+from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
 from tokwatt.commands.studies import studies, study
@@ -44,6 +45,7 @@ for command in (studies, study, headline, *CALIBRATED):
 app.command("point")(ask_point)
 app.command("fleet")(ask_fleet)
 app.command("trace")(ask_trace)
+app.command("plan")(ask_plan)
 app.add_typer(LLM, name="llm")
 
 
@@ -194,6 +196,14 @@ def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     from tokwatt.reports import validation
 
     validation.write_validation(grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page of the best fleets and of what would change them."""
+    from tokwatt.reports import planning
+
+    planning.write_planning(params, grids, out)
 
 
 @app.command(rich_help_panel="Workflow")

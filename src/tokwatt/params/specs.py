@@ -23,6 +23,7 @@ from tokwatt.units import (
     DollarsPerSecond,
     FlopsPerSecond,
     In,
+    Instances,
     Parameters,
     RequestsPerSecond,
     Seconds,
@@ -533,6 +534,8 @@ class Demand:
         itl_quantile: which: 0.5 for the median, 0.99 for the 99th percentile.
         max_utilization: highest share of its capacity that an instance may be used at.
         output_share: output as a share of a request's tokens.
+        spare_instances: instances of each pool beyond those that it needs [instance].
+        least_instances: fewest of each pool [instance].
     """
 
     arrival_rate: RequestsPerSecond
@@ -541,3 +544,5 @@ class Demand:
     itl_quantile: Dimensionless = 0.5
     max_utilization: Dimensionless
     output_share: Dimensionless
+    spare_instances: Instances = 0.0
+    least_instances: Instances = 0.0

@@ -151,6 +151,7 @@ def size_pool(
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
     search = _search(assumed)
     needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)
+    needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
     batch = _batch(assumed, instance, asked, slots, utilization, service_rate)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.

@@ -1,0 +1,234 @@
+"""The best fleet for a workload or for a trace of one's own, and what would change it."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tokwatt.commands.fleet import Bound, Quantile, Share, rate_of, require_alone
+from tokwatt.commands.options import (
+    PARAMS,
+    AccountName,
+    Changes,
+    Columns,
+    EngineName,
+    Json,
+    Lengths,
+    LlmName,
+    Params,
+    Target,
+    Tokenizer,
+    TraceFile,
+    changes_of,
+    finite,
+    named,
+)
+from tokwatt.commands.printing import show_json
+from tokwatt.commands.trace import read
+from tokwatt.params.errors import ParameterError, shown
+from tokwatt.text import visible
+
+
+def watts(option: typer.CallbackParam, text: str | None) -> float | None:
+    """Watts, with W, kW or MW."""
+    number = re.fullmatch(r"([0-9]*\.?[0-9]+)(W|kW|MW)", text or "")
+    if text is not None and not number:
+        raise ParameterError(
+            f"{option.opts[0]}: is {shown(text)}, wanted watts such as 800kW or 2MW."
+        )
+    return float(number[1]) * {"W": 1.0, "kW": 1e3, "MW": 1e6}[number[2]] if number else None
+
+
+def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] | None:
+    """GPUs by name: H100=512,B200=64."""
+    if text is None:
+        return None
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(gpu and count.isdecimal() for gpu, _, count in pairs):
+        wanted = "GPUs such as H100=512,B200=64"
+        raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {wanted}.")
+    return {gpu: int(count) for gpu, _, count in pairs}
+
+
+Names = Annotated[list[str] | None, typer.Option("--gpu", help="A GPU by name; may be repeated.")]
+Widths = Annotated[
+    list[int] | None,
+    typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel); may be repeated."),
+]
+DataRanks = Annotated[
+    list[int] | None, typer.Option("--data-parallel", help="Ranks of attention; may be repeated.")
+]
+ExpertRanks = Annotated[
+    list[int] | None,
+    typer.Option("--expert-parallel", help="1 to slice experts, 0 for all GPUs; may be repeated."),
+]
+Precisions = Annotated[
+    list[str] | None, typer.Option("--precision", help="A precision by name; may be repeated.")
+]
+KvPrecisions = Annotated[
+    list[str] | None,
+    typer.Option("--kv-precision", help="A precision whose KV cache is as wide; may be repeated."),
+]
+Caps = Annotated[
+    list[int] | None,
+    typer.Option("--max-num-seqs", help="A cap on the batch, 0 for the engine's; may be repeated."),
+]
+Chunks = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--max-num-batched-tokens",
+        help="Prompt tokens of a step, 0 for the engine's; may be repeated.",
+    ),
+]
+PowerCap = Annotated[
+    float | None,
+    typer.Option(
+        "--power-cap", parser=str, callback=watts, metavar="WATTS", help="On the account's basis."
+    ),
+]
+Inventory = Annotated[
+    Any,
+    typer.Option(
+        parser=str, callback=inventory, metavar="GPU=COUNT,...", help="Most GPUs of a kind."
+    ),
+]
+
+
+def ask_plan(
+    workload: Annotated[
+        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
+    ] = None,
+    trace: TraceFile = None,
+    columns: Columns = None,
+    tokenizer: Tokenizer = None,
+    llm: LlmName = "llama-3.1-70b",
+    gpu: Names = None,
+    gpus: Widths = None,
+    data_parallel: DataRanks = None,
+    expert_parallel: ExpertRanks = None,
+    precision: Precisions = None,
+    kv_precision: KvPrecisions = None,
+    max_num_seqs: Caps = None,
+    max_num_batched_tokens: Chunks = None,
+    engine: EngineName = "vllm",
+    objective: Annotated[
+        str, typer.Option(help="Least per output token: joules, dollars, carbon or gpus.")
+    ] = "joules",
+    arrival_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--arrival-rate",
+            "--rate",
+            callback=finite,
+            help="Requests per second; a trace's own where it has times.",
+        ),
+    ] = None,
+    ttft: Target = None,
+    itl: Target = None,
+    itl_quantile: Quantile = None,
+    max_utilization: Bound = None,
+    spare: Annotated[int, typer.Option(min=0, help="Instances of each pool beyond its need.")] = 0,
+    output_share: Share = None,
+    power_cap: PowerCap = None,
+    inventory: Inventory = None,
+    max_pools: Annotated[int | None, typer.Option(min=1, help="Most pools.")] = None,
+    split_candidates: Annotated[
+        int, typer.Option(help="Lengths that may split requests, both ends among them.")
+    ] = 32,
+    split_length: Lengths = None,
+    day: Annotated[
+        bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
+    ] = False,
+    disaggregated: Annotated[
+        bool, typer.Option("--disaggregated", help="What prefill and decode apart would be worth.")
+    ] = False,
+    draws: Annotated[
+        bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
+    ] = False,
+    account: AccountName = "consistent",
+    changes: Changes = None,
+    params: Params = PARAMS,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the plan for `tokwatt fleet --plan`.")
+    ] = None,
+) -> None:
+    """The fleet that serves requests at the least joules, dollars, carbon or GPUs, proved.
+
+    What is left out of GPUs, widths, precisions and caps is chosen among all that there are. --ttft
+    is a target on the 99th percentile of the time to first token, --itl on a percentile of the
+    inter-token latency. Latencies are shown at their median and 99th percentile.
+    """
+    from tokwatt.accounts.answers import demanded
+    from tokwatt.planning.configurations import Options
+    from tokwatt.planning.constrained import Budget
+    from tokwatt.planning.day import Day, day_of
+    from tokwatt.planning.disaggregated import Disaggregation
+    from tokwatt.planning.disaggregated import disaggregated as worth_apart
+    from tokwatt.planning.draws import contenders
+    from tokwatt.planning.plan import plan
+    from tokwatt.planning.record import record_of, write_plan
+    from tokwatt.planning.summary import day_lines, disaggregated_lines, draw_lines, lines, summary
+    from tokwatt.serving.catalogue import Catalogue
+
+    catalogue = Catalogue(params)
+    if trace:
+        require_alone(workload=workload, output_share=output_share)
+    requests = read(trace, columns, tokenizer) if trace else workload or "azure"
+    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
+    demand = demanded(
+        catalogue,
+        arrival_rate=rate,
+        latency_target=ttft,
+        itl_target=itl,
+        itl_quantile=itl_quantile,
+        max_utilization=max_utilization,
+        output_share=output_share,
+        spare_instances=float(spare),
+    )
+    chosen: dict[str, list | None] = {
+        "gpu": gpu,
+        "gpus": gpus,
+        "data_parallel": data_parallel,
+        "expert_parallel": _own(expert_parallel),
+        "precision": precision,
+        "kv_precision": kv_precision,
+        "max_num_seqs": _own(max_num_seqs),
+        "max_num_batched_tokens": _own(max_num_batched_tokens),
+    }
+    options = Options(engine=engine, **{name: tuple(it) for name, it in chosen.items() if it})
+    stated = {} if output_share is None else {"output_share": "fifth"}
+    with named():
+        found = plan(
+            catalogue,
+            requests,
+            demand,
+            llm,
+            options=options,
+            objective=objective,
+            budget=Budget(power_cap, inventory, max_pools),
+            candidates=split_length or split_candidates,
+            account=account,
+            changes=stated | changes_of(changes),
+        )
+    if out:
+        write_plan(record_of(found, trace), out)
+    days = day_of(found, Day.of(catalogue)) if day else {}
+    apart = worth_apart(found, Disaggregation.of(catalogue)) if disaggregated else None
+    rivals = contenders(found, catalogue) if draws else []
+    if as_json:
+        asked = {"day": days, "disaggregated": apart, "draws": rivals}
+        show_json(summary(found) | {name: answer for name, answer in asked.items() if answer})
+        return
+    more = [
+        *day_lines(days),
+        *(disaggregated_lines(apart) if apart else ()),
+        *(draw_lines(found, rivals) if rivals else ()),
+    ]
+    print(visible("\n".join([*lines(found), *more])))
+
+
+def _own(numbers: list[int] | None) -> list[int | None]:
+    """Numbers of which 0 leaves the choice to the engine."""
+    return [number or None for number in numbers or []]

@@ -1,0 +1,1 @@
+"""The best fleet under targets and budgets, and what would change it."""

@@ -1,0 +1,104 @@
+"""What keeps a pool of a plan from being smaller, and what in it no measured run supports."""
+
+from typing import NamedTuple
+
+import jax
+
+from tokwatt.accounts.support import Support
+from tokwatt.params.specs import Demand
+from tokwatt.planning.choice import class_place
+from tokwatt.planning.plan import Plan
+from tokwatt.serving.account import Account
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.fleet import Pool, size_pool
+from tokwatt.serving.instance import concurrency
+from tokwatt.serving.limits import step_limits
+from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import Traffic
+from tokwatt.units import Sequences, Tokens
+
+NEAR = 1e-6
+"""Share of a bound within which a number is at it."""
+
+
+class Sized(NamedTuple):
+    """A pool and what would hold its batch if no target did.
+
+    Attributes:
+        pool: the pool.
+        held: running requests that the KV cache of an instance holds.
+        most: running requests that the engine allows.
+    """
+
+    pool: Pool
+    held: Sequences
+    most: Sequences
+
+
+@jax.jit
+def _sized(
+    account: Account, deployment: Deployment, traffic: Traffic, window: Tokens, demand: Demand
+) -> Sized:
+    instance = instance_of(account, deployment)
+    length = traffic.steps_mean / traffic.steps
+    limits = step_limits(deployment.serving_engine, deployment.gpu)
+    return Sized(
+        size_pool(account, instance, traffic, window, demand),
+        concurrency(account.assumed, instance, window, length),
+        limits.sequences * instance.data_parallel,
+    )
+
+
+def traffic_of_pool(plan: Plan, place: int) -> Traffic:
+    """What a pool of a plan is asked for."""
+    columns, edges = plan.columns, plan.partition.edges
+    own = columns.configurations.deployments[plan.partition.configurations[place]]
+    chunk = own.prefill_chunk(columns.account.assumed.prefill == "chunked")
+    at = class_place(edges[place], edges[place + 1], columns.classes.bins)
+    return Traffic(*(float(it[at]) for it in columns.classes.traffic(float(chunk))))
+
+
+def binding(plan: Plan, place: int) -> list[str]:
+    """What binds a pool: its batch first, then its number of instances.
+
+    Args:
+        plan: the plan.
+        place: of the pool.
+
+    Returns:
+        One of `itl`, `ttft`, `KV cache` and `max_num_seqs`; one of `utilization` and `ttft`.
+    """
+    columns, demand = plan.columns, plan.columns.demand
+    own = columns.configurations.deployments[plan.partition.configurations[place]]
+    traffic = traffic_of_pool(plan, place)
+    found = _sized(columns.account, own, traffic, plan.windows[place], demand)
+    pool = found.pool
+    if float(pool.concurrency) >= float(found.held) * (1 - NEAR):
+        batch = "max_num_seqs" if found.held >= found.most * (1 - NEAR) else "KV cache"
+    else:
+        late = float(pool.prompt_time) >= float(demand.latency_target) * (1 - NEAR)
+        batch = "ttft" if late else "itl"
+    needed = float(pool.instances) - float(demand.spare_instances)
+    load = float(pool.arrival_rate / pool.service_rate)
+    fewest = -(-load // float(demand.max_utilization)) if load else 0.0
+    return [batch, "utilization" if needed <= max(fewest, 1.0) else "ttft"]
+
+
+def extrapolated(plan: Plan) -> list[str]:
+    """What no measured run supports, a phrase for each kind of it: the first pool's that has it."""
+    phrases: list[str] = []
+    for place, names in enumerate(plan.names):
+        traffic = traffic_of_pool(plan, place)
+        support = Support(
+            plan.question.catalogue,
+            names,
+            plan.fleet.pools[place]["batch"].value,
+            traffic.prompts,
+            traffic.generated / traffic.share,
+            plan.windows[place],
+        )
+        limits = ("max_num_seqs", "max_num_batched_tokens")
+        told = [f"{it} {value}" for it in limits if (value := getattr(names, it)) is not None]
+        phrases += [f"{names.gpu}: {phrase}" for phrase in (*support.extrapolated, *told)]
+    first = {phrase.partition(" (")[0].rpartition(" ")[0]: phrase for phrase in phrases[::-1]}
+    return list(first.values())[::-1]

@@ -1,0 +1,134 @@
+"""Configurations that a plan may choose from, and their deployments as one spec of arrays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import jax
+import numpy as np
+
+from tokwatt.accounts.deployments import DeploymentNames, pick
+from tokwatt.calibration.evidence import Evidence
+from tokwatt.params.errors import ParameterError
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.deployment import Deployment
+
+NODE = 8
+"""GPUs of a server, which an instance does not exceed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a plan may choose from; every combination that an engine has is a configuration.
+
+    Attributes:
+        gpu: GPUs by name; those with measured runs if left out.
+        gpus: GPUs that share every layer (tensor parallel).
+        data_parallel: ranks of attention, for a mixture of experts.
+        expert_parallel: ranks that hold whole experts; None for all of them.
+        precision: precisions by name.
+        kv_precision: precisions whose KV cache is as wide; None for that of `precision`.
+        max_num_seqs: caps on the batch; None for the engine's own.
+        max_num_batched_tokens: prompt tokens of a step; None for the engine's own.
+        engine: a serving engine.
+    """
+
+    gpu: tuple[str, ...] = ()
+    gpus: tuple[int, ...] = (1, 2, 4, 8)
+    data_parallel: tuple[int, ...] = (1,)
+    expert_parallel: tuple[int | None, ...] = (None,)
+    precision: tuple[str, ...] = ("bfloat16", "fp8")
+    kv_precision: tuple[str | None, ...] = (None, "bfloat16", "fp8")
+    max_num_seqs: tuple[int | None, ...] = (None, 256, 64)
+    max_num_batched_tokens: tuple[int | None, ...] = (None, 2048)
+    engine: str = "vllm"
+
+    def names(self, catalogue: Catalogue, llm: str) -> list[DeploymentNames]:
+        """Every configuration of an LLM; two of the same numbers are one.
+
+        Raises:
+            ParameterError: for a name that the catalogue lacks, and where no layout is left.
+        """
+        record = pick("llm", llm, catalogue.llms).published
+        for gpu in self.gpu:
+            pick("gpu", gpu, catalogue.gpus)
+        for precision in self.precision:
+            pick("precision", precision, catalogue.precisions)
+        found = [
+            self._own_cache(catalogue, names)
+            for names in self._combined(catalogue, llm)
+            if _is_laid_out(names, float(record.query_heads), float(record.experts))
+        ]
+        if not found:
+            wanted = f"numbers that divide the {record.query_heads:g} heads of {llm}"
+            raise ParameterError(f"gpus: is {', '.join(map(str, self.gpus))}, wanted {wanted}.")
+        return list(dict.fromkeys(found))
+
+    def _combined(self, catalogue: Catalogue, llm: str) -> Iterator[DeploymentNames]:
+        axes = vars(self) | {"gpu": self.gpu or tuple(Evidence(catalogue).gpus)}
+        axes = axes | {"llm": (llm,), "engine": (self.engine,)}
+        for values in product(*axes.values()):
+            yield DeploymentNames(**dict(zip(axes, values, strict=True)))
+
+    @staticmethod
+    def _own_cache(catalogue: Catalogue, names: DeploymentNames) -> DeploymentNames:
+        """Names that leave out a width of the KV cache that the precision has of its own."""
+        if names.kv_precision is None:
+            return names
+        other = pick("kv_precision", names.kv_precision, catalogue.precisions)
+        same = other.kv == catalogue.precisions[names.precision].kv
+        return replace(names, kv_precision=None) if same else names
+
+
+def _is_laid_out(names: DeploymentNames, heads: float, experts: float) -> bool:
+    """Whether an engine has a layout."""
+    gpus = names.gpus * names.data_parallel
+    mixed = experts > 0
+    ranks = names.expert_parallel
+    divides = heads % names.gpus == 0 and gpus <= NODE
+    return divides and (mixed or names.data_parallel == 1) and ranks in (None, 1)
+
+
+@dataclass(frozen=True)
+class Configurations:
+    """Configurations with their deployments.
+
+    Attributes:
+        names: of each.
+        deployments: of each.
+    """
+
+    names: tuple[DeploymentNames, ...]
+    deployments: tuple[Deployment, ...]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, names: Sequence[DeploymentNames]) -> "Configurations":
+        """Deployments of names."""
+        return cls(tuple(names), tuple(own.deployment(catalogue) for own in names))
+
+    @cached_property
+    def gpus(self) -> np.ndarray:
+        """GPUs of an instance of each."""
+        return np.array([float(own.gpus * own.data_parallel) for own in self.names])
+
+    @cached_property
+    def price(self) -> np.ndarray:
+        """Dollars per second of a GPU of each."""
+        return np.array([float(own.gpu.price) for own in self.deployments])
+
+    @cached_property
+    def gpu(self) -> np.ndarray:
+        """Name of the GPU of each."""
+        return np.array([own.gpu for own in self.names])
+
+    def chunks(self, chunked: bool) -> np.ndarray:
+        """Prompt tokens that a step of each takes in."""
+        return np.array([float(own.prefill_chunk(chunked)) for own in self.deployments])
+
+    def stacked(self, places: np.ndarray) -> Deployment:
+        """Some of the deployments as one spec of arrays."""
+        some = [self.deployments[place] for place in places]
+        return jax.tree.map(
+            lambda *leaves: np.stack([np.asarray(it, float) for it in leaves]), *some
+        )

@@ -1,0 +1,89 @@
+"""What each lever is worth, by taking it away, and the plan at other targets and rates."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.params.errors import ParameterError
+from tokwatt.planning.choice import shortest
+from tokwatt.planning.plan import Plan
+from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds
+
+LEVERS: dict[str, tuple[str, ...]] = {
+    "gpu": ("gpu",),
+    "width": ("gpus", "data_parallel", "expert_parallel"),
+    "precision": ("precision", "kv_precision"),
+    "batch cap": ("max_num_seqs", "max_num_batched_tokens"),
+    "length split": (),
+}
+"""Levers by name, each with the parts of a configuration that it moves."""
+
+
+class Step(NamedTuple):
+    """A plan with levers taken away.
+
+    Attributes:
+        lever: the one that was taken away last; empty for the plan itself.
+        cost: of an output token; infinite where there is no fleet.
+        alone: the same with only this lever taken away, over the plan's own cost.
+    """
+
+    lever: str
+    cost: Dimensionless
+    alone: Dimensionless
+
+
+def plain_names(plan: Plan) -> DeploymentNames:
+    """What is run without levers: eight H100 and 16 bits, or the first of what may be chosen."""
+    names, usual = plan.columns.configurations.names, DeploymentNames(llm=plan.llm)
+
+    def usually(field: str) -> object:
+        values = [getattr(own, field) for own in names]
+        return getattr(usual, field) if getattr(usual, field) in values else values[0]
+
+    return DeploymentNames(**{field: usually(field) for field in vars(usual)})  # type: ignore[arg-type]
+
+
+def cost_without(plan: Plan, levers: Sequence[str]) -> Dimensionless:
+    """The objective of an output token without some levers, free of budgets; infinite for none."""
+    names, plain = plan.columns.configurations.names, plain_names(plan)
+    fields = [field for lever in levers for field in LEVERS[lever]]
+    allowed = [all(getattr(own, it) == getattr(plain, it) for it in fields) for own in names]
+    cost = np.where(np.array(allowed)[:, None], plan.cost, np.inf)
+    pools = 1 if "length split" in levers else plan.question.budget.pools
+    return shortest(cost, plan.columns.classes.bins, pools).cost / plan.columns.generated
+
+
+def waterfall(plan: Plan) -> list[Step]:
+    """The plan, then without one lever after another, from the least valuable to the most."""
+    whole = cost_without(plan, [])
+    alone = {lever: cost_without(plan, [lever]) / whole for lever in LEVERS}
+    steps, gone = [Step("", whole, 1.0)], []
+    for lever in sorted(alone, key=lambda lever: alone[lever]):
+        gone.append(lever)
+        steps.append(Step(lever, cost_without(plan, gone), alone[lever]))
+    return steps
+
+
+def front(plan: Plan, targets: Sequence[Seconds]) -> Iterator[tuple[Seconds, Plan | None]]:
+    """The plan at other targets on the inter-token latency; None where there is none."""
+    return _swept(targets, lambda target: plan.at(itl_target=target))
+
+
+def rates(
+    plan: Plan, arrival_rates: Sequence[RequestsPerSecond]
+) -> Iterator[tuple[RequestsPerSecond, Plan | None]]:
+    """The plan at other arrival rates; None where there is none."""
+    return _swept(arrival_rates, lambda rate: plan.at(arrival_rate=rate))
+
+
+def _swept(
+    values: Sequence[Dimensionless], plan_at: Callable[[Dimensionless], Plan]
+) -> Iterator[tuple[Dimensionless, Plan | None]]:
+    for value in values:
+        try:
+            yield value, plan_at(value)
+        except ParameterError:
+            yield value, None

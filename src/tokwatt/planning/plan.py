@@ -1,0 +1,219 @@
+"""The best fleet for requests: pools by length, a configuration for each, whole instances."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from tokwatt.accounts.answer import Answer
+from tokwatt.accounts.answers import LONGEST, case_of, fleet, require_splits
+from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick
+from tokwatt.accounts.energy import Energy
+from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.specs import Demand
+from tokwatt.params.traces import Trace
+from tokwatt.planning.choice import Partition, shortest
+from tokwatt.planning.classes import Classes, candidate_lengths, served_within
+from tokwatt.planning.columns import OBJECTIVES, Columns
+from tokwatt.planning.configurations import Configurations, Options
+from tokwatt.planning.constrained import Budget, Proved, constrained
+from tokwatt.planning.infeasible import refused
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.requests import smallest_window
+from tokwatt.units import Dimensionless, Tokens
+
+CANDIDATES = 32
+"""Candidate lengths of a plan that is asked for no other number."""
+MOST_CANDIDATES = 128
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a plan is for.
+
+    Attributes:
+        catalogue: the parameter folder.
+        requests: a workload by name, or a trace.
+        demand: arrival rate and targets.
+        objective: what is least per output token: joules, dollars, carbon or gpus.
+        budget: what all pools may use together.
+        account: an assumption set by name.
+        changes: other alternatives for some of its choices.
+    """
+
+    catalogue: Catalogue
+    requests: str | Trace
+    demand: Demand
+    objective: str
+    budget: Budget
+    account: str
+    changes: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The best fleet, and the columns that it was chosen from.
+
+    Attributes:
+        question: what it is for.
+        columns: every configuration for every class of lengths.
+        proved: the choice, and how far it may be from the best.
+    """
+
+    question: Question
+    columns: Columns
+    proved: Proved
+
+    @property
+    def llm(self) -> str:
+        """The LLM by name."""
+        return self.columns.configurations.names[0].llm
+
+    @property
+    def partition(self) -> Partition:
+        """Edges and configurations of its pools."""
+        return self.proved.partition
+
+    @property
+    def cost(self) -> np.ndarray:
+        """What each configuration costs for each class, by the objective."""
+        return self.columns.cost(self.question.objective)
+
+    @property
+    def names(self) -> list[DeploymentNames]:
+        """Configuration of each pool."""
+        return [self.columns.configurations.names[place] for place in self.partition.configurations]
+
+    @property
+    def windows(self) -> list[Tokens]:
+        """Context window of each pool: the longest request that it serves."""
+        return [float(self.columns.classes.edges[place]) for place in self.partition.edges[1:]]
+
+    @property
+    def split_lengths(self) -> list[Tokens]:
+        """Longest request of each pool but the last."""
+        return self.windows[:-1]
+
+    @property
+    def cost_per_token(self) -> Dimensionless:
+        """The objective for each output token; GPUs for each output token a second."""
+        return self.partition.cost / self.columns.generated
+
+    @cached_property
+    def fleet(self) -> Answer:
+        """The same fleet as `accounts.answers.fleet` answers."""
+        own = self.question
+        return fleet(
+            own.catalogue,
+            own.requests,
+            own.demand,
+            self.names,
+            split_lengths=self.split_lengths,
+            account=own.account,
+            changes=own.changes,
+        )
+
+    @cached_property
+    def one_pool(self) -> Partition:
+        """The best plan of a single pool, without a budget."""
+        return shortest(self.cost, self.columns.classes.bins, 1)
+
+    def at(self, **numbers: float) -> "Plan":
+        """The plan of the same question under another demand, chosen anew.
+
+        Raises:
+            ParameterError: where there is none.
+        """
+        own = replace(self.question, demand=replace(self.question.demand, **numbers))
+        return chosen(own, self.columns.at(**numbers))
+
+
+def plan(
+    catalogue: Catalogue,
+    requests: str | Trace,
+    demand: Demand,
+    llm: str = "llama-3.1-70b",
+    *,
+    options: Options | None = None,
+    objective: str = "joules",
+    budget: Budget | None = None,
+    candidates: int | Sequence[Tokens] = CANDIDATES,
+    account: str = CONSISTENT,
+    changes: Mapping[str, str] | None = None,
+) -> Plan:
+    """The fleet that serves requests at the least cost within targets and budgets.
+
+    Args:
+        catalogue: the parameter folder.
+        requests: a workload by name, or a trace with prompts and outputs.
+        demand: arrival rate and bounds; see `accounts.answers.demanded`.
+        llm: an LLM by name.
+        options: what may be chosen from.
+        objective: what is least per output token: joules, dollars, carbon or gpus.
+        budget: what all pools may use together: watts, GPUs by name, pools.
+        candidates: how many lengths may split requests, both ends among them, or which ones.
+        account: an assumption set by name.
+        changes: other alternatives for some of its choices.
+
+    Returns:
+        The plan; without a power cap or an inventory it is the best of all, with one it is within
+        its proved gap.
+
+    Raises:
+        ParameterError: with one sentence, for unknown names, numbers outside their domain, and
+            where no fleet is feasible: which target or budget, and the smallest that would do.
+    """
+    if objective not in OBJECTIVES:
+        raise ParameterError(
+            f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
+        )
+    count = candidates if isinstance(candidates, int) else len(candidates) + 2
+    if not 2 <= count <= MOST_CANDIDATES:
+        wanted = f"a whole number from 2 to {MOST_CANDIDATES}"
+        raise ParameterError(f"split_candidates: is {count}, wanted {wanted}.")
+    limits = budget or Budget()
+    for gpu in limits.inventory or {}:
+        pick("inventory", gpu, catalogue.gpus)
+    own = Question(catalogue, requests, demand, objective, limits, account, changes or {})
+    return chosen(own, columns_of(own, (options or Options()).names(catalogue, llm), candidates))
+
+
+def columns_of(
+    own: Question, names: Sequence[DeploymentNames], candidates: int | Sequence[Tokens]
+) -> Columns:
+    """Every configuration for every class of lengths."""
+    account = fleet_account(own.catalogue, own.account, names[0], own.requests, own.changes)
+    case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
+    requests = case.requests(account.assumed, float(own.demand.output_share))
+    if isinstance(candidates, int):
+        edges = candidate_lengths(requests, candidates)
+    else:
+        last = smallest_window(requests) if account.assumed.baseline == "smallest" else LONGEST
+        require_splits(candidates, last)
+        edges = np.array([0.0, *candidates, last])
+    return Columns(
+        account,
+        Configurations.of(own.catalogue, names),
+        Classes(account.assumed, served_within(requests, edges[-1]), edges),
+        own.demand,
+        Energy.of(own.catalogue),
+    )
+
+
+def chosen(own: Question, columns: Columns) -> Plan:
+    """The best plan among columns.
+
+    Raises:
+        ParameterError: where none is feasible.
+    """
+    cost = columns.cost(own.objective)
+    free = shortest(cost, columns.classes.bins, own.budget.pools)
+    if not np.isfinite(free.cost):
+        raise refused(columns, own.budget)
+    proved = Proved(free, 0.0, 0.0)
+    if own.budget.couples:
+        proved = constrained(columns, cost, own.budget)
+        if not np.isfinite(proved.partition.cost):
+            raise refused(columns, own.budget)
+    return Plan(own, columns, proved)

@@ -1,0 +1,103 @@
+"""A plan as a record that `fleet` reads back."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.output import write_files
+from tokwatt.params.errors import complaint
+from tokwatt.params.reading import read
+from tokwatt.params.section import Section
+from tokwatt.params.specs import Demand
+from tokwatt.planning.plan import Plan
+from tokwatt.units import Dimensionless, Instances, Tokens
+
+HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
+
+
+class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
+    """A pool of a plan as it is written.
+
+    Attributes:
+        context_window: longest request that it serves.
+        instances: whole instances.
+        deployment: what each of them is.
+    """
+
+    context_window: Tokens
+    instances: Instances
+    deployment: DeploymentNames
+
+
+class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """A plan as it is written.
+
+    Attributes:
+        account: an assumption set by name.
+        changes: other alternatives for some of its choices.
+        objective: what is least.
+        workload: a workload by name, where it is for one.
+        trace: a file of requests, where it is for one.
+        demand: arrival rate and bounds, in SI units.
+        pools: by rising window.
+    """
+
+    account: str
+    changes: dict[str, str]
+    objective: str
+    workload: str | None
+    trace: str | None
+    demand: dict[str, Dimensionless]
+    pools: list[PlannedPool]
+
+    @property
+    def names(self) -> list[DeploymentNames]:
+        """Deployment of each pool."""
+        return [pool.deployment for pool in self.pools]
+
+    @property
+    def split_lengths(self) -> list[Tokens]:
+        """Longest request of each pool but the last."""
+        return [pool.context_window for pool in self.pools[:-1]]
+
+
+def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
+    """A plan as a record; `trace` is where its requests were read from."""
+    own = plan.question
+    sizes = [pool["instances"].value for pool in plan.fleet.pools]
+    pools = zip(plan.windows, sizes, plan.names, strict=True)
+    return PlanRecord(
+        own.account,
+        dict(own.changes),
+        own.objective,
+        own.requests if isinstance(own.requests, str) else None,
+        str(trace) if trace else None,
+        {field.name: float(getattr(own.demand, field.name)) for field in fields(Demand)},
+        [PlannedPool(*pool) for pool in pools],
+    )
+
+
+def write_plan(record: PlanRecord, path: Path) -> None:
+    """Write a plan, or leave the file as it was."""
+    text = yaml.safe_dump(msgspec.to_builtins(record), sort_keys=False, default_flow_style=None)
+    write_files({path: HEADER + text})
+
+
+def read_plan(path: Path) -> PlanRecord:
+    """Read a plan.
+
+    Raises:
+        ParameterError: with one sentence, where the file is no plan.
+    """
+    section = Section(path, read(path))
+    found = section.convert(PlanRecord)
+    if not found.pools:
+        raise complaint(path, "pools", "is empty", "a pool or more")
+    known = {field.name for field in fields(Demand)}
+    for name in found.demand:
+        if name not in known:
+            raise complaint(path, f"demand.{name}", "is unknown", f"one of {', '.join(known)}")
+    return found

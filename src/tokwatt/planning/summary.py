@@ -1,0 +1,215 @@
+"""A plan in one screen, and as JSON has it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tokwatt.accounts.answer import Quantity
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.planning.binding import binding, extrapolated
+from tokwatt.planning.day import DayOfPlan
+from tokwatt.planning.disaggregated import Disaggregated
+from tokwatt.planning.draws import Contender, configuration_wins
+from tokwatt.planning.levers import waterfall
+from tokwatt.planning.plan import Plan
+
+UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
+"""Units in which an objective is shown."""
+SCALES = {"joules": 1.0, "dollars": 1e6, "carbon": 1e9, "gpus": 1.0}
+MOST_LEVERS = 3
+
+
+def described(names: DeploymentNames) -> str:
+    """A configuration in words."""
+    width = f"TP{names.gpus}" + (f" DP{names.data_parallel}" if names.data_parallel > 1 else "")
+    experts = f" EP{names.expert_parallel}" if names.expert_parallel else ""
+    cache = f", {names.kv_precision} KV cache" if names.kv_precision else ""
+    cap = f", max_num_seqs {names.max_num_seqs}" if names.max_num_seqs else ""
+    chunk = names.max_num_batched_tokens
+    chunked = f", max_num_batched_tokens {chunk}" if chunk else ""
+    return f"{names.gpu} {width}{experts} {names.precision}{cache}{cap}{chunked}"
+
+
+def summary(plan: Plan) -> dict[str, Any]:
+    """Everything that is said of a plan, as plain values.
+
+    Args:
+        plan: the plan.
+
+    Returns:
+        What it stands on, its cost, its pools with what binds them, one pool beside it, its levers
+        and what in it is extrapolated.
+    """
+    columns, fleet = plan.columns, plan.fleet
+    whole = plan.one_pool
+    names = columns.configurations.names
+    return {
+        "account": fleet.basis.account,
+        "basis": fleet.basis.basis,
+        "objective": plan.question.objective,
+        "cost_per_token": plan.cost_per_token,
+        "gap": plan.proved.gap,
+        "configurations": len(names),
+        "classes": len(columns.classes.windows),
+        "numbers": fleet.quantities,
+        "pools": [_of_pool(plan, place) for place in range(len(plan.names))],
+        "one_pool": described(names[whole.configurations[0]]) if whole.edges else None,
+        "one_pool_cost_ratio": whole.cost / plan.partition.cost,
+        "power_price": plan.proved.power_price,
+        "levers": {step.lever: step.alone for step in waterfall(plan)[1:]},
+        "extrapolated": extrapolated(plan),
+    }
+
+
+def _of_pool(plan: Plan, place: int) -> dict[str, Any]:
+    batch, instances = binding(plan, place)
+    return {
+        "configuration": described(plan.names[place]),
+        "binds": {"batch": batch, "instances": instances},
+        "numbers": plan.fleet.pools[place],
+    }
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """A plan in one screen."""
+    said = summary(plan)
+    own = plan.question
+    yield f"{plan.fleet.basis.sentence}"
+    unit, scale = UNITS[own.objective], SCALES[own.objective]
+    proof = "the best" if not plan.proved.gap else f"within {plan.proved.gap:.2%} of the best"
+    yield (
+        f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
+        f" {said['configurations']} configurations for {said['classes']} classes of lengths"
+    )
+    yield ""
+    rows = [_HEAD, *map(_row, said["pools"]), _total(said["numbers"])]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+    yield ""
+    yield _views(said["numbers"])
+    yield f"one pool           {_beside(said)}"
+    yield f"levers             {_levers(said['levers'])}"
+    yield from _budget(plan)
+    if said["extrapolated"]:
+        yield f"extrapolated       {'; '.join(said['extrapolated'])}"
+
+
+_HEAD = (
+    "up to",
+    "configuration",
+    "instances",
+    "GPUs",
+    "kW",
+    "batch",
+    "TTFT 50/99",
+    "ITL 50/99",
+    "binds",
+)
+
+
+def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
+    numbers, binds = pool["numbers"], pool["binds"]
+    return (
+        f"{numbers['context_window'].value:.0f}",
+        pool["configuration"],
+        *_sizes(numbers),
+        f"{numbers['batch'].value:.4g}",
+        *_latencies(numbers),
+        f"batch {binds['batch']}, instances {binds['instances']}",
+    )
+
+
+def _total(numbers: Mapping[str, Quantity]) -> tuple[str, ...]:
+    return ("all", "", *_sizes(numbers), "", *_latencies(numbers), "")
+
+
+def _sizes(numbers: Mapping[str, Quantity]) -> tuple[str, ...]:
+    kilowatts = numbers["power"].value / 1e3
+    return f"{numbers['instances'].value:g}", f"{numbers['gpus'].value:g}", f"{kilowatts:.4g}"
+
+
+def _latencies(numbers: Mapping[str, Quantity]) -> tuple[str, str]:
+    first, late = numbers["first_token"].value, numbers["first_token_p99"].value
+    itl, late_itl = numbers["inter_token_latency"].value, numbers["inter_token_latency_p99"].value
+    return f"{first:.3g}/{late:.3g} s", f"{1e3 * itl:.3g}/{1e3 * late_itl:.3g} ms"
+
+
+def _views(numbers: Mapping[str, Quantity]) -> str:
+    shown = {
+        "tok/J": numbers["tokens_per_joule"].value,
+        "J/tok": numbers["joules_per_token"].value,
+        "USD/Mtok": 1e6 * numbers["dollars_per_token"].value,
+        "gCO2/Mtok": 1e6 * numbers["grams_per_token"].value,
+    }
+    return "per output token   " + ", ".join(f"{value:.4g} {unit}" for unit, value in shown.items())
+
+
+def _beside(said: Mapping[str, Any]) -> str:
+    if not said["one_pool"]:
+        return "no single pool meets the targets"
+    if len(said["pools"]) == 1:
+        return "is the best plan, splitting by length gains nothing"
+    return f"{said['one_pool']}: {said['one_pool_cost_ratio']:.3f} times the cost"
+
+
+def _levers(values: Mapping[str, float]) -> str:
+    best = sorted(values, key=lambda lever: values[lever], reverse=True)[:MOST_LEVERS]
+    return ", ".join(f"without {lever} {_factor(values[lever])}" for lever in best)
+
+
+def _factor(ratio: float) -> str:
+    return f"x{ratio:.3g}" if math.isfinite(ratio) else "no fleet"
+
+
+def day_lines(days: Mapping[str, DayOfPlan]) -> Iterator[str]:
+    """A day under each policy, in a line each."""
+    for policy, day in days.items():
+        yield (
+            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh, {day.rent:.5g} USD,"
+            f" {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
+            f" x{day.over_peak:.3f} that at the peak"
+        )
+
+
+def draw_lines(plan: Plan, found: Sequence[Contender]) -> Iterator[str]:
+    """Whether the choice survives the calibration, and what is best on the average."""
+    best = found[0]
+    own = next(it for it in found if it.names == tuple(plan.names))
+    yield (
+        f"at the draws       this plan wins {own.wins:.0%}, regret {own.expected_regret:.2%} on the"
+        f" average and {own.high_regret:.2%} at 95 %, misses a target in {own.missed:.0%}"
+    )
+    wins = list(configuration_wins(found).items())[:MOST_LEVERS]
+    yield f"wins               {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
+    pools = zip(best.windows, best.names, strict=True)
+    named = (
+        "this plan"
+        if best is own
+        else "; ".join(f"up to {window:.0f} {described(names)}" for window, names in pools)
+    )
+    yield f"least expected     {named}, regret {best.expected_regret:.2%}"
+
+
+def disaggregated_lines(found: Disaggregated) -> Iterator[str]:
+    """What prefill and decode apart would be worth."""
+    pools = "; ".join(
+        f"up to {pool.window:.0f} {described(pool.prefill)}"
+        + (f" prefills for {described(pool.decode)}" if pool.decode else "")
+        for pool in found.pools
+    )
+    yield f"disaggregated      {_factor(found.cost_ratio)} the cost, not in the plan: {pools}"
+
+
+def _budget(plan: Plan) -> Iterator[str]:
+    """What of the budgets is used."""
+    budget, names = plan.question.budget, plan.names
+    if budget.power is not None:
+        watts = plan.fleet.power
+        basis = plan.fleet.basis.basis
+        yield f"power cap          {watts / 1e3:.4g} of {budget.power / 1e3:.4g} kW, {basis}"
+    for gpu, most in (budget.inventory or {}).items():
+        pools = zip(names, plan.fleet.pools, strict=True)
+        used = sum(pool["gpus"].value for own, pool in pools if own.gpu == gpu)
+        yield f"inventory          {used:g} of {most} {gpu}"

@@ -1,0 +1,276 @@
+"""Datasets of plans: the best fleets, what each lever is worth, other targets, rates and a day.
+
+Outputs: `plans`, `plan_levers`, `plan_front`, `plan_rates`, `plan_days`.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from tokwatt import grid
+from tokwatt.accounts.answers import demanded
+from tokwatt.accounts.headlines import Headlines
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.specs import LlmRecord, Workload
+from tokwatt.planning.configurations import Options
+from tokwatt.planning.day import POLICIES, Day, day_of
+from tokwatt.planning.levers import LEVERS, cost_without
+from tokwatt.planning.plan import Plan, plan
+from tokwatt.planning.summary import described
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.studies.instances import Boards
+from tokwatt.units import (
+    Dimensionless,
+    DollarsPerToken,
+    In,
+    JoulesPerToken,
+    RequestsPerSecond,
+    RequestsPerSecondAxis,
+    Seconds,
+    SecondsAxis,
+    Watts,
+)
+
+Llms = Annotated[dict[str, LlmRecord], In("llms")]
+Workloads = Annotated[dict[str, Workload], In("workloads")]
+CANDIDATES = 16
+"""Candidate lengths of these plans."""
+
+
+class Planned(NamedTuple):
+    """A plan.
+
+    Attributes:
+        joules_per_token: of an output token.
+        dollars_per_token: of an output token.
+        power: watts of all pools.
+        gpus: of all pools.
+        pools: how many.
+        one_pool: joules of the best single pool over those of the plan.
+        late_first_token: 99th percentile of the slowest pool.
+        inter_token_latency: median of the slowest pool.
+    """
+
+    joules_per_token: JoulesPerToken
+    dollars_per_token: DollarsPerToken
+    power: Watts
+    gpus: Dimensionless
+    pools: Dimensionless
+    one_pool: Dimensionless
+    late_first_token: Seconds
+    inter_token_latency: Seconds
+
+
+NONE = Planned(*[np.nan] * 8)
+"""Where no fleet meets the targets."""
+
+
+def plans(
+    catalogue: Catalogue,
+    gpus: Boards,
+    llms: Llms,
+    workloads: Workloads,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    itl_target: Seconds,
+) -> xr.Dataset:
+    """The fleet of the least joules for each workload and LLM, its pools in words."""
+    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
+    found = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+
+    def planned(workload: str, llm: str) -> Planned:
+        return _numbers(found[workload, llm])
+
+    table = grid.tabulate(planned, workload=list(workloads), llm=list(llms))
+    texts = [[_pools(found[workload, llm]) for llm in llms] for workload in workloads]
+    return table.assign_coords(configuration=(("workload", "llm"), texts))
+
+
+class LeverWorth(NamedTuple):
+    """What a lever is worth.
+
+    Attributes:
+        alone: joules of the plan without only this lever, over those of the plan.
+        added: joules of eight H100 in 16 bits and one pool over those with only this lever.
+        left: joules of an output token without this lever and those that stand before it.
+    """
+
+    alone: Dimensionless
+    added: Dimensionless
+    left: JoulesPerToken
+
+
+def plan_levers(
+    catalogue: Catalogue,
+    gpus: Boards,
+    llms: Llms,
+    workloads: Workloads,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    itl_target: Seconds,
+) -> xr.Dataset:
+    """What each lever is worth: taken from the plan, and given to a plain fleet."""
+    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
+    found = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+    order = list(reversed(LEVERS))
+
+    def worth(workload: str, llm: str, lever: str) -> LeverWorth:
+        own = found[workload, llm]
+        if own is None:
+            return LeverWorth(*[np.nan] * 3)
+        others = [name for name in LEVERS if name != lever]
+        left = cost_without(own, order[: order.index(lever) + 1])
+        return LeverWorth(
+            cost_without(own, [lever]) / own.cost_per_token,
+            cost_without(own, list(LEVERS)) / cost_without(own, others),
+            left,
+        )
+
+    return grid.tabulate(worth, workload=list(workloads), llm=list(llms), lever=order)
+
+
+def plan_front(
+    catalogue: Catalogue,
+    gpus: Boards,
+    llms: Llms,
+    workloads: Workloads,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    itl_targets: SecondsAxis,
+) -> xr.Dataset:
+    """Plans over targets on the inter-token latency."""
+    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, float(max(itl_targets)))
+    found = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+
+    def planned(workload: str, llm: str, itl_target: Seconds) -> Planned:
+        return _numbers(_at(found[workload, llm], itl_target=float(itl_target)))
+
+    axes = {"workload": list(workloads), "llm": list(llms), "itl_target": itl_targets}
+    return grid.tabulate(planned, **axes)
+
+
+def plan_rates(
+    catalogue: Catalogue,
+    gpus: Boards,
+    llms: Llms,
+    workloads: Workloads,
+    arrival_rates: RequestsPerSecondAxis,
+    latency_target: Seconds,
+    itl_target: Seconds,
+) -> xr.Dataset:
+    """Plans over arrival rates, their pools in words."""
+    asked = _Asked(catalogue, tuple(gpus), float(max(arrival_rates)), latency_target, itl_target)
+    start = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+    found = {
+        (*key, float(rate)): _at(own, arrival_rate=float(rate))
+        for key, own in start.items()
+        for rate in arrival_rates
+    }
+
+    def planned(workload: str, llm: str, arrival_rate: RequestsPerSecond) -> Planned:
+        return _numbers(found[workload, llm, float(arrival_rate)])
+
+    axes = {"workload": list(workloads), "llm": list(llms), "arrival_rate": arrival_rates}
+    table = grid.tabulate(planned, **axes)
+    texts = np.reshape([_pools(own) for own in found.values()], table.pools.shape)
+    return table.assign_coords(configuration=(table.pools.dims, texts))
+
+
+class DayWorth(NamedTuple):
+    """A day of a plan.
+
+    Attributes:
+        joules_per_token: of an output token of the day.
+        dollars_per_token: of an output token of the day.
+        over_peak: joules of a token over those at the peak.
+    """
+
+    joules_per_token: JoulesPerToken
+    dollars_per_token: DollarsPerToken
+    over_peak: Dimensionless
+
+
+def plan_days(
+    catalogue: Catalogue,
+    gpus: Boards,
+    llms: Llms,
+    workloads: Workloads,
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    itl_target: Seconds,
+) -> xr.Dataset:
+    """A day whose peak is the arrival rate, by what becomes of instances that an hour spares."""
+    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
+    day = Day.of(catalogue)
+    plans_by_case = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+    days = {key: day_of(own, day) for key, own in plans_by_case.items() if own is not None}
+
+    def rested(workload: str, llm: str, policy: str) -> DayWorth:
+        if (workload, llm) not in days:
+            return DayWorth(*[np.nan] * 3)
+        own = days[workload, llm][policy]
+        return DayWorth(own.joules_per_token, own.dollars_per_token, own.over_peak)
+
+    axes = {"workload": list(workloads), "llm": list(llms), "policy": list(POLICIES)}
+    return grid.tabulate(rested, **axes)
+
+
+class _Asked(NamedTuple):
+    """What plans of a dataset have in common."""
+
+    catalogue: Catalogue
+    gpus: tuple[str, ...]
+    arrival_rate: RequestsPerSecond
+    latency_target: Seconds
+    itl_target: Seconds
+
+    def plan(self, workload: str, llm: str) -> Plan | None:
+        """The plan, None where there is none."""
+        options = Options(gpu=self.gpus, kv_precision=(None,), max_num_seqs=(None, 64))
+        numbers = self._asdict()
+        demand = demanded(self.catalogue, **{name: numbers[name] for name in self._fields[2:]})
+        shares = Headlines(self.catalogue).shares(workload, self.catalogue.workloads[workload])
+        changes = {"output_share": "fifth"} if shares is None else {}
+        asking = partial(plan, self.catalogue, workload, demand, llm, changes=changes)
+        try:
+            return asking(options=options, candidates=CANDIDATES)
+        except ParameterError:
+            return None
+
+
+def _at(own: Plan | None, **numbers: float) -> Plan | None:
+    """A plan under another demand, None where there is none."""
+    try:
+        return own and own.at(**numbers)
+    except ParameterError:
+        return None
+
+
+def _numbers(own: Plan | None) -> Planned:
+    if own is None:
+        return NONE
+    fleet = own.fleet
+    return Planned(
+        fleet.joules_per_token,
+        fleet.dollars_per_token,
+        fleet.power,
+        fleet.gpus,
+        float(len(own.names)),
+        own.one_pool.cost / own.partition.cost,
+        fleet.first_token_p99,
+        fleet.inter_token_latency,
+    )
+
+
+def _pools(own: Plan | None) -> str:
+    """Pools of a plan in words."""
+    if own is None:
+        return ""
+    sizes: Sequence[float] = [pool["instances"].value for pool in own.fleet.pools]
+    pools = zip(sizes, own.names, own.windows, strict=True)
+    return "; ".join(
+        f"{size:g} x {described(names)} up to {window:.0f}" for size, names, window in pools
+    )

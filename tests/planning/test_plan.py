@@ -1,0 +1,228 @@
+"""Plans: the same numbers as the account's own fleets, and refusals that say what would do."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from tokwatt.accounts.answers import demanded, fleet
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.commands.workflow import app
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.traces import Trace
+from tokwatt.planning.binding import binding, extrapolated
+from tokwatt.planning.choice import shortest
+from tokwatt.planning.classes import Classes, candidate_lengths
+from tokwatt.planning.configurations import Options
+from tokwatt.planning.constrained import Budget
+from tokwatt.planning.infeasible import common_factor, relaxations
+from tokwatt.planning.levers import LEVERS, cost_without, waterfall
+from tokwatt.planning.plan import Question, chosen, columns_of, plan
+from tokwatt.planning.record import read_plan, record_of, write_plan
+from tokwatt.serving.requests import Requests
+from tokwatt.serving.traffic import traffic_of
+
+FEW = Options(
+    gpu=("H100", "B200"),
+    gpus=(4, 8),
+    kv_precision=(None,),
+    max_num_seqs=(None, 64),
+    max_num_batched_tokens=(None, 2048),
+)
+
+
+def drawn_trace(seed=0, rows=400):
+    """Requests of random lengths, half of them short."""
+    rng = np.random.default_rng(seed)
+    prompt = np.where(
+        rng.random(rows) < 0.5, rng.integers(20, 400, rows), rng.lognormal(8, 1, rows)
+    )
+    return Trace(name="drawn", prompt=np.ceil(prompt), output=rng.integers(1, 900, rows) * 1.0)
+
+
+@pytest.fixture(scope="module")
+def demand(parameters):
+    return demanded(parameters, arrival_rate=60.0, latency_target=1.5, itl_target=0.05)
+
+
+@pytest.fixture(scope="module")
+def found(parameters, demand):
+    return plan(parameters, drawn_trace(), demand, options=FEW, candidates=7)
+
+
+@pytest.mark.parametrize("pools", [1, 2, 4])
+def test_columns_are_fleets_of_the_account(parameters, demand, found, pools):
+    rng = np.random.default_rng(pools)
+    edges = np.sort(rng.choice(np.arange(1, found.columns.classes.bins), pools - 1, replace=False))
+    edges = [0, *edges, found.columns.classes.bins]
+    low, high = found.columns.classes.ends
+    at = [np.flatnonzero((low == a) & (high == b))[0] for a, b in itertools.pairwise(edges)]
+    feasible = [rng.choice(np.flatnonzero(np.isfinite(found.columns.power[:, it]))) for it in at]
+    names = [found.columns.configurations.names[it] for it in feasible]
+    windows = found.columns.classes.windows[at]
+    answer = fleet(parameters, drawn_trace(), demand, names, split_lengths=windows[:-1].tolist())
+    assert answer.power == pytest.approx(found.columns.power[feasible, at].sum(), rel=1e-9)
+    assert answer.gpus == pytest.approx(found.columns.gpus[feasible, at].sum(), rel=1e-9)
+    price = [parameters.gpus[own.gpu].price for own in names]
+    dollars = found.columns.gpus[feasible, at] @ price
+    assert answer.dollars_per_token * answer.throughput == pytest.approx(dollars, rel=1e-9)
+
+
+def test_a_plan_costs_what_its_fleet_does_and_no_more_than_any_one_pool(found):
+    assert found.fleet.joules_per_token == pytest.approx(found.cost_per_token, rel=1e-9)
+    assert found.partition.cost <= found.one_pool.cost
+    assert found.fleet.first_token_p99 <= 1.5 and found.fleet.inter_token_latency <= 0.05
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), st.integers(1, 60), st.sampled_from([64.0, 2048.0]))
+def test_sums_of_a_class_are_those_of_its_requests(consistent, seed, kinds, chunk):
+    rng = np.random.default_rng(seed)
+    prompt, output = rng.integers(1, 5000, kinds) * 1.0, rng.integers(1, 500, kinds) * 1.0
+    weight = rng.dirichlet(np.ones(kinds))
+    requests = Requests(weight, prompt, output, prompt / (prompt + output))
+    classes = Classes(consistent, requests, candidate_lengths(requests, 6))
+    table = classes.traffic(chunk)
+    for at, (low, high) in enumerate(zip(*classes.ends, strict=True)):
+        inside = (requests.length > classes.edges[low]) & (requests.length <= classes.edges[high])
+        own = requests.scaled(inside)
+        wanted = traffic_of(consistent, own, own, chunk)
+        assert wanted.share > 0
+        assert [it[at] for it in table] == pytest.approx(list(wanted), rel=1e-9)
+
+
+@pytest.fixture(scope="module")
+def consistent(found):
+    return found.columns.account.assumed
+
+
+@pytest.mark.parametrize("target", ["itl", "ttft"])
+def test_the_smallest_relaxation_is_enough_and_less_is_not(found, target):
+    name = {"itl": "itl_target", "ttft": "latency_target"}[target]
+    short = found.columns.at(**{name: 1e-3})
+    least = relaxations(short)[target]
+    for factor, feasible in ((1 + 1e-6, True), (1 - 1e-6, False)):
+        power = found.columns.at(**{name: least * factor}).power
+        assert np.isfinite(shortest(power, found.columns.classes.bins).cost) == feasible
+
+
+def test_targets_out_of_reach_are_refused_with_what_would_do(found):
+    with pytest.raises(
+        ParameterError, match=r"itl: is 0.001 s .* wanted itl of .* both .* as long"
+    ):
+        found.at(itl_target=1e-3)
+    factor = common_factor(found.columns.at(itl_target=1e-3, latency_target=1e-2))
+    assert found.at(itl_target=1e-3 * factor * 1.001, latency_target=1e-2 * factor * 1.001)
+
+
+@pytest.mark.parametrize(
+    "budget, message",
+    [
+        (Budget(power=100.0), r"power_cap: no fleet .* wanted power_cap of .* kW"),
+        (Budget(inventory={"H100": 1, "B200": 1}), "inventory: .* wanted inventory of .* B200"),
+    ],
+)
+def test_budgets_out_of_reach_are_refused_with_what_would_do(parameters, demand, budget, message):
+    with pytest.raises(ParameterError, match=message):
+        plan(parameters, drawn_trace(), demand, options=FEW, candidates=7, budget=budget)
+
+
+def test_an_inventory_is_kept_and_proved(parameters, demand, found):
+    free = found.columns.gpus
+    most = int(
+        np.nanmin(np.where(np.isfinite(free), free, np.nan)[:, found.columns.classes.bins - 1])
+    )
+    budget = Budget(inventory={"B200": most})
+    kept = plan(parameters, drawn_trace(), demand, options=FEW, candidates=7, budget=budget)
+    used = [pool["gpus"].value for pool in kept.fleet.pools]
+    names = [own.gpu for own in kept.names]
+    assert sum(n for n, gpu in zip(used, names, strict=True) if gpu == "B200") <= most
+    assert kept.proved.gap <= 1e-3
+    assert kept.partition.cost >= found.partition.cost * (1 - 1e-9)
+
+
+def test_levers_taken_away_never_save(found):
+    steps = waterfall(found)
+    assert {step.lever for step in steps[1:]} == set(LEVERS)
+    assert steps[0].cost == pytest.approx(found.cost_per_token)
+    assert all(np.diff([step.cost for step in steps]) >= -1e-12)
+    assert all(step.alone >= 1 for step in steps)
+    assert cost_without(found, list(LEVERS)) == steps[-1].cost
+
+
+def test_spare_instances_are_whole_ones_in_every_pool(found):
+    spare = found.columns.at(spare_instances=1.0)
+    both = np.isfinite(found.columns.instances)
+    assert (spare.instances[both] == found.columns.instances[both] + 1).all()
+
+
+def test_what_binds_is_said_of_every_pool(found):
+    for place in range(len(found.names)):
+        batch, instances = binding(found, place)
+        assert batch in ("itl", "ttft", "KV cache", "max_num_seqs")
+        assert instances in ("utilization", "ttft")
+    assert any("measured" in phrase for phrase in extrapolated(found))
+
+
+def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, found):
+    written = record_of(found)
+    write_plan(written, tmp_path / "plan.yaml")
+    record = read_plan(tmp_path / "plan.yaml")
+    assert record == written
+    assert record.names == found.names and record.split_lengths == found.split_lengths
+    (tmp_path / "plan.yaml").write_text("pools: 3\n", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"plan\.yaml: "):
+        read_plan(tmp_path / "plan.yaml")
+
+
+def test_the_command_writes_what_fleet_reads(tmp_path):
+    options = "--gpu B200 --gpus 8 --precision fp8 --max-num-seqs 0 --max-num-batched-tokens 0"
+    asked = f"plan --workload azure --rate 50 --ttft 1s {options} --split-candidates 4 --json"
+    out = str(tmp_path / "plan.yaml")
+    planned = CliRunner().invoke(app, [*asked.split(), "--out", out], catch_exceptions=False)
+    read = CliRunner().invoke(app, ["fleet", "--plan", out, "--json"], catch_exceptions=False)
+    numbers = json.loads(planned.output)["numbers"]
+    assert json.loads(read.output)["power"]["value"] == numbers["power"]["value"]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"gpu": ("H100", "H1000")}, "gpu: is 'H1000', wanted one of"),
+        ({"precision": ("fp9",)}, "precision: is 'fp9', wanted one of"),
+        ({"gpus": (3, 5)}, "gpus: is 3, 5, wanted numbers that divide the 64 heads"),
+    ],
+)
+def test_what_nobody_has_is_refused(parameters, demand, options, message):
+    with pytest.raises(ParameterError, match=message):
+        plan(parameters, "azure", demand, options=replace(FEW, **options))
+
+
+def test_every_configuration_is_named_once(parameters):
+    names = Options().names(parameters, "llama-3.1-70b")
+    assert len(names) == len(set(names)) > 300
+    assert DeploymentNames() in names
+
+
+@pytest.mark.parametrize("profile", ["H100", "B200"])
+@pytest.mark.parametrize("workload", ["azure", "agent_heavy"])
+def test_the_paper_s_two_choices_are_a_special_case(parameters, profile, workload):
+    """Its account, its instances, its split: the cheaper of one pool and two as it counts them."""
+    names, demand = DeploymentNames(profile=profile), demanded(parameters)
+    one, two = (
+        fleet(parameters, workload, demand, names, split_lengths=splits, account="paper")
+        for splits in ((), (4096.0,))
+    )
+    own = Question(parameters, workload, demand, "joules", Budget(), "paper", {})
+    found = chosen(own, columns_of(own, [names], [4096.0]))
+    assert found.partition.cost == pytest.approx(min(one.power, two.power), rel=1e-9)
+    assert found.fleet.tokens_per_joule == pytest.approx(
+        max(one.tokens_per_joule, two.tokens_per_joule), rel=1e-9
+    )
+    least = found.columns.power.min(axis=0)  # up to 4K, all, from 4K on
+    assert [least[1], least[0] + least[2]] == pytest.approx([one.power, two.power], rel=1e-9)
