@@ -21,6 +21,7 @@ _FACE = {
     "operating_point": "serving.step",
     "point": "accounts.answers",
     "read_trace": "params.traces",
+    "simulate": "accounts.simulated",
     "sweep": "grid",
 }
 __all__ = list(_FACE)

@@ -249,7 +249,7 @@ def fleet(
     given = {} if context_window is None else {"baseline": "given"}
     alternatives = {**given, **(changes or {})}
     chosen = fleet_account(catalogue, account, names, requests, alternatives)
-    case = _case(catalogue, requests, names, chosen, split_lengths, context_window or LONGEST)
+    case = case_of(catalogue, requests, names, chosen, split_lengths, context_window or LONGEST)
     routed = case.traffic(chosen, demand)
     assert routed is not None
     window = routed.windows[-1]
@@ -331,7 +331,7 @@ def _require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
             raise ParameterError(f"split_lengths: has {split:g}, wanted {wanted}.")
 
 
-def _case(
+def case_of(
     catalogue: Catalogue,
     requests: str | Trace,
     names: DeploymentNames,
@@ -339,6 +339,7 @@ def _case(
     splits: Sequence[Tokens],
     context_window: Tokens,
 ) -> Case:
+    """A fleet that is asked for in names, before it is sized."""
     require("context_window", context_window, 1, MOST_TOKENS)
     headlines, traced = Headlines(catalogue), isinstance(requests, Trace)
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests

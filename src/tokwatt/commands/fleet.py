@@ -1,6 +1,7 @@
 """The smallest fleet for a workload or for a trace of one's own."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,7 +34,9 @@ from tokwatt.commands.printing import show_answer
 from tokwatt.params.errors import ParameterError, shown
 
 if TYPE_CHECKING:
+    from tokwatt.params.specs import Demand
     from tokwatt.params.traces import Trace
+    from tokwatt.serving.catalogue import Catalogue
 
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
 Quantile = Annotated[
@@ -71,6 +74,9 @@ def ask_fleet(
     output_share: Share = None,
     account: AccountName = "consistent",
     changes: Changes = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Also serve 10000 requests one by one.")
+    ] = False,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
@@ -79,20 +85,17 @@ def ask_fleet(
     --ttft is a target on the 99th percentile of the time to first token, --itl on a percentile of
     the inter-token latency. What is left out stands under demand in assumptions.yaml.
     """
-    from tokwatt.accounts.answers import demanded, fleet
+    from tokwatt.accounts.answers import fleet
     from tokwatt.accounts.deployments import DeploymentNames
-    from tokwatt.params.traces import read_trace
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
     stated = {} if output_share is None else {"output_share": "fifth"}
-    if trace:
-        _require_alone(workload=workload, output_share=output_share)
-    requests = read_trace(trace) if trace else workload or "azure"
-    rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
-    demand = demanded(
+    requests, demand = asked(
         catalogue,
-        arrival_rate=rate,
+        workload,
+        trace,
+        arrival_rate,
         latency_target=ttft,
         itl_target=itl,
         itl_quantile=itl_quantile,
@@ -111,18 +114,37 @@ def ask_fleet(
         memory_utilization=memory_utilization,
         profile=profile,
     )
+    question: dict[str, Any] = {
+        "split_lengths": split_length or (),
+        "context_window": context_window,
+        "account": account,
+        "changes": stated | changes_of(changes),
+    }
     with named():
-        answer = fleet(
-            catalogue,
-            requests,
-            demand,
-            names,
-            split_lengths=split_length or (),
-            context_window=context_window,
-            account=account,
-            changes=stated | changes_of(changes),
-        )
+        answer = fleet(catalogue, requests, demand, names, **question)
+        if simulate:
+            from tokwatt.accounts.simulated import beside
+
+            answer = beside(answer, catalogue, requests, demand, names, **question)
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
+
+
+def asked(
+    catalogue: "Catalogue",
+    workload: str | None,
+    trace: Path | None,
+    arrival_rate: float | None,
+    **bounds: float | None,
+) -> tuple["str | Trace", "Demand"]:
+    """A workload by name or a trace, and what a fleet must carry of it."""
+    from tokwatt.accounts.answers import demanded
+    from tokwatt.params.traces import read_trace
+
+    if trace:
+        _require_alone(workload=workload, output_share=bounds["output_share"])
+    requests = read_trace(trace) if trace else workload or "azure"
+    rate = arrival_rate if isinstance(requests, str) else _rate_of(requests, trace, arrival_rate)
+    return requests, demanded(catalogue, arrival_rate=rate, **bounds)
 
 
 def _require_alone(**options: object) -> None:

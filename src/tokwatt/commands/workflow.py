@@ -33,6 +33,7 @@ from tokwatt.commands.options import (
 )
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
+from tokwatt.commands.simulate import simulate
 from tokwatt.commands.studies import studies, study
 from tokwatt.params.errors import ParameterError, StoreError, printable
 from tokwatt.text import visible
@@ -42,6 +43,7 @@ for command in (studies, study, headline, *CALIBRATED):
     app.command()(command)
 app.command("point")(ask_point)
 app.command("fleet")(ask_fleet)
+app.command()(simulate)
 app.add_typer(LLM, name="llm")
 
 

@@ -18,6 +18,7 @@ from tokwatt.units import (
     DimensionlessAxis,
     Requests,
     RequestsPerSecond,
+    SecondsAxis,
     Tokens,
     TokensAxis,
 )
@@ -37,6 +38,7 @@ class Trace:
         prompt: tokens of each prompt [tok].
         output: tokens of each output [tok].
         arrival_rate: mean over the trace [req/s]; None where the file does not say when.
+        arrival: when each arrives, from the first on [s]; None where the file does not say when.
         raised: how many had 0 prompt or output tokens, which count as one [req].
     """
 
@@ -44,6 +46,7 @@ class Trace:
     prompt: TokensAxis
     output: TokensAxis
     arrival_rate: RequestsPerSecond | None = None
+    arrival: SecondsAxis | None = None
     raised: Requests = 0
 
     @property
@@ -117,11 +120,13 @@ def _trace(path: Path, file: TextIO) -> Trace:
     fields = columns(path, names, first[1])
     table = _table(path, chain([first], rows), fields, len(names))
     tokens = table[:, :2].astype(int)
+    rate = _rate(table[:, 2]) if len(fields) > 2 else None
     return Trace(
         name=path.name,
         prompt=np.maximum(1, tokens[:, 0]),
         output=np.maximum(1, tokens[:, 1]),
-        arrival_rate=_rate(table[:, 2]) if len(fields) > 2 else None,
+        arrival_rate=rate,
+        arrival=table[:, 2] - table[:, 2].min() if rate else None,
         raised=int((tokens == 0).any(axis=1).sum()),
     )
 

@@ -19,7 +19,6 @@ BIN = 0.002
 """Width of a bin of inter-token latencies, as a share of them."""
 SHORTEST, BINS = 1e-6, 14000
 """The shortest that is told apart, and how many bins there are."""
-JoulesAxis = SecondsAxis  # in joules; see `Finished`
 
 
 class Finished(NamedTuple):
@@ -27,7 +26,7 @@ class Finished(NamedTuple):
 
     Attributes:
         number: place in the order of arrival.
-        instance: which instance served it.
+        pool: which pool served it.
         arrival: when it arrived.
         queued: how long it waited until it was first admitted.
         first_token: time to its first token.
@@ -42,7 +41,7 @@ class Finished(NamedTuple):
     """
 
     number: np.ndarray
-    instance: np.ndarray
+    pool: np.ndarray
     arrival: SecondsAxis
     queued: SecondsAxis
     first_token: SecondsAxis
@@ -53,7 +52,7 @@ class Finished(NamedTuple):
     preempted: DimensionlessAxis
     itl_p50: SecondsAxis
     itl_p99: SecondsAxis
-    joules: JoulesAxis
+    joules: np.ndarray
 
 
 class Recorder:
@@ -62,7 +61,7 @@ class Recorder:
     Args:
         engine: the engine.
         table: its steps.
-        place: its number.
+        pool: the pool that it is of.
 
     Attributes:
         finished: requests.
@@ -72,8 +71,8 @@ class Recorder:
         deviation: largest relative difference of a step from the account's own.
     """
 
-    def __init__(self, engine: Engine, table: StepTable, place: int) -> None:
-        self.engine, self.table, self.place = engine, table, place
+    def __init__(self, engine: Engine, table: StepTable, pool: int) -> None:
+        self.engine, self.table, self.pool = engine, table, pool
         self.finished: list[Finished] = []
         self.seconds = np.zeros((5, 0))
         self.histogram = np.zeros(BINS)
@@ -147,7 +146,7 @@ class Recorder:
         rows = [
             (
                 r.number,
-                self.place,
+                self.pool,
                 r.arrival,
                 r.admitted - r.arrival,
                 r.first - r.arrival,

@@ -1,65 +1,58 @@
-"""Which engine a request goes to."""
+"""Which engine a request goes to: a pool by its length, and an engine of it by a rule."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tokwatt.simulation.arrivals import Arrived
-from tokwatt.simulation.engine import Engine
+from tokwatt.units import Tokens
 
-ROUTERS = ("round_robin", "random", "least_loaded", "by_length", "by_prefix")
-Router = Callable[[Arrived], np.ndarray | None]
-"""Engines of requests by their place; None where that depends on how they are doing."""
+ROUTERS = ("round_robin", "random", "least_loaded", "by_prefix")
+LEAST_LOADED = -1
+"""Written for the engine of a pool that has the fewest requests when one arrives."""
 
 
-def router(name: str, engines: int, pools: Sequence[tuple[float, int]], seed: int) -> Router:
-    """A router by name.
+class Router:
+    """Gives requests their pool and their engine.
 
     Args:
-        name: one of ROUTERS.
-        engines: how many there are.
-        pools: longest request of each pool and how many engines it has, for `by_length`; the last
-            takes what is longer as well.
-        seed: of the router that draws.
-
-    Returns:
-        What gives each request its engine.
+        rule: one of ROUTERS.
+        engines: how many each pool has.
+        longest: most tokens of a request of each pool but the last, rising.
+        seed: of the rule that draws.
     """
-    turn = 0
-    rng = np.random.Generator(np.random.PCG64([seed, 1]))
 
-    def in_turn(stream: Arrived) -> np.ndarray:
-        nonlocal turn
-        places = (turn + np.arange(len(stream.arrival))) % engines
-        turn = (turn + len(places)) % engines
+    def __init__(
+        self, rule: str, engines: Sequence[int], longest: Sequence[Tokens] = (), seed: int = 0
+    ) -> None:
+        self.engines, self._longest = tuple(engines), np.array(longest, float)
+        self._rng = np.random.Generator(np.random.PCG64([seed, 1]))
+        self._turns = [0] * len(engines)
+        rules: dict[str, Callable[[int, Arrived], np.ndarray]] = {
+            "round_robin": self._in_turn,
+            "random": self._drawn,
+            "least_loaded": lambda pool, stream: np.full(len(stream.arrival), LEAST_LOADED),
+            "by_prefix": self._by_prefix,
+        }
+        self._rule = rules[rule]
+
+    def route(self, stream: Arrived) -> tuple[np.ndarray, np.ndarray]:
+        """Pool of each request, and its engine there or LEAST_LOADED."""
+        pools = np.searchsorted(self._longest, stream.prompt + stream.output)
+        places = np.empty(len(pools), int)
+        for pool in range(len(self.engines)):
+            inside = pools == pool
+            places[inside] = self._rule(pool, Arrived(*(column[inside] for column in stream)))
+        return pools, places
+
+    def _in_turn(self, pool: int, stream: Arrived) -> np.ndarray:
+        places = (self._turns[pool] + np.arange(len(stream.arrival))) % self.engines[pool]
+        self._turns[pool] += len(places)
         return places
 
-    def by_prefix(stream: Arrived) -> np.ndarray:
-        return np.where(stream.prefix >= 0, stream.prefix % engines, in_turn(stream))
+    def _drawn(self, pool: int, stream: Arrived) -> np.ndarray:
+        return self._rng.integers(0, self.engines[pool], len(stream.arrival))
 
-    turns = [0] * len(pools)
-    edges = np.array([longest for longest, _ in pools[:-1]])
-    firsts = np.cumsum([0, *(count for _, count in pools)])
-
-    def by_length(stream: Arrived) -> np.ndarray:
-        pool = np.searchsorted(edges, stream.prompt + stream.output)
-        places = np.empty(len(pool), int)
-        for number, (_, count) in enumerate(pools):
-            inside = pool == number
-            places[inside] = firsts[number] + (turns[number] + np.arange(inside.sum())) % count
-            turns[number] += int(inside.sum())
-        return places
-
-    chosen: dict[str, Router] = {
-        "round_robin": in_turn,
-        "random": lambda stream: rng.integers(0, engines, len(stream.arrival)),
-        "least_loaded": lambda stream: None,
-        "by_length": by_length,
-        "by_prefix": by_prefix,
-    }
-    return chosen[name]
-
-
-def least_loaded(engines: Sequence[Engine]) -> int:
-    """The engine with the fewest requests, the first of those."""
-    return min(range(len(engines)), key=lambda place: engines[place].in_flight)
+    def _by_prefix(self, pool: int, stream: Arrived) -> np.ndarray:
+        own = stream.prefix % self.engines[pool]
+        return np.where(stream.prefix >= 0, own, self._in_turn(pool, stream))

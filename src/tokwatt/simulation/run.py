@@ -8,7 +8,7 @@ import numpy as np
 from tokwatt.simulation.arrivals import Arrived
 from tokwatt.simulation.engine import Engine, Limits, Request
 from tokwatt.simulation.recorder import Finished, Recorder
-from tokwatt.simulation.routers import Router, least_loaded
+from tokwatt.simulation.routers import LEAST_LOADED, Router
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import Seconds
 
@@ -49,17 +49,17 @@ def run(
     tables: Sequence[StepTable],
     limits: Sequence[Limits],
     requests: Iterable[Arrived],
-    route: Router,
+    router: Router,
     progress: Callable[[int], None] = lambda served: None,
     engine_type: type[Engine] = Engine,
 ) -> Run:
     """Serve requests.
 
     Args:
-        tables: steps of each instance.
-        limits: what each holds.
+        tables: steps of the instances of each pool.
+        limits: what those hold.
         requests: in the order of arrival, a few at a time.
-        route: which instance each goes to.
+        router: which instance each goes to.
         progress: called with the number of requests of each batch.
         engine_type: engines that check themselves, in tests.
 
@@ -67,27 +67,24 @@ def run(
         What became of them. Memory grows with requests that are in flight, and with the hundred
         bytes that are kept of each finished one.
     """
-    engines = [engine_type(*pair) for pair in zip(tables, limits, strict=True)]
-    recorders = [
-        Recorder(engine, table, place)
-        for place, (engine, table) in enumerate(zip(engines, tables, strict=True))
+    pools = [
+        [engine_type(table, limit) for _ in range(count)]
+        for table, limit, count in zip(tables, limits, router.engines, strict=True)
     ]
-    first, last, number = None, 0.0, 0
+    engines = [engine for pool in pools for engine in pool]
+    recorders = [
+        Recorder(engine, table, pool) for pool, table in enumerate(tables) for engine in pools[pool]
+    ]
+    begun, last, number = 0.0, 0.0, 0
     for arriving in requests:
-        rows = zip(*(column.tolist() for column in arriving), strict=True)
-        places = route(arriving)
+        begun = begun if number else float(arriving.arrival[0])
         last = float(arriving.arrival[-1])
-        first = float(arriving.arrival[0]) if first is None else first
-        if places is None:
-            for row in rows:
-                for engine in engines:
-                    engine.advance(row[0])
-                engines[least_loaded(engines)].offer(Request(number, *row))
-                number += 1
-        else:
-            for place, row in zip(places.tolist(), rows, strict=True):
-                engines[place].offer(Request(number, *row))
-                number += 1
+        targets = (places.tolist() for places in router.route(arriving))
+        rows = zip(*(column.tolist() for column in arriving), strict=True)
+        for pool, place, row in zip(*targets, rows, strict=True):
+            chosen = _chosen(pools[pool], row[0]) if place == LEAST_LOADED else pools[pool][place]
+            chosen.offer(Request(number, *row))
+            number += 1
         for engine, recorder in zip(engines, recorders, strict=True):
             engine.advance(last)
             recorder.read()
@@ -99,9 +96,15 @@ def run(
     parts = [part for recorder in recorders for part in recorder.finished]
     order = np.argsort(np.concatenate([part.number for part in parts]))
     finished = Finished(*(np.concatenate(columns)[order] for columns in zip(*parts, strict=True)))
-    begun = first or 0.0
     ended = float((finished.arrival + finished.latency).max())
     return Run(finished, recorders, blocked, ended - begun, last - begun)
+
+
+def _chosen(pool: Sequence[Engine], time: Seconds) -> Engine:
+    """The engine of a pool with the fewest requests at a time."""
+    for engine in pool:
+        engine.advance(time)
+    return min(pool, key=lambda engine: engine.in_flight)
 
 
 def _blocked(engines: Sequence[Engine]) -> Blocked | None:
