@@ -1,8 +1,9 @@
 """One engine that batches continuously: a queue, running requests, a KV cache pool in blocks."""
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from tokwatt.params.errors import ParameterError
@@ -34,6 +35,7 @@ class Limits(NamedTuple):
         blocks: KV blocks of the pool.
         block_size: tokens of a block.
         caching: whether blocks of finished requests serve later ones of the same prefix.
+        warm: tokens of each prefix that the cache holds from the start.
     """
 
     sequences: int
@@ -41,6 +43,7 @@ class Limits(NamedTuple):
     blocks: int
     block_size: int
     caching: bool = False
+    warm: Mapping[int, int] = MappingProxyType({})
 
 
 class Request:
@@ -203,9 +206,12 @@ class Engine:
     def _serve(self) -> Generator[None, float, None]:
         # One long function on purpose: its variables are local, which makes it three times as fast.
         decoding, filling_time = self.steps.decoding, self.steps.filling
-        most, budget_of, blocks, size, caching = self.limits
+        most, budget_of, blocks, size, caching, warm = self.limits
         arriving, segments, spans, done = self.arriving, self.segments, self.spans, self.done
         cache = PrefixCache(size)
+        for prefix, tokens in warm.items():
+            cache.keep(prefix, tokens)
+        cache.shrink(cache.held - blocks)
         watched = type(self).check is not Engine.check
         waiting: list[tuple[int, float, int, Request]] = []
         ending: list[tuple[int, int, Request]] = []
