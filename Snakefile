@@ -29,7 +29,7 @@ RESULTS = [
     [TIDY, PRINTED],
     expand("figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "svg", "png", "csv"]),
     multiext("results/", "audit.csv", "audit.md", "headlines.md", "validation.md"),
-    multiext("results/", "verdict.md", "reference.md", "explorer.json"),
+    multiext("results/", "simulation.md", "verdict.md", "reference.md", "explorer.json"),
 ]
 NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}"
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
@@ -39,7 +39,7 @@ wildcard_constraints:
     job=NAME,
     study=NAME,
     figure=NAME,
-    page="validation|verdict|reference",
+    page="validation|simulation|verdict|reference",
 
 
 rule all:
@@ -142,7 +142,7 @@ rule audit:
 
 
 rule page:
-    """What measured runs say, which headlines survive, and a reference of all there is."""
+    """What measured runs and servers say, which headlines survive, and a reference of all."""
     input:
         [expand("results/grids/{job}", job=JOBS), PARAMS, CODE],
     output:

@@ -197,6 +197,14 @@ def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
 
 
 @app.command(rich_help_panel="Workflow")
+def simulation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page that holds simulated servers against real ones."""
+    from tokwatt.reports import simulation
+
+    simulation.write_simulation(grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
 def reference(
     params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/reference.md")
 ) -> None:

@@ -22,6 +22,8 @@ ANSWERED = 64.0
 """Prompts that end in the second of two passes between which is interpolated."""
 ROWS = 2**14
 """Steps whose power is computed at once."""
+DIGITS = 10
+"""Significant digits of a table: the last ones of a double differ between processors."""
 Limit = tuple[float, float, float, float, float]
 """Seconds of a byte and of a launch, watts of memory, of arithmetic, and those left beside idle."""
 Added = tuple[list[float], list[float], list[float]]
@@ -166,7 +168,14 @@ def _knots(longest: Tokens, window: Tokens) -> tuple[Tokens, np.ndarray]:
 
 def _lists(table: np.ndarray) -> list[list[float]]:
     """Rows by batch size, as lists, which are read faster; none for 0."""
-    return [[], *np.asarray(table).tolist()]
+    return [[], *_agreed(np.asarray(table)).tolist()]
+
+
+def _agreed(numbers: np.ndarray) -> np.ndarray:
+    """Numbers to the digits that processors agree on, so that events keep their order on all."""
+    sizes = np.abs(numbers, where=numbers != 0, out=np.ones_like(numbers))
+    scale = 10.0 ** (DIGITS - np.ceil(np.log10(sizes)))
+    return np.round(numbers * scale) / scale
 
 
 @partial(jax.jit, static_argnames="assumed")
@@ -213,13 +222,15 @@ def _added(assumed: Assumptions, instance: Instance, most: int, chunked: bool) -
         parts[0] -= attention
         parts[2] -= attention
         found.append(parts)
-    tables = []
+    tables: list[Added] = []
     launches = [float(costs.prompt_launch) * chunked, 0.0, 0.0, 0.0]
     for one, several, launch in zip(*found, launches, strict=True):
         slope = (several - one) / np.maximum(many - 1, 1)
         least = one - slope
         base = least + slope * tokens - launch
-        tables.append(([0.0, *least.tolist()], [0.0, *slope.tolist()], [0.0, *base.tolist()]))
+        columns = (np.append(0.0, _agreed(column)).tolist() for column in (least, slope, base))
+        least_list, slope_list, base_list = columns
+        tables.append((least_list, slope_list, base_list))
     return tables
 
 

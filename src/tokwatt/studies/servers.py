@@ -49,6 +49,8 @@ KNEE = 4.0
 """Times the late first token of the lowest rate that it takes at the knee."""
 UNLIMITED = {"power": "activity"}
 """What makes steps as long as their work, whatever the board draws."""
+WIDEST = 20.0
+"""Largest ratio of two rates between which a knee is looked for."""
 STEPS: Mapping[str, Mapping[str, str]] = {
     "calibrated": {},
     "unlimited": UNLIMITED,
@@ -271,7 +273,7 @@ class Replay:
 
 
 def knee(rates: RatesAxis, late: SecondsAxis) -> RequestsPerSecond:
-    """Rate at which the late first token takes KNEE times that of the lowest; NaN if none does.
+    """Rate at which the late first token takes KNEE times that of the lowest; NaN if none is.
 
     Between two rates it is interpolated on logarithmic scales.
     """
@@ -280,6 +282,8 @@ def knee(rates: RatesAxis, late: SecondsAxis) -> RequestsPerSecond:
     if not len(beyond):
         return float("nan")
     pair = slice(beyond[0] - 1, beyond[0] + 1)
+    if rates[pair][1] > WIDEST * rates[pair][0]:
+        return float("nan")
     return float(np.exp(np.interp(0.0, ratios[pair], np.log(rates[pair]))))
 
 
@@ -301,7 +305,7 @@ def replayed(catalogue: Catalogue) -> xr.Dataset:
             [replay.scores(place, pair) for place in places]
             for replay, pair in zip(replays, factors, strict=True)
         ]
-        table = np.array(found)
+        table: np.ndarray = np.array(found)
         late = table[:, :, Scores._fields.index("first_token_p99")]
         knees.append([knee(server.arrival_rate, row) for row in late])
         scores.append(table)
