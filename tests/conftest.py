@@ -24,6 +24,7 @@ from tokwatt.reports import (
     headlines,
     labels,
     plotting,
+    simulation,
     site,
     tables,
     validation,
@@ -113,13 +114,14 @@ def write_results(params, folder):
 
 
 def write_pages(params, folder):
-    """The tables, the audit, the verdict and the validation on the datasets of a folder."""
+    """The tables, the audit, the verdict and what was measured, on the datasets of a folder."""
     for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
         tables.write_table(name, params, folder / "grids", folder / "tables")
     audit.write_audit(params, folder / "grids", folder)
     headlines.write_headlines(params, folder / "grids", folder)
     verdict.write_verdict(params, folder / "grids", folder)
     validation.write_validation(folder / "grids", folder)
+    simulation.write_simulation(folder / "grids", folder)
 
 
 @pytest.fixture(scope="session")
