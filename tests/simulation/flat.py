@@ -1,6 +1,7 @@
 """Engines whose steps are known, and which look at themselves after each change."""
 
-from tokwatt.simulation.engine import Engine, Limits, Request
+from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.requests import Limits, Request
 
 
 class FlatSteps:

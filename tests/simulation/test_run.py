@@ -10,7 +10,7 @@ from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, arrivals, arrived, repeated, squared_variation
-from tokwatt.simulation.engine import Limits
+from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
 from tokwatt.simulation.run import run
 from tokwatt.simulation.steps import StepTable

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from simulation.flat import FlatSteps, ample, served
 
-from tokwatt.simulation.engine import Engine, Limits
+from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.requests import Limits
 
 STEP = 0.004
 """Duration of a step over the mean time of service: small, so that time is nearly continuous."""

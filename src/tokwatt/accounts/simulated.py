@@ -27,8 +27,8 @@ from tokwatt.serving.requests import Requests, smallest_window
 from tokwatt.serving.share import held_bytes
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, Arrived, arrivals, arrived, repeated
-from tokwatt.simulation.engine import Limits
 from tokwatt.simulation.recorder import Finished
+from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
 from tokwatt.simulation.run import Run, run
 from tokwatt.simulation.steps import StepTable

@@ -144,8 +144,10 @@ def simulate(
             progress=advance,
         )
     if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
         found.to_netcdf(out)
     if figure:
+        figure.parent.mkdir(parents=True, exist_ok=True)
         _draw(found, figure)
     show_answer(simulated.answer_of(found, engine), as_json)
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.requests import Segment, Span
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import (
     DimensionlessAxis,
@@ -87,7 +88,7 @@ class Recorder:
         """Take what the engine has left since the last time."""
         engine = self.engine
         if engine.segments:
-            self._read_steps(np.array(engine.segments, float).T)
+            self._read_steps(Segment(*np.array(engine.segments, float).T))
             engine.segments.clear()
         for pause in engine.pauses:
             self.histogram[_bins(np.array([pause]))] += 1
@@ -100,21 +101,20 @@ class Recorder:
             self._latency, self._shared = self._latency[gone:], self._shared[gone:]
             self._behind = oldest
 
-    def _read_steps(self, columns: np.ndarray) -> None:
-        start, duration, steps, batch, total, prompts, attended, filling, blocks, waiting = columns
-        exact, watts = self.table.exact(batch, total, prompts, attended)
-        each = duration / steps
-        if self.table.factor == self.table.prompt_factor == 1:
+    def _read_steps(self, read: Segment) -> None:
+        table, steps, running = self.table, read.steps, read.batch + read.filling
+        exact, watts = table.exact(read.batch, read.total, read.prompts, read.attended)
+        each = read.duration / steps
+        if table.factor == table.prompt_factor == 1:
             self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
-        joules = watts * duration
         counts = steps.astype(int)
         self.steps += int(counts.sum())
-        self.histogram += np.bincount(_bins(each), steps * batch, BINS)
-        shared = np.repeat(joules / steps / (batch + filling), counts)
+        self.histogram += np.bincount(_bins(each), steps * read.batch, BINS)
+        shared = np.repeat(watts * each / running, counts)
         self._latency = np.concatenate([self._latency, np.repeat(each, counts)])
         self._shared = np.concatenate([self._shared, self._shared[-1] + np.cumsum(shared)])
-        rates = np.stack([batch + filling, waiting, blocks, watts, np.ones_like(batch)])
-        self._add_seconds(start, duration, rates)
+        rates = np.stack([running, read.waiting, read.blocks, watts, np.ones_like(watts)])
+        self._add_seconds(read.start, read.duration, rates)
 
     def _add_seconds(self, start: np.ndarray, duration: np.ndarray, rates: np.ndarray) -> None:
         """Integrals of rates that hold during segments, by the second."""
@@ -131,16 +131,17 @@ class Recorder:
 
     def _read_requests(self) -> None:
         engine, spent = self.engine, self._spent
-        spans = np.array(engine.spans, int).reshape(-1, 4)
+        spans = [Span(*span) for span in engine.spans]
         engine.spans.clear()
-        energy = self._shared[spans[:, 3] - self._behind] - self._shared[spans[:, 1] - self._behind]
-        ended = {request.number: request for request in engine.done}
+        ended, began = np.array([(span.ended, span.began) for span in spans]).T - self._behind
+        energy = self._shared[ended] - self._shared[began]
+        done = {request.number for request in engine.done}
         percentiles: dict[int, tuple[float, float]] = {}
-        for (number, _, joined, until), joules in zip(spans.tolist(), energy.tolist(), strict=True):
-            spent[number] = spent.get(number, 0.0) + joules
-            if number in ended and 0 <= joined < until:
-                steps = self._latency[joined - self._behind : until - self._behind]
-                percentiles[number] = _quantiles(steps)
+        for span, joules in zip(spans, energy.tolist(), strict=True):
+            spent[span.request] = spent.get(span.request, 0.0) + joules
+            if span.request in done and 0 <= span.joined < span.ended:
+                steps = self._latency[span.joined - self._behind : span.ended - self._behind]
+                percentiles[span.request] = _quantiles(steps)
         nothing = (np.nan, np.nan)
         table = self.table
         rows = [

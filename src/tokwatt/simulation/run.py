@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.simulation.arrivals import Arrived
-from tokwatt.simulation.engine import Engine, Limits, Request
+from tokwatt.simulation.engine import Engine
 from tokwatt.simulation.recorder import Finished, Recorder
+from tokwatt.simulation.requests import Limits, Request
 from tokwatt.simulation.routers import LEAST_LOADED, Router
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import Seconds

@@ -21,7 +21,7 @@ from tokwatt.params.specs import spec
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrived, repeated
-from tokwatt.simulation.engine import Limits
+from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import run
 from tokwatt.simulation.steps import StepTable
@@ -41,7 +41,7 @@ from tokwatt.units import (
 
 InstancesAxis = Annotated[Any, "instance", MANY]
 RatesAxis = Annotated[Any, "req/s", MANY]
-ROUNDS = 8
+ROUNDS = 6
 """How often step times are corrected by what a run at the lowest rate shows of them."""
 SMALLEST, LARGEST = 0.1, 10.0
 """Range of the factors of step times."""
