@@ -10,6 +10,7 @@ from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, arrivals, arrived, repeated, squared_variation
+from tokwatt.simulation.disaggregated import Link, run_disaggregated
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
 from tokwatt.simulation.run import run
@@ -121,3 +122,30 @@ def test_a_median_and_a_late_latency_of_a_request_are_those_of_its_steps(table):
     assert (finished.itl_p50[several] <= finished.itl_p99[several]).all()
     assert (finished.itl_p50[several] <= 2.001 * mean).all()
     assert (finished.itl_p99[several] >= 0.999 * mean).mean() > 0.99
+
+
+def test_prefill_apart_does_not_stall_tokens_and_loses_nothing(table):
+    count, link = 400, Link(131072.0, 0.0, 4e11)
+    together = served(table, 8.0, count, engines=(2,)).finished
+    stream = arrivals(KINDS, "poisson", 8.0, count, 1)
+    routers = (Router("round_robin", [1]), Router("round_robin", [1]))
+    done = run_disaggregated(table, LIMITS, stream, routers, link)
+    finished = done.finished
+    assert (finished.output == together.output).all()
+    joules = sum(float(recorder.seconds[3].sum()) for recorder in done.recorders)
+    assert finished.joules.sum() == pytest.approx(joules, rel=1e-9)
+    tokens = sum(float(recorder.histogram.sum()) for recorder in done.recorders)
+    assert tokens == (finished.output - 1).sum()
+    assert (finished.latency >= finished.first_token).all()
+    assert np.nanmax(finished.itl_p99) < 0.5 * np.nanquantile(together.itl_p99, 0.99)
+
+
+def test_a_slow_link_delays_what_follows_the_first_token_by_the_transfer(table):
+    stream = arrived(np.array([0.0]), np.array([1000]), np.array([50]))
+    latencies = []
+    for bandwidth in (1e12, 1e8):
+        routers = (Router("random", [1]), Router("random", [1]))
+        link = Link(1e5, 0.0, bandwidth)
+        done = run_disaggregated(table, LIMITS, repeated(stream), routers, link)
+        latencies.append(float(done.finished.latency[0]))
+    assert latencies[1] - latencies[0] == pytest.approx(1e8 / 1e8 - 1e8 / 1e12, rel=1e-6)

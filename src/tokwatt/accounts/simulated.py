@@ -27,6 +27,7 @@ from tokwatt.serving.requests import Requests, smallest_window
 from tokwatt.serving.share import held_bytes
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, Arrived, arrivals, arrived, repeated
+from tokwatt.simulation.disaggregated import Link, run_disaggregated
 from tokwatt.simulation.recorder import Finished
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
@@ -92,6 +93,16 @@ def limits_of(account: Account, instance: Instance, window: Tokens, length: Toke
     return Limits(int(most), max(chunk, int(most)), int(max(0.0, blocks * ranks)), size)
 
 
+def link_of(instance: Instance) -> Link:
+    """The links of all GPUs of an instance, by which its KV cache goes to another."""
+    cache, gpus = instance.cache, float(instance.gpus)
+    return Link(
+        per_token=gpus * (float(cache.held) + float(cache.sliding)),
+        state=gpus * float(cache.state),
+        bandwidth=gpus * float(instance.gpu.link_bandwidth),
+    )
+
+
 def simulate(
     catalogue: Catalogue,
     requests: str | Trace = "azure",
@@ -103,6 +114,7 @@ def simulate(
     process: str = "poisson",
     count: int | None = None,
     seeds: Sequence[int] = (0,),
+    prefill_instances: int = 0,
     split_lengths: Sequence[Tokens] = (),
     context_window: Tokens | None = None,
     account: str = CONSISTENT,
@@ -122,6 +134,7 @@ def simulate(
         process: how the requests of a workload arrive, one of ARRIVALS.
         count: requests of a workload; COUNT if left out.
         seeds: a run for each.
+        prefill_instances: that only prefill, beside those that then only decode; no split then.
         split_lengths: longest request of each pool but the last, rising.
         context_window: window of the last pool; that of `fleet` if left out.
         account: an assumption set by name.
@@ -139,6 +152,10 @@ def simulate(
     pick("router", router, {name: name for name in ROUTERS})
     pick("process", process, {name: name for name in ARRIVALS})
     require("count", count or COUNT, 1, MOST_REQUESTS)
+    require("prefill_instances", prefill_instances, 0, MOST_INSTANCES)
+    if prefill_instances and split_lengths:
+        wanted = "one of the two"
+        raise ParameterError(f"prefill_instances: is given beside split lengths, wanted {wanted}.")
     simulated = _simulated(
         catalogue, requests, demand, names, instances, split_lengths, context_window, account,
         changes,
@@ -148,14 +165,21 @@ def simulate(
     for seed in seeds:
         chosen = Router(router, simulated.instances, simulated.splits, seed)
         stream = _stream(simulated, process, rate, count or COUNT, seed)
-        done = run(simulated.tables, simulated.limits, stream, chosen, progress)
+        if prefill_instances:
+            first = Router(router, [prefill_instances], (), seed)
+            table, limits = simulated.tables[0], simulated.limits[0]
+            link = link_of(table.instance)
+            done = run_disaggregated(table, limits, stream, (first, chosen), link, progress)
+        else:
+            done = run(simulated.tables, simulated.limits, stream, chosen, progress)
         if sentence := overloaded(done):
             name = requests.name if isinstance(requests, Trace) else requests
             wanted = "more instances, a lower arrival rate or shorter requests"
             raise ParameterError(f"{name}: cannot be served, {sentence}, wanted {wanted}.")
         runs.append(done)
     settled = 0.0 if simulated.trace else SETTLED
-    return _dataset(runs, seeds, settled, simulated, named_account(account, changes))
+    found = _dataset(runs, seeds, settled, simulated, named_account(account, changes))
+    return found.assign_attrs(prefill_instances=prefill_instances)
 
 
 def _simulated(
@@ -270,6 +294,8 @@ def answer_of(simulated: "xr.Dataset", engine: str) -> Answer:
     count = simulated.sizes["seed"]
     runs = f"{simulated.sizes['request']} requests, {count} seed{'s' * (count > 1)}"
     pools = " + ".join(map(str, np.atleast_1d(simulated.attrs["instances"])))
+    if apart := simulated.attrs["prefill_instances"]:
+        pools = f"{apart} prefill + {pools} decode"
     basis = Basis(
         account=simulated.attrs["account"],
         basis=simulated.attrs["basis"],

@@ -80,6 +80,9 @@ def simulate(
     ] = Process.poisson,
     requests: Count = None,
     seeds: Seeds = 1,
+    prefill_instances: Annotated[
+        int, typer.Option(min=0, help="That only prefill; the others then only decode.")
+    ] = 0,
     split_length: Lengths = None,
     context_window: Window = None,
     ttft: Target = None,
@@ -137,6 +140,7 @@ def simulate(
             process=process.value,
             count=requests,
             seeds=range(seeds),
+            prefill_instances=prefill_instances,
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,

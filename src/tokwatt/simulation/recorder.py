@@ -90,8 +90,7 @@ class Recorder:
         if engine.segments:
             self._read_steps(Segment(*np.array(engine.segments, float).T))
             engine.segments.clear()
-        for pause in engine.pauses:
-            self.histogram[_bins(np.array([pause]))] += 1
+        self.histogram += latency_bins(np.array(engine.pauses))
         engine.pauses.clear()
         if engine.done or engine.spans:
             self._read_requests()
@@ -109,7 +108,7 @@ class Recorder:
             self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
         counts = steps.astype(int)
         self.steps += int(counts.sum())
-        self.histogram += np.bincount(_bins(each), steps * read.batch, BINS)
+        self.histogram += latency_bins(each, steps * read.batch)
         shared = np.repeat(watts * each / running, counts)
         self._latency = np.concatenate([self._latency, np.repeat(each, counts)])
         self._shared = np.concatenate([self._shared, self._shared[-1] + np.cumsum(shared)])
@@ -172,8 +171,10 @@ class Recorder:
             )
 
 
-def _bins(latency: SecondsAxis) -> np.ndarray:
-    return np.clip(np.log(latency / SHORTEST) / BIN, 0, BINS - 1).astype(int)
+def latency_bins(latency: SecondsAxis, times: DimensionlessAxis | None = None) -> SequencesAxis:
+    """How many inter-token latencies lie in each bin; each counts so many times."""
+    places = np.clip(np.log(latency / SHORTEST) / BIN, 0, BINS - 1).astype(int)
+    return np.bincount(places, times, BINS)
 
 
 def _quantiles(steps: SecondsAxis) -> tuple[float, float]:
