@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tokwatt import grid
 from tokwatt.accounts.answer import Answer, Basis, Quantity
@@ -348,5 +348,5 @@ def _quantity(values: np.ndarray, unit: str) -> Quantity:
     if len(values) < 2:
         return Quantity(mean, None, None, unit)
     spread = float(values.std(ddof=1)) / len(values) ** 0.5
-    half = float(student.ppf(0.95, len(values) - 1)) * spread
+    half = float(stdtrit(len(values) - 1, 0.95)) * spread
     return Quantity(mean, mean - half, mean + half, unit)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.simulation.arrivals import Arrived, arrived, repeated
-from tokwatt.simulation.recorder import Finished, latency_bins
+from tokwatt.simulation.recorder import Finished, latency_counts
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import Run, run
@@ -75,7 +75,7 @@ def run_disaggregated(
     decoded = run([table], [limits], repeated(stream), routers[1])
     finished = _joined(filled.finished, decoded.finished, table, whole.arrival, order)
     gaps = decoded.finished.arrival + decoded.finished.queued - ready[order]
-    decoded.recorders[0].histogram += latency_bins(np.maximum(gaps, sent[order]))
+    decoded.recorders[0].histogram += latency_counts(np.maximum(gaps, sent[order]))
     ended = float((finished.arrival + finished.latency).max())
     return Run(
         finished,

@@ -90,7 +90,7 @@ class Recorder:
         if engine.segments:
             self._read_steps(Segment(*np.array(engine.segments, float).T))
             engine.segments.clear()
-        self.histogram += latency_bins(np.array(engine.pauses))
+        self.histogram += latency_counts(np.array(engine.pauses))
         engine.pauses.clear()
         if engine.done or engine.spans:
             self._read_requests()
@@ -108,7 +108,7 @@ class Recorder:
             self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
         counts = steps.astype(int)
         self.steps += int(counts.sum())
-        self.histogram += latency_bins(each, steps * read.batch)
+        self.histogram += latency_counts(each, steps * read.batch)
         shared = np.repeat(watts * each / running, counts)
         self._latency = np.concatenate([self._latency, np.repeat(each, counts)])
         self._shared = np.concatenate([self._shared, self._shared[-1] + np.cumsum(shared)])
@@ -171,7 +171,7 @@ class Recorder:
             )
 
 
-def latency_bins(latency: SecondsAxis, times: DimensionlessAxis | None = None) -> SequencesAxis:
+def latency_counts(latency: SecondsAxis, times: DimensionlessAxis | None = None) -> SequencesAxis:
     """How many inter-token latencies lie in each bin; each counts so many times."""
     places = np.clip(np.log(latency / SHORTEST) / BIN, 0, BINS - 1).astype(int)
     return np.bincount(places, times, BINS)
