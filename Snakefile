@@ -29,7 +29,8 @@ RESULTS = [
     [TIDY, PRINTED],
     expand("figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "svg", "png", "csv"]),
     multiext("results/", "audit.csv", "audit.md", "headlines.md", "validation.md"),
-    multiext("results/", "verdict.md", "planning.md", "reference.md", "explorer.json"),
+    multiext("results/", "verdict.md", "planning.md", "simulation.md", "reference.md"),
+    "results/explorer.json",
 ]
 NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}"
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
@@ -39,7 +40,7 @@ wildcard_constraints:
     job=NAME,
     study=NAME,
     figure=NAME,
-    page="validation|verdict|planning|reference",
+    page="validation|simulation|verdict|planning|reference",
 
 
 rule all:
@@ -142,7 +143,7 @@ rule audit:
 
 
 rule page:
-    """What measured runs say, which headlines survive, the best fleets, and a reference."""
+    """What measured runs and servers say, which headlines survive, the best fleets, a reference."""
     input:
         [expand("results/grids/{job}", job=JOBS), PARAMS, CODE],
     output:

@@ -25,6 +25,7 @@ from tokwatt.reports import (
     labels,
     planning,
     plotting,
+    simulation,
     site,
     tables,
     validation,
@@ -114,7 +115,7 @@ def write_results(params, folder):
 
 
 def write_pages(params, folder):
-    """The tables, the audit, the verdict and the validation on the datasets of a folder."""
+    """The tables, the audit, the verdict and what was measured, on the datasets of a folder."""
     for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
         tables.write_table(name, params, folder / "grids", folder / "tables")
     audit.write_audit(params, folder / "grids", folder)
@@ -122,6 +123,7 @@ def write_pages(params, folder):
     verdict.write_verdict(params, folder / "grids", folder)
     validation.write_validation(folder / "grids", folder)
     planning.write_planning(params, folder / "grids", folder)
+    simulation.write_simulation(folder / "grids", folder)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ _FACE = {
     "plan": "planning.plan",
     "point": "accounts.answers",
     "read_trace": "params.traces",
+    "simulate": "accounts.simulated",
     "sweep": "grid",
 }
 __all__ = list(_FACE)

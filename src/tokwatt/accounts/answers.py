@@ -292,9 +292,10 @@ def fleet(
         **_latencies(result),
         "rejected": result.rejected,
     }
+    precisions = dict.fromkeys(own.precision_in(catalogue) for own in each)
     return Answer(
         _quantities(numbers, support),
-        _basis(account, alternatives, chosen, support, names.precision_in(catalogue)),
+        _basis(account, alternatives, chosen, support, " and ".join(precisions)),
         tuple(
             _quantities(_of_pool(pool, window, n), support)
             for pool, window, n in zip(pools, windows, gpus, strict=True)

@@ -1,7 +1,7 @@
 """The smallest fleet for a workload or for a trace of one's own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,6 +38,7 @@ from tokwatt.params.errors import ParameterError, shown
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
+    from tokwatt.params.specs import Demand
     from tokwatt.params.traces import Trace
     from tokwatt.serving.catalogue import Catalogue
 
@@ -84,6 +85,9 @@ def ask_fleet(
     account: AccountName = "consistent",
     changes: Changes = None,
     plan: PlanFile = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Also serve 10000 requests one by one.")
+    ] = False,
     params: Params = PARAMS,
     as_json: Json = False,
 ) -> None:
@@ -92,7 +96,7 @@ def ask_fleet(
     --ttft is a target on the 99th percentile of the time to first token, --itl on a percentile of
     the inter-token latency. What is left out stands under demand in assumptions.yaml.
     """
-    from tokwatt.accounts.answers import demanded, fleet
+    from tokwatt.accounts.answers import fleet
     from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import Catalogue
 
@@ -103,13 +107,13 @@ def ask_fleet(
             catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, as_json
         )
     stated = {} if output_share is None else {"output_share": "fifth"}
-    if trace:
-        require_alone(workload=workload, output_share=output_share)
-    requests = read(trace, columns, tokenizer) if trace else workload or "azure"
-    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
-    demand = demanded(
+    requests, demand = asked(
         catalogue,
-        arrival_rate=rate,
+        workload,
+        trace,
+        columns,
+        tokenizer,
+        arrival_rate,
         latency_target=ttft,
         itl_target=itl,
         itl_quantile=itl_quantile,
@@ -128,17 +132,18 @@ def ask_fleet(
         memory_utilization=memory_utilization,
         profile=profile,
     )
+    question: dict[str, Any] = {
+        "split_lengths": split_length or (),
+        "context_window": context_window,
+        "account": account,
+        "changes": stated | changes_of(changes),
+    }
     with named():
-        answer = fleet(
-            catalogue,
-            requests,
-            demand,
-            names,
-            split_lengths=split_length or (),
-            context_window=context_window,
-            account=account,
-            changes=stated | changes_of(changes),
-        )
+        answer = fleet(catalogue, requests, demand, names, **question)
+        if simulate:
+            from tokwatt.accounts.simulated import beside
+
+            answer = beside(answer, catalogue, requests, demand, names, **question)
     read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
     if read_of and not as_json:
@@ -204,6 +209,25 @@ def _show_planned(
 
 def _given(arrival_rate: float | None) -> dict[str, float]:
     return {} if arrival_rate is None else {"arrival_rate": arrival_rate}
+
+
+def asked(
+    catalogue: "Catalogue",
+    workload: str | None,
+    trace: Path | None,
+    columns: list[str] | None,
+    tokenizer: Path | None,
+    arrival_rate: float | None,
+    **bounds: float | None,
+) -> tuple["str | Trace", "Demand"]:
+    """A workload by name or a trace, and what a fleet must carry of it."""
+    from tokwatt.accounts.answers import demanded
+
+    if trace:
+        require_alone(workload=workload, output_share=bounds["output_share"])
+    requests = read(trace, columns, tokenizer) if trace else workload or "azure"
+    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
+    return requests, demanded(catalogue, arrival_rate=rate, **bounds)
 
 
 def require_alone(**options: object) -> None:

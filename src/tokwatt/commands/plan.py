@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.fleet import Bound, Quantile, Share, rate_of, require_alone
+from tokwatt.commands.fleet import Bound, Quantile, Share, asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
@@ -25,7 +25,6 @@ from tokwatt.commands.options import (
     named,
 )
 from tokwatt.commands.printing import show_json
-from tokwatt.commands.trace import read
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.text import visible
 
@@ -160,7 +159,6 @@ def ask_plan(
     is a target on the 99th percentile of the time to first token, --itl on a percentile of the
     inter-token latency. Latencies are shown at their median and 99th percentile.
     """
-    from tokwatt.accounts.answers import demanded
     from tokwatt.planning.configurations import Options
     from tokwatt.planning.constrained import Budget
     from tokwatt.planning.day import Day, day_of
@@ -173,13 +171,13 @@ def ask_plan(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
-    if trace:
-        require_alone(workload=workload, output_share=output_share)
-    requests = read(trace, columns, tokenizer) if trace else workload or "azure"
-    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
-    demand = demanded(
+    requests, demand = asked(
         catalogue,
-        arrival_rate=rate,
+        workload,
+        trace,
+        columns,
+        tokenizer,
+        arrival_rate,
         latency_target=ttft,
         itl_target=itl,
         itl_quantile=itl_quantile,
@@ -218,8 +216,8 @@ def ask_plan(
     apart = worth_apart(found, Disaggregation.of(catalogue)) if disaggregated else None
     rivals = contenders(found, catalogue) if draws else []
     if as_json:
-        asked = {"day": days, "disaggregated": apart, "draws": rivals}
-        show_json(summary(found) | {name: answer for name, answer in asked.items() if answer})
+        views = {"day": days, "disaggregated": apart, "draws": rivals}
+        show_json(summary(found) | {name: answer for name, answer in views.items() if answer})
         return
     more = [
         *day_lines(days),

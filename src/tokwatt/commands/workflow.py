@@ -34,6 +34,7 @@ from tokwatt.commands.options import (
 from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
+from tokwatt.commands.simulate import simulate
 from tokwatt.commands.studies import studies, study
 from tokwatt.commands.trace import ask_trace
 from tokwatt.params.errors import ParameterError, StoreError, printable
@@ -46,6 +47,7 @@ app.command("point")(ask_point)
 app.command("fleet")(ask_fleet)
 app.command("trace")(ask_trace)
 app.command("plan")(ask_plan)
+app.command()(simulate)
 app.add_typer(LLM, name="llm")
 
 
@@ -204,6 +206,14 @@ def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) 
     from tokwatt.reports import planning
 
     planning.write_planning(params, grids, out)
+
+
+@app.command(rich_help_panel="Workflow")
+def simulation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page that holds simulated servers against real ones."""
+    from tokwatt.reports import simulation
+
+    simulation.write_simulation(grids, out)
 
 
 @app.command(rich_help_panel="Workflow")

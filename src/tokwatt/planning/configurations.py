@@ -77,7 +77,7 @@ class Options:
         if names.kv_precision is None:
             return names
         other = pick("kv_precision", names.kv_precision, catalogue.precisions)
-        same = other.kv == catalogue.precisions[names.precision].kv
+        same = other.kv == catalogue.precisions[names.precision_in(catalogue)].kv
         return replace(names, kv_precision=None) if same else names
 
 

@@ -10,7 +10,7 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load, first_token_time, iterations
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.forward import Touched
+from tokwatt.serving.forward import ForwardPass, Touched, forward_pass
 from tokwatt.serving.instance import TOUCHED, Instance, concurrency, step_weight_bytes
 from tokwatt.serving.power import Use, board_power
 from tokwatt.serving.results import checked, readable
@@ -110,27 +110,15 @@ def measured_step(assumed: Assumptions, instance: Instance, load: Load, touched:
     passing = load if chunked else load._replace(prompts=0.0 * load.prompts, prefills=0.0)
     found = iterations(instance.costs, passing, touched, assumed.dispatch == "counted")
     mean, decoding = found.mean, found.decoding
-    latency, prefill_time = mean.latency, mean.latency - decoding.latency
-    compute_time = mean.compute_time
-    if not chunked:
-        latency, prefill_time = _prefilled(assumed, instance, load, decoding.latency)
-        compute_time = decoding.compute_time + prefill_time
-    use = Use(
-        latency=latency,
-        moved=mean.moved,
-        compute_time=compute_time,
-        launch_time=mean.launch_time,
-        batch=found.running,
-        idle_time=decoding.latency - decoding.scan_time,
-        scan_time=decoding.scan_time,
-        prefill=prefill_time / latency,
+    use, prefill_time = _measured_use(
+        assumed, instance, load._replace(batch=found.running), mean, decoding
     )
     kept, watts = board_power(assumed, instance, use)
-    stretch = kept / latency
+    stretch = kept / use.latency
     return Step(
         latency=kept,
-        median_latency=(found.median_latency if chunked else latency) * stretch,
-        late_latency=(found.late_latency if chunked else latency) * stretch,
+        median_latency=(found.median_latency if chunked else use.latency) * stretch,
+        late_latency=(found.late_latency if chunked else use.latency) * stretch,
         weight_time=mean.weight_time,
         scan_time=mean.scan_time,
         compute_time=decoding.compute_time,
@@ -141,8 +129,92 @@ def measured_step(assumed: Assumptions, instance: Instance, load: Load, touched:
     )
 
 
+def _measured_use(
+    assumed: Assumptions,
+    instance: Instance,
+    load: Load,
+    passing: ForwardPass,
+    decoding: ForwardPass,
+) -> tuple[Use, Seconds]:
+    """What a pass uses that takes in prompts beside one that only decodes, and what they add."""
+    latency, prefill_time = passing.latency, passing.latency - decoding.latency
+    compute_time = passing.compute_time
+    if assumed.prefill != "chunked":
+        latency, prefill_time = _prefilled(assumed, instance, load, decoding.latency)
+        compute_time = decoding.compute_time + prefill_time
+    use = Use(
+        latency=latency,
+        moved=passing.moved,
+        compute_time=compute_time,
+        launch_time=passing.launch_time,
+        batch=load.batch,
+        idle_time=decoding.latency - decoding.scan_time,
+        scan_time=decoding.scan_time,
+        prefill=prefill_time / latency,
+    )
+    return use, prefill_time
+
+
+def single_use(assumed: Assumptions, instance: Instance, load: Load) -> Use:
+    """What one iteration uses that takes in just the prompt tokens of a load, not their mean.
+
+    Args:
+        assumed: which bytes and operations it costs.
+        instance: the instance.
+        load: its batch; `prefills` is such that `prompt` is the tokens that a prompt token attends
+            to, times two.
+
+    Returns:
+        Its use, before a board slows down at its limit.
+
+    Source: `params/assumptions.yaml`.
+    """
+    if assumed.step != "measured":
+        return _computed_use(assumed, instance, load)[0]
+
+    def passing(prompts: Tokens) -> ForwardPass:
+        return forward_pass(
+            instance.costs,
+            load.batch,
+            load.length,
+            prompts,
+            load.prompt,
+            TOUCHED[assumed.experts],
+            assumed.dispatch == "counted",
+        )
+
+    decoding = passing(0.0 * load.prompts)
+    filling = passing(load.prompts) if assumed.prefill == "chunked" else decoding
+    return _measured_use(assumed, instance, load, filling, decoding)[0]
+
+
+def idle_power(assumed: Assumptions, instance: Instance) -> Watts:
+    """Power of one GPU that waits for requests."""
+    return board_power(assumed, instance, Use(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0))[1]
+
+
 def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
     """The mean iteration by the paper's rules, or by kernels."""
+    use, weight_time, prefill_time = _computed_use(assumed, instance, load)
+    kept, watts = board_power(assumed, instance, use)
+    return Step(
+        latency=kept,
+        median_latency=kept,
+        late_latency=kept,
+        weight_time=weight_time,
+        scan_time=use.scan_time,
+        compute_time=0.0 * use.scan_time,
+        prefill_time=prefill_time,
+        running=load.batch,
+        power=watts,
+        stretch=kept / use.latency,
+    )
+
+
+def _computed_use(
+    assumed: Assumptions, instance: Instance, load: Load
+) -> tuple[Use, Seconds, Seconds]:
+    """What an iteration uses by the paper's rules, or by kernels; its weight and prefill time."""
     streamed = step_weight_bytes(assumed, instance, load.batch)
     scanned = load.batch * sequence_bytes(instance, load.length, instance.cache.read)
     weight_time = streamed / instance.times.weight_bandwidth
@@ -165,19 +237,7 @@ def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step
         scan_time=scan_time,
         prefill=prefill_time / latency,
     )
-    kept, watts = board_power(assumed, instance, use)
-    return Step(
-        latency=kept,
-        median_latency=kept,
-        late_latency=kept,
-        weight_time=weight_time,
-        scan_time=scan_time,
-        compute_time=0.0 * scan_time,
-        prefill_time=prefill_time,
-        running=load.batch,
-        power=watts,
-        stretch=kept / latency,
-    )
+    return use, weight_time, prefill_time
 
 
 def _prefilled(

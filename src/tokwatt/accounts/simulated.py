@@ -1,0 +1,359 @@
+"""Simulated fleets: what Python and the commands ask."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from tokwatt import grid
+from tokwatt.accounts.answer import Answer, Basis, Quantity
+from tokwatt.accounts.answers import LONGEST, WATTS, case_of, demanded, fleet, named_account
+from tokwatt.accounts.deployments import (
+    CONSISTENT,
+    DeploymentNames,
+    fleet_account,
+    pick,
+    require,
+)
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.specs import Demand
+from tokwatt.params.traces import Trace
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.requests import Requests, smallest_window
+from tokwatt.serving.share import held_bytes
+from tokwatt.serving.times import instance_of
+from tokwatt.simulation.arrivals import ARRIVALS, Arrived, arrivals, arrived, repeated
+from tokwatt.simulation.disaggregated import Link, run_disaggregated
+from tokwatt.simulation.recorder import Finished
+from tokwatt.simulation.requests import Limits
+from tokwatt.simulation.routers import ROUTERS, Router
+from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.steps import StepTable
+from tokwatt.simulation.summary import Totals, by_second, overloaded, totals
+from tokwatt.units import Instances, Tokens, units_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+COUNT = 10000
+"""Requests of a workload that are drawn where nobody says how many."""
+SETTLED = 0.1
+"""Share of drawn requests whose latencies do not count, as engines start empty."""
+MOST_INSTANCES, MOST_REQUESTS, MOST_SEQUENCES = 1000, 10**7, 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulated:
+    """A fleet that can be simulated.
+
+    Attributes:
+        account: how a step is counted.
+        tables: steps of an instance of each pool.
+        limits: what it holds.
+        splits: longest request of each pool but the last.
+        instances: how many each pool has.
+        requests: kinds of request, of a workload; None for a trace.
+        trace: requests of a trace; None for a workload.
+    """
+
+    account: Account
+    tables: list[StepTable]
+    limits: list[Limits]
+    splits: tuple[Tokens, ...]
+    instances: tuple[Instances, ...]
+    requests: Requests | None
+    trace: Arrived | None
+
+
+def limits_of(account: Account, instance: Instance, window: Tokens, length: Tokens) -> Limits:
+    """What the engine of an instance holds.
+
+    Args:
+        account: whether windows are reserved or the cache is paged.
+        instance: the instance.
+        window: longest request.
+        length: mean tokens of a sequence, which matter where layers keep a window or a state.
+
+    Returns:
+        Its limits, of all ranks of attention together. Reserved windows limit the batch, and blocks
+        are no matter then.
+    """
+    assumed, ranks = account.assumed, float(instance.data_parallel)
+    size = int(instance.block_size)
+    most = min(MOST_SEQUENCES, ranks * float(instance.max_sequences))
+    blocks = float(instance.kv_budget) / (float(held_bytes(instance, length)) / length) / size
+    if assumed.kv_allocation == "reserved":
+        most = min(most, float(concurrency(assumed, instance, window, length)))
+        blocks = most * -(-window // size)
+    chunk = int(instance.costs.chunk)
+    return Limits(int(most), max(chunk, int(most)), int(max(0.0, blocks * ranks)), size)
+
+
+def link_of(instance: Instance) -> Link:
+    """The links of all GPUs of an instance, by which its KV cache goes to another."""
+    cache, gpus = instance.cache, float(instance.gpus)
+    return Link(
+        per_token=gpus * (float(cache.held) + float(cache.sliding)),
+        state=gpus * float(cache.state),
+        bandwidth=gpus * float(instance.gpu.link_bandwidth),
+    )
+
+
+def simulate(
+    catalogue: Catalogue,
+    requests: str | Trace = "azure",
+    demand: Demand | None = None,
+    names: DeploymentNames | None = None,
+    *,
+    instances: Sequence[int] = (),
+    router: str = "round_robin",
+    process: str = "poisson",
+    count: int | None = None,
+    seeds: Sequence[int] = (0,),
+    prefill_instances: int = 0,
+    split_lengths: Sequence[Tokens] = (),
+    context_window: Tokens | None = None,
+    account: str = CONSISTENT,
+    changes: Mapping[str, str] | None = None,
+    progress: Callable[[int], None] = lambda served: None,
+) -> "xr.Dataset":
+    """Serve requests one by one, and keep what became of each.
+
+    Args:
+        catalogue: the parameter folder.
+        requests: a workload by name, or a trace, whose own order and times are kept; without times
+            its requests are drawn as those of a workload.
+        demand: arrival rate and bounds, as `fleet` has them.
+        names: an instance; eight H100 with Llama-3.1-70B if left out.
+        instances: of each pool; those of `fleet` if left out.
+        router: which instance of its pool a request goes to, one of ROUTERS.
+        process: how the requests of a workload arrive, one of ARRIVALS.
+        count: requests of a workload; COUNT if left out.
+        seeds: a run for each.
+        prefill_instances: that only prefill, beside those that then only decode; no split then.
+        split_lengths: longest request of each pool but the last, rising.
+        context_window: window of the last pool; that of `fleet` if left out.
+        account: an assumption set by name.
+        changes: other alternatives for some of its choices.
+        progress: called with the number of requests that were served since the last time.
+
+    Returns:
+        Requests over seed and request, means of each second over seed and second, totals over seed.
+
+    Raises:
+        ParameterError: as `fleet` does; and where the queue grows without end, with what saturates
+            first and when.
+    """
+    names, demand = names or DeploymentNames(), demand or demanded(catalogue)
+    pick("router", router, {name: name for name in ROUTERS})
+    pick("process", process, {name: name for name in ARRIVALS})
+    require("count", count or COUNT, 1, MOST_REQUESTS)
+    require("prefill_instances", prefill_instances, 0, MOST_INSTANCES)
+    if prefill_instances and split_lengths:
+        wanted = "one of the two"
+        raise ParameterError(f"prefill_instances: is given beside split lengths, wanted {wanted}.")
+    simulated = _simulated(
+        catalogue, requests, demand, names, instances, split_lengths, context_window, account,
+        changes,
+    )  # fmt: skip
+    rate = float(demand.arrival_rate)
+    runs = []
+    for seed in seeds:
+        chosen = Router(router, simulated.instances, simulated.splits, seed)
+        stream = _stream(simulated, process, rate, count or COUNT, seed)
+        if prefill_instances:
+            first = Router(router, [prefill_instances], (), seed)
+            table, limits = simulated.tables[0], simulated.limits[0]
+            link = link_of(table.instance)
+            done = run_disaggregated(table, limits, stream, (first, chosen), link, progress)
+        else:
+            done = run(simulated.tables, simulated.limits, stream, chosen, progress)
+        if sentence := overloaded(done):
+            name = requests.name if isinstance(requests, Trace) else requests
+            wanted = "more instances, a lower arrival rate or shorter requests"
+            raise ParameterError(f"{name}: cannot be served, {sentence}, wanted {wanted}.")
+        runs.append(done)
+    settled = 0.0 if simulated.trace else SETTLED
+    found = _dataset(runs, seeds, settled, simulated, named_account(account, changes))
+    return found.assign_attrs(
+        prefill_instances=prefill_instances,
+        engine=names.engine,
+        precision=names.precision_in(catalogue),
+    )
+
+
+def _simulated(
+    catalogue: Catalogue,
+    requests: str | Trace,
+    demand: Demand,
+    names: DeploymentNames,
+    instances: Sequence[int],
+    splits: Sequence[Tokens],
+    context_window: Tokens | None,
+    account: str,
+    changes: Mapping[str, str] | None,
+) -> Simulated:
+    given = {} if context_window is None else {"baseline": "given"}
+    alternatives = {**given, **(changes or {})}
+    chosen = fleet_account(catalogue, account, names, requests, alternatives)
+    case = case_of(catalogue, requests, names, chosen, splits, context_window or LONGEST)
+    kinds = case.requests(chosen.assumed, float(demand.output_share))
+    window = context_window or smallest_window(kinds)
+    windows = (*splits, window)
+    if not instances:
+        sized = fleet(
+            catalogue, requests, demand, names, split_lengths=splits,
+            context_window=context_window, account=account, changes=changes,
+        )  # fmt: skip
+        instances = [int(pool["instances"].value) for pool in sized.pools]
+    if len(instances) != len(windows):
+        raise ParameterError(
+            f"instances: has {len(instances)} numbers, wanted {len(windows)}, one for each pool."
+        )
+    for number in instances:
+        require("instances", number, 0, MOST_INSTANCES)
+    instance = instance_of(chosen, case.deployment)
+    mean = float(kinds.weight @ (kinds.prompt + kinds.output / 2) / kinds.weight.sum())
+    limits = [limits_of(chosen, instance, edge, mean) for edge in windows]
+    tables = [
+        StepTable(chosen, instance, limit.sequences, limit.tokens, edge)
+        for limit, edge in zip(limits, windows, strict=True)
+    ]
+    trace = _timed(requests, demand) if isinstance(requests, Trace) else None
+    return Simulated(
+        account=chosen,
+        tables=tables,
+        limits=limits,
+        splits=tuple(splits),
+        instances=tuple(instances),
+        requests=None if trace else kinds,
+        trace=trace,
+    )
+
+
+def _timed(trace: Trace, demand: Demand) -> Arrived | None:
+    """The requests of a trace at the arrival rate that is asked for; None where it has no times."""
+    if trace.arrivals is None or trace.arrival_rate is None:
+        return None
+    slower = trace.arrival_rate / float(demand.arrival_rate)
+    counts = np.ones(len(trace.prompt)) if trace.counts is None else trace.counts
+    each = np.repeat(np.arange(len(counts)), counts.astype(int))
+    return arrived(trace.arrivals[each] * slower, trace.prompt[each], trace.output[each])
+
+
+def _stream(
+    simulated: Simulated, process: str, rate: float, count: int, seed: int
+) -> Iterator[Arrived]:
+    if simulated.trace is not None:
+        return repeated(simulated.trace)
+    assert simulated.requests is not None
+    return arrivals(simulated.requests, process, rate, count, seed)
+
+
+def _dataset(
+    runs: Sequence[Run],
+    seeds: Sequence[int],
+    settled: float,
+    simulated: Simulated,
+    account: str,
+) -> "xr.Dataset":
+    sums = [totals(done, settled) for done in runs]
+    columns = Totals(*np.array(sums).T)
+    summed = grid.dataset({"seed": list(seeds)}, columns)
+    finished = Finished(
+        *(np.stack(parts) for parts in zip(*(r.finished for r in runs), strict=True))
+    )
+    whole: dict[str, Any] = {"seed": list(seeds), "request": np.arange(finished.number.shape[1])}
+    each = grid.dataset(whole, finished).drop_vars("number")
+    each = each.rename({name: f"request_{name}" for name in each.data_vars})
+    seconds = [by_second(done) for done in runs]
+    longest = max(len(second.power) for second in seconds)
+    padded = [
+        type(second)(
+            *(np.pad(rate, (0, longest - len(rate)), constant_values=np.nan) for rate in second)
+        )
+        for second in seconds
+    ]
+    stacked = type(padded[0])(*(np.stack(rates) for rates in zip(*padded, strict=True)))
+    passing = grid.dataset({"seed": list(seeds), "second": np.arange(longest)}, stacked)
+    passing = passing.rename({name: f"second_{name}" for name in passing.data_vars})
+    found = summed.merge(each).merge(passing)
+    found["request_joules"].attrs["units"] = "J"
+    return found.assign_attrs(
+        account=account,
+        basis=WATTS[simulated.account.assumed.basis],
+        instances=list(simulated.instances),
+        largest_deviation=max(r.deviation for done in runs for r in done.recorders),
+    )
+
+
+def answer_of(simulated: "xr.Dataset") -> Answer:
+    """Totals of a simulation with 90 % intervals over its seeds."""
+    units = units_of(Totals)
+    quantities = {
+        name: _quantity(simulated[name].values, str(units[name])) for name in Totals._fields
+    }
+    count = simulated.sizes["seed"]
+    runs = f"{simulated.sizes['request']} requests, {count} seed{'s' * (count > 1)}"
+    pools = " + ".join(map(str, np.atleast_1d(simulated.attrs["instances"])))
+    if apart := simulated.attrs["prefill_instances"]:
+        pools = f"{apart} prefill + {pools} decode"
+    basis = Basis(
+        account=simulated.attrs["account"],
+        basis=simulated.attrs["basis"],
+        engine=simulated.attrs["engine"],
+        precision=simulated.attrs["precision"],
+        calibrated_on=f"simulated: {pools} instances, {runs}",
+        extrapolated=(),
+    )
+    return Answer(quantities, basis)
+
+
+BESIDE = (
+    "power",
+    "tokens_per_joule",
+    "first_token",
+    "first_token_p99",
+    "inter_token_latency",
+    "inter_token_latency_p99",
+)
+"""Numbers of a fleet that are set beside those of a simulation."""
+
+
+def beside(
+    answer: Answer,
+    catalogue: Catalogue,
+    requests: str | Trace,
+    demand: Demand,
+    names: DeploymentNames,
+    **question: Any,
+) -> Answer:
+    """A fleet's answer with the numbers of the same fleet as it is simulated.
+
+    Args:
+        answer: what `fleet` says.
+        catalogue: the parameter folder.
+        requests: those of the fleet; a trace without times counts as a Poisson process.
+        demand: what it must carry.
+        names: an instance of it.
+        **question: what else `fleet` was asked.
+    """
+    sizes = [int(pool["instances"].value) for pool in answer.pools]
+    found = simulate(catalogue, requests, demand, names, instances=sizes, **question)
+    quantities = answer_of(found).quantities
+    simulated = {f"simulated_{name}": quantities[name] for name in BESIDE}
+    return replace(answer, quantities={**answer.quantities, **simulated})
+
+
+def _quantity(values: np.ndarray, unit: str) -> Quantity:
+    """A mean over seeds and its 90 % interval; none of a single seed."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Quantity(mean, None, None, unit)
+    spread = float(values.std(ddof=1)) / len(values) ** 0.5
+    half = float(stdtrit(len(values) - 1, 0.95)) * spread
+    return Quantity(mean, mean - half, mean + half, unit)

@@ -1,0 +1,168 @@
+"""A fleet, request by request."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokwatt.commands.fleet import Share, asked
+from tokwatt.commands.options import (
+    PARAMS,
+    AccountName,
+    Changes,
+    Columns,
+    DataRanks,
+    EngineName,
+    ExpertRanks,
+    GpuName,
+    Gpus,
+    Json,
+    KvPrecision,
+    Lengths,
+    LlmName,
+    MemoryShare,
+    Params,
+    PrecisionName,
+    Profile,
+    Rate,
+    Target,
+    Tokenizer,
+    TraceFile,
+    Window,
+    changes_of,
+    named,
+)
+from tokwatt.commands.printing import show_answer
+from tokwatt.commands.progress import bar
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Process = StrEnum("Process", ["poisson", "constant", "gamma", "daily"])
+Rule = StrEnum("Rule", ["round_robin", "random", "least_loaded", "by_prefix"])
+Sizes = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--instances", help="Of each pool, once for each; as `fleet` sizes it if left out."
+    ),
+]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1000, help="How many runs, each a seed.")]
+Count = Annotated[
+    int | None, typer.Option("--requests", min=1, help="Requests of a workload; 10000 if left out.")
+]
+File = Annotated[
+    Path | None, typer.Option("--out", help="Write requests and seconds as NetCDF to this file.")
+]
+Picture = Annotated[
+    Path | None, typer.Option("--figure", help="Draw the first run to this file: .pdf, .svg, .png.")
+]
+
+
+def simulate(
+    workload: Annotated[
+        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
+    ] = None,
+    trace: TraceFile = None,
+    columns: Columns = None,
+    tokenizer: Tokenizer = None,
+    llm: LlmName = "llama-3.1-70b",
+    gpu: GpuName = "H100",
+    gpus: Gpus = 8,
+    data_parallel: DataRanks = 1,
+    expert_parallel: ExpertRanks = None,
+    precision: PrecisionName = None,
+    kv_precision: KvPrecision = None,
+    engine: EngineName = "vllm",
+    memory_utilization: MemoryShare = None,
+    profile: Profile = None,
+    arrival_rate: Rate = None,
+    instances: Sizes = None,
+    router: Annotated[Rule, typer.Option(help="Which instance of a pool.")] = Rule.round_robin,
+    process: Annotated[
+        Process, typer.Option("--arrivals", help="How requests of a workload arrive.")
+    ] = Process.poisson,
+    requests: Count = None,
+    seeds: Seeds = 1,
+    prefill_instances: Annotated[
+        int, typer.Option(min=0, help="That only prefill; the others then only decode.")
+    ] = 0,
+    split_length: Lengths = None,
+    context_window: Window = None,
+    ttft: Target = None,
+    itl: Target = None,
+    output_share: Share = None,
+    account: AccountName = "consistent",
+    changes: Changes = None,
+    out: File = None,
+    figure: Picture = None,
+    params: Params = PARAMS,
+    as_json: Json = False,
+) -> None:
+    """Serve a workload or your own trace request by request: waits, latencies, power, tok/J.
+
+    Of several seeds the mean is shown with its 90 % interval. A fleet that cannot keep up ends with
+    what saturates first, and when.
+    """
+    from tokwatt.accounts import simulated
+    from tokwatt.accounts.deployments import DeploymentNames
+    from tokwatt.serving.catalogue import Catalogue
+
+    catalogue = Catalogue(params)
+    stated = {} if output_share is None else {"output_share": "fifth"}
+    served, demand = asked(
+        catalogue,
+        workload,
+        trace,
+        columns,
+        tokenizer,
+        arrival_rate,
+        latency_target=ttft,
+        itl_target=itl,
+        output_share=output_share,
+    )
+    names = DeploymentNames(
+        llm=llm,
+        gpu=gpu,
+        gpus=gpus,
+        data_parallel=data_parallel,
+        expert_parallel=expert_parallel,
+        precision=precision,
+        kv_precision=kv_precision,
+        engine=engine,
+        memory_utilization=memory_utilization,
+        profile=profile,
+    )
+    total = requests or simulated.COUNT
+    total = served.requests if not isinstance(served, str) else total
+    with named(), bar("requests", total * seeds) as advance:
+        found = simulated.simulate(
+            catalogue,
+            served,
+            demand,
+            names,
+            instances=instances or (),
+            router=router.value,
+            process=process.value,
+            count=requests,
+            seeds=range(seeds),
+            prefill_instances=prefill_instances,
+            split_lengths=split_length or (),
+            context_window=context_window,
+            account=account,
+            changes=stated | changes_of(changes),
+            progress=advance,
+        )
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        found.to_netcdf(out)
+    if figure:
+        figure.parent.mkdir(parents=True, exist_ok=True)
+        _draw(found, figure)
+    show_answer(simulated.answer_of(found), as_json)
+
+
+def _draw(found: "xr.Dataset", path: Path) -> None:
+    from tokwatt.reports.simulated import write_run
+
+    write_run(found, path)

@@ -1,0 +1,1 @@
+"""Requests through engines, event by event, at the steps of an account."""

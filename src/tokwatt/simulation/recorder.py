@@ -1,0 +1,202 @@
+"""What is kept of an engine's steps: requests as they finish, seconds as they pass."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.requests import Segment, Span
+from tokwatt.simulation.steps import StepTable
+from tokwatt.units import (
+    DimensionlessAxis,
+    Seconds,
+    SecondsAxis,
+    SequencesAxis,
+    TokensAxis,
+    Watts,
+)
+
+BIN = 0.002
+"""Width of a bin of inter-token latencies, as a share of them."""
+SHORTEST, BINS = 1e-6, 14000
+"""The shortest that is told apart, and how many bins there are."""
+
+
+class Finished(NamedTuple):
+    """Finished requests, an array each.
+
+    Attributes:
+        number: place in the order of arrival.
+        pool: which pool served it.
+        arrival: when it arrived.
+        queued: how long it waited until it was first admitted.
+        first_token: time to its first token.
+        latency: time to its last token.
+        prompt: prompt tokens.
+        output: output tokens.
+        hits: prompt tokens that the prefix cache held.
+        preempted: how often it was.
+        itl_p50: median of its inter-token latencies; NaN where it has none.
+        itl_p99: their 99th percentile.
+        joules: its share of the energy of the steps in which it ran.
+    """
+
+    number: np.ndarray
+    pool: np.ndarray
+    arrival: SecondsAxis
+    queued: SecondsAxis
+    first_token: SecondsAxis
+    latency: SecondsAxis
+    prompt: TokensAxis
+    output: TokensAxis
+    hits: TokensAxis
+    preempted: DimensionlessAxis
+    itl_p50: SecondsAxis
+    itl_p99: SecondsAxis
+    joules: np.ndarray
+
+
+class Recorder:
+    """Reads what an engine leaves, and keeps what is asked of it later.
+
+    Args:
+        engine: the engine.
+        table: its steps.
+        pool: the pool that it is of.
+
+    Attributes:
+        finished: requests.
+        seconds: integrals over each second: requests running and waiting, KV blocks in use, joules
+            of steps, time spent in steps; shape (5, second).
+        histogram: inter-token latencies by bin.
+        deviation: largest relative difference of a step from the account's own.
+    """
+
+    def __init__(self, engine: Engine, table: StepTable, pool: int) -> None:
+        self.engine, self.table, self.pool = engine, table, pool
+        self.finished: list[Finished] = []
+        self.seconds = np.zeros((5, 0))
+        self.histogram = np.zeros(BINS)
+        self.deviation = 0.0
+        self.steps = 0
+        self._behind = 0  # first step that is kept
+        self._latency = np.zeros(0)
+        self._shared = np.zeros(1)  # joules of a request that ran in all steps before
+        self._spent: dict[int, float] = {}
+
+    def read(self) -> None:
+        """Take what the engine has left since the last time."""
+        engine = self.engine
+        if engine.segments:
+            self._read_steps(Segment(*np.array(engine.segments, float).T))
+            engine.segments.clear()
+        self.histogram += latency_counts(np.array(engine.pauses))
+        engine.pauses.clear()
+        if engine.done or engine.spans:
+            self._read_requests()
+        oldest = min((request.began for request in engine.running.values()), default=engine.step)
+        gone = oldest - self._behind
+        if gone > 0:
+            self._latency, self._shared = self._latency[gone:], self._shared[gone:]
+            self._behind = oldest
+
+    def _read_steps(self, read: Segment) -> None:
+        table, steps, running = self.table, read.steps, read.batch + read.filling
+        exact, watts = table.exact(read.batch, read.total, read.prompts, read.attended)
+        each = read.duration / steps
+        if table.factor == table.prompt_factor == 1:
+            self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
+        counts = steps.astype(int)
+        self.steps += int(counts.sum())
+        self.histogram += latency_counts(each, steps * read.batch)
+        shared = np.repeat(watts * each / running, counts)
+        self._latency = np.concatenate([self._latency, np.repeat(each, counts)])
+        self._shared = np.concatenate([self._shared, self._shared[-1] + np.cumsum(shared)])
+        rates = np.stack([running, read.waiting, read.blocks, watts, np.ones_like(watts)])
+        self._add_seconds(read.start, read.duration, rates)
+
+    def _add_seconds(self, start: np.ndarray, duration: np.ndarray, rates: np.ndarray) -> None:
+        """Integrals of rates that hold during segments, by the second."""
+        last = int(np.ceil(start[-1] + duration[-1])) + 1
+        if last > self.seconds.shape[1]:
+            missing = max(last, 2 * self.seconds.shape[1]) - self.seconds.shape[1]
+            self.seconds = np.pad(self.seconds, ((0, 0), (0, missing)))
+        first = int(start[0])
+        edges = np.arange(first, last + 1.0)
+        times = np.stack([start, start + duration], axis=1).ravel()
+        for row, rate in zip(self.seconds, rates, strict=True):
+            done = np.cumsum(np.stack([0 * rate, rate * duration], axis=1).ravel())
+            row[first:last] += np.diff(np.interp(edges, times, done))
+
+    def _read_requests(self) -> None:
+        engine, spent = self.engine, self._spent
+        spans = [Span(*span) for span in engine.spans]
+        engine.spans.clear()
+        ended, began = np.array([(span.ended, span.began) for span in spans]).T - self._behind
+        energy = self._shared[ended] - self._shared[began]
+        done = {request.number for request in engine.done}
+        percentiles: dict[int, tuple[float, float]] = {}
+        for span, joules in zip(spans, energy.tolist(), strict=True):
+            spent[span.request] = spent.get(span.request, 0.0) + joules
+            if span.request in done and 0 <= span.joined < span.ended:
+                steps = self._latency[span.joined - self._behind : span.ended - self._behind]
+                percentiles[span.request] = _quantiles(steps)
+        nothing = (np.nan, np.nan)
+        table = self.table
+        rows = [
+            (
+                r.number,
+                self.pool,
+                r.arrival,
+                r.admitted - r.arrival,
+                r.first - r.arrival,
+                r.finished - r.arrival,
+                r.prompt,
+                r.output,
+                r.hits,
+                r.preempted,
+                *percentiles.get(r.number, nothing),
+                spent.pop(r.number),
+            )
+            for r in engine.done
+        ]
+        engine.done.clear()
+        if rows:
+            found = Finished(*np.array(rows).T)
+            beside = table.first_token + table.first_token_prompt * found.prompt
+            self.finished.append(
+                found._replace(
+                    first_token=found.first_token + beside, latency=found.latency + beside
+                )
+            )
+
+
+def latency_counts(latency: SecondsAxis, times: DimensionlessAxis | None = None) -> SequencesAxis:
+    """How many inter-token latencies lie in each bin; each counts so many times."""
+    places = np.clip(np.log(latency / SHORTEST) / BIN, 0, BINS - 1).astype(int)
+    return np.bincount(places, times, BINS)
+
+
+def _quantiles(steps: SecondsAxis) -> tuple[float, float]:
+    """Median and 99th percentile, the nearest step at or above each."""
+    last = len(steps) - 1
+    middle, late = (last + 1) // 2, -(-99 * last // 100)
+    parted = np.partition(steps, (middle, late))
+    return float(parted[middle]), float(parted[late])
+
+
+def latency_quantile(histogram: SequencesAxis, share: float) -> Seconds:
+    """A percentile of inter-token latencies, to within half a bin."""
+    total = np.cumsum(histogram)
+    place = int(np.searchsorted(total, share * total[-1]))
+    return float(SHORTEST * np.exp((place + 0.5) * BIN)) if total[-1] else float("nan")
+
+
+def mean_power(recorders: list[Recorder], until: Seconds) -> Watts:
+    """Mean power of all instances until a time, those that wait for requests included."""
+    joules = sum(
+        float(recorder.seconds[3].sum())
+        + recorder.table.idle * (until - float(recorder.seconds[4].sum()))
+        for recorder in recorders
+    )
+    return joules / until

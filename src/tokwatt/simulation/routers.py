@@ -1,0 +1,58 @@
+"""Which engine a request goes to: a pool by its length, and an engine of it by a rule."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tokwatt.simulation.arrivals import Arrived
+from tokwatt.units import Tokens
+
+ROUTERS = ("round_robin", "random", "least_loaded", "by_prefix")
+LEAST_LOADED = -1
+"""Written for the engine of a pool that has the fewest requests when one arrives."""
+
+
+class Router:
+    """Gives requests their pool and their engine.
+
+    Args:
+        rule: one of ROUTERS.
+        engines: how many each pool has.
+        longest: most tokens of a request of each pool but the last, rising.
+        seed: of the rule that draws.
+    """
+
+    def __init__(
+        self, rule: str, engines: Sequence[int], longest: Sequence[Tokens] = (), seed: int = 0
+    ) -> None:
+        self.engines, self._longest = tuple(engines), np.array(longest, float)
+        self._rng = np.random.Generator(np.random.PCG64([seed, 1]))
+        self._turns = [0] * len(engines)
+        rules: dict[str, Callable[[int, Arrived], np.ndarray]] = {
+            "round_robin": self._in_turn,
+            "random": self._drawn,
+            "least_loaded": lambda pool, stream: np.full(len(stream.arrival), LEAST_LOADED),
+            "by_prefix": self._by_prefix,
+        }
+        self._rule = rules[rule]
+
+    def route(self, stream: Arrived) -> tuple[np.ndarray, np.ndarray]:
+        """Pool of each request, and its engine there or LEAST_LOADED."""
+        pools = np.searchsorted(self._longest, stream.prompt + stream.output)
+        places = np.empty(len(pools), int)
+        for pool in range(len(self.engines)):
+            inside = pools == pool
+            places[inside] = self._rule(pool, Arrived(*(column[inside] for column in stream)))
+        return pools, places
+
+    def _in_turn(self, pool: int, stream: Arrived) -> np.ndarray:
+        places = (self._turns[pool] + np.arange(len(stream.arrival))) % self.engines[pool]
+        self._turns[pool] += len(places)
+        return places
+
+    def _drawn(self, pool: int, stream: Arrived) -> np.ndarray:
+        return self._rng.integers(0, self.engines[pool], len(stream.arrival))
+
+    def _by_prefix(self, pool: int, stream: Arrived) -> np.ndarray:
+        own = stream.prefix % self.engines[pool]
+        return np.where(stream.prefix >= 0, own, self._in_turn(pool, stream))

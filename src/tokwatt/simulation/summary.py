@@ -1,0 +1,146 @@
+"""Totals of a run, and its seconds."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from tokwatt.simulation.recorder import latency_quantile, mean_power
+from tokwatt.simulation.run import Run
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    Seconds,
+    SecondsAxis,
+    Sequences,
+    SequencesAxis,
+    TokensPerJoule,
+    TokensPerSecond,
+    Watts,
+    WattsAxis,
+)
+
+GROWING = 1.2
+"""How much longer the queue is in the last quarter of the arrivals than in the one before it, if it
+grows without end; of one that grows evenly from the start it is 1.4."""
+FEWEST = 10
+"""Fewest requests that wait in the end where a queue is said to grow."""
+
+
+class Totals(NamedTuple):
+    """Numbers of a whole run.
+
+    Attributes:
+        throughput: output tokens per second, from the first arrival to the last token.
+        power: mean watts of all instances on the basis of the account, idle ones included.
+        tokens_per_joule: their ratio.
+        running: requests that run, on the average.
+        kv_use: KV blocks in use over all there are, on the average.
+        queued: median wait.
+        queued_p99: its 99th percentile.
+        first_token: median time to first token.
+        first_token_p99: its 99th percentile.
+        inter_token_latency: median time between two tokens, of all tokens.
+        inter_token_latency_p99: its 99th percentile.
+        preempted: preemptions for each request.
+    """
+
+    throughput: TokensPerSecond
+    power: Watts
+    tokens_per_joule: TokensPerJoule
+    running: Sequences
+    kv_use: Dimensionless
+    queued: Seconds
+    queued_p99: Seconds
+    first_token: Seconds
+    first_token_p99: Seconds
+    inter_token_latency: Seconds
+    inter_token_latency_p99: Seconds
+    preempted: Dimensionless
+
+
+class SecondByRate(NamedTuple):
+    """Means over each second, of all instances together.
+
+    Attributes:
+        running: requests that run.
+        waiting: requests that wait.
+        kv_use: KV blocks in use over all there are.
+        power: watts on the basis of the account.
+    """
+
+    running: SequencesAxis
+    waiting: SequencesAxis
+    kv_use: DimensionlessAxis
+    power: WattsAxis
+
+
+def totals(done: Run, settled: Dimensionless = 0.0) -> Totals:
+    """Totals of a run.
+
+    Args:
+        done: the run.
+        settled: share of the requests whose latencies are left out, as it started empty.
+    """
+    finished, recorders = done.finished, done.recorders
+    counted = finished.number >= settled * len(finished.number)
+    ended = float((finished.arrival + finished.latency).max())
+    power = mean_power(recorders, ended)
+    throughput = float(finished.output.sum()) / done.duration
+    histogram = sum(recorder.histogram for recorder in recorders)
+    running, _, blocks, _, _ = sum(recorder.seconds.sum(axis=1) for recorder in recorders)
+    held = sum(recorder.engine.limits.blocks for recorder in recorders)
+    queued, first = finished.queued[counted], finished.first_token[counted]
+    return Totals(
+        throughput=throughput,
+        power=power,
+        tokens_per_joule=float(finished.output.sum()) / (power * ended),
+        running=running / done.duration,
+        kv_use=blocks / held / done.duration,
+        queued=float(np.quantile(queued, 0.5)),
+        queued_p99=float(np.quantile(queued, 0.99)),
+        first_token=float(np.quantile(first, 0.5)),
+        first_token_p99=float(np.quantile(first, 0.99)),
+        inter_token_latency=latency_quantile(histogram, 0.5),
+        inter_token_latency_p99=latency_quantile(histogram, 0.99),
+        preempted=float(finished.preempted.mean()),
+    )
+
+
+def by_second(done: Run) -> SecondByRate:
+    """Means over each second of a run."""
+    ended = float((done.finished.arrival + done.finished.latency).max())
+    length = max(1, int(np.ceil(ended)))
+    sums, power = np.zeros((3, length)), np.zeros(length)
+    for recorder in done.recorders:
+        seconds = recorder.seconds[:, :length]
+        seconds = np.pad(seconds, ((0, 0), (0, length - seconds.shape[1])))
+        sums += seconds[:3]
+        power += seconds[3] + recorder.table.idle * (1 - seconds[4])
+    held = sum(recorder.engine.limits.blocks for recorder in done.recorders)
+    return SecondByRate(sums[0], sums[1], sums[2] / held, power)
+
+
+def overloaded(done: Run) -> str:
+    """What saturates first and when, in words, where the queue grows without end; "" elsewhere."""
+    blocked = done.blocked
+    if blocked is None or blocked.waiting < FEWEST:
+        return ""
+    arrival, queued = done.finished.arrival, done.finished.queued
+    begun = float(arrival.min())
+    quarters = begun + done.arriving * np.array([0.5, 0.75, 1.0])
+    before, after = (
+        _waiting(arrival, arrival + queued, low, high) for low, high in pairwise(quarters)
+    )
+    if blocked.since > quarters[1] or after < GROWING * before:
+        return ""
+    return (
+        f"the {blocked.reason} is full from {blocked.since - begun:.4g} s on, and"
+        f" {blocked.waiting} requests wait when the last one arrives after {done.arriving:.4g} s"
+    )
+
+
+def _waiting(since: SecondsAxis, until: SecondsAxis, low: Seconds, high: Seconds) -> Sequences:
+    """Requests that wait between two times, on the average."""
+    inside = np.minimum(until, high) - np.maximum(since, low)
+    return float(np.maximum(inside, 0).sum() / max(high - low, 1e-9))

@@ -1,0 +1,70 @@
+"""Simulations that are asked for in names, and what they say beside a fleet's formula."""
+
+import numpy as np
+import pytest
+
+import tokwatt as tw
+from tokwatt.accounts.simulated import answer_of, beside
+from tokwatt.params.traces import Trace
+
+NAMES = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
+
+
+@pytest.fixture(scope="module")
+def found(parameters):
+    demand = tw.demanded(parameters, arrival_rate=10.0)
+    return tw.simulate(parameters, "azure", demand, NAMES, count=1500, seeds=(0, 1, 2))
+
+
+def test_a_dataset_has_units_and_all_requests(found):
+    assert found.sizes["seed"] == 3 and found.sizes["request"] == 1500
+    assert found.request_joules.attrs["units"] == "J"
+    assert found.second_power.attrs["units"] == "W"
+    assert found.attrs["largest_deviation"] < 1e-4
+    assert not found.request_latency.isnull().any()
+
+
+def test_an_answer_has_intervals_of_its_seeds(found):
+    answer = answer_of(found)
+    quantity = answer.quantities["first_token"]
+    assert quantity.low < quantity.value < quantity.high
+    assert "3 seeds" in str(answer)
+
+
+def test_a_fleet_has_the_power_and_the_median_latency_that_its_formula_says(parameters):
+    demand = tw.demanded(parameters, arrival_rate=10.0)
+    answer = tw.fleet(parameters, "azure", demand, NAMES)
+    both = beside(answer, parameters, "azure", demand, NAMES)
+    assert both.simulated_first_token > 0
+    assert both.simulated_inter_token_latency == pytest.approx(answer.inter_token_latency, rel=0.1)
+    assert both.simulated_power == pytest.approx(answer.power, rel=0.15)
+
+
+def test_a_trace_keeps_its_order_and_its_times_at_another_rate(parameters):
+    rng = np.random.default_rng(1)
+    trace = Trace(
+        name="mine.csv",
+        prompt=rng.integers(10, 900, 300),
+        output=rng.integers(1, 200, 300),
+        arrival=np.sort(rng.uniform(0, 100, 300)),
+        arrival_rate=3.0,
+    )
+    demand = tw.demanded(parameters, arrival_rate=6.0)
+    found = tw.simulate(parameters, trace, demand, NAMES, instances=[1])
+    assert (found.request_prompt[0] == trace.prompt).all()
+    assert np.allclose(found.request_arrival[0], trace.arrival / 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"instances": [1], "arrival_rate": 500.0}, "azure: cannot be served, the prefill is full"),
+        ({"instances": [1, 1]}, "instances: has 2 numbers, wanted 1"),
+        ({"router": "nearest"}, "router: is 'nearest', wanted"),
+        ({"process": "weekly"}, "process: is 'weekly', wanted"),
+    ],
+)
+def test_a_question_without_an_answer_is_one_sentence(parameters, options, sentence):
+    demand = tw.demanded(parameters, arrival_rate=options.pop("arrival_rate", 5.0))
+    with pytest.raises(tw.ParameterError, match=sentence):
+        tw.simulate(parameters, "azure", demand, NAMES, count=2000, **options)
