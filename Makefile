@@ -1,6 +1,7 @@
-# make        set up .venv, then make every result       make lock   renew requirements.txt
-# make test   set up .venv, then run every check         make clean  remove what is not tracked
-# make bench  measure, beside other programs and the machine, into results/bench/
+# make           set up .venv, then make every result    make lock   renew requirements.txt
+# make test      set up .venv, then run every check      make clean  remove what is not tracked
+# make test-all  the same with slow tests, and more cases of each law
+# make bench     measure, beside other programs and the machine, into results/bench/
 PYTHON ?= python3
 BIN := .venv/bin
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -10,7 +11,7 @@ export UV_LINK_MODE := copy
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
         --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
-.PHONY: all test bench lock clean
+.PHONY: all test test-all bench lock clean
 all: .venv/.installed
 	$(BIN)/snakemake || { $(BIN)/tokwatt check; false; }
 
@@ -20,7 +21,10 @@ test: .venv/.installed
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/snakefmt --check Snakefile
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: .venv/.installed
+	$(BIN)/pytest -n 2 --hypothesis-profile thorough
 
 bench: .venv-bench/.installed
 	.venv-bench/bin/python -m benchmarks

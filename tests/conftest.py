@@ -32,16 +32,18 @@ from tokwatt.reports import (
     verdict,
 )
 from tokwatt.serving import catalogue
-from tokwatt.studies import stream, study
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-hypothesis.settings.register_profile("tokwatt", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=400)
+hypothesis.settings.register_profile("tokwatt", deadline=None, print_blob=True, max_examples=30)
 hypothesis.settings.load_profile("tokwatt")
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "tests" / "reference"
 GONE = object()
+PAGES = ["audit.md", "headlines.md", "verdict.md", "validation.md", "reference.md", "explorer.json"]
+"""What the workflow makes of its datasets for the site, beside tables and figures."""
 
 
 @pytest.fixture(scope="session")
@@ -87,22 +89,32 @@ def shared_folder(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def grids(params, shared_folder, worker_id):
-    """Every dataset of the workflow, computed once; two processes begin at opposite ends."""
-    for job in studies.JOBS if worker_id in ("master", "gw0") else reversed(studies.JOBS):
-        with FileLock(shared_folder / f"{job}.lock"):
-            if not (shared_folder / f"{job}.done").exists():
-                studies.run(job, params, shared_folder / "grids")
-                (shared_folder / f"{job}.done").touch()
-    return shared_folder / "grids"
+def computed(entries, shared_folder):
+    """The datasets and stores of this checkout, by its own workflow: only what an edit concerns."""
+    names = sorted({figure.study for figure in entries.values() if figure.study})
+    targets = [f"results/studies/{name}.zarr" for name in names]
+    targets += ["results/tables/table1.csv", *(f"results/{name}" for name in PAGES)]
+    with FileLock(shared_folder / "workflow.lock"):
+        if not (shared_folder / "workflow.done").exists():
+            made = snakemake(ROOT, *targets)
+            assert made.returncode == 0, made.stderr
+            (shared_folder / "workflow.done").touch()
+    return ROOT / "results"
 
 
 @pytest.fixture(scope="session")
-def results(grids, params, tmp_path_factory):
+def grids(computed):
+    """Every dataset of the workflow."""
+    return computed / "grids"
+
+
+@pytest.fixture(scope="session")
+def results(computed, tmp_path_factory):
     """What the site is made from, beside the figures."""
     folder = tmp_path_factory.mktemp("results")
-    (folder / "grids").symlink_to(grids)
-    return write_results(params, folder)
+    for name in ["grids", "tables", "audit.csv", *PAGES]:
+        (folder / name).symlink_to(computed / name)
+    return folder
 
 
 def write_results(params, folder):
@@ -158,12 +170,9 @@ def label(params):
 
 
 @pytest.fixture(scope="session")
-def data(grids, params, entries, shared_folder):
+def data(computed):
     """Grids and the stores of studies that have figures."""
-    for name in {figure.study for figure in entries.values() if figure.study}:
-        with FileLock(shared_folder / f"{name}.study.lock"):
-            stream.stream(study.load_study(params, name), shared_folder / "stores" / f"{name}.zarr")
-    return plotting.Data(grids, shared_folder / "stores")
+    return plotting.Data(computed / "grids", computed / "studies")
 
 
 @pytest.fixture

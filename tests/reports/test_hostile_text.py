@@ -36,12 +36,14 @@ def cells(text):
     return ["".join(cell.itertext()) for cell in tree.iter("td")]
 
 
+@pytest.mark.slow
 def test_hundreds_of_texts_are_tried_and_all_of_them_are_read(infected):
     assert int((infected / "count").read_text()) > 1000
     sources = [record.source for record in Folder(infected / "params").records()]
     assert sources and all(source.endswith(PAYLOAD) for source in sources)
 
 
+@pytest.mark.slow
 def test_every_page_has_the_elements_that_it_has_without_hostile_text(infected, built):
     pages = sorted(path.name for path in built.glob("*.html"))
     assert pages == sorted(path.name for path in (infected / "site").glob("*.html"))
@@ -49,6 +51,7 @@ def test_every_page_has_the_elements_that_it_has_without_hostile_text(infected, 
         assert elements(infected / "site" / name) == elements(built / name), name
 
 
+@pytest.mark.slow
 def test_hostile_text_is_there_to_be_read(infected):
     shown = "".join(PAYLOAD.split())[:40]
     pages = ["index", "verdict", "headlines", "audit", "parameters", "docs-reference", "figures"]
@@ -77,6 +80,7 @@ def test_the_policy_of_every_page_forbids_inline_scripts_objects_and_other_hosts
         assert [element for element in tree.iter() if element.get("style")] == []
 
 
+@pytest.mark.slow
 def test_nothing_unseen_reaches_a_page(infected):
     for path in [*(infected / "site").glob("*.html"), *(infected / "site").glob("*.js")]:
         text = path.read_text(encoding="utf-8")
@@ -85,6 +89,7 @@ def test_nothing_unseen_reaches_a_page(infected):
         )
 
 
+@pytest.mark.slow
 def test_the_data_of_the_explorer_are_data(infected):
     script = (infected / "site" / "explorer-data.js").read_text(encoding="utf-8")
     assert "<" not in script

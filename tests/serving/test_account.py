@@ -554,9 +554,11 @@ def test_reference_values_of_the_trace(traced, case, oversized, expected):
 
 
 def test_bins_of_output_shares_stand_for_the_trace(traced, consistent):
+    """At 1 s to the first token: at 500 ms an H100 hardly takes in the 99th percentile of prompts,
+    and ratios of fleets fall off a cliff that bins and pairs place a few tokens apart."""
     for name, headline in traced.headlines.items():
         by_bins, by_pairs = (
-            traced.value(headline, vars(consistent) | {"lengths": lengths})
+            traced.value(headline, vars(consistent) | {"lengths": lengths}, latency_target=1.0)
             for lengths in ("exact", "pairs")
         )
         assert by_bins == pytest.approx(by_pairs, rel=0.06), name
