@@ -28,9 +28,8 @@ PRINTED = expand("results/tables/{table}.md", table=config["tables"])
 RESULTS = [
     [TIDY, PRINTED],
     expand("figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "svg", "png", "csv"]),
-    multiext("results/", "audit.csv", "audit.md", "headlines.md", "validation.md"),
-    multiext("results/", "verdict.md", "planning.md", "simulation.md", "reference.md"),
-    "results/explorer.json",
+    multiext("results/", "audit.csv", "audit.md", "headlines.md", "verdict.md", "explorer.json"),
+    expand("results/{page}.md", page=["validation", "simulation", "planning", "reference"]),
 ]
 NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}"
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")

@@ -42,7 +42,10 @@ hypothesis.settings.load_profile("tokwatt")
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "tests" / "reference"
 GONE = object()
-PAGES = ["audit.md", "headlines.md", "verdict.md", "validation.md", "reference.md", "explorer.json"]
+PAGES = [
+    *("audit.md", "headlines.md", "verdict.md", "validation.md", "simulation.md", "planning.md"),
+    *("reference.md", "explorer.json"),
+]
 """What the workflow makes of its datasets for the site, beside tables and figures."""
 
 
