@@ -15,7 +15,6 @@ import typer
 import yaml
 from filelock import FileLock
 
-from tokwatt import studies
 from tokwatt.accounts import explorer
 from tokwatt.commands import reference, workflow
 from tokwatt.reports import (
