@@ -127,7 +127,7 @@ def test_apart_costs_no_more_and_nothing_is_apart_where_a_cache_hardly_moves(par
     assert apart.cost_ratio < 1 and any(pool.decode for pool in apart.pools)
     assert apart.pools[-1].window == found.windows[-1]
     slower = disaggregated(late, replace(between, transfer=between.transfer / 10))
-    assert apart.cost_ratio <= slower.cost_ratio
+    assert apart.cost_ratio <= slower.cost_ratio * (1 + 1e-9)
     stuck = disaggregated(late, replace(between, transfer=1.0))
     assert stuck.cost_ratio == 1 and not any(pool.decode for pool in stuck.pools)
 

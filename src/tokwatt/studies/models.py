@@ -17,7 +17,7 @@ from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import law_table
 from tokwatt.studies.replay import exact
-from tokwatt.units import Dimensionless, In, RequestsPerSecond, Seconds, Tokens
+from tokwatt.units import Dimensionless, In, Instances, RequestsPerSecond, Seconds, Tokens
 
 LONGEST = 65536
 """Longest request that fleets of a study are summed over."""
@@ -74,6 +74,8 @@ def fleets(
     output_share: Dimensionless,
     itl_target: Seconds = math.inf,
     itl_quantile: Dimensionless = 0.5,
+    spare_instances: Instances = 0.0,
+    least_instances: Instances = 0.0,
 ) -> Fleet:
     """Two-pool fleets; the short pool's window holds the split length times the overflow factor."""
     demand = Demand(
@@ -83,6 +85,8 @@ def fleets(
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,
         output_share=output_share,
+        spare_instances=spare_instances,
+        least_instances=least_instances,
     )
     deployment = catalogue.deployment(gpu, llm, precision, tensor_parallel, tensor_parallel)
     assumed = account.assumed
