@@ -37,7 +37,8 @@ class Step(NamedTuple):
 
 def plain_names(plan: Plan) -> DeploymentNames:
     """What is run without levers: eight H100 and 16 bits, or the first of what may be chosen."""
-    names, usual = plan.columns.configurations.names, DeploymentNames(llm=plan.llm)
+    names = plan.columns.configurations.names
+    usual = DeploymentNames(llm=plan.llm, precision="bfloat16")
 
     def usually(field: str) -> object:
         values = [getattr(own, field) for own in names]
