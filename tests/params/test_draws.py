@@ -60,7 +60,8 @@ def test_a_point_lies_in_the_middle_of_its_draws(parameters):
     drawn = [point(parameters.drawn(place), names, **ask) for place in range(0, 24)]
     for name in ("inter_token_latency", "throughput", "power"):
         found = np.array([float(getattr(answer, name)) for answer in drawn])
-        assert np.median(found) == pytest.approx(float(getattr(whole, name)), rel=0.03), name
+        low, high = np.quantile(found, (0.25, 0.75))
+        assert low <= float(getattr(whole, name)) <= high, name
         assert 0 < found.std() / found.mean() < 0.3, name
 
 

@@ -87,7 +87,7 @@ class RunArrays(NamedTuple):
 
 
 def answer(
-    share: GpuShare, fitted: StepParameters, asked: Asked, law: UtilizationPower | None
+    share: GpuShare, fitted: StepParameters, asked: Asked, law: UtilizationPower | None = None
 ) -> Answer:
     """What a run does.
 
