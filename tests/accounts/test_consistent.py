@@ -10,8 +10,8 @@ from reference import consistent
 from tokwatt.accounts.answers import point
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.serving.chunked import Load, first_token_time
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.chunked import Load
+from tokwatt.serving.step import first_token, operating_point
 from tokwatt.serving.times import instance_of
 
 LLMS = {  # precision, GPUs of a rank of attention, ranks of experts, ranks of attention
@@ -28,7 +28,7 @@ EACH = [
     for place, (window, ratio) in enumerate(((4096, 0), (4096, 4), (65536, 0), (65536, 4)))
     for gpu in [("H100", "H200", "B200")[(number + place) % 3]]
 ]
-POINT, FIRST_TOKEN = jax.jit(operating_point), jax.jit(first_token_time)
+POINT, FIRST_TOKEN = jax.jit(operating_point), jax.jit(first_token, static_argnums=0)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_first_token_is_that_of_the_second_calculation(
     names, machine = machines(params, llm, "B200")
     load = Load(batch, prompt + 250.0, batch / 500.0 * prompt, batch / 500.0)
     instance = instance_of(account, names.deployment(parameters))
-    found = FIRST_TOKEN(instance.costs, load, prompt)
+    found = FIRST_TOKEN(account.assumed, instance, load, prompt)
     expected = consistent.first_token_time(machine, *load, prompt)
     assert found == pytest.approx(expected, rel=1e-9)
 

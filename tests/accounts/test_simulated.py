@@ -46,13 +46,12 @@ def test_a_trace_keeps_its_order_and_its_times_at_another_rate(parameters):
         name="mine.csv",
         prompt=rng.integers(10, 900, 300),
         output=rng.integers(1, 200, 300),
-        arrival=np.sort(rng.uniform(0, 100, 300)),
-        arrival_rate=3.0,
+        arrivals=np.sort(rng.uniform(0, 100, 300)),
     )
-    demand = tw.demanded(parameters, arrival_rate=6.0)
+    demand = tw.demanded(parameters, arrival_rate=2 * trace.arrival_rate)
     found = tw.simulate(parameters, trace, demand, NAMES, instances=[1])
     assert (found.request_prompt[0] == trace.prompt).all()
-    assert np.allclose(found.request_arrival[0], trace.arrival / 2)
+    assert np.allclose(found.request_arrival[0], trace.arrivals / 2)
 
 
 @pytest.mark.parametrize(
