@@ -12,6 +12,7 @@ from tokwatt.planning.day import POLICIES, Day, day_of
 from tokwatt.planning.disaggregated import Disaggregation, disaggregated
 from tokwatt.planning.draws import configuration_wins, contenders
 from tokwatt.planning.plan import plan
+from tokwatt.planning.verified import verified
 
 FEW = Options(
     gpu=("H100", "B200"),
@@ -143,3 +144,11 @@ def test_prefill_and_decode_share_the_work_of_a_request(found):
     assert prefill.steps[everything] == pytest.approx(chunks / own.weight.sum())
     more = np.maximum(own.output - 1, 1)
     assert decode.steps[everything] == pytest.approx(own.weight @ more / own.weight.sum())
+
+
+def test_a_verified_plan_keeps_its_targets_request_by_request(found):
+    checked = verified(found)
+    assert checked.holds and checked.targets == {"latency_target": 1.5, "itl_target": 0.05}
+    assert all(checked.planned[name] <= target for name, target in checked.targets.items())
+    assert checked.answer.simulated_first_token_p99 == checked.simulated["latency_target"]
+    assert checked.plan.fleet.power >= found.fleet.power * (1 - 1e-9)

@@ -246,7 +246,7 @@ def fleet(
         ParameterError: with one sentence, for unknown names, numbers outside their domain, what
             does not fit, and where no fleet meets a target: which one, and by how much.
     """
-    each = _each_pool(names or DeploymentNames(), len(split_lengths) + 1)
+    each = each_pool(names or DeploymentNames(), len(split_lengths) + 1)
     _require_demand(demand)
     given = {} if context_window is None else {"baseline": "given"}
     alternatives = {**given, **(changes or {})}
@@ -315,7 +315,7 @@ class _Laid(NamedTuple):
         return layout.tensor_parallel * layout.data_parallel
 
 
-def _each_pool(
+def each_pool(
     names: DeploymentNames | Sequence[DeploymentNames], pools: int
 ) -> Sequence[DeploymentNames]:
     """A deployment for each pool."""

@@ -9,7 +9,15 @@ from scipy.special import stdtrit
 
 from tokwatt import grid
 from tokwatt.accounts.answer import Answer, Basis, Quantity
-from tokwatt.accounts.answers import LONGEST, WATTS, case_of, demanded, fleet, named_account
+from tokwatt.accounts.answers import (
+    LONGEST,
+    WATTS,
+    case_of,
+    demanded,
+    each_pool,
+    fleet,
+    named_account,
+)
 from tokwatt.accounts.deployments import (
     CONSISTENT,
     DeploymentNames,
@@ -107,7 +115,7 @@ def simulate(
     catalogue: Catalogue,
     requests: str | Trace = "azure",
     demand: Demand | None = None,
-    names: DeploymentNames | None = None,
+    names: DeploymentNames | Sequence[DeploymentNames] | None = None,
     *,
     instances: Sequence[int] = (),
     router: str = "round_robin",
@@ -128,7 +136,7 @@ def simulate(
         requests: a workload by name, or a trace, whose own order and times are kept; without times
             its requests are drawn as those of a workload.
         demand: arrival rate and bounds, as `fleet` has them.
-        names: an instance; eight H100 with Llama-3.1-70B if left out.
+        names: an instance, or one for each pool; eight H100 with Llama-3.1-70B if left out.
         instances: of each pool; those of `fleet` if left out.
         router: which instance of its pool a request goes to, one of ROUTERS.
         process: how the requests of a workload arrive, one of ARRIVALS.
@@ -148,7 +156,8 @@ def simulate(
         ParameterError: as `fleet` does; and where the queue grows without end, with what saturates
             first and when.
     """
-    names, demand = names or DeploymentNames(), demand or demanded(catalogue)
+    each = each_pool(names or DeploymentNames(), len(split_lengths) + 1)
+    demand = demand or demanded(catalogue)
     pick("router", router, {name: name for name in ROUTERS})
     pick("process", process, {name: name for name in ARRIVALS})
     require("count", count or COUNT, 1, MOST_REQUESTS)
@@ -157,7 +166,7 @@ def simulate(
         wanted = "one of the two"
         raise ParameterError(f"prefill_instances: is given beside split lengths, wanted {wanted}.")
     simulated = _simulated(
-        catalogue, requests, demand, names, instances, split_lengths, context_window, account,
+        catalogue, requests, demand, each, instances, split_lengths, context_window, account,
         changes,
     )  # fmt: skip
     rate = float(demand.arrival_rate)
@@ -181,8 +190,8 @@ def simulate(
     found = _dataset(runs, seeds, settled, simulated, named_account(account, changes))
     return found.assign_attrs(
         prefill_instances=prefill_instances,
-        engine=names.engine,
-        precision=names.precision_in(catalogue),
+        engine=each[0].engine,
+        precision=" and ".join(dict.fromkeys(own.precision_in(catalogue) for own in each)),
     )
 
 
@@ -190,7 +199,7 @@ def _simulated(
     catalogue: Catalogue,
     requests: str | Trace,
     demand: Demand,
-    names: DeploymentNames,
+    each: Sequence[DeploymentNames],
     instances: Sequence[int],
     splits: Sequence[Tokens],
     context_window: Tokens | None,
@@ -199,14 +208,14 @@ def _simulated(
 ) -> Simulated:
     given = {} if context_window is None else {"baseline": "given"}
     alternatives = {**given, **(changes or {})}
-    chosen = fleet_account(catalogue, account, names, requests, alternatives)
-    case = case_of(catalogue, requests, names, chosen, splits, context_window or LONGEST)
+    chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
+    case = case_of(catalogue, requests, each[0], chosen, splits, context_window or LONGEST)
     kinds = case.requests(chosen.assumed, float(demand.output_share))
     window = context_window or smallest_window(kinds)
     windows = (*splits, window)
     if not instances:
         sized = fleet(
-            catalogue, requests, demand, names, split_lengths=splits,
+            catalogue, requests, demand, each, split_lengths=splits,
             context_window=context_window, account=account, changes=changes,
         )  # fmt: skip
         instances = [int(pool["instances"].value) for pool in sized.pools]
@@ -216,12 +225,15 @@ def _simulated(
         )
     for number in instances:
         require("instances", number, 0, MOST_INSTANCES)
-    instance = instance_of(chosen, case.deployment)
     mean = float(kinds.weight @ (kinds.prompt + kinds.output / 2) / kinds.weight.sum())
-    limits = [limits_of(chosen, instance, edge, mean) for edge in windows]
+    pools = [
+        (instance_of(chosen, own.deployment(catalogue)), edge)
+        for own, edge in zip(each, windows, strict=True)
+    ]
+    limits = [limits_of(chosen, instance, edge, mean) for instance, edge in pools]
     tables = [
         StepTable(chosen, instance, limit.sequences, limit.tokens, edge)
-        for limit, edge in zip(limits, windows, strict=True)
+        for (instance, edge), limit in zip(pools, limits, strict=True)
     ]
     trace = _timed(requests, demand) if isinstance(requests, Trace) else None
     return Simulated(
@@ -322,6 +334,8 @@ BESIDE = (
     "inter_token_latency_p99",
 )
 """Numbers of a fleet that are set beside those of a simulation."""
+BESIDE_SECONDS, MOST_BESIDE = 60.0, 200_000
+"""How long the requests of a workload arrive there, and how many there are at most."""
 
 
 def beside(
@@ -329,7 +343,7 @@ def beside(
     catalogue: Catalogue,
     requests: str | Trace,
     demand: Demand,
-    names: DeploymentNames,
+    names: DeploymentNames | Sequence[DeploymentNames],
     **question: Any,
 ) -> Answer:
     """A fleet's answer with the numbers of the same fleet as it is simulated.
@@ -339,11 +353,12 @@ def beside(
         catalogue: the parameter folder.
         requests: those of the fleet; a trace without times counts as a Poisson process.
         demand: what it must carry.
-        names: an instance of it.
+        names: an instance of it, or one of each pool.
         **question: what else `fleet` was asked.
     """
     sizes = [int(pool["instances"].value) for pool in answer.pools]
-    found = simulate(catalogue, requests, demand, names, instances=sizes, **question)
+    count = int(min(MOST_BESIDE, max(COUNT, BESIDE_SECONDS * float(demand.arrival_rate))))
+    found = simulate(catalogue, requests, demand, names, instances=sizes, count=count, **question)
     quantities = answer_of(found).quantities
     simulated = {f"simulated_{name}": quantities[name] for name in BESIDE}
     return replace(answer, quantities={**answer.quantities, **simulated})

@@ -86,7 +86,7 @@ def ask_fleet(
     changes: Changes = None,
     plan: PlanFile = None,
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Also serve 10000 requests one by one.")
+        bool, typer.Option("--simulate", help="Also serve requests one by one.")
     ] = False,
     params: Params = PARAMS,
     as_json: Json = False,
@@ -104,7 +104,7 @@ def ask_fleet(
     if plan:
         _require_of_plan(context)
         return _show_planned(
-            catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, as_json
+            catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, simulate, as_json
         )
     stated = {} if output_share is None else {"output_share": "fifth"}
     requests, demand = asked(
@@ -158,6 +158,7 @@ BESIDE_PLAN = (
     "tokenizer",
     "workload",
     "arrival_rate",
+    "simulate",
     "params",
     "as_json",
 )
@@ -182,6 +183,7 @@ def _show_planned(
     tokenizer: Path | None,
     workload: str | None,
     arrival_rate: float | None,
+    simulate: bool,
     as_json: bool,
 ) -> None:
     """The fleet of a plan, for its own requests or for others."""
@@ -194,16 +196,17 @@ def _show_planned(
     else:
         requests = workload or str(record.workload)
     demand = demanded(catalogue, **record.demand | _given(arrival_rate))
+    question: dict[str, Any] = {
+        "split_lengths": record.split_lengths,
+        "account": record.account,
+        "changes": record.changes,
+    }
     with named():
-        answer = fleet(
-            catalogue,
-            requests,
-            demand,
-            record.names,
-            split_lengths=record.split_lengths,
-            account=record.account,
-            changes=record.changes,
-        )
+        answer = fleet(catalogue, requests, demand, record.names, **question)
+        if simulate:
+            from tokwatt.accounts.simulated import beside
+
+            answer = beside(answer, catalogue, requests, demand, record.names, **question)
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
 
 

@@ -145,6 +145,9 @@ def ask_plan(
     draws: Annotated[
         bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Simulate it, and plan anew until its targets hold.")
+    ] = False,
     account: AccountName = "consistent",
     changes: Changes = None,
     params: Params = PARAMS,
@@ -167,7 +170,15 @@ def ask_plan(
     from tokwatt.planning.draws import contenders
     from tokwatt.planning.plan import plan
     from tokwatt.planning.record import record_of, write_plan
-    from tokwatt.planning.summary import day_lines, disaggregated_lines, draw_lines, lines, summary
+    from tokwatt.planning.summary import (
+        day_lines,
+        disaggregated_lines,
+        draw_lines,
+        lines,
+        summary,
+        verified_line,
+    )
+    from tokwatt.planning.verified import verified
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
@@ -210,19 +221,24 @@ def ask_plan(
             account=account,
             changes=stated | changes_of(changes),
         )
+    with named():
+        checked = verified(found) if verify else None
+    found = checked.plan if checked else found
     if out:
         write_plan(record_of(found, trace), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
     apart = worth_apart(found, Disaggregation.of(catalogue)) if disaggregated else None
     rivals = contenders(found, catalogue) if draws else []
     if as_json:
-        views = {"day": days, "disaggregated": apart, "draws": rivals}
+        views: dict[str, Any] = {"day": days, "disaggregated": apart, "draws": rivals}
+        views["verified"] = checked and checked.numbers
         show_json(summary(found) | {name: answer for name, answer in views.items() if answer})
         return
     more = [
         *day_lines(days),
         *(disaggregated_lines(apart) if apart else ()),
         *(draw_lines(found, rivals) if rivals else ()),
+        *([verified_line(checked)] if checked else ()),
     ]
     print(visible("\n".join([*lines(found), *more])))
 

@@ -12,6 +12,7 @@ from tokwatt.planning.disaggregated import Disaggregated
 from tokwatt.planning.draws import Contender, configuration_wins
 from tokwatt.planning.levers import waterfall
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.verified import Verified
 
 UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
 """Units in which an objective is shown."""
@@ -190,6 +191,18 @@ def draw_lines(plan: Plan, found: Sequence[Contender]) -> Iterator[str]:
         else "; ".join(f"up to {window:.0f} {described(names)}" for window, names in pools)
     )
     yield f"least expected     {named}, regret {best.expected_regret:.2%}"
+
+
+def verified_line(found: Verified) -> str:
+    """Whether a plan keeps its targets request by request."""
+    names = {"latency_target": "first token p99", "itl_target": "inter-token latency"}
+    latencies = (
+        f"{names[name]} {found.simulated[name]:.3g} of {target:.3g} s"
+        for name, target in found.targets.items()
+    )
+    said = "holds" if found.holds else "misses a target"
+    tighter = f", planned for targets {found.margin:.0%} shorter" if found.margin > 0 else ""
+    return f"simulated          {said}: {', '.join(latencies)}{tighter}"
 
 
 def disaggregated_lines(found: Disaggregated) -> Iterator[str]:
