@@ -91,14 +91,11 @@ def shared_folder(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def computed(entries, shared_folder):
-    """The datasets and stores of this checkout, by its own workflow: only what an edit concerns."""
-    names = sorted({figure.study for figure in entries.values() if figure.study})
-    targets = [f"results/studies/{name}.zarr" for name in names]
-    targets += ["results/tables/table1.csv", *(f"results/{name}" for name in PAGES)]
+def computed(shared_folder):
+    """The results of this checkout, renewed by its own workflow: only what an edit concerns."""
     with FileLock(shared_folder / "workflow.lock"):
         if not (shared_folder / "workflow.done").exists():
-            made = snakemake(ROOT, *targets)
+            made = snakemake(ROOT)
             assert made.returncode == 0, made.stderr
             (shared_folder / "workflow.done").touch()
     return ROOT / "results"
@@ -141,11 +138,9 @@ def write_pages(params, folder):
 
 
 @pytest.fixture(scope="session")
-def built(results, params, tmp_path_factory):
+def built(computed):
     """The folder of the site."""
-    out = tmp_path_factory.mktemp("site")
-    site.write_site(params, results, ROOT / "figures", ROOT / "docs", out)
-    return out
+    return computed / "site"
 
 
 @pytest.fixture(scope="session")
@@ -177,14 +172,10 @@ def data(computed):
     return plotting.Data(computed / "grids", computed / "studies")
 
 
-@pytest.fixture
-def drawn(name, entries, data, label, shared_folder):
-    """The folder of figures with the one of a test in it, drawn once for all processes of tests."""
-    folder = shared_folder / "figures"
-    with FileLock(shared_folder / f"{name}.drawn.lock"):
-        if not (folder / f"{name}.png").exists():
-            plotting.render(name, entries[name], data, folder, label)
-    return folder
+@pytest.fixture(scope="session")
+def drawn(computed):
+    """The folder of figures."""
+    return computed.parent / "figures"
 
 
 @pytest.fixture(scope="session")

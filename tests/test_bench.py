@@ -68,6 +68,7 @@ def test_points_in_numpy_equal_ours(parameters, profiles):
     equal(ours.tokens_per_joule, peers.points(profiles["H100"], *np.ix_(*axes)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "changes", "twin"),
     [

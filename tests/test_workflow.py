@@ -195,6 +195,7 @@ def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_hav
             assert dataset.attrs["parameter_hash"]
 
 
+@pytest.mark.slow
 def test_a_job_run_twice_writes_the_same_bytes(grids, params, tmp_path):
     studies.run("instances", params, tmp_path)
     studies.run("instances", params, tmp_path)

@@ -61,6 +61,7 @@ def test_a_fleet_without_end_draws_power_without_end(headlines):
     assert (found.instances, found.power, found.tokens_per_joule) == (np.inf, np.inf, 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(ANY)
 def test_a_set_without_contradiction_gives_a_number(headlines, changes):

@@ -142,6 +142,7 @@ def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
             assert same(found[ours], getattr(wanted, theirs)), (ours, state)
 
 
+@pytest.mark.slow
 def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
     known = explorer.known
     for state, assumed, chosen in states(explorer, sampled):

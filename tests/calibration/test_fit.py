@@ -54,6 +54,7 @@ def law():
     return {"H100": board, "B200": board, "other": board}
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_parameters_that_made_its_runs(invented):
     fitted = invented.fit(laws=board_laws(invented, law()))
     again = invented.answers(invented.pooling.logs(fitted))
@@ -96,6 +97,7 @@ def test_what_is_left_out_does_not_move_what_predicts_it(model, subset):
     np.testing.assert_allclose(ours, other, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_an_engine_has_the_deviations_of_its_family_and_its_own(model):
     runs = WeightedRuns(model, model.measured.every_run())
     scaled = np.zeros(len(runs.pooling.spread))
@@ -158,6 +160,7 @@ def test_groups_leave_every_run_out_once(model, subset):
     assert groups["known"].nunique() <= int(model.records.settings.folds)
 
 
+@pytest.mark.slow
 def test_a_fit_without_power_keeps_the_law_it_began_with(model, subset):
     rows = subset[subset.power.isna()].reset_index(drop=True)
     runs = WeightedRuns(model, rows)
