@@ -59,11 +59,22 @@ def test_a_quantity_of_any_unit_is_an_array():
 WITHOUT_UNITS = {
     "accounts.answers",
     "accounts.explorer",
+    "accounts.simulated",
     "accounts.uncertainty",
+    "planning.binding",
+    "planning.choice",
+    "planning.classes",
+    "planning.columns",
+    "planning.constrained",
+    "planning.draws",
+    "planning.infeasible",
+    "planning.plan",
     "serving.requests",
     "serving.routing",
     "serving.sampling",
     "serving.traffic",
+    "simulation.arrivals",
+    "simulation.recorder",
     "studies.disk",  # parts of a store are numbered
     "studies.replay.exact",
     "studies.stream",
@@ -88,11 +99,18 @@ def unitless(hint):
     return hint not in TREES and any(unitless(part) for part in get_args(hint) if part is not ...)
 
 
+class Imported(type):
+    """A module or class that is imported for type checkers alone; what is in it is some class."""
+
+    def __getattr__(cls, name):
+        return object
+
+
 class Names(dict):
     """Names of a module; those that it imports for type checkers alone stand for some class."""
 
     def __missing__(self, name):
-        return getattr(builtins, name, object)
+        return getattr(builtins, name, Imported(name, (), {}))
 
 
 def annotations_of(function):
