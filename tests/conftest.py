@@ -111,8 +111,10 @@ def grids(computed):
 def results(computed, tmp_path_factory):
     """What the site is made from, beside the figures."""
     folder = tmp_path_factory.mktemp("results")
-    for name in ["grids", "tables", "audit.csv", *PAGES]:
+    for name in ["grids", "tables"]:
         (folder / name).symlink_to(computed / name)
+    for name in ["audit.csv", *PAGES]:
+        shutil.copy(computed / name, folder)
     return folder
 
 

@@ -80,6 +80,7 @@ def test_nothing_else_writes_files_but_stores_of_studies_and_datasets_in_their_f
     assert {call for path in modules for call in writes(path)} <= {
         "output.write_bytes",
         "__init__.to_netcdf",  # of studies, in a filled_folder
+        "simulate.to_netcdf",  # in a folder that is temporary
     }
 
 

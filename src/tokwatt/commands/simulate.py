@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +36,7 @@ from tokwatt.commands.options import (
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.progress import bar
+from tokwatt.output import write_files
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,12 +156,20 @@ def simulate(
             progress=advance,
         )
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        found.to_netcdf(out)
+        _write(found, out)
     if figure:
         figure.parent.mkdir(parents=True, exist_ok=True)
         _draw(found, figure)
     show_answer(simulated.answer_of(found), as_json)
+
+
+def _write(found: "xr.Dataset", path: Path) -> None:
+    """The whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder:
+        part = Path(folder) / "run.nc"
+        found.to_netcdf(part)
+        write_files({path: part.read_bytes()})
 
 
 def _draw(found: "xr.Dataset", path: Path) -> None:
