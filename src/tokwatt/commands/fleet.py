@@ -31,6 +31,7 @@ from tokwatt.commands.options import (
     changes_of,
     finite,
     named,
+    selected,
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.trace import read, told
@@ -38,6 +39,9 @@ from tokwatt.params.errors import ParameterError, shown
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.params.specs import Demand
     from tokwatt.params.traces import Trace
     from tokwatt.serving.catalogue import Catalogue
@@ -96,8 +100,6 @@ def ask_fleet(
     --ttft is a target on the 99th percentile of the time to first token, --itl on a percentile of
     the inter-token latency. What is left out stands under demand in assumptions.yaml.
     """
-    from tokwatt.accounts.answers import fleet
-    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
@@ -120,34 +122,14 @@ def ask_fleet(
         max_utilization=max_utilization,
         output_share=output_share,
     )
-    names = DeploymentNames(
-        llm=llm,
-        gpu=gpu,
-        gpus=gpus,
-        data_parallel=data_parallel,
-        expert_parallel=expert_parallel,
-        precision=precision,
-        kv_precision=kv_precision,
-        engine=engine,
-        memory_utilization=memory_utilization,
-        profile=profile,
-    )
+    names = selected(context)
     question: dict[str, Any] = {
         "split_lengths": split_length or (),
         "context_window": context_window,
         "account": account,
         "changes": stated | changes_of(changes),
     }
-    with named():
-        answer = fleet(catalogue, requests, demand, names, **question)
-        if simulate:
-            from tokwatt.accounts.simulated import beside
-
-            answer = beside(answer, catalogue, requests, demand, names, **question)
-    read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
-    show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
-    if read_of and not as_json:
-        print(visible(read_of["trace"]))
+    _show_fleet(simulate, as_json, catalogue, requests, demand, names, **question)
 
 
 BESIDE_PLAN = (
@@ -187,7 +169,7 @@ def _show_planned(
     as_json: bool,
 ) -> None:
     """The fleet of a plan, for its own requests or for others."""
-    from tokwatt.accounts.answers import demanded, fleet
+    from tokwatt.accounts.answers import demanded
     from tokwatt.planning.record import read_plan
 
     record = read_plan(path)
@@ -201,13 +183,31 @@ def _show_planned(
         "account": record.account,
         "changes": record.changes,
     }
+    _show_fleet(simulate, as_json, catalogue, requests, demand, record.names, **question)
+
+
+def _show_fleet(
+    simulate: bool,
+    as_json: bool,
+    catalogue: "Catalogue",
+    requests: "str | Trace",
+    demand: "Demand",
+    names: "DeploymentNames | Sequence[DeploymentNames]",
+    **question: Any,
+) -> None:
+    """A fleet, its simulation where that is asked for, and what was read of a trace."""
+    from tokwatt.accounts.answers import fleet
+
     with named():
-        answer = fleet(catalogue, requests, demand, record.names, **question)
+        answer = fleet(catalogue, requests, demand, names, **question)
         if simulate:
             from tokwatt.accounts.simulated import beside
 
-            answer = beside(answer, catalogue, requests, demand, record.names, **question)
-    show_answer(answer, as_json, arrival_rate=demand.arrival_rate)
+            answer = beside(answer, catalogue, requests, demand, names, **question)
+    read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
+    show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
+    if read_of and not as_json:
+        print(visible(read_of["trace"]))
 
 
 def _given(arrival_rate: float | None) -> dict[str, float]:

@@ -4,14 +4,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.files import parameter_folder
+
+if TYPE_CHECKING:
+    from tokwatt.accounts.deployments import DeploymentNames
 
 PARAMS, STORES = parameter_folder(), Path("results/studies")
 GRIDS, RESULTS = Path("results/grids"), Path("results")
@@ -169,6 +173,14 @@ Columns = Annotated[
 Tokenizer = Annotated[
     Path | None, typer.Option(help="A tokenizer.json that counts the texts of a trace.")
 ]
+
+
+def selected(context: typer.Context) -> "DeploymentNames":
+    """The deployment that a command's own selectors name."""
+    from tokwatt.accounts.deployments import DeploymentNames
+
+    selectors = {field.name for field in fields(DeploymentNames)} & context.params.keys()
+    return DeploymentNames(**{name: context.params[name] for name in selectors})
 
 
 def changes_of(changes: list[str] | None) -> dict[str, str]:

@@ -25,6 +25,7 @@ from tokwatt.commands.options import (
     changes_of,
     finite,
     named,
+    selected,
     tokens,
 )
 from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
@@ -52,6 +53,7 @@ Explain = Annotated[bool, typer.Option("--explain", help="Print records and equa
 
 
 def ask_point(
+    context: typer.Context,
     llm: LlmName = "llama-3.1-70b",
     gpu: GpuName = "H100",
     gpus: Gpus = 8,
@@ -75,22 +77,10 @@ def ask_point(
 ) -> None:
     """Latency, throughput, power and cost of one instance, with 90 % intervals."""
     from tokwatt.accounts.answers import point
-    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue, alternatives = Catalogue(params), changes_of(changes)
-    names = DeploymentNames(
-        llm=llm,
-        gpu=gpu,
-        gpus=gpus,
-        data_parallel=data_parallel,
-        expert_parallel=expert_parallel,
-        precision=precision,
-        kv_precision=kv_precision,
-        engine=engine,
-        memory_utilization=memory_utilization,
-        profile=profile,
-    )
+    names = selected(context)
 
     def answer() -> "Answer":
         return point(

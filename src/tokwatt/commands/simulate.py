@@ -33,6 +33,7 @@ from tokwatt.commands.options import (
     Window,
     changes_of,
     named,
+    selected,
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.progress import bar
@@ -62,6 +63,7 @@ Picture = Annotated[
 
 
 def simulate(
+    context: typer.Context,
     workload: Annotated[
         str | None, typer.Option(help="A workload by name; azure where there is no trace.")
     ] = None,
@@ -107,7 +109,6 @@ def simulate(
     what saturates first, and when.
     """
     from tokwatt.accounts import simulated
-    from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
@@ -123,18 +124,7 @@ def simulate(
         itl_target=itl,
         output_share=output_share,
     )
-    names = DeploymentNames(
-        llm=llm,
-        gpu=gpu,
-        gpus=gpus,
-        data_parallel=data_parallel,
-        expert_parallel=expert_parallel,
-        precision=precision,
-        kv_precision=kv_precision,
-        engine=engine,
-        memory_utilization=memory_utilization,
-        profile=profile,
-    )
+    names = selected(context)
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
     with named(), bar("requests", total * seeds) as advance:
