@@ -54,6 +54,16 @@ def test_a_trace_keeps_its_order_and_its_times_at_another_rate(parameters):
     assert np.allclose(found.request_arrival[0], trace.arrivals / 2)
 
 
+@pytest.mark.parametrize("account", ["consistent", "paper"])
+def test_windows_are_those_that_the_fleet_has(parameters, account):
+    demand = tw.demanded(parameters, arrival_rate=2.0)
+    question = {"split_lengths": [2048.0], "account": account}
+    asked = tw.fleet(parameters, "azure", demand, NAMES, **question)
+    found = tw.simulate(parameters, "azure", demand, NAMES, count=50, **question)
+    assert found.attrs["context_windows"] == [pool["context_window"].value for pool in asked.pools]
+    assert found.attrs["instances"] == [pool["instances"].value for pool in asked.pools]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -248,12 +248,10 @@ def fleet(
     """
     each = each_pool(names or DeploymentNames(), len(split_lengths) + 1)
     _require_demand(demand)
-    given = {} if context_window is None else {"baseline": "given"}
-    alternatives = {**given, **(changes or {})}
+    alternatives = windowed(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
-    last = context_window or LONGEST
     layouts = {
-        own: _laid_out(catalogue, requests, own, chosen, split_lengths, last, demand)
+        own: laid_out(catalogue, requests, own, chosen, split_lengths, context_window, demand)
         for own in dict.fromkeys(each)
     }
     windows = layouts[each[0]].routed.windows
@@ -303,8 +301,19 @@ def fleet(
     )
 
 
-class _Laid(NamedTuple):
-    """Requests as they are shared out over pools of one deployment."""
+def windowed(changes: Mapping[str, str] | None, context_window: Tokens | None) -> dict[str, str]:
+    """Changes of a fleet's account: a window that is asked for is not chosen by the account."""
+    given = {} if context_window is None else {"baseline": "given"}
+    return {**given, **(changes or {})}
+
+
+class LaidOut(NamedTuple):
+    """Requests as they are shared out over pools of one deployment.
+
+    Attributes:
+        case: the deployment and what it is asked for.
+        routed: the pools, their windows and their traffic.
+    """
 
     case: Case
     routed: Routed
@@ -327,22 +336,23 @@ def each_pool(
     return names
 
 
-def _laid_out(
+def laid_out(
     catalogue: Catalogue,
     requests: str | Trace,
     names: DeploymentNames,
     account: Account,
     splits: Sequence[Tokens],
-    window: Tokens,
+    context_window: Tokens | None,
     demand: Demand,
-) -> _Laid:
-    case = case_of(catalogue, requests, names, account, splits, window)
+) -> LaidOut:
+    """Requests as pools of a deployment share them; the last has a window, or the account's own."""
+    case = case_of(catalogue, requests, names, account, splits, context_window or LONGEST)
     routed = case.traffic(account, demand)
     assert routed is not None
-    return _Laid(case, routed)
+    return LaidOut(case, routed)
 
 
-def _sized(account: Account, laid: _Laid, demand: Demand, place: int) -> list[Pool]:
+def _sized(account: Account, laid: LaidOut, demand: Demand, place: int) -> list[Pool]:
     """One pool of a deployment, where it exists."""
     routed = laid.routed
     own = Routed(

@@ -10,13 +10,13 @@ from scipy.special import stdtrit
 from tokwatt import grid
 from tokwatt.accounts.answer import Answer, Basis, Quantity
 from tokwatt.accounts.answers import (
-    LONGEST,
     WATTS,
-    case_of,
     demanded,
     each_pool,
     fleet,
+    laid_out,
     named_account,
+    windowed,
 )
 from tokwatt.accounts.deployments import (
     CONSISTENT,
@@ -31,7 +31,7 @@ from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.instance import Instance, concurrency
-from tokwatt.serving.requests import Requests, smallest_window
+from tokwatt.serving.requests import Requests
 from tokwatt.serving.share import held_bytes
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, Arrived, arrivals, arrived, repeated
@@ -62,7 +62,7 @@ class Simulated:
         account: how a step is counted.
         tables: steps of an instance of each pool.
         limits: what it holds.
-        splits: longest request of each pool but the last.
+        windows: context window of each pool; a request goes to the first that holds it.
         instances: how many each pool has.
         requests: kinds of request, of a workload; None for a trace.
         trace: requests of a trace; None for a workload.
@@ -71,7 +71,7 @@ class Simulated:
     account: Account
     tables: list[StepTable]
     limits: list[Limits]
-    splits: tuple[Tokens, ...]
+    windows: tuple[Tokens, ...]
     instances: tuple[Instances, ...]
     requests: Requests | None
     trace: Arrived | None
@@ -172,7 +172,7 @@ def simulate(
     rate = float(demand.arrival_rate)
     runs = []
     for seed in seeds:
-        chosen = Router(router, simulated.instances, simulated.splits, seed)
+        chosen = Router(router, simulated.instances, simulated.windows[:-1], seed)
         stream = _stream(simulated, process, rate, count or COUNT, seed)
         if prefill_instances:
             first = Router(router, [prefill_instances], (), seed)
@@ -206,13 +206,11 @@ def _simulated(
     account: str,
     changes: Mapping[str, str] | None,
 ) -> Simulated:
-    given = {} if context_window is None else {"baseline": "given"}
-    alternatives = {**given, **(changes or {})}
+    alternatives = windowed(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
-    case = case_of(catalogue, requests, each[0], chosen, splits, context_window or LONGEST)
-    kinds = case.requests(chosen.assumed, float(demand.output_share))
-    window = context_window or smallest_window(kinds)
-    windows = (*splits, window)
+    laid = laid_out(catalogue, requests, each[0], chosen, splits, context_window, demand)
+    kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
+    windows = laid.routed.windows
     if not instances:
         sized = fleet(
             catalogue, requests, demand, each, split_lengths=splits,
@@ -240,7 +238,7 @@ def _simulated(
         account=chosen,
         tables=tables,
         limits=limits,
-        splits=tuple(splits),
+        windows=windows,
         instances=tuple(instances),
         requests=None if trace else kinds,
         trace=trace,
@@ -299,6 +297,7 @@ def _dataset(
         account=account,
         basis=WATTS[simulated.account.assumed.basis],
         instances=list(simulated.instances),
+        context_windows=list(simulated.windows),
         largest_deviation=max(r.deviation for done in runs for r in done.recorders),
     )
 
