@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,18 +21,6 @@ LENGTHS = 8
 """Candidate lengths that may split requests at each draw, beside those of the plan."""
 LATE = 0.95
 """Share of draws that a high regret is not exceeded in."""
-
-
-@runtime_checkable
-class Drawn(Protocol):
-    """A catalogue that knows joint draws of its calibration."""
-
-    @property
-    def draws(self) -> int:
-        """How many there are."""
-
-    def drawn(self, place: int) -> Catalogue:
-        """The catalogue whose boards take the parameters of a draw, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +46,12 @@ class Contender:
     missed: Dimensionless
 
 
-def joint_draws(catalogue: object) -> Drawn:
-    """A catalogue as one that knows joint draws.
-
-    Raises:
-        ParameterError: where its calibration has none.
-    """
-    if not isinstance(catalogue, Drawn) or not catalogue.draws:
-        raise ParameterError("draws: the calibration has none, wanted joint draws to compare at.")
-    return catalogue
-
-
-def contenders(plan: Plan, catalogue: object) -> list[Contender]:
+def contenders(plan: Plan, catalogue: Catalogue) -> list[Contender]:
     """Plans that win at some draw, and the plan itself, the least expected cost first.
 
     Args:
         plan: chosen at the calibration's own values.
-        catalogue: the parameter folder, which knows joint draws.
+        catalogue: the parameter folder, whose joint draws these are.
 
     Returns:
         Those of fewest misses first, then of the least expected cost. Numbers of instances follow
@@ -84,8 +60,10 @@ def contenders(plan: Plan, catalogue: object) -> list[Contender]:
     Raises:
         ParameterError: where the calibration has no joint draws.
     """
+    if not catalogue.draws:
+        raise ParameterError("draws: the calibration has none, wanted joint draws to compare at.")
     columns = _contested(plan)
-    costs = list(drawn_costs(columns, joint_draws(catalogue), plan.question.objective))
+    costs = list(drawn_costs(columns, catalogue, plan.question.objective))
     bins, most = columns.classes.bins, plan.question.budget.pools
     winners = [shortest(cost, bins, most) for cost in costs]
     known = dict.fromkeys((it.edges, it.configurations) for it in winners if it.edges)
@@ -100,7 +78,7 @@ def contenders(plan: Plan, catalogue: object) -> list[Contender]:
     return sorted(found, key=lambda it: (it.missed, it.expected_cost))
 
 
-def drawn_costs(columns: Columns, catalogue: Drawn, objective: str) -> Iterator[np.ndarray]:
+def drawn_costs(columns: Columns, catalogue: Catalogue, objective: str) -> Iterator[np.ndarray]:
     """Costs of every column at each draw, shape (configuration, class)."""
     for place in range(catalogue.draws):
         configurations = Configurations.of(catalogue.drawn(place), columns.configurations.names)

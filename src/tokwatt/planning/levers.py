@@ -1,15 +1,14 @@
-"""What each lever is worth, by taking it away, and the plan at other targets and rates."""
+"""What each lever is worth, by taking it away."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.params.errors import ParameterError
 from tokwatt.planning.choice import shortest
 from tokwatt.planning.plan import Plan
-from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds
+from tokwatt.units import Dimensionless
 
 LEVERS: dict[str, tuple[str, ...]] = {
     "gpu": ("gpu",),
@@ -66,25 +65,3 @@ def waterfall(plan: Plan) -> list[Step]:
         gone.append(lever)
         steps.append(Step(lever, cost_without(plan, gone), alone[lever]))
     return steps
-
-
-def front(plan: Plan, targets: Sequence[Seconds]) -> Iterator[tuple[Seconds, Plan | None]]:
-    """The plan at other targets on the inter-token latency; None where there is none."""
-    return _swept(targets, lambda target: plan.at(itl_target=target))
-
-
-def rates(
-    plan: Plan, arrival_rates: Sequence[RequestsPerSecond]
-) -> Iterator[tuple[RequestsPerSecond, Plan | None]]:
-    """The plan at other arrival rates; None where there is none."""
-    return _swept(arrival_rates, lambda rate: plan.at(arrival_rate=rate))
-
-
-def _swept(
-    values: Sequence[Dimensionless], plan_at: Callable[[Dimensionless], Plan]
-) -> Iterator[tuple[Dimensionless, Plan | None]]:
-    for value in values:
-        try:
-            yield value, plan_at(value)
-        except ParameterError:
-            yield value, None

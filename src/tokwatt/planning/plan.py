@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -100,19 +101,24 @@ class Plan:
         """The objective for each output token; GPUs for each output token a second."""
         return self.partition.cost / self.columns.generated
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The same fleet as a question to `accounts.answers.fleet`."""
+        own = self.question
+        return {
+            "catalogue": own.catalogue,
+            "requests": own.requests,
+            "demand": own.demand,
+            "names": self.names,
+            "split_lengths": self.split_lengths,
+            "account": own.account,
+            "changes": own.changes,
+        }
+
     @cached_property
     def fleet(self) -> Answer:
         """The same fleet as `accounts.answers.fleet` answers."""
-        own = self.question
-        return fleet(
-            own.catalogue,
-            own.requests,
-            own.demand,
-            self.names,
-            split_lengths=self.split_lengths,
-            account=own.account,
-            changes=own.changes,
-        )
+        return fleet(**self.asked)
 
     @cached_property
     def one_pool(self) -> Partition:

@@ -8,12 +8,11 @@ from tokwatt.accounts.simulated import beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.serving.fleet import MEDIAN
 from tokwatt.units import Dimensionless, Seconds
 
 ROUNDS = 6
 """Plans that are simulated at most."""
-LATE = 0.5
-"""Quantile above which a target on the inter-token latency is one on its 99th percentile."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +83,11 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
 
 
 def _simulated(plan: Plan, targets: dict[str, Seconds]) -> Verified:
-    own = plan.question
-    answer = beside(
-        plan.fleet,
-        own.catalogue,
-        own.requests,
-        own.demand,
-        plan.names,
-        split_lengths=plan.split_lengths,
-        account=own.account,
-        changes=own.changes,
-    )
-    late = "_p99" if float(own.demand.itl_quantile) > LATE else ""
+    demand, answer = plan.question.demand, beside(plan.fleet, **plan.asked)
+    late = "_p99" if float(demand.itl_quantile) > MEDIAN else ""
     measured = {
         "latency_target": float(answer.simulated_first_token_p99),
         "itl_target": float(getattr(answer, f"simulated_inter_token_latency{late}")),
     }
     simulated = {name: measured[name] for name in targets}
-    return Verified(plan, answer, simulated, targets, _targets(own.demand))
+    return Verified(plan, answer, simulated, targets, _targets(demand))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.serving.requests import Requests
-from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, SecondsAxis, TokensAxis
+from tokwatt.units import RequestsPerSecond, SecondsAxis, TokensAxis
 
 ARRIVALS = ("poisson", "constant", "gamma", "daily")
 """Processes of arrival that need only a rate."""
@@ -118,13 +118,3 @@ def repeated(stream: Arrived) -> Iterator[Arrived]:
     """Requests a few thousand at a time."""
     for start in range(0, len(stream.arrival), BATCH):
         yield Arrived(*(column[start : start + BATCH] for column in stream))
-
-
-def squared_variation(process: str) -> Dimensionless:
-    """Squared coefficient of variation of the gaps of a process."""
-    return {"constant": 0.0, "gamma": 1 / BURSTINESS}.get(process, 1.0)
-
-
-def span(stream: Arrived) -> Seconds:
-    """From the first arrival to the last."""
-    return float(stream.arrival[-1] - stream.arrival[0])

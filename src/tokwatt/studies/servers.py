@@ -30,6 +30,7 @@ from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     RequestsPerSecond,
+    RequestsPerSecondAxis,
     Seconds,
     SecondsAxis,
     Sequences,
@@ -40,7 +41,6 @@ from tokwatt.units import (
 )
 
 InstancesAxis = Annotated[Any, "instance", MANY]
-RatesAxis = Annotated[Any, "req/s", MANY]
 ROUNDS = 6
 """How often step times are corrected by what a run at the lowest rate shows of them."""
 SMALLEST, LARGEST = 0.1, 10.0
@@ -116,7 +116,7 @@ class Server:
     cached: str
     runs: list[str]
     instances: InstancesAxis
-    arrival_rate: RatesAxis
+    arrival_rate: RequestsPerSecondAxis
     throughput: TokensPerSecondAxis
     first_token: SecondsAxis
     first_token_p99: SecondsAxis
@@ -272,7 +272,7 @@ class Replay:
         return limits._replace(caching=True, warm=dict(warm))
 
 
-def knee(rates: RatesAxis, late: SecondsAxis) -> RequestsPerSecond:
+def knee(rates: RequestsPerSecondAxis, late: SecondsAxis) -> RequestsPerSecond:
     """Rate at which the late first token takes KNEE times that of the lowest; NaN if none is.
 
     Between two rates it is interpolated on logarithmic scales.
