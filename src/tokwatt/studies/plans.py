@@ -4,7 +4,7 @@ Outputs: `plans`, `plan_levers`, `plan_front`, `plan_rates`, `plan_days`.
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -79,7 +79,7 @@ def plans(
 ) -> xr.Dataset:
     """The fleet of the least joules for each workload and LLM, its pools in words."""
     asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    found = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+    found = asked.plans(workloads, llms)
 
     def planned(workload: str, llm: str) -> Planned:
         return _numbers(found[workload, llm])
@@ -114,7 +114,7 @@ def plan_levers(
 ) -> xr.Dataset:
     """What each lever is worth: taken from the plan, and given to a plain fleet."""
     asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    found = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+    found = asked.plans(workloads, llms)
     order = list(reversed(LEVERS))
 
     def worth(workload: str, llm: str, lever: str) -> LeverWorth:
@@ -143,7 +143,7 @@ def plan_front(
 ) -> xr.Dataset:
     """Plans over targets on the inter-token latency."""
     asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, float(max(itl_targets)))
-    found = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
+    found = asked.plans(workloads, llms)
 
     def planned(workload: str, llm: str, itl_target: Seconds) -> Planned:
         return _numbers(_at(found[workload, llm], itl_target=float(itl_target)))
@@ -163,10 +163,9 @@ def plan_rates(
 ) -> xr.Dataset:
     """Plans over arrival rates, their pools in words."""
     asked = _Asked(catalogue, tuple(gpus), float(max(arrival_rates)), latency_target, itl_target)
-    start = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
     found = {
         (*key, float(rate)): _at(own, arrival_rate=float(rate))
-        for key, own in start.items()
+        for key, own in asked.plans(workloads, llms).items()
         for rate in arrival_rates
     }
 
@@ -205,8 +204,8 @@ def plan_days(
     """A day whose peak is the arrival rate, by what becomes of instances that an hour spares."""
     asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
     day = Day.of(catalogue)
-    plans_by_case = {(w, llm): asked.plan(w, llm) for w in workloads for llm in llms}
-    days = {key: day_of(own, day) for key, own in plans_by_case.items() if own is not None}
+    found = asked.plans(workloads, llms)
+    days = {key: day_of(own, day) for key, own in found.items() if own is not None}
 
     def rested(workload: str, llm: str, policy: str) -> DayWorth:
         if (workload, llm) not in days:
@@ -227,18 +226,24 @@ class _Asked(NamedTuple):
     latency_target: Seconds
     itl_target: Seconds
 
-    def plan(self, workload: str, llm: str) -> Plan | None:
-        """The plan, None where there is none."""
-        options = Options(gpu=self.gpus, kv_precision=(None,), max_num_seqs=(None, 64))
-        numbers = self._asdict()
-        demand = demanded(self.catalogue, **{name: numbers[name] for name in self._fields[2:]})
-        shares = Headlines(self.catalogue).shares(workload, self.catalogue.workloads[workload])
-        changes = {"output_share": "fifth"} if shares is None else {}
-        asking = partial(plan, self.catalogue, workload, demand, llm, changes=changes)
-        try:
-            return asking(options=options, candidates=CANDIDATES)
-        except ParameterError:
-            return None
+    def plans(self, workloads: Workloads, llms: Llms) -> dict[tuple[str, str], Plan | None]:
+        """The plan of each workload and LLM, None where there is none."""
+        return {(w, llm): _best(self, w, llm) for w in workloads for llm in llms}
+
+
+@cache
+def _best(asked: _Asked, workload: str, llm: str) -> Plan | None:
+    """The plan, made once for all datasets that ask for it."""
+    options = Options(gpu=asked.gpus, kv_precision=(None,), max_num_seqs=(None, 64))
+    numbers = asked._asdict()
+    demand = demanded(asked.catalogue, **{name: numbers[name] for name in asked._fields[2:]})
+    shares = Headlines(asked.catalogue).shares(workload, asked.catalogue.workloads[workload])
+    changes = {"output_share": "fifth"} if shares is None else {}
+    asking = partial(plan, asked.catalogue, workload, demand, llm, changes=changes)
+    try:
+        return asking(options=options, candidates=CANDIDATES)
+    except ParameterError:
+        return None
 
 
 def _at(own: Plan | None, **numbers: float) -> Plan | None:
