@@ -13,6 +13,9 @@ from stores import study_folder
 
 import tokwatt as tw
 from tokwatt.commands import options, workflow
+from tokwatt.commands.simulate import Process, Rule
+from tokwatt.simulation.arrivals import ARRIVALS
+from tokwatt.simulation.routers import ROUTERS
 from tokwatt.studies import stream, study
 
 TRACE = """\
@@ -505,3 +508,7 @@ def test_texts_are_counted_by_a_tokenizer_of_ones_own(tokwatt, tmp_path):
     assert (said["prompt"]["mean"], said["output"]["mean"]) == (2, 1)
     code, _, errors = tokwatt("trace", file, "--tokenizer", file)
     assert code == 1 and "is no tokenizer" in errors
+
+
+def test_a_simulation_offers_the_arrivals_and_routers_that_there_are():
+    assert list(Process) == list(ARRIVALS) and list(Rule) == list(ROUTERS)

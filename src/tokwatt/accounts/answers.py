@@ -248,7 +248,7 @@ def fleet(
     """
     each = each_pool(names or DeploymentNames(), len(split_lengths) + 1)
     _require_demand(demand)
-    alternatives = windowed(changes, context_window)
+    alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
     layouts = {
         own: laid_out(catalogue, requests, own, chosen, split_lengths, context_window, demand)
@@ -301,7 +301,9 @@ def fleet(
     )
 
 
-def windowed(changes: Mapping[str, str] | None, context_window: Tokens | None) -> dict[str, str]:
+def changes_of_window(
+    changes: Mapping[str, str] | None, context_window: Tokens | None
+) -> dict[str, str]:
     """Changes of a fleet's account: a window that is asked for is not chosen by the account."""
     given = {} if context_window is None else {"baseline": "given"}
     return {**given, **(changes or {})}

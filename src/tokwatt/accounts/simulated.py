@@ -11,12 +11,12 @@ from tokwatt import grid
 from tokwatt.accounts.answer import Answer, Basis, Quantity
 from tokwatt.accounts.answers import (
     WATTS,
+    changes_of_window,
     demanded,
     each_pool,
     fleet,
     laid_out,
     named_account,
-    windowed,
 )
 from tokwatt.accounts.deployments import (
     CONSISTENT,
@@ -206,7 +206,7 @@ def _simulated(
     account: str,
     changes: Mapping[str, str] | None,
 ) -> Simulated:
-    alternatives = windowed(changes, context_window)
+    alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
     laid = laid_out(catalogue, requests, each[0], chosen, splits, context_window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
