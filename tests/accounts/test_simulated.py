@@ -67,7 +67,10 @@ def test_windows_are_those_that_the_fleet_has(parameters, account):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"instances": [1], "arrival_rate": 500.0}, "azure: cannot be served, the prefill is full"),
+        (
+            {"instances": [1], "arrival_rate": 500.0},
+            "^requests of azure: cannot be served, the prefill is full",
+        ),
         ({"instances": [1, 1]}, "instances: has 2 numbers, wanted 1"),
         ({"router": "nearest"}, "router: is 'nearest', wanted"),
         ({"process": "weekly"}, "process: is 'weekly', wanted"),

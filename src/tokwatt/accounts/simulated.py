@@ -184,7 +184,9 @@ def simulate(
         if sentence := overloaded(done):
             name = requests.name if isinstance(requests, Trace) else requests
             wanted = "more instances, a lower arrival rate or shorter requests"
-            raise ParameterError(f"{name}: cannot be served, {sentence}, wanted {wanted}.")
+            raise ParameterError(
+                f"requests of {name}: cannot be served, {sentence}, wanted {wanted}."
+            )
         runs.append(done)
     settled = 0.0 if simulated.trace else SETTLED
     found = _dataset(runs, seeds, settled, simulated, named_account(account, changes))
