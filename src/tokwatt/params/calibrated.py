@@ -35,7 +35,9 @@ class Values:
     def __init__(self, folder: "Folder") -> None:
         self.section = folder.section("calibrated").child("value")
         self.families = folder.section("calibration").child("families").raw
-        self.limit = folder.section("calibration").child("fit").quantity("power_cap", Dimensionless)
+        settings = folder.section("calibration").child("fit")
+        self.limit = settings.quantity("power_cap", Dimensionless)
+        self.clock_exponent = settings.quantity("clock_exponent", Dimensionless)
 
     @cached_property
     def common(self) -> dict[str, Any]:
@@ -66,7 +68,10 @@ class Values:
             name: scale * self._share(board, name) for name in ("memory", "compute", "launch")
         }
         return UtilizationPower(
-            idle=tdp * self._share(board, "idle"), **terms, limit=tdp * self.limit
+            idle=tdp * self._share(board, "idle"),
+            **terms,
+            limit=tdp * self.limit,
+            clock_exponent=self.clock_exponent,
         )
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:

@@ -347,7 +347,8 @@ class UtilizationPower:
         memory: what full bandwidth adds.
         compute: what arithmetic all the time adds.
         launch: what launching kernels of experts all the time adds.
-        limit: what the board keeps to, as it slows down.
+        limit: what the board keeps to, as its clocks fall.
+        clock_exponent: by whose power of the clock all that is above idle falls.
     """
 
     idle: Watts
@@ -355,6 +356,7 @@ class UtilizationPower:
     compute: Watts
     launch: Watts = 0.0
     limit: Watts
+    clock_exponent: Dimensionless
 
 
 @spec
