@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 
-from tokwatt.accounts.support import Support
+from tokwatt.accounts.answers.support import Support
 from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.plan import Plan

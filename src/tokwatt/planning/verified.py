@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from tokwatt.accounts.answer import Answer
+from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.simulated import beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
