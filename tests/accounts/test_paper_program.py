@@ -14,7 +14,7 @@ from tokwatt.params.specs import Demand, Parallelism
 from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 
 WORKLOADS = ("azure", "lmsys", "agent_heavy")
 DENSE = ("llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "mistral-7b", "qwen3-8b", "qwen3-32b")

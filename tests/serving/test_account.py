@@ -20,12 +20,13 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.fleet import size_pool
 from tokwatt.serving.instance import concurrency, step_weight_bytes
 from tokwatt.serving.llm import routed_parameters
+from tokwatt.serving.point import operating_point
+from tokwatt.serving.pool import size_pool
 from tokwatt.serving.routing import Topology
 from tokwatt.serving.share import held_bytes, sequence_bytes
-from tokwatt.serving.step import operating_point, step
+from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
 
 CHOICES = choices.choice_names()

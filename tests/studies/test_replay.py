@@ -11,7 +11,7 @@ from tokwatt.equations import queueing
 from tokwatt.params.specs import Demand
 from tokwatt.serving import profile as program
 from tokwatt.serving import sampling
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 from tokwatt.studies.fleets import PaperFleets, TrafficEntry
 from tokwatt.studies.replay.points import LlmLayout, roofline_point
 

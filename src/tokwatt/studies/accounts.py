@@ -25,8 +25,9 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.instance import TOUCHED, Instance, concurrency
+from tokwatt.serving.point import operating_point
 from tokwatt.serving.share import held_bytes
-from tokwatt.serving.step import measured_step, operating_point, step
+from tokwatt.serving.step import measured_step, step
 from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout

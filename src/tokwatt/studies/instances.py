@@ -13,7 +13,7 @@ from tokwatt.params.specs import Board, Gpu, LogisticPower, Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.studies.replay.points import LlmLayout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
     Dimensionless,
