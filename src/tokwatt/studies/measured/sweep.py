@@ -16,7 +16,8 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.calibration import intervals
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.records import NOTHING, Calibrated, Numbers
+from tokwatt.calibration.numbers import NOTHING, Numbers
+from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.cache import moved_bytes
 from tokwatt.serving.catalogue import Catalogue
