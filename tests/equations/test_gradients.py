@@ -71,8 +71,8 @@ ARGUMENTS = {
         "memory": 203.0,
         "compute": 750.0,
     },
-    "queueing.erlang_b": {"servers": 64.0, "offered_load": 60.0},
-    "queueing.erlang_c": {"servers": 64.0, "offered_load": 60.0},
+    "erlang.erlang_b": {"servers": 64.0, "offered_load": 60.0},
+    "erlang.erlang_c": {"servers": 64.0, "offered_load": 60.0},
     "queueing.instances_required": {
         "arrival_rate": 1000.0,
         "service_rate": 8.37,

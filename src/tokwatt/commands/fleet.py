@@ -177,7 +177,8 @@ def _show_planned(
         requests: str | Trace = read(trace or Path(str(record.trace)), columns, tokenizer)
     else:
         requests = workload or str(record.workload)
-    demand = demanded(catalogue, **record.demand | _given(arrival_rate))
+    rate = {} if arrival_rate is None else {"arrival_rate": arrival_rate}
+    demand = demanded(catalogue, **record.demand | rate)
     question: dict[str, Any] = {
         "split_lengths": record.split_lengths,
         "account": record.account,
@@ -208,10 +209,6 @@ def _show_fleet(
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
     if read_of and not as_json:
         print(visible(read_of["trace"]))
-
-
-def _given(arrival_rate: float | None) -> dict[str, float]:
-    return {} if arrival_rate is None else {"arrival_rate": arrival_rate}
 
 
 def asked(

@@ -17,9 +17,7 @@ from tokwatt.commands.options import (
     PARAMS,
     RESULTS,
     STORES,
-    Docs,
     Dpi,
-    Figures,
     Grids,
     Height,
     Json,
@@ -27,10 +25,10 @@ from tokwatt.commands.options import (
     Out,
     OutFile,
     Params,
-    Results,
     Stores,
     Width,
 )
+from tokwatt.commands.pages import PAGES
 from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
@@ -170,50 +168,8 @@ def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json
     explorer.write_explorer(params, out)
 
 
-@app.command(rich_help_panel="Workflow")
-def site(
-    params: Params = PARAMS,
-    results: Results = RESULTS,
-    figures: Figures = Path("figures"),
-    docs: Docs = Path("docs"),
-    out: Out = Path("results/site"),
-) -> None:
-    """Make the site from what the other rules have written."""
-    from tokwatt.reports import site
-
-    site.write_site(params, results, figures, docs, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def verdict(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Say which headlines survive, for whom, and what to plan with."""
-    from tokwatt.reports import verdict
-
-    verdict.write_verdict(params, grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Write the page that holds predictions against measured runs."""
-    from tokwatt.reports import validation
-
-    validation.write_validation(grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Write the page of the best fleets and of what would change them."""
-    from tokwatt.reports import planning
-
-    planning.write_planning(params, grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def simulation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Write the page that holds simulated servers against real ones."""
-    from tokwatt.reports import simulation
-
-    simulation.write_simulation(grids, out)
+for page in PAGES:
+    app.command(rich_help_panel="Workflow")(page)
 
 
 @app.command(rich_help_panel="Workflow")

@@ -10,20 +10,14 @@ import numpy as np
 from tokwatt.params.columns import BUCKETS, Column, listed, plain, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.numbers import blanks, numbers, packed
-from tokwatt.params.tables.separated import BLANK, Unclean
+from tokwatt.params.status import is_failure
+from tokwatt.params.tables.separated import Unclean
 from tokwatt.params.tables.table import Chunk, Table
 from tokwatt.params.times import arrivals, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS, RequestsAxis, SecondsAxis, TokensAxis
 
 WANTED = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
 WANTED_TIME = "a number, or an ISO date, the same kind in every row"
-FAILURES = frozenset(
-    {"failure", "failed", "fail", "error", "errored", "incomplete", "cancelled", "canceled"}
-    | {"timeout", "aborted"}
-)
-"""What a status says of a request that was not served."""
-LEAST_HTTP_ERROR = 400
-NOTHING = frozenset({word.lower() for word in BLANK} | {"[]", "{}"})
 Bad = list[tuple[int, str]]
 
 
@@ -141,7 +135,7 @@ class _Reader:
         name = plain(self.found["status"].name).rpartition(".")[2]
         words = np.array([str(cell).strip().lower() for cell in cells["status"]])
         values, places = np.unique(words, return_inverse=True)
-        return np.array([_is_failure(name, value) for value in values], bool)[places]
+        return np.array([is_failure(name, value) for value in values], bool)[places]
 
     def _whole_prompt(self, cells: Mapping[str, Any], prompt: np.ndarray) -> np.ndarray:
         """Prompt tokens with those that a cache adds to them."""
@@ -207,19 +201,6 @@ def is_beside(prompt: str, cache: str) -> bool:
 def _whole(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return (values >= 0) & (values % 1 == 0) & (values < 2.0**53)
-
-
-def _is_failure(name: str, word: str) -> bool:
-    """Whether a status, success or error in small letters tells of a request not served."""
-    if word in NOTHING:
-        return False
-    if name in ("success", "cancelled", "error"):
-        yes = word not in ("false", "0", "0.0")
-        return yes != (name == "success")
-    number = numbers([word])[0]
-    if not np.isnan(number):
-        return bool(number >= LEAST_HTTP_ERROR or number < 0)
-    return word in FAILURES
 
 
 def _sample(table: Table, column: Column | None) -> list[Any]:

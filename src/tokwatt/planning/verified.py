@@ -8,7 +8,7 @@ from tokwatt.accounts.simulated import beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
-from tokwatt.serving.fleet import MEDIAN
+from tokwatt.serving.targets import MEDIAN
 from tokwatt.units import Dimensionless, Seconds
 
 ROUNDS = 6

@@ -19,7 +19,8 @@ from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_acco
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import Fleet, Pool, fleet_of
+from tokwatt.serving.fleet import Fleet, fleet_of
+from tokwatt.serving.pool import Pool
 from tokwatt.serving.results import plain
 from tokwatt.units import Dimensionless, Tokens
 

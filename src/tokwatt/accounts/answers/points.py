@@ -16,8 +16,9 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.results import plain
-from tokwatt.serving.step import OperatingPoint, first_token, operating_point
+from tokwatt.serving.step import first_token
 from tokwatt.serving.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Seconds, Sequences, Tokens
 

@@ -15,10 +15,12 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import Pool, least_latencies, sized_pools
+from tokwatt.serving.fleet import sized_pools
+from tokwatt.serving.pool import Pool
 from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.results import plain
 from tokwatt.serving.routing import Routed
+from tokwatt.serving.targets import least_latencies
 from tokwatt.units import MOST_TOKENS, Dimensionless, Tokens
 
 _POOLS = jax.jit(sized_pools)

@@ -8,9 +8,10 @@ from tokwatt.accounts.answers.support import Support
 from tokwatt.accounts.energy import Energy
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import Fleet, Pool
+from tokwatt.serving.fleet import Fleet
+from tokwatt.serving.point import OperatingPoint
+from tokwatt.serving.pool import Pool
 from tokwatt.serving.share import Memory
-from tokwatt.serving.step import OperatingPoint
 from tokwatt.units import (
     Dimensionless,
     DollarsPerSecond,

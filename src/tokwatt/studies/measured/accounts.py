@@ -22,8 +22,8 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.llm import active_parameters, routed_parameters, total_parameters
+from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.power import within_limit
-from tokwatt.serving.step import OperatingPoint, operating_point
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
