@@ -5,7 +5,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tokwatt.studies.fleets.topologies import PaperFleets, TrafficEntry
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations import erlang, queueing
@@ -13,6 +12,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving import profile as program
 from tokwatt.serving import sampling
 from tokwatt.serving.point import operating_point
+from tokwatt.studies.fleets.topologies import PaperFleets, TrafficEntry
 from tokwatt.studies.replay.points import LlmLayout, roofline_point
 
 CLOSE = {"rel": 1e-9, "abs": 0}
