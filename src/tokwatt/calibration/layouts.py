@@ -100,7 +100,7 @@ CLIENT = Layout(
         "expert_parallel": 1.0,
     },
 )
-Row = dict[str, str | float]
+Row = dict[str, str | Dimensionless]
 
 
 def require_columns(path: Path, names: Sequence[str], layout: Layout) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -178,9 +177,9 @@ class Calibrated(Evidence):
         self.model.measured.runs(), self.model.measured.sweep()
 
 
-def _deviations(section: Section, hint: object) -> dict[str, dict[str, Any]]:
+def _deviations(section: Section, hint: object) -> dict[str, dict[str, Dimensionless]]:
     """Numbers, or lists of them, by label; those of pairs are nested in a file."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Dimensionless]] = {}
     for label in section.raw:
         own = section.child(label)
         nested = any("value" not in entry for entry in own.raw.values())

@@ -2,7 +2,7 @@
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Values:
         self.clock_exponent = settings.quantity("clock_exponent", Dimensionless)
 
     @cached_property
-    def common(self) -> dict[str, Any]:
+    def common(self) -> dict[str, Dimensionless]:
         """What all GPUs and engines have in common."""
         return self.section.child("common").bind(hints_of(StepParameters))
 
@@ -64,7 +64,7 @@ class Values:
         """The law of power of a GPU, for a board of some thermal design power."""
         board = self.fitted_board(gpu)
         scale = tdp * self._share(board, "scale")
-        terms: dict[str, Any] = {
+        terms: dict[str, Dimensionless] = {
             name: scale * self._share(board, name) for name in ("memory", "compute", "launch")
         }
         return UtilizationPower(
@@ -132,6 +132,6 @@ def _parts(section: Section, gpu: str, engine: str) -> list[Section]:
     return [owner.child(name) for owner, name in pairs if name in owner.raw]
 
 
-def _at(section: Section, name: str, hint: object) -> Any:
+def _at(section: Section, name: str, hint: object) -> Dimensionless:
     """The deviation of a number, or a list of them; 0 where the section names none."""
     return section.quantity(name, hint, positive=False) if name in section.raw else 0.0

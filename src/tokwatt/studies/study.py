@@ -15,8 +15,8 @@ import numpy as np
 import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.grid import Axis
-from tokwatt.params.reading import read
-from tokwatt.params.section import Section
+from tokwatt.params.reading import Tree, read
+from tokwatt.params.section import Hints, Section
 from tokwatt.params.specs import Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -48,11 +48,11 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     model: str
-    axes: dict[str, Any]
+    axes: Tree
     quantities: list[str]
     account: str = "consistent"
     changes: dict[str, str] = {}
-    fixed: dict[str, Any] = {}
+    fixed: Tree = {}
     basis: str = "instance"
     dtype: str = "float64"
 
@@ -162,7 +162,7 @@ def code_hash(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Axis]:
+def _axes(section: Section, hints: Hints) -> dict[str, Axis]:
     """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
     if not section.raw:
         raise section.fail("is empty", f"some of {', '.join(hints)}")
@@ -201,7 +201,7 @@ def _refuse_repeats(section: Section, name: str, values: list) -> None:
         raise section.fail(f"has {twice} more than once", "different values", name)
 
 
-def _listed(hint: Any) -> Any:
+def _listed(hint: object) -> object:
     """The hint of an axis, from that of a single value."""
     mark = mark_of(hint)
     if isinstance(mark, In):
@@ -239,9 +239,7 @@ def _spaced(section: Section, spacing: str) -> np.ndarray:
         return SPACINGS[spacing](start, stop, count)
 
 
-def _fixed(
-    section: Section, hints: dict[str, Any], model: Callable[..., object]
-) -> dict[str, object]:
+def _fixed(section: Section, hints: Hints, model: Callable[..., object]) -> dict[str, object]:
     """What the model needs besides the axes; what it has a default for may be left out."""
     fixed = section.child("fixed") if "fixed" in section.raw else section.at("fixed", {})
     parameters = signature(model).parameters

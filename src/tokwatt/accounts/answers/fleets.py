@@ -1,6 +1,7 @@
 """The smallest fleet for a question in names and numbers."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.answers.basis import basis_of
@@ -23,6 +24,15 @@ from tokwatt.serving.fleet import Fleet, fleet_of
 from tokwatt.serving.pool import Pool
 from tokwatt.serving.results import plain
 from tokwatt.units import Dimensionless, Tokens
+
+
+class FleetQuestion(TypedDict, total=False):
+    """What a fleet may be asked beside its requests, demand and deployments; see `fleet`."""
+
+    split_lengths: Sequence[Tokens]
+    context_window: Tokens | None
+    account: str
+    changes: Mapping[str, str] | None
 
 
 def fleet(

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from itertools import pairwise
 from posixpath import join, normpath
-from typing import Any
 from xml.etree.ElementTree import tostring
 
 import yaml
@@ -188,7 +187,7 @@ def mathematics(latex: str, display: str = "inline") -> Markup:
     return Markup(visible(tostring(root, encoding="unicode")))
 
 
-def _equation(latex: str, options: Mapping[str, Any]) -> str:
+def _equation(latex: str, options: Mapping[str, object]) -> str:
     return mathematics(latex, "block" if options["display_mode"] else "inline")
 
 

@@ -52,7 +52,7 @@ class ExactLaw(NamedTuple):
 
 
 def law_of(
-    workload: Workload, output_share: Dimensionless, prefill_chunk: Tokens, longest: int
+    workload: Workload, output_share: Dimensionless, prefill_chunk: Tokens, longest: Tokens
 ) -> ExactLaw:
     """Tables of a workload for one prefill chunk; `longest` is a Python int that sets a shape."""
     length = jnp.arange(1.0, longest + 1)
