@@ -10,6 +10,7 @@ from xml.etree.ElementTree import tostring
 import yaml
 from latex2mathml import converter
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
@@ -22,6 +23,10 @@ SCROLLED = (
     '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table class="report">'
 )
 KINDS = {label: kind for kind, label in LABELS.items()}
+ENLARGED = (
+    '<span class="scroll" role="region" aria-label="Figure" tabindex="0">'
+    '<a class="enlarge" href="{}">{}</a></span>'
+)
 UNSAFE = ("class", "href", "id", "style")
 """Attributes that LaTeX could set and no formula of ours needs."""
 
@@ -228,9 +233,16 @@ def as_yaml(entry: Mapping[str, object]) -> str:
     )
 
 
+def _image(renderer: RendererHTML, tokens: Sequence[Token], place: int, *rest: Any) -> str:
+    """A picture as large as it can be read, and larger where it is selected."""
+    shown = renderer.image(tokens, place, *rest)
+    return ENLARGED.format(escape(str(tokens[place].attrs["src"])), shown)
+
+
 _READER = (
     _Reader("commonmark", {"html": False})
     .enable("table")
     .use(anchors_plugin, max_level=4)
     .use(dollarmath_plugin, renderer=_equation)
 )
+_READER.add_render_rule("image", _image)
