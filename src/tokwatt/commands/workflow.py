@@ -36,6 +36,7 @@ from tokwatt.commands.simulate import simulate
 from tokwatt.commands.studies import studies, study
 from tokwatt.commands.trace import ask_trace
 from tokwatt.params.errors import ParameterError, StoreError, printable
+from tokwatt.params.files import READ
 from tokwatt.text import visible
 
 app = typer.Typer(no_args_is_help=True)
@@ -63,8 +64,20 @@ Version = Annotated[
 ]
 
 
+def _print_read(context: typer.Context, wanted: bool) -> None:
+    """Print, when the command ends, the files of parameters that it has read."""
+    if wanted:
+        context.call_on_close(lambda: print("read:", *(sorted(map(str, READ)) or ["nothing"])))
+
+
+Read = Annotated[
+    bool,
+    typer.Option("--read", callback=_print_read, help="Print the parameter files that are read."),
+]
+
+
 @app.callback()
-def whole(version: Version = False) -> None:
+def whole(version: Version = False, read: Read = False) -> None:
     """How many tokens a watt buys, and what would change it."""
 
 

@@ -12,6 +12,7 @@ from latex2mathml import converter
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -233,9 +234,15 @@ def as_yaml(entry: Mapping[str, object]) -> str:
     )
 
 
-def _image(renderer: RendererHTML, tokens: Sequence[Token], place: int, *rest: Any) -> str:
+def _image(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    place: int,
+    options: OptionsDict,
+    env: EnvType,
+) -> str:
     """A picture as large as it can be read, and larger where it is selected."""
-    shown = renderer.image(tokens, place, *rest)
+    shown = renderer.image(tokens, place, options, env)
     return ENLARGED.format(escape(str(tokens[place].attrs["src"])), shown)
 
 
