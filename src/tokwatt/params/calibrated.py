@@ -1,6 +1,7 @@
 """What the calibration found, as specs: steps and power of a GPU by `params/calibrated.yaml`."""
 
 import math
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -101,27 +102,49 @@ class DrawnValues(Values):
     Source: McCarthy (1969), doi:10.2307/1402116, for half samples; the jackknife's influences.
     """
 
-    def __init__(self, folder: "Folder", place: int) -> None:
+    def __init__(self, folder: "Folder") -> None:
         super().__init__(folder)
-        if place not in range(DRAWS):
-            raise ParameterError(f"draw: is {place}, wanted a number from 0 to {DRAWS - 1}.")
         file = folder.section(HELD_OUT)
         self.without = file.child("value")
-        sides = np.random.default_rng(SEED).choice([-1.0, 1.0], (DRAWS // 2, len(file.raw["llms"])))
-        self.sides = sides[place // 2] * (1 - 2 * (place % 2))
+        shape = DRAWS // 2, len(file.raw["llms"])
+        half = np.random.default_rng(SEED).choice([-1.0, 1.0], shape)
+        self.all_sides = np.stack([half, -half], axis=1).reshape(DRAWS, -1)
+        self.sides = self.all_sides[0]
+        self.influences: dict[tuple[str, str], Any] = {}
+        """What each LLM moves, by GPU and engine or by board and name: the same at every draw."""
+
+    def at(self, place: int) -> "DrawnValues":
+        """A draw, counted from 0.
+
+        Raises:
+            ParameterError: for a draw that there is none of.
+        """
+        if place not in range(DRAWS):
+            raise ParameterError(f"draw: is {place}, wanted a number from 0 to {DRAWS - 1}.")
+        other = copy(self)
+        other.sides = self.all_sides[place]
+        return other
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
-        parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
-        moved = super()._deviations(gpu, engine)
-        for name, fitted in moved.items():
-            influence = fitted - sum(_at(part, name, SignedAxis) for part in parts)
-            moved[name] = fitted + float((self.sides * influence).sum())
-        return moved
+        if (gpu, engine) not in self.influences:
+            fitted = super()._deviations(gpu, engine)
+            parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
+            self.influences[gpu, engine] = {
+                name: (value, value - sum(_at(part, name, SignedAxis) for part in parts))
+                for name, value in fitted.items()
+            }
+        moves = self.influences[gpu, engine]
+        return {
+            name: fit + float((self.sides * by_llm).sum()) for name, (fit, by_llm) in moves.items()
+        }
 
     def _share(self, board: str, name: str) -> Dimensionless:
-        fitted = super()._share(board, name)
-        without = self.without.child("boards").child(board).quantity(name, SignedAxis)
-        return fitted * math.exp(float(self.sides @ np.log(fitted / without)))
+        if (board, name) not in self.influences:
+            fitted = super()._share(board, name)
+            without = self.without.child("boards").child(board).quantity(name, SignedAxis)
+            self.influences[board, name] = fitted, np.log(fitted / without)
+        fitted, by_llm = self.influences[board, name]
+        return fitted * math.exp(float(self.sides @ by_llm))
 
 
 def _parts(section: Section, gpu: str, engine: str) -> list[Section]:

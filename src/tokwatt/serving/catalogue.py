@@ -82,9 +82,14 @@ class Catalogue(ParameterFolder):
             ParameterError: for a draw that there is none of.
         """
         other = copy(self)
-        other.__dict__ |= {"calibrated": DrawnValues(self, place)}
+        other.__dict__ |= {"calibrated": self._draws.at(place)}
         other.__dict__.pop("boards", None)
         return other
+
+    @cached_property
+    def _draws(self) -> DrawnValues:
+        """The fitted values at any draw."""
+        return DrawnValues(self)
 
     def profiled(self, profile: Profile) -> Deployment:
         """The deployment of a hand-calibrated profile, which knows its own power."""
