@@ -152,7 +152,7 @@ def test_the_plan_that_is_named_has_the_least_expected_cost_of_all(parameters, f
 
 def test_a_choice_that_half_of_the_draws_regret_is_undecided(parameters, found):
     """Whichever GPU is dear, the other one is bought: neither gains what it may cost."""
-    tossed = contest(found, Draws(parameters, [{"B200": 4.0}, {"H100": 4.0}] * 2))
+    tossed = contest(found, Draws(parameters, [{"B200": 5.0}, {"H100": 5.0}] * 2))
     choice = decisions(tossed)[OTHER_GPU]
     assert choice.undecided and choice.high_regret > 0
     used = {names.gpu for names in tossed.named.names}
@@ -160,10 +160,10 @@ def test_a_choice_that_half_of_the_draws_regret_is_undecided(parameters, found):
 
 
 def test_a_plan_that_breaks_a_budget_at_a_draw_misses_it(parameters, found):
-    """A cap on power just above what the plan takes is broken where boards idle at more."""
+    """A cap on power just above what the plan takes is broken where it takes more boards."""
     capped = replace(found.question, budget=Budget(power=found.fleet.power * 1.001))
     own = chosen(capped, found.columns)
-    drawn = contest(own, Draws(parameters, [{}, {"B200": 1.5, "H100": 1.5}]))
+    drawn = contest(own, Draws(parameters, [{}, {"B200": 5.0, "H100": 5.0}]))
     assert drawn.own.missed == 0.5
 
 

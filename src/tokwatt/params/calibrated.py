@@ -23,6 +23,8 @@ HELD_OUT = "measured/held_out"
 """The file of what is fitted without each LLM."""
 DRAWS, SEED = 64, 0
 """How many joint draws there are, in pairs that mirror each other, and the seed of their choice."""
+Influence = tuple[Dimensionless, SignedAxis]
+"""A fitted number, and what each LLM moves it by."""
 
 
 class Values:
@@ -110,8 +112,9 @@ class DrawnValues(Values):
         half = np.random.default_rng(SEED).choice([-1.0, 1.0], shape)
         self.all_sides = np.stack([half, -half], axis=1).reshape(DRAWS, -1)
         self.sides = self.all_sides[0]
-        self.influences: dict[tuple[str, str], Any] = {}
-        """What each LLM moves, by GPU and engine or by board and name: the same at every draw."""
+        # The same at every draw, so that all of them read it once.
+        self._of_steps: dict[tuple[str, str], dict[str, Influence]] = {}
+        self._of_boards: dict[tuple[str, str], Influence] = {}
 
     def at(self, place: int) -> "DrawnValues":
         """A draw, counted from 0.
@@ -126,24 +129,24 @@ class DrawnValues(Values):
         return other
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
-        if (gpu, engine) not in self.influences:
+        if (gpu, engine) not in self._of_steps:
             fitted = super()._deviations(gpu, engine)
             parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
-            self.influences[gpu, engine] = {
+            self._of_steps[gpu, engine] = {
                 name: (value, value - sum(_at(part, name, SignedAxis) for part in parts))
                 for name, value in fitted.items()
             }
-        moves = self.influences[gpu, engine]
+        moves = self._of_steps[gpu, engine]
         return {
             name: fit + float((self.sides * by_llm).sum()) for name, (fit, by_llm) in moves.items()
         }
 
     def _share(self, board: str, name: str) -> Dimensionless:
-        if (board, name) not in self.influences:
+        if (board, name) not in self._of_boards:
             fitted = super()._share(board, name)
             without = self.without.child("boards").child(board).quantity(name, SignedAxis)
-            self.influences[board, name] = fitted, np.log(fitted / without)
-        fitted, by_llm = self.influences[board, name]
+            self._of_boards[board, name] = fitted, np.log(fitted / without)
+        fitted, by_llm = self._of_boards[board, name]
         return fitted * math.exp(float(self.sides @ by_llm))
 
 
