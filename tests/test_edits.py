@@ -53,18 +53,6 @@ def append(path, text):
     path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
 
-GPU = """
-MINE:
-  {source: here, quality: assumed, hbm_bandwidth: {value: 6, unit: TB/s},
-   hbm_capacity: {value: 192, unit: GiB}, usable_memory: {value: 191, unit: GiB},
-   fp16_rate: {value: 2, unit: PFLOP/s}, link_bandwidth: {value: 800, unit: GB/s},
-   tdp: {value: 900, unit: W}, price: {value: 7, unit: USD/h}}
-"""
-WORKLOAD = """
-mine:
-  {source: here, quality: assumed, lengths: {value: [300], unit: tok},
-   fractions: {value: [1], unit: "1"}}
-"""
 FIGURE = """
   mine: {study: example, title: Mine, caption: Mine., category: Fleets}
 """
@@ -87,7 +75,7 @@ EDITS = {
         },
     ),
     "a workload": (
-        lambda params: append(params / "workloads.yaml", WORKLOAD),
+        lambda params: append(params / "workloads.yaml", "\nmine: {name: Mine}\n"),
         {*WITH_WORKLOADS, *DATASETS, "explorer", "study fleet_size", "figure fleet_size"}
         | {f"figure {name}" for name in ("fleets", "gains", "lever", "plans", "sampling_error")}
         | {f"figure {name}" for name in ("slopes", "split", "tornado", "uncertainty", "waterfall")},
@@ -139,7 +127,7 @@ def test_an_edit_reruns_what_depends_on_it_and_no_more(edit, folder):
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        ("gpus", lambda path: append(path, GPU)),
+        ("gpus", lambda path: append(path, "\nMINE: {name: Mine}\n")),
         ("gpus", lambda path: replace(path, "price: {value: ", "price: {value: 1")),
         ("gpus", lambda path: replace(path, "source: ", "source: as printed, ")),
         ("llms", lambda path: append(path, "# one more\n")),
@@ -149,7 +137,7 @@ def test_an_edit_reruns_what_depends_on_it_and_no_more(edit, folder):
 def test_an_edit_of_what_every_deployment_reads_reruns_every_job_that_computes(
     file, change, folder
 ):
-    """The file is what jobs depend on, not the record: datasets carry its digest."""
+    """Jobs depend on the file, not on the record: its digest is provenance of every dataset."""
     change(folder / "params" / f"{file}.yaml")
     jobs = planned(folder)
     assert {f"grids {job}" for job in studies.JOBS} <= jobs

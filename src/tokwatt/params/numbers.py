@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\s*[+-]?\d{1,25}(\.\d*)?([eE][+-]?\d{1,3})?\s*", re.ASCII
 
 def packed(cells: Cells) -> Cells:
     """Cells that are all numbers as an array of them; others as they are."""
-    if not isinstance(cells, list):
+    if not isinstance(cells, list) or isinstance(next(iter(cells), None), str):
         return cells
     try:
         array = np.array(cells)

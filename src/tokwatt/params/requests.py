@@ -133,9 +133,9 @@ class _Reader:
         if "status" not in cells:
             return np.zeros(rows, bool)
         name = plain(self.found["status"].name).rpartition(".")[2]
-        words = np.array([str(cell).strip().lower() for cell in cells["status"]])
-        values, places = np.unique(words, return_inverse=True)
-        return np.array([is_failure(name, value) for value in values], bool)[places]
+        words = list(map(str, cells["status"]))
+        failed = {word: is_failure(name, word.strip().lower()) for word in set(words)}
+        return np.fromiter(map(failed.__getitem__, words), bool, rows)
 
     def _whole_prompt(self, cells: Mapping[str, Cells], prompt: np.ndarray) -> np.ndarray:
         """Prompt tokens with those that a cache adds to them."""
