@@ -17,7 +17,7 @@ from tokwatt.accounts import cases
 from tokwatt.accounts.explorer import Explorer, InstanceKey
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import switched
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 
 api = pytest.importorskip(
     "playwright.sync_api", reason="Playwright is not installed: pip install -e '.[browser]'"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.accounts.answers import LONGEST, case_of
+from tokwatt.accounts.answers.pools import LONGEST, case_of
 from tokwatt.accounts.deployments import PAPER, DeploymentNames, account_of
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.specs import Demand

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tokwatt.accounts.answer import Answer
-from tokwatt.accounts.answers import LONGEST, case_of, fleet, require_splits
+from tokwatt.accounts.answers import fleet
+from tokwatt.accounts.answers.answer import Answer
+from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.errors import ParameterError, one_of, shown

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tokwatt.accounts.answer import Quantity
+from tokwatt.accounts.answers.answer import Quantity
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.binding import binding, extrapolated
 from tokwatt.planning.break_even import Price, Stretch

@@ -17,7 +17,7 @@ SCORES = {
     "first_token": "time to first token",
     "first_token_p99": "p99",
 }
-STEPS = ("calibrated", "unlimited", "fitted")
+STEPS = ("calibrated", "fitted")
 MEASURED = "measured"
 
 

@@ -16,6 +16,7 @@ from tokwatt.reports.claims import Judged
 from tokwatt.reports.gallery import Figure
 from tokwatt.reports.site import method
 from tokwatt.reports.site.comparison import Comparison
+from tokwatt.reports.site.palette import in_both_palettes
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 from tokwatt.reports.verdict import VERDICTS
@@ -44,10 +45,17 @@ def write_site(params: Path, results: Path, figures: Path, docs: Path, out: Path
     """
     sources = Sources(params, results, figures, docs)
     texts = {out / name: page() for name, page in pages(sources).items()}
-    data = {out / "data" / name: path.read_bytes() for name, path in sources.files().items()}
+    data = {out / "data" / name: _shown(path) for name, path in sources.files().items()}
     with as_file(files("tokwatt.reports.site") / "static") as static:
         scripts = {out / path.name: path.read_bytes() for path in sorted(static.iterdir())}
     write_files({**texts, **data, **scripts})
+
+
+def _shown(path: Path) -> str | bytes:
+    """A file as pages show it or offer it for download: drawings in both palettes."""
+    if path.suffix == ".svg":
+        return in_both_palettes(path.read_text(encoding="utf-8"))
+    return path.read_bytes()
 
 
 def pages(sources: Sources) -> dict[str, Page]:
