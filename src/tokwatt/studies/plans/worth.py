@@ -19,7 +19,7 @@ from tokwatt.planning.plan import Plan, columns_of
 from tokwatt.planning.summary import described_pools
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans_asked import Asked, Llms, Workloads
+from tokwatt.studies.plans.asked import Asked, Llms, Workloads
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,

@@ -1,8 +1,4 @@
-"""Datasets of plans: the best fleets, what each lever is worth, other targets, rates and a day.
-
-Outputs: `plans`, `plan_levers`, `plan_front`, `plan_rates`, `plan_days`; `plan_decisions`,
-`plan_rents` and `plan_fleetopt` stand in `plans_worth`.
-"""
+"""Datasets of plans: the best fleets, what each lever is worth, other targets, rates and a day."""
 
 from typing import NamedTuple
 
@@ -15,10 +11,7 @@ from tokwatt.planning.levers import LEVERS, cost_without
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans_asked import Asked, Llms, Workloads, plan_at, pools_in_words
-from tokwatt.studies.plans_worth import plan_decisions as plan_decisions
-from tokwatt.studies.plans_worth import plan_fleetopt as plan_fleetopt
-from tokwatt.studies.plans_worth import plan_rents as plan_rents
+from tokwatt.studies.plans.asked import Asked, Llms, Workloads, plan_at, pools_in_words
 from tokwatt.units import (
     Dimensionless,
     DollarsPerToken,
