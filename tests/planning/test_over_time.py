@@ -14,7 +14,7 @@ from tokwatt.planning.day import POLICIES, Day, day_of
 from tokwatt.planning.decisions import OTHER_GPU, decisions
 from tokwatt.planning.disaggregated import Disaggregation, disaggregated
 from tokwatt.planning.draws import configuration_wins, contest
-from tokwatt.planning.levers import waterfall
+from tokwatt.planning.levers import is_plain, plain_names, waterfall
 from tokwatt.planning.plan import chosen, plan
 from tokwatt.planning.verified import verified
 
@@ -64,7 +64,8 @@ def test_stopping_takes_what_fleets_of_each_hour_do_where_starts_are_free(
         )
         for rate in rates[::12]
     ]
-    some = day_of(found, replace(day, hourly_rates=rates[::12]))["stop"]
+    two = {name: getattr(day, name)[::12] for name in ("hourly_price", "hourly_intensity")}
+    some = day_of(found, replace(day, hourly_rates=rates[::12], **two))["stop"]
     assert some.energy == pytest.approx(sum(it.power for it in fleets) * 3600, rel=1e-9)
 
 
@@ -77,6 +78,22 @@ def test_rest_saves_and_starts_cost(parameters, found):
     slow = day_of(found, replace(day, start_time=2 * day.start_time, wake_time=2 * day.wake_time))
     for policy in ("sleep", "stop"):
         assert slow[policy].energy >= rest[policy].energy
+
+
+def test_energy_costs_and_emits_what_its_hour_does(parameters, found):
+    """The same at every hour, then only at the hour of the peak."""
+    flat = rested(parameters, hourly_price=np.full(HOURS, 2.0), hourly_intensity=np.ones(HOURS))
+    for rest in day_of(found, flat).values():
+        assert rest.electricity == pytest.approx(2 * rest.energy, rel=1e-12)
+        assert rest.carbon == pytest.approx(rest.energy, rel=1e-12)
+    peak = int(np.argmax(flat.hourly_rates))
+    dear = day_of(found, replace(flat, hourly_price=np.eye(HOURS)[peak]))
+    assert dear["on"].electricity == pytest.approx(found.fleet.power * 3600, rel=1e-9)
+
+
+def test_a_day_has_a_price_for_each_hour(parameters, found):
+    with pytest.raises(ParameterError, match="hourly_price: has 3 numbers, wanted 24"):
+        day_of(found, rested(parameters, hourly_price=np.ones(3)))
 
 
 def test_rates_above_the_peak_are_refused(parameters, found):
@@ -148,6 +165,17 @@ def test_the_plan_that_is_named_has_the_least_expected_cost_of_all(parameters, f
     assert named.expected_cost * some.columns.generated <= min(parts) * (1 + 1e-12)
     if len(named.names) <= 2:
         assert named.expected_cost * some.columns.generated == pytest.approx(min(parts), rel=1e-9)
+
+
+def test_a_lever_without_which_targets_are_missed_at_draws_is_decided(parameters, found):
+    """Its rival is the best at the calibration's own values, where it keeps them."""
+    drawn = contest(found, Draws(parameters, [{}, {}, {}]))
+    plain = is_plain(drawn.columns.configurations.names, plain_names(found), ["precision"])
+    for cost in drawn.costs[:2]:
+        cost[plain] = np.inf
+    decision = decisions(drawn)["precision"]
+    assert decision.gain == np.inf and decision.high_regret == 0 and not decision.undecided
+    assert decision.rival.missed == pytest.approx(2 / 3)
 
 
 def test_a_choice_that_half_of_the_draws_regret_is_undecided(parameters, found):

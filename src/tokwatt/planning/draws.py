@@ -89,10 +89,19 @@ class Contest:
         return _distinct([itself, *at_draws, self.best_without(())])
 
     def best_without(self, places: Sequence[int], most_pools: int | None = None) -> Partition:
-        """The least expected cost without some configurations; of infinite cost for none."""
-        budget, cost = self.plan.question.budget, np.mean(self.costs, axis=0)
-        cost[list(places)] = np.inf
-        return best(self.columns, cost, replace(budget, pools=most_pools or budget.pools)).partition
+        """The least expected cost without some configurations; of infinite cost for none.
+
+        Where every plan misses a bound at some draw, it is the least at the calibration's values.
+        """
+        budget = self.plan.question.budget
+        budget = replace(budget, pools=most_pools or budget.pools)
+        own = self.columns.cost(self.plan.question.objective)
+        for cost in (np.mean(self.costs, axis=0), own.copy()):
+            cost[list(places)] = np.inf
+            found = best(self.columns, cost, budget).partition
+            if found.edges:
+                break
+        return found
 
     def costs_of(self, partition: Partition) -> DimensionlessAxis:
         """What a plan costs at each draw, infinite where it misses a target or a budget."""

@@ -174,8 +174,8 @@ def day_lines(days: Mapping[str, DayOfPlan]) -> Iterator[str]:
     """A day under each policy, in a line each."""
     for policy, day in days.items():
         yield (
-            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh, {day.rent:.5g} USD,"
-            f" {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
+            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh for {day.electricity:.4g} USD,"
+            f" rent {day.rent:.5g} USD, {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
             f" x{day.over_peak:.3f} that at the peak"
         )
 

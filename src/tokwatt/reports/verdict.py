@@ -15,6 +15,8 @@ from tokwatt.output import write_files
 from tokwatt.params.intervals import is_known
 from tokwatt.reports.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
+from tokwatt.reports.fleetopt import fleetopt_table
+from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.markdown import link, pipe_table
 
 GRIDS = (
@@ -26,6 +28,8 @@ GRIDS = (
     "measured_sweep",
     "measured_generation",
     "measured_moe",
+    "plan_fleetopt",
+    "plan_levers",
 )
 
 VERDICTS = {
@@ -99,7 +103,7 @@ class Survival(NamedTuple):
 def write_verdict(params: Path, grids: Path, out: Path) -> None:
     """Write `verdict.md` from the grids of the accounts."""
     ids = {headline: claim for claim, headline in headlines_of(params).items()}
-    text = verdict_page(load_datasets(grids, GRIDS), ids)
+    text = verdict_page(load_datasets(grids, GRIDS), ids, read_labels(params))
     write_files({out / "verdict.md": text})
 
 
@@ -110,12 +114,13 @@ def survivals(params: Path, grids: Path) -> dict[str, Survival]:
     return {claim: survival(datasets, headline) for claim, headline in headlines.items()}
 
 
-def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str]) -> str:
+def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str], label: Labels) -> str:
     """The page as Markdown: `verdict.md` of this package with the numbers filled in.
 
     Args:
         grids: the datasets that it names.
         ids: the claim of the audit that says what a headline does, by its name.
+        label: how names are printed.
     """
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
@@ -133,6 +138,7 @@ def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str]) -> str
         mix=json.loads(grids["slopes"].attrs["inputs"])["prompt_ratio"]["value"],
         lever=_levers(grids["lever"].advantage),
         measured=_measured(grids),
+        fleetopt=fleetopt_table(grids["plan_fleetopt"], grids["plan_levers"], label),
         **rows,
     )
 
