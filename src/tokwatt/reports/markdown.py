@@ -62,7 +62,7 @@ def percent(share: float, form: str = ".0") -> str:
 
 def significant(number: float, digits: int = 3) -> str:
     """A number at so many significant digits; nothing where there is none."""
-    return "" if math.isnan(number) else f"{number:.{digits}g}"
+    return "" if math.isnan(number) else f"{float(f'{number:.{digits}g}'):g}"
 
 
 def _cell(cell: object) -> str:
