@@ -71,3 +71,10 @@ def test_draws_stay_the_same_and_end(parameters):
     assert vars(first.utilization) != vars(parameters.boards["H100"].utilization)
     with pytest.raises(ParameterError, match="draw: is 64, wanted a number from 0 to 63"):
         parameters.drawn(parameters.draws)
+
+
+def test_a_board_without_work_stays_below_its_limit_at_every_draw(parameters):
+    """Else a step would last for ever, and the plan of that draw say nothing of the board."""
+    for place in range(parameters.draws):
+        for name, board in parameters.drawn(place).boards.items():
+            assert 0 < board.utilization.idle < board.utilization.limit, (place, name)

@@ -34,7 +34,7 @@ def named(fleet):
     return "pool" if fleet.overflow_factor == 1 else "fleetopt"
 
 
-@pytest.mark.parametrize("workload, names", TABLE_3, ids=str)
+@pytest.mark.parametrize("workload, names", TABLE_3, ids=lambda it: str(getattr(it, "profile", it)))
 def test_the_planner_returns_the_paper_s_fleets(parameters, demand, workload, names):
     """Its account, its GPUs, no split or its own, its factor or none: Table 3, FleetOpt first."""
     pools = paper_pools(parameters, workload, demand, [SPLITS[workload]], [1.0, 2.0])
@@ -46,7 +46,9 @@ def test_the_planner_returns_the_paper_s_fleets(parameters, demand, workload, na
     assert named(fleets[0]) == "fleetopt"
 
 
-@pytest.mark.parametrize("workload, names, split", D21, ids=str)
+@pytest.mark.parametrize(
+    "workload, names, split", D21, ids=lambda it: str(getattr(it, "profile", it))
+)
 def test_the_overflow_factor_of_the_paper_s_rules_has_no_optimum(
     parameters, demand, workload, names, split
 ):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokwatt.planning.choice import Partition
+from tokwatt.planning.constrained import GAP
 from tokwatt.planning.draws import LATE, Contender, Contest
 from tokwatt.planning.levers import LEVERS, is_plain, plain_names
 from tokwatt.units import Dimensionless
@@ -37,8 +38,8 @@ def decisions(contest: Contest) -> dict[str, Decision]:
         contest: the plan at joint draws of the calibration.
 
     Returns:
-        By lever, then for its GPUs and for its configurations as a whole; those only that another
-        plan does without. The rival is fixed before the draw, as what is bought is.
+        By lever, then for its GPUs and for its configurations as a whole; those only that make a
+        difference of a ten-thousandth. The rival is fixed before the draw, as what is bought is.
     """
     named = contest.ranked[0][1]
     names = contest.columns.configurations.names
@@ -53,8 +54,9 @@ def decisions(contest: Contest) -> dict[str, Decision]:
         if _does_without(named, allowed, most):
             continue
         rival = contest.best_without(np.flatnonzero(~allowed).tolist(), most)
-        if rival.edges:
-            found[lever] = _against(contest, named, rival)
+        decision = _against(contest, named, rival) if rival.edges else None
+        if decision and max(decision.gain, decision.high_regret) > GAP:
+            found[lever] = decision
     return found
 
 

@@ -148,6 +148,21 @@ class Contest:
         """The plan that is best at the calibration's own values."""
         return self.contender(self.partitions[0])
 
+    @property
+    def configuration_wins(self) -> dict[DeploymentNames, Dimensionless]:
+        """Share of draws at which each configuration is part of the best plan, most often first.
+
+        Of plans that cost the same at a draw it is the first that competes.
+        """
+        costs = np.array([self.costs_of(own) for own in self.partitions])
+        first = (costs <= self.least * (1 + TIE)).argmax(axis=0)[np.isfinite(self.least)]
+        names = self.columns.configurations.names
+        best = [{names[place] for place in self.partitions[own].configurations} for own in first]
+        wins = {
+            own: sum(own in each for each in best) / len(self.drawn) for own in set().union(*best)
+        }
+        return dict(sorted(wins.items(), key=lambda item: -item[1]))
+
     @cached_property
     def named(self) -> Plan:
         """The plan of the least expected cost, which is the one to buy."""
@@ -217,12 +232,3 @@ def _distinct(partitions: Sequence[Partition]) -> list[Partition]:
     """Plans that there are, each once."""
     known = dict.fromkeys((it.edges, it.configurations) for it in partitions if it.edges)
     return [Partition(1.0, *it) for it in known]
-
-
-def configuration_wins(found: Sequence[Contender]) -> dict[DeploymentNames, Dimensionless]:
-    """How often each configuration is part of the best plan, most often first."""
-    wins: dict[DeploymentNames, float] = {}
-    for contender in found:
-        for names in dict.fromkeys(contender.names):
-            wins[names] = wins.get(names, 0.0) + contender.wins
-    return dict(sorted(wins.items(), key=lambda item: -item[1]))

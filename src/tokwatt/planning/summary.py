@@ -11,7 +11,7 @@ from tokwatt.planning.break_even import Price, Stretch
 from tokwatt.planning.day import DayOfPlan
 from tokwatt.planning.decisions import Decision
 from tokwatt.planning.disaggregated import Disaggregated
-from tokwatt.planning.draws import Contender, Contest, configuration_wins
+from tokwatt.planning.draws import Contender, Contest
 from tokwatt.planning.levers import waterfall
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
@@ -186,7 +186,7 @@ def draw_lines(found: Contest, decided: Mapping[str, Decision]) -> Iterator[str]
     yield f"at the draws       of the least expected cost, {_fares(best)}"
     if best != own:
         yield f"at own values      {described_pools(own.windows, own.names)} is best, {_fares(own)}"
-    wins = list(configuration_wins(found.contenders).items())[:MOST_LEVERS]
+    wins = list(found.configuration_wins.items())[:MOST_LEVERS]
     yield f"wins               {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
     undecided = [it for it in decided.values() if it.undecided]
     for it in {own.rival: own for own in undecided}.values():
@@ -214,9 +214,10 @@ def shadow_lines(prices: Mapping[str, ShadowPrice]) -> Iterator[str]:
     for name, price in prices.items():
         unit = {"itl": "ms", "ttft": "ms", "power_cap": "W"}.get(name, "GPU")
         one = f"1 {unit} more saves {price.one_more:.2%}"
-        more = f"{price.relaxation / price.unit:.4g} {unit} more {price.saved:.2%}"
+        more = f", {price.relaxation / price.unit:.4g} {unit} more {price.saved:.2%}"
+        one = one if price.relaxation == price.unit else one + more
         none = "up to twice as long" if price.unit == MILLISECOND else "whatever is added"
-        said = f"{one}, {more}" if math.isfinite(price.relaxation) else f"nothing saved, {none}"
+        said = one if math.isfinite(price.relaxation) else f"nothing saved, {none}"
         yield f"{f'more {name}':18} {said}"
 
 

@@ -27,11 +27,11 @@ def factors(worth: xr.Dataset, levers: xr.Dataset) -> Iterator[tuple[str, str, d
                 str(lever): float(added.sel(lever=lever)) for lever in levers.lever.values[::-1]
             }
             found = {
-                PAPER: float(own.paper_fleetopt / own.paper_homogeneous),
-                FREE: float(own.paper_best / own.paper_homogeneous),
-                SPLIT: float(own.homogeneous / own.split),
+                PAPER: float(own.paper_fleetopt_gain),
+                FREE: float(own.paper_best_gain),
+                SPLIT: float(own.split_gain),
                 **alone,
-                ALL: float(own.homogeneous / own.best),
+                ALL: float(own.best_gain),
             }
             yield str(workload), str(llm), found
 

@@ -102,7 +102,7 @@ def _named(data: xr.Dataset, label: Labels) -> Markdown:
     for case in _cases(data):
         own = _of(data, case)
         shares = (own.expected_regret, own.planned_regret, own.planned_missed)
-        cells = (percent(float(it)) for it in shares)
+        cells = (percent(float(it), ".1") for it in shares)
         rows.append((*map(label, case), str(own.named.values) or "no fleet", *cells))
     heads = ("workload", "LLM", "least expected joules", "its regret", "regret of the plan above")
     return pipe_table((*heads, "draws at which that misses a target"), rows)
@@ -113,8 +113,8 @@ def _decisions(data: xr.Dataset, label: Labels) -> Markdown:
         (
             *map(label, case),
             label(str(lever)),
-            percent(float(own.gain)),
-            percent(float(own.high_regret)),
+            percent(float(own.gain), ".1"),
+            percent(float(own.high_regret), ".1"),
             "undecided" if own.undecided else "decided",
             str(own.rival.values),
         )

@@ -163,21 +163,24 @@ class SplitTraffic:
 class FleetOptWorth(NamedTuple):
     """What FleetOpt is worth beside all other levers, under either account.
 
+    Gains are of tokens per joule.
+
     Attributes:
-        paper_homogeneous: tokens per joule of one pool on the first GPU, as the paper counts them.
-        paper_fleetopt: the same with its split and its overflow factor.
-        paper_best: the best that its rules may buy: any split, any factor, a GPU for each pool.
+        paper_homogeneous: of one pool on the first GPU, as the paper counts tokens and joules.
+        paper_fleetopt_gain: over it, of the paper's split and its overflow factor.
+        paper_best_gain: of the best that its rules may buy: any split, any factor, a GPU for each
+            pool.
         homogeneous: joules of a token of one pool of eight H100 an instance in 16 bits, consistent.
-        split: the same with a second pool at the paper's split.
-        best: joules of a token of the plan.
+        split_gain: over it, of a second pool at the paper's split.
+        best_gain: of the plan.
     """
 
     paper_homogeneous: TokensPerJoule
-    paper_fleetopt: TokensPerJoule
-    paper_best: TokensPerJoule
+    paper_fleetopt_gain: Dimensionless
+    paper_best_gain: Dimensionless
     homogeneous: JoulesPerToken
-    split: JoulesPerToken
-    best: JoulesPerToken
+    split_gain: Dimensionless
+    best_gain: Dimensionless
 
 
 def plan_fleetopt(
@@ -217,7 +220,8 @@ def plan_fleetopt(
         papers = known[HOMOGENEOUS, 1.0], known[split, overflow_factor], free
         homogeneous, fleetopt, most = (it.tokens_per_joule for it in papers)
         consistent = _consistent(plans[workload, llm], split)
-        return FleetOptWorth(homogeneous, fleetopt, most, *consistent)
+        gains = fleetopt / homogeneous, most / homogeneous
+        return FleetOptWorth(homogeneous, *gains, *consistent)
 
     table = grid.tabulate(worth, workload=list(traffic), llm=list(llms))
     texts = [[_bought_words(best[workload, llm]) for llm in llms] for workload in traffic]
@@ -235,12 +239,13 @@ def _paper_names(catalogue: Catalogue, llm: str, gpus: Boards) -> list[Deploymen
 
 
 def _consistent(own: Plan | None, split: Tokens) -> tuple[float, float, float]:
-    """Joules of a token of one plain pool, of two at a split, and of the plan."""
+    """Joules of a token of one plain pool, and the gains of two at a split and of the plan."""
     if own is None:
         return NONE
     plain = columns_of(own.question, [plain_names(own)], [split])
     short, _, long = plain.power[0]
-    return cost_without(own, list(LEVERS)), (short + long) / plain.generated, own.cost_per_token
+    one = cost_without(own, list(LEVERS))
+    return one, one * plain.generated / (short + long), one / own.cost_per_token
 
 
 def _bought_words(own: Bought) -> str:
