@@ -19,6 +19,7 @@ from tokwatt.accounts.deployments import (
     pick,
     require,
 )
+from tokwatt.accounts.doubts import simulate_first
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.accounts.support import Support
@@ -291,9 +292,10 @@ def fleet(
         "rejected": result.rejected,
     }
     precisions = dict.fromkeys(own.precision_in(catalogue) for own in each)
+    basis = _basis(account, alternatives, chosen, support, " and ".join(precisions))
     return Answer(
         _quantities(numbers, support),
-        _basis(account, alternatives, chosen, support, " and ".join(precisions)),
+        replace(basis, simulate=simulate_first(pools, requests)),
         tuple(
             _quantities(_of_pool(pool, window, n), support)
             for pool, window, n in zip(pools, windows, gpus, strict=True)
