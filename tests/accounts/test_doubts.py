@@ -1,4 +1,4 @@
-"""Where a fleet's formula has the percentiles of a simulation, and where it says that it has not."""
+"""Where a formula has the percentiles of a simulation, and where it says that it has not."""
 
 from dataclasses import replace
 
