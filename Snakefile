@@ -7,16 +7,12 @@ from pathlib import Path
 configfile: "params/paper.yaml"
 
 
-JOBS = {
-    job: {name: grid for name, grid in config["grids"].items() if grid.get("job") == job}
-    for job in sorted({str(grid.get("job")) for grid in config["grids"].values()})
-}
-FIGURES = {
-    name: [job for job in JOBS if JOBS[job].keys() & set(figure.get("grids", []))]
-    for name, figure in config["figures"].items()
-}
+JOB = {name: str(grid.get("job")) for name, grid in config["grids"].items()}
+JOBS = sorted(set(JOB.values()))
 PARTS = [f"{part}-of-{config['parts']}" for part in range(config["parts"])]
-STUDIES = {name: figure.get("study", []) for name, figure in config["figures"].items()}
+STUDIES = {p.stem: p.read_text().split("\nplot:") for p in Path("params/studies").glob("*.yaml")}
+FIGURES = config["figures"] | {n: {"study": n, "plot": t[1]} for n, t in STUDIES.items() if t[1:]}
+DRAWN = {name: JOB.keys() & figure.get("grids", []) for name, figure in FIGURES.items()}
 PARAMS = sorted(map(str, Path("params").rglob("*.yaml")))
 ASSUMED = [path for path in PARAMS if not path.startswith(("params/paper", "params/studies"))]
 CODE = sorted(str(path) for path in Path("src/tokwatt").rglob("*.*") if path.suffix != ".pyc")
@@ -35,6 +31,12 @@ NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}"
 shell.prefix(f"PATH='{Path(sys.executable).parent}':$PATH; ")
 
 
+def read_by(log, files=ASSUMED):
+    """Parameter files; those that the job of a log did not read when it last ran have no age."""
+    read = lambda path: path.exists() and path.read_text().partition("read:")[2].split() or files
+    return lambda w: [f if f in read(Path(log.format(**w))) else ancient(f) for f in files]
+
+
 wildcard_constraints:
     job=NAME,
     study=NAME,
@@ -45,49 +47,51 @@ wildcard_constraints:
 rule all:
     """Every table, figure and verdict, the site, and the record of them."""
     input:
-        RESULTS,
-        "results/site",
         "ro-crate-metadata.json",
 
 
 rule grids:
     """The datasets of one job, labelled and with units."""
     input:
-        [ASSUMED, MODELS],
+        [read_by("results/logs/grids_{job}.log"), MODELS],
     output:
         directory("results/grids/{job}"),
     log:
         "results/logs/grids_{job}.log",
     params:
-        entries=lookup("{job}", within=JOBS),
+        entries=lambda w: {name: config["grids"][name] for name in JOB if JOB[name] == w.job},
     shell:
-        "tokwatt grids {wildcards.job:q} > {log:q} 2>&1"
+        "tokwatt --read grids {wildcards.job:q} > {log:q} 2>&1"
 
 
 rule study_part:
     """A share of a study's blocks; parts may run on machines that see the same folder."""
     input:
-        ["params/studies/{study}.yaml", ASSUMED, MODELS],
+        [read_by("results/logs/study_{study}_{part}-of-{parts}.log"), MODELS],
     output:
         touch("results/studies/{study}.parts/{part}-of-{parts}.done"),
     log:
         "results/logs/study_{study}_{part}-of-{parts}.log",
+    params:
+        asked=lookup("{study}/0", within=STUDIES),
     shell:
-        "tokwatt study {wildcards.study:q} --part {wildcards.part:q} --parts {wildcards.parts:q}"
-        " 2> {log:q}"
+        "tokwatt --read study {wildcards.study:q} --part {wildcards.part:q}"
+        " --parts {wildcards.parts:q} > {log:q} 2>&1"
 
 
 rule study:
     """A study's store: what the parts have made is checked and gets its name."""
     input:
-        ["params/studies/{study}.yaml", ASSUMED, MODELS],
+        [read_by("results/logs/study_{study}.log"), MODELS],
         expand("results/studies/{{study}}.parts/{part}.done", part=PARTS),
     output:
         directory("results/studies/{study}.zarr"),
     log:
         "results/logs/study_{study}.log",
+    params:
+        asked=lookup("{study}/0", within=STUDIES),
     shell:
-        "tokwatt study {wildcards.study:q} 2> {log:q}"
+        "tokwatt --read study {wildcards.study:q} > {log:q} 2>&1"
 
 
 rule tables:
@@ -100,9 +104,7 @@ rule tables:
     log:
         "results/logs/tables.log",
     params:
-        tables=config["tables"],
-        names=config["names"],
-        accounts=config["accounts"],
+        entries=[config[part] for part in ("tables", "names", "accounts")],
     shell:
         "tokwatt table > {log} 2>&1"
 
@@ -110,18 +112,16 @@ rule tables:
 rule figure:
     """One figure: PDF, SVG and PNG, and the numbers that are drawn."""
     input:
-        expand("results/grids/{job}", job=lookup("{figure}", within=FIGURES)),
-        expand("results/studies/{study}.zarr", study=lookup("{figure}", within=STUDIES)),
-        [READERS, DRAWING],
-        "src/tokwatt/reports/figures/{figure}.py",
+        expand("results/grids/{job}", job=lambda w: {JOB[grid] for grid in DRAWN[w.figure]}),
+        expand("results/studies/{s}.zarr", s=lookup("{figure}/study", within=FIGURES, default=[])),
+        [READERS, DRAWING, lambda w: [f for f in CODE if f.endswith(f"figures/{w.figure}.py")]],
     output:
         report("figures/{figure}.svg", category="Figures", caption="docs/report/figure.rst"),
         multiext("figures/{figure}", ".pdf", ".png", ".csv"),
     log:
         "results/logs/figure_{figure}.log",
     params:
-        entry=lookup("figures/{figure}", within=config),
-        names=config["names"],
+        entries=lambda w: [FIGURES[w.figure], config["names"]],
     shell:
         "tokwatt figure {wildcards.figure:q} > {log:q} 2>&1"
 
@@ -129,7 +129,7 @@ rule figure:
 rule audit:
     """Every published number against ours, and the headlines."""
     input:
-        [expand("results/grids/{job}", job=JOBS), READERS, ASSUMED],
+        [expand("results/grids/{job}", job=JOBS), READERS, read_by("results/logs/audit.log")],
     output:
         report("results/audit.csv", category="Audit", caption="docs/report/audit.rst"),
         multiext("results/", "audit.md", "headlines.md"),
@@ -138,31 +138,31 @@ rule audit:
     params:
         accounts=config["accounts"],
     shell:
-        "tokwatt audit > {log} 2>&1"
+        "tokwatt --read audit > {log} 2>&1"
 
 
 rule page:
     """What measured runs and servers say, which headlines survive, the best fleets, a reference."""
     input:
-        [expand("results/grids/{job}", job=JOBS), PARAMS, CODE],
+        [expand("results/grids/{job}", job=JOBS), CODE, read_by("results/logs/{page}.log", PARAMS)],
     output:
         report("results/{page}.md", category="{page}", caption="docs/report/page.rst"),
     log:
         "results/logs/{page}.log",
     shell:
-        "tokwatt {wildcards.page:q} > {log:q} 2>&1"
+        "tokwatt --read {wildcards.page:q} > {log:q} 2>&1"
 
 
 rule explorer:
     """What the explorer of the site computes with."""
     input:
-        [ASSUMED, MODELS],
+        [read_by("results/logs/explorer.log"), MODELS],
     output:
         "results/explorer.json",
     log:
         "results/logs/explorer.log",
     shell:
-        "tokwatt explorer > {log} 2>&1"
+        "tokwatt --read explorer > {log} 2>&1"
 
 
 rule site:

@@ -362,7 +362,7 @@ def _waits(threads: int) -> list[Row]:
     import jax
     import jax.numpy as jnp
 
-    from tokwatt.equations.queueing import erlang_c
+    from tokwatt.equations.erlang import erlang_c
 
     servers = np.round(np.geomspace(1, 10000, 2**18))
     load = servers * np.linspace(0.9, 0.999, 2**18)

@@ -3,7 +3,6 @@ import json
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import hostile
@@ -181,12 +180,12 @@ def drawn(computed):
 
 
 @pytest.fixture(scope="session")
-def canvas_of():
+def canvas_of(entries):
     """Draws a figure from its numbers."""
 
     def draw(name, frame, label):
         with matplotlib.style.context(plotting.STYLE, after_reset=True):
-            return import_module(f"tokwatt.reports.figures.{name}").draw(frame, label)
+            return plotting.module_of(name, entries[name]).draw(frame, label)
 
     return draw
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import peers
 from benchmarks.workers import PLAIN_RULES
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.equations.queueing import erlang_c
+from tokwatt.equations.erlang import erlang_c
 from tokwatt.grid import nested
 from tokwatt.params.specs import Demand
 from tokwatt.serving.fleet import split_fleet

@@ -57,10 +57,7 @@ def test_a_quantity_of_any_unit_is_an_array():
 
 # Modules some of whose public functions have numbers without a unit; take out what is put right.
 WITHOUT_UNITS = {
-    "accounts.answers",
-    "accounts.explorer",
     "accounts.simulated",
-    "accounts.uncertainty",
     "planning.binding",
     "planning.choice",
     "planning.classes",
@@ -69,15 +66,8 @@ WITHOUT_UNITS = {
     "planning.draws",
     "planning.infeasible",
     "planning.plan",
-    "serving.requests",
-    "serving.routing",
-    "serving.sampling",
-    "serving.traffic",
     "simulation.arrivals",
     "simulation.recorder",
-    "studies.disk",  # parts of a store are numbered
-    "studies.replay.exact",
-    "studies.stream",
 }
 WITH_UNITS = {
     f"{module}: {name}": function

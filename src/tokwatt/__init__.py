@@ -20,7 +20,7 @@ _FACE = {
     "fleet": "accounts.answers",
     "load": "serving.catalogue",
     "open": "stores",
-    "operating_point": "serving.step",
+    "operating_point": "serving.point",
     "plan": "planning.plan",
     "point": "accounts.answers",
     "read_trace": "params.traces",

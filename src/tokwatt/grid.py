@@ -6,14 +6,14 @@ Knows no physics.
 from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tokwatt.units import hints_of, outside, unit_of, units_of
+from tokwatt.units import Scalar, hints_of, outside, unit_of, units_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 class Fields(Protocol):
     """A NamedTuple, whose fields carry units."""
 
-    def _asdict(self) -> dict[str, Any]: ...
+    def _asdict(self) -> dict[str, Scalar]: ...
 
 
 def sweep(fn: Callable[..., object], /, **axes: object) -> "xr.Dataset":
@@ -49,7 +49,7 @@ def sweep(fn: Callable[..., object], /, **axes: object) -> "xr.Dataset":
     """
     _require(fn, axes)
     fixed = {name: value for name, value in axes.items() if not _is_axis(value)}
-    swept: dict[str, Any] = {name: value for name, value in axes.items() if name not in fixed}
+    swept: dict[str, Scalar] = {name: value for name, value in axes.items() if name not in fixed}
 
     mapped = jax.jit(nested(partial(fn, **fixed), list(swept)))
     return _swept(fn, swept, mapped(*(stacked(axis) for axis in swept.values())))
@@ -67,7 +67,7 @@ def nested(fn: Callable[..., Result], names: Sequence[str]) -> Callable[..., Res
     return mapped
 
 
-def stacked(axis: Axis) -> Any:
+def stacked(axis: Axis) -> Scalar:
     """An axis as one array, or a catalogue of specs as one spec of arrays."""
     if isinstance(axis, Mapping):
         return jax.tree.map(
@@ -164,7 +164,7 @@ def _swept(fn: Callable, axes: Mapping[str, Axis], result: object) -> "xr.Datase
 
 def _labelled(
     axes: Mapping[str, ArrayLike],
-    columns: Mapping[str, Any],
+    columns: Mapping[str, Scalar],
     units: Mapping[str, str | None],
     long_names: Mapping[str, str] = {},
 ) -> "xr.Dataset":

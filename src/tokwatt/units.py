@@ -10,6 +10,9 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
+Scalar = Any
+"""A float to the caller; an array of any shape while JAX maps."""
+
 
 class In(NamedTuple):
     """Marks a field that is given by name.
@@ -32,7 +35,7 @@ class Domain(NamedTuple):
     least: float = 0.0
     most: float = math.inf
 
-    def contains(self, numbers: Any, zero: bool) -> Any:
+    def contains(self, numbers: Scalar, zero: bool) -> Scalar:
         """Whether numbers lie inside; `zero` says whether the least of them does too."""
         above = (self.least < numbers) | (zero & (numbers == self.least))
         return above & (numbers <= self.most) & (numbers < math.inf)
@@ -51,9 +54,6 @@ MANY = "many"
 """Written after a unit where a list of numbers is wanted instead of one."""
 MOST_TOKENS = 2.0**24
 """Largest number of tokens that is believed, since sums run over every token."""
-
-Scalar = Any
-"""A float to the caller; an array of any shape while JAX maps."""
 
 Bytes = Annotated[Scalar, "B"]
 BytesPerSecond = Annotated[Scalar, "B/s"]
@@ -89,6 +89,8 @@ Watts = Annotated[Scalar, "W"]
 DimensionlessAxis = Annotated[Scalar, "1", MANY]
 SignedAxis = Annotated[Scalar, "1", Domain(least=-math.inf), MANY]
 BytesAxis = Annotated[Scalar, "B", MANY]
+DollarsPerJouleAxis = Annotated[Scalar, "USD/J", MANY]
+KilogramsPerJouleAxis = Annotated[Scalar, "kg/J", MANY]
 RequestsAxis = Annotated[Scalar, "req", MANY]
 RequestsPerSecondAxis = Annotated[Scalar, "req/s", MANY]
 SecondsAxis = Annotated[Scalar, "s", MANY]
@@ -104,7 +106,7 @@ def hints_of(owner: object) -> dict[str, Any]:
     return get_type_hints(owner, include_extras=True)
 
 
-def mark_of(annotation: object) -> Any:
+def mark_of(annotation: object) -> object:
     """The first mark of an `Annotated` type, a unit or an `In`; None where there is none."""
     return next(iter(_marks(annotation)), None)
 

@@ -11,7 +11,8 @@ from tokwatt.accounts.answers import point
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.step import first_token, operating_point
+from tokwatt.serving.point import operating_point
+from tokwatt.serving.step import first_token
 from tokwatt.serving.times import instance_of
 
 LLMS = {  # precision, GPUs of a rank of attention, ranks of experts, ranks of attention

@@ -14,7 +14,7 @@ from tokwatt.params import traces
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 
 SPLIT, CUT, LONG, DEMAND = 4096, 8192, 65536, program.Demand()
 EXACT = {"lengths": "exact", "output_rounding": "none"}

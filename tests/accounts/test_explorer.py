@@ -15,7 +15,7 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import alternatives, switched
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 

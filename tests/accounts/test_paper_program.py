@@ -9,12 +9,12 @@ from reference import paper_profiles as profiles
 from reference import paper_program as program
 
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.equations import queueing
+from tokwatt.equations import erlang, queueing
 from tokwatt.params.specs import Demand, Parallelism
 from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 
 WORKLOADS = ("azure", "lmsys", "agent_heavy")
 DENSE = ("llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "mistral-7b", "qwen3-8b", "qwen3-32b")
@@ -242,7 +242,7 @@ def test_a_queue_is_that_of_the_program(seed):
     rate, scv = 10 ** draw.uniform(-2, 2), draw.choice([0.01, 0.5, 1.0, 20.0, 150.0])
     arrivals = servers * rate * draw.uniform(0.5, 1.1)
     load = arrivals / rate
-    assert queueing.erlang_c(float(servers), load) == pytest.approx(
+    assert erlang.erlang_c(float(servers), load) == pytest.approx(
         program.erlang_c(servers, load), rel=1e-9, abs=1e-280
     )
     expected = program.wait_99(servers, arrivals, rate, scv)

@@ -12,7 +12,7 @@ from tokwatt.accounts.headlines import Headlines
 from tokwatt.reports import verdict
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.step import operating_point
+from tokwatt.serving.point import operating_point
 
 
 @pytest.fixture(scope="module")

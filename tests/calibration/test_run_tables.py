@@ -10,9 +10,10 @@ import pytest
 from conftest import ROOT
 
 from tokwatt.calibration import calibrate
+from tokwatt.calibration.columns import COLUMNS
+from tokwatt.calibration.layouts import CLIENT, MLENERGY
 from tokwatt.calibration.model import ServingModel
-from tokwatt.calibration.runs import COLUMNS
-from tokwatt.calibration.tables import CLIENT, LARGEST, MLENERGY, read_runs
+from tokwatt.calibration.tables import LARGEST, read_runs
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 

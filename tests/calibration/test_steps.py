@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokwatt.calibration.model import Asked, ServingModel, answer, answers
-from tokwatt.calibration.records import Calibrated, roofline
+from tokwatt.calibration.numbers import roofline
+from tokwatt.calibration.records import Calibrated
 from tokwatt.equations.batching import overlapped
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import StepParameters

@@ -308,7 +308,7 @@ def test_an_explanation_names_the_calibrated_records_and_every_part_of_the_step(
     assert {"value.common.bandwidth_efficiency", "value.gpus.H200.layer_overhead"} <= keys
     assert "value.boards.other.idle" in keys and not any("B200" in key for key in keys)
     equations = {step["equation"] for step in said["steps"]}
-    assert {"busiest_rank", "overlapped", "stretched_latency"} <= equations
+    assert {"busiest_rank", "overlapped", "clock_stretch"} <= equations
     assert said["steps"] == [
         step for place, step in enumerate(said["steps"]) if step not in said["steps"][:place]
     ]

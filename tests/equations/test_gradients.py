@@ -62,15 +62,8 @@ ARGUMENTS = {
         "idle_fraction": 0.43,
         "nominal_fraction": 0.86,
     },
+    "power.clock_stretch": {"demand": 900.0, "idle": 233.0, "limit": 675.0, "exponent": 3.0},
     "power.logistic_power": {"batch": 40.0, **CURVE},
-    "power.stretched_latency": {
-        "moving": 0.01,
-        "computing": 0.004,
-        "idle": 233.0,
-        "memory": 203.0,
-        "compute": 750.0,
-        "limit": 675.0,
-    },
     "power.utilization_power": {
         "bandwidth": 0.5,
         "arithmetic": 0.2,
@@ -78,8 +71,8 @@ ARGUMENTS = {
         "memory": 203.0,
         "compute": 750.0,
     },
-    "queueing.erlang_b": {"servers": 64.0, "offered_load": 60.0},
-    "queueing.erlang_c": {"servers": 64.0, "offered_load": 60.0},
+    "erlang.erlang_b": {"servers": 64.0, "offered_load": 60.0},
+    "erlang.erlang_c": {"servers": 64.0, "offered_load": 60.0},
     "queueing.instances_required": {
         "arrival_rate": 1000.0,
         "service_rate": 8.37,

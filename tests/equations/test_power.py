@@ -1,15 +1,10 @@
 import jax
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from strategies import activities, batches, between, power_curves, shares, step_times
+from hypothesis import given
+from strategies import activities, batches, between, power_curves, shares
 
-from tokwatt.equations.power import (
-    activity_power,
-    logistic_power,
-    stretched_latency,
-    utilization_power,
-)
+from tokwatt.equations.power import activity_power, clock_stretch, logistic_power
 
 H100 = {"idle": 300.0, "nominal": 600.0, "steepness": 1.0, "log2_midpoint": 4.2}
 
@@ -75,20 +70,17 @@ def test_more_activity_than_a_step_has_room_for_counts_as_full():
     assert activity_power(1.0, 1000.0, 0.43, 0.86) == activity_power(1.7, 1000.0, 0.43, 0.86) == 860
 
 
-@given(step_times, step_times, between(20, 300), between(0, 1500), between(0, 1500))
-def test_a_stretched_step_draws_the_limit_and_a_shorter_one_more(
-    moving, computing, idle, memory, compute
-):
-    assume(memory + compute > 1)
-    latency = float(stretched_latency(moving, computing, idle, memory, compute, 700.0))
-
-    def drawn(time):
-        return float(utilization_power(moving / time, computing / time, idle, memory, compute))
-
-    assert drawn(latency) == pytest.approx(700, rel=1e-12)
-    assert drawn(0.99 * latency) > 700 > drawn(1.01 * latency)
+@given(between(0, 3000), between(20, 300), between(400, 1400), between(1, 4))
+def test_clocks_that_fall_by_the_stretch_leave_a_board_at_its_limit(demand, idle, limit, exponent):
+    stretch = float(clock_stretch(demand, idle, limit, exponent))
+    if demand > limit:
+        left = idle + (demand - idle) * stretch**-exponent
+        assert stretch > 1
+        assert left == pytest.approx(limit, rel=1e-12)
+    else:
+        assert stretch == 1
 
 
-def test_no_stretch_is_long_enough_where_idling_takes_all_that_is_allowed():
-    assert stretched_latency(0.01, 0.01, 700.0, 200.0, 700.0, 700.0) == np.inf
-    assert stretched_latency(0.0, 0.0, 100.0, 200.0, 700.0, 700.0) == 0
+def test_no_clock_is_slow_enough_where_idling_takes_all_that_is_allowed():
+    assert clock_stretch(900.0, 700.0, 700.0, 3.0) == np.inf
+    assert clock_stretch(900.0, 100.0, 200.0, 1.0) == 8

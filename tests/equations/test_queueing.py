@@ -15,7 +15,8 @@ from strategies import (
     variabilities,
 )
 
-from tokwatt.equations.queueing import erlang_b, erlang_c, instances_required, wait_quantile
+from tokwatt.equations.erlang import erlang_b, erlang_c
+from tokwatt.equations.queueing import instances_required, wait_quantile
 
 wait_of, required = jax.jit(wait_quantile), jax.jit(instances_required)
 

@@ -25,7 +25,7 @@ def logs(values, gpu, engine):
 
 @pytest.fixture(scope="module")
 def drawn(parameters):
-    return [DrawnValues(parameters, place) for place in range(parameters.draws)]
+    return [DrawnValues(parameters).at(place) for place in range(parameters.draws)]
 
 
 @pytest.mark.parametrize(("gpu", "engine"), BOARDS)

@@ -7,11 +7,15 @@ import pytest
 
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.params.errors import ParameterError
+from tokwatt.planning.choice import class_place
 from tokwatt.planning.configurations import Options
+from tokwatt.planning.constrained import Budget
 from tokwatt.planning.day import POLICIES, Day, day_of
+from tokwatt.planning.decisions import OTHER_GPU, decisions
 from tokwatt.planning.disaggregated import Disaggregation, disaggregated
-from tokwatt.planning.draws import configuration_wins, contenders
-from tokwatt.planning.plan import plan
+from tokwatt.planning.draws import configuration_wins, contest
+from tokwatt.planning.levers import is_plain, plain_names, waterfall
+from tokwatt.planning.plan import chosen, plan
 from tokwatt.planning.verified import verified
 
 FEW = Options(
@@ -60,7 +64,8 @@ def test_stopping_takes_what_fleets_of_each_hour_do_where_starts_are_free(
         )
         for rate in rates[::12]
     ]
-    some = day_of(found, replace(day, hourly_rates=rates[::12]))["stop"]
+    two = {name: getattr(day, name)[::12] for name in ("hourly_price", "hourly_intensity")}
+    some = day_of(found, replace(day, hourly_rates=rates[::12], **two))["stop"]
     assert some.energy == pytest.approx(sum(it.power for it in fleets) * 3600, rel=1e-9)
 
 
@@ -73,6 +78,22 @@ def test_rest_saves_and_starts_cost(parameters, found):
     slow = day_of(found, replace(day, start_time=2 * day.start_time, wake_time=2 * day.wake_time))
     for policy in ("sleep", "stop"):
         assert slow[policy].energy >= rest[policy].energy
+
+
+def test_energy_costs_and_emits_what_its_hour_does(parameters, found):
+    """The same at every hour, then only at the hour of the peak."""
+    flat = rested(parameters, hourly_price=np.full(HOURS, 2.0), hourly_intensity=np.ones(HOURS))
+    for rest in day_of(found, flat).values():
+        assert rest.electricity == pytest.approx(2 * rest.energy, rel=1e-12)
+        assert rest.carbon == pytest.approx(rest.energy, rel=1e-12)
+    peak = int(np.argmax(flat.hourly_rates))
+    dear = day_of(found, replace(flat, hourly_price=np.eye(HOURS)[peak]))
+    assert dear["on"].electricity == pytest.approx(found.fleet.power * 3600, rel=1e-9)
+
+
+def test_a_day_has_a_price_for_each_hour(parameters, found):
+    with pytest.raises(ParameterError, match="hourly_price: has 3 numbers, wanted 24"):
+        day_of(found, rested(parameters, hourly_price=np.ones(3)))
 
 
 def test_rates_above_the_peak_are_refused(parameters, found):
@@ -100,25 +121,83 @@ class Draws:
 
 
 def test_at_the_calibration_s_own_values_the_plan_wins_without_regret(parameters, found):
-    same = contenders(found, Draws(parameters, [{}, {}]))
-    assert same[0].expected_regret == pytest.approx(0, abs=1e-12)
-    assert max(it.wins for it in same if it.names == tuple(found.names)) == 1
+    same = contest(found, Draws(parameters, [{}, {}]))
+    assert same.named is found and same.own.wins == 1
+    assert same.own.expected_regret == pytest.approx(0, abs=1e-12)
 
 
-def test_a_gpu_that_idles_at_twice_the_watts_in_most_draws_is_not_named(parameters, found):
+def test_without_noise_a_lever_gains_what_it_is_worth_and_is_not_regretted(parameters, found):
+    decided = decisions(contest(found, Draws(parameters, [{}, {}])))
+    worth = {step.lever: step.alone for step in waterfall(found)[1:]}
+    assert {lever for lever in worth if lever in decided} == {
+        lever for lever, ratio in worth.items() if ratio > 1
+    }
+    for lever, it in decided.items():
+        assert it.high_regret == 0 and not it.undecided
+        assert it.gain == pytest.approx(worth.get(lever, 1 + it.gain) - 1, rel=1e-9)
+
+
+def test_a_gpu_that_idles_near_its_limit_in_most_draws_is_not_named(parameters, found):
     own = {names.gpu for names in found.names}
-    dear = Draws(parameters, [dict.fromkeys(own, 3.0)] * 3 + [{}])
-    named = contenders(found, dear)
-    assert {names.gpu for names in named[0].names} != own
-    assert named[0].expected_cost <= min(it.expected_cost for it in named)
-    kept = next(it for it in named if it.names == tuple(found.names))
+    dear = contest(found, Draws(parameters, [dict.fromkeys(own, 5.0)] * 3 + [{}]))
+    assert {names.gpu for names in dear.named.names} != own
+    best, kept = dear.contenders[0], dear.own
+    assert best.names == tuple(dear.named.names) and best.windows == tuple(dear.named.windows)
+    assert best.expected_cost <= min(it.expected_cost for it in dear.contenders)
     assert kept.expected_regret > 0 and kept.high_regret >= kept.expected_regret
-    assert sum(configuration_wins(named).values()) >= 1
+    assert sum(configuration_wins(dear.contenders).values()) >= 1
+    # At the calibration's own values it costs more, by what the plan says.
+    assert dear.named.fleet.joules_per_token == pytest.approx(dear.named.cost_per_token, rel=1e-9)
+    share = 1 - found.partition.cost / dear.named.partition.cost
+    assert dear.named.proved.gap == pytest.approx(share) and share > 0
+
+
+def test_the_plan_that_is_named_has_the_least_expected_cost_of_all(parameters, found):
+    """Brute force over every plan of at most two pools of what competes."""
+    some = contest(found, Draws(parameters, [{"B200": 3.0}, {"H100": 2.0}, {}]))
+    mean, bins = np.mean(some.costs, axis=0).min(axis=0), some.columns.classes.bins
+    parts = [mean[0 * bins + bins - 1]]
+    parts += [
+        mean[class_place(0, at, bins)] + mean[class_place(at, bins, bins)] for at in range(1, bins)
+    ]
+    named = some.contenders[0]
+    assert named.missed == 0
+    assert named.expected_cost * some.columns.generated <= min(parts) * (1 + 1e-12)
+    if len(named.names) <= 2:
+        assert named.expected_cost * some.columns.generated == pytest.approx(min(parts), rel=1e-9)
+
+
+def test_a_lever_without_which_targets_are_missed_at_draws_is_decided(parameters, found):
+    """Its rival is the best at the calibration's own values, where it keeps them."""
+    drawn = contest(found, Draws(parameters, [{}, {}, {}]))
+    plain = is_plain(drawn.columns.configurations.names, plain_names(found), ["precision"])
+    for cost in drawn.costs[:2]:
+        cost[plain] = np.inf
+    decision = decisions(drawn)["precision"]
+    assert decision.gain == np.inf and decision.high_regret == 0 and not decision.undecided
+    assert decision.rival.missed == pytest.approx(2 / 3)
+
+
+def test_a_choice_that_half_of_the_draws_regret_is_undecided(parameters, found):
+    """Whichever GPU is dear, the other one is bought: neither gains what it may cost."""
+    tossed = contest(found, Draws(parameters, [{"B200": 5.0}, {"H100": 5.0}] * 2))
+    choice = decisions(tossed)[OTHER_GPU]
+    assert choice.undecided and choice.high_regret > 0
+    used = {names.gpu for names in tossed.named.names}
+    assert used.isdisjoint(names.gpu for names in choice.rival.names)
+
+
+def test_a_plan_that_breaks_a_budget_at_a_draw_misses_it(parameters, found):
+    """A cap on power just above what the plan takes is broken where it takes more boards."""
+    capped = replace(found.question, budget=Budget(power=found.fleet.power * 1.001))
+    own = chosen(capped, found.columns)
+    drawn = contest(own, Draws(parameters, [{}, {"B200": 5.0, "H100": 5.0}]))
+    assert drawn.own.missed == 0.5
 
 
 def test_no_draws_are_refused(parameters, found):
     with pytest.raises(ParameterError, match="draws: "):
-        contenders(found, Draws(parameters, []))
+        contest(found, Draws(parameters, []))
 
 
 def test_apart_costs_no_more_and_nothing_is_apart_where_a_cache_hardly_moves(parameters, found):

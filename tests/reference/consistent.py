@@ -91,18 +91,22 @@ def step_of(fit, gpu, engine):
     return SimpleNamespace(**found)
 
 
-def power_of(fit, gpu, tdp, cap):
+def power_of(fit, gpu, tdp, settings):
     """Watts of the law of power of a board, or of one that nobody measured."""
     board = numbers(fit["boards"].get(gpu, fit["boards"]["other"]))
     terms = {name: board.scale * share * tdp for name, share in vars(numbers(fit["power"])).items()}
-    return SimpleNamespace(idle=board.idle * tdp, limit=cap * tdp, **terms)
+    limits = {
+        "limit": number(settings["power_cap"]) * tdp,
+        "clock_exponent": number(settings["clock_exponent"]),
+    }
+    return SimpleNamespace(idle=board.idle * tdp, **terms, **limits)
 
 
 def machine(folder, llm, gpu, precision, ranks, expert_ranks=1.0, replicas=1.0, engine="vllm"):
     """Records by name."""
     serving, fit = sheet(folder, "serving"), sheet(folder, "calibrated")["value"]
     board = numbers(sheet(folder, "gpus")[gpu], fp8_rate=0.0, fp4_rate=0.0)
-    cap = number(sheet(folder, "calibration")["fit"]["power_cap"])
+    settings = sheet(folder, "calibration")["fit"]
     widths = numbers(
         serving["precisions"][precision],
         mixture_attention=0.0,
@@ -125,7 +129,7 @@ def machine(folder, llm, gpu, precision, ranks, expert_ranks=1.0, replicas=1.0, 
         precision=widths,
         engine=used,
         step=step_of(fit, gpu, engine),
-        power=power_of(fit, gpu, board.tdp, cap),
+        power=power_of(fit, gpu, board.tdp, settings),
         ranks=ranks,
         replicas=replicas,
         expert_ranks=expert_ranks,
@@ -452,17 +456,15 @@ def board_power(m, mean, latency):
 
 
 def within_limit(m, mean):
-    """Duration of the mean pass at which the board keeps its limit, by halving."""
-    if board_power(m, mean, mean.latency) <= m.power.limit:
-        return mean.latency
-    short, long = mean.latency, mean.latency
-    while board_power(m, mean, long) > m.power.limit:
-        long *= 2
+    """Duration of the mean pass at the clock at which the board keeps its limit, by halving."""
+    law = m.power
+    above = board_power(m, mean, mean.latency) - law.idle
+    slow, fast = 0.0, 1.0
     for _ in range(200):
-        middle = (short + long) / 2
-        fits = board_power(m, mean, middle) <= m.power.limit
-        short, long = (short, middle) if fits else (middle, long)
-    return long
+        clock = (slow + fast) / 2
+        fits = law.idle + above * clock**law.clock_exponent <= law.limit
+        slow, fast = (clock, fast) if fits else (slow, clock)
+    return mean.latency / fast
 
 
 def operating_point(m, window, fill, prompt_ratio, batch=None):
@@ -474,7 +476,7 @@ def operating_point(m, window, fill, prompt_ratio, batch=None):
     load = (running, length, prompt_ratio * running, running / output)
     decoding, mean, median, late = mixture(m, *load)
     latency = within_limit(m, mean)
-    power = m.gpus * board_power(m, mean, latency)
+    power = m.gpus * min(board_power(m, mean, mean.latency), m.power.limit)
     throughput = decoding / latency
     return {
         "concurrency": concurrency,

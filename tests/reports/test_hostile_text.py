@@ -90,6 +90,14 @@ def test_nothing_unseen_reaches_a_page(infected):
 
 
 @pytest.mark.slow
+def test_what_the_search_looks_through_is_data(infected):
+    script = (infected / "site" / "search-data.js").read_text(encoding="utf-8")
+    assert "<" not in script
+    read = py_mini_racer.MiniRacer().eval(f"{script}; JSON.stringify(PAGES)")
+    assert "".join(PAYLOAD.split())[:40] in "".join(read.split())
+
+
+@pytest.mark.slow
 def test_the_data_of_the_explorer_are_data(infected):
     script = (infected / "site" / "explorer-data.js").read_text(encoding="utf-8")
     assert "<" not in script

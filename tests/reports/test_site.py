@@ -80,6 +80,7 @@ def test_there_is_a_page_for_every_table_figure_and_report(pages, params):
         for name in [
             "index",
             "explorer",
+            "search",
             "tables",
             "figures",
             "audit",
@@ -208,12 +209,38 @@ def test_a_new_table_appears_by_itself(params, results, tmp_path):
         assert 'href="table-boards.html"' in pages[name]()
 
 
-def test_every_page_with_numbers_says_on_which_account_and_basis_they_stand(pages):
-    without = {"explorer", "tables", "figures", "docs", "method", "parameters"}
-    for name, tree in pages.items():
-        if name.removesuffix(".html") not in without and not name.startswith("docs-"):
-            assert "Account and basis: " in text_of(tree), name
-    assert "Account and basis: " in text_of(pages["docs-reference.html"])
+def test_every_page_says_on_which_account_and_basis_it_stands(pages):
+    assert [
+        name for name, tree in pages.items() if "Account and basis: " not in text_of(tree)
+    ] == []
+
+
+def menu_of(tree, name):
+    """The links of a navigation by their texts, and which of them is current."""
+    found = [each for each in tree.iter("nav") if each.get("aria-label") == name]
+    links = [link for nav in found for link in elements(nav, "a")]
+    current = [text_of(link) for link in links if link.get("aria-current")]
+    return {text_of(link): link.get("href") for link in links}, current
+
+
+def test_the_menu_is_the_same_on_every_page_and_has_six_entries(pages):
+    names = ["What survives", "Explore", "The paper", "Measured", "Docs", "Data"]
+    for page, tree in pages.items():
+        menu, current = menu_of(tree, "Pages")
+        assert list(menu) == names
+        assert len(current) == (page != "search.html")
+        within, chosen = menu_of(tree, current[0]) if current else ({}, [])
+        assert len(chosen) == (len(within) > 1), page
+
+
+def test_every_page_can_be_reached_by_links_from_the_start(pages):
+    reached, ahead = set(), {"index.html"}
+    while ahead:
+        name = ahead.pop()
+        reached.add(name)
+        links = {each.get("href", "").partition("#")[0] for each in pages[name].iter("a")}
+        ahead |= (links & set(pages)) - reached
+    assert set(pages) - reached == {"search.html"}  # which the search box leads to
 
 
 def lines_of(tree, kind):
@@ -396,8 +423,13 @@ def test_no_page_knows_where_it_was_made(built):
         ),
         (["reports", "headlines", "title"], 3, "paper.yaml: reports.headlines.title"),
         (
+            ["reports", "headlines", "menu"],
+            "Data ",
+            "paper.yaml: reports.headlines.menu is 'Data '",
+        ),
+        (
             ["reports", "audit"],
-            {"title": "Audit"},
+            {"title": "Audit", "menu": "Data"},
             "paper.yaml: reports.audit is a page of the site already",
         ),
     ],

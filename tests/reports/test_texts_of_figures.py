@@ -6,6 +6,7 @@ import matplotlib.style
 import msgspec
 import pandas as pd
 import pytest
+from conftest import ROOT
 from matplotlib.text import Text
 from PIL import Image
 
@@ -31,7 +32,7 @@ def hostile(frame):
 
 
 @pytest.mark.filterwarnings("ignore:constrained_layout not applied")
-@pytest.mark.parametrize("name", gallery.NAMES)
+@pytest.mark.parametrize("name", gallery.entries(ROOT / "params"))
 def test_names_and_texts_are_drawn_as_they_are_and_never_as_mathematics(name, canvas_of, drawn):
     frame = pd.read_csv(drawn / f"{name}.csv")
     canvas = canvas_of(name, hostile(frame), Hostile({}))

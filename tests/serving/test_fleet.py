@@ -13,7 +13,8 @@ from reference import paper_program as program
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import CONSERVING
 from tokwatt.params.specs import Demand
-from tokwatt.serving.fleet import size_pool, split_fleet
+from tokwatt.serving.fleet import split_fleet
+from tokwatt.serving.pool import size_pool
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic, between, law_table
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokwatt.accounts.deployments import CONSERVING, DeploymentNames, account_of
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces import Trace
-from tokwatt.serving.fleet import size_pool
+from tokwatt.serving.pool import size_pool
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic, between, law_table
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.equations import queueing
+from tokwatt.equations import erlang, queueing
 from tokwatt.params.specs import Demand
 from tokwatt.serving import profile as program
 from tokwatt.serving import sampling
-from tokwatt.serving.step import operating_point
-from tokwatt.studies.fleets import PaperFleets, TrafficEntry
+from tokwatt.serving.point import operating_point
+from tokwatt.studies.fleets.topologies import PaperFleets, TrafficEntry
 from tokwatt.studies.replay.points import LlmLayout, roofline_point
 
 CLOSE = {"rel": 1e-9, "abs": 0}
@@ -219,7 +219,7 @@ def test_pools_of_table_3(workload, topology, gpu, fleet_of, knots, profiles, ex
         }
         agree(found, printed)
         assert set(printed) - set(found) == {"cdf", "label", "erlang_c_at_n"}
-        delayed = queueing.erlang_c(slots, offered * row.concurrency)
+        delayed = erlang.erlang_c(slots, offered * row.concurrency)
         assert float(delayed) == pytest.approx(printed["erlang_c_at_n"], rel=1e-9, abs=1e-280)
         np.testing.assert_allclose(cdf, printed["cdf"], rtol=1e-12)
 

@@ -15,7 +15,6 @@ from tokwatt import stores
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.quantity import CATALOGUES
 from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models, stream, study
 
@@ -85,12 +84,18 @@ def test_axes_and_fixed_numbers_arrive_in_si_units(folder):
     assert study.load_study(folder, "pool_split").fixed["latency_target"] == 0.5
 
 
-@pytest.mark.parametrize("file", ["power", "serving", "gpus", "llms", "profiles"])
-def test_a_change_of_a_parameter_file_makes_another_store(file, folder):
+@pytest.mark.parametrize(
+    ("file", "other"),
+    [
+        *((name, True) for name in ("power", "serving", "gpus", "llms", "calibrated")),
+        *((name, False) for name in ("profiles", "workloads", "published", "paper")),
+    ],
+)
+def test_a_change_of_a_file_that_the_model_reads_makes_another_store(file, other, folder):
     before = study.load_study(folder, "atlas").provenance
     path = folder / f"{file}.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
-    assert study.load_study(folder, "atlas").provenance != before
+    assert (study.load_study(folder, "atlas").provenance != before) == other
 
 
 @pytest.mark.parametrize(
@@ -407,12 +412,21 @@ def test_workloads_of_any_number_of_knots_share_an_axis(folder, tmp_path):
     np.testing.assert_allclose(every, mine, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["example", "consistent"])
-def test_a_study_reads_the_catalogues_and_the_assumptions(name, params):
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("consistent", []), ("example", ["profiles"]), ("fleet_size", ["workloads"])],
+)
+def test_a_study_reads_the_files_that_its_model_and_its_account_need(name, more, params):
     read = json.loads(study.load_study(params, name).provenance["parameters"])
     assert {file.removesuffix(".yaml") for file in read} == {
-        *CATALOGUES,
-        "assumptions",
-        "calibrated",
-        "calibration",
+        *("gpus", "llms", "serving", "power", "assumptions", "calibrated", "calibration"),
+        *more,
     }
+
+
+def test_a_store_that_is_computed_reads_no_file_that_its_provenance_has_not(params, tmp_path):
+    """Else a change of that file would leave an old store."""
+    chosen = study.load_study(params, "example")
+    stream.stream(chosen, tmp_path / "example.zarr")
+    catalogue = chosen.function.args[0]
+    assert set(catalogue.digests) == set(json.loads(chosen.provenance["parameters"]))

@@ -14,9 +14,9 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, fleet_of, sized_pools
+from tokwatt.serving.point import operating_point
 from tokwatt.serving.requests import Requests, lengths_of, smallest_window, split_of
 from tokwatt.serving.routing import Routed, Topology
-from tokwatt.serving.step import operating_point
 from tokwatt.serving.traffic import traffic_of
 from tokwatt.units import Dimensionless, In, Parameters, Tokens
 

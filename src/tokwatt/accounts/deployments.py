@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.errors import ParameterError, one_of, shown
@@ -199,7 +199,7 @@ def fleet_account(
     changes: Mapping[str, str] | None = None,
 ) -> Account:
     """An account for fleets: the paper's conserves requests, and a trace's rows count in pairs."""
-    rules: dict[str, Any] = CONSERVING if account == PAPER else {}
+    rules: dict[str, str] = CONSERVING if account == PAPER else {}
     if isinstance(requests, Trace):
         rules = rules | {"lengths": "pairs", "output_share": "trace"}
     return account_of(catalogue, account, names, {**rules, **(changes or {})})

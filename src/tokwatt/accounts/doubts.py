@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from tokwatt.params.trace_summary import summary_of
 from tokwatt.params.traces import Trace
-from tokwatt.serving.fleet import Pool
+from tokwatt.serving.pool import Pool
 from tokwatt.units import Dimensionless
 
 MOST_USED = 0.9

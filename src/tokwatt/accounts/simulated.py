@@ -8,16 +8,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from tokwatt import grid
-from tokwatt.accounts.answer import Answer, Basis, Quantity
-from tokwatt.accounts.answers import (
-    WATTS,
-    changes_of_window,
-    demanded,
-    each_pool,
-    fleet,
-    laid_out,
-    named_account,
-)
+from tokwatt.accounts.answers import demanded, fleet
+from tokwatt.accounts.answers.answer import Answer, Basis, Quantity
+from tokwatt.accounts.answers.basis import WATTS, named_account
+from tokwatt.accounts.answers.pools import changes_of_window, each_pool, laid_out
 from tokwatt.accounts.deployments import (
     CONSISTENT,
     DeploymentNames,

@@ -10,6 +10,7 @@ import msgspec
 from tokwatt.params.quantity import Quality
 from tokwatt.serving.account import Constants
 from tokwatt.serving.deployment import Deployment
+from tokwatt.units import Dimensionless
 
 
 class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,7 +34,7 @@ class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return isinstance(found, float)
 
     def applied(
-        self, gpu: str, deployment: Deployment, constants: Constants, factor: Any
+        self, gpu: str, deployment: Deployment, constants: Constants, factor: Dimensionless
     ) -> tuple[Deployment, Constants]:
         """A subject and constants with these numbers times a factor, as far as they have them."""
         if self.gpu not in ("", gpu):
@@ -48,7 +49,7 @@ class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         ]
 
 
-def _times(tree: Any, path: Sequence[str], factor: Any) -> Any:
+def _times(tree: Any, path: Sequence[str], factor: Dimensionless) -> Any:
     """A tree with the number at a path multiplied; one that has no such part stays as it is."""
     head, *rest = path
     part = tree.get(head) if isinstance(tree, dict) else getattr(tree, head, None)

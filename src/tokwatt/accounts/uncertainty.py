@@ -41,7 +41,9 @@ class Elasticity(NamedTuple):
     elasticity: Dimensionless
 
 
-def spread(headlines: Headlines, preset: Assumptions, draws: int, seed: int) -> xr.Dataset:
+def spread(
+    headlines: Headlines, preset: Assumptions, draws: Dimensionless, seed: Dimensionless
+) -> xr.Dataset:
     """Headlines when every uncertain number is drawn at once.
 
     Args:

@@ -12,7 +12,7 @@ from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.fit import WeightedRuns
 from tokwatt.calibration.intervals import Fit
 from tokwatt.calibration.model import ServingModel
-from tokwatt.calibration.records import LEVEL_NAMES, roofline
+from tokwatt.calibration.numbers import LEVEL_NAMES, roofline
 from tokwatt.calibration.start import POWER_TERMS
 from tokwatt.calibration.written import Tree, quantity, write_records
 from tokwatt.params.calibrated import HELD_OUT, OTHER

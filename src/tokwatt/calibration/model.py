@@ -20,7 +20,7 @@ from tokwatt.params.specs import Parallelism, StepParameters, UtilizationPower, 
 from tokwatt.serving.chunked import Load, first_token_time, iterations
 from tokwatt.serving.costs import pass_costs
 from tokwatt.serving.deployment import Layout
-from tokwatt.serving.power import power_by_use, within_limit
+from tokwatt.serving.power import within_limit
 from tokwatt.serving.share import GpuShare, held_bytes, share_of
 from tokwatt.units import (
     Bytes,
@@ -111,7 +111,9 @@ def answer(
     load = Load(batch, length, asked.prompt * prefills, prefills)
     found, bandwidth = iterations(costs, load), share.gpu.hbm_bandwidth
     bare = found.mean.latency
-    mean = bare if law is None else within_limit(bandwidth, law, found.mean, bare)
+    mean, power = (bare, jnp.nan)
+    if law is not None:
+        mean, power = within_limit(bandwidth, law, found.mean, bare)
     stretch = mean / bare
     first = first_token_time(costs, load, asked.prompt, stretch)
     waiting = jnp.maximum(0.0, asked.batch - found.running) / found.running
@@ -126,7 +128,7 @@ def answer(
         moved=found.mean.moved,
         compute_time=found.mean.compute_time,
         launch_time=found.mean.launch_time,
-        power=jnp.nan if law is None else power_by_use(bandwidth, law, found.mean, mean),
+        power=power,
     )
 
 

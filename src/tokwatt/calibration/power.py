@@ -36,12 +36,13 @@ def board_laws(runs: WeightedRuns, law: PowerLaw) -> UtilizationPower:
     """The law of the board of each run in watts, shape (row,) each."""
     boards = [law.get(gpu, law[OTHER]) for gpu in runs.rows.gpu]
     terms = {name: np.array([board[name] for board in boards]) for name in POWER_TERMS}
-    tdp = np.asarray(runs.arrays.share.gpu.tdp)
+    tdp, settings = np.asarray(runs.arrays.share.gpu.tdp), runs.model.records.settings
     scale = tdp * terms["scale"]
     return UtilizationPower(
         idle=tdp * terms["idle"],
         **{name: scale * terms[name] for name in Uses._fields},
-        limit=tdp * float(runs.model.records.settings.power_cap),
+        limit=tdp * float(settings.power_cap),
+        clock_exponent=np.full(len(tdp), float(settings.clock_exponent)),
     )
 
 
@@ -52,7 +53,7 @@ def _shares(terms: dict[str, DimensionlessAxis], use: Uses) -> DimensionlessAxis
 
 
 def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> PowerLaw:
-    """The law that comes closest to measured power at measured steps.
+    """The law that comes closest to measured power at measured steps, up to the limit of boards.
 
     Args:
         runs: what was measured.
@@ -73,7 +74,7 @@ def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> 
     boards = sorted(gpus.unique())
     places = np.array([boards.index(gpu) for gpu in gpus])
     weight = runs.weight[known] * np.sqrt(counts[known])
-    width = float(records.settings.power_scale)
+    width, cap = float(records.settings.power_scale), float(records.settings.power_cap)
     # One common deviation and one for each board, of every term; those without spread stay.
     free = np.concatenate(
         [np.repeat(records.power[name].spread > 0, [1, len(boards)]) for name in POWER_TERMS]
@@ -90,7 +91,7 @@ def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> 
 
     def residuals(moved: DimensionlessAxis) -> DimensionlessAxis:
         terms = {name: numbers[1 + places] for name, numbers in laws(moved).items()}
-        error = np.log(_shares(terms, use) / measured) / width
+        error = np.log(np.minimum(_shares(terms, use), cap) / measured) / width
         robust = np.sign(error) * np.sqrt(np.log1p(error**2))
         return np.concatenate([weight * robust, moved])
 

@@ -29,6 +29,7 @@ class FitSettings:
         first_token_weight: how much the time to first token does.
         most_in_flight: requests for each rank of attention up to which it does.
         power_cap: the largest share of TDP that a board draws.
+        clock_exponent: by whose power of the clock its power above idle falls.
         folds: parts of the configurations that are left out in turn where all else is known.
         coverage: share of left-out runs that an interval should hold.
     """
@@ -40,6 +41,7 @@ class FitSettings:
     first_token_weight: Dimensionless
     most_in_flight: Dimensionless
     power_cap: Dimensionless
+    clock_exponent: Dimensionless
     folds: Dimensionless
     coverage: Dimensionless
 

@@ -1,7 +1,6 @@
 """Tables of runs: a CSV with the columns of ML.ENERGY's or of InferenceX's runs, and others."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -15,106 +14,16 @@ from tokwatt.params.columns import listed, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, contents, opened
 from tokwatt.params.tables.separated import csv_rows
-from tokwatt.units import MOST_TOKENS, Dimensionless
 
 if TYPE_CHECKING:
     from tokwatt.calibration.runs import Measured
+from tokwatt.calibration.columns import COLUMNS
+from tokwatt.calibration.layouts import CLIENT, MLENERGY, Layout, Row, require_columns, row_of
 
 LARGEST = 16 * MEBIBYTE
 """Bytes of a table of runs that are read."""
 MOST_POWER = 2.0
 """Largest power of a GPU over its TDP that is believed; more is in another unit."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
-
-
-class CellDomain(NamedTuple):
-    """The numbers that are believed in a column.
-
-    Attributes:
-        least: the smallest.
-        most: the largest.
-        whole: whether it must be a whole number.
-    """
-
-    least: float
-    most: float
-    whole: bool = False
-
-    def number(self, cell: str) -> Dimensionless | None:
-        """A cell as a number; None where it is none, or one that is not believed."""
-        if not _NUMBER(cell):
-            return None
-        number = float(cell)
-        inside = self.least <= number <= self.most and not (self.whole and number % 1)
-        return number if inside else None
-
-    @property
-    def words(self) -> str:
-        """What is wanted of a cell."""
-        return f"a {'whole ' * self.whole}number from {self.least:g} to {self.most:.10g}"
-
-
-class Layout(NamedTuple):
-    """Columns that a kind of table has; others are skipped.
-
-    Attributes:
-        name: whose runs they are.
-        names: columns of names that it must have.
-        numbers: columns of numbers that it must have.
-        optional: what stands for an empty cell or a missing column.
-    """
-
-    name: str
-    names: tuple[str, ...]
-    numbers: Mapping[str, CellDomain]
-    optional: Mapping[str, str | float]
-
-    @property
-    def required(self) -> list[str]:
-        """Columns that must be there."""
-        return [name for name in (*self.names, *self.numbers) if name not in self.optional]
-
-
-_GPUS, _TOKENS, _TIME = CellDomain(1, 1024, True), CellDomain(1, MOST_TOKENS), CellDomain(1e-3, 1e6)
-MLENERGY = Layout(
-    "ML.ENERGY's",
-    ("gpu_model", "model_id", "weight_precision", "task"),
-    {
-        "num_gpus": _GPUS,
-        "expert_parallel": _GPUS,
-        "avg_batch_size": CellDomain(0.1, 2**20),
-        "avg_power_watts": CellDomain(1, 1e6),
-        "output_throughput_tokens_per_sec": CellDomain(1e-3, 1e8),
-        "median_itl_ms": _TIME,
-        "avg_output_len": _TOKENS,
-    },
-    {},
-)
-CLIENT = Layout(
-    "InferenceX's",
-    (
-        *("engine", "llm", "gpu", "engine_version", "measured"),
-        *("gemm_precision", "mode", "suspect", clients.EXACT),
-    ),
-    {
-        "prompt_max": _TOKENS,
-        "output_max": _TOKENS,
-        "concurrency": CellDomain(1, 2**20),
-        "tensor_parallel": _GPUS,
-        "attention_data_parallel": _GPUS,
-        "expert_parallel": CellDomain(0, 1024, True),
-        "ttft_ms": CellDomain(1e-3, 1e7),
-        "tpot_ms": _TIME,
-    },
-    {
-        **dict.fromkeys(("engine_version", "measured", "gemm_precision", "mode", "suspect"), ""),
-        clients.EXACT: "",
-        "concurrency": float("nan"),
-        "attention_data_parallel": 1.0,
-        "expert_parallel": 1.0,
-    },
-)
-Row = dict[str, str | float]
 
 
 class RunTable(NamedTuple):
@@ -164,12 +73,12 @@ def read_lines(measured: "Measured", path: Path, lines: Iterable[str]) -> RunTab
     names, rows = _header(path, iter(lines))
     client = "gpu_model" not in names and {"llm", clients.EXACT} & set(names)
     layout = CLIENT if client else MLENERGY
-    _require_columns(path, names, layout)
+    require_columns(path, names, layout)
     places = {name: names.index(name) for name in (*layout.names, *layout.numbers) if name in names}
     found: list[Row] = []
     bad: list[tuple[int, str]] = []
     for line, cells in rows:
-        row, problem = _row(cells, places, len(names), layout)
+        row, problem = row_of(cells, places, len(names), layout)
         if problem and not clients.disaggregated(row):
             bad.append((line, problem))
         found.append({**layout.optional, **row, "line": float(line)})
@@ -206,8 +115,6 @@ def _used(
         )
     count = sum(dropped.values())
     sentence = f"Left out {count} of {len(rows) + count} runs: {text}." if count else ""
-    from tokwatt.calibration.runs import COLUMNS
-
     return RunTable(pd.DataFrame(rows)[COLUMNS], sentence)
 
 
@@ -219,35 +126,6 @@ def _header(path: Path, lines: Iterator[str]) -> tuple[list[str], Iterator[tuple
         raise ParameterError(f"{path}: begins with an empty line, wanted {wanted}.")
     rows = csv_rows(path, chain([header], lines), max(",;\t", key=header.count))
     return [name.strip() for name in next(rows)[1]], rows
-
-
-def _require_columns(path: Path, names: Sequence[str], layout: Layout) -> None:
-    for name in layout.required:
-        if name not in names:
-            wanted = f"the columns of {layout.name} runs"
-            raise ParameterError(f"{path}: the column {name} is missing, wanted {wanted}.")
-    for name in (*layout.names, *layout.numbers):
-        if (count := list(names).count(name)) > 1:
-            raise ParameterError(f"{path}: has {count} columns {name}, wanted one.")
-
-
-def _row(
-    cells: Sequence[str], places: Mapping[str, int], width: int, layout: Layout
-) -> tuple[Row, str]:
-    """A row by column, and what is wrong with its first bad cell; empty where nothing is."""
-    row: Row = {}
-    if len(cells) != width:
-        return row, f"has {len(cells)} cells, wanted {width} as there are column names"
-    for name, place in places.items():
-        cell = cells[place].strip()
-        if not cell and name in layout.optional:
-            continue
-        value = layout.numbers[name].number(cell) if name in layout.numbers else cell or None
-        if value is None:
-            wanted = layout.numbers[name].words if name in layout.numbers else "a name"
-            return row, f"has {quoted(cell) if cell else 'nothing'} under {name}, wanted {wanted}"
-        row[name] = value
-    return row, ""
 
 
 def _unknown_benchmark(measured: "Measured", row: Row) -> str:
@@ -326,12 +204,12 @@ def _benchmark(path: Path) -> tuple[list[Row], Counter[str]]:
     except Exception as error:  # the package raises whatever it meets
         wanted = "a folder with runs/llm.parquet"
         raise ParameterError(f"{path}: cannot be read ({error}), wanted {wanted}.") from None
-    _require_columns(path, list(table), MLENERGY)
+    require_columns(path, list(table), MLENERGY)
     names = MLENERGY.required
     places = {name: place for place, name in enumerate(names)}
     cells = table[names].to_numpy(object).tolist()
     rows = [
-        (_row([*map(str, row)], places, len(row), MLENERGY), line)
+        (row_of([*map(str, row)], places, len(row), MLENERGY), line)
         for line, row in enumerate(cells, 1)
     ]
     good = [row | {"line": float(line)} for (row, problem), line in rows if not problem]

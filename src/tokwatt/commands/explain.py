@@ -10,19 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import ParamSpec, TypeVar
 from unittest.mock import patch
 
 import jax
 import numpy as np
 
-from tokwatt.equations import batching, lengths, memory, power, queueing, roofline, weights
+from tokwatt.equations import batching, erlang, lengths, memory, power, queueing, roofline, weights
 from tokwatt.params.quantity import Record
 from tokwatt.serving.account import on_basis
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import units_of
+from tokwatt.units import Scalar, units_of
 
-EQUATIONS = (batching, lengths, memory, power, queueing, roofline, weights)
+EQUATIONS = (batching, erlang, lengths, memory, power, queueing, roofline, weights)
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class EquationRun:
     source: str
 
 
-def explained(function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[EquationRun]]:
+def explained(
+    function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+) -> tuple[Result, list[EquationRun]]:
     """Call a function and note each equation it uses, in the order they finish.
 
     Args:
@@ -102,13 +107,13 @@ def _noted(steps: list[EquationRun]) -> Iterator[None]:
         yield
 
 
-def _noting(function: Callable, steps: list[EquationRun]) -> Callable:
+def _noting(function: Callable[Given, Scalar], steps: list[EquationRun]) -> Callable[Given, Scalar]:
     units, document = units_of(function), inspect.getdoc(function) or ""
     meaning = re.sub(r":math:`(.*?)`", r"\1", re.sub(r"\s+", " ", document.split("\n\n")[0]))
     source = re.sub(r"\s+", " ", document.partition("Source:")[2]).strip()
 
     @wraps(function)
-    def noting(*args: Any, **kwargs: Any) -> Any:
+    def noting(*args: Given.args, **kwargs: Given.kwargs) -> Scalar:
         result = function(*args, **kwargs)
         given = inspect.signature(function).bind(*args, **kwargs).arguments
         if np.ndim(result) == 0 and all(np.ndim(value) == 0 for value in given.values()):

@@ -1,7 +1,7 @@
 """The smallest fleet for a workload or for a trace of one's own."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,7 +40,9 @@ from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
+    from tokwatt.accounts.answers.fleets import FleetQuestion
     from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.params.specs import Demand
     from tokwatt.params.traces import Trace
@@ -123,7 +125,7 @@ def ask_fleet(
         output_share=output_share,
     )
     names = selected(context)
-    question: dict[str, Any] = {
+    question: FleetQuestion = {
         "split_lengths": split_length or (),
         "context_window": context_window,
         "account": account,
@@ -177,8 +179,9 @@ def _show_planned(
         requests: str | Trace = read(trace or Path(str(record.trace)), columns, tokenizer)
     else:
         requests = workload or str(record.workload)
-    demand = demanded(catalogue, **record.demand | _given(arrival_rate))
-    question: dict[str, Any] = {
+    rate = {} if arrival_rate is None else {"arrival_rate": arrival_rate}
+    demand = demanded(catalogue, **record.demand | rate)
+    question: FleetQuestion = {
         "split_lengths": record.split_lengths,
         "account": record.account,
         "changes": record.changes,
@@ -193,7 +196,7 @@ def _show_fleet(
     requests: "str | Trace",
     demand: "Demand",
     names: "DeploymentNames | Sequence[DeploymentNames]",
-    **question: Any,
+    **question: "Unpack[FleetQuestion]",
 ) -> None:
     """A fleet, its simulation where that is asked for, and what was read of a trace."""
     from tokwatt.accounts.answers import fleet
@@ -208,10 +211,6 @@ def _show_fleet(
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
     if read_of and not as_json:
         print(visible(read_of["trace"]))
-
-
-def _given(arrival_rate: float | None) -> dict[str, float]:
-    return {} if arrival_rate is None else {"arrival_rate": arrival_rate}
 
 
 def asked(

@@ -30,7 +30,7 @@ def headline(
     as_json: Json = False,
 ) -> None:
     """What the paper concludes, under any account; a trace's rows replace its workloads."""
-    from tokwatt.accounts.answers import named_account
+    from tokwatt.accounts.answers.basis import named_account
     from tokwatt.accounts.deployments import pick
     from tokwatt.accounts.headlines import Headlines
     from tokwatt.params.traces import read_trace

@@ -145,6 +145,10 @@ def ask_plan(
     draws: Annotated[
         bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
     ] = False,
+    sensitivity: Annotated[
+        bool,
+        typer.Option("--sensitivity", help="What more of each bound saves, where GPUs swap."),
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Simulate it, and plan anew until its targets hold.")
     ] = False,
@@ -162,19 +166,24 @@ def ask_plan(
     is a target on the 99th percentile of the time to first token, --itl on a percentile of the
     inter-token latency. Latencies are shown at their median and 99th percentile.
     """
+    from tokwatt.planning.break_even import break_even_prices, break_even_rates
     from tokwatt.planning.configurations import Options
     from tokwatt.planning.constrained import Budget
     from tokwatt.planning.day import Day, day_of
+    from tokwatt.planning.decisions import decisions
     from tokwatt.planning.disaggregated import Disaggregation
     from tokwatt.planning.disaggregated import disaggregated as worth_apart
-    from tokwatt.planning.draws import contenders
+    from tokwatt.planning.draws import contest
     from tokwatt.planning.plan import plan
     from tokwatt.planning.record import record_of, write_plan
+    from tokwatt.planning.shadow import shadow_prices
     from tokwatt.planning.summary import (
+        break_even_lines,
         day_lines,
         disaggregated_lines,
         draw_lines,
         lines,
+        shadow_lines,
         summary,
         verified_line,
     )
@@ -221,6 +230,9 @@ def ask_plan(
             account=account,
             changes=stated | changes_of(changes),
         )
+    rivals = contest(found, catalogue) if draws else None
+    decided = decisions(rivals) if rivals else {}
+    found = rivals.named if rivals else found
     with named():
         checked = verified(found) if verify else None
     found = checked.plan if checked else found
@@ -228,19 +240,25 @@ def ask_plan(
         write_plan(record_of(found, trace), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
     apart = worth_apart(found, Disaggregation.of(catalogue)) if disaggregated else None
-    rivals = contenders(found, catalogue) if draws else []
+    prices = shadow_prices(found) if sensitivity else {}
+    rents = break_even_prices(found) if sensitivity else {}
+    swaps = break_even_rates(found) if sensitivity else []
     if as_json:
-        views: dict[str, Any] = {"day": days, "disaggregated": apart, "draws": rivals}
+        views: dict[str, Any] = {"day": days, "disaggregated": apart}
+        views |= {"draws": rivals and rivals.contenders, "decisions": decided}
+        views |= {"shadow_prices": prices, "break_even_prices": rents, "cheapest_by_rate": swaps}
         views["verified"] = checked and checked.numbers
         show_json(summary(found) | {name: answer for name, answer in views.items() if answer})
         return
     more = [
         *day_lines(days),
         *(disaggregated_lines(apart) if apart else ()),
-        *(draw_lines(found, rivals) if rivals else ()),
+        *(draw_lines(rivals, decided) if rivals else ()),
+        *shadow_lines(prices),
+        *(break_even_lines(found, rents, swaps) if sensitivity else ()),
         *([verified_line(checked)] if checked else ()),
     ]
-    print(visible("\n".join([*lines(found), *more])))
+    print(visible("\n".join([*lines(found, decided), *more])))
 
 
 def _own(numbers: list[int] | None) -> list[int | None]:

@@ -31,7 +31,7 @@ from tokwatt.commands.options import (
 from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
 
 if TYPE_CHECKING:
-    from tokwatt.accounts.answer import Answer
+    from tokwatt.accounts.answers.answer import Answer
     from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.serving.catalogue import Catalogue
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
-    from tokwatt.accounts.answer import Answer, Quantity
+    from tokwatt.accounts.answers.answer import Answer, Quantity
 
 Row = Mapping[str, object]
 

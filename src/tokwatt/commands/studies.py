@@ -44,13 +44,14 @@ def study(
     from tokwatt.stores import some_are
     from tokwatt.studies import stream
     from tokwatt.studies import study as files
+    from tokwatt.studies.disk import Part
 
     if part is not None and part >= parts:
         raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
     chosen = files.load_study(params, name)
     store = out / f"{name}.zarr"
     with bar(chosen.name, chosen.points // parts) as advance:
-        share = None if part is None else (part, parts)
+        share = None if part is None else Part(part, parts)
         healed = stream.stream(chosen, store, share, advance, every_byte)
     if healed:
         typer.echo(f"{store}: {some_are(healed)} missing or damaged, made anew.", err=True)

@@ -17,9 +17,7 @@ from tokwatt.commands.options import (
     PARAMS,
     RESULTS,
     STORES,
-    Docs,
     Dpi,
-    Figures,
     Grids,
     Height,
     Json,
@@ -27,10 +25,10 @@ from tokwatt.commands.options import (
     Out,
     OutFile,
     Params,
-    Results,
     Stores,
     Width,
 )
+from tokwatt.commands.pages import PAGES
 from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
@@ -38,6 +36,7 @@ from tokwatt.commands.simulate import simulate
 from tokwatt.commands.studies import studies, study
 from tokwatt.commands.trace import ask_trace
 from tokwatt.params.errors import ParameterError, StoreError, printable
+from tokwatt.params.files import READ
 from tokwatt.text import visible
 
 app = typer.Typer(no_args_is_help=True)
@@ -65,8 +64,20 @@ Version = Annotated[
 ]
 
 
+def _print_read(context: typer.Context, wanted: bool) -> None:
+    """Print, when the command ends, the files of parameters that it has read."""
+    if wanted:
+        context.call_on_close(lambda: print("read:", *(sorted(map(str, READ)) or ["nothing"])))
+
+
+Read = Annotated[
+    bool,
+    typer.Option("--read", callback=_print_read, help="Print the parameter files that are read."),
+]
+
+
 @app.callback()
-def whole(version: Version = False) -> None:
+def whole(version: Version = False, read: Read = False) -> None:
     """How many tokens a watt buys, and what would change it."""
 
 
@@ -170,50 +181,8 @@ def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json
     explorer.write_explorer(params, out)
 
 
-@app.command(rich_help_panel="Workflow")
-def site(
-    params: Params = PARAMS,
-    results: Results = RESULTS,
-    figures: Figures = Path("figures"),
-    docs: Docs = Path("docs"),
-    out: Out = Path("results/site"),
-) -> None:
-    """Make the site from what the other rules have written."""
-    from tokwatt.reports import site
-
-    site.write_site(params, results, figures, docs, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def verdict(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Say which headlines survive, for whom, and what to plan with."""
-    from tokwatt.reports import verdict
-
-    verdict.write_verdict(params, grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Write the page that holds predictions against measured runs."""
-    from tokwatt.reports import validation
-
-    validation.write_validation(grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Write the page of the best fleets and of what would change them."""
-    from tokwatt.reports import planning
-
-    planning.write_planning(params, grids, out)
-
-
-@app.command(rich_help_panel="Workflow")
-def simulation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
-    """Write the page that holds simulated servers against real ones."""
-    from tokwatt.reports import simulation
-
-    simulation.write_simulation(grids, out)
+for page in PAGES:
+    app.command(rich_help_panel="Workflow")(page)
 
 
 @app.command(rich_help_panel="Workflow")

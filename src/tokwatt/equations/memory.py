@@ -1,7 +1,5 @@
 """What fits into the memory of one GPU, and how many sequences that makes."""
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from tokwatt.units import (
@@ -216,7 +214,7 @@ def scaled_sequences(
     return _times(context_window, max_sequences * calibration_length)
 
 
-def _times(size: Any, amount: Any) -> Any:
+def _times(size: Dimensionless, amount: Dimensionless) -> Dimensionless:
     """How many whole times `size` goes into `amount`, exact for whole numbers below 2**53.
 
     A compiler may divide by way of a reciprocal, and 49 * (1 / 49) is less than 1.

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from tokwatt.equations.elementary import log2
-from tokwatt.units import Dimensionless, Seconds, Sequences, Watts
+from tokwatt.units import Dimensionless, Sequences, Watts
 
 
 def logistic_power(
@@ -83,29 +83,25 @@ def utilization_power(
     return idle + memory * bandwidth + compute * jnp.sqrt(arithmetic)
 
 
-def stretched_latency(
-    moving: Seconds, computing: Seconds, idle: Watts, memory: Watts, compute: Watts, limit: Watts
-) -> Seconds:
-    r"""Shortest step at which a board draws no more than its limit, as clocks fall to keep it.
+def clock_stretch(
+    demand: Watts, idle: Watts, limit: Watts, exponent: Dimensionless
+) -> Dimensionless:
+    r"""How many times as long a step takes as clocks fall until the board keeps its limit.
 
-    .. math:: a + b\,\tau_\text{HBM} / \tau + c \sqrt{\tau_\text{FLOP} / \tau} = P_{max}
+    .. math:: s = \max\left(1, \frac{P - a}{P_{max} - a}\right)^{1 / k}
 
     Args:
-        moving: time that the bytes of the step take at peak bandwidth.
-        computing: time that its operations take at peak arithmetic.
+        demand: P, what the board would draw at full clocks.
         idle: a, power of a board that runs and moves nothing.
-        memory: b, what full bandwidth adds.
-        compute: c, what full arithmetic adds.
         limit: power that the board does not exceed.
+        exponent: k, by whose power of the clock all that is above `idle` falls.
 
     Returns:
-        The root in :math:`1 / \sqrt{\tau}`; infinite where `idle` is not below `limit`.
+        s, at least 1; infinite where `idle` is not below `limit`.
 
-    Source: `utilization_power` solved for the step.
+    Source: switching draws in proportion to clock and squared voltage (doi:10.1109/4.126534,
+    equation 1), and voltage falls with the clock, so that k is about 3.
     """
     spare = limit - idle
-    linear = compute * jnp.sqrt(computing)
-    root = jnp.sqrt(linear**2 + 4 * memory * moving * jnp.maximum(spare, 0.0))
-    # The conjugate form, which loses no digits where little is moved.
-    stretched = ((linear + root) / (2 * jnp.where(spare > 0, spare, 1.0))) ** 2
-    return jnp.where(spare > 0, stretched, jnp.inf)
+    above = jnp.maximum(1.0, (demand - idle) / jnp.where(spare > 0, spare, 1.0))
+    return jnp.where(spare > 0, above ** (1 / exponent), jnp.inf)

@@ -1,8 +1,9 @@
 """What the calibration found, as specs: steps and power of a GPU by `params/calibrated.yaml`."""
 
 import math
+from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,8 @@ HELD_OUT = "measured/held_out"
 """The file of what is fitted without each LLM."""
 DRAWS, SEED = 64, 0
 """How many joint draws there are, in pairs that mirror each other, and the seed of their choice."""
+Influence = tuple[Dimensionless, SignedAxis]
+"""A fitted number, and what each LLM moves it by."""
 
 
 class Values:
@@ -35,10 +38,12 @@ class Values:
     def __init__(self, folder: "Folder") -> None:
         self.section = folder.section("calibrated").child("value")
         self.families = folder.section("calibration").child("families").raw
-        self.limit = folder.section("calibration").child("fit").quantity("power_cap", Dimensionless)
+        settings = folder.section("calibration").child("fit")
+        self.limit = settings.quantity("power_cap", Dimensionless)
+        self.clock_exponent = settings.quantity("clock_exponent", Dimensionless)
 
     @cached_property
-    def common(self) -> dict[str, Any]:
+    def common(self) -> dict[str, Dimensionless]:
         """What all GPUs and engines have in common."""
         return self.section.child("common").bind(hints_of(StepParameters))
 
@@ -62,11 +67,14 @@ class Values:
         """The law of power of a GPU, for a board of some thermal design power."""
         board = self.fitted_board(gpu)
         scale = tdp * self._share(board, "scale")
-        terms: dict[str, Any] = {
+        terms: dict[str, Dimensionless] = {
             name: scale * self._share(board, name) for name in ("memory", "compute", "launch")
         }
         return UtilizationPower(
-            idle=tdp * self._share(board, "idle"), **terms, limit=tdp * self.limit
+            idle=tdp * self._share(board, "idle"),
+            **terms,
+            limit=tdp * self.limit,
+            clock_exponent=self.clock_exponent,
         )
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
@@ -96,27 +104,50 @@ class DrawnValues(Values):
     Source: McCarthy (1969), doi:10.2307/1402116, for half samples; the jackknife's influences.
     """
 
-    def __init__(self, folder: "Folder", place: int) -> None:
+    def __init__(self, folder: "Folder") -> None:
         super().__init__(folder)
-        if place not in range(DRAWS):
-            raise ParameterError(f"draw: is {place}, wanted a number from 0 to {DRAWS - 1}.")
         file = folder.section(HELD_OUT)
         self.without = file.child("value")
-        sides = np.random.default_rng(SEED).choice([-1.0, 1.0], (DRAWS // 2, len(file.raw["llms"])))
-        self.sides = sides[place // 2] * (1 - 2 * (place % 2))
+        shape = DRAWS // 2, len(file.raw["llms"])
+        half = np.random.default_rng(SEED).choice([-1.0, 1.0], shape)
+        self.all_sides = np.stack([half, -half], axis=1).reshape(DRAWS, -1)
+        self.sides = self.all_sides[0]
+        # The same at every draw, so that all of them read it once.
+        self._of_steps: dict[tuple[str, str], dict[str, Influence]] = {}
+        self._of_boards: dict[tuple[str, str], Influence] = {}
+
+    def at(self, place: int) -> "DrawnValues":
+        """A draw, counted from 0.
+
+        Raises:
+            ParameterError: for a draw that there is none of.
+        """
+        if place not in range(DRAWS):
+            raise ParameterError(f"draw: is {place}, wanted a number from 0 to {DRAWS - 1}.")
+        other = copy(self)
+        other.sides = self.all_sides[place]
+        return other
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
-        parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
-        moved = super()._deviations(gpu, engine)
-        for name, fitted in moved.items():
-            influence = fitted - sum(_at(part, name, SignedAxis) for part in parts)
-            moved[name] = fitted + float((self.sides * influence).sum())
-        return moved
+        if (gpu, engine) not in self._of_steps:
+            fitted = super()._deviations(gpu, engine)
+            parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
+            self._of_steps[gpu, engine] = {
+                name: (value, value - sum(_at(part, name, SignedAxis) for part in parts))
+                for name, value in fitted.items()
+            }
+        moves = self._of_steps[gpu, engine]
+        return {
+            name: fit + float((self.sides * by_llm).sum()) for name, (fit, by_llm) in moves.items()
+        }
 
     def _share(self, board: str, name: str) -> Dimensionless:
-        fitted = super()._share(board, name)
-        without = self.without.child("boards").child(board).quantity(name, SignedAxis)
-        return fitted * math.exp(float(self.sides @ np.log(fitted / without)))
+        if (board, name) not in self._of_boards:
+            fitted = super()._share(board, name)
+            without = self.without.child("boards").child(board).quantity(name, SignedAxis)
+            self._of_boards[board, name] = fitted, np.log(fitted / without)
+        fitted, by_llm = self._of_boards[board, name]
+        return fitted * math.exp(float(self.sides @ by_llm))
 
 
 def _parts(section: Section, gpu: str, engine: str) -> list[Section]:
@@ -127,6 +158,6 @@ def _parts(section: Section, gpu: str, engine: str) -> list[Section]:
     return [owner.child(name) for owner, name in pairs if name in owner.raw]
 
 
-def _at(section: Section, name: str, hint: object) -> Any:
+def _at(section: Section, name: str, hint: object) -> Dimensionless:
     """The deviation of a number, or a list of them; 0 where the section names none."""
     return section.quantity(name, hint, positive=False) if name in section.raw else 0.0

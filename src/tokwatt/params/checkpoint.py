@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.reading import Tree, read_json
@@ -86,7 +85,7 @@ def _common(path: Path, told: Tree) -> str | None:
 
 def _compressed(path: Path, told: Tree) -> str:
     groups = told.get("config_groups")
-    group: Any = next(iter(groups.values()), {}) if isinstance(groups, dict) else {}
+    group = next(iter(groups.values()), None) if isinstance(groups, dict) else None
     weights = group.get("weights") if isinstance(group, dict) else None
     if not isinstance(weights, dict):
         wanted = "a mapping with weights"
@@ -101,7 +100,7 @@ def _compressed(path: Path, told: Tree) -> str:
     return f"int{bits}"
 
 
-def _strings(lists: Iterable[Any]) -> list[str]:
+def _strings(lists: Iterable[object]) -> list[str]:
     return [name for names in lists if isinstance(names, list) for name in names if _is_text(name)]
 
 
@@ -129,7 +128,7 @@ SEVERAL = 8
 """Layers that are named one by one where a whole class is meant; fewer are the first or last."""
 
 
-def _mixed(layers: Mapping[str, Any]) -> dict[str, str]:
+def _mixed(layers: Mapping[str, object]) -> dict[str, str]:
     """Formats by class where each layer names its own: that of most layers."""
     counts: dict[str, Counter[str]] = {}
     for module, scheme in layers.items():

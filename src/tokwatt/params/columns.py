@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.tables.table import Cell
 
 NAMES: dict[str, tuple[str, ...]] = {
     "prompt": (
@@ -130,7 +131,7 @@ class Column(NamedTuple):
 
 
 def columns(
-    path: Path, names: Sequence[str], sample: Sequence[Sequence[Any]], chosen: Mapping[str, str]
+    path: Path, names: Sequence[str], sample: Sequence[Sequence[Cell]], chosen: Mapping[str, str]
 ) -> dict[str, Column]:
     """The columns that are read, by what they hold.
 
@@ -227,7 +228,7 @@ def _overlap(name: str, spelling: str, timed: bool) -> int:
 
 
 def _alike(
-    path: Path, names: Sequence[str], sample: Sequence[Sequence[Any]], role: str, places: list[int]
+    path: Path, names: Sequence[str], sample: Sequence[Sequence[Cell]], role: str, places: list[int]
 ) -> list[int]:
     """The first of columns with the same numbers; refused where they differ."""
     first = places[0]

@@ -1,7 +1,6 @@
 """How the configuration of each family of LLMs becomes the fields of an architecture."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from tokwatt.params.parts.attention import (
     block_indexer,
@@ -123,6 +122,6 @@ _MARKS: dict[str, tuple[str, ...]] = {
 """Keys that tell the layout of a family of another name, the most telling first."""
 
 
-def layout_of(raw: Mapping[str, Any]) -> str:
+def layout_of(raw: Mapping[str, object]) -> str:
     """The family whose layout a configuration has, by its keys."""
     return next(family for family, keys in _MARKS.items() if all(raw.get(key) for key in keys))

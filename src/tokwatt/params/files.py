@@ -9,6 +9,8 @@ from typing import TextIO
 from tokwatt.params.errors import ParameterError
 
 MEBIBYTE = 2**20
+READ: set[Path] = set()
+"""Files whose contents this process has read."""
 SHIPPED = (Path(__file__).parents[1] / "catalogue", Path(__file__).parents[3] / "params")
 """Where the parameter folder lies in an installed wheel, and in a checkout."""
 
@@ -32,6 +34,7 @@ def contents(path: Path, wanted: str, most: int = 4 * MEBIBYTE) -> bytes:
     """
     with refused(path, wanted):
         require_regular(path, wanted, most)
+        READ.add(path)
         with path.open("rb") as file:
             return file.read(most)
 

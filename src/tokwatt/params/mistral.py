@@ -1,8 +1,8 @@
 """Mistral's own `params.json`, in the words of a `config.json`."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from tokwatt.params.reading import Tree
 from tokwatt.params.section import Section
 
 KEYS = {
@@ -34,12 +34,12 @@ EXPERTS = {
 """The same below `moe`."""
 
 
-def is_mistral(raw: Mapping[str, Any]) -> bool:
+def is_mistral(raw: Mapping[str, object]) -> bool:
     """Whether keys are those of Mistral's own file."""
     return "model_type" not in raw and {"dim", "n_layers", "n_heads"} <= set(raw)
 
 
-def of_mistral(section: Section) -> dict[str, Any]:
+def of_mistral(section: Section) -> Tree:
     """Mistral's own file as a `config.json`: dense, Mixtral's experts, or latent attention."""
     raw = section.raw
     config = {there: raw[here] for here, there in KEYS.items() if raw.get(here) is not None}

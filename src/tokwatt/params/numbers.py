@@ -2,19 +2,18 @@
 
 import math
 import re
-from typing import Any
 
 import numpy as np
 
 from tokwatt.params.tables.separated import BLANK
-from tokwatt.params.tables.table import Cells
+from tokwatt.params.tables.table import Cell, Cells
 
 _NUMBER = re.compile(r"\s*[+-]?\d{1,25}(\.\d*)?([eE][+-]?\d{1,3})?\s*", re.ASCII).fullmatch
 
 
 def packed(cells: Cells) -> Cells:
     """Cells that are all numbers as an array of them; others as they are."""
-    if not isinstance(cells, list):
+    if not isinstance(cells, list) or isinstance(next(iter(cells), None), str):
         return cells
     try:
         array = np.array(cells)
@@ -39,12 +38,12 @@ def blanks(cells: Cells) -> np.ndarray:
     return np.array([blank(cell) for cell in cells], bool)
 
 
-def blank(cell: Any) -> bool:
+def blank(cell: Cell) -> bool:
     """Whether a cell is empty."""
     return cell is None or cell in BLANK or cell != cell
 
 
-def _number(cell: Any) -> float:
+def _number(cell: Cell) -> float:
     if isinstance(cell, str):
         return float(cell) if _NUMBER(cell) else math.nan
     if isinstance(cell, bool) or not isinstance(cell, int | float | np.number):

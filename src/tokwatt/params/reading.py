@@ -57,7 +57,7 @@ def mapping(path: Path, content: bytes) -> Tree:
     return tree
 
 
-def parsed(text: str) -> Any:
+def parsed(text: str) -> object:
     """The tree of a text, refused before it is built where that would take too much."""
     depth = 0
     for values, event in enumerate(yaml.parse(text, Loader=_LOADER)):
@@ -97,7 +97,7 @@ class _Refused(ValueError):
     """Text that is JSON and is not read."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Tree:
+def _unique(pairs: list[tuple[str, object]]) -> Tree:
     entries = dict(pairs)
     if len(entries) < len(pairs):
         names = [name for name, _ in pairs]

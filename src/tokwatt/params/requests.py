@@ -3,27 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tokwatt.params.columns import BUCKETS, Column, listed, plain, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.numbers import blanks, numbers, packed
-from tokwatt.params.tables.separated import BLANK, Unclean
-from tokwatt.params.tables.table import Chunk, Table
+from tokwatt.params.status import is_failure
+from tokwatt.params.tables.separated import Unclean
+from tokwatt.params.tables.table import Cell, Cells, Chunk, Table
 from tokwatt.params.times import arrivals, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS, RequestsAxis, SecondsAxis, TokensAxis
 
 WANTED = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
 WANTED_TIME = "a number, or an ISO date, the same kind in every row"
-FAILURES = frozenset(
-    {"failure", "failed", "fail", "error", "errored", "incomplete", "cancelled", "canceled"}
-    | {"timeout", "aborted"}
-)
-"""What a status says of a request that was not served."""
-LEAST_HTTP_ERROR = 400
-NOTHING = frozenset({word.lower() for word in BLANK} | {"[]", "{}"})
 Bad = list[tuple[int, str]]
 
 
@@ -119,7 +113,7 @@ class _Reader:
         for role, numbers_of in values.items():
             self.parts[role].append(numbers_of[kept])
 
-    def _served(self, cells: Mapping[str, Any], lines: Sequence[int]) -> np.ndarray:
+    def _served(self, cells: Mapping[str, Cells], lines: Sequence[int]) -> np.ndarray:
         """Rows that are no failed, blank or empty request."""
         prompt, output = (numbers(cells[role]) for role in ("prompt", "output"))
         reasons = {
@@ -134,16 +128,16 @@ class _Reader:
             kept &= ~rows
         return kept
 
-    def _failed(self, cells: Mapping[str, Any], rows: int) -> np.ndarray:
+    def _failed(self, cells: Mapping[str, Cells], rows: int) -> np.ndarray:
         """Rows whose status says that they were not served."""
         if "status" not in cells:
             return np.zeros(rows, bool)
         name = plain(self.found["status"].name).rpartition(".")[2]
-        words = np.array([str(cell).strip().lower() for cell in cells["status"]])
-        values, places = np.unique(words, return_inverse=True)
-        return np.array([_is_failure(name, value) for value in values], bool)[places]
+        words = list(map(str, cells["status"]))
+        failed = {word: is_failure(name, word.strip().lower()) for word in set(words)}
+        return np.fromiter(map(failed.__getitem__, words), bool, rows)
 
-    def _whole_prompt(self, cells: Mapping[str, Any], prompt: np.ndarray) -> np.ndarray:
+    def _whole_prompt(self, cells: Mapping[str, Cells], prompt: np.ndarray) -> np.ndarray:
         """Prompt tokens with those that a cache adds to them."""
         beside = [role for role in ("cached", "written") if role in cells and self._adds(role)]
         return prompt + sum((np.nan_to_num(numbers(cells[role])) for role in beside), np.zeros(()))
@@ -153,7 +147,7 @@ class _Reader:
         return is_beside(self.found["prompt"].name, self.found[role].name)
 
     def _values(
-        self, role: str, cells: Mapping[str, Any], lines: Sequence[int], kept: np.ndarray
+        self, role: str, cells: Mapping[str, Cells], lines: Sequence[int], kept: np.ndarray
     ) -> np.ndarray:
         """Numbers of one column; bad cells of rows that are kept are remembered."""
         if role == "time" and self.dates:
@@ -165,7 +159,7 @@ class _Reader:
         good = np.isfinite(values) if role == "time" else _whole(values)
         wanted = WANTED_TIME if role == "time" else WANTED
         for row in np.flatnonzero(kept & ~good):
-            cell = cells[role][row]
+            cell = cells[role][int(row)]
             written = quoted(str(cell)) if str(cell).strip() else "nothing"
             name = quoted(self.found[role].name)
             self.bad.append((lines[int(row)], f"{written} under {name}, wanted {wanted}"))
@@ -209,20 +203,7 @@ def _whole(values: np.ndarray) -> np.ndarray:
         return (values >= 0) & (values % 1 == 0) & (values < 2.0**53)
 
 
-def _is_failure(name: str, word: str) -> bool:
-    """Whether a status, success or error in small letters tells of a request not served."""
-    if word in NOTHING:
-        return False
-    if name in ("success", "cancelled", "error"):
-        yes = word not in ("false", "0", "0.0")
-        return yes != (name == "success")
-    number = numbers([word])[0]
-    if not np.isnan(number):
-        return bool(number >= LEAST_HTTP_ERROR or number < 0)
-    return word in FAILURES
-
-
-def _sample(table: Table, column: Column | None) -> list[Any]:
+def _sample(table: Table, column: Column | None) -> list[Cell]:
     return [row[column.place] for row in table.sample] if column else []
 
 

@@ -215,7 +215,7 @@ def _written_as(hint: object) -> Any:
 @cache
 def _structure(fields: tuple[tuple[str, Any, bool], ...]) -> type:
     """The structure of an entry with these fields: name, type, and whether it may be left out."""
-    always: list[tuple[str, Any, Any]] = [
+    always: list[tuple[str, object, object]] = [
         ("name", str | None, None),
         ("source", str | None, None),
         ("quality", Quality | None, None),

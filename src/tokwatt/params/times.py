@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tokwatt.params.columns import UNITS, Column, plain, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.numbers import blank, numbers
-from tokwatt.params.tables.table import Cells, Table
+from tokwatt.params.tables.table import Cell, Cells, Table
 from tokwatt.units import SecondsAxis
 
 SINCE_1970 = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
@@ -17,7 +16,7 @@ SINCE_1970 = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
-def is_date(sample: Sequence[Any]) -> bool:
+def is_date(sample: Sequence[Cell]) -> bool:
     """Whether times are dates, by the first that is not blank."""
     first = next((cell for cell in sample if not blank(cell)), 0)
     return bool(np.isnan(numbers([first])[0]))

@@ -4,15 +4,15 @@ from typing import NamedTuple
 
 import jax
 
-from tokwatt.accounts.support import Support
+from tokwatt.accounts.answers.support import Support
 from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import Pool, size_pool
 from tokwatt.serving.instance import concurrency
 from tokwatt.serving.limits import step_limits
+from tokwatt.serving.pool import Pool, size_pool
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import Sequences, Tokens

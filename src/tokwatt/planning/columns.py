@@ -17,8 +17,9 @@ from tokwatt.planning.classes import Classes, Part
 from tokwatt.planning.configurations import Configurations
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import least_latencies, size_pool
+from tokwatt.serving.pool import size_pool
 from tokwatt.serving.share import held_bytes, memory_of
+from tokwatt.serving.targets import least_latencies
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import BytesPerSecond, Instances, Seconds, Tokens, Watts

@@ -107,6 +107,11 @@ class Configurations:
         """Deployments of names."""
         return cls(tuple(names), tuple(own.deployment(catalogue) for own in names))
 
+    def only(self, places: Sequence[int]) -> "Configurations":
+        """Some of them."""
+        names = tuple(self.names[place] for place in places)
+        return Configurations(names, tuple(self.deployments[place] for place in places))
+
     @cached_property
     def gpus(self) -> np.ndarray:
         """GPUs of an instance of each."""

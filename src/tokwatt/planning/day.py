@@ -15,8 +15,10 @@ from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     Dollars,
+    DollarsPerJouleAxis,
     Joules,
     Kilograms,
+    KilogramsPerJouleAxis,
     Seconds,
     Share,
 )
@@ -32,12 +34,16 @@ class Day:
 
     Attributes:
         hourly_rates: arrival rate of each hour over that of the plan, shape (hour,).
+        hourly_price: dollars of a joule of each hour.
+        hourly_intensity: carbon dioxide of a joule of each hour.
         sleep_power: power of a board that sleeps, as a share of TDP.
         wake_time: from sleep to serving.
         start_time: from off to serving.
     """
 
     hourly_rates: DimensionlessAxis
+    hourly_price: DollarsPerJouleAxis
+    hourly_intensity: KilogramsPerJouleAxis
     sleep_power: Share
     wake_time: Seconds
     start_time: Seconds
@@ -54,7 +60,8 @@ class DayOfPlan(NamedTuple):
     Attributes:
         energy: of the day.
         rent: dollars of the day: what sleeps is rented, what is stopped is not.
-        carbon: carbon dioxide of the day.
+        electricity: dollars of the energy, hour by hour, which rents mostly include.
+        carbon: carbon dioxide of the energy, hour by hour.
         joules_per_token: energy for each output token of the day.
         dollars_per_token: rent for each output token of the day.
         over_peak: joules of a token over those at the rate of the plan.
@@ -62,6 +69,7 @@ class DayOfPlan(NamedTuple):
 
     energy: Joules
     rent: Dollars
+    electricity: Dollars
     carbon: Kilograms
     joules_per_token: Dimensionless
     dollars_per_token: Dimensionless
@@ -81,11 +89,16 @@ def day_of(plan: Plan, day: Day) -> Mapping[str, DayOfPlan]:
         before it at the power of an idle board.
 
     Raises:
-        ParameterError: for rates that are not above 0 and at most 1, those of the plan.
+        ParameterError: for rates that are not above 0 and at most 1, those of the plan, and where
+            prices or intensities are not as many.
     """
     rates = np.asarray(day.hourly_rates, float)
     if not ((rates > 0) & (rates <= 1)).all():
         raise ParameterError("hourly_rates: has other numbers, wanted numbers above 0 to 1.")
+    for name in ("hourly_price", "hourly_intensity"):
+        if (count := len(getattr(day, name))) != len(rates):
+            wanted = f"{len(rates)}, one for each rate"
+            raise ParameterError(f"{name}: has {count} numbers, wanted {wanted}.")
     tokens = plan.columns.generated * float(rates.sum()) * HOUR
     return {policy: _of_policy(plan, day, policy, rates, tokens) for policy in POLICIES}
 
@@ -99,7 +112,8 @@ def _of_policy(plan: Plan, day: Day, policy: str, rates: np.ndarray, tokens: flo
     return DayOfPlan(
         energy,
         rent,
-        energy * float(plan.columns.energy.grid_intensity),
+        float(watts @ day.hourly_price) * HOUR,
+        float(watts @ day.hourly_intensity) * HOUR,
         energy / tokens,
         rent / tokens,
         energy / tokens / plan.fleet.joules_per_token,

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from tokwatt.params.errors import ParameterError
+from tokwatt.planning.best import best
 from tokwatt.planning.choice import shortest
 from tokwatt.planning.columns import Columns
-from tokwatt.planning.constrained import Budget, constrained
+from tokwatt.planning.constrained import Budget
 from tokwatt.units import Dimensionless, Seconds
 
 
@@ -69,23 +70,16 @@ def _over_budget(columns: Columns, budget: Budget) -> str:
     """What the least fleet takes of each budget while the others hold."""
     inventory = dict(budget.inventory or {})
     parts = []
-    watts = _least(columns, columns.power, replace(budget, power=None))
+    watts = best(columns, columns.power, replace(budget, power=None)).partition.cost
     if budget.power is not None and np.isfinite(watts):
         parts.append(f"power_cap of {watts / 1e3:.5g} kW")
     for gpu, most in inventory.items():
         own = columns.configurations.gpu[:, None] == gpu
         used = np.where(np.isfinite(columns.gpus), np.where(own, columns.gpus, 0.0), np.inf)
         others = {name: count for name, count in inventory.items() if name != gpu}
-        needed = _least(columns, used, replace(budget, inventory=others))
+        needed = best(columns, used, replace(budget, inventory=others)).partition.cost
         if most < needed < np.inf:
             parts.append(f"inventory of {needed:g} {gpu}")
     name = "power_cap" if budget.power is not None else "inventory"
     wanted = f"{' or '.join(parts)}, the others as they are" if parts else "more of several at once"
     return f"{name}: no fleet keeps all budgets, wanted {wanted}."
-
-
-def _least(columns: Columns, cost: np.ndarray, budget: Budget) -> Dimensionless:
-    """The least cost of a plan within a budget."""
-    if budget.couples:
-        return constrained(columns, cost, budget).partition.cost
-    return shortest(cost, columns.classes.bins, budget.pools).cost

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.planning.choice import shortest
+from tokwatt.planning.choice import Partition, shortest
 from tokwatt.planning.plan import Plan
 from tokwatt.units import Dimensionless
 
@@ -46,14 +46,25 @@ def plain_names(plan: Plan) -> DeploymentNames:
     return DeploymentNames(**{field: usually(field) for field in vars(usual)})  # type: ignore[arg-type]
 
 
+def is_plain(
+    names: Sequence[DeploymentNames], plain: DeploymentNames, levers: Sequence[str]
+) -> np.ndarray:
+    """Which configurations do without some levers, shape (configuration,)."""
+    fields = [field for lever in levers for field in LEVERS[lever]]
+    return np.array([all(getattr(own, it) == getattr(plain, it) for it in fields) for own in names])
+
+
+def partition_without(plan: Plan, levers: Sequence[str]) -> Partition:
+    """The best plan without some levers, free of budgets; of infinite cost where there is none."""
+    allowed = is_plain(plan.columns.configurations.names, plain_names(plan), levers)
+    cost = np.where(allowed[:, None], plan.cost, np.inf)
+    pools = 1 if "length split" in levers else plan.question.budget.pools
+    return shortest(cost, plan.columns.classes.bins, pools)
+
+
 def cost_without(plan: Plan, levers: Sequence[str]) -> Dimensionless:
     """The objective of an output token without some levers, free of budgets; infinite for none."""
-    names, plain = plan.columns.configurations.names, plain_names(plan)
-    fields = [field for lever in levers for field in LEVERS[lever]]
-    allowed = [all(getattr(own, it) == getattr(plain, it) for it in fields) for own in names]
-    cost = np.where(np.array(allowed)[:, None], plan.cost, np.inf)
-    pools = 1 if "length split" in levers else plan.question.budget.pools
-    return shortest(cost, plan.columns.classes.bins, pools).cost / plan.columns.generated
+    return partition_without(plan, levers).cost / plan.columns.generated
 
 
 def waterfall(plan: Plan) -> list[Step]:

@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from tokwatt.accounts.answer import Answer
-from tokwatt.accounts.answers import LONGEST, case_of, fleet, require_splits
+from tokwatt.accounts.answers import fleet
+from tokwatt.accounts.answers.answer import Answer
+from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
+from tokwatt.planning.best import best
 from tokwatt.planning.choice import Partition, shortest
 from tokwatt.planning.classes import Classes, candidate_lengths, served_within
 from tokwatt.planning.columns import OBJECTIVES, Columns
 from tokwatt.planning.configurations import Configurations, Options
-from tokwatt.planning.constrained import Budget, Proved, constrained
+from tokwatt.planning.constrained import Budget, Proved
 from tokwatt.planning.infeasible import refused
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.requests import smallest_window
@@ -213,13 +215,7 @@ def chosen(own: Question, columns: Columns) -> Plan:
     Raises:
         ParameterError: where none is feasible.
     """
-    cost = columns.cost(own.objective)
-    free = shortest(cost, columns.classes.bins, own.budget.pools)
-    if not np.isfinite(free.cost):
+    proved = best(columns, columns.cost(own.objective), own.budget)
+    if not np.isfinite(proved.partition.cost):
         raise refused(columns, own.budget)
-    proved = Proved(free, 0.0, 0.0)
-    if own.budget.couples:
-        proved = constrained(columns, cost, own.budget)
-        if not np.isfinite(proved.partition.cost):
-            raise refused(columns, own.budget)
     return Plan(own, columns, proved)

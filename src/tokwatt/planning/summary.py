@@ -4,15 +4,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tokwatt.accounts.answer import Quantity
+from tokwatt.accounts.answers.answer import Quantity
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.binding import binding, extrapolated
+from tokwatt.planning.break_even import Price, Stretch
 from tokwatt.planning.day import DayOfPlan
+from tokwatt.planning.decisions import Decision
 from tokwatt.planning.disaggregated import Disaggregated
-from tokwatt.planning.draws import Contender, configuration_wins
+from tokwatt.planning.draws import Contender, Contest, configuration_wins
 from tokwatt.planning.levers import waterfall
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.verified import Verified
+from tokwatt.units import Tokens
 
 UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
 """Units in which an objective is shown."""
@@ -56,7 +60,6 @@ def summary(plan: Plan) -> dict[str, Any]:
         "pools": [_of_pool(plan, place) for place in range(len(plan.names))],
         "one_pool": described(names[whole.configurations[0]]) if whole.edges else None,
         "one_pool_cost_ratio": whole.cost / plan.partition.cost,
-        "power_price": plan.proved.power_price,
         "levers": {step.lever: step.alone for step in waterfall(plan)[1:]},
         "extrapolated": extrapolated(plan),
     }
@@ -71,8 +74,8 @@ def _of_pool(plan: Plan, place: int) -> dict[str, Any]:
     }
 
 
-def lines(plan: Plan) -> Iterator[str]:
-    """A plan in one screen."""
+def lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
+    """A plan in one screen; levers that draws of the calibration leave undecided are marked."""
     said = summary(plan)
     own = plan.question
     yield f"{plan.fleet.basis.sentence}"
@@ -91,7 +94,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield _views(said["numbers"])
     yield f"one pool           {_beside(said)}"
-    yield f"levers             {_levers(said['levers'])}"
+    yield f"levers             {_levers(said['levers'], decided)}"
     yield from _budget(plan)
     if said["extrapolated"]:
         yield f"extrapolated       {'; '.join(said['extrapolated'])}"
@@ -151,13 +154,16 @@ def _beside(said: Mapping[str, Any]) -> str:
     if not said["one_pool"]:
         return "no single pool meets the targets"
     if len(said["pools"]) == 1:
-        return "is the best plan, splitting by length gains nothing"
+        return "is the plan, splitting by length gains nothing"
     return f"{said['one_pool']}: {said['one_pool_cost_ratio']:.3f} times the cost"
 
 
-def _levers(values: Mapping[str, float]) -> str:
+def _levers(values: Mapping[str, float], decided: Mapping[str, Decision]) -> str:
     best = sorted(values, key=lambda lever: values[lever], reverse=True)[:MOST_LEVERS]
-    return ", ".join(f"without {lever} {_factor(values[lever])}" for lever in best)
+    undecided = [lever for lever, it in decided.items() if it.undecided]
+    mark = dict.fromkeys(undecided, " (undecided)")
+    said = (f"without {lever} {_factor(values[lever])}{mark.get(lever, '')}" for lever in best)
+    return ", ".join(said)
 
 
 def _factor(ratio: float) -> str:
@@ -168,29 +174,69 @@ def day_lines(days: Mapping[str, DayOfPlan]) -> Iterator[str]:
     """A day under each policy, in a line each."""
     for policy, day in days.items():
         yield (
-            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh, {day.rent:.5g} USD,"
-            f" {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
+            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh for {day.electricity:.4g} USD,"
+            f" rent {day.rent:.5g} USD, {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
             f" x{day.over_peak:.3f} that at the peak"
         )
 
 
-def draw_lines(plan: Plan, found: Sequence[Contender]) -> Iterator[str]:
-    """Whether the choice survives the calibration, and what is best on the average."""
-    best = found[0]
-    own = next(it for it in found if it.names == tuple(plan.names))
-    yield (
-        f"at the draws       this plan wins {own.wins:.0%}, regret {own.expected_regret:.2%} on the"
-        f" average and {own.high_regret:.2%} at 95 %, misses a target in {own.missed:.0%}"
-    )
-    wins = list(configuration_wins(found).items())[:MOST_LEVERS]
+def draw_lines(found: Contest, decided: Mapping[str, Decision]) -> Iterator[str]:
+    """The plan of the least expected cost, how it fares, and which of its levers are undecided."""
+    best, own = found.contenders[0], found.own
+    yield f"at the draws       of the least expected cost, {_fares(best)}"
+    if best != own:
+        yield f"at own values      {described_pools(own.windows, own.names)} is best, {_fares(own)}"
+    wins = list(configuration_wins(found.contenders).items())[:MOST_LEVERS]
     yield f"wins               {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
-    pools = zip(best.windows, best.names, strict=True)
-    named = (
-        "this plan"
-        if best is own
-        else "; ".join(f"up to {window:.0f} {described(names)}" for window, names in pools)
+    undecided = [it for it in decided.values() if it.undecided]
+    for it in {own.rival: own for own in undecided}.values():
+        levers = ", ".join(lever for lever, own in decided.items() if own.rival == it.rival)
+        rival = described_pools(it.rival.windows, it.rival.names)
+        gain = f"gain {it.gain:.2%}, regret {it.high_regret:.2%} at 95 %"
+        yield f"undecided          {levers}: {gain}; without: {rival}"
+
+
+def _fares(own: Contender) -> str:
+    return (
+        f"wins {own.wins:.0%}, regret {own.expected_regret:.2%} on the average and"
+        f" {own.high_regret:.2%} at 95 %, misses a bound in {own.missed:.0%}"
     )
-    yield f"least expected     {named}, regret {best.expected_regret:.2%}"
+
+
+def described_pools(windows: Sequence[Tokens], names: Sequence[DeploymentNames]) -> str:
+    """Pools in words."""
+    pools = zip(windows, names, strict=True)
+    return "; ".join(f"up to {window:.0f} {described(own)}" for window, own in pools)
+
+
+def shadow_lines(prices: Mapping[str, ShadowPrice]) -> Iterator[str]:
+    """What more of each bound saves, in a line each."""
+    for name, price in prices.items():
+        unit = {"itl": "ms", "ttft": "ms", "power_cap": "W"}.get(name, "GPU")
+        one = f"1 {unit} more saves {price.one_more:.2%}"
+        more = f"{price.relaxation / price.unit:.4g} {unit} more {price.saved:.2%}"
+        none = "up to twice as long" if price.unit == MILLISECOND else "whatever is added"
+        said = f"{one}, {more}" if math.isfinite(price.relaxation) else f"nothing saved, {none}"
+        yield f"{f'more {name}':18} {said}"
+
+
+def break_even_lines(
+    plan: Plan, prices: Mapping[str, Price], stretches: Sequence[Stretch]
+) -> Iterator[str]:
+    """Where the choice of GPUs flips: over their rents, and over the rate near that of the plan."""
+    rents = (
+        f"{gpu} {_hourly(it.break_even)} (now {_hourly(it.now)})" for gpu, it in prices.items()
+    )
+    yield f"bought below       {', '.join(rents)} USD/GPU-hour, for the least dollars"
+    rate = float(plan.question.demand.arrival_rate)
+    near = next(place for place, it in enumerate(stretches) if rate <= it.high)
+    some = stretches[max(near - 1, 0) : near + 2]
+    said = (f"{it.gpu or 'no fleet'} {it.low:.4g} to {it.high:.4g}" for it in some)
+    yield f"one pool by rate   {', '.join(said)} req/s"
+
+
+def _hourly(price: float) -> str:
+    return f"{price * 3600:.3g}" if math.isfinite(price) else "any rent"
 
 
 def verified_line(found: Verified) -> str:

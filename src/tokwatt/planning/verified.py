@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from tokwatt.accounts.answer import Answer
+from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.simulated import beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
-from tokwatt.serving.fleet import MEDIAN
+from tokwatt.serving.targets import MEDIAN
 from tokwatt.units import Dimensionless, Seconds
 
 ROUNDS = 6

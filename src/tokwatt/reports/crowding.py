@@ -20,7 +20,7 @@ def overlaps(canvas: Figure) -> float:
     unseen = set(_out_of_view(canvas))
     texts = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text()]
     # A box is larger than its letters.
-    boxes = [text.get_window_extent().shrunk(0.9, 0.7) for text in texts if text not in unseen]
+    boxes = [text.get_window_extent().shrunk(1.0, 0.7) for text in texts if text not in unseen]
     over = sum(upper.overlaps(lower) for upper, lower in combinations(boxes, 2))
     return over + sum(spine.overlaps(box) for spine in _spines(canvas) for box in boxes)
 

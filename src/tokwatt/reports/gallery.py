@@ -1,4 +1,4 @@
-"""Which figures there are: entries of `params/paper.yaml`, drawn from grids or a study's store."""
+"""Which figures there are: entries of `params/paper.yaml`, and what studies' files say to draw."""
 
 import pkgutil
 from collections.abc import Mapping
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from tokwatt.params.plots import PLOT, Plot, read_plot
 from tokwatt.params.reading import read
 from tokwatt.params.section import Section
 from tokwatt.reports import figures
 
 MODULES = [module for module in pkgutil.iter_modules(figures.__path__) if not module.ispkg]
 NAMES = tuple(sorted(module.name for module in MODULES))
-"""The figures that can be drawn: each is a module of `tokwatt.reports.figures`."""
+"""The figures that have a module in `tokwatt.reports.figures`."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,12 +42,14 @@ class Figure:
     """An entry where it stands.
 
     Attributes:
-        section: the place in `paper.yaml`, for messages.
+        section: the place in `paper.yaml` or in the study's file, for messages.
         entry: what is written there.
+        plot: how a study's file describes the figure, where no module draws it.
     """
 
     section: Section
     entry: Entry
+    plot: Plot | None = None
 
     @property
     def study(self) -> str | None:
@@ -68,7 +71,16 @@ def entries(params: Path) -> dict[str, Figure]:
     paper = Section(params / "paper.yaml", read(params / "paper.yaml"))
     section = paper.child("figures")
     studies = {path.stem: path for path in sorted((params / "studies").glob("*.yaml"))}
-    return {name: _figure(paper, section, studies, name) for name in section.raw}
+    figures = {name: _figure(paper, section, studies, name) for name in section.raw}
+    for name, path in studies.items():
+        study = Section(path, read(path))
+        if plot := read_plot(study):
+            if name in figures:
+                raise study.fail(
+                    f"makes a second figure {name!r}", "another name of the file", PLOT
+                )
+            figures[name] = _plotted(study, name, plot)
+    return figures
 
 
 def _figure(paper: Section, section: Section, studies: Mapping[str, Path], name: str) -> Figure:
@@ -83,6 +95,13 @@ def _figure(paper: Section, section: Section, studies: Mapping[str, Path], name:
     if not (entry.grids or entry.study):
         raise place.fail("is empty", "at least one grid, or a study", "grids")
     return Figure(place, entry)
+
+
+def _plotted(study: Section, name: str, plot: Plot) -> Figure:
+    """The figure that a study's file describes."""
+    title = plot.title or str(study.raw["title"])
+    entry = Entry(title=title, caption=plot.caption, category=plot.category, study=name)
+    return Figure(study.child(PLOT), entry, plot)
 
 
 def check_figures(params: Path) -> None:

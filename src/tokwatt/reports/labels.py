@@ -46,7 +46,7 @@ def read_labels(params: Path) -> Labels:
 def context_window(tokens: float) -> str:
     """A context window as it is spoken of: 8192 tokens as 8K, 1048576 as 1M."""
     large = tokens >= 2**20 and tokens % 2**18 == 0
-    return f"{tokens / 2**20:g}M" if large else f"{tokens / 2**10:g}K"
+    return f"{tokens / 2**20:g}M" if large else f"{tokens / 2**10:.4g}K"
 
 
 def plain(text: str) -> str:

@@ -10,9 +10,17 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.labels import Labels, read_labels
-from tokwatt.reports.markdown import Markdown, pipe_table, significant
+from tokwatt.reports.markdown import Markdown, percent, pipe_table, significant
 
-GRIDS = ("plans", "plan_levers", "plan_front", "plan_rates", "plan_days")
+GRIDS = (
+    "plans",
+    "plan_levers",
+    "plan_decisions",
+    "plan_rents",
+    "plan_front",
+    "plan_rates",
+    "plan_days",
+)
 
 
 def write_planning(params: Path, grids: Path, out: Path) -> None:
@@ -26,9 +34,13 @@ def planning_page(data: Mapping[str, xr.Dataset], label: Labels) -> str:
     template = files("tokwatt.reports").joinpath("planning.md").read_text(encoding="utf-8")
     return template.format(
         rate=f"{float(data['plan_rates'].arrival_rate.max()):g}",
+        draws=f"{float(data['plan_decisions'].draws):g}",
         plans=_plans(data["plans"], label),
         levers=_levers(data["plan_levers"], label),
         split=_split(data["plan_levers"]),
+        decisions=_decisions(data["plan_decisions"], label),
+        named=_named(data["plan_decisions"], label),
+        rents=_rents(data["plan_rents"], label),
         front=_over(data["plan_front"], "itl_target", "ms", 1e3, label),
         rates=_rates(data["plan_rates"], label),
         days=_days(data["plan_days"], label),
@@ -82,6 +94,50 @@ def _split(data: xr.Dataset) -> str:
     """What splitting by length is worth at most, in percent."""
     gains = data.alone.sel(lever="length split")
     return significant(100 * (float(gains.where(np.isfinite(gains)).max()) - 1), 2)
+
+
+def _named(data: xr.Dataset, label: Labels) -> Markdown:
+    """The plan of the least expected cost, and how it and the planned one fare."""
+    rows = []
+    for case in _cases(data):
+        own = _of(data, case)
+        shares = (own.expected_regret, own.planned_regret, own.planned_missed)
+        cells = (percent(float(it)) for it in shares)
+        rows.append((*map(label, case), str(own.named.values) or "no fleet", *cells))
+    heads = ("workload", "LLM", "least expected joules", "its regret", "regret of the plan above")
+    return pipe_table((*heads, "draws at which that misses a target"), rows)
+
+
+def _decisions(data: xr.Dataset, label: Labels) -> Markdown:
+    rows = [
+        (
+            *map(label, case),
+            label(str(lever)),
+            percent(float(own.gain)),
+            percent(float(own.high_regret)),
+            "undecided" if own.undecided else "decided",
+            str(own.rival.values),
+        )
+        for case in _cases(data)
+        for lever in data.lever.values
+        for own in [_of(data, case).sel(lever=lever)]
+        if not np.isnan(own.gain)
+    ]
+    heads = ("workload", "LLM", "lever", "gain", "regret, 95 %", "is")
+    return pipe_table((*heads, "least expected without"), rows)
+
+
+def _rents(data: xr.Dataset, label: Labels) -> Markdown:
+    rows = []
+    for case in _cases(data):
+        own = _of(data, case)
+        pairs = zip(own.break_even_price.values, own.price.values, strict=True)
+        rows.append((*map(label, case), *(f"{_hourly(it)} ({_hourly(now)})" for it, now in pairs)))
+    return pipe_table(("workload", "LLM", *map(str, data.gpu.values)), rows)
+
+
+def _hourly(price: float) -> str:
+    return "any" if np.isinf(price) else significant(3600 * float(price)) or "–"
 
 
 def _over(data: xr.Dataset, axis: str, unit: str, scale: float, label: Labels) -> Markdown:

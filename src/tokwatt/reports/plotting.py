@@ -21,6 +21,7 @@ from tokwatt.params.section import Section, refusing
 from tokwatt.reports.crowding import overlaps
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.figures.common.frames import drawn
+from tokwatt.reports.figures.common.standard import Standard
 from tokwatt.reports.gallery import Entry, Figure, entries
 from tokwatt.reports.labels import Labels, one_line, read_labels
 
@@ -29,7 +30,7 @@ KINDS = ("pdf", "svg", "png")
 
 
 class FigureModule(Protocol):
-    """A module of `tokwatt.reports.figures`."""
+    """A module of `tokwatt.reports.figures`, or what stands for one."""
 
     def data(self, grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
         """The numbers, from the datasets."""
@@ -94,7 +95,7 @@ def write_figure(name: str, params: Path, data: Data, out: Path, form: Print | N
     """Draw a figure as its entry says.
 
     Args:
-        name: a figure of `paper.yaml` or of a study.
+        name: a figure of `paper.yaml`, or a study whose file describes one.
         params: the parameter folder.
         data: where the datasets lie.
         out: the folder to write to.
@@ -119,7 +120,7 @@ def render(
     """
     with ExitStack() as stack:
         datasets = {key: stack.enter_context(dataset) for key, dataset in _opened(figure, data)}
-        plot = plot_of(name, datasets, label)
+        plot = plot_of(name, figure, datasets, label)
         hashes = _parameter_hashes(datasets) if form else ""
     table = plot.frame.to_csv(index=False, lineterminator="\n").encode()
     source = f"tokwatt {__version__}; {name}.csv sha256 {hashlib.sha256(table).hexdigest()}{hashes}"
@@ -129,10 +130,17 @@ def render(
     write_files({out / f"{name}.{kind}": content for kind, content in files.items()})
 
 
-def plot_of(name: str, datasets: Mapping[str, xr.Dataset], label: Labels) -> Plot:
+def plot_of(name: str, figure: Figure, datasets: Mapping[str, xr.Dataset], label: Labels) -> Plot:
     """What is drawn of datasets, rounded so that every machine draws the same bytes."""
-    module = cast(FigureModule, import_module(f"tokwatt.reports.figures.{name}"))
+    module = module_of(name, figure)
     return Plot(module, drawn(module.data(datasets)), label)
+
+
+def module_of(name: str, figure: Figure) -> FigureModule:
+    """What draws a figure: a module, or what its study's file says."""
+    if figure.plot:
+        return Standard(name, figure.plot)
+    return cast(FigureModule, import_module(f"tokwatt.reports.figures.{name}"))
 
 
 def _opened(figure: Figure, data: Data) -> Iterator[tuple[str, xr.Dataset]]:

@@ -18,7 +18,7 @@ SCORES = {
     "first_token": "time to first token",
     "first_token_p99": "p99",
 }
-STEPS = ("calibrated", "unlimited", "fitted")
+STEPS = ("calibrated", "fitted")
 MEASURED = "measured"
 SERVERS = "replayed_servers"
 FORMULAS = {"percentiles": "at random", "percentiles_in_bursts": "in bursts"}

@@ -15,6 +15,7 @@ from tokwatt.output import write_files
 from tokwatt.params.intervals import is_known
 from tokwatt.reports.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
+from tokwatt.reports.fleetopt import fleetopt_table
 from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.markdown import Markdown, link, percent, pipe_table, significant
 
@@ -27,6 +28,8 @@ GRIDS = (
     "measured_sweep",
     "measured_generation",
     "measured_moe",
+    "plan_fleetopt",
+    "plan_levers",
     "simulated_fleets",
 )
 
@@ -127,8 +130,9 @@ def _kept(fleet: xr.Dataset) -> str:
 
 
 def _keeping(fleets: xr.Dataset) -> SimpleNamespace:
-    """How many fleets keep the target for 99 % of the requests, by account."""
-    kept = (fleets.within_target >= 0.99).sum(("workload", "topology", "gpu"))
+    """How many fleets keep the target for 99 % of the requests and no queue, by account."""
+    kept = (fleets.within_target >= 0.99) & (fleets.growing == 0)
+    kept = kept.sum(("workload", "topology", "gpu"))
     inputs = json.loads(fleets.attrs["inputs"])
     return SimpleNamespace(
         paper=int(kept.sel(account="paper")),
@@ -152,7 +156,7 @@ def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str], label:
     Args:
         grids: the datasets that it names.
         ids: the claim of the audit that says what a headline does, by its name.
-        label: how workloads and topologies are printed.
+        label: how names are printed.
     """
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
@@ -170,6 +174,7 @@ def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str], label:
         mix=json.loads(grids["slopes"].attrs["inputs"])["prompt_ratio"]["value"],
         lever=_levers(grids["lever"].advantage),
         measured=_measured(grids),
+        fleetopt=fleetopt_table(grids["plan_fleetopt"], grids["plan_levers"], label),
         simulated=_simulated(grids["simulated_fleets"], label),
         keeping=_keeping(grids["simulated_fleets"]),
         **rows,

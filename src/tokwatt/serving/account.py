@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +37,7 @@ class Account:
     assumed: Assumptions
     constants: Constants
 
-    def switched(self, **alternatives: Any) -> "Account":
+    def switched(self, **alternatives: str) -> "Account":
         """The account with other alternatives for some of the choices."""
         return replace(self, assumed=switched(self.assumed, alternatives))
 

@@ -72,7 +72,7 @@ def arithmetic_of(layout: Layout, llm: Llm) -> Arithmetic:
         (llms.router_parameters(llm), precision.router),
     ]
     routed = llms.expert_parameters(llm, llm.active_experts)
-    full, sliding = llms.attended_dimensions(llm), llms.sliding_dimensions(llm)
+    full, sliding = attended_dimensions(llm), sliding_dimensions(llm)
     attended = 2 / ranks / gpu.fp16_rate
     return Arithmetic(
         dense=_sum([_times(gpu, precision, count / ranks, width) for count, width in classes]),
@@ -80,7 +80,7 @@ def arithmetic_of(layout: Layout, llm: Llm) -> Arithmetic:
         head=2 * llms.embedding_parameters(llm) / ranks / gpu.fp16_rate,
         prompt_attention=attended * full / 2,
         sliding_attention=attended * sliding / 2,
-        decode_attention=attended * llms.latent_dimensions(llm),
+        decode_attention=attended * latent_dimensions(llm),
     )
 
 
@@ -115,3 +115,25 @@ def _sum(times: list[WidthTimes]) -> WidthTimes:
         bits_8=sum(time.bits_8 for time in times),
         bits_4=sum(time.bits_4 for time in times),
     )
+
+
+def attended_dimensions(llm: Llm) -> Dimensionless:
+    """Widths of queries and values over all heads of the layers that keep every token.
+
+    A token multiplies as many numbers for each one that it attends to.
+    """
+    full = llms.full_layers(llm)
+    latent = llm.query_heads * (llm.nope_dim + llm.rope_dim + llm.value_dim)
+    return jnp.where(llms.is_latent(llm), latent, 2 * llm.query_heads * llm.head_dim) * full
+
+
+def sliding_dimensions(llm: Llm) -> Dimensionless:
+    """The same of the layers that keep a window."""
+    head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
+    return 2 * llm.query_heads * head_dim * llm.sliding_layers
+
+
+def latent_dimensions(llm: Llm) -> Dimensionless:
+    """The same of latent attention that decodes in its latents; 0 for grouped queries."""
+    widths = llm.query_heads * (2 * llm.kv_latent + llm.rope_dim)
+    return jnp.where(llms.is_latent(llm), widths * llms.full_layers(llm), 0.0)

@@ -81,10 +81,22 @@ class Catalogue(ParameterFolder):
         Raises:
             ParameterError: for a draw that there is none of.
         """
-        other = copy(self)
-        other.__dict__ |= {"calibrated": DrawnValues(self, place)}
-        other.__dict__.pop("boards", None)
-        return other
+        if place not in self._drawn:
+            other = copy(self)
+            other.__dict__ |= {"calibrated": self._draws.at(place)}
+            other.__dict__.pop("boards", None)
+            self._drawn[place] = other
+        return self._drawn[place]
+
+    @cached_property
+    def _drawn(self) -> "dict[int, Catalogue]":
+        """Catalogues at the draws that were asked for."""
+        return {}
+
+    @cached_property
+    def _draws(self) -> DrawnValues:
+        """The fitted values at any draw."""
+        return DrawnValues(self)
 
     def profiled(self, profile: Profile) -> Deployment:
         """The deployment of a hand-calibrated profile, which knows its own power."""

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 
 from tokwatt.params.specs import StepParameters, spec
 from tokwatt.serving.arithmetic import WidthTimes
-from tokwatt.serving.share import GpuShare, KvCache
+from tokwatt.serving.cache import KvCache
+from tokwatt.serving.share import GpuShare
 from tokwatt.units import Bytes, Dimensionless, Seconds, SecondsPerToken, Tokens
 
 ACTIVATION_WIDTH = 2.0

@@ -10,8 +10,8 @@ from jax import lax
 
 from tokwatt.equations.batching import busiest_rank, overlapped
 from tokwatt.equations.weights import expert_coverage
+from tokwatt.serving.cache import moved_bytes
 from tokwatt.serving.costs import PassCosts
-from tokwatt.serving.share import moved_bytes
 from tokwatt.units import Bytes, Dimensionless, Seconds, Sequences, Tokens
 
 SMALL_MESSAGE = 2e6

@@ -136,28 +136,6 @@ def attention_layer_parameters(llm: Llm) -> Parameters:
     return jnp.where(llm.attention_parameters > 0, llm.attention_parameters, shaped)
 
 
-def attended_dimensions(llm: Llm) -> Dimensionless:
-    """Widths of queries and values over all heads of the layers that keep every token.
-
-    A token multiplies as many numbers for each one that it attends to.
-    """
-    full = full_layers(llm)
-    latent = llm.query_heads * (llm.nope_dim + llm.rope_dim + llm.value_dim)
-    return jnp.where(is_latent(llm), latent, 2 * llm.query_heads * llm.head_dim) * full
-
-
-def sliding_dimensions(llm: Llm) -> Dimensionless:
-    """The same of the layers that keep a window."""
-    head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
-    return 2 * llm.query_heads * head_dim * llm.sliding_layers
-
-
-def latent_dimensions(llm: Llm) -> Dimensionless:
-    """The same of latent attention that decodes in its latents; 0 for grouped queries."""
-    widths = llm.query_heads * (2 * llm.kv_latent + llm.rope_dim)
-    return jnp.where(is_latent(llm), widths * full_layers(llm), 0.0)
-
-
 def cache_bytes_per_token(
     llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
 ) -> BytesPerToken:

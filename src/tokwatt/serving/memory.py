@@ -55,6 +55,16 @@ def weights_by_class(llm: Llm, precision: Precision, parallelism: Parallelism) -
     )
 
 
+def weights_by_two_widths(llm: Llm, precision: Precision, parallelism: Parallelism) -> HeldWeights:
+    """Weights on one GPU, routed experts of one width and all else of another."""
+    ranks = parallelism.tensor_parallel
+    return HeldWeights(
+        streamed=llms.streamed_parameters(llm) * precision.dense / ranks,
+        routed=llms.routed_parameters(llm) * precision.routed / (ranks * parallelism.data_parallel),
+        lookup=llms.lookup_parameters(llm) * precision.dense / ranks,
+    )
+
+
 def not_cache(layout: Layout, llm: Llm) -> Bytes:
     r"""Memory of one GPU that is neither weights nor KV cache.
 

@@ -59,8 +59,7 @@ def board_power(assumed: Assumptions, instance: Instance, use: Use) -> tuple[Sec
     """
     if assumed.power == "utilization":
         law, bandwidth = instance.utilization, instance.gpu.hbm_bandwidth
-        latency = within_limit(bandwidth, law, use, use.latency)
-        return latency, power_by_use(bandwidth, law, use, latency)
+        return within_limit(bandwidth, law, use, use.latency)
     law_of = _logistic_power if assumed.power == "logistic" else _activity_power
     decoding, nominal = law_of(instance, use)
     return use.latency, decoding + (nominal - decoding) * use.prefill
@@ -69,7 +68,7 @@ def board_power(assumed: Assumptions, instance: Instance, use: Use) -> tuple[Sec
 def power_by_use(
     bandwidth: BytesPerSecond, law: UtilizationPower, use: Used, latency: Seconds
 ) -> Watts:
-    r"""Power of one GPU by what it uses of its bandwidth and of the time.
+    r"""Power of one GPU at full clocks by what it uses of its bandwidth and of the time.
 
     .. math:: P = a + b\,u_\text{HBM} + c \sqrt{u_\text{FLOP}} + d\,u_\text{launch}
 
@@ -77,10 +76,10 @@ def power_by_use(
         bandwidth: peak bandwidth of its memory.
         law: coefficients.
         use: what it does in a step.
-        latency: duration of the step, `within_limit` of the board.
+        latency: duration of the step.
 
     Returns:
-        Board power.
+        Board power, beyond its limit too.
 
     Source: least squares over measured runs, see `params/calibrated.yaml`.
     """
@@ -94,14 +93,21 @@ def power_by_use(
 
 def within_limit(
     bandwidth: BytesPerSecond, law: UtilizationPower, use: Used, latency: Seconds
-) -> Seconds:
-    """Duration of a step that keeps a board within its limit: its own, or longer."""
-    # Launches and bytes share a term: both draw in proportion to their share of the time.
-    moving = use.moved / bandwidth + law.launch / law.memory * use.launch_time
-    stretched = power.stretched_latency(
-        moving, use.compute_time, law.idle, law.memory, law.compute, law.limit
-    )
-    return jnp.maximum(latency, stretched)
+) -> tuple[Seconds, Watts]:
+    """Duration of a step and power of one GPU, whose clocks fall rather than exceed its limit.
+
+    Args:
+        bandwidth: peak bandwidth of its memory.
+        law: coefficients and the limit.
+        use: what it does in a step.
+        latency: duration of the step at full clocks.
+
+    Returns:
+        Duration, `latency` or longer, and board power, at most the limit.
+    """
+    demand = power_by_use(bandwidth, law, use, latency)
+    stretch = power.clock_stretch(demand, law.idle, law.limit, law.clock_exponent)
+    return latency * stretch, jnp.minimum(demand, law.limit)
 
 
 def _logistic_power(instance: Instance, use: Use) -> tuple[Watts, Watts]:

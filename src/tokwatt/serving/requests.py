@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokwatt.units import DimensionlessAxis, Tokens, TokensAxis
+
 
 @dataclass(frozen=True)
 class Requests:
@@ -13,23 +15,23 @@ class Requests:
     whole.
     """
 
-    weight: np.ndarray
-    prompt: np.ndarray
-    output: np.ndarray
-    prompt_share: np.ndarray
+    weight: DimensionlessAxis
+    prompt: TokensAxis
+    output: TokensAxis
+    prompt_share: DimensionlessAxis
 
     @property
     def length(self) -> np.ndarray:
         """Tokens of each kind, prompt and output together."""
         return self.prompt + self.output
 
-    def scaled(self, factor: np.ndarray | float) -> "Requests":
+    def scaled(self, factor: DimensionlessAxis) -> "Requests":
         """The same kinds with other weights."""
         return Requests(self.weight * factor, self.prompt, self.output, self.prompt_share)
 
 
 def lengths_of(
-    knots: np.ndarray, fractions: np.ndarray, output_shares: np.ndarray | float
+    knots: TokensAxis, fractions: DimensionlessAxis, output_shares: DimensionlessAxis
 ) -> Requests:
     """Requests of a length law, one kind for each whole length.
 
@@ -49,17 +51,19 @@ def lengths_of(
     return split_of(np.diff(within), length, shares)
 
 
-def pairs_of(prompt: np.ndarray, output: np.ndarray, weight: np.ndarray) -> Requests:
+def pairs_of(prompt: TokensAxis, output: TokensAxis, weight: DimensionlessAxis) -> Requests:
     """Requests of a trace, one kind for each row."""
     return Requests(weight, prompt, output, prompt / (prompt + output))
 
 
-def smallest_window(requests: Requests) -> float:
+def smallest_window(requests: Requests) -> Tokens:
     """The smallest power of two that holds every request."""
     return float(2 ** np.ceil(np.log2(requests.length[requests.weight > 0].max())))
 
 
-def split_of(weight: np.ndarray, length: np.ndarray, prompt_share: np.ndarray | float) -> Requests:
+def split_of(
+    weight: DimensionlessAxis, length: TokensAxis, prompt_share: DimensionlessAxis
+) -> Requests:
     """Requests of whole lengths, their prompts rounded down; prompt and output are at least 1."""
     prompt = np.maximum(1.0, np.trunc(prompt_share * length))
     return Requests(

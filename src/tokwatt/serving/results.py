@@ -4,18 +4,18 @@ from collections.abc import Callable
 from functools import wraps
 from html import escape
 from inspect import signature
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 import jax
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.units import hints_of, outside, units_of
+from tokwatt.units import Scalar, hints_of, outside, units_of
 
 
 class Result(Protocol):
     """A NamedTuple whose fields carry units."""
 
-    def _asdict(self) -> dict[str, Any]: ...
+    def _asdict(self) -> dict[str, Scalar]: ...
 
 
 Kind = TypeVar("Kind", bound=type)
@@ -65,7 +65,7 @@ def checked(
     return made
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Scalar) -> Scalar:
     """One number in Python; what JAX traces, and anything else, as it is."""
     traced = isinstance(value, jax.core.Tracer)
     return value.item() if not traced and getattr(value, "ndim", 1) == 0 else value

@@ -8,6 +8,7 @@ import numpy as np
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests, split_of
 from tokwatt.serving.traffic import Traffic, traffic_of
+from tokwatt.units import Dimensionless, Tokens, TokensAxis
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Routed(NamedTuple):
 def route(
     assumed: Assumptions,
     requests: Requests,
-    knots: np.ndarray,
+    knots: TokensAxis,
     topology: Topology,
-    chunk: float,
-    compressible: float,
+    chunk: Tokens,
+    compressible: Dimensionless,
 ) -> Routed:
     """Share requests out over the pools of a topology.
 

@@ -8,13 +8,19 @@ from itertools import pairwise
 
 import numpy as np
 
-Knots = Sequence[tuple[float, float]]
+from tokwatt.units import Dimensionless, DimensionlessAxis, Requests, Tokens, TokensAxis
+
+Knots = Sequence[tuple[Tokens, Dimensionless]]
 """Pairs of (tokens, share of requests of at most so many), in rising order."""
 
 
 def sampled(
-    knots: Knots, window: float, smallest: int = 1, seed: int = 42, count: int = 3000
-) -> tuple[np.ndarray, np.ndarray]:
+    knots: Knots,
+    window: Tokens,
+    smallest: Tokens = 1,
+    seed: Dimensionless = 42,
+    count: Requests = 3000,
+) -> tuple[TokensAxis, DimensionlessAxis]:
     """Draw lengths with CPython's generator and give each draw the same weight.
 
     A bin that begins above the window yields the window itself, without a second draw. Equal calls,
@@ -25,8 +31,8 @@ def sampled(
 
 @lru_cache(maxsize=256)
 def _sampled(
-    knots: Knots, window: float, smallest: int, seed: int, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+    knots: Knots, window: Tokens, smallest: Tokens, seed: Dimensionless, count: Requests
+) -> tuple[TokensAxis, DimensionlessAxis]:
     generator = random.Random(seed)
     uniform, bits = generator.random, generator.getrandbits
     fractions = [fraction for _, fraction in knots]
@@ -45,7 +51,7 @@ def _sampled(
     return lengths, weights
 
 
-def _bin(below: float, knot: float, window: float, smallest: int) -> tuple[int, int, int]:
+def _bin(below: Tokens, knot: Tokens, window: Tokens, smallest: Tokens) -> tuple[int, int, int]:
     """Shortest length of a bin, its number of lengths, and the random bits that choose one."""
     low, high = max(smallest, int(below) + 1), min(int(window), int(knot))
     return (
@@ -53,7 +59,9 @@ def _bin(below: float, knot: float, window: float, smallest: int) -> tuple[int, 
     )
 
 
-def summed(knots: Knots, window: float, smallest: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def summed(
+    knots: Knots, window: Tokens, smallest: Tokens = 1
+) -> tuple[TokensAxis, DimensionlessAxis]:
     """Every length the sampler can draw, with its probability."""
     lengths, weights, previous, below = [], [], 0, 0.0
     for knot, fraction in knots:
@@ -65,7 +73,7 @@ def summed(knots: Knots, window: float, smallest: int = 1) -> tuple[np.ndarray, 
     return np.concatenate(lengths).astype(float), np.concatenate(weights)
 
 
-def share_within(knots: Knots, length: float) -> float:
+def share_within(knots: Knots, length: Tokens) -> Dimensionless:
     """Share of requests of at most `length` tokens, by lines between the knots and the origin."""
     return float(
         np.interp(
@@ -74,7 +82,7 @@ def share_within(knots: Knots, length: float) -> float:
     )
 
 
-def split(knots: Knots, length: float) -> tuple[Knots, Knots]:
+def split(knots: Knots, length: Tokens) -> tuple[Knots, Knots]:
     """Cut a distribution in two; the first bin of the upper part begins at one token."""
     share = min(max(share_within(knots, length), 1e-6), 1 - 1e-6)
     lower = [(knot, fraction / share) for knot, fraction in knots if knot <= length]
@@ -92,7 +100,7 @@ def split(knots: Knots, length: float) -> tuple[Knots, Knots]:
     return lower, upper
 
 
-def mean_output(knots: Knots, output_share: float) -> int:
+def mean_output(knots: Knots, output_share: Dimensionless) -> Tokens:
     """Output tokens credited to each request of a law, cut to a whole number."""
     ends = np.array([knot for knot, _ in knots])
     masses = np.diff([fraction for _, fraction in knots], prepend=0.0)

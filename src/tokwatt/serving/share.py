@@ -8,8 +8,6 @@ from tokwatt.equations import memory
 from tokwatt.params.specs import (
     Gpu,
     Llm,
-    Parallelism,
-    Precision,
     spec,
 )
 from tokwatt.serving import llm as llms
@@ -22,9 +20,10 @@ from tokwatt.serving.arithmetic import (
     arithmetic_of,
     narrower,
 )
+from tokwatt.serving.cache import KvCache, cache_of
 from tokwatt.serving.deployment import Layout
 from tokwatt.serving.limits import step_limits
-from tokwatt.serving.memory import HeldWeights, weights_by_class
+from tokwatt.serving.memory import weights_by_class, weights_by_two_widths
 from tokwatt.units import (
     Bytes,
     BytesPerParameter,
@@ -34,32 +33,6 @@ from tokwatt.units import (
     Sequences,
     Tokens,
 )
-
-STATE_WIDTH = 4.0
-"""Bytes of an element of a recurrent state, if the LLM does not say otherwise: 32 bits.
-
-Source: `mamba_ssm_dtype` of published configurations."""
-
-
-@spec
-class KvCache:
-    """KV cache on one GPU.
-
-    Attributes:
-        held: bytes per token of the layers that keep every token.
-        read: the part of them that a step reads.
-        sliding: bytes per token of the layers with a sliding window.
-        window: tokens that those look back.
-        state: bytes of the recurrent state of a sequence.
-        state_moved: bytes of it that a step reads and writes.
-    """
-
-    held: BytesPerToken
-    read: BytesPerToken
-    sliding: BytesPerToken
-    window: Tokens
-    state: Bytes
-    state_moved: Bytes
 
 
 class Memory(NamedTuple):
@@ -172,10 +145,14 @@ def share_of(
     gpu, engine, precision = layout.gpu, layout.engine, layout.precision
     parallelism = layout.parallelism
     ranks, replicas = parallelism.tensor_parallel, parallelism.data_parallel
-    weights_held = weights_by_class if measured else _weights_by_two_widths
+    weights_held = weights_by_class if measured else weights_by_two_widths
     streamed, routed, table = weights_held(llm, precision, parallelism)
     held = streamed + routed + (table if lookup_held else 0.0)
-    budget = engines.pool_of(layout, llm, held) if measured else _program_budget(layout, held)
+    budget = (
+        engines.pool_of(layout, llm, held)
+        if measured
+        else program.kv_budget(engine, gpu, parallelism, held)
+    )
     limits = step_limits(layout.serving_engine, gpu)
     most = jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf)
     return GpuShare(
@@ -196,7 +173,7 @@ def share_of(
         token_flops=2 * llms.active_parameters(llm) / ranks,
         arithmetic=arithmetic_of(layout, llm),
         kv_budget=budget,
-        cache=_cache(layout, llm, measured, whole_cache, state_width),
+        cache=cache_of(llm, precision, parallelism, measured, whole_cache, state_width),
         block_size=layout.serving_engine.block_size if measured else engine.block_size,
         prefill_chunk=limits.tokens if measured else engine.prefill_chunk,
         max_sequences=limits.sequences if measured else most,
@@ -241,46 +218,6 @@ def memory_of(layout: Layout, llm: Llm, length: Tokens) -> Memory:
     )
 
 
-def _weights_by_two_widths(llm: Llm, precision: Precision, parallelism: Parallelism) -> HeldWeights:
-    """Weights on one GPU, routed experts of one width and all else of another."""
-    ranks = parallelism.tensor_parallel
-    return HeldWeights(
-        streamed=llms.streamed_parameters(llm) * precision.dense / ranks,
-        routed=llms.routed_parameters(llm) * precision.routed / (ranks * parallelism.data_parallel),
-        lookup=llms.lookup_parameters(llm) * precision.dense / ranks,
-    )
-
-
-def _program_budget(layout: Layout, held: Bytes) -> Bytes:
-    """Memory for the KV cache by the paper's program."""
-    engine, capacity = layout.engine, layout.gpu.hbm_capacity
-    workspace = program.workspace(engine, layout.parallelism)
-    return memory.kv_budget(capacity, engine.memory_fraction, held, workspace)
-
-
-def _cache(
-    layout: Layout,
-    llm: Llm,
-    measured: bool,
-    whole: bool,
-    state_width: BytesPerParameter | None,
-) -> KvCache:
-    width, ranks = layout.precision.kv, layout.parallelism.tensor_parallel
-    held = width if state_width is None else state_width
-    if measured:
-        held = jnp.where(llm.state_width > 0, llm.state_width, STATE_WIDTH)
-    every_head = llms.cache_bytes_per_token(llm, width, 1.0)
-    sharded = llms.cache_bytes_per_token(llm, width, ranks)
-    return KvCache(
-        held=every_head if whole else sharded,
-        read=every_head / ranks if whole else sharded,
-        sliding=llms.sliding_bytes_per_token(llm, width, ranks),
-        window=llm.sliding_window,
-        state=llms.state_bytes(llm, held, ranks),
-        state_moved=llms.state_bytes(llm, 2 * held if measured else held, ranks),
-    )
-
-
 def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
     r"""KV cache that a step moves for a sequence, :math:`\kappa \ell + \kappa_s \min(\ell, w) + s`.
 
@@ -295,12 +232,6 @@ def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken)
     Source: definition.
     """
     return _tokens_bytes(instance, length, per_token) + instance.cache.state_moved
-
-
-def moved_bytes(cache: KvCache, length: Tokens) -> Bytes:
-    """KV cache and recurrent state of a sequence of so many tokens, as a step moves them."""
-    windowed = cache.sliding * jnp.minimum(length, cache.window)
-    return cache.read * length + windowed + cache.state_moved
 
 
 def held_bytes(instance: GpuShare, length: Tokens) -> Bytes:

@@ -152,7 +152,7 @@ def law_table(
     workload: Workload,
     output_share: Dimensionless,
     chunk: Tokens,
-    longest: int,
+    longest: Tokens,
 ) -> Traffic:
     """Running sums over the whole lengths 1 to `longest` of a request length distribution.
 

@@ -24,8 +24,8 @@ ROWS = 2**14
 """Steps whose power is computed at once."""
 DIGITS = 10
 """Significant digits of a table: the last ones of a double differ between processors."""
-Limit = tuple[float, float, float, float, float]
-"""Seconds of a byte and of a launch, watts of memory, of arithmetic, and those left beside idle."""
+Limit = tuple[float, float, float, float]
+"""What a byte, launches and arithmetic draw of what is left beside idle; root of the clock."""
 Added = tuple[list[float], list[float], list[float]]
 """What so many tokens take, what each that is answered adds, what decoding has of that already."""
 
@@ -121,7 +121,7 @@ class StepTable:
                 moved += row_2[knot] + share * (row_2[knot + 1] - row_2[knot])
                 computing += row_3[knot] + share * (row_3[knot + 1] - row_3[knot])
                 launching += row_4[knot] + share * (row_4[knot + 1] - row_4[knot])
-            latency = max(latency, _stretched(self._limit, moved, computing, launching))
+            latency = _stretched(self._limit, latency, moved, computing, launching)
         return self.factor * alone + self.prompt_factor * (latency - alone)
 
     @property
@@ -234,18 +234,20 @@ def _added(assumed: Assumptions, instance: Instance, most: int, chunked: bool) -
     return tables
 
 
-def _stretched(limit: Limit, moved: float, computing: Seconds, launching: Seconds) -> Seconds:
-    """`equations.power.stretched_latency` of floats, which that of arrays is too slow for."""
-    per_byte, per_launch, moving, arithmetic, spare = limit
-    linear = arithmetic * sqrt(computing)
-    root = sqrt(linear**2 + 4 * moving * spare * (per_byte * moved + per_launch * launching))
-    return ((linear + root) / (2 * spare)) ** 2
+def _stretched(
+    limit: Limit, latency: Seconds, moved: float, computing: Seconds, launching: Seconds
+) -> Seconds:
+    """`serving.power.within_limit` of floats, which that of arrays is too slow for."""
+    per_byte, per_launch, arithmetic, exponent = limit
+    steady = per_byte * moved + per_launch * launching
+    above = steady / latency + arithmetic * sqrt(computing / latency)
+    return latency * above**exponent if above > 1 else latency
 
 
 def _limit(instance: Instance) -> Limit:
     """What the limit of a board's power rests on."""
     law = instance.utilization
-    per_byte = 1 / float(instance.gpu.hbm_bandwidth)
-    per_launch = float(law.launch) / float(law.memory)
     spare = float(law.limit) - float(law.idle)
-    return per_byte, per_launch, float(law.memory), float(law.compute), spare
+    per_byte = float(law.memory) / spare / float(instance.gpu.hbm_bandwidth)
+    shares = float(law.launch) / spare, float(law.compute) / spare
+    return per_byte, *shares, 1 / float(law.clock_exponent)

@@ -84,7 +84,7 @@ def _datasets(study: Callable[..., xr.Dataset]) -> list[str]:
     return [name for name, hint in hints.items() if hint is xr.Dataset and name != "return"]
 
 
-def _before(catalogue: Catalogue, entry: Section) -> dict[str, Any]:
+def _before(catalogue: Catalogue, entry: Section) -> dict[str, Section]:
     """Grids of the job of an entry that stand before it."""
     grids = _grids(catalogue)
     before = map(grids.child, takewhile(lambda name: name != _name(entry), grids.raw))

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -68,13 +69,25 @@ def refuse_what_is_no_store(target: Path) -> None:
         raise StoreError(f"{target}: is {kind}, wanted a store or nothing; move it away.")
 
 
-def share(part: tuple[int, int] | None) -> str:
+class Part(NamedTuple):
+    """A share of the blocks of a store.
+
+    Attributes:
+        number: which it is, from 0.
+        parts: how many there are.
+    """
+
+    number: int
+    parts: int
+
+
+def share(part: Part | None) -> str:
     """Name of a share of the blocks."""
     return "{}-of-{}".format(*part) if part else "whole"
 
 
 @contextmanager
-def exclusive(path: Path, part: tuple[int, int] | None) -> Iterator[None]:
+def exclusive(path: Path, part: Part | None) -> Iterator[None]:
     """Hold a share of a growing store, so that no second process works on the same one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

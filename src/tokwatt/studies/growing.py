@@ -28,7 +28,15 @@ from tokwatt.stores import (
     is_intact,
 )
 from tokwatt.studies.blocks import Region, StreamedSweep
-from tokwatt.studies.disk import holds, remove, remove_leftovers, remove_locks, replace_file, share
+from tokwatt.studies.disk import (
+    Part,
+    holds,
+    remove,
+    remove_leftovers,
+    remove_locks,
+    replace_file,
+    share,
+)
 
 COMPRESSORS = (BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec())
 BLOSC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.SHUFFLE)
@@ -44,7 +52,7 @@ class GrowingStore:
     not in one, or differs from it, was not written by this sweep.
     """
 
-    def __init__(self, sweep: StreamedSweep, path: Path, part: tuple[int, int] | None) -> None:
+    def __init__(self, sweep: StreamedSweep, path: Path, part: Part | None) -> None:
         self.quantities = list(sweep.quantities)
         self.block = sweep.block
         self.chunks = [self._chunk(region) for region in sweep.blocks]

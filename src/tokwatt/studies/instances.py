@@ -13,7 +13,7 @@ from tokwatt.params.specs import Board, Gpu, LogisticPower, Profile, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.studies.replay.points import LlmLayout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
     Dimensionless,
@@ -164,17 +164,11 @@ def dispatch_times(
         llm=0, drop=True
     )
     even = table.concurrency / (level.tokens_per_joule * table.power) - table.iteration_latency
-    described = {
-        "dense_tokens_per_joule": grid.describe("tokens per joule of the dense model", "tok/J"),
-        "even_dispatch_time": grid.describe("dispatch time at which the two are even", "s"),
-    }
+    dense_described = grid.describe("tokens per joule of the dense model", "tok/J")
+    even_described = grid.describe("dispatch time at which the two are even", "s")
     return table[["tokens_per_joule"]].assign(
-        dense_tokens_per_joule=level.tokens_per_joule.assign_attrs(
-            described["dense_tokens_per_joule"]
-        ),
-        even_dispatch_time=even.isel(dispatch_time=0, drop=True).assign_attrs(
-            described["even_dispatch_time"]
-        ),
+        dense_tokens_per_joule=level.tokens_per_joule.assign_attrs(dense_described),
+        even_dispatch_time=even.isel(dispatch_time=0, drop=True).assign_attrs(even_described),
     )
 
 

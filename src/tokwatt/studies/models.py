@@ -13,7 +13,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, split_fleet
-from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import law_table
 from tokwatt.studies.replay import exact

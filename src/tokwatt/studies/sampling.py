@@ -9,7 +9,7 @@ from tokwatt import grid
 from tokwatt.params.specs import Demand
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.sampling import sampled, summed
-from tokwatt.studies.fleets import TOPOLOGIES, PaperFleets, TrafficEntry
+from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
 from tokwatt.studies.instances import Profiles
 from tokwatt.units import Dimensionless, Domain, Instances, Scalar, Tokens, TokensPerJoule
 

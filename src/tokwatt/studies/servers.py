@@ -7,7 +7,6 @@ Study                     Dataset
 ========================  ======================================================================
 """
 
-from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, NamedTuple
 
@@ -47,17 +46,10 @@ SMALLEST, LARGEST = 0.1, 10.0
 """Range of the factors of step times."""
 KNEE = 4.0
 """Times the late first token of the lowest rate that it takes at the knee."""
-UNLIMITED = {"power": "activity"}
-"""What makes steps as long as their work, whatever the board draws."""
 WIDEST = 20.0
 """Largest ratio of two rates between which a knee is looked for."""
-STEPS: Mapping[str, Mapping[str, str]] = {
-    "calibrated": {},
-    "unlimited": UNLIMITED,
-    "fitted": UNLIMITED,
-}
-"""Step times of a simulation and what they change in the account: its own, those without the limit
-of power, and the latter with two factors of each server from its lowest rate."""
+STEPS = ("calibrated", "fitted")
+"""Step times of a simulation: the account's, and with two factors from a server's lowest rate."""
 
 
 @spec
@@ -200,7 +192,7 @@ class Replay:
             engine=server.engine,
             memory_utilization=float(server.memory_fraction),
         )
-        self.account = account_of(catalogue, CONSISTENT, names, STEPS[steps])
+        self.account = account_of(catalogue, CONSISTENT, names)
         self.instance = instance_of(self.account, names.deployment(catalogue))
         self.longest = float((sent.prompt + sent.output).max())
         mean = float((sent.prompt + sent.output / 2).mean())

@@ -14,6 +14,7 @@ from pathlib import Path
 from tokwatt.stores import CHECKSUMS, ROOT, attributes, damages
 from tokwatt.studies.blocks import THREADS, Region, StreamedSweep
 from tokwatt.studies.disk import (
+    Part,
     creating,
     disk_errors_as_sentences,
     exclusive,
@@ -26,7 +27,7 @@ from tokwatt.studies.growing import GrowingStore
 def stream(
     sweep: StreamedSweep,
     target: Path,
-    part: tuple[int, int] | None = None,
+    part: Part | None = None,
     progress: Callable[[int], None] = lambda points: None,
     every_byte: bool = False,
 ) -> list[str]:
@@ -62,7 +63,7 @@ def stream(
                     if same and ROOT not in damaged:
                         _reopen(target, damaged, growing)
                 store = GrowingStore(sweep, growing, part)
-            _compute_what_is_missing(sweep, store, part or (0, 1), progress)
+            _compute_what_is_missing(sweep, store, part or Part(0, 1), progress)
             if part is None:
                 store.publish(target)
     return damaged if same or ROOT in damaged else []
@@ -79,7 +80,7 @@ def _reopen(target: Path, damaged: list[str], growing: Path) -> None:
 def _compute_what_is_missing(
     sweep: StreamedSweep,
     store: GrowingStore,
-    part: tuple[int, int],
+    part: Part,
     progress: Callable[[int], None],
 ) -> None:
     """Every n-th block from the i-th on, a few at a time."""

@@ -9,21 +9,23 @@ from inspect import Parameter, isfunction, signature
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+import jax
 import msgspec
 import numpy as np
 
 import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.grid import Axis
-from tokwatt.params.reading import read
-from tokwatt.params.section import Section
+from tokwatt.params.plots import PLOT, read_plot
+from tokwatt.params.reading import Tree, read
+from tokwatt.params.section import Hints, Section
 from tokwatt.params.specs import Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.catalogue import load as load_catalogue
 from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models
 from tokwatt.studies.blocks import StreamedSweep
+from tokwatt.studies.plotted import check_plot
 from tokwatt.units import MANY, In, hints_of, mark_of, unit_of
 
 FOLDER = "studies"
@@ -48,13 +50,14 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str
     model: str
-    axes: dict[str, Any]
+    axes: Tree
     quantities: list[str]
     account: str = "consistent"
     changes: dict[str, str] = {}
-    fixed: dict[str, Any] = {}
+    fixed: Tree = {}
     basis: str = "instance"
     dtype: str = "float64"
+    plot: Tree = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,8 @@ def load_study(params: Path, name: str, catalogue: Catalogue | None = None) -> S
     Args:
         params: parameter folder; the study is `studies/NAME.yaml` in it.
         name: name of the study.
-        catalogue: what the folder holds, where it is already loaded.
+        catalogue: what the folder holds, where it is already loaded; where not, the study reads,
+            and depends on, no file but those that it needs.
 
     Returns:
         The study with its axes in SI units.
@@ -95,7 +99,7 @@ def load_study(params: Path, name: str, catalogue: Catalogue | None = None) -> S
     Raises:
         ParameterError: with one sentence, at the first thing that is wrong.
     """
-    catalogue = catalogue or load_catalogue(params)
+    whole, catalogue = catalogue, catalogue or Catalogue(params)
     section = _section(params, name, catalogue)
     file = section.convert(StudyFile)
     model = section.pick("model", file.model, MODELS)
@@ -109,12 +113,18 @@ def load_study(params: Path, name: str, catalogue: Catalogue | None = None) -> S
         hints.pop(bound, None)
     units = _units_of_quantities(section, file, hints.pop("return"))
     axes = _axes(section.child("axes"), hints)
+    if plot := read_plot(section):
+        check_plot(section.child(PLOT), plot, axes, hints)
+    fixed = _fixed(section, {key: hints[key] for key in hints if key not in axes}, model)
+    function = partial(model, catalogue, Account(assumed, sets.constants))
+    if not whole:  # the model reads what it needs when it is first called
+        jax.eval_shape(partial(function, **fixed), **{key: _first(axes[key]) for key in axes})
     return Study(
         name=name,
         title=file.title,
-        function=partial(model, catalogue, Account(assumed, sets.constants)),
+        function=function,
         axes=axes,
-        fixed=_fixed(section, {key: hints[key] for key in hints if key not in axes}, model),
+        fixed=fixed,
         units={key: unit_of(hints[key]) for key in axes},
         quantities=units,
         dtype=file.dtype,
@@ -139,9 +149,11 @@ def _units_of_quantities(section: Section, file: StudyFile, result: type) -> dic
 
 
 def _provenance(section: Section, catalogue: Catalogue) -> dict[str, str]:
-    """What tells one store from another: the study, the parameters, the code that computes."""
-    catalogue.section("assumptions")  # which a model may read when it is called
-    study = json.dumps(dict(section.raw))
+    """What tells one store from another: the study, the parameters, the code that computes.
+
+    The parameters are the files that were read so far: by axes, and by the model on one point.
+    """
+    study = json.dumps({key: value for key, value in section.raw.items() if key != PLOT})
     parameters = json.dumps(catalogue.digests, sort_keys=True)
     return {
         "study": study,
@@ -162,7 +174,7 @@ def code_hash(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Axis]:
+def _axes(section: Section, hints: Hints) -> dict[str, Axis]:
     """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
     if not section.raw:
         raise section.fail("is empty", f"some of {', '.join(hints)}")
@@ -178,6 +190,10 @@ def _axes(section: Section, hints: dict[str, Any]) -> dict[str, Axis]:
         name: _of_one_size(axis) if mark_of(hints[name]) == In("workloads") else axis
         for name, axis in axes.items()
     }
+
+
+def _first(axis: Axis) -> Any:
+    return next(iter(axis.values())) if isinstance(axis, dict) else np.asarray(axis)[0]
 
 
 def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
@@ -201,7 +217,7 @@ def _refuse_repeats(section: Section, name: str, values: list) -> None:
         raise section.fail(f"has {twice} more than once", "different values", name)
 
 
-def _listed(hint: Any) -> Any:
+def _listed(hint: object) -> object:
     """The hint of an axis, from that of a single value."""
     mark = mark_of(hint)
     if isinstance(mark, In):
@@ -239,9 +255,7 @@ def _spaced(section: Section, spacing: str) -> np.ndarray:
         return SPACINGS[spacing](start, stop, count)
 
 
-def _fixed(
-    section: Section, hints: dict[str, Any], model: Callable[..., object]
-) -> dict[str, object]:
+def _fixed(section: Section, hints: Hints, model: Callable[..., object]) -> dict[str, object]:
     """What the model needs besides the axes; what it has a default for may be left out."""
     fixed = section.child("fixed") if "fixed" in section.raw else section.at("fixed", {})
     parameters = signature(model).parameters

@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE
-from tokwatt.params.tables.nested import Row, Where, cell, paths_of, rows_of, structure
+from tokwatt.params.tables.nested import Json, Row, Where, cell, paths_of, rows_of, structure
 from tokwatt.params.tables.opening import opened
-from tokwatt.params.tables.table import SAMPLE, Chunk, Count, Table
+from tokwatt.params.tables.table import SAMPLE, Cell, Chunk, Count, Table
 
 AT_ONCE = 2**22
 """Bytes of lines that are read at once."""
@@ -62,11 +61,11 @@ def _is_lines(path: Path) -> bool:
         return False
 
 
-def _has_lists(tree: Mapping[str, Any]) -> bool:
+def _has_lists(tree: Row) -> bool:
     return any(isinstance(value, list | dict) for value in tree.values())
 
 
-def _document(path: Path) -> Any:
+def _document(path: Path) -> Json:
     with opened(path) as file:
         content = file.read(LARGEST_DOCUMENT + 1)
     if len(content) > LARGEST_DOCUMENT:
@@ -95,7 +94,7 @@ def _of_rows(path: Path, rows: Sequence[Row]) -> Table:
     return Table(list(paths), sample, chunks)
 
 
-def _sample(paths: Mapping[str, Where], rows: Sequence[Row]) -> list[Sequence[Any]]:
+def _sample(paths: Mapping[str, Where], rows: Sequence[Row]) -> list[Sequence[Cell]]:
     return [[cell(row, where) for where in paths.values()] for row in rows]
 
 
@@ -122,7 +121,7 @@ def _chunks(
             line += count
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+def _lines(path: Path) -> Iterator[tuple[int, Row]]:
     """Every line that is not blank, refused where one is no JSON."""
     line = 1
     with opened(path) as file:
@@ -140,9 +139,10 @@ def _blocks(file: io.BufferedReader) -> Iterator[bytes]:
         yield block + file.readline()
 
 
-def _decoded(line: int, block: bytes) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
+def _decoded(line: int, block: bytes) -> tuple[list[tuple[int, Row]], list[tuple[int, str]]]:
     """Objects with their lines, and the lines that are none."""
-    trees, problems = [], []
+    trees: list[tuple[int, Row]] = []
+    problems: list[tuple[int, str]] = []
     for number, text in enumerate(block.removeprefix(b"\xef\xbb\xbf").splitlines(), line):
         if not text.strip():
             continue

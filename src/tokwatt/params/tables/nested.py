@@ -1,17 +1,24 @@
 """Rows in trees of JSON: which objects are requests, and their cells by path."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.tables.table import Count
+from tokwatt.params.tables.table import Cell, Count
 
-Row = Mapping[str, Any]
+Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
+"""A value of JSON."""
+Row = dict[str, Json]
 Where = tuple[str, ...]
+Branches: TypeAlias = "dict[str, Branches]"
+"""Keys that are wanted, those below each of them."""
+Names: TypeAlias = "dict[str, tuple[str, Names]]"
+"""What the decoder calls them."""
 TURNS = ("conversations", "conversation", "messages")
 """Keys under which ShareGPT, LMSYS-Chat, WildChat and chats keep the texts of a conversation."""
 ANSWERS = frozenset({"gpt", "assistant", "chatgpt", "bard", "bing", "model"})
@@ -41,16 +48,18 @@ def _paths(row: Row, above: Where) -> dict[str, Where]:
     return paths
 
 
-def cell(row: Any, where: Where) -> Any:
+def cell(row: Json, where: Where) -> Cell:
     """The value at a path; None where there is none."""
     for key in where:
         row = row.get(key) if isinstance(row, dict) else None
     return None if isinstance(row, dict | list) else row
 
 
-def structure(paths: Sequence[Where]) -> tuple[msgspec.json.Decoder, list[Callable[[Any], Any]]]:
+def structure(
+    paths: Sequence[Where],
+) -> tuple[msgspec.json.Decoder, list[Callable[[object], Cell]]]:
     """A decoder that builds nothing but the values at some paths, and what gets each of them."""
-    tree: dict[str, Any] = {}
+    tree: Branches = {}
     for where in paths:
         branch = tree
         for key in where:
@@ -59,9 +68,9 @@ def structure(paths: Sequence[Where]) -> tuple[msgspec.json.Decoder, list[Callab
     return msgspec.json.Decoder(kind), [attrgetter(_dotted(names, where)) for where in paths]
 
 
-def _struct(tree: Mapping[str, Any]) -> tuple[type, dict[str, Any]]:
-    fields: list[tuple[str, Any, Any]] = []
-    names: dict[str, Any] = {}
+def _struct(tree: Branches) -> tuple[type, Names]:
+    fields: list[tuple[str, type, object]] = []
+    names: Names = {}
     for place, (key, below) in enumerate(tree.items()):
         kind, inner = _struct(below) if below else (Any, {})
         default = msgspec.field(name=key, default_factory=kind) if below else None
@@ -70,7 +79,7 @@ def _struct(tree: Mapping[str, Any]) -> tuple[type, dict[str, Any]]:
     return msgspec.defstruct("Cells", fields, gc=False), names
 
 
-def _dotted(names: Mapping[str, Any], where: Where) -> str:
+def _dotted(names: Names, where: Where) -> str:
     parts = []
     for key in where:
         name, names = names[key]
@@ -80,7 +89,7 @@ def _dotted(names: Mapping[str, Any], where: Where) -> str:
 
 def rows_of(
     path: Path,
-    tree: Any,
+    tree: Json,
     complete: Callable[[list[str]], bool],
     count: Count | None,
     above: Row | None = None,
@@ -94,15 +103,15 @@ def rows_of(
         count: tokens of a text, for conversations.
         above: plain values of the objects around it, such as the time of a bucket.
     """
-    again: dict[str, Any] = {"complete": complete, "count": count}
+    search = partial(rows_of, path, complete=complete, count=count)
     if isinstance(tree, list):
         for entry in tree:
-            yield from rows_of(path, entry, above=above, **again)
+            yield from search(entry, above=above)
         return
     if not isinstance(tree, dict):
         return
     here = {key: _attributes(value) for key, value in tree.items()}
-    turns = next((here[key] for key in TURNS if _is_turns(here.get(key))), None)
+    turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
     if complete(list(paths_of([here]))):
         yield {**(above or {}), **here}
     elif turns is not None:
@@ -113,25 +122,26 @@ def rows_of(
         plain = {key: value for key, value in here.items() if not isinstance(value, dict | list)}
         for key, value in here.items():
             status = {"status": FAILED[key]} if key in FAILED else {}
-            yield from rows_of(path, value, above={**(above or {}), **plain, **status}, **again)
+            yield from search(value, above={**(above or {}), **plain, **status})
 
 
-def _attributes(value: Any) -> Any:
+def _attributes(value: Json) -> Json:
     """A list of keys and values, as OpenTelemetry writes attributes, as an object."""
-    if not (isinstance(value, list) and value and all(_is_attribute(entry) for entry in value)):
-        return value
-    return {entry["key"]: next(iter(entry["value"].values()), None) for entry in value}
+    pairs = [_attribute(entry) for entry in value] if isinstance(value, list) else []
+    found = [pair for pair in pairs if pair]
+    return dict(found) if found and len(found) == len(pairs) else value
 
 
-def _is_attribute(entry: Any) -> bool:
-    return isinstance(entry, dict) and set(entry) == {"key", "value"} and _is(entry["value"], dict)
+def _attribute(entry: Json) -> tuple[str, Json] | None:
+    if not isinstance(entry, dict) or set(entry) != {"key", "value"}:
+        return None
+    key, value = entry["key"], entry["value"]
+    if not (isinstance(key, str) and isinstance(value, dict)):
+        return None
+    return key, next(iter(value.values()), None)
 
 
-def _is(value: Any, kind: type) -> bool:
-    return isinstance(value, kind)
-
-
-def _is_turns(value: Any) -> bool:
+def _is_turns(value: Json) -> TypeGuard[list[Row]]:
     """Whether a value is a list of texts with who says them."""
     return isinstance(value, list) and all(
         isinstance(turn, dict) and _said(turn) is not None for turn in value

@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from types import ModuleType
+from typing import cast
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, refused, require_regular
@@ -45,14 +46,14 @@ def opened_text(path: Path) -> Iterator[io.TextIOWrapper]:
 def _unpacked(path: Path, file: io.BufferedReader) -> io.BufferedReader:
     start = file.peek(4)
     if start.startswith(GZIP):
-        return io.BufferedReader(cast(Any, gzip.GzipFile(fileobj=file)), 2**20)
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)), 2**20)
     if start.startswith(ZSTD):
         unpacker = extra(path, "zstandard").ZstdDecompressor()
         return io.BufferedReader(unpacker.stream_reader(file, read_across_frames=True), 2**20)
     return file
 
 
-def extra(path: Path, module: str) -> Any:
+def extra(path: Path, module: str) -> ModuleType:
     """A library of the extra `traces`, or one sentence that says how to get it."""
     from importlib import import_module
 

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.opening import extra, opened
-from tokwatt.params.tables.table import SAMPLE, Cells, Chunk, Table
+from tokwatt.params.tables.table import SAMPLE, Cell, Cells, Chunk, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
 
 def table_of(path: Path) -> Table:
@@ -31,20 +36,22 @@ def table_of(path: Path) -> Table:
     return Table(names, first, chunks)
 
 
-def _first(arrow: Any, file: Any) -> tuple[list[str], list[Sequence[Any]]]:
+def _first(arrow: ModuleType, file: "ParquetFile") -> tuple[list[str], list[Sequence[Cell]]]:
     batch = next(file.iter_batches(batch_size=SAMPLE), None)
     table = _flat(arrow, [] if batch is None else [batch], file.schema_arrow)
     return table.column_names, list(zip(*(column.to_pylist() for column in table), strict=True))
 
 
-def _flat(arrow: Any, batches: Sequence[Any], schema: Any) -> Any:
+def _flat(
+    arrow: ModuleType, batches: Sequence["pa.RecordBatch"], schema: "pa.Schema | None"
+) -> "pa.Table":
     table = arrow.Table.from_batches(batches, schema=schema if not batches else None)
     while any(arrow.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     return table
 
 
-def _chunks(arrow: Any, file: Any, names: Sequence[str]) -> Iterator[Chunk]:
+def _chunks(arrow: ModuleType, file: "ParquetFile", names: Sequence[str]) -> Iterator[Chunk]:
     row = 1
     top = list(dict.fromkeys(_top(file.schema_arrow.names, name) for name in names))
     for batch in file.iter_batches(columns=top):

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.opening import opened, opened_text
-from tokwatt.params.tables.table import SAMPLE, Cells, Chunk, Table
+from tokwatt.params.tables.table import SAMPLE, Cell, Cells, Chunk, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS, FAST_ROWS = 2**12, 2**18
 """Rows that are read at once, exactly and fast."""
@@ -31,7 +34,7 @@ def table_of(path: Path) -> Table:
     if not sample:
         wanted = "a line for each request"
         raise ParameterError(f"{path}: holds column names and no requests, wanted {wanted}.")
-    whole: list[Sequence[Any]] = [
+    whole: list[Sequence[Cell]] = [
         [*row[: len(names)], *[""] * (len(names) - len(row))] for row in sample
     ]
     return Table(names, whole, partial(_chunks, path, names, delimiter))
@@ -124,6 +127,6 @@ def _fast(
         raise Unclean(str(error)) from None
 
 
-def _cells(column: Any) -> Cells:
+def _cells(column: "pd.Series") -> Cells:
     """Numbers as an array; text stays as pandas keeps it."""
     return column.to_numpy() if column.dtype.kind in "iufb" else column.set_axis(range(len(column)))

@@ -1,12 +1,14 @@
 """What a file of rows is to its reader."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Cells = Sequence[Any] | np.ndarray
-"""One column of some rows: text, numbers, truth values, or None."""
+Cell = str | float | bool | None
+"""A value of a row."""
+Cells = Sequence[Cell] | np.ndarray
+"""One column of some rows."""
 Count = Callable[[str], int]
 """Tokens of a text."""
 SAMPLE = 200
@@ -39,5 +41,5 @@ class Table(NamedTuple):
     """
 
     names: list[str]
-    sample: list[Sequence[Any]]
+    sample: list[Sequence[Cell]]
     chunks: Callable[[Sequence[int], bool], Iterator[Chunk]]

@@ -47,7 +47,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
 
 def _lines(axes: Axes, rows: pd.DataFrame) -> None:
     rates = rows.groupby(RATE)
-    shades = matplotlib.colormaps["cividis"](np.linspace(0.85, 0, len(rates)))
+    shades = matplotlib.colormaps["cividis"](np.linspace(0.6, 0, len(rates)))
     for (rate, line), color, dashes in zip(rates, shades, cycle(DASHES), strict=False):
         look = {"color": color, "linestyle": dashes, "label": f"{rate:,.0f}"}
         axes.plot(line[SPLIT], line[EFFICIENCY], **look)

@@ -32,7 +32,9 @@ PLACES: list[Look] = [
     {"points": (-4, 4), "ha": "right"},
     {"points": (6, 0), "va": "center"},
 ]
-"""Where the batches of a panel's rings stand, the smallest first."""
+"""Where the batches of rings that lie on each other stand, the smallest first."""
+APART = 1.3
+"""Ratio of batches from which rings lie beside each other."""
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -74,10 +76,13 @@ def _lines(axes: Axes, lines: Mapping[str, pd.DataFrame]) -> None:
 
 def _rings(axes: Axes, even: pd.DataFrame, dense: pd.DataFrame) -> None:
     batches, levels = np.log(dense[BATCH]), np.log(dense[EFFICIENCY])
-    for (llm, batch), side in zip(even[["llm", BATCH]].to_numpy(), PLACES, strict=False):
-        place = batch, float(np.exp(np.interp(np.log(batch), batches, levels)))
-        axes.plot(*place, **RING | {"markeredgecolor": LOOKS[llm]["color"]})
-        note(axes, f"{batch:.2g}", place, size=6.5, weight="bold", **side)
+    heaps = (even[BATCH] > APART * even[BATCH].shift(fill_value=0)).cumsum()
+    for llm, batch, place in zip(
+        even.llm, even[BATCH], even.groupby(heaps).cumcount(), strict=True
+    ):
+        ring = batch, float(np.exp(np.interp(np.log(batch), batches, levels)))
+        axes.plot(*ring, **RING | {"markeredgecolor": LOOKS[llm]["color"]})
+        note(axes, f"{batch:.2g}", ring, size=6.5, weight="bold", **PLACES[place])
 
 
 def _absent(axes: Axes, llms: list[str]) -> None:

@@ -56,7 +56,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     for column, (server, rows) in zip(grid.T, servers, strict=True):
         for axes, latency in zip(column, LATENCIES, strict=True):
             _panel(axes, rows, latency)
-        column[0].set_title(label(str(server)), size=6.5)
+        column[0].set_title(label(str(server)), size=6.2)
         column[1].set_xlabel("Arrivals (req/s)")
         plain_log(column[1].xaxis, times(1, 2, 5))
     for line, name in zip(grid, LATENCIES.values(), strict=True):

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from itertools import pairwise
 from posixpath import join, normpath
-from typing import Any
 from xml.etree.ElementTree import tostring
 
 import yaml
 from latex2mathml import converter
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -23,6 +24,10 @@ SCROLLED = (
     '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table class="report">'
 )
 KINDS = {label: kind for kind, label in LABELS.items()}
+ENLARGED = (
+    '<span class="scroll" role="region" aria-label="Figure" tabindex="0">'
+    '<a class="enlarge" href="{}">{}</a></span>'
+)
 UNSAFE = ("class", "href", "id", "style")
 """Attributes that LaTeX could set and no formula of ours needs."""
 
@@ -188,7 +193,7 @@ def mathematics(latex: str, display: str = "inline") -> Markup:
     return Markup(visible(tostring(root, encoding="unicode")))
 
 
-def _equation(latex: str, options: Mapping[str, Any]) -> str:
+def _equation(latex: str, options: Mapping[str, object]) -> str:
     return mathematics(latex, "block" if options["display_mode"] else "inline")
 
 
@@ -229,9 +234,22 @@ def as_yaml(entry: Mapping[str, object]) -> str:
     )
 
 
+def _image(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    place: int,
+    options: OptionsDict,
+    env: EnvType,
+) -> str:
+    """A picture as large as it can be read, and larger where it is selected."""
+    shown = renderer.image(tokens, place, options, env)
+    return ENLARGED.format(escape(str(tokens[place].attrs["src"])), shown)
+
+
 _READER = (
     _Reader("commonmark", {"html": False})
     .enable("table")
     .use(anchors_plugin, max_level=4)
     .use(dollarmath_plugin, renderer=_equation)
 )
+_READER.add_render_rule("image", _image)

@@ -14,8 +14,9 @@ from tokwatt.reports import audit
 from tokwatt.reports.accounts import Account
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.gallery import Figure
-from tokwatt.reports.site import method
+from tokwatt.reports.site import method, search
 from tokwatt.reports.site.comparison import Comparison
+from tokwatt.reports.site.palette import in_both_palettes
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 from tokwatt.reports.verdict import VERDICTS
@@ -23,8 +24,12 @@ from tokwatt.text import visible
 
 PREVIEW = 40
 """Rows of a figure's data that its page shows; the file has all of them."""
-SCRIPT = '"use strict";\nconst EXPLORER = JSON.parse({});\n'
-"""The explorer's numbers as a script: pages opened from disk may load scripts but no data."""
+SCRIPT = '"use strict";\nconst {} = JSON.parse({});\n'
+"""Data as a script: pages opened from disk may load scripts but no data."""
+DOCUMENTED = Account(
+    "consistent", "watts of every GPU of the instance, where no other account is named"
+)
+"""What the numbers of documents stand on."""
 
 Page = Callable[[], str]
 
@@ -43,20 +48,31 @@ def write_site(params: Path, results: Path, figures: Path, docs: Path, out: Path
         ParameterError: with one sentence, where an entry of `params/` is wrong.
     """
     sources = Sources(params, results, figures, docs)
-    texts = {out / name: page() for name, page in pages(sources).items()}
-    data = {out / "data" / name: path.read_bytes() for name, path in sources.files().items()}
+    written = {name: page() for name, page in pages(sources).items()}
+    html = {name: text for name, text in written.items() if name.endswith(".html")}
+    written["search-data.js"] = _as_script("PAGES", search.pieces(html))
+    texts = {out / name: text for name, text in written.items()}
+    data = {out / "data" / name: _shown(path) for name, path in sources.files().items()}
     with as_file(files("tokwatt.reports.site") / "static") as static:
         scripts = {out / path.name: path.read_bytes() for path in sorted(static.iterdir())}
     write_files({**texts, **data, **scripts})
 
 
+def _shown(path: Path) -> str | bytes:
+    """A file as pages show it or offer it for download: drawings in both palettes."""
+    if path.suffix == ".svg":
+        return in_both_palettes(path.read_text(encoding="utf-8"))
+    return path.read_bytes()
+
+
 def pages(sources: Sources) -> dict[str, Page]:
     """How each page, and the script of the explorer's numbers, is written, by its file."""
-    render = Renderer({name: report.title for name, report in sources.reports.items()})
+    render = Renderer(sources.menu())
     modules = method.modules(Path(tokwatt.__file__).parent)
     addresses = sources.addresses() | method.addresses(modules)
     return {
         "index.html": partial(_start, sources, render),
+        "search.html": partial(render, "search", "Search", "search"),
         "explorer.html": partial(render, "explorer", "Explorer", "explorer"),
         "explorer-data.js": partial(_explorer_data, sources.results / "explorer.json"),
         "tables.html": partial(_tables, sources, render),
@@ -75,7 +91,9 @@ def pages(sources: Sources) -> dict[str, Page]:
             file: partial(_document, sources, render, path, addresses)
             for path, file in sources.documents.items()
         },
-        "parameters.html": partial(_parameters, sources, render),
+        "parameters.html": partial(
+            render, "parameters", "Parameters", "parameters", records=sources.records
+        ),
         "method.html": partial(render, "method", "Method", "method", modules=modules),
     }
 
@@ -191,17 +209,19 @@ def _report(sources: Sources, render: Renderer, name: str, addresses: Mapping[st
 def _document(sources: Sources, render: Renderer, path: str, addresses: Mapping[str, str]) -> str:
     article = sources.document(path)
     body = article.body(dirname(path), addresses)
-    return render("report", article.title, "docs", body=body, places=article.places)
-
-
-def _parameters(sources: Sources, render: Renderer) -> str:
-    return render("parameters", "Parameters", "parameters", records=sources.records)
+    active = sources.documents[path].removesuffix(".html")
+    content = {"accounts": [DOCUMENTED], "body": body, "places": article.places}
+    return render("report", article.title, active, **content)
 
 
 def _explorer_data(path: Path) -> str:
     data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_visible_pairs)
+    return _as_script("EXPLORER", data)
+
+
+def _as_script(name: str, data: object) -> str:
     text = json.dumps(json.dumps(data, allow_nan=False))
-    return SCRIPT.format(text.replace("<", "\\u003c"))
+    return SCRIPT.format(name, text.replace("<", "\\u003c"))
 
 
 def _visible_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """Templates filled in: the one place where the site's text becomes HTML."""
 
 from collections.abc import Mapping
-from itertools import islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -10,18 +9,16 @@ from tokwatt.reports import audit
 from tokwatt.reports.site import markup
 from tokwatt.text import visible
 
-BEFORE = {"index": "Start", "explorer": "Explorer"}
-AFTER = {
-    "tables": "Tables",
-    "figures": "Figures",
-    "docs": "Docs",
-    "parameters": "Parameters",
-    "method": "Method",
+MENU: dict[str, dict[str, str]] = {
+    "What survives": {"index": "Start"},
+    "Explore": {"explorer": "Explorer"},
+    "The paper": {"audit": "Audit", "tables": "Tables"},
+    "Measured": {},
+    "Docs": {"docs": "Overview"},
+    "Data": {"figures": "Figures", "parameters": "Parameters", "method": "Method"},
 }
-"""The navigation before and after the reports, of which it has the first."""
-AUDIT = {"audit": "Audit"}
-"""What stands among the reports; they have a navigation of their own."""
-PAGES = BEFORE | AFTER | AUDIT
+"""The entries of the menu, and the pages of each; reports and documents join them."""
+PAGES = {"search", *(page for pages in MENU.values() for page in pages)}
 """Pages that no report may be named as."""
 POLICY = "; ".join(
     [
@@ -39,13 +36,13 @@ MANY = 24
 
 
 class Renderer:
-    """Fills templates; every page has the same navigation, and no text of others is markup.
+    """Fills templates; every page has the same menu, and no text of others is markup.
 
     Args:
-        reports: titles of the reports by name, for the navigation.
+        menu: the pages of each entry of the menu, by their names.
     """
 
-    def __init__(self, reports: Mapping[str, str]) -> None:
+    def __init__(self, menu: Mapping[str, Mapping[str, str]]) -> None:
         self._environment = Environment(
             loader=PackageLoader("tokwatt.reports.site"),
             autoescape=True,
@@ -63,15 +60,13 @@ class Renderer:
             "number": _number,
             "listed": _listed,
         }
-        self._reports = {**reports, **AUDIT}
-        first = dict(islice(self._reports.items(), 1))
-        self._navigation = {**BEFORE, **first, **AFTER}
+        self._menu = {entry: pages for entry, pages in menu.items() if pages}
 
     def __call__(self, template: str, title: str, active: str, **content: object) -> str:
-        """A page by its template; `active` is the entry of the navigation that it belongs to."""
+        """A page by its template; `active` is the page of the menu that it belongs to."""
         page = self._environment.get_template(f"{template}.html")
-        content |= {"title": title, "active": active}
-        content |= {"navigation": self._navigation, "reports": self._reports}
+        entry = next((entry for entry, pages in self._menu.items() if active in pages), "")
+        content |= {"title": title, "active": active, "entry": entry, "menu": self._menu}
         return page.render(**{"accounts": [], "policy": Markup(POLICY)} | content)
 
 

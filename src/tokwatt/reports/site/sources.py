@@ -23,7 +23,7 @@ from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.site.comparison import Comparison, compare
 from tokwatt.reports.site.markup import Article
 from tokwatt.reports.site.records import site_records
-from tokwatt.reports.site.renderer import PAGES
+from tokwatt.reports.site.renderer import MENU, PAGES
 from tokwatt.reports.verdict import Survival, survivals
 
 KINDS: dict[str, Kind] = {"paper": "paper", "consistent": "consistent"}
@@ -35,11 +35,13 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A Markdown page of `results/`.
 
     Attributes:
-        title: its name in the navigation.
+        title: its name in the menu.
+        menu: the entry of the menu under which it stands.
         start: what the start page shows of it: all, or some columns of its first table.
     """
 
     title: str
+    menu: str
     start: bool | list[str] = False
 
 
@@ -111,7 +113,23 @@ class Sources:
         for name in section.raw:
             if name in PAGES or name.startswith(("docs-", "figure-", "table-")):
                 raise section.fail("is a page of the site already", "another name", name)
-        return {name: section.child(name).convert(Report) for name in section.raw}
+        reports = {name: section.child(name).convert(Report) for name in section.raw}
+        for name, report in reports.items():
+            section.child(name).pick("menu", report.menu, MENU)
+        return reports
+
+    def menu(self) -> dict[str, dict[str, str]]:
+        """The pages of each entry of the menu, by their names."""
+        stems = (file.removesuffix(".html") for file in self.documents.values())
+        documents = {stem: _words(stem.removeprefix("docs-")) for stem in stems if stem != "docs"}
+        joining = {"Docs": documents}
+        return {
+            entry: pages | self._reports_of(entry) | joining.get(entry, {})
+            for entry, pages in MENU.items()
+        }
+
+    def _reports_of(self, entry: str) -> dict[str, str]:
+        return {name: each.title for name, each in self.reports.items() if each.menu == entry}
 
     @cached_property
     def judged(self) -> list[Judged]:
@@ -170,8 +188,10 @@ class Sources:
 
     @cached_property
     def documents(self) -> dict[str, str]:
-        """The file of each document's page, by its path; the first tells of the others."""
-        names = sorted(path.stem for path in self.docs.glob("*.md") if path.stem != "README")
+        """The file of each document's page, by its path; the first tells of the others in order."""
+        told = (self.docs / "README.md").read_text(encoding="utf-8")
+        names = [path.stem for path in self.docs.glob("*.md") if path.stem != "README"]
+        names.sort(key=lambda name: (f"({name}.md)" not in told, told.find(f"({name}.md)"), name))
         written = {f"docs/{name}.md": f"docs-{name}.html" for name in names}
         return (
             {"docs/README.md": "docs.html"}
@@ -245,6 +265,10 @@ class Sources:
         basis = choices.child("basis").child("alternatives").raw
         kind = KINDS.get(entry["account"], "other")
         return Account(kind, f"{changed}watts of {basis[entry['basis']]['meaning']}")
+
+
+def _words(stem: str) -> str:
+    return stem.replace("-", " ").capitalize()
 
 
 def check_site(params: Path) -> None:

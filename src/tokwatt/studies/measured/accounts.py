@@ -22,8 +22,8 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.llm import active_parameters, routed_parameters, total_parameters
-from tokwatt.serving.power import power_by_use, within_limit
-from tokwatt.serving.step import OperatingPoint, operating_point
+from tokwatt.serving.point import OperatingPoint, operating_point
+from tokwatt.serving.power import within_limit
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -103,11 +103,10 @@ def by_kernels(
     rows, use, boards = runs.rows, runs.answers(logs), board_laws(runs, law)
     bandwidth = runs.arrays.share.gpu.hbm_bandwidth
     bare = jnp.asarray(step_by_kernels(catalogue, rows, residents))
-    latency = within_limit(bandwidth, boards, use, bare)
-    power = np.asarray(power_by_use(bandwidth, boards, use, latency))
-    throughput = rows.batch.to_numpy() / np.asarray(latency)
+    latency, power = map(np.asarray, within_limit(bandwidth, boards, use, bare))
+    throughput = rows.batch.to_numpy() / latency
     efficiency = throughput / power / intervals.gpus_of(rows)
-    return Prediction(np.asarray(latency), throughput, power, efficiency)
+    return Prediction(latency, throughput, power, efficiency)
 
 
 def step_by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: TokensAxis) -> SecondsAxis:

@@ -1,11 +1,10 @@
-"""The calibration over all of its runs: errors, intervals, targets and parameters."""
+"""The calibration over all of its runs: errors, intervals and targets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
@@ -13,11 +12,8 @@ from tokwatt import grid
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.start import POWER_TERMS
-from tokwatt.params.calibrated import OTHER
-from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, TokensPerSecond, units_of
+from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, TokensPerSecond
 
 FITS = ("in_sample", *CLASSES, "roofline")
 """Whose errors are recorded: of the fit to every run, of those that leave things out, of none."""
@@ -111,16 +107,6 @@ class ClientIntervals(NamedTuple):
     first_token_half_width: Dimensionless
 
 
-class ParameterColumns(NamedTuple):
-    """Parameters over parameter, each in the unit that `unit` says."""
-
-    value: Dimensionless
-    low: Dimensionless
-    high: Dimensionless
-    start: Dimensionless
-    unit: ArrayLike
-
-
 LONG_NAMES = {
     "half_width": "half_width_of_the_interval_of_the_logarithm",
     "coverage": "share_of_left_out_runs_inside",
@@ -132,7 +118,6 @@ LONG_NAMES = {
     "unknown": "what_of_a_run_no_other_run_knows",
     "kind": "kind_of_llm",
     "client_latency": "time_per_output_token",
-    **{name: f"{name}_in_the_unit_of_the_parameter" for name in ("value", "low", "high", "start")},
 }
 CLIENT_QUANTITIES = ("latency", "throughput", "first_token")
 
@@ -234,31 +219,3 @@ def _clients(calibrated: Calibrated) -> xr.Dataset:
     ]
     clash = {"runs", "quantity"}
     return xr.merge(tables).drop_vars(clash, errors="ignore")
-
-
-def parameters(catalogue: Catalogue) -> xr.Dataset:
-    """Common parameters and shares of power, their ranges without each LLM, and their starts."""
-    calibrated = Calibrated(catalogue)
-    records, fitted = calibrated.model.records, calibrated.fitted
-    units = {name: str(unit) for name, unit in units_of(StepParameters).items()}
-    without = pd.DataFrame([numbers.common for numbers in calibrated.held_out.values()])
-    rows = {
-        f"step.{name}": (
-            fitted.common[name],
-            without[name].min(),
-            without[name].max(),
-            records.priors[name].start,
-            units[name],
-        )
-        for name in (field.name for field in fields(StepParameters))
-    }
-    for board, numbers in fitted.law.items():
-        laws = [held.law[board] for held in calibrated.held_out.values()]
-        for name in POWER_TERMS if board == OTHER else ("idle", "scale"):
-            ends = [np.log(law[name]) for law in laws]
-            values = np.log(numbers[name]), min(ends), max(ends)
-            rows[f"{board}.{name}"] = (*values, records.power[name].start, "1")
-    value, low, high, start = np.exp(np.array([row[:4] for row in rows.values()], float)).T
-    units_of_rows = [row[4] for row in rows.values()]
-    columns = ParameterColumns(value, low, high, start, units_of_rows)
-    return grid.dataset({"parameter": [*rows]}, columns, LONG_NAMES)

@@ -14,8 +14,9 @@ from jax import Array
 from tokwatt.equations import lengths
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.serving.account import Account
-from tokwatt.serving.fleet import Fleet, fleet_of, size_pool
+from tokwatt.serving.fleet import Fleet, fleet_of
 from tokwatt.serving.instance import Instance
+from tokwatt.serving.pool import size_pool
 from tokwatt.serving.traffic import Traffic, request_powers
 from tokwatt.units import Dimensionless, Tokens
 
@@ -55,7 +56,7 @@ class ExactLaw(NamedTuple):
 
 
 def law_of(
-    workload: Workload, output_share: Dimensionless, prefill_chunk: Tokens, longest: int
+    workload: Workload, output_share: Dimensionless, prefill_chunk: Tokens, longest: Tokens
 ) -> ExactLaw:
     """Tables of a workload for one prefill chunk; `longest` is a Python int that sets a shape."""
     length = jnp.arange(1.0, longest + 1)

@@ -13,7 +13,8 @@ from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import concurrency
 from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
-from tokwatt.serving.step import operating_point, step
+from tokwatt.serving.point import operating_point
+from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Bytes,

@@ -12,7 +12,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import Pool, size_pool
+from tokwatt.serving.pool import Pool, size_pool
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of

@@ -23,7 +23,7 @@ from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import Run, run
 from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import overloaded
-from tokwatt.studies.fleets import TOPOLOGIES, PaperFleets, TrafficEntry
+from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
 from tokwatt.studies.instances import Profiles
 from tokwatt.units import (
     Dimensionless,

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.accounts.answers import demanded, laid_out
+from tokwatt.accounts.answers.demand import demanded
+from tokwatt.accounts.answers.pools import laid_out
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import doubts
 from tokwatt.accounts.headlines import Headlines
@@ -18,8 +19,8 @@ from tokwatt.accounts.simulated import SETTLED, half_width, limits_of
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import Pool, size_pool
 from tokwatt.serving.instance import Instance
+from tokwatt.serving.pool import Pool, size_pool
 from tokwatt.serving.requests import Requests
 from tokwatt.serving.results import plain
 from tokwatt.serving.times import instance_of
@@ -31,7 +32,7 @@ from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import Run, run
 from tokwatt.simulation.steps import StepTable
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans import Workloads
+from tokwatt.studies.plans.asked import Workloads
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,

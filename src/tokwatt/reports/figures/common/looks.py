@@ -17,6 +17,8 @@ DASHED: LineStyle = (0, (4, 1.2))
 COLORS = defaultdict(
     lambda: GREY, {"H100": "#0072B2", "H200": "#56B4E9", "B200": "#D55E00", "GB200": "#E69F00"}
 )
+GPUS = frozenset(COLORS)
+"""GPUs with a look of their own."""
 MARKERS = defaultdict(lambda: "v", {"H100": "o", "H200": "D", "B200": "s", "GB200": "^"})
 LINES: defaultdict[str, LineStyle] = defaultdict(
     lambda: (0, (1, 1)), {"H100": "-", "H200": "-.", "B200": DASHED, "GB200": ":"}

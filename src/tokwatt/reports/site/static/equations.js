@@ -263,17 +263,13 @@ const Tokwatt = (() => {
   function powerByUse(gpu, used) {
     const law = gpu.utilization,
       reading = used.moved / gpu.hbm_bandwidth;
-    const moving = reading + (law.launch / law.memory) * used.launchTime;
-    const spare = law.limit - law.idle,
-      linear = law.compute * Math.sqrt(used.computeTime);
-    const root = Math.sqrt(linear ** 2 + 4 * law.memory * moving * Math.max(spare, 0));
-    const stretched = spare > 0 ? ((linear + root) / (2 * spare)) ** 2 : Infinity;
-    const kept = Math.max(used.latency, stretched);
-    const power =
-      law.idle +
-      (law.memory * reading + law.launch * used.launchTime) / kept +
-      law.compute * Math.sqrt(used.computeTime / kept);
-    return { kept, power };
+    const above =
+      (law.memory * reading + law.launch * used.launchTime) / used.latency +
+      law.compute * Math.sqrt(used.computeTime / used.latency);
+    const spare = law.limit - law.idle;
+    const stretch =
+      spare > 0 ? Math.max(1, above / spare) ** (1 / law.clock_exponent) : Infinity;
+    return { kept: used.latency * stretch, power: Math.min(law.idle + above, law.limit) };
   }
 
   function onBasis(assumed, constants, machine, watts) {

@@ -1,6 +1,6 @@
 "use strict";
-/* Tables that sort and filter, figures that fill the screen. Without scripts every row is there,
-   and a figure is a link to its file. */
+/* Tables that sort and filter, figures that fill the screen, the way to the search. Without scripts
+   every row is there, and a figure is a link to its file. */
 
 function sortKey(cell) {
   const text = cell.dataset.sort ?? cell.textContent.trim();
@@ -38,6 +38,12 @@ function makeSortable(table) {
   }
 }
 
+const holdsAll = (text, words) =>
+  words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.toLowerCase().includes(word));
+
 function makeFilters(form) {
   const table = document.getElementById(form.dataset.filters);
   const rows = [...table.tBodies[0].rows];
@@ -45,7 +51,7 @@ function makeFilters(form) {
   const shows = (row, control) =>
     !control.value ||
     (control.name === "words"
-      ? row.textContent.toLowerCase().includes(control.value.toLowerCase())
+      ? holdsAll(row.textContent, control.value)
       : row.dataset[control.name] === control.value);
   const apply = () => {
     for (const row of rows) row.hidden = !controls.every((control) => shows(row, control));
@@ -105,6 +111,15 @@ function makeEnlarging(link) {
   });
 }
 
+function makeSearch(form) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.href = `search.html#${new URLSearchParams({ q: form.elements.q.value })}`;
+  });
+  form.hidden = false;
+}
+
+document.querySelectorAll("form.search").forEach(makeSearch);
 document.querySelectorAll("a.enlarge").forEach(makeEnlarging);
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("form[data-filters]").forEach(makeFilters);

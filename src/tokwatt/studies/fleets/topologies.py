@@ -1,10 +1,9 @@
-"""Datasets of fleets: Tables 3 and 6, the split of one workload, and the distributions."""
+"""Fleets of the paper's topologies: Table 3, and the split of one workload."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import xarray as xr
 
 from tokwatt import grid
@@ -14,8 +13,7 @@ from tokwatt.params.specs import Demand, Profile, Workload, spec
 from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.instances import Boards, Profiles, roofline_points
-from tokwatt.studies.replay.points import LlmLayout
+from tokwatt.studies.instances import Profiles
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import (
     Dimensionless,
@@ -25,7 +23,6 @@ from tokwatt.units import (
     Seconds,
     Tokens,
     TokensAxis,
-    TokensPerJoule,
 )
 
 TOPOLOGIES = ("homogeneous", "pool", "fleetopt")
@@ -96,43 +93,6 @@ class PaperFleets:
         return SizedFleet.of(case, account, self.demand)
 
 
-@spec
-class Recommendation:
-    """What the paper advises for a kind of traffic."""
-
-    workload: str
-    topologies: list[str]
-    gpus: list[str]
-
-
-def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
-    """Share of requests within each knot, and the 99th percentile of their lengths, by workload."""
-    laws = catalogue.workloads
-    knots = np.unique(np.concatenate([law.lengths for law in laws.values()]))
-    within = [np.interp(knots, [0, *law.lengths], [0, *law.fractions]) for law in laws.values()]
-    quantile = [np.interp(0.99, [0, *law.fractions], [0, *law.lengths]) for law in laws.values()]
-    longest = [law.lengths[-1] for law in laws.values()]
-    return xr.Dataset(
-        {
-            "fraction_within": (
-                ("workload", "length"),
-                within,
-                grid.describe("share_of_requests_within_a_length", "1"),
-            ),
-            "length_quantile_99": (
-                ("workload",),
-                quantile,
-                grid.describe("99th_percentile_of_length", "tok"),
-            ),
-            "longest": (("workload",), longest, grid.describe("longest_request", "tok")),
-        },
-        {
-            "workload": (("workload",), list(laws), grid.describe("workload", None)),
-            "length": (("length",), knots, grid.describe("total_tokens", "tok")),
-        },
-    )
-
-
 class FleetInputs(NamedTuple):
     """What the fleets of Table 3 have in common.
 
@@ -189,79 +149,6 @@ def paper_fleets(
             grid.dataset({}, inputs),
             windows.rename("short_window").assign_attrs(grid.describe("short_window", "tok")),
         ]
-    )
-
-
-def guidance(
-    catalogue: Catalogue,
-    traffic: dict[str, TrafficEntry],
-    profiles: Profiles,
-    long_window: Tokens,
-    overflow_factor: Dimensionless,
-    demand: Demand,
-    short_limit: Tokens,
-    recommended: dict[str, Recommendation],
-    mixture: LlmLayout,
-    mixture_gpus: Boards,
-    context_window: Tokens,
-) -> xr.Dataset:
-    """Table 6: fleets for each kind of traffic, the best of them, and what the paper recommends.
-
-    A kind without a workload is judged by single instances of a mixture of experts, as no fleet of
-    one is defined.
-    """
-    table = paper_fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
-    table = table.tokens_per_joule.to_dataset()
-    short = [_share_within(row, short_limit) for row in traffic.values()]
-    table["short_share"] = ("workload", short, grid.describe("share_of_short_requests", "1"))
-    rows = table.tokens_per_joule.assign_coords(short_share=table.short_share)
-    points = roofline_points(catalogue, mixture_gpus, {"any": mixture}, context_window)
-    single = points.tokens_per_joule.rename(llm="workload").expand_dims(topology=["undefined"])
-    single = single.assign_coords(short_share=("workload", [np.nan]))
-
-    def advice(kind: str) -> Advice:
-        judged = rows if recommended[kind].workload in traffic else single
-        return _advice(judged, recommended[kind])
-
-    return table.merge(grid.tabulate(advice, kind=list(recommended)))
-
-
-def _share_within(traffic: TrafficEntry, limit: Tokens) -> Dimensionless:
-    lengths = traffic.workload.lengths * traffic.stretch
-    return np.interp(limit, [0, *lengths], [0, *traffic.workload.fractions])
-
-
-class Advice(NamedTuple):
-    """The best fleet for a kind of traffic against the recommended ones."""
-
-    workload_of_kind: str
-    short_share_of_kind: Dimensionless
-    recommended_topology: str
-    best_topology: str
-    topology_agrees: bool
-    recommended_gpu: str
-    best_gpu: str
-    gpu_agrees: bool
-    recommended_tokens_per_joule: TokensPerJoule
-    best_tokens_per_joule: TokensPerJoule
-
-
-def _advice(fleets: xr.DataArray, recommendation: Recommendation) -> Advice:
-    own = fleets.sel(workload=recommendation.workload)
-    topologies = own.topology.isin([*recommendation.topologies, "undefined"])
-    advised = own.where(topologies & own.gpu.isin(recommendation.gpus))
-    best = own.stack(row=("topology", "gpu")).idxmax("row").item()
-    return Advice(
-        workload_of_kind=recommendation.workload,
-        short_share_of_kind=fleets.short_share.sel(workload=recommendation.workload).item(),
-        recommended_topology=" or ".join(recommendation.topologies),
-        best_topology=best[0],
-        topology_agrees=best[0] in recommendation.topologies,
-        recommended_gpu=" or ".join(recommendation.gpus),
-        best_gpu=best[1],
-        gpu_agrees=best[1] in recommendation.gpus,
-        recommended_tokens_per_joule=float(advised.max()),
-        best_tokens_per_joule=float(own.max()),
     )
 
 

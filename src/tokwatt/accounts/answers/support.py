@@ -6,6 +6,7 @@ from functools import cached_property
 
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.calibration.evidence import Evidence, kind_of
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless, Sequences, Tokens
 
@@ -82,3 +83,18 @@ class Support:
 
     def _named(self, part: str) -> str:
         return str(getattr(self.names, part))
+
+
+def support_of(
+    catalogue: Catalogue,
+    names: DeploymentNames,
+    account: Account,
+    batch: Sequences,
+    prompt: Tokens,
+    output: Tokens,
+    window: Tokens,
+) -> Support | None:
+    """The measured runs behind an answer; the paper's program has none."""
+    if account.assumed.step != "measured":
+        return None
+    return Support(catalogue, names, *map(float, (batch, prompt, output, window)))

@@ -1,31 +1,20 @@
-"""Datasets of plans: the best fleets, what each lever is worth, other targets, rates and a day.
+"""Datasets of plans: the best fleets, what each lever is worth, other targets, rates and a day."""
 
-Outputs: `plans`, `plan_levers`, `plan_front`, `plan_rates`, `plan_days`.
-"""
-
-from collections.abc import Sequence
-from functools import cache, partial
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.accounts.answers import demanded
-from tokwatt.accounts.headlines import Headlines
-from tokwatt.params.errors import ParameterError
-from tokwatt.params.specs import LlmRecord, Workload
-from tokwatt.planning.configurations import Options
 from tokwatt.planning.day import POLICIES, Day, day_of
 from tokwatt.planning.levers import LEVERS, cost_without
-from tokwatt.planning.plan import Plan, plan
-from tokwatt.planning.summary import described
+from tokwatt.planning.plan import Plan
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards
+from tokwatt.studies.plans.asked import Asked, Llms, Workloads, plan_at, pools_in_words
 from tokwatt.units import (
     Dimensionless,
     DollarsPerToken,
-    In,
     JoulesPerToken,
     RequestsPerSecond,
     RequestsPerSecondAxis,
@@ -33,11 +22,6 @@ from tokwatt.units import (
     SecondsAxis,
     Watts,
 )
-
-Llms = Annotated[dict[str, LlmRecord], In("llms")]
-Workloads = Annotated[dict[str, Workload], In("workloads")]
-CANDIDATES = 16
-"""Candidate lengths of these plans."""
 
 
 class Planned(NamedTuple):
@@ -78,14 +62,14 @@ def plans(
     itl_target: Seconds,
 ) -> xr.Dataset:
     """The fleet of the least joules for each workload and LLM, its pools in words."""
-    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
+    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
     found = asked.plans(workloads, llms)
 
     def planned(workload: str, llm: str) -> Planned:
         return _numbers(found[workload, llm])
 
     table = grid.tabulate(planned, workload=list(workloads), llm=list(llms))
-    texts = [[_pools(found[workload, llm]) for llm in llms] for workload in workloads]
+    texts = [[pools_in_words(found[workload, llm]) for llm in llms] for workload in workloads]
     return table.assign_coords(configuration=(("workload", "llm"), texts))
 
 
@@ -113,7 +97,7 @@ def plan_levers(
     itl_target: Seconds,
 ) -> xr.Dataset:
     """What each lever is worth: taken from the plan, and given to a plain fleet."""
-    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
+    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
     found = asked.plans(workloads, llms)
     order = list(reversed(LEVERS))
 
@@ -142,11 +126,11 @@ def plan_front(
     itl_targets: SecondsAxis,
 ) -> xr.Dataset:
     """Plans over targets on the inter-token latency."""
-    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, float(max(itl_targets)))
+    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, float(max(itl_targets)))
     found = asked.plans(workloads, llms)
 
     def planned(workload: str, llm: str, itl_target: Seconds) -> Planned:
-        return _numbers(_at(found[workload, llm], itl_target=float(itl_target)))
+        return _numbers(plan_at(found[workload, llm], itl_target=float(itl_target)))
 
     axes = {"workload": list(workloads), "llm": list(llms), "itl_target": itl_targets}
     return grid.tabulate(planned, **axes)
@@ -162,9 +146,9 @@ def plan_rates(
     itl_target: Seconds,
 ) -> xr.Dataset:
     """Plans over arrival rates, their pools in words."""
-    asked = _Asked(catalogue, tuple(gpus), float(max(arrival_rates)), latency_target, itl_target)
+    asked = Asked(catalogue, tuple(gpus), float(max(arrival_rates)), latency_target, itl_target)
     found = {
-        (*key, float(rate)): _at(own, arrival_rate=float(rate))
+        (*key, float(rate)): plan_at(own, arrival_rate=float(rate))
         for key, own in asked.plans(workloads, llms).items()
         for rate in arrival_rates
     }
@@ -174,7 +158,7 @@ def plan_rates(
 
     axes = {"workload": list(workloads), "llm": list(llms), "arrival_rate": arrival_rates}
     table = grid.tabulate(planned, **axes)
-    texts = np.reshape([_pools(own) for own in found.values()], table.pools.shape)
+    texts = np.reshape([pools_in_words(own) for own in found.values()], table.pools.shape)
     return table.assign_coords(configuration=(table.pools.dims, texts))
 
 
@@ -202,7 +186,7 @@ def plan_days(
     itl_target: Seconds,
 ) -> xr.Dataset:
     """A day whose peak is the arrival rate, by what becomes of instances that an hour spares."""
-    asked = _Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
+    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
     day = Day.of(catalogue)
     found = asked.plans(workloads, llms)
     days = {key: day_of(own, day) for key, own in found.items() if own is not None}
@@ -215,43 +199,6 @@ def plan_days(
 
     axes = {"workload": list(workloads), "llm": list(llms), "policy": list(POLICIES)}
     return grid.tabulate(rested, **axes)
-
-
-class _Asked(NamedTuple):
-    """What plans of a dataset have in common."""
-
-    catalogue: Catalogue
-    gpus: tuple[str, ...]
-    arrival_rate: RequestsPerSecond
-    latency_target: Seconds
-    itl_target: Seconds
-
-    def plans(self, workloads: Workloads, llms: Llms) -> dict[tuple[str, str], Plan | None]:
-        """The plan of each workload and LLM, None where there is none."""
-        return {(w, llm): _best(self, w, llm) for w in workloads for llm in llms}
-
-
-@cache
-def _best(asked: _Asked, workload: str, llm: str) -> Plan | None:
-    """The plan, made once for all datasets that ask for it."""
-    options = Options(gpu=asked.gpus, kv_precision=(None,), max_num_seqs=(None, 64))
-    numbers = asked._asdict()
-    demand = demanded(asked.catalogue, **{name: numbers[name] for name in asked._fields[2:]})
-    shares = Headlines(asked.catalogue).shares(workload, asked.catalogue.workloads[workload])
-    changes = {"output_share": "fifth"} if shares is None else {}
-    asking = partial(plan, asked.catalogue, workload, demand, llm, changes=changes)
-    try:
-        return asking(options=options, candidates=CANDIDATES)
-    except ParameterError:
-        return None
-
-
-def _at(own: Plan | None, **numbers: float) -> Plan | None:
-    """A plan under another demand, None where there is none."""
-    try:
-        return own and own.at(**numbers)
-    except ParameterError:
-        return None
 
 
 def _numbers(own: Plan | None) -> Planned:
@@ -267,15 +214,4 @@ def _numbers(own: Plan | None) -> Planned:
         own.one_pool.cost / own.partition.cost,
         fleet.first_token_p99,
         fleet.inter_token_latency,
-    )
-
-
-def _pools(own: Plan | None) -> str:
-    """Pools of a plan in words."""
-    if own is None:
-        return ""
-    sizes: Sequence[float] = [pool["instances"].value for pool in own.fleet.pools]
-    pools = zip(sizes, own.names, own.windows, strict=True)
-    return "; ".join(
-        f"{size:g} x {described(names)} up to {window:.0f}" for size, names, window in pools
     )

@@ -1,0 +1,27 @@
+"""What a fleet must carry: the demand of the parameter folder with other numbers."""
+
+from dataclasses import replace
+
+from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.deployments import require
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.specs import Demand
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.units import Dimensionless
+
+
+def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
+    """The demand of `params/assumptions.yaml` with other numbers; None leaves one as it is."""
+    given = {name: number for name, number in numbers.items() if number is not None}
+    return replace(AssumptionSets(catalogue).demand, **given)
+
+
+def require_demand(demand: Demand) -> None:
+    """Refuse numbers outside their domain."""
+    require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
+    require("latency_target", demand.latency_target, 1e-9, 1e9)
+    require("itl_target", min(demand.itl_target, 1e9), 1e-9, 1e9)
+    require("max_utilization", demand.max_utilization, 1e-6, 1)
+    require("output_share", demand.output_share, 0, 1)
+    if demand.itl_quantile not in (0.5, 0.99):
+        raise ParameterError(f"itl_quantile: is {demand.itl_quantile:g}, wanted 0.5 or 0.99.")

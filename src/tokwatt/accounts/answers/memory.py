@@ -1,0 +1,54 @@
+"""What the memory of a deployment holds, and refusals of what it does not."""
+
+import jax
+
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.params.errors import ParameterError
+from tokwatt.serving.account import Account
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.results import plain
+from tokwatt.serving.share import memory_of
+from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens
+
+_MEMORY = jax.jit(memory_of)
+"""Compiled, as one program starts sooner than a hundred operations."""
+
+
+def memory_held(
+    names: DeploymentNames,
+    account: Account,
+    deployment: Deployment,
+    window: Tokens,
+    length: Tokens,
+) -> dict[str, Dimensionless]:
+    """What the memory holds of sequences of a length; an engine does not start without a window."""
+    if account.assumed.memory != "measured":
+        return {}
+    memory = plain(_MEMORY(deployment, deployment.llm.published, window))
+    require_fit(names, memory.missing)
+    if memory.tokens < window:
+        wanted = "a shorter window, more GPUs or more memory"
+        raise ParameterError(
+            f"context_window: is {window:.8g}, but the KV cache holds {memory.tokens:.8g} tokens,"
+            f" wanted {wanted}."
+        )
+    return plain(_MEMORY(deployment, deployment.llm.published, length))._asdict()
+
+
+def require_fit(names: DeploymentNames, missing: Bytes) -> None:
+    """Refuse a deployment whose GPUs lack memory for the weights."""
+    if missing > 0:
+        raise ParameterError(
+            f"llm: {names.llm} does not fit on {names.gpus} {names.gpu},"
+            f" {missing / 2**30:.1f} GiB are missing on each GPU,"
+            " wanted more GPUs, more memory or a narrower precision."
+        )
+
+
+def require_held(held: Sequences, window: Tokens, batch: Sequences | None) -> None:
+    """Refuse windows of which the KV cache holds none, and batches that it does not hold."""
+    found = f"the KV cache holds {held:.4g} sequences in windows of {window:g} tokens"
+    if held < 1:
+        raise ParameterError(f"context_window: {found}, wanted a shorter window or more memory.")
+    if batch is not None and batch > held:
+        raise ParameterError(f"batch: is {batch:g}, but {found}, wanted at most as many.")

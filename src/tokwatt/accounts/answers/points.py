@@ -1,0 +1,154 @@
+"""An operating point of one instance for a question in names and numbers."""
+
+from collections.abc import Mapping
+
+import jax
+
+from tokwatt.accounts.answers.answer import Answer, Quantity
+from tokwatt.accounts.answers.basis import basis_of
+from tokwatt.accounts.answers.memory import memory_held, require_fit, require_held
+from tokwatt.accounts.answers.quantities import quantities, rented, views
+from tokwatt.accounts.answers.support import support_of
+from tokwatt.accounts.cases import MEAN_FILL
+from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of, require
+from tokwatt.params.errors import ParameterError
+from tokwatt.serving.account import Account, on_basis
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.chunked import Load
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.point import OperatingPoint, operating_point
+from tokwatt.serving.results import plain
+from tokwatt.serving.step import first_token
+from tokwatt.serving.times import instance_of
+from tokwatt.units import MOST_TOKENS, Dimensionless, Seconds, Sequences, Tokens
+
+_POINT = jax.jit(operating_point)
+"""Compiled, as one program starts sooner than a hundred operations."""
+
+
+PROMPT_RATIO = 4.0
+"""Prompt tokens for each output token, from the paper's fifth of output."""
+MOST_SEQUENCES = 2.0**20
+WINDOW = 8192.0
+"""Context window of a point that is asked for no other, and for no requests, tok."""
+
+
+def point(
+    catalogue: Catalogue,
+    names: DeploymentNames | None = None,
+    *,
+    context_window: Tokens | None = None,
+    prompt: Tokens | None = None,
+    output: Tokens | None = None,
+    batch: Sequences | None = None,
+    utilization: Dimensionless = 1.0,
+    account: str = CONSISTENT,
+    changes: Mapping[str, str] | None = None,
+) -> Answer:
+    """An operating point of one instance.
+
+    Args:
+        catalogue: the parameter folder.
+        names: the deployment; eight H100 with Llama-3.1-70B if left out.
+        context_window: tokens that a sequence may take, from 1; those of the requests, or `WINDOW`,
+            if left out.
+        prompt: prompt tokens of a request; with `output` left out too, four times the output.
+        output: output tokens of a request; both left out, sequences fill half of their window on
+            the average.
+        batch: running requests; a share of what the memory holds if left out.
+        utilization: that share, above 0 and at most 1.
+        account: an assumption set by name.
+        changes: other alternatives for some of its choices.
+
+    Returns:
+        The point with 90 % intervals, where measured runs say how wide they are.
+
+    Raises:
+        ParameterError: with one sentence, for unknown names, numbers outside their domain, and what
+            does not fit.
+    """
+    names = names or DeploymentNames()
+    window, prompt, output = _request(context_window, prompt, output)
+    require("utilization", utilization, 1e-6, 1)
+    if batch is not None:
+        require("batch", batch, 1, MOST_SEQUENCES)
+        if utilization != 1:
+            found = f"is {utilization:g} beside a batch of {batch:g}"
+            raise ParameterError(f"utilization: {found}, wanted one of the two.")
+    chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
+    length = prompt + output / 2
+    held = memory_held(names, chosen, deployment, window, length)
+    result = plain(
+        _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
+    )
+    require_fit(names, result.missing)
+    require_held(result.concurrency, window, batch)
+    support = support_of(catalogue, names, chosen, result.batch, prompt, output, window)
+    rent = float(deployment.gpu.price) * rented(chosen, names.gpus * names.data_parallel)
+    numbers = {
+        "missing": result.missing,
+        **held,
+        "concurrency": result.concurrency,
+        "batch": result.batch,
+        "inter_token_latency": result.median_latency,
+        "inter_token_latency_p99": result.late_latency,
+        "iteration_latency": result.iteration_latency,
+        **_answered(chosen, deployment, result, length, prompt, output),
+        "throughput": result.throughput,
+        "power": result.power,
+        "tokens_per_joule": result.tokens_per_joule,
+        **views(catalogue, result.tokens_per_joule, result.throughput, rent),
+    }
+    answered = quantities(numbers, support)
+    most = on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, deployment.gpu.tdp)
+    if support:
+        answered["power"] = _at_most(answered["power"], float(most))
+    precision = names.precision_in(catalogue)
+    return Answer(answered, basis_of(account, changes, chosen, support, precision))
+
+
+def _answered(
+    account: Account,
+    deployment: Deployment,
+    result: OperatingPoint,
+    length: Tokens,
+    prompt: Tokens,
+    output: Tokens,
+) -> dict[str, Dimensionless]:
+    """Time to first token without a wait; the paper's account has none for a single instance."""
+    if account.assumed.prefill != "chunked":
+        return {}
+    load = Load(result.batch, length, result.batch * prompt / output, result.batch / output)
+    return {"first_token": float(_first_token(account, deployment, load, prompt))}
+
+
+@jax.jit
+def _first_token(account: Account, deployment: Deployment, load: Load, prompt: Tokens) -> Seconds:
+    return first_token(account.assumed, instance_of(account, deployment), load, prompt)
+
+
+def _request(
+    window: Tokens | None, prompt: Tokens | None, output: Tokens | None
+) -> tuple[Tokens, Tokens, Tokens]:
+    """Window, prompt and output, those that are left out from the others."""
+    if window is not None:
+        require("context_window", window, 1, MOST_TOKENS)
+    if prompt is None and output is None:
+        length = MEAN_FILL * (window or WINDOW)
+        output = length / (PROMPT_RATIO + 0.5)
+        return window or WINDOW, PROMPT_RATIO * output, output
+    if output is None:
+        output = prompt / PROMPT_RATIO if prompt else 1.0
+    if prompt is None:
+        prompt = PROMPT_RATIO * output
+    require("prompt", prompt, 0, MOST_TOKENS)
+    require("output", output, 1e-3, MOST_TOKENS)
+    if window is not None and prompt + output > window:
+        wanted = f"at least {prompt + output:g}, the prompt and the output of a request"
+        raise ParameterError(f"context_window: is {window:g}, wanted {wanted}.")
+    return window or prompt + output, prompt, output
+
+
+def _at_most(quantity: Quantity, most: float) -> Quantity:
+    """A quantity whose interval ends where it must."""
+    return quantity._replace(high=min(quantity.high or most, max(most, quantity.value)))

@@ -1,0 +1,90 @@
+"""Numbers of answers with their units and intervals."""
+
+import math
+from collections.abc import Mapping
+
+from tokwatt.accounts.answers.answer import Quantity
+from tokwatt.accounts.answers.support import Support
+from tokwatt.accounts.energy import Energy
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.fleet import Fleet
+from tokwatt.serving.point import OperatingPoint
+from tokwatt.serving.pool import Pool
+from tokwatt.serving.share import Memory
+from tokwatt.units import (
+    Dimensionless,
+    DollarsPerSecond,
+    TokensPerJoule,
+    TokensPerSecond,
+    units_of,
+)
+
+UNITS = {
+    "joules_per_token": "J/tok",
+    "dollars_per_token": "USD/tok",
+    "grams_per_token": "g/tok",
+    "first_token": "s",
+    "first_token_p99": "s",
+    "inter_token_latency": "s",
+    "inter_token_latency_p99": "s",
+    "context_window": "tok",
+    **units_of(Memory),
+    **units_of(OperatingPoint),
+    **units_of(Pool),
+    **units_of(Fleet),
+}
+"""Units of the numbers of answers."""
+WIDTHS = {
+    "inter_token_latency": "latency",
+    "inter_token_latency_p99": "latency",
+    "iteration_latency": "throughput",
+    "first_token": "first_token",
+    "first_token_p99": "first_token",
+    "throughput": "throughput",
+    "dollars_per_token": "throughput",
+    "power": "power",
+    "tokens_per_joule": "tokens_per_joule",
+    "joules_per_token": "tokens_per_joule",
+    "grams_per_token": "tokens_per_joule",
+}
+"""Which interval of the calibration a number of a point has."""
+CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per_joule"}
+"""The same for numbers of a fleet, whose throughput is what is asked of it."""
+
+
+def quantities(
+    numbers: Mapping[str, Dimensionless], support: Support | None
+) -> dict[str, Quantity]:
+    """Numbers with their units and intervals."""
+    widths = support.half_widths if support else {}
+    kinds = WIDTHS | CARRIED if "instances" in numbers else WIDTHS
+    found = {}
+    for name, value in numbers.items():
+        kind = kinds.get(name, "")
+        if "instances" in numbers and name == "throughput":
+            kind = ""
+        factor = math.exp(widths[kind]) if kind in widths else None
+        low, high = (value / factor, value * factor) if factor else (None, None)
+        found[name] = Quantity(value, low, high, UNITS[name] or "1")
+    return found
+
+
+def views(
+    catalogue: Catalogue,
+    tokens_per_joule: TokensPerJoule,
+    throughput: TokensPerSecond,
+    rent: DollarsPerSecond,
+) -> dict[str, Dimensionless]:
+    """Joules, dollars and grams of a token."""
+    energy = Energy.of(catalogue)
+    return {
+        "joules_per_token": 1 / tokens_per_joule,
+        "dollars_per_token": rent / throughput,
+        "grams_per_token": 1e3 * float(energy.grid_intensity) / tokens_per_joule,
+    }
+
+
+def rented(account: Account, gpus: Dimensionless) -> Dimensionless:
+    """GPUs that are paid for where an instance counts: as many as those whose watts count."""
+    return 1.0 if account.assumed.basis == "gpu" else gpus

@@ -1,0 +1,60 @@
+"""Pages of results and the site, as the rules of the Snakefile call them."""
+
+from pathlib import Path
+
+from tokwatt.commands.options import (
+    GRIDS,
+    PARAMS,
+    RESULTS,
+    Docs,
+    Figures,
+    Grids,
+    Out,
+    Params,
+    Results,
+)
+
+
+def site(
+    params: Params = PARAMS,
+    results: Results = RESULTS,
+    figures: Figures = Path("figures"),
+    docs: Docs = Path("docs"),
+    out: Out = Path("results/site"),
+) -> None:
+    """Make the site from what the other rules have written."""
+    from tokwatt.reports import site
+
+    site.write_site(params, results, figures, docs, out)
+
+
+def verdict(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Say which headlines survive, for whom, and what to plan with."""
+    from tokwatt.reports import verdict
+
+    verdict.write_verdict(params, grids, out)
+
+
+def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page that holds predictions against measured runs."""
+    from tokwatt.reports import validation
+
+    validation.write_validation(grids, out)
+
+
+def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page of the best fleets and of what would change them."""
+    from tokwatt.reports import planning
+
+    planning.write_planning(params, grids, out)
+
+
+def simulation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+    """Write the page that holds simulated servers against real ones."""
+    from tokwatt.reports import simulation
+
+    simulation.write_simulation(grids, out)
+
+
+PAGES = (site, verdict, validation, planning, simulation)
+"""In the order of the help."""

@@ -1,0 +1,51 @@
+"""What is asked of fleets: request length distributions, and what they must carry."""
+
+import math
+
+from tokwatt.params.specs.record import spec
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    Instances,
+    RequestsPerSecond,
+    Seconds,
+    TokensAxis,
+)
+
+
+@spec
+class Workload:
+    """A request length distribution by knots.
+
+    Attributes:
+        lengths: tokens of prompt and output together, shape (knot,), rising.
+        fractions: share of requests of at most so many, shape (knot,), the last 1.
+    """
+
+    lengths: TokensAxis
+    fractions: DimensionlessAxis
+
+
+@spec
+class Demand:
+    """What a fleet must carry, and how well.
+
+    Attributes:
+        arrival_rate: requests that arrive in a second [req/s].
+        latency_target: 99th percentile of the wait, or of the time to first token [s].
+        itl_target: a percentile of the inter-token latency [s], where that is a target.
+        itl_quantile: which: 0.5 for the median, 0.99 for the 99th percentile.
+        max_utilization: highest share of its capacity that an instance may be used at.
+        output_share: output as a share of a request's tokens.
+        spare_instances: instances of each pool beyond those that it needs [instance].
+        least_instances: fewest of each pool [instance].
+    """
+
+    arrival_rate: RequestsPerSecond
+    latency_target: Seconds
+    itl_target: Seconds = math.inf
+    itl_quantile: Dimensionless = 0.5
+    max_utilization: Dimensionless
+    output_share: Dimensionless
+    spare_instances: Instances = 0.0
+    least_instances: Instances = 0.0

@@ -1,0 +1,27 @@
+"""What a status, success or error says of a request."""
+
+import numpy as np
+
+from tokwatt.params.numbers import numbers
+from tokwatt.params.tables.separated import BLANK
+
+FAILURES = frozenset(
+    {"failure", "failed", "fail", "error", "errored", "incomplete", "cancelled", "canceled"}
+    | {"timeout", "aborted"}
+)
+"""What a status says of a request that was not served."""
+LEAST_HTTP_ERROR = 400
+NOTHING = frozenset({word.lower() for word in BLANK} | {"[]", "{}"})
+
+
+def is_failure(name: str, word: str) -> bool:
+    """Whether a status, success or error in small letters tells of a request not served."""
+    if word in NOTHING:
+        return False
+    if name in ("success", "cancelled", "error"):
+        yes = word not in ("false", "0", "0.0")
+        return yes != (name == "success")
+    number = numbers([word])[0]
+    if not np.isnan(number):
+        return bool(number >= LEAST_HTTP_ERROR or number < 0)
+    return word in FAILURES

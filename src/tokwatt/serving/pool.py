@@ -1,0 +1,224 @@
+"""Whole instances of one context window that carry their requests within bounds."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from tokwatt.equations import queueing
+from tokwatt.equations.roots import last_within
+from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account, on_basis
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.prompts import pool_latencies
+from tokwatt.serving.results import readable
+from tokwatt.serving.step import Step, first_token, step
+from tokwatt.serving.targets import Asked, asked_of, concurrency_within
+from tokwatt.serving.traffic import Traffic
+from tokwatt.units import (
+    Dimensionless,
+    Instances,
+    RequestsPerSecond,
+    Seconds,
+    Sequences,
+    Tokens,
+    TokensPerSecond,
+    Watts,
+)
+
+LEAST_VARIABILITY = 0.01
+"""Squared coefficient of variation of service below which the paper's program does not go."""
+
+
+@readable
+class Pool(NamedTuple):
+    """Instances of one context window and what they serve.
+
+    Attributes:
+        instances: whole instances.
+        arrival_rate: requests per second.
+        service_rate: requests per second that one instance completes.
+        service_scv: squared coefficient of variation of the service time.
+        utilization: share of what its instances could carry.
+        concurrency: running requests that an instance holds, or that the target lets it run.
+        batch: running requests of an instance, on the average.
+        iteration_latency: duration of an iteration at full concurrency.
+        median_latency: median inter-token latency.
+        late_latency: 99th percentile of the inter-token latency.
+        prompt_time: time that the 99th percentile of prompts takes once it is admitted.
+        wait: 99th percentile of the wait.
+        median_first_token: median time to first token.
+        late_first_token: 99th percentile of the time to first token.
+        prefill_utilization: share of the time that prompts fill the chunks.
+        prefill_share: share of iterations that take in prompts.
+        blocking: mean time that a prompt in progress still takes over all of the time of the 99th
+            percentile of prompts.
+        kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
+        power: watts of the whole pool on the basis that is assumed.
+        credited: output tokens per second that the account credits.
+        generated: output tokens per second.
+    """
+
+    instances: Instances
+    arrival_rate: RequestsPerSecond
+    service_rate: RequestsPerSecond
+    service_scv: Dimensionless
+    utilization: Dimensionless
+    concurrency: Sequences
+    batch: Sequences
+    iteration_latency: Seconds
+    median_latency: Seconds
+    late_latency: Seconds
+    prompt_time: Seconds
+    wait: Seconds
+    median_first_token: Seconds
+    late_first_token: Seconds
+    prefill_utilization: Dimensionless
+    prefill_share: Dimensionless
+    blocking: Dimensionless
+    kv_peak: Dimensionless
+    power: Watts
+    credited: TokensPerSecond
+    generated: TokensPerSecond
+
+
+def size_pool(
+    account: Account,
+    instance: Instance,
+    traffic: Traffic,
+    window: Tokens,
+    demand: Demand,
+) -> Pool:
+    """The smallest pool that carries its requests within the bounds.
+
+    Args:
+        account: how tokens and joules are counted.
+        instance: an instance of the pool.
+        traffic: the requests of the pool.
+        window: context window of the pool.
+        demand: arrival rate of all requests, and the bounds to keep.
+
+    Returns:
+        The pool. One that nobody arrives at is empty, but for the paper's search, which leaves an
+        instance there; one whose prompts alone take longer than the target allows has infinitely
+        many.
+
+    Source: arXiv:2603.17280, Section 4; its rules are the alternatives of the preset `paper`.
+    """
+    assumed, used = account.assumed, traffic.share > 0
+    asked = asked_of(assumed, traffic)
+    held = concurrency(assumed, instance, jnp.where(used, window, 1.0), asked.length)
+    slots = concurrency_within(assumed, instance, asked, traffic, held, demand)
+    full = step(assumed, instance, asked.at(slots))
+    service_rate = full.running / (asked.steps * full.latency)
+    scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
+    arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
+    prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
+    left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
+    # The slots keep the target but for rounding; where not even one request may run, none does.
+    left = jnp.maximum(left, 0.0) if assumed.target == "both" else left
+    left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
+    search = _search(assumed)
+    needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)
+    needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
+    utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
+    batch = _batch(assumed, instance, asked, slots, utilization, service_rate)
+    # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
+    left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
+    instances = jnp.where(used, needed, left_over)
+    running = step(assumed, instance, asked.at(batch))
+    mostly = pool_latencies(
+        assumed, instance, asked.at(batch), traffic, running, arriving / needed, held
+    )
+    late_prompt, served = prompt_time, service_rate / slots
+    if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
+        served = jnp.where(batch > 0, arriving / (needed * batch), served)
+        late_prompt = mostly.late_first_token
+    queue = needed * slots, arriving, served, scv
+    wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
+    middle = queueing.wait_quantile(*queue, probability=0.5)
+    # Without end each instance has no batch, for which a table of kernels holds no step.
+    powered = jnp.where(
+        jnp.isinf(instances),
+        jnp.inf,
+        instances * on_basis(account, instance.gpu, instance.gpus, running.power),
+    )
+    return Pool(
+        instances=instances,
+        arrival_rate=demand.arrival_rate * traffic.share,
+        service_rate=service_rate,
+        service_scv=scv,
+        utilization=utilization,
+        concurrency=slots,
+        batch=batch,
+        iteration_latency=full.latency,
+        median_latency=jnp.where(used, running.median_latency, 0.0),
+        late_latency=jnp.where(used, mostly.late_latency, 0.0),
+        prompt_time=prompt_time,
+        wait=wait,
+        median_first_token=jnp.where(used, middle + mostly.median_first_token, 0.0),
+        late_first_token=jnp.where(used, wait + late_prompt, 0.0),
+        prefill_utilization=mostly.prefill_utilization,
+        prefill_share=mostly.prefill_share,
+        blocking=mostly.blocking,
+        kv_peak=mostly.kv_peak,
+        power=jnp.where(instances == 0, 0.0, powered),
+        credited=demand.arrival_rate * traffic.credited,
+        generated=demand.arrival_rate * traffic.generated,
+    )
+
+
+def _batch(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: Asked,
+    slots: Sequences,
+    utilization: Dimensionless,
+    service_rate: RequestsPerSecond,
+) -> Sequences:
+    """Running requests of an instance that completes a share of what it could.
+
+    The paper takes a share of `slots`, as if a step lasted as long with fewer of them.
+    """
+    if assumed.prefill == "chunked":
+        # As steps last longer nearly in proportion to the batch, this is nearly a straight line.
+        def over_load(batch: Sequences) -> Dimensionless:
+            found = step(assumed, instance, asked.at(batch))
+            arriving = utilization * service_rate * asked.steps * found.latency
+            return (found.running - arriving) / slots
+
+        return last_within(over_load, utilization * slots)
+    batch = utilization * slots
+    return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
+
+
+def _search(assumed: Assumptions) -> Callable[..., Instances]:
+    if assumed.search_start == "one_too_many":
+        return queueing.instances_searched
+    return queueing.instances_required
+
+
+def _service_scv(
+    assumed: Assumptions,
+    instance: Instance,
+    traffic: Traffic,
+    full: Step,
+    slots: Sequences,
+    length: Tokens,
+) -> Dimensionless:
+    """Variability of service.
+
+    Requests of an engine share its iterations, so that one takes as long as its iterations; in the
+    paper one of l tokens and k steps takes k (fixed + slope l).
+    """
+    if assumed.prefill == "chunked":
+        return jnp.maximum(0.0, traffic.steps2 / traffic.steps**2 - 1)
+    scan = slots * instance.cache.read * length / instance.times.kv_bandwidth
+    fixed, slope = full.latency - scan, scan / traffic.steps_length * traffic.steps
+    square = (
+        fixed**2 * traffic.steps2
+        + 2 * fixed * slope * traffic.steps2_length
+        + slope**2 * traffic.steps2_length2
+    )
+    return jnp.maximum(LEAST_VARIABILITY, square / (traffic.steps * full.latency) ** 2 - 1)

@@ -1,0 +1,189 @@
+"""The slope of the law, and what bends it."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import xarray as xr
+from jax import Array
+
+from tokwatt import grid
+from tokwatt.accounts.cases import MEAN_FILL
+from tokwatt.equations.batching import overlapped
+from tokwatt.params.specs import Board
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.chunked import Load
+from tokwatt.serving.instance import TOUCHED, Instance, concurrency
+from tokwatt.serving.point import operating_point
+from tokwatt.serving.share import held_bytes
+from tokwatt.serving.step import measured_step, step
+from tokwatt.serving.times import instance_of
+from tokwatt.studies.accounts.changed import side_by_side
+from tokwatt.studies.instances import Boards
+from tokwatt.studies.replay.points import LlmLayout
+from tokwatt.units import (
+    Bytes,
+    Dimensionless,
+    Sequences,
+    Tokens,
+    TokensAxis,
+    TokensPerJoule,
+)
+
+
+class Bends(NamedTuple):
+    """What keeps the slope from -1, each by itself; they add up to slope + 1.
+
+    Attributes:
+        by_limited_layers: layers that do not keep every token.
+        by_sequence_limit: the engine's limit of running requests.
+        by_experts: experts that a smaller batch leaves unread.
+        by_overhead: overheads of running requests.
+        by_prompts: prefill.
+        by_arithmetic: arithmetic of decoding, and the scan itself.
+    """
+
+    by_limited_layers: Dimensionless
+    by_sequence_limit: Dimensionless
+    by_experts: Dimensionless
+    by_overhead: Dimensionless
+    by_prompts: Dimensionless
+    by_arithmetic: Dimensionless
+
+
+class Slope(NamedTuple):
+    """The law at one window, and what bends it.
+
+    Attributes:
+        tokens_per_joule: of an instance.
+        slope: of log tokens per joule over log window.
+        concurrency: running requests.
+        overhead_share: share of the step that is neither memory nor arithmetic.
+        weight_share: share of the step that reads weights.
+        prefill_share: share of the step that is prefill.
+        idle_power_share: idle power over power.
+        bounded_share: share of a sequence's bytes that does not grow with it.
+        missing: bytes of a GPU by which the weights do not fit.
+        by_limited_layers: see `Bends`.
+        by_sequence_limit: see `Bends`.
+        by_experts: see `Bends`.
+        by_overhead: see `Bends`.
+        by_prompts: see `Bends`.
+        by_arithmetic: see `Bends`.
+    """
+
+    tokens_per_joule: TokensPerJoule
+    slope: Dimensionless
+    concurrency: Sequences
+    overhead_share: Dimensionless
+    weight_share: Dimensionless
+    prefill_share: Dimensionless
+    idle_power_share: Dimensionless
+    bounded_share: Dimensionless
+    missing: Bytes
+    by_limited_layers: Dimensionless
+    by_sequence_limit: Dimensionless
+    by_experts: Dimensionless
+    by_overhead: Dimensionless
+    by_prompts: Dimensionless
+    by_arithmetic: Dimensionless
+
+
+def slopes(
+    catalogue: Catalogue,
+    gpus: Boards,
+    served: dict[str, LlmLayout],
+    accounts: dict,
+    context_window: TokensAxis,
+    prompt_ratio: Dimensionless,
+) -> xr.Dataset:
+    """Slope of log tok/J over log window, over account x window x LLM x GPU."""
+
+    def law(account: Account) -> xr.Dataset:
+        def slope(context_window: Tokens, llm: LlmLayout, gpu: Board) -> Slope:
+            return _slope(account, llm, gpu, catalogue, context_window, prompt_ratio)
+
+        return grid.sweep(slope, context_window=context_window, llm=served, gpu=gpus)
+
+    return side_by_side(catalogue, accounts, "account", law)
+
+
+def _slope(
+    account: Account,
+    layout: LlmLayout,
+    board: Board,
+    catalogue: Catalogue,
+    window: Tokens,
+    prompt_ratio: Dimensionless,
+) -> Slope:
+    deployment, assumed = layout.on(board, catalogue), account.assumed
+    instance = instance_of(account, deployment)
+
+    def log_efficiency(log_window: Array) -> Array:
+        point = operating_point(account, deployment, jnp.exp(log_window), MEAN_FILL, prompt_ratio)
+        return jnp.log(point.tokens_per_joule)
+
+    full = operating_point(account, deployment, window, MEAN_FILL, prompt_ratio)
+    length, batch = MEAN_FILL * window, full.concurrency
+    iteration = step(assumed, instance, _load(window, batch, prompt_ratio))
+    held = instance.cache.held
+    reading = overlapped(iteration.weight_time, iteration.compute_time) + iteration.scan_time
+    slope = jax.grad(log_efficiency)(jnp.log(window))
+    bends = _bends(account, instance, window, prompt_ratio)
+    explained = sum(bends) - bends.by_experts
+    return Slope(
+        tokens_per_joule=full.tokens_per_joule,
+        slope=slope,
+        concurrency=batch,
+        overhead_share=1 - (reading + iteration.prefill_time) / iteration.latency,
+        weight_share=iteration.weight_time / iteration.latency,
+        prefill_share=iteration.prefill_time / iteration.latency,
+        idle_power_share=instance.utilization.idle / iteration.power,
+        bounded_share=1 - held * length / held_bytes(instance, length),
+        missing=full.missing,
+        **bends._replace(by_experts=slope + 1 - explained)._asdict(),
+    )
+
+
+def _load(window: Tokens, batch: Sequences, prompt_ratio: Dimensionless) -> Load:
+    """The load of an operating point at a window."""
+    length = MEAN_FILL * window
+    return Load(batch, length, prompt_ratio * batch, batch * (prompt_ratio + 0.5) / length)
+
+
+def _bends(
+    account: Account, instance: Instance, window: Tokens, prompt_ratio: Dimensionless
+) -> Bends:
+    """Partial derivatives of log tok/J, as if each part of an instance had a window of its own.
+
+    What the other parts leave of the slope is that of experts.
+    """
+    assumed = account.assumed
+
+    def held(log_window: Array) -> Array:
+        window = jnp.exp(log_window)
+        return concurrency(assumed, instance, window, MEAN_FILL * window)
+
+    def touched(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
+        return jax.lax.stop_gradient(TOUCHED[assumed.experts](expert_share, tokens))
+
+    def log_efficiency(windows: Bends) -> Array:
+        costs, batch = instance.costs, held(windows.by_arithmetic)
+        apart = replace(
+            costs, launch=costs.launch + costs.sequence * held(windows.by_overhead), sequence=0.0
+        )
+        prompts = _load(jnp.exp(windows.by_prompts), held(windows.by_prompts), prompt_ratio)
+        load = prompts._replace(batch=batch, length=MEAN_FILL * jnp.exp(windows.by_arithmetic))
+        iteration = measured_step(assumed, replace(instance, costs=apart), load, touched)
+        return jnp.log(held(windows.by_limited_layers) / (iteration.latency * iteration.power))
+
+    bends = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
+    limited = bends.by_limited_layers + 1
+    most = instance.data_parallel * instance.max_sequences
+    capped = held(jnp.log(window)) >= most
+    return bends._replace(
+        by_limited_layers=jnp.where(capped, 0.0, limited),
+        by_sequence_limit=jnp.where(capped, limited, 0.0),
+    )

@@ -1,0 +1,60 @@
+"""The calibrated parameters, their ranges and their starts."""
+
+from dataclasses import fields
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from tokwatt import grid
+from tokwatt.calibration.records import Calibrated
+from tokwatt.calibration.start import POWER_TERMS
+from tokwatt.params.calibrated import OTHER
+from tokwatt.params.specs import StepParameters
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.units import Dimensionless, units_of
+
+
+class ParameterColumns(NamedTuple):
+    """Parameters over parameter, each in the unit that `unit` says."""
+
+    value: Dimensionless
+    low: Dimensionless
+    high: Dimensionless
+    start: Dimensionless
+    unit: ArrayLike
+
+
+LONG_NAMES = {
+    name: f"{name}_in_the_unit_of_the_parameter" for name in ("value", "low", "high", "start")
+}
+
+
+def parameters(catalogue: Catalogue) -> xr.Dataset:
+    """Common parameters and shares of power, their ranges without each LLM, and their starts."""
+    calibrated = Calibrated(catalogue)
+    records, fitted = calibrated.model.records, calibrated.fitted
+    units = {name: str(unit) for name, unit in units_of(StepParameters).items()}
+    without = pd.DataFrame([numbers.common for numbers in calibrated.held_out.values()])
+    rows = {
+        f"step.{name}": (
+            fitted.common[name],
+            without[name].min(),
+            without[name].max(),
+            records.priors[name].start,
+            units[name],
+        )
+        for name in (field.name for field in fields(StepParameters))
+    }
+    for board, numbers in fitted.law.items():
+        laws = [held.law[board] for held in calibrated.held_out.values()]
+        for name in POWER_TERMS if board == OTHER else ("idle", "scale"):
+            ends = [np.log(law[name]) for law in laws]
+            values = np.log(numbers[name]), min(ends), max(ends)
+            rows[f"{board}.{name}"] = (*values, records.power[name].start, "1")
+    value, low, high, start = np.exp(np.array([row[:4] for row in rows.values()], float)).T
+    units_of_rows = [row[4] for row in rows.values()]
+    columns = ParameterColumns(value, low, high, start, units_of_rows)
+    return grid.dataset({"parameter": [*rows]}, columns, LONG_NAMES)
