@@ -8,7 +8,16 @@ import tokwatt
 
 EQUATIONS = tuple(
     f"equations.{name}"
-    for name in ("erlang", "lengths", "memory", "power", "queueing", "roofline", "weights")
+    for name in (
+        "erlang",
+        "lengths",
+        "memory",
+        "percentiles",
+        "power",
+        "queueing",
+        "roofline",
+        "weights",
+    )
 )
 COMPUTING = tuple(
     str(path.relative_to(tokwatt.__path__[0]).with_suffix("")).replace("/", ".")

@@ -44,7 +44,7 @@ def powers(i, o, chunk):
     chunks = -(-i // int(chunk))
     k = chunks + o
     moments = (k * (i + o), k * (2 * i + o) / 2, k**2, k**2 * (i + o), k**2 * (i + o) ** 2)
-    return (1, o, o, i, chunks, k, *moments)
+    return (1, o, o, i, chunks, k, *moments, k * (2 * i + o) ** 2 / 4, i**2, i**3, i**4)
 
 
 def summed(traffic):

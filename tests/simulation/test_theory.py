@@ -55,6 +55,30 @@ def test_equal_outputs_one_at_a_time_wait_as_in_md1():
     assert wait == pytest.approx(rate / (2 * (1 - rate)), rel=0.06)
 
 
+def test_late_waits_are_those_of_mm1():
+    """All of the law: P(wait > t) = load exp(-(1 - load) t), for service of mean 1."""
+    load = 0.6
+    waits = np.concatenate(
+        [
+            [
+                request.admitted - request.arrival
+                for request in served(
+                    FlatSteps(STEP),
+                    Limits(1, 10**9, 10**9, 16),
+                    rows_of(load, exponential, seed),
+                    Engine,
+                ).done
+            ]
+            for seed in range(4)
+        ]
+    )
+    # Whoever comes while nobody is served waits for at most the rest of a step.
+    assert np.mean(waits > STEP) == pytest.approx(load, rel=0.03)
+    for share in (0.9, 0.99):
+        late = np.log(load / (1 - share)) / (1 - load)
+        assert np.quantile(waits, share) == pytest.approx(late, rel=0.12)
+
+
 @pytest.mark.parametrize("steps", [exponential, constant])
 def test_steps_in_proportion_to_the_batch_share_the_processor(steps):
     """M/G/1 processor sharing: x / (1 - load) for a request of x, whatever the law."""

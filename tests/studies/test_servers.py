@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tokwatt.reports.simulation import SCORES, simulation_page
+from tokwatt.reports.datasets import load_datasets
+from tokwatt.reports.simulation import FORMULAS, SCORES, simulation_page
 from tokwatt.studies import servers
 from tokwatt.studies.servers import Replay, Sent, Server, knee
 
@@ -46,10 +47,8 @@ def test_the_knee_is_where_the_late_first_token_has_grown(records):
 
 @pytest.mark.slow
 def test_the_page_has_every_run_and_the_targets_are_kept(grids):
-    import xarray as xr
-
-    data = xr.open_dataset(grids / "servers" / "replayed_servers.nc")
-    page = simulation_page(data)
+    datasets = load_datasets(grids, ["replayed_servers", *FORMULAS])
+    data, page = datasets["replayed_servers"], simulation_page(datasets)
     assert [run for run in data.run.values if run not in page] == []
     fitted, measured = (data.sel(series=name)[list(SCORES)] for name in ("fitted", "measured"))
     errors = abs(fitted / measured - 1).median("run")

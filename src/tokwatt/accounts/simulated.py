@@ -364,6 +364,11 @@ def _quantity(values: np.ndarray, unit: str) -> Quantity:
     mean = float(values.mean())
     if len(values) < 2:
         return Quantity(mean, None, None, unit)
-    spread = float(values.std(ddof=1)) / len(values) ** 0.5
-    half = float(stdtrit(len(values) - 1, 0.95)) * spread
+    half = half_width(values)
     return Quantity(mean, mean - half, mean + half, unit)
+
+
+def half_width(values: np.ndarray) -> float:
+    """Half of the 90 % interval of a mean over seeds, in the unit of the values."""
+    spread = float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(stdtrit(len(values) - 1, 0.95)) * spread

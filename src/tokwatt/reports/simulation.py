@@ -1,5 +1,6 @@
 """`results/simulation.md`: how far simulated servers are from real ones, rate by rate."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,16 +20,28 @@ SCORES = {
 }
 STEPS = ("calibrated", "fitted")
 MEASURED = "measured"
+SERVERS = "replayed_servers"
+FORMULAS = {"percentiles": "at random", "percentiles_in_bursts": "in bursts"}
+"""Datasets of the formula of fleets beside simulations, and how requests arrive in each."""
+PERCENTILES = {
+    "first_token": "TTFT, median",
+    "first_token_p99": "TTFT, p99",
+    "inter_token_latency": "ITL, median",
+    "inter_token_latency_p99": "ITL, p99",
+}
+WITHIN = 0.1
+"""Relative difference at which formula and simulation agree."""
 
 
 def write_simulation(grids: Path, out: Path) -> None:
-    """Write the page from its dataset."""
-    data = load_datasets(grids, ["replayed_servers"])["replayed_servers"]
+    """Write the page from its datasets."""
+    data = load_datasets(grids, [SERVERS, *FORMULAS])
     write_files({out / "simulation.md": simulation_page(data)})
 
 
-def simulation_page(data: xr.Dataset) -> str:
+def simulation_page(grids: Mapping[str, xr.Dataset]) -> str:
     """The page as Markdown: `simulation.md` of this package with the numbers filled in."""
+    data = grids[SERVERS]
     template = files("tokwatt.reports").joinpath("simulation.md").read_text(encoding="utf-8")
     return template.format(
         runs=data.sizes["run"],
@@ -37,6 +50,7 @@ def simulation_page(data: xr.Dataset) -> str:
         knees=_knees(data),
         rows=_rows(data),
         single=_single(data),
+        agreement=_agreement(grids),
     )
 
 
@@ -99,3 +113,25 @@ def _single(data: xr.Dataset) -> str:
         f"The {int(inside.sum())} servers of which one rate is known are fitted to their own two"
         f" medians; their throughput and 99th percentiles are within {worst}."
     )
+
+
+def _agreement(grids: Mapping[str, xr.Dataset]) -> Markdown:
+    """How many cases agree, of those that the formula answers and of those that it does not."""
+    rows = []
+    for name, arriving in FORMULAS.items():
+        for percentile, title in PERCENTILES.items():
+            own = grids[name].sel(percentile=percentile)
+            agrees = (abs(own.over_simulated - 1) <= WITHIN) | (
+                (own.formula >= own.low) & (own.formula <= own.high)
+            )
+            farthest = abs(np.log(own.over_simulated))
+            cells = []
+            for inside in (own.doubtful == 0, own.doubtful == 1):
+                count = int(inside.sum())
+                cells += [
+                    f"{int((agrees & inside).sum())} of {count}",
+                    f"{float(np.exp(farthest.where(inside).max())):.2f}×" if count else "",
+                ]
+            rows.append([arriving, title, *cells])
+    heads = ["arrivals", "percentile", "answered", "farthest", "to be simulated", "farthest"]
+    return pipe_table(heads, rows)

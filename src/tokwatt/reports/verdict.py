@@ -17,7 +17,7 @@ from tokwatt.reports.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.fleetopt import fleetopt_table
 from tokwatt.reports.labels import Labels, read_labels
-from tokwatt.reports.markdown import link, pipe_table
+from tokwatt.reports.markdown import Markdown, link, percent, pipe_table, significant
 
 GRIDS = (
     "waterfall",
@@ -30,6 +30,7 @@ GRIDS = (
     "measured_moe",
     "plan_fleetopt",
     "plan_levers",
+    "simulated_fleets",
 )
 
 VERDICTS = {
@@ -107,6 +108,41 @@ def write_verdict(params: Path, grids: Path, out: Path) -> None:
     write_files({out / "verdict.md": text})
 
 
+def _simulated(fleets: xr.Dataset, label: Labels) -> Markdown:
+    """What the fleets of Table 3 do under each account, request by request."""
+    rows = []
+    for workload in fleets.workload.values:
+        for gpu in fleets.gpu.values:
+            for topology in fleets.topology.values:
+                own = fleets.sel(workload=workload, gpu=gpu, topology=topology)
+                cells = [_kept(own.sel(account=account)) for account in fleets.account.values]
+                size = f"{float(own.instances[0]):.0f}"
+                rows.append([*map(label, map(str, (workload, gpu, topology))), size, *cells])
+    accounts = [f"{account}: TTFT p99, within target" for account in fleets.account.values]
+    return pipe_table(["workload", "GPU", "topology", "instances", *accounts], rows)
+
+
+def _kept(fleet: xr.Dataset) -> str:
+    """Late first tokens of a fleet and how many keep the target."""
+    late, within = float(fleet.first_token_p99), float(fleet.within_target)
+    grows = ", the queue grows" if fleet.growing else ""
+    return f"{significant(late)} s, {percent(within, '.1')}{grows}"
+
+
+def _keeping(fleets: xr.Dataset) -> SimpleNamespace:
+    """How many fleets keep the target for 99 % of the requests and no queue, by account."""
+    kept = (fleets.within_target >= 0.99) & (fleets.growing == 0)
+    kept = kept.sum(("workload", "topology", "gpu"))
+    inputs = json.loads(fleets.attrs["inputs"])
+    return SimpleNamespace(
+        paper=int(kept.sel(account="paper")),
+        consistent=int(kept.sel(account="consistent")),
+        number=fleets.within_target.isel(account=0).size,
+        target=inputs["demand"]["latency_target"]["value"],
+        duration=inputs["duration"]["value"],
+    )
+
+
 def survivals(params: Path, grids: Path) -> dict[str, Survival]:
     """What became of the headlines, by the id of the claim that the paper makes of each."""
     datasets = load_datasets(grids, ("waterfall", "uncertainty"))
@@ -139,6 +175,8 @@ def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str], label:
         lever=_levers(grids["lever"].advantage),
         measured=_measured(grids),
         fleetopt=fleetopt_table(grids["plan_fleetopt"], grids["plan_levers"], label),
+        simulated=_simulated(grids["simulated_fleets"], label),
+        keeping=_keeping(grids["simulated_fleets"]),
         **rows,
     )
 

@@ -11,6 +11,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.prompts import pool_latencies
 from tokwatt.serving.results import readable
 from tokwatt.serving.step import Step, first_token, step
 from tokwatt.serving.targets import Asked, asked_of, concurrency_within
@@ -49,6 +50,11 @@ class Pool(NamedTuple):
         wait: 99th percentile of the wait.
         median_first_token: median time to first token.
         late_first_token: 99th percentile of the time to first token.
+        prefill_utilization: share of the time that prompts fill the chunks.
+        prefill_share: share of iterations that take in prompts.
+        blocking: mean time that a prompt in progress still takes over all of the time of the 99th
+            percentile of prompts.
+        kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
         power: watts of the whole pool on the basis that is assumed.
         credited: output tokens per second that the account credits.
         generated: output tokens per second.
@@ -68,6 +74,10 @@ class Pool(NamedTuple):
     wait: Seconds
     median_first_token: Seconds
     late_first_token: Seconds
+    prefill_utilization: Dimensionless
+    prefill_share: Dimensionless
+    blocking: Dimensionless
+    kv_peak: Dimensionless
     power: Watts
     credited: TokensPerSecond
     generated: TokensPerSecond
@@ -117,10 +127,17 @@ def size_pool(
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
     instances = jnp.where(used, needed, left_over)
-    queue = needed * slots, arriving, service_rate / slots, scv
-    wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
     running = step(assumed, instance, asked.at(batch))
-    typical = first_token(assumed, instance, asked.at(batch), traffic.median_prompt)
+    mostly = pool_latencies(
+        assumed, instance, asked.at(batch), traffic, running, arriving / needed, held
+    )
+    late_prompt, served = prompt_time, service_rate / slots
+    if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
+        served = jnp.where(batch > 0, arriving / (needed * batch), served)
+        late_prompt = mostly.late_first_token
+    queue = needed * slots, arriving, served, scv
+    wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
+    middle = queueing.wait_quantile(*queue, probability=0.5)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
         jnp.isinf(instances),
@@ -137,13 +154,15 @@ def size_pool(
         batch=batch,
         iteration_latency=full.latency,
         median_latency=jnp.where(used, running.median_latency, 0.0),
-        late_latency=jnp.where(used, running.late_latency, 0.0),
+        late_latency=jnp.where(used, mostly.late_latency, 0.0),
         prompt_time=prompt_time,
         wait=wait,
-        median_first_token=jnp.where(
-            used, queueing.wait_quantile(*queue, probability=0.5) + typical, 0.0
-        ),
-        late_first_token=jnp.where(used, wait + prompt_time, 0.0),
+        median_first_token=jnp.where(used, middle + mostly.median_first_token, 0.0),
+        late_first_token=jnp.where(used, wait + late_prompt, 0.0),
+        prefill_utilization=mostly.prefill_utilization,
+        prefill_share=mostly.prefill_share,
+        blocking=mostly.blocking,
+        kv_peak=mostly.kv_peak,
         power=jnp.where(instances == 0, 0.0, powered),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,

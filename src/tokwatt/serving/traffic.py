@@ -20,15 +20,16 @@ PROMPT_QUANTILE = 0.99
 class Traffic(NamedTuple):
     """Means over the requests of a pool, and the pool's share of all that arrive.
 
-    k are the steps of a request, l its tokens at the end, m its tokens on the average over its
-    steps. A table of running sums has the same fields, shape (length + 1,): entry i sums over all
-    requests of at most i tokens, so that those between two lengths are a difference of two entries.
+    k are the steps of a request, i its prompt tokens, l its tokens at the end, m its tokens on the
+    average over its steps. A table of running sums has the same fields, shape (length + 1,): entry
+    n sums over all requests of at most n tokens, so that those between two lengths are a difference
+    of two entries.
 
     Attributes:
         share: share of all arriving requests.
         credited: output tokens credited for each request that arrives anywhere.
         generated: output tokens generated for each request that arrives anywhere.
-        prompts: prompt tokens.
+        prompts: prompt tokens, i.
         chunks: prefill steps.
         steps: k.
         steps_length: k l.
@@ -36,7 +37,11 @@ class Traffic(NamedTuple):
         steps2: k squared.
         steps2_length: k squared times l.
         steps2_length2: (k l) squared.
-        long_prompt: 99th percentile of prompt tokens; in a table, those of a request of i tokens.
+        steps_mean2: k m squared.
+        prompts2: i squared.
+        prompts3: i to the third power.
+        prompts4: i to the fourth power.
+        long_prompt: 99th percentile of prompt tokens; in a table, those of a request of n tokens.
         median_prompt: median of prompt tokens; in a table, as `long_prompt`.
     """
 
@@ -51,11 +56,15 @@ class Traffic(NamedTuple):
     steps2: Dimensionless
     steps2_length: Tokens
     steps2_length2: Tokens
+    steps_mean2: Tokens
+    prompts2: Tokens
+    prompts3: Tokens
+    prompts4: Tokens
     long_prompt: Tokens
     median_prompt: Tokens
 
 
-EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 10)
+EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 14)
 """Traffic of a pool that nobody arrives at: no share, and finite stand-ins for its means."""
 
 
@@ -110,6 +119,10 @@ def request_powers(prompt: Tokens, output: Tokens, steps: Dimensionless) -> dict
         "steps2": steps**2,
         "steps2_length": steps**2 * length,
         "steps2_length2": (steps * length) ** 2,
+        "steps_mean2": steps * mean**2,
+        "prompts2": prompt**2,
+        "prompts3": prompt**3,
+        "prompts4": prompt**4,
     }
 
 

@@ -25,7 +25,7 @@ from tokwatt.params.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import hints_of
 
-JOBS = ("instances", "fleets", "sampling", "accounts", "plans", "measured", "servers")
+JOBS = ("instances", "fleets", "sampling", "accounts", "plans", "measured", "servers", "simulated")
 """Modules of this package, each computed by one process."""
 
 

@@ -35,6 +35,7 @@ class Basis:
         precision: the precision of weights by name; empty for a profile of the paper.
         calibrated_on: the measured runs behind it; empty for the paper's account.
         extrapolated: what no measured run supports.
+        simulate: what a formula cannot tell and must be simulated.
     """
 
     account: str
@@ -43,6 +44,7 @@ class Basis:
     precision: str
     calibrated_on: str
     extrapolated: tuple[str, ...]
+    simulate: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -103,8 +105,11 @@ class Answer:
             yield name.replace("_", " "), f"{quantity.value / scale:.4g}", unit, between
 
     def _notes(self) -> list[str]:
-        extrapolated = "; ".join(self.basis.extrapolated)
-        return [f"extrapolated: {extrapolated}"] if extrapolated else []
+        notes = {
+            "extrapolated": self.basis.extrapolated,
+            "must be simulated": self.basis.simulate,
+        }
+        return [f"{name}: {'; '.join(told)}" for name, told in notes.items() if told]
 
 
 SCALES = {

@@ -1,6 +1,7 @@
 """The smallest fleet for a question in names and numbers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
@@ -17,6 +18,7 @@ from tokwatt.accounts.answers.pools import (
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.support import support_of
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
+from tokwatt.accounts.doubts import simulate_first
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -112,9 +114,10 @@ def fleet(
         "rejected": result.rejected,
     }
     precisions = dict.fromkeys(own.precision_in(catalogue) for own in each)
+    basis = basis_of(account, alternatives, chosen, support, " and ".join(precisions))
     return Answer(
         quantities(numbers, support),
-        basis_of(account, alternatives, chosen, support, " and ".join(precisions)),
+        replace(basis, simulate=simulate_first(pools, requests)),
         tuple(
             quantities(_of_pool(pool, window, n), support)
             for pool, window, n in zip(pools, windows, gpus, strict=True)

@@ -30,6 +30,10 @@ SUMMED = (
     "steps2",
     "steps2_length",
     "steps2_length2",
+    "steps_mean2",
+    "prompts2",
+    "prompts3",
+    "prompts4",
 )
 
 

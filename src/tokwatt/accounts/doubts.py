@@ -1,0 +1,67 @@
+"""Which percentiles of a fleet its formula cannot tell, and why: those must be simulated."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from tokwatt.params.trace_summary import summary_of
+from tokwatt.params.traces import Trace
+from tokwatt.serving.pool import Pool
+from tokwatt.units import Dimensionless
+
+MOST_USED = 0.9
+"""Use of the chunks by prompts beyond which their queue depends on all moments of prompts."""
+EXPONENTIAL = 1 / math.log(100)
+"""Mean time that an exponential service still takes over its 99th percentile."""
+HEAVIER, OFTEN = 1.5, 0.2
+"""Times that of a prompt in progress beyond which rare prompts hold up others, and the use of the
+chunks from which on those are more than one in a hundred."""
+MOST_KV = 0.5
+"""Use of the KV cache pool by the 99th percentile beyond which a few long requests fill it: their
+tokens spread wider than a normal law."""
+MIXED = (0.3, 0.99)
+"""Shares of iterations with prompts between which the median is neither kind's."""
+SOME = (0.005, 0.03)
+"""The same for the 99th percentile."""
+BURSTY = 1.5
+"""Squared variation of gaps between arrivals beyond which they are no Poisson process."""
+FIRST_TOKEN = ("first_token", "first_token_p99")
+INTER_TOKEN = ("inter_token_latency", "inter_token_latency_p99")
+
+
+def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
+    """Percentiles of a pool that must be simulated, and the reason of each.
+
+    Args:
+        pool: the pool.
+        burstiness: squared variation of the gaps between arrivals, 1 where they come at random.
+    """
+    if burstiness > BURSTY:
+        reason = f"arrivals come in bursts, whose gaps vary {burstiness:.3g} times as at random"
+        yield from ((name, reason) for name in (*FIRST_TOKEN, INTER_TOKEN[1]))
+    if pool.kv_peak > MOST_KV:
+        reason = f"running requests at times hold {pool.kv_peak:.0%} of the KV cache pool"
+        yield from ((name, reason) for name in (*FIRST_TOKEN, *INTER_TOKEN))
+    if pool.prefill_utilization > MOST_USED:
+        reason = f"prompts use {pool.prefill_utilization:.0%} of the chunks"
+        yield from ((name, reason) for name in FIRST_TOKEN)
+    if pool.blocking > HEAVIER * EXPONENTIAL and pool.prefill_utilization > OFTEN:
+        yield FIRST_TOKEN[1], "prompts beyond the 99th percentile hold up all others"
+    for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
+        if least < pool.prefill_share < most:
+            share = f"{pool.prefill_share:.1%}"
+            yield name, f"{share} of the iterations take in prompts, and the others are shorter"
+
+
+def burstiness_of(requests: str | Trace) -> Dimensionless:
+    """Squared variation of the gaps between the arrivals of a trace; 1 where nothing is known."""
+    known = summary_of(requests).burstiness if isinstance(requests, Trace) else None
+    return 1.0 if known is None else known
+
+
+def simulate_first(pools: Sequence[Pool], requests: str | Trace) -> tuple[str, ...]:
+    """What of a fleet's answer must be simulated, in words."""
+    reasons: dict[str, dict[str, None]] = {}
+    burstiness = burstiness_of(requests)
+    for name, reason in (doubt for pool in pools for doubt in doubts(pool, burstiness)):
+        reasons.setdefault(reason, {})[name.replace("_", " ")] = None
+    return tuple(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())

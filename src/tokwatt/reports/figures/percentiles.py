@@ -1,0 +1,75 @@
+"""Latencies of fleets by formula over the same ones simulated, by load, workload and GPU."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from tokwatt.reports.figures.common.axes import cells
+from tokwatt.reports.figures.common.frames import frame_columns
+from tokwatt.reports.figures.common.looks import DOUBLE, Look
+from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.labels import Labels
+
+GRIDS = {"percentiles": "", "percentiles_in_bursts": ", bursts"}
+"""Datasets and what their rows are called beside their GPU."""
+LOAD, RATIO, DOUBTFUL = "load [1]", "over_simulated [1]", "doubtful [1]"
+TITLES = {
+    "first_token": "TTFT, median",
+    "first_token_p99": "TTFT, p99",
+    "inter_token_latency": "ITL, median",
+    "inter_token_latency_p99": "ITL, p99",
+}
+FARTHEST = 1.0
+"""Powers of two beyond which colours no longer change."""
+FLAT: Look = {"cmap": "PuOr", "edgecolor": "white", "linewidth": 0.3}
+HATCHED: Look = {"fill": False, "edgecolor": "0.45", "hatch": "/////", "linewidth": 0}
+BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75}
+MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
+
+
+def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """One row per percentile, workload, GPU, process of arrival and load."""
+    parts = [
+        frame_columns(grids[name], "over_simulated", "doubtful").assign(arrivals=arrivals)
+        for name, arrivals in GRIDS.items()
+    ]
+    frame = pd.concat(parts)
+    frame = frame.rename(columns={"load": LOAD})
+    return frame[["percentile", "arrivals", "workload", "gpu", LOAD, RATIO, DOUBTFUL]]
+
+
+def draw(frame: pd.DataFrame, label: Labels) -> Figure:
+    """A map for each percentile on one scale of colour."""
+    figure = Figure(figsize=(DOUBLE, 2.9))
+    frame = frame.assign(row=frame.workload.map(label) + ", " + frame.gpu + frame.arrivals)
+    panels = side_by_side(figure, frame, "percentile")
+    for axes, percentile, rows in panels:
+        mesh = _map(axes, rows)
+        axes.set(title=TITLES[percentile], xlabel="Load")
+    everywhere = [panel.axes for panel in panels]
+    look: Look = {"pad": 0.01, "aspect": 30, "label": "Formula over simulation"}
+    bar = figure.colorbar(mesh, ax=everywhere, ticks=[-1, -0.5, 0, 0.5, 1], **look)
+    bar.ax.set_yticklabels(["0.5", "0.7", "1", "1.4", "2"])
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _map(axes: Axes, rows: pd.DataFrame) -> QuadMesh:
+    names = list(rows.row.unique())
+    table = rows.pivot(index="row", columns=LOAD, values=RATIO).loc[names]
+    doubtful = rows.pivot(index="row", columns=LOAD, values=DOUBTFUL).loc[names].to_numpy()
+    mesh = axes.pcolormesh(np.log2(table.to_numpy()), norm=Normalize(-FARTHEST, FARTHEST), **FLAT)
+    for (y, x), ratio in np.ndenumerate(table.to_numpy()):
+        if doubtful[y, x]:
+            axes.add_patch(Rectangle((x, y), 1, 1, **HATCHED))
+        axes.text(x + 0.5, y + 0.5, f"{ratio:.2f}", bbox=BOX, **MIDDLE)
+    cells(axes, [f"{load:g}" for load in table.columns], names)
+    axes.set_ylim(len(names), 0)
+    return mesh

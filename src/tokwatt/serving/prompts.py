@@ -1,0 +1,266 @@
+"""The queue of prompts of an instance: percentiles of the time to first token and of iterations."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from tokwatt.equations.percentiles import gamma_quantile, late_wait, mean_wait, quantile_of_sum
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.chunked import LATE_DEVIATIONS, Load, admitted
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.power import board_power
+from tokwatt.serving.step import Step, first_token, single_use
+from tokwatt.serving.traffic import Traffic
+from tokwatt.units import (
+    Dimensionless,
+    RequestsPerSecond,
+    Seconds,
+    SecondsPerToken,
+    Sequences,
+    Tokens,
+)
+
+LATE = 0.99
+"""The percentile of those that come late."""
+MOST_USED = 0.95
+"""Use of the chunks from which on the queue of prompts is not extrapolated."""
+
+
+class PromptQueue(NamedTuple):
+    """Prompts before an instance, which takes in one after the other by full chunks.
+
+    Attributes:
+        linear: seconds of a prompt token in a full chunk, but for attention.
+        quadratic: seconds of attention for each squared token of a prompt.
+        full: duration of a pass that takes in a full chunk.
+        used: share of the time that prompts fill the chunks.
+        wait: mean time to take in the prompts before one.
+        blocking: mean time that a prompt in progress still takes, over the time in progress.
+        filled: share of iterations that take in prompts.
+    """
+
+    linear: SecondsPerToken
+    quadratic: Seconds
+    full: Seconds
+    used: Dimensionless
+    wait: Seconds
+    blocking: Seconds
+    filled: Dimensionless
+
+
+class Prefill(NamedTuple):
+    """An instance that takes in prompts beside what it decodes.
+
+    Attributes:
+        assumed: what passes cost.
+        instance: the instance.
+        load: its batch, of which no more decode than chunks leave.
+        traffic: the requests.
+        iteration: its mean iteration.
+    """
+
+    assumed: Assumptions
+    instance: Instance
+    load: Load
+    traffic: Traffic
+    iteration: Step
+
+    def passing(self, tokens: Tokens, prompt: Tokens) -> Seconds:
+        """A pass that takes in so many tokens of prompts, at the clock that the board keeps."""
+        load = self.load._replace(prompts=tokens, prefills=tokens / prompt)
+        return board_power(
+            self.assumed, self.instance, single_use(self.assumed, self.instance, load)
+        )[0]
+
+
+def prompt_queue(prefill: Prefill, rate: RequestsPerSecond) -> PromptQueue:
+    r"""How prompts queue for the passes of an instance.
+
+    .. math:: s = \alpha i + \beta i^2, \quad \bar w = \frac{\lambda \overline{s^2}}{2 (1 - \rho)}
+
+    Args:
+        prefill: the instance.
+        rate: prompts per second that it is given.
+
+    Returns:
+        The queue, M/G/1 in the time s that a prompt of i tokens takes in full chunks.
+
+    Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
+    """
+    costs, load, traffic = prefill.instance.costs, prefill.load, prefill.traffic
+    prompt = jnp.maximum(1.0, traffic.prompts)
+    full = prefill.passing(costs.chunk, prompt)
+    attention = costs.prompt_math / costs.data_parallel
+    long = prefill.passing(costs.chunk, 2 * prompt)
+    quadratic = jnp.where(attention > 0, (long - full) / (costs.chunk * prompt), 0.0)
+    linear = full / costs.chunk - quadratic * prompt
+    mean = linear * traffic.prompts + quadratic * traffic.prompts2
+    square = (
+        linear**2 * traffic.prompts2
+        + 2 * linear * quadratic * traffic.prompts3
+        + quadratic**2 * traffic.prompts4
+    )
+    used = jnp.minimum(MOST_USED, rate * mean)
+    filled = jnp.maximum(-jnp.expm1(-load.prefills), load.prompts / costs.chunk)
+    return PromptQueue(
+        linear=linear,
+        quadratic=quadratic,
+        full=full,
+        used=used,
+        wait=mean_wait(used, rate, square),
+        blocking=square / (2 * jnp.maximum(mean, 1e-12)),
+        filled=jnp.minimum(1.0, filled),
+    )
+
+
+def late_first_token(
+    prefill: Prefill, queue: PromptQueue, prompt: Tokens, probability: Dimensionless
+) -> Seconds:
+    """A percentile of the time from admission to the first token.
+
+    Args:
+        prefill: the instance.
+        queue: of its prompts.
+        prompt: the same percentile of prompts.
+        probability: share of requests within the percentile.
+
+    Returns:
+        Overheads of client and server, the rest of the iteration that runs, the prompts before it,
+        its own passes, which others share where there are any, and half of what is behind it in
+        the last of them: each by its mean, and their deviations as if they were independent.
+
+    Source: arrivals of a Poisson process see time averages; chunked prefill, arXiv:2308.16369.
+    """
+    costs, traffic = prefill.instance.costs, prefill.traffic
+
+    def own(tokens: Tokens) -> Seconds:
+        piece = jnp.minimum(tokens, costs.chunk)
+        alone = prefill.passing(piece, tokens) * jnp.maximum(1.0, tokens / costs.chunk)
+        shared = queue.linear * tokens + queue.quadratic * tokens**2
+        return alone + queue.used * (shared - alone)
+
+    mean = own(jnp.maximum(1.0, traffic.prompts))
+    mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
+    rest = prefill.iteration.latency / 2
+    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), queue.full / 2)
+    deviations = (
+        own(prompt) - mean,
+        late_wait(queue.used, queue.wait, probability) - queue.wait,
+        (2 * probability - 1) * rest,
+    )
+    whole = rest + queue.wait + mean + queue.used * behind
+    fixed = costs.first_token + costs.first_token_prompt * prompt
+    return fixed + quantile_of_sum(whole, deviations)
+
+
+def late_iteration(prefill: Prefill, queue: PromptQueue, probability: Dimensionless) -> Seconds:
+    """A percentile of iterations: by the prompt tokens of those that take in any, and by the batch.
+
+    Args:
+        prefill: the instance.
+        queue: of its prompts.
+        probability: share of iterations within the percentile.
+
+    Returns:
+        Seconds, at least the median.
+
+    Source: as many prompts come in an iteration, and as many requests run, as Poisson variables
+        say; the tokens of prompts that come together are taken for a gamma variable. A request sees
+        one more than the mean batch, itself.
+    """
+    load, traffic = prefill.load, prefill.traffic
+    some = jnp.maximum(queue.filled, 1e-9)
+    square = (load.prefills * traffic.prompts2 + load.prompts**2) / some
+    share = jnp.maximum(1e-9, 1 - (1 - probability) / some)
+    tokens = jnp.minimum(
+        prefill.instance.costs.chunk, gamma_quantile(load.prompts / some, square, share)
+    )
+    taken = jnp.where(some > 1 - probability, jnp.maximum(tokens, 1.0), 0.0)
+    prompt = jnp.maximum(1.0, traffic.prompts)
+    batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
+    crowded = load._replace(
+        batch=batch,
+        length=(load.batch * load.length + load.length + LATE_DEVIATIONS * spread(load, traffic))
+        / batch,
+    )
+    decoding = prefill.passing(0.0 * taken, prompt)
+    beside = prefill._replace(load=crowded).passing(0.0 * taken, prompt) - decoding
+    taking_in = prefill.passing(taken, prompt) - decoding
+    late = quantile_of_sum(decoding, (taking_in, beside))
+    return jnp.maximum(prefill.iteration.median_latency, late)
+
+
+def spread(load: Load, traffic: Traffic) -> Tokens:
+    """Standard deviation of the tokens that all running requests hold: of a Poisson number."""
+    return jnp.sqrt(load.batch * traffic.steps_mean2 / traffic.steps)
+
+
+class PoolLatencies(NamedTuple):
+    """How long the requests of a pool wait for their tokens, once they are admitted.
+
+    Attributes:
+        median_first_token: median time to first token.
+        late_first_token: its 99th percentile.
+        late_latency: 99th percentile of the inter-token latency.
+        prefill_utilization: share of the time that prompts fill the chunks.
+        prefill_share: share of iterations that take in prompts.
+        blocking: mean time that a prompt in progress still takes over all of the time of the 99th
+            percentile of prompts.
+        kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
+    """
+
+    median_first_token: Seconds
+    late_first_token: Seconds
+    late_latency: Seconds
+    prefill_utilization: Dimensionless
+    prefill_share: Dimensionless
+    blocking: Dimensionless
+    kv_peak: Dimensionless
+
+
+def pool_latencies(
+    assumed: Assumptions,
+    instance: Instance,
+    load: Load,
+    traffic: Traffic,
+    iteration: Step,
+    rate: RequestsPerSecond,
+    held: Sequences,
+) -> PoolLatencies:
+    """How long the requests of a pool wait for their tokens, once they are admitted.
+
+    Args:
+        assumed: whether prompts are taken in by chunks; the paper's rules know no queue of them.
+        instance: an instance of the pool.
+        load: its mean batch.
+        traffic: the requests.
+        iteration: the mean iteration.
+        rate: requests per second of an instance.
+        held: mean requests that its KV cache pool holds.
+
+    Source: see `late_first_token` and `late_iteration`; requests that run are a Poisson variable,
+        and so are their tokens a sum of as many.
+    """
+    if assumed.prefill != "chunked":
+        typical = first_token(assumed, instance, load, traffic.median_prompt)
+        late = first_token(assumed, instance, load, traffic.long_prompt)
+        nothing = 0.0 * typical
+        return PoolLatencies(typical, late, iteration.late_latency, *[nothing] * 4)
+    running = admitted(instance.costs, load)
+    prefill = Prefill(assumed, instance, running, traffic, iteration)
+    queue = prompt_queue(prefill, rate)
+    median, late = (
+        late_first_token(prefill, queue, prompt, probability)
+        for prompt, probability in ((traffic.median_prompt, 0.5), (traffic.long_prompt, LATE))
+    )
+    longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
+    most = load.batch * load.length + LATE_DEVIATIONS * spread(load, traffic)
+    return PoolLatencies(
+        median_first_token=median,
+        late_first_token=late,
+        late_latency=late_iteration(prefill, queue, LATE),
+        prefill_utilization=queue.used,
+        prefill_share=queue.filled,
+        blocking=queue.blocking / longest,
+        kv_peak=most / (held * load.length),
+    )

@@ -1,0 +1,205 @@
+"""Percentiles of one instance by the formula of fleets, and the same instance simulated."""
+
+from dataclasses import replace
+from functools import cache
+from math import inf
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from tokwatt import grid
+from tokwatt.accounts.answers.demand import demanded
+from tokwatt.accounts.answers.pools import laid_out
+from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
+from tokwatt.accounts.doubts import doubts
+from tokwatt.accounts.headlines import Headlines
+from tokwatt.accounts.simulated import SETTLED, half_width, limits_of
+from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.pool import Pool, size_pool
+from tokwatt.serving.requests import Requests
+from tokwatt.serving.results import plain
+from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import Traffic
+from tokwatt.simulation.arrivals import BURSTINESS, arrivals
+from tokwatt.simulation.recorder import latency_quantile
+from tokwatt.simulation.requests import Limits
+from tokwatt.simulation.routers import Router
+from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.steps import StepTable
+from tokwatt.studies.instances import Boards
+from tokwatt.studies.plans.asked import Workloads
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    RequestsPerSecond,
+    Seconds,
+    SecondsAxis,
+    Tokens,
+)
+
+PERCENTILES = {
+    "first_token": "median_first_token",
+    "first_token_p99": "late_first_token",
+    "inter_token_latency": "median_latency",
+    "inter_token_latency_p99": "late_latency",
+}
+"""What is compared, and its field of a pool."""
+UNBOUND = {"latency_target": 1e9, "itl_target": inf, "max_utilization": 1 - 1e-9}
+"""What leaves a single instance whatever load it is given."""
+SEEDS = (0, 1, 2)
+SIZED = jax.jit(size_pool)
+
+
+class Compared(NamedTuple):
+    """A percentile by formula and simulated.
+
+    Attributes:
+        formula: what `fleet` says.
+        simulated: what a simulation says, all seeds together.
+        low: lower end of the 90 % interval of that.
+        high: upper end.
+        over_simulated: formula over simulation.
+        doubtful: 1 where `fleet` says that it must be simulated.
+        arrival_rate: requests per second of the instance.
+    """
+
+    formula: Seconds
+    simulated: Seconds
+    low: Seconds
+    high: Seconds
+    over_simulated: Dimensionless
+    doubtful: Dimensionless
+    arrival_rate: RequestsPerSecond
+
+
+class Waited(NamedTuple):
+    """What requests of a run waited for.
+
+    Attributes:
+        first_token: times to first token, once the engine is no longer empty.
+        histogram: inter-token latencies by bin.
+    """
+
+    first_token: SecondsAxis
+    histogram: np.ndarray
+
+    @property
+    def percentiles(self) -> dict[str, Seconds]:
+        """By the names of PERCENTILES."""
+        first = np.quantile(self.first_token, (0.5, 0.99)).tolist()
+        between = [latency_quantile(self.histogram, share) for share in (0.5, 0.99)]
+        return dict(zip(PERCENTILES, first + between, strict=True))
+
+
+def _waited(done: Run) -> Waited:
+    finished = done.finished
+    settled = finished.number >= SETTLED * len(finished.number)
+    return Waited(finished.first_token[settled], done.recorders[0].histogram)
+
+
+class Asked(NamedTuple):
+    """An instance and the requests of a workload.
+
+    Attributes:
+        account: how steps are counted.
+        instance: the instance.
+        requests: kinds of request.
+        traffic: what they ask.
+        window: longest request.
+        limits: what the engine holds.
+        table: its steps.
+    """
+
+    account: Account
+    instance: Instance
+    requests: Requests
+    traffic: Traffic
+    window: Tokens
+    limits: Limits
+    table: StepTable
+
+    def pool(self, demand: Demand) -> Pool:
+        """One instance by the formula of fleets."""
+        return plain(SIZED(self.account, self.instance, self.traffic, self.window, demand))
+
+    def runs(self, process: str, rate: RequestsPerSecond, count: int) -> list[Waited]:
+        """The same, simulated: a run for each seed."""
+        streams = (arrivals(self.requests, process, rate, count, seed) for seed in SEEDS)
+        runs = (
+            run([self.table], [self.limits], stream, Router("random", [1])) for stream in streams
+        )
+        return [_waited(done) for done in runs]
+
+
+def percentiles(
+    catalogue: Catalogue,
+    gpus: Boards,
+    llm: str,
+    gpus_per_instance: Dimensionless,
+    workloads: Workloads,
+    loads: DimensionlessAxis,
+    process: str,
+    requests: Dimensionless,
+) -> xr.Dataset:
+    """Latencies of single instances, over percentile x GPU x workload x load.
+
+    A load is the arrival rate over that at which all requests run that the KV cache pool holds.
+    `requests` are simulated at no load, and more the longer a queue takes to settle.
+    """
+
+    @cache
+    def compared(gpu: str, workload: str, load: Dimensionless) -> dict[str, Compared]:
+        names = DeploymentNames(llm=llm, gpu=gpu, gpus=int(gpus_per_instance))
+        return _compared(_asked(catalogue, names, workload), load, process, requests)
+
+    def at(percentile: str, gpu: str, workload: str, load: Dimensionless) -> Compared:
+        return compared(gpu, workload, float(load))[percentile]
+
+    axes = {"gpu": list(gpus), "workload": list(workloads)}
+    return grid.tabulate(at, percentile=list(PERCENTILES), **axes, load=loads)
+
+
+@cache
+def _asked(catalogue: Catalogue, names: DeploymentNames, workload: str) -> Asked:
+    shares = Headlines(catalogue).shares(workload, catalogue.workloads[workload])
+    changes = {"output_share": "fifth"} if shares is None else {}
+    account = fleet_account(catalogue, CONSISTENT, names, workload, changes)
+    demand = demanded(catalogue)
+    laid = laid_out(catalogue, workload, names, account, (), None, demand)
+    requests = laid.case.requests(account.assumed, float(demand.output_share))
+    instance, window = instance_of(account, names.deployment(catalogue)), laid.routed.windows[0]
+    mean = float(requests.weight @ (requests.prompt + requests.output / 2))
+    limits = limits_of(account, instance, window, mean)
+    table = StepTable(account, instance, limits.sequences, limits.tokens, window)
+    return Asked(account, instance, requests, laid.routed.pools[0], window, limits, table)
+
+
+def _compared(asked: Asked, load: Dimensionless, process: str, count: float) -> dict[str, Compared]:
+    demand = Demand(arrival_rate=1.0, output_share=0.0, **UNBOUND)
+    rate = load * float(asked.pool(demand).service_rate)
+    pool = asked.pool(replace(demand, arrival_rate=rate))
+    runs = asked.runs(process, rate, int(count / (1 - load)))
+    together = Waited(
+        np.concatenate([it.first_token for it in runs]), np.sum([it.histogram for it in runs], 0)
+    ).percentiles
+    burstiness = 1 / BURSTINESS if process == "gamma" else 1.0
+    doubtful = dict(doubts(pool, burstiness))
+    found = {}
+    for name, field in PERCENTILES.items():
+        formula, simulated = getattr(pool, field), together[name]
+        half = half_width(np.array([it.percentiles[name] for it in runs]))
+        found[name] = Compared(
+            formula=formula,
+            simulated=simulated,
+            low=simulated - half,
+            high=simulated + half,
+            over_simulated=formula / simulated,
+            doubtful=float(name in doubtful),
+            arrival_rate=rate,
+        )
+    return found

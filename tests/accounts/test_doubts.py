@@ -1,0 +1,62 @@
+"""Where a formula has the percentiles of a simulation, and where it says that it has not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tokwatt as tw
+from tokwatt.accounts.simulated import beside
+from tokwatt.params.traces import Trace
+
+NAMES = tw.DeploymentNames()
+PERCENTILES = ("first_token", "first_token_p99", "inter_token_latency", "inter_token_latency_p99")
+
+
+def asked(parameters, rate, requests="azure", **question):
+    demand = tw.demanded(parameters, arrival_rate=rate, latency_target=60.0, itl_target=10.0)
+    demand = replace(demand, max_utilization=0.999)
+    return tw.fleet(parameters, requests, demand, NAMES, **question), demand
+
+
+def test_what_the_formula_answers_is_what_a_simulation_says(parameters):
+    answer, demand = asked(parameters, 5.0)
+    assert answer.basis.simulate == ()
+    both = beside(answer, parameters, "azure", demand, NAMES)
+    for name, within in zip(PERCENTILES, (0.1, 0.12, 0.05, 0.2), strict=True):
+        simulated = getattr(both, f"simulated_{name}")
+        assert getattr(answer, name) == pytest.approx(simulated, rel=within), name
+
+
+def test_long_prompts_that_hold_up_others_must_be_simulated(parameters):
+    stated = {"changes": {"output_share": "fifth"}}
+    few, many = (asked(parameters, rate, "lmsys", **stated)[0] for rate in (2.0, 14.0))
+    assert "hold up all others" not in str(few)
+    assert "first token p99: prompts beyond the 99th percentile" in str(many)
+
+
+def test_a_kv_cache_pool_that_fills_must_be_simulated(parameters):
+    answer, _ = asked(parameters, 1.3, "agent_heavy", changes={"output_share": "fifth"})
+    assert "of the KV cache pool" in "; ".join(answer.basis.simulate)
+
+
+def test_a_trace_in_bursts_must_be_simulated_and_one_at_random_not(parameters):
+    rng = np.random.default_rng(2)
+    told = []
+    for gaps in (rng.exponential(1.0, 2000), rng.gamma(0.25, 4.0, 2000)):
+        trace = Trace(
+            name="mine.csv",
+            prompt=rng.integers(200, 900, 2000),
+            output=rng.integers(50, 200, 2000),
+            arrivals=np.cumsum(gaps),
+        )
+        told.append("; ".join(asked(parameters, 5.0, trace)[0].basis.simulate))
+    assert "bursts" not in told[0]
+    assert (
+        "first token, first token p99, inter token latency p99: arrivals come in bursts" in told[1]
+    )
+
+
+def test_the_papers_account_has_no_such_percentiles(parameters):
+    answer, _ = asked(parameters, 5.0, account="paper")
+    assert answer.basis.simulate == ()
