@@ -38,7 +38,7 @@ from tokwatt.serving.step import OperatingPoint, first_token, operating_point
 from tokwatt.serving.times import instance_of
 from tokwatt.units import MOST_TOKENS, Bytes, Dimensionless, Seconds, Sequences, Tokens, units_of
 
-_POINT, _POOLS, _MEMORY = jax.jit(operating_point), jax.jit(sized_pools), jax.jit(memory_of)
+_POINT, _MEMORY = jax.jit(operating_point), jax.jit(memory_of)
 """Compiled, as one program starts sooner than a hundred operations."""
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, from the paper's fifth of output."""
@@ -360,7 +360,7 @@ def _sized(account: Account, laid: LaidOut, demand: Demand, place: int) -> list[
     own = Routed(
         routed.windows[place : place + 1], routed.pools[place : place + 1], routed.rejected
     )
-    pools = [plain(pool) for pool in _POOLS(account, laid.case.deployment, own, demand)]
+    pools = [plain(pool) for pool in sized_pools(account, laid.case.deployment, own, demand)]
     _require_served(account, laid.case, own, pools, demand)
     return pools
 
@@ -448,7 +448,8 @@ def _require_served(
         if math.isnan(pool.concurrency):
             wanted = "more GPUs an instance, more memory or a narrower precision"
             raise ParameterError(f"llm: does not fit on an instance, wanted {wanted}.")
-        itl, ttft = least_latencies(account, case.deployment, traffic, demand)
+        instance = instance_of(account, case.deployment)
+        itl, ttft = least_latencies(account, instance, traffic, demand)
         targets = {"itl": (itl, demand.itl_target), "ttft": (ttft, demand.latency_target)}
         missed = [name for name, (least, target) in targets.items() if least > target]
         name = missed[0] if missed else "ttft"

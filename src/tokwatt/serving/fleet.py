@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import queueing, roofline
@@ -266,10 +267,10 @@ def _batch(
 
 
 def least_latencies(
-    account: Account, deployment: Deployment, traffic: Traffic, demand: Demand
+    account: Account, instance: Instance, traffic: Traffic, demand: Demand
 ) -> tuple[Seconds, Seconds]:
     """Inter-token latency and time to first token, at their quantiles, of one request alone."""
-    assumed, instance = account.assumed, instance_of(account, deployment)
+    assumed = account.assumed
     alone = _asked(assumed, traffic).at(1.0)
     first = first_token(assumed, instance, alone, traffic.long_prompt)
     return _latency(assumed, instance, alone, demand), first
@@ -338,6 +339,7 @@ def _slowest(latencies: Sequence[Seconds]) -> Seconds:
     return reduce(jnp.maximum, latencies)
 
 
+@jax.jit
 def sized_pools(
     account: Account, deployment: Deployment, routed: Routed, demand: Demand
 ) -> list[Pool]:
