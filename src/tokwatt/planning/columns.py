@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tokwatt.accounts.energy import Energy
@@ -15,14 +14,18 @@ from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.classes import Classes, Part
 from tokwatt.planning.configurations import Configurations
+from tokwatt.planning.kernels import (
+    Alone,
+    Column,
+    block_alone,
+    block_columns,
+    block_instances,
+    block_starts,
+)
 from tokwatt.serving.account import Account
-from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import least_latencies, size_pool
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.share import held_bytes, memory_of
-from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
-from tokwatt.units import BytesPerSecond, Instances, Seconds, Tokens, Watts
+from tokwatt.units import BytesPerSecond, Tokens
 
 ROWS = 8
 """Configurations that are evaluated at once."""
@@ -32,85 +35,6 @@ WIDE = 32
 """Windows that are evaluated at once."""
 THREADS = 2
 OBJECTIVES = ("joules", "dollars", "carbon", "gpus")
-
-
-class Column(NamedTuple):
-    """What one configuration takes for one class.
-
-    Attributes:
-        power: watts of its pool.
-        instances: whole instances.
-    """
-
-    power: Watts
-    instances: Instances
-
-
-class Alone(NamedTuple):
-    """Latencies of one request alone, at the quantiles of the targets."""
-
-    itl: Seconds
-    ttft: Seconds
-
-
-@jax.jit
-def _instances(account: Account, deployments: Deployment) -> Instance:
-    """Instances of a block, in a program of their own: columns compile sooner without."""
-    return jax.vmap(partial(instance_of, account))(deployments)
-
-
-@jax.jit
-def _fits(account: Account, deployments: Deployment, windows: Tokens) -> jax.Array:
-    """Whether an engine starts with a window, shape (configuration, window)."""
-
-    def starts(deployment: Deployment, window: Tokens) -> jax.Array:
-        if account.assumed.memory != "measured":
-            return jnp.array(True)
-        return memory_of(deployment, deployment.llm.published, window).tokens >= window
-
-    over_windows = jax.vmap(starts, in_axes=(None, 0))
-    return jax.vmap(over_windows, in_axes=(0, None))(deployments, windows)
-
-
-@jax.jit
-def _columns(
-    account: Account,
-    instances: Instance,
-    traffic: Traffic,
-    windows: Tokens,
-    demand: Demand,
-    transfer: BytesPerSecond,
-) -> Column:
-    """Columns of a block, infinite where the LLM misses a target.
-
-    What the cache of a prompt takes to leave a GPU is no time that the first token may take.
-    """
-
-    def of(instance: Instance) -> Column:
-        def column(traffic: Traffic, window: Tokens) -> Column:
-            left = demand.latency_target - held_bytes(instance, traffic.long_prompt) / transfer
-            own = replace(demand, latency_target=left)
-            pool = size_pool(account, instance, traffic, window, own)
-            holds = jnp.isfinite(pool.power) & (left > 0)
-            return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
-
-        return jax.vmap(column)(traffic, windows)
-
-    return jax.lax.map(of, instances)
-
-
-@jax.jit
-def _alone(
-    account: Account, instances: Instance, traffic: Traffic, windows: Tokens, demand: Demand
-) -> Alone:
-    """Latencies of one request alone for a block, infinite where the LLM does not fit."""
-
-    def of(instance: Instance, traffic: Traffic, window: Tokens) -> Alone:
-        found = least_latencies(account, instance, traffic, demand)
-        return Alone(*(jnp.where(instance.kv_budget >= 0, it, jnp.inf) for it in found))
-
-    over_classes = jax.vmap(of, in_axes=(None, 0, 0))
-    return jax.lax.map(lambda instance: over_classes(instance, traffic, windows), instances)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,12 +62,12 @@ class Columns:
     @cached_property
     def column(self) -> Column:
         """Watts and instances, infinite where the LLM does not fit or misses a target."""
-        return Column(*self._evaluated(_columns, self.transfer))
+        return Column(*self._evaluated(block_columns, self.transfer))
 
     @cached_property
     def alone(self) -> Alone:
         """Latencies of one request alone."""
-        return Alone(*self._evaluated(_alone))
+        return Alone(*self._evaluated(block_alone))
 
     @property
     def instances(self) -> np.ndarray:
@@ -181,7 +105,7 @@ class Columns:
     def repeated(self, configuration: int) -> Instance:
         """A block of one configuration, so that no other program has to be compiled for it."""
         same = np.full(ROWS, configuration)
-        return _instances(self.account, self.configurations.stacked(same))
+        return block_instances(self.account, self.configurations.stacked(same))
 
     def _evaluated(self, function: Callable[..., tuple], *more: float) -> Iterator[np.ndarray]:
         """A function of instances and classes, block by block on every core."""
@@ -208,7 +132,7 @@ class Columns:
         parts = []
         for first in range(0, len(places), ROWS):
             filled, own = _filled(places, first, ROWS)
-            fits = _fits(self.account, self.configurations.stacked(filled), windows)
+            fits = block_starts(self.account, self.configurations.stacked(filled), windows)
             parts.append(np.asarray(fits)[: len(own), : len(known)])
         return np.concatenate(parts)[:, self.classes.ends[1] - 1]
 
@@ -227,7 +151,7 @@ class Columns:
                 parts.append((*jax.device_put((some, windows[places])), known))
             for first in range(0, len(rows), ROWS):
                 filled, own = _filled(rows, first, ROWS)
-                instances = _instances(self.account, self.configurations.stacked(filled))
+                instances = block_instances(self.account, self.configurations.stacked(filled))
                 for part in parts:
                     yield _Block(own, instances, *part)
 
@@ -277,7 +201,7 @@ def one_configuration(
         generated=several.generated * factors,
     )
     several, windows = jax.device_put((several, np.full(len(lanes), columns.classes.windows[at])))
-    found = _columns(
+    found = block_columns(
         columns.account, columns.repeated(configuration), several, windows, columns.demand, np.inf
     )
     return Column(*(np.asarray(it)[0, places] for it in found))
