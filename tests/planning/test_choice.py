@@ -136,6 +136,21 @@ def test_within_tight_budgets_labels_cost_what_highs_finds(seed):
     assert proved.gap <= 1e-3
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_where_labels_are_dropped_the_integer_programme_goes_on(seed, monkeypatch):
+    columns = columns_at_random(seed, bins=7, configurations=5)
+    tight = Budget(power=50.0, inventory={"A": 4 + seed % 9, "B": 4 + seed % 5}, pools=4)
+    exact = constrained(columns, columns.power, tight)
+    monkeypatch.setattr("tokwatt.planning.constrained.WIDTHS", (1,))
+    proved = constrained(columns, columns.power, tight)
+    assert proved.partition.cost == pytest.approx(exact.partition.cost, rel=2e-4)
+    assert proved.partition.cost * (1 - proved.gap) <= exact.partition.cost * (1 + 1e-9)
+    assert proved.gap <= 1e-3
+    if np.isfinite(proved.partition.cost):
+        own = cost_of(proved.partition, columns.power, 7)
+        assert own == pytest.approx(proved.partition.cost, rel=1e-9)
+
+
 @settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 9))
 def test_a_partition_covers_every_length_once_and_more_pools_never_cost_more(seed, bins):

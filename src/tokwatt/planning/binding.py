@@ -5,15 +5,14 @@ from typing import NamedTuple
 import jax
 
 from tokwatt.accounts.answers.support import Support
-from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.instance import concurrency
+from tokwatt.serving.fleet import sized_pools
+from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.limits import step_limits
-from tokwatt.serving.pool import Pool, size_pool
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.routing import Routed
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import Sequences, Tokens
 
@@ -21,30 +20,26 @@ NEAR = 1e-6
 """Share of a bound within which a number is at it."""
 
 
-class Sized(NamedTuple):
-    """A pool and what would hold its batch if no target did.
+class Held(NamedTuple):
+    """What would hold the batch of a pool if no target did.
 
     Attributes:
-        pool: the pool.
         held: running requests that the KV cache of an instance holds.
         most: running requests that the engine allows.
     """
 
-    pool: Pool
     held: Sequences
     most: Sequences
 
 
 @jax.jit
-def _sized(
-    account: Account, deployment: Deployment, traffic: Traffic, window: Tokens, demand: Demand
-) -> Sized:
-    instance = instance_of(account, deployment)
-    length = traffic.steps_mean / traffic.steps
+def _held(
+    account: Account, instances: Instance, deployment: Deployment, traffic: Traffic, window: Tokens
+) -> Held:
+    instance = jax.tree.map(lambda leaf: leaf[0], instances)
     limits = step_limits(deployment.serving_engine, deployment.gpu)
-    return Sized(
-        size_pool(account, instance, traffic, window, demand),
-        concurrency(account.assumed, instance, window, length),
+    return Held(
+        concurrency(account.assumed, instance, window, traffic.steps_mean / traffic.steps),
         limits.sequences * instance.data_parallel,
     )
 
@@ -69,10 +64,11 @@ def binding(plan: Plan, place: int) -> list[str]:
         One of `itl`, `ttft`, `KV cache` and `max_num_seqs`; one of `utilization` and `ttft`.
     """
     columns, demand = plan.columns, plan.columns.demand
-    own = columns.configurations.deployments[plan.partition.configurations[place]]
+    at = plan.partition.configurations[place]
+    own, window = columns.configurations.deployments[at], plan.windows[place]
     traffic = traffic_of_pool(plan, place)
-    found = _sized(columns.account, own, traffic, plan.windows[place], demand)
-    pool = found.pool
+    found = _held(columns.account, columns.repeated(at), own, traffic, window)
+    [pool] = sized_pools(columns.account, own, Routed((window,), (traffic,), 0.0), demand)
     if float(pool.concurrency) >= float(found.held) * (1 - NEAR):
         batch = "max_num_seqs" if found.held >= found.most * (1 - NEAR) else "KV cache"
     else:

@@ -9,7 +9,7 @@ import numpy as np
 from tokwatt.planning.best import best
 from tokwatt.planning.choice import TIE, cost_of
 from tokwatt.planning.classes import Classes, Part
-from tokwatt.planning.columns import BLOCK
+from tokwatt.planning.columns import LANES
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
@@ -98,7 +98,7 @@ def break_even_rates(plan: Plan) -> list[Stretch]:
         refined to a thousandth. Whole instances make small fleets swap several times.
     """
     rate = float(plan.question.demand.arrival_rate)
-    rates = np.geomspace(min(LEAST_RATE, rate), MOST_TIMES * rate, BLOCK[1])
+    rates = np.geomspace(min(LEAST_RATE, rate), MOST_TIMES * rate, LANES[0])
     gpus = _cheapest(plan, rates)
     found, low = [], rates[0]
     for place in np.flatnonzero(gpus[1:] != gpus[:-1]):
@@ -112,7 +112,7 @@ def _refined(
     plan: Plan, gpu: str, low: RequestsPerSecond, high: RequestsPerSecond
 ) -> RequestsPerSecond:
     """The first rate between two at which a GPU costs least no more."""
-    rates = np.geomspace(low, high, BLOCK[1])
+    rates = np.geomspace(low, high, LANES[0])
     return float(rates[np.argmax(_cheapest(plan, rates) != gpu)])
 
 
@@ -137,16 +137,15 @@ class AtRates(Classes):
     factors: np.ndarray
 
     @property
-    def windows(self) -> np.ndarray:
-        """Context window of each."""
-        return np.full(len(self.factors), self.edges[-1])
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and last edge of each: those of all requests."""
+        low, high = (np.full(len(self.factors), edge) for edge in (0, self.bins))
+        return low, high
 
     def traffic(self, chunk: Tokens, part: Part = "both") -> Traffic:
         """What each asks of an instance: the same requests, more of them."""
         whole = super().traffic(chunk, part)
-        several = Traffic(*(np.full(len(self.factors), it[self.bins - 1]) for it in whole))
         more: dict[str, Dimensionless] = {
-            name: getattr(several, name) * self.factors
-            for name in ("share", "credited", "generated")
+            name: getattr(whole, name) * self.factors for name in ("share", "credited", "generated")
         }
-        return several._replace(**more)
+        return whole._replace(**more)

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tokwatt.accounts.energy import Energy
@@ -15,90 +14,27 @@ from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.classes import Classes, Part
 from tokwatt.planning.configurations import Configurations
+from tokwatt.planning.kernels import (
+    Alone,
+    Column,
+    block_alone,
+    block_columns,
+    block_instances,
+    block_starts,
+)
 from tokwatt.serving.account import Account
-from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.pool import size_pool
-from tokwatt.serving.share import held_bytes, memory_of
-from tokwatt.serving.targets import least_latencies
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.instance import Instance
 from tokwatt.serving.traffic import Traffic
-from tokwatt.units import BytesPerSecond, Instances, Seconds, Tokens, Watts
+from tokwatt.units import BytesPerSecond, Tokens
 
-BLOCK = 8, 128
-"""Configurations and classes that are evaluated at once, so that one program serves every plan."""
+ROWS = 8
+"""Configurations that are evaluated at once."""
+LANES = 128, 512
+"""Classes that are evaluated at once, so that one program serves every plan of few or of many."""
+WIDE = 32
+"""Windows that are evaluated at once."""
 THREADS = 2
 OBJECTIVES = ("joules", "dollars", "carbon", "gpus")
-
-
-class Column(NamedTuple):
-    """What one configuration takes for one class.
-
-    Attributes:
-        power: watts of its pool.
-        instances: whole instances.
-    """
-
-    power: Watts
-    instances: Instances
-
-
-class Alone(NamedTuple):
-    """Latencies of one request alone, at the quantiles of the targets."""
-
-    itl: Seconds
-    ttft: Seconds
-
-
-def _fits(account: Account, deployment: Deployment, window: Tokens) -> jax.Array:
-    """Whether an engine starts with a window."""
-    if account.assumed.memory != "measured":
-        return jnp.full(jnp.shape(window), True)
-    return memory_of(deployment, deployment.llm.published, window).tokens >= window
-
-
-@jax.jit
-def _columns(
-    account: Account,
-    deployments: Deployment,
-    traffic: Traffic,
-    windows: Tokens,
-    demand: Demand,
-    transfer: BytesPerSecond,
-) -> Column:
-    """Columns of a block, infinite where the LLM does not fit or misses a target.
-
-    What the cache of a prompt takes to leave a GPU is no time that the first token may take.
-    """
-
-    def of(deployment: Deployment) -> Column:
-        instance = instance_of(account, deployment)
-
-        def column(traffic: Traffic, window: Tokens) -> Column:
-            left = demand.latency_target - held_bytes(instance, traffic.long_prompt) / transfer
-            own = replace(demand, latency_target=left)
-            pool = size_pool(account, instance, traffic, window, own)
-            holds = _fits(account, deployment, window) & jnp.isfinite(pool.power) & (left > 0)
-            return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
-
-        return jax.vmap(column)(traffic, windows)
-
-    return jax.lax.map(of, deployments)
-
-
-@jax.jit
-def _alone(
-    account: Account, deployments: Deployment, traffic: Traffic, windows: Tokens, demand: Demand
-) -> Alone:
-    """Latencies of one request alone for a block, infinite where the LLM does not fit."""
-
-    def of(deployment: Deployment, traffic: Traffic, window: Tokens) -> Alone:
-        holds = _fits(account, deployment, window)
-        holds &= instance_of(account, deployment).kv_budget >= 0
-        found = least_latencies(account, deployment, traffic, demand)
-        return Alone(*(jnp.where(holds, latency, jnp.inf) for latency in found))
-
-    over_classes = jax.vmap(of, in_axes=(None, 0, 0))
-    return jax.lax.map(lambda deployment: over_classes(deployment, traffic, windows), deployments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +62,12 @@ class Columns:
     @cached_property
     def column(self) -> Column:
         """Watts and instances, infinite where the LLM does not fit or misses a target."""
-        return Column(*self._evaluated(_columns, self.transfer))
+        return Column(*self._evaluated(block_columns, self.transfer))
 
     @cached_property
     def alone(self) -> Alone:
         """Latencies of one request alone."""
-        return Alone(*self._evaluated(_alone))
+        return Alone(*self._evaluated(block_alone))
 
     @property
     def instances(self) -> np.ndarray:
@@ -166,39 +102,76 @@ class Columns:
         """The same under another demand."""
         return replace(self, demand=replace(self.demand, **numbers))
 
+    def repeated(self, configuration: int) -> Instance:
+        """A block of one configuration, so that no other program has to be compiled for it."""
+        same = np.full(ROWS, configuration)
+        return block_instances(self.account, self.configurations.stacked(same))
+
     def _evaluated(self, function: Callable[..., tuple], *more: float) -> Iterator[np.ndarray]:
-        """A function of deployments and classes, block by block on every core."""
+        """A function of instances and classes, block by block on every core."""
         shape = len(self.configurations.names), len(self.classes.windows)
         found = [np.full(shape, np.inf), np.full(shape, np.inf)]
 
-        def fill(block: tuple[np.ndarray, Deployment, Traffic, np.ndarray, np.ndarray]) -> None:
-            rows, deployments, traffic, windows, places = block
-            results = function(self.account, deployments, traffic, windows, self.demand, *more)
+        def fill(block: _Block) -> None:
+            results = function(
+                self.account, block.instances, block.traffic, block.windows, self.demand, *more
+            )
             for whole, result in zip(found, results, strict=True):
-                part = np.asarray(result)[: len(rows), : len(places)]
-                whole[np.ix_(rows, places)] = part
+                part = np.asarray(result)[: len(block.rows), : len(block.places)]
+                whole[np.ix_(block.rows, block.places)] = part
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(fill, self._blocks()))
-        return iter(found)
+        return (np.where(self._started, whole, np.inf) for whole in found)
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, Deployment, Traffic, np.ndarray, np.ndarray]]:
+    @cached_property
+    def _started(self) -> np.ndarray:
+        """Whether an engine starts with the window of a class."""
+        places = np.arange(len(self.configurations.names))
+        windows, known = _filled(self.classes.edges[1:], 0, -(-self.classes.bins // WIDE) * WIDE)
+        parts = []
+        for first in range(0, len(places), ROWS):
+            filled, own = _filled(places, first, ROWS)
+            fits = block_starts(self.account, self.configurations.stacked(filled), windows)
+            parts.append(np.asarray(fits)[: len(own), : len(known)])
+        return np.concatenate(parts)[:, self.classes.ends[1] - 1]
+
+    def _blocks(self) -> Iterator["_Block"]:
         """Blocks of one shape, the last ones filled up with what is there already."""
         chunks = self.configurations.chunks(self.account.assumed.prefill == "chunked")
         windows = self.classes.windows
+        lanes = LANES[int(len(windows) > LANES[0])]
         for chunk in np.unique(chunks):
             traffic = self.classes.traffic(float(chunk), self.part)
             rows = np.flatnonzero(chunks == chunk)
-            parts = [
-                _filled(np.arange(len(windows)), start, BLOCK[1])
-                for start in range(0, len(windows), BLOCK[1])
-            ]
-            for first in range(0, len(rows), BLOCK[0]):
-                filled, own = _filled(rows, first, BLOCK[0])
-                deployments = self.configurations.stacked(filled)
-                for places, known in parts:
-                    some = jax.tree.map(lambda leaf, places=places: leaf[places], traffic)
-                    yield own, deployments, some, windows[places], known
+            parts = []
+            for start in range(0, len(windows), lanes):
+                places, known = _filled(np.arange(len(windows)), start, lanes)
+                some = jax.tree.map(lambda leaf, places=places: leaf[places], traffic)
+                parts.append((*jax.device_put((some, windows[places])), known))
+            for first in range(0, len(rows), ROWS):
+                filled, own = _filled(rows, first, ROWS)
+                instances = block_instances(self.account, self.configurations.stacked(filled))
+                for part in parts:
+                    yield _Block(own, instances, *part)
+
+
+class _Block(NamedTuple):
+    """Configurations and classes that are evaluated together, filled up to one shape.
+
+    Attributes:
+        rows: places of the configurations that it is for.
+        instances: of its configurations.
+        traffic: of its classes.
+        windows: of its classes.
+        places: of the classes that it is for.
+    """
+
+    rows: np.ndarray
+    instances: Instance
+    traffic: Traffic
+    windows: Tokens
+    places: np.ndarray
 
 
 def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +192,7 @@ def one_configuration(
     at = class_place(*edges, bins=columns.classes.bins)
     traffic = columns.classes.traffic(float(chunk))
     places = np.arange(len(rates))
-    lanes = np.resize(places, -(-len(rates) // BLOCK[1]) * BLOCK[1])
+    lanes = np.resize(places, -(-len(rates) // LANES[0]) * LANES[0])
     several = jax.tree.map(lambda leaf: np.full(len(lanes), leaf[at]), traffic)
     factors = rates[lanes]
     several = several._replace(
@@ -227,7 +200,8 @@ def one_configuration(
         credited=several.credited * factors,
         generated=several.generated * factors,
     )
-    deployments = columns.configurations.stacked(np.full(BLOCK[0], configuration))
-    windows = np.full(len(lanes), columns.classes.windows[at])
-    found = _columns(columns.account, deployments, several, windows, columns.demand, np.inf)
+    several, windows = jax.device_put((several, np.full(len(lanes), columns.classes.windows[at])))
+    found = block_columns(
+        columns.account, columns.repeated(configuration), several, windows, columns.demand, np.inf
+    )
     return Column(*(np.asarray(it)[0, places] for it in found))

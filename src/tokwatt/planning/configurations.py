@@ -131,9 +131,13 @@ class Configurations:
         """Prompt tokens that a step of each takes in."""
         return np.array([float(own.prefill_chunk(chunked)) for own in self.deployments])
 
+    @cached_property
+    def _stacked(self) -> Deployment:
+        """All deployments as one spec of arrays."""
+        return jax.tree.map(
+            lambda *leaves: np.array([np.asarray(it, float) for it in leaves]), *self.deployments
+        )
+
     def stacked(self, places: np.ndarray) -> Deployment:
         """Some of the deployments as one spec of arrays."""
-        some = [self.deployments[place] for place in places]
-        return jax.tree.map(
-            lambda *leaves: np.stack([np.asarray(it, float) for it in leaves]), *some
-        )
+        return jax.tree.map(lambda leaf: leaf[places], self._stacked)

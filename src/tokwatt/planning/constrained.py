@@ -1,6 +1,5 @@
 """The best partition where a power cap, an inventory or a number of pools couples pools, proved."""
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,22 +7,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
+from tokwatt.planning.arcs import POOLS, POWER, Arcs, cost_left, undominated
 from tokwatt.planning.choice import TIE, Partition
 from tokwatt.planning.columns import Columns
+from tokwatt.planning.integer import solved
 from tokwatt.units import Dimensionless, Seconds, Watts
 
-POWER, POOLS = "power cap", "most pools"
 GAP = 1e-4
 """Gap at which the search ends."""
 MOST_TIME: Seconds = 20.0
-"""Seconds after which the search does not widen any more."""
-WIDTHS = (30, 300, 3000, 30000)
+"""Seconds that the integer programme may take."""
+WIDTHS = (30, 300)
 """Most parts of plans that are kept at a candidate length, one search after another."""
 MOST_CUTS = 100
 DEAREST = 1e3
 """Largest price of a whole budget, in costs of the cheapest plan."""
-BITS = 2.0**36
-"""Precision to which columns are told apart."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +78,25 @@ def constrained(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
         The partition with a proved gap; of infinite cost where none is within the budget.
 
     Source: constrained shortest paths: multipliers as in Handler and Zang (1980), Networks 10, 293,
-        whose bound prunes the labels of a search that keeps more of them until nothing is dropped.
+        whose bound prunes the labels of a search; where it had to drop labels, HiGHS goes on.
     """
-    arcs = _undominated(columns, cost, budget)
-    if not np.isfinite(_costs_to_go(arcs, arcs.cost)[0]):
+    arcs = undominated(columns, cost, budget.limits)
+    if not np.isfinite(cost_left(arcs, arcs.cost)[0]):
         return Proved(Partition(np.inf, (), ()), 0.0, 0.0)
     prices, bound = _multipliers(arcs)
-    best, ended = Partition(np.inf, (), ()), time.monotonic() + MOST_TIME
+    best = Partition(np.inf, (), ())
     for width in WIDTHS:
         found, dropped = _searched(arcs, prices, best.cost, width)
         best = min(best, found, key=lambda partition: partition.cost)
         bound = max(bound, min(dropped, best.cost))
-        gap = _gap(best.cost, bound)
-        if gap <= GAP or time.monotonic() > ended:
+        if best.cost * (1 - GAP) <= bound:
             break
+    else:
+        found, proved = solved(arcs, prices, best.cost, GAP, MOST_TIME)
+        best = min(best, found, key=lambda partition: partition.cost)
+        bound = max(bound, min(proved, best.cost))
     watts = prices[0] / budget.power if budget.power is not None else 0.0
-    return Proved(best, gap, float(watts))
+    return Proved(best, _gap(best.cost, bound), float(watts))
 
 
 def _gap(cost: float, bound: float) -> float:
@@ -103,91 +104,9 @@ def _gap(cost: float, bound: float) -> float:
     return max(0.0, (cost - bound) / cost) if 0 < cost < np.inf else 0.0
 
 
-@dataclass(frozen=True)
-class _Arcs:
-    """Columns as arcs between candidate lengths.
-
-    Attributes:
-        cost: of each.
-        configuration: its place.
-        low: edge that it leaves.
-        high: edge that it reaches.
-        uses: shares of the limits that it takes, shape (limit, arc).
-        bins: bins between candidate lengths.
-    """
-
-    cost: np.ndarray
-    configuration: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    uses: np.ndarray
-    bins: int
-
-
-def _undominated(columns: Columns, cost: np.ndarray, budget: Budget) -> _Arcs:
-    """Columns that no other of their class beats in cost and in everything that is limited."""
-    low, high = columns.classes.ends
-    gpu, limits = columns.configurations.gpu, budget.limits
-    uses = np.stack([_used(columns, name) / most for name, most in limits.items()])
-    groups = [np.flatnonzero(gpu == name) for name in np.unique(gpu) if name in limits]
-    groups.append(np.flatnonzero(~np.isin(gpu, list(limits))))
-    kept = np.zeros(cost.shape, bool)
-    for own in filter(len, groups):
-        kept[own] = _fronts(np.stack([cost[own], *uses[:, own]]))
-    configuration, at = np.nonzero(kept)
-    picked = configuration, at
-    return _Arcs(
-        cost[picked],
-        configuration,
-        low[at],
-        high[at],
-        uses[:, configuration, at],
-        columns.classes.bins,
-    )
-
-
-def _used(columns: Columns, name: str) -> np.ndarray:
-    """What each column uses of a limit."""
-    if name == POWER:
-        return columns.power
-    if name == POOLS:
-        return np.ones_like(columns.power)
-    return np.where(columns.configurations.gpu[:, None] == name, columns.gpus, 0.0)
-
-
-def _fronts(keys: np.ndarray) -> np.ndarray:
-    """Which finite points, shape (key, point, class), no other point of their class is below.
-
-    Equal ones, to rounding, are one; the first key is the cost.
-    """
-    finite = np.isfinite(keys).all(axis=0)
-    places = np.arange(len(finite))[:, None]
-    if all(np.ptp(key[finite]) == 0 for key in keys[1:] if finite.any()):
-        return finite & (places == np.where(finite, keys[0], np.inf).argmin(axis=0))
-    mantissa, exponent = np.frexp(np.where(finite, keys, np.inf))
-    keys = np.ldexp(np.round(mantissa * BITS) / BITS, exponent)
-    kept = finite.copy()
-    for place in range(len(finite)):
-        point = keys[:, place, None]
-        no_worse, better = (point <= keys).all(axis=0), (point < keys).any(axis=0)
-        kept &= ~(finite[place] & no_worse & (better | (places > place)))
-    return kept
-
-
-def _costs_to_go(arcs: _Arcs, cost: np.ndarray) -> np.ndarray:
-    """Least cost from each edge to the last."""
-    least = np.full(arcs.bins + 1, np.inf)
-    least[arcs.bins] = 0.0
-    matrix = np.full((arcs.bins + 1, arcs.bins + 1), np.inf)
-    np.minimum.at(matrix, (arcs.low, arcs.high), cost)
-    for low in range(arcs.bins - 1, -1, -1):
-        least[low] = (matrix[low] + least).min()
-    return least
-
-
-def _path(arcs: _Arcs, cost: np.ndarray) -> list[int]:
+def _path(arcs: Arcs, cost: np.ndarray) -> list[int]:
     """Arcs of the cheapest path."""
-    least, at, path = _costs_to_go(arcs, cost), 0, []
+    least, at, path = cost_left(arcs, cost), 0, []
     while at < arcs.bins:
         own = np.flatnonzero(arcs.low == at)
         path.append(int(own[np.argmin(cost[own] + least[arcs.high[own]])]))
@@ -195,7 +114,7 @@ def _path(arcs: _Arcs, cost: np.ndarray) -> list[int]:
     return path
 
 
-def _multipliers(arcs: _Arcs) -> tuple[np.ndarray, float]:
+def _multipliers(arcs: Arcs) -> tuple[np.ndarray, float]:
     """Prices of whole budgets that bound the cost best, and the bound: cutting planes."""
     count = len(arcs.uses)
     prices, best, bound = np.zeros(count), np.zeros(count), -np.inf
@@ -237,11 +156,11 @@ class _Labels(NamedTuple):
         )
 
 
-def _searched(arcs: _Arcs, prices: np.ndarray, most: float, width: int) -> tuple[Partition, float]:
+def _searched(arcs: Arcs, prices: np.ndarray, most: float, width: int) -> tuple[Partition, float]:
     """The cheapest plan below a cost, and the least bound of what was dropped on the way."""
     priced = arcs.cost + prices @ arcs.uses
-    to_go = _costs_to_go(arcs, priced)
-    needs = np.stack([_costs_to_go(arcs, use) for use in arcs.uses])
+    to_go = cost_left(arcs, priced)
+    needs = np.stack([cost_left(arcs, use) for use in arcs.uses])
     none = np.zeros(1, int)
     known = [_Labels(np.zeros(1), np.zeros((len(prices), 1)), np.full(1, -np.inf), none, none)]
     arriving: list[list[_Labels]] = [[] for _ in range(arcs.bins + 1)]
@@ -261,7 +180,7 @@ def _searched(arcs: _Arcs, prices: np.ndarray, most: float, width: int) -> tuple
 
 
 def _extended(
-    arcs: _Arcs,
+    arcs: Arcs,
     labels: _Labels,
     edge: int,
     prices: np.ndarray,
@@ -303,7 +222,7 @@ def _unbeaten(labels: _Labels, width: int) -> np.ndarray:
     return np.array(places, int)
 
 
-def _traced(arcs: _Arcs, known: list[_Labels]) -> Partition:
+def _traced(arcs: Arcs, known: list[_Labels]) -> Partition:
     """The cheapest plan that reaches the last edge."""
     last = known[-1]
     if not len(last.cost):

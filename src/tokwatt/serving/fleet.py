@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import roofline
@@ -86,6 +87,7 @@ def _slowest(latencies: Sequence[Seconds]) -> Seconds:
     return reduce(jnp.maximum, latencies)
 
 
+@jax.jit
 def sized_pools(
     account: Account, deployment: Deployment, routed: Routed, demand: Demand
 ) -> list[Pool]:

@@ -9,10 +9,8 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.step import first_token, step
-from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
@@ -84,10 +82,10 @@ def concurrency_within(
 
 
 def least_latencies(
-    account: Account, deployment: Deployment, traffic: Traffic, demand: Demand
+    account: Account, instance: Instance, traffic: Traffic, demand: Demand
 ) -> tuple[Seconds, Seconds]:
     """Inter-token latency and time to first token, at their quantiles, of one request alone."""
-    assumed, instance = account.assumed, instance_of(account, deployment)
+    assumed = account.assumed
     alone = asked_of(assumed, traffic).at(1.0)
     first = first_token(assumed, instance, alone, traffic.long_prompt)
     return target_latency(assumed, instance, alone, demand), first

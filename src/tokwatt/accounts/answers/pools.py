@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import jax
-
 from tokwatt.accounts.cases import Case
 from tokwatt.accounts.deployments import DeploymentNames, pick, require
 from tokwatt.accounts.headlines import Headlines
@@ -21,11 +19,8 @@ from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.results import plain
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.targets import least_latencies
+from tokwatt.serving.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Tokens
-
-_POOLS = jax.jit(sized_pools)
-"""Compiled, as one program starts sooner than a hundred operations."""
-
 
 LONGEST = 65536.0
 """Window of the last pool in the paper, tok."""
@@ -126,7 +121,7 @@ def sized(account: Account, laid: LaidOut, demand: Demand, place: Dimensionless)
     own = Routed(
         routed.windows[place : place + 1], routed.pools[place : place + 1], routed.rejected
     )
-    pools = [plain(pool) for pool in _POOLS(account, laid.case.deployment, own, demand)]
+    pools = [plain(pool) for pool in sized_pools(account, laid.case.deployment, own, demand)]
     _require_served(account, laid.case, own, pools, demand)
     return pools
 
@@ -141,7 +136,8 @@ def _require_served(
         if math.isnan(pool.concurrency):
             wanted = "more GPUs an instance, more memory or a narrower precision"
             raise ParameterError(f"llm: does not fit on an instance, wanted {wanted}.")
-        itl, ttft = least_latencies(account, case.deployment, traffic, demand)
+        instance = instance_of(account, case.deployment)
+        itl, ttft = least_latencies(account, instance, traffic, demand)
         targets = {"itl": (itl, demand.itl_target), "ttft": (ttft, demand.latency_target)}
         missed = [name for name, (least, target) in targets.items() if least > target]
         name = missed[0] if missed else "ttft"
