@@ -1,11 +1,9 @@
 """Percentiles of waits, of sums of times and of tokens, by their first two moments."""
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
 
-from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, Tokens
+from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, SecondsAxis, Tokens
 
 
 def mean_wait(
@@ -48,7 +46,7 @@ def late_wait(utilization: Dimensionless, wait: Seconds, probability: Dimensionl
     return wait / delayed * jnp.log(jnp.maximum(1.0, delayed / (1 - probability)))
 
 
-def quantile_of_sum(mean: Seconds, deviations: Sequence[Seconds]) -> Seconds:
+def quantile_of_sum(mean: Seconds, deviations: SecondsAxis) -> Seconds:
     r"""A quantile of a sum of independent times.
 
     .. math:: q = \bar t + \operatorname{sgn}(d) \sqrt{|d|}, \quad
