@@ -137,15 +137,16 @@ class AtRates(Classes):
     factors: np.ndarray
 
     @property
-    def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """First and last edge of each: those of all requests."""
-        low, high = (np.full(len(self.factors), edge) for edge in (0, self.bins))
-        return low, high
+    def windows(self) -> np.ndarray:
+        """Context window of each."""
+        return np.full(len(self.factors), self.edges[-1])
 
     def traffic(self, chunk: Tokens, part: Part = "both") -> Traffic:
         """What each asks of an instance: the same requests, more of them."""
         whole = super().traffic(chunk, part)
+        several = Traffic(*(np.full(len(self.factors), it[self.bins - 1]) for it in whole))
         more: dict[str, Dimensionless] = {
-            name: getattr(whole, name) * self.factors for name in ("share", "credited", "generated")
+            name: getattr(several, name) * self.factors
+            for name in ("share", "credited", "generated")
         }
-        return whole._replace(**more)
+        return several._replace(**more)

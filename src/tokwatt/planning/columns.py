@@ -134,7 +134,7 @@ class Columns:
             filled, own = _filled(places, first, ROWS)
             fits = block_starts(self.account, self.configurations.stacked(filled), windows)
             parts.append(np.asarray(fits)[: len(own), : len(known)])
-        return np.concatenate(parts)[:, self.classes.ends[1] - 1]
+        return np.concatenate(parts)[:, np.searchsorted(known, self.classes.windows)]
 
     def _blocks(self) -> Iterator["_Block"]:
         """Blocks of one shape, the last ones filled up with what is there already."""

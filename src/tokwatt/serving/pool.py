@@ -13,8 +13,8 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.prompts import pool_latencies
 from tokwatt.serving.results import readable
-from tokwatt.serving.step import Step, first_token, step
-from tokwatt.serving.targets import Asked, asked_of, concurrency_within
+from tokwatt.serving.step import Step, step
+from tokwatt.serving.targets import Asked, asked_of, concurrency_within, latencies_at
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
@@ -110,11 +110,10 @@ def size_pool(
     asked = asked_of(assumed, traffic)
     held = concurrency(assumed, instance, jnp.where(used, window, 1.0), asked.length)
     slots = concurrency_within(assumed, instance, asked, traffic, held, demand)
-    full = step(assumed, instance, asked.at(slots))
-    service_rate = full.running / (asked.steps * full.latency)
+    at_most = latencies_at(assumed, instance, asked, traffic, held, slots)
+    full, service_rate, prompt_time = at_most.step, at_most.rate, at_most.pool.late_first_token
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
-    prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
     # The slots keep the target but for rounding; where not even one request may run, none does.
     left = jnp.maximum(left, 0.0) if assumed.target == "both" else left

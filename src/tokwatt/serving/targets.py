@@ -9,11 +9,13 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.instance import Instance
-from tokwatt.serving.step import first_token, step
+from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.prompts import PoolLatencies, pool_latencies
+from tokwatt.serving.step import Step, step
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
+    RequestsPerSecond,
     Seconds,
     Sequences,
     Tokens,
@@ -53,11 +55,48 @@ def asked_of(assumed: Assumptions, traffic: Traffic) -> Asked:
     )
 
 
-def target_latency(assumed: Assumptions, instance: Instance, load: Load, demand: Demand) -> Seconds:
-    """The percentile of the inter-token latency that is a target."""
+class Latencies(NamedTuple):
+    """How an instance steps at a batch, and how long its requests wait for their tokens then.
+
+    Attributes:
+        step: the mean iteration.
+        rate: requests per second that keep the batch.
+        pool: percentiles of its requests.
+    """
+
+    step: Step
+    rate: RequestsPerSecond
+    pool: PoolLatencies
+
+    def inter_token(self, demand: Demand) -> Seconds:
+        """The percentile of the inter-token latency that is a target."""
+        late = demand.itl_quantile > MEDIAN
+        return jnp.where(late, self.pool.late_latency, self.step.median_latency)
+
+
+def latencies_at(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: Asked,
+    traffic: Traffic,
+    held: Sequences,
+    batch: Sequences,
+) -> Latencies:
+    """Latencies at a batch that requests of a pool keep, as many ending as are admitted.
+
+    Args:
+        assumed: how a step is counted.
+        instance: an instance of the pool.
+        asked: its mean request.
+        traffic: its requests.
+        held: mean requests that its KV cache pool holds.
+        batch: running requests.
+    """
+    load = asked.at(batch)
     found = step(assumed, instance, load)
-    late = demand.itl_quantile > MEDIAN
-    return jnp.where(late, found.late_latency, found.median_latency)
+    rate = found.running / (asked.steps * found.latency)
+    mostly = pool_latencies(assumed, instance, load, traffic, found, rate, held)
+    return Latencies(found, rate, mostly)
 
 
 def concurrency_within(
@@ -73,9 +112,9 @@ def concurrency_within(
         return held
 
     def over_target(batch: Sequences) -> Dimensionless:
-        load = asked.at(batch)
-        latency = target_latency(assumed, instance, load, demand) / demand.itl_target
-        first = first_token(assumed, instance, load, traffic.long_prompt)
+        found = latencies_at(assumed, instance, asked, traffic, held, batch)
+        latency = found.inter_token(demand) / demand.itl_target
+        first = found.pool.late_first_token
         return jnp.maximum(latency, first / demand.latency_target) - 1
 
     return last_within(over_target, held)
@@ -84,8 +123,9 @@ def concurrency_within(
 def least_latencies(
     account: Account, instance: Instance, traffic: Traffic, demand: Demand
 ) -> tuple[Seconds, Seconds]:
-    """Inter-token latency and time to first token, at their quantiles, of one request alone."""
+    """Inter-token latency and time to first token, at their quantiles, of one request at a time."""
     assumed = account.assumed
-    alone = asked_of(assumed, traffic).at(1.0)
-    first = first_token(assumed, instance, alone, traffic.long_prompt)
-    return target_latency(assumed, instance, alone, demand), first
+    asked = asked_of(assumed, traffic)
+    held = concurrency(assumed, instance, traffic.long_prompt, asked.length)
+    one = latencies_at(assumed, instance, asked, traffic, held, jnp.array(1.0))
+    return one.inter_token(demand), one.pool.late_first_token
