@@ -8,7 +8,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export UV_COMPILE_BYTECODE := 1
 export UV_LINK_MODE := copy
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test \
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra test \
         --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .PHONY: all test test-all bench lock clean

@@ -11,7 +11,7 @@ from tokwatt.accounts.headlines import Headlines
 from tokwatt.output import write_files
 from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Record
-from tokwatt.reports import gallery
+from tokwatt.reports import gallery, provenance
 from tokwatt.reports.accounts import account_lines, accounts_of
 from tokwatt.reports.datasets import dataset_paths
 from tokwatt.reports.markdown import Markdown, code, escaped, joined, pipe_table
@@ -42,6 +42,7 @@ def write_reference(command: Command, params: Path, grids: Path, out: Path) -> N
         out: the file to write.
     """
     parts = [HEAD, *_commands(command, "tokwatt"), *_inputs(params), *_datasets(params, grids)]
+    parts += _dependencies()
     write_files({out: "\n\n".join(parts) + "\n"})
 
 
@@ -56,6 +57,13 @@ def _commands(group: Command, path: str) -> Iterator[str]:
         yield command.help or ""
         heads = ("argument or option", "meaning", "default")
         yield pipe_table(heads, map(_option, command.params))
+
+
+def _dependencies() -> Iterator[str]:
+    yield "## Dependencies"
+    yield "What tokwatt and its workflow run on, each under the licence that its metadata name."
+    names = provenance.dependencies()
+    yield pipe_table(("package", "licence"), [(name, provenance.licence(name)) for name in names])
 
 
 def _option(option: Any) -> tuple[str, str, str]:

@@ -231,6 +231,9 @@ def main() -> None:
             sys.stdout.flush()
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        wanted = "what belongs to it: pip install 'tokwatt[workflow]'"
+        sys.exit(printable(f"{error.name}: is not installed, wanted {wanted}."))
     except OSError as error:
         if error.filename is None:  # what is printed does not get out: nothing is tried again
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ RECORD = Path("ro-crate-metadata.json")
 """Where the record lies: at the root of what it describes, as RO-Crate wants it."""
 CITATION, WORKFLOW, LOCK = Path("CITATION.cff"), Path("Snakefile"), Path("requirements.txt")
 CODE = Path("src")
+EXTRA = re.compile(r"extra == .(?!workflow)")
+"""What an extra besides the workflow asks for."""
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -162,19 +165,33 @@ def _date(released: str) -> datetime:
     )
 
 
+def dependencies() -> list[str]:
+    """Packages that tokwatt and its workflow ask for, in so far as they are installed."""
+    lines = [line for line in requires("tokwatt") or [] if not EXTRA.search(line)]
+    names = sorted({line.partition(";")[0].partition(">")[0].strip() for line in lines})
+    return [name for name in names if _is_installed(name)]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def licence(name: str) -> str:
+    """The licence of an installed package, as its own metadata name it."""
+    about = metadata(name)
+    expression, named = about.get_all("License-Expression", []), about.get_all("Classifier", [])
+    words = [line.rpartition(" :: ")[2] for line in named if line.startswith("License :: ")]
+    first = [text.strip().partition("\n")[0] for text in about.get_all("License", [])]
+    return ", ".join(expression or words or first) or "not named"
+
+
 def _versions() -> Iterator[tuple[str, str]]:
-    """Python, and what the package asks for in so far as it is installed."""
+    """Python, and the packages that the workflow runs on."""
     yield "Python", python_version()
-    names = sorted(
-        line.partition(";")[0].partition(">")[0].strip()
-        for line in requires("tokwatt") or []
-        if "extra ==" not in line
-    )
-    for name in names:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
+    yield from ((name, version(name)) for name in dependencies())
 
 
 def _software(crate: "ROCrate", name: str, version: str) -> "SoftwareApplication":
