@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tokwatt.planning.columns import Columns
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, DimensionlessAxis
 
 POWER, POOLS = "power cap", "most pools"
 BITS = 2.0**36
@@ -39,7 +39,9 @@ class Arcs:
         return replace(self, low=self.bins - self.high, high=self.bins - self.low)
 
 
-def undominated(columns: Columns, cost: np.ndarray, limits: Mapping[str, Dimensionless]) -> Arcs:
+def undominated(
+    columns: Columns, cost: DimensionlessAxis, limits: Mapping[str, Dimensionless]
+) -> Arcs:
     """Columns that no other of their class beats in cost and in everything that is limited."""
     low, high = columns.classes.ends
     gpu = columns.configurations.gpu
@@ -89,7 +91,7 @@ def _fronts(keys: np.ndarray) -> np.ndarray:
     return kept
 
 
-def cost_left(arcs: Arcs, cost: np.ndarray) -> np.ndarray:
+def cost_left(arcs: Arcs, cost: DimensionlessAxis) -> DimensionlessAxis:
     """Least cost from each edge to the last."""
     least = np.full(arcs.bins + 1, np.inf)
     least[arcs.bins] = 0.0

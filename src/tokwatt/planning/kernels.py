@@ -16,7 +16,7 @@ from tokwatt.serving.share import held_bytes, memory_of
 from tokwatt.serving.targets import least_latencies
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
-from tokwatt.units import BytesPerSecond, Instances, Seconds, Tokens, Watts
+from tokwatt.units import BytesPerSecond, Dimensionless, Instances, Seconds, Tokens, Watts
 
 
 class Column(NamedTuple):
@@ -45,7 +45,7 @@ def block_instances(account: Account, deployments: Deployment) -> Instance:
 
 
 @jax.jit
-def block_starts(account: Account, deployments: Deployment, windows: Tokens) -> jax.Array:
+def block_starts(account: Account, deployments: Deployment, windows: Tokens) -> Dimensionless:
     """Whether an engine starts with a window, shape (configuration, window)."""
 
     def starts(deployment: Deployment, window: Tokens) -> jax.Array:
