@@ -87,7 +87,6 @@ class Case:
         overflow_factor: how much longer a request may be that the short pool takes nevertheless.
         paper: the assumption set that the paper's own number stands on.
         pairs: requests of a trace, which replace the workload where pairs are assumed.
-        sampler: draws lengths where draws are assumed.
         workload_name: what the workload is called.
     """
 
@@ -101,7 +100,6 @@ class Case:
     overflow_factor: float
     paper: Assumptions
     pairs: Requests | None = None
-    sampler: Sampler = sampling.sampled
     workload_name: str = "the workload"
 
     def evaluate(
@@ -144,17 +142,23 @@ class Case:
         """The pools of a fleet and their traffic; None for an instance."""
         if self.topology == "instance":
             return None
-        assumed, share = account.assumed, float(demand.output_share)
-        chunk = float(self.deployment.prefill_chunk(assumed.prefill == "chunked"))
-        requests = self.requests(assumed, share)
+        exact = self.exact_traffic(account, demand)
+        drawn = account.assumed.lengths == "sampled"
+        return self.sampled_traffic(exact, account, demand) if drawn else exact
+
+    def exact_traffic(self, account: Account, demand: Demand) -> Routed:
+        """The pools of a fleet and their traffic, by every request."""
+        assumed = account.assumed
+        requests = self.requests(assumed, float(demand.output_share))
         smallest = assumed.baseline == "smallest"
         window = smallest_window(requests) if smallest else self.window
         topology = Topology(window, self.splits, self.overflow_factor)
         compressible = float(account.constants.compressible)
         knots = self.workload.lengths
-        exact = routing.route(assumed, requests, knots, topology, chunk, compressible)
-        drawn = assumed.lengths == "sampled"
-        return self._sampled(assumed, exact, share, chunk) if drawn else exact
+        return routing.route(assumed, requests, knots, topology, self._chunk(assumed), compressible)
+
+    def _chunk(self, assumed: Assumptions) -> float:
+        return float(self.deployment.prefill_chunk(assumed.prefill == "chunked"))
 
     def requests(self, assumed: Assumptions, share: float) -> Requests:
         """The rows of a trace, or the workload with the output share that is assumed.
@@ -179,20 +183,27 @@ class Case:
         requests = self.requests(assumed, share)
         return float(requests.weight @ requests.prompt / (requests.weight @ requests.output))
 
-    def _sampled(self, assumed: Assumptions, exact: Routed, share: float, chunk: float) -> Routed:
+    def sampled_traffic(
+        self,
+        exact: Routed,
+        account: Account,
+        demand: Demand,
+        sampler: Sampler = sampling.sampled,
+    ) -> Routed:
         """The same pools with service averaged over the draws of the paper's program.
 
         Shares and credit stay those of the distribution, as the program computes them from it.
         """
+        assumed, share = account.assumed, float(demand.output_share)
         lengths, fractions = self.workload.lengths.tolist(), self.workload.fractions.tolist()
         knots = list(zip(lengths, fractions, strict=True))
         cut = int(self.overflow_factor * sum(self.splits))
         laws = [knots] if len(exact.pools) == 1 else sampling.split(knots, cut)
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):
-            drawn, weights = self.sampler(law, window)
+            drawn, weights = sampler(law, window)
             requests = split_of(weights, drawn, 1 - share)
-            service = traffic_of(assumed, requests, requests, chunk)
+            service = traffic_of(assumed, requests, requests, self._chunk(assumed))
             pools.append(
                 service._replace(share=pool.share, credited=pool.credited, generated=pool.generated)
             )
