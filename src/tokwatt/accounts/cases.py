@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -72,6 +72,42 @@ class CaseEntry:
     changes: dict = field(default_factory=dict)
 
 
+class Filled(NamedTuple):
+    """What an instance runs that is full to its window.
+
+    Attributes:
+        window: its context window.
+        prompt_ratio: prompt tokens for each output token.
+    """
+
+    window: Tokens
+    prompt_ratio: Dimensionless
+
+
+def evaluated(
+    account: Account, deployment: Deployment, asked: Routed | Filled, demand: Demand
+) -> Fleet:
+    """A fleet for the traffic of its pools, or an instance full to its window."""
+    gpus = deployment.parallelism.tensor_parallel
+    if isinstance(asked, Routed):
+        return fleet_of(sized_pools(account, deployment, asked, demand), gpus, asked.rejected)
+    point = operating_point(account, deployment, asked.window, MEAN_FILL, asked.prompt_ratio)
+    return Fleet(
+        instances=1.0,
+        gpus=gpus,
+        throughput=point.throughput,
+        generated=point.throughput,
+        power=point.power,
+        tokens_per_joule=point.tokens_per_joule,
+        concurrency=point.concurrency,
+        rejected=0.0,
+        median_latency=point.median_latency,
+        late_latency=point.late_latency,
+        median_first_token=jnp.nan,
+        late_first_token=jnp.nan,
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """An instance or a fleet, ready to be evaluated.
@@ -117,26 +153,12 @@ class Case:
             routed: traffic of a fleet's pools under the same assumptions; None for an instance.
             deployment: the case's own, or one with other numbers.
         """
-        deployment = deployment or self.deployment
-        if routed is not None:
-            pools = sized_pools(account, deployment, routed, demand)
-            return fleet_of(pools, deployment.parallelism.tensor_parallel, routed.rejected)
-        ratio = self.prompt_ratio(account.assumed, float(demand.output_share))
-        point = operating_point(account, deployment, self.window, MEAN_FILL, ratio)
-        return Fleet(
-            instances=1.0,
-            gpus=deployment.parallelism.tensor_parallel,
-            throughput=point.throughput,
-            generated=point.throughput,
-            power=point.power,
-            tokens_per_joule=point.tokens_per_joule,
-            concurrency=point.concurrency,
-            rejected=0.0,
-            median_latency=point.median_latency,
-            late_latency=point.late_latency,
-            median_first_token=jnp.nan,
-            late_first_token=jnp.nan,
-        )
+        asked = routed or self.filled(account.assumed, demand)
+        return evaluated(account, deployment or self.deployment, asked, demand)
+
+    def filled(self, assumed: Assumptions, demand: Demand) -> Filled:
+        """What an instance of the case runs."""
+        return Filled(self.window, self.prompt_ratio(assumed, float(demand.output_share)))
 
     def traffic(self, account: Account, demand: Demand) -> Routed | None:
         """The pools of a fleet and their traffic; None for an instance."""
