@@ -108,8 +108,9 @@ def test_elasticities_are_those_of_finite_differences(known):
 def test_factors_reach_only_the_gpu_they_are_meant_for(known):
     each = known.uncertain["b200_power"]
     subject = known.cases["azure_h100_homogeneous"].deployment
-    assert each.applied("H100", subject, known.constants, 1.1) == (subject, known.constants)
-    changed, _ = each.applied("B200", subject, known.constants, 1.1)
+    assert each.factors_on("H100", 1.1) == 1
+    assert each.factors_on("B200", 1.1) == 1.1
+    changed, _ = each.applied(subject, known.constants, 1.1)
     assert changed.logistic.nominal == pytest.approx(1.1 * subject.logistic.nominal)
     assert changed.gpu == subject.gpu
 

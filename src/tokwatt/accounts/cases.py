@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -72,6 +72,42 @@ class CaseEntry:
     changes: dict = field(default_factory=dict)
 
 
+class Filled(NamedTuple):
+    """What an instance runs that is full to its window.
+
+    Attributes:
+        window: its context window.
+        prompt_ratio: prompt tokens for each output token.
+    """
+
+    window: Tokens
+    prompt_ratio: Dimensionless
+
+
+def evaluated(
+    account: Account, deployment: Deployment, asked: Routed | Filled, demand: Demand
+) -> Fleet:
+    """A fleet for the traffic of its pools, or an instance full to its window."""
+    gpus = deployment.parallelism.tensor_parallel
+    if isinstance(asked, Routed):
+        return fleet_of(sized_pools(account, deployment, asked, demand), gpus, asked.rejected)
+    point = operating_point(account, deployment, asked.window, MEAN_FILL, asked.prompt_ratio)
+    return Fleet(
+        instances=1.0,
+        gpus=gpus,
+        throughput=point.throughput,
+        generated=point.throughput,
+        power=point.power,
+        tokens_per_joule=point.tokens_per_joule,
+        concurrency=point.concurrency,
+        rejected=0.0,
+        median_latency=point.median_latency,
+        late_latency=point.late_latency,
+        median_first_token=jnp.nan,
+        late_first_token=jnp.nan,
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """An instance or a fleet, ready to be evaluated.
@@ -87,7 +123,6 @@ class Case:
         overflow_factor: how much longer a request may be that the short pool takes nevertheless.
         paper: the assumption set that the paper's own number stands on.
         pairs: requests of a trace, which replace the workload where pairs are assumed.
-        sampler: draws lengths where draws are assumed.
         workload_name: what the workload is called.
     """
 
@@ -101,7 +136,6 @@ class Case:
     overflow_factor: float
     paper: Assumptions
     pairs: Requests | None = None
-    sampler: Sampler = sampling.sampled
     workload_name: str = "the workload"
 
     def evaluate(
@@ -119,42 +153,34 @@ class Case:
             routed: traffic of a fleet's pools under the same assumptions; None for an instance.
             deployment: the case's own, or one with other numbers.
         """
-        deployment = deployment or self.deployment
-        if routed is not None:
-            pools = sized_pools(account, deployment, routed, demand)
-            return fleet_of(pools, deployment.parallelism.tensor_parallel, routed.rejected)
-        ratio = self.prompt_ratio(account.assumed, float(demand.output_share))
-        point = operating_point(account, deployment, self.window, MEAN_FILL, ratio)
-        return Fleet(
-            instances=1.0,
-            gpus=deployment.parallelism.tensor_parallel,
-            throughput=point.throughput,
-            generated=point.throughput,
-            power=point.power,
-            tokens_per_joule=point.tokens_per_joule,
-            concurrency=point.concurrency,
-            rejected=0.0,
-            median_latency=point.median_latency,
-            late_latency=point.late_latency,
-            median_first_token=jnp.nan,
-            late_first_token=jnp.nan,
-        )
+        asked = routed or self.filled(account.assumed, demand)
+        return evaluated(account, deployment or self.deployment, asked, demand)
+
+    def filled(self, assumed: Assumptions, demand: Demand) -> Filled:
+        """What an instance of the case runs."""
+        return Filled(self.window, self.prompt_ratio(assumed, float(demand.output_share)))
 
     def traffic(self, account: Account, demand: Demand) -> Routed | None:
         """The pools of a fleet and their traffic; None for an instance."""
         if self.topology == "instance":
             return None
-        assumed, share = account.assumed, float(demand.output_share)
-        chunk = float(self.deployment.prefill_chunk(assumed.prefill == "chunked"))
-        requests = self.requests(assumed, share)
+        exact = self.exact_traffic(account, demand)
+        drawn = account.assumed.lengths == "sampled"
+        return self.sampled_traffic(exact, account, demand) if drawn else exact
+
+    def exact_traffic(self, account: Account, demand: Demand) -> Routed:
+        """The pools of a fleet and their traffic, by every request."""
+        assumed = account.assumed
+        requests = self.requests(assumed, float(demand.output_share))
         smallest = assumed.baseline == "smallest"
         window = smallest_window(requests) if smallest else self.window
         topology = Topology(window, self.splits, self.overflow_factor)
         compressible = float(account.constants.compressible)
         knots = self.workload.lengths
-        exact = routing.route(assumed, requests, knots, topology, chunk, compressible)
-        drawn = assumed.lengths == "sampled"
-        return self._sampled(assumed, exact, share, chunk) if drawn else exact
+        return routing.route(assumed, requests, knots, topology, self._chunk(assumed), compressible)
+
+    def _chunk(self, assumed: Assumptions) -> float:
+        return float(self.deployment.prefill_chunk(assumed.prefill == "chunked"))
 
     def requests(self, assumed: Assumptions, share: float) -> Requests:
         """The rows of a trace, or the workload with the output share that is assumed.
@@ -179,20 +205,27 @@ class Case:
         requests = self.requests(assumed, share)
         return float(requests.weight @ requests.prompt / (requests.weight @ requests.output))
 
-    def _sampled(self, assumed: Assumptions, exact: Routed, share: float, chunk: float) -> Routed:
+    def sampled_traffic(
+        self,
+        exact: Routed,
+        account: Account,
+        demand: Demand,
+        sampler: Sampler = sampling.sampled,
+    ) -> Routed:
         """The same pools with service averaged over the draws of the paper's program.
 
         Shares and credit stay those of the distribution, as the program computes them from it.
         """
+        assumed, share = account.assumed, float(demand.output_share)
         lengths, fractions = self.workload.lengths.tolist(), self.workload.fractions.tolist()
         knots = list(zip(lengths, fractions, strict=True))
         cut = int(self.overflow_factor * sum(self.splits))
         laws = [knots] if len(exact.pools) == 1 else sampling.split(knots, cut)
         pools = []
         for law, window, pool in zip(laws, exact.windows, exact.pools, strict=True):
-            drawn, weights = self.sampler(law, window)
+            drawn, weights = sampler(law, window)
             requests = split_of(weights, drawn, 1 - share)
-            service = traffic_of(assumed, requests, requests, chunk)
+            service = traffic_of(assumed, requests, requests, self._chunk(assumed))
             pools.append(
                 service._replace(share=pool.share, credited=pool.credited, generated=pool.generated)
             )

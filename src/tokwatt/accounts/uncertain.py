@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from tokwatt.params.quantity import Quality
 from tokwatt.serving.account import Constants
@@ -33,12 +34,14 @@ class Uncertain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         )
         return isinstance(found, float)
 
+    def factors_on(self, gpu: str, factors: Dimensionless) -> Dimensionless:
+        """The factors where the number is one of this GPU, else 1."""
+        return factors if self.gpu in ("", gpu) else np.ones_like(factors)
+
     def applied(
-        self, gpu: str, deployment: Deployment, constants: Constants, factor: Dimensionless
+        self, deployment: Deployment, constants: Constants, factor: Dimensionless
     ) -> tuple[Deployment, Constants]:
-        """A subject and constants with these numbers times a factor, as far as they have them."""
-        if self.gpu not in ("", gpu):
-            return deployment, constants
+        """A deployment and constants with these numbers times a factor, where they have them."""
         both = reduce(
             lambda tree, path: _times(tree, path.split("."), factor),
             self.paths,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,10 +13,14 @@ from jax import Array
 from scipy import stats
 
 from tokwatt import grid
-from tokwatt.accounts.cases import Case
+from tokwatt.accounts.cases import Case, Filled, evaluated
 from tokwatt.accounts.headlines import Headline, Headlines
+from tokwatt.accounts.uncertain import Uncertain
+from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.routing import Routed
 from tokwatt.units import Dimensionless
 
 BLOCK = 8192
@@ -148,21 +153,44 @@ def _drawn(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Logarithm of a case's tokens per joule as a function of factors, shape (uncertain, draw)."""
     assumed = case.paper if preset == headlines.presets["paper"] else preset
-    routed = case.traffic(Account(assumed, headlines.constants), headlines.demand)
+    account = Account(assumed, headlines.constants)
+    routed = case.traffic(account, headlines.demand)
 
-    def log_efficiency(factors: Array) -> Array:
-        deployment, constants = case.deployment, headlines.constants
-        for number, factor in zip(headlines.uncertain.values(), factors, strict=True):
-            deployment, constants = number.applied(case.gpu, deployment, constants, factor)
-        account = Account(assumed, constants)
-        result = case.evaluate(account, headlines.demand, routed, deployment)
+    asked = routed or case.filled(assumed, headlines.demand)
+    numbers = headlines.uncertain.values()
+
+    def log_efficiency(factors: np.ndarray) -> np.ndarray:
+        own = [
+            number.factors_on(case.gpu, row) for number, row in zip(numbers, factors, strict=True)
+        ]
+        # Blocks of one size, so that JAX compiles once however many draws are asked for.
+        blocks = np.split(np.stack(own), factors.shape[1] // BLOCK, axis=1)
+        given = account, case.deployment, asked, headlines.demand
+        return np.concatenate([_log_efficiency(tuple(numbers), *given, block) for block in blocks])
+
+    return log_efficiency
+
+
+@partial(jax.jit, static_argnames="numbers")
+def _log_efficiency(
+    numbers: tuple[Uncertain, ...],
+    account: Account,
+    deployment: Deployment,
+    asked: Routed | Filled,
+    demand: Demand,
+    factors: Array,
+) -> Array:
+    """The logarithm at each draw, shape (draw,): compiled once for all cases of one kind."""
+
+    def at(factors: Array) -> Array:
+        changed, constants = deployment, account.constants
+        for number, factor in zip(numbers, factors, strict=True):
+            changed, constants = number.applied(changed, constants, factor)
+        drawn = Account(account.assumed, constants)
+        result = evaluated(drawn, changed, asked, demand)
         return jnp.log(jnp.nan_to_num(result.tokens_per_joule))
 
-    mapped = jax.jit(jax.vmap(log_efficiency, in_axes=1))
-    # Blocks of one size, so that JAX compiles once however many draws are asked for.
-    return lambda factors: np.concatenate(
-        [mapped(block) for block in np.split(factors, factors.shape[1] // BLOCK, axis=1)]
-    )
+    return jax.vmap(at, in_axes=1)(factors)
 
 
 def elasticity(headlines: Headlines, case_name: str, preset: str) -> xr.Dataset:

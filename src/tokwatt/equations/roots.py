@@ -88,7 +88,10 @@ def _crossing(function: Callable[[Array], Array], bound: Array) -> tuple[Array, 
 
     start = _Bracket(zero, zero, zero, zero)
     _, _, ends = jax.lax.while_loop(wide, narrow, (jnp.zeros((), int), NEAR * bound, start))
-    lower = jnp.where(ends.at_far <= 0, ends.far, zero)
+    # A function that rounds to 0 may be above it where one part of a compiled round reads it and at
+    # it where another does; both ends are then as good, unless nothing was ever within.
+    low = jnp.minimum(ends.near, ends.far)
+    lower = jnp.where(ends.at_far <= 0, ends.far, jnp.where(low > NEAR * bound, low, zero))
     place = jnp.where(ends.at_near <= 0, ends.near, lower)
     return place, jnp.abs(ends.at_far - ends.at_near)
 

@@ -107,7 +107,8 @@ def scaled_profile(scaling: Scaling, engine: Engine) -> Profile:
         engine: the efficiencies of the roofline.
 
     Returns:
-        The projected profile.
+        The projected profile; its numbers are of the types of any other's, so that what is compiled
+        for one serves all.
 
     Source: the program of arXiv:2603.17280. The projection is mixed: the weight time comes from the
         roofline, everything else is scaled from the calibrated profile.
@@ -122,16 +123,16 @@ def scaled_profile(scaling: Scaling, engine: Engine) -> Profile:
     return replace(
         base,
         board=scaling.board,
-        weight_time=streamed,
+        weight_time=float(streamed),
         scan_time=scan_time,
         prefill_chunk=scaling.prefill_chunk,
-        kv_blocks=jnp.floor(base.kv_blocks * ratio),
-        max_sequences=jnp.floor(base.max_sequences * ratio),
+        kv_blocks=float(jnp.floor(base.kv_blocks * ratio)),
+        max_sequences=float(jnp.floor(base.max_sequences * ratio)),
         price=scaling.price,
         power=LogisticPower(
             idle=fractions.idle_fraction * gpu.tdp,
             nominal=fractions.nominal_fraction * gpu.tdp,
             steepness=base.power.steepness,
-            log2_midpoint=jnp.log2(streamed / scan_time),
+            log2_midpoint=float(jnp.log2(streamed / scan_time)),
         ),
     )

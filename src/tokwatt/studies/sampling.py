@@ -1,6 +1,6 @@
 """How far the paper's 3,000 draws of a length law lie from the law itself, summed."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, NamedTuple
 
 import xarray as xr
@@ -11,6 +11,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.sampling import sampled, summed
 from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
 from tokwatt.studies.instances import Profiles
+from tokwatt.studies.replay.table3 import FleetRow
 from tokwatt.units import Dimensionless, Domain, Instances, Scalar, Tokens, TokensPerJoule
 
 Seeds = Annotated[Scalar, "1", Domain(most=1e4)]
@@ -46,9 +47,15 @@ def sampling_error(
     """Fleets of Table 3 by seed, from 0 on, and by exact sums; counts that agree survive."""
     common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
 
-    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
-        sampler = partial(sampled, seed=seed)
-        row = common.fleet(traffic[workload], topology, gpu, sampler).row
+    samplers = [partial(sampled, seed=seed) for seed in range(int(seeds))]
+
+    @cache
+    def rows(workload: str, topology: str, gpu: str) -> list[FleetRow]:
+        fleets = common.fleets(traffic[workload], topology, gpu, samplers)
+        return [fleet.row for fleet in fleets]
+
+    def drawn(workload: str, topology: str, gpu: str, seed: int) -> Drawn:
+        row = rows(workload, topology, gpu)[seed]
         return Drawn(row.instances, row.tokens_per_joule)
 
     def exact(workload: str, topology: str, gpu: str) -> Exact:

@@ -1,5 +1,6 @@
 """Fleets of the paper's topologies: Table 3, and the split of one workload."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Annotated, NamedTuple
@@ -13,6 +14,7 @@ from tokwatt.params.specs import Demand, Profile, Workload, spec
 from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.times import instance_of
 from tokwatt.studies.instances import Profiles
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import (
@@ -76,9 +78,22 @@ class PaperFleets:
         sampler: Sampler = sampling.sampled,
     ) -> SizedFleet:
         """The fleet of a topology on a GPU."""
-        account = self.account
+        return self.fleets(traffic, topology, gpu, [sampler])[0]
+
+    def fleets(
+        self, traffic: TrafficEntry, topology: str, gpu: str, samplers: Sequence[Sampler]
+    ) -> list[SizedFleet]:
+        """The fleets of a topology on a GPU by each of several samplers."""
+        account, profile, demand = self.account, self.profiles[gpu], self.demand
+        case = self._case(traffic, topology, gpu)
+        instance = instance_of(account, case.deployment)
+        exact = case.exact_traffic(account, demand)
+        drawn = (case.sampled_traffic(exact, account, demand, sampler) for sampler in samplers)
+        return [SizedFleet.of(account, profile, instance, routed, demand) for routed in drawn]
+
+    def _case(self, traffic: TrafficEntry, topology: str, gpu: str) -> Case:
         lengths = traffic.workload.lengths * traffic.stretch
-        case = Case(
+        return Case(
             gpu=gpu,
             deployment=self.catalogue.profiled(self.profiles[gpu]),
             workload=Workload(lengths=lengths, fractions=traffic.workload.fractions),
@@ -87,10 +102,8 @@ class PaperFleets:
             topology=topology,
             splits=() if topology == "homogeneous" else (float(traffic.short_window),),
             overflow_factor=float(self.overflow_factor) if topology == "fleetopt" else 1.0,
-            paper=account.assumed,
-            sampler=sampler,
+            paper=self.account.assumed,
         )
-        return SizedFleet.of(case, account, self.demand)
 
 
 class FleetInputs(NamedTuple):
@@ -163,10 +176,13 @@ def splits(
 ) -> xr.Dataset:
     """Two-pool fleets as in Table 3 over GPU x overflow factor x split length."""
 
+    @cache
+    def overflowing(overflow_factor: Dimensionless) -> PaperFleets:
+        return PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
+
     def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> FleetRow:
-        common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
         traffic = TrafficEntry(workload=workload, short_window=split_length)
-        return common.fleet(traffic, "fleetopt", gpu).row
+        return overflowing(overflow_factor).fleet(traffic, "fleetopt", gpu).row
 
     return grid.tabulate(
         fleet,

@@ -6,16 +6,14 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from tokwatt.accounts.cases import Case
 from tokwatt.equations.roofline import tokens_per_joule
-from tokwatt.params.specs import Demand
+from tokwatt.params.specs import Demand, Profile
 from tokwatt.serving.account import Account
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.instance import Instance
 from tokwatt.serving.pool import Pool, size_pool
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.step import step
-from tokwatt.serving.times import instance_of
 from tokwatt.units import (
     Dimensionless,
     Dollars,
@@ -80,8 +78,19 @@ class PoolRow(NamedTuple):
     wait: Seconds
 
 
-_size_pool = jax.jit(size_pool)
 NO_POOL = PoolRow(*[np.nan] * len(PoolRow._fields))
+
+
+@jax.jit
+def _sized(
+    account: Account, instance: Instance, alone: Tokens, routed: Routed, demand: Demand
+) -> tuple[list[Pool], Seconds]:
+    """The pools of a fleet, and a step of one sequence of so many tokens alone."""
+    pools = [
+        size_pool(account, instance, traffic, window, demand)
+        for traffic, window in zip(routed.pools, routed.windows, strict=True)
+    ]
+    return pools, step(account.assumed, instance, Load(1.0, alone, 0.0, 0.0)).latency
 
 
 @dataclass(frozen=True)
@@ -89,28 +98,25 @@ class SizedFleet:
     """A fleet of one kind of instance, with the traffic of its pools.
 
     Attributes:
-        account: how tokens and joules are counted.
-        deployment: an instance of every pool.
+        profile: of an instance of every pool.
         routed: windows and traffic of the pools.
         pools: the pools, the one of the longest window last.
+        lone_latency: duration of a step of one sequence.
     """
 
-    account: Account
-    deployment: Deployment
+    profile: Profile
     routed: Routed
     pools: list[Pool]
+    lone_latency: float
 
     @classmethod
-    def of(cls, case: Case, account: Account, demand: Demand) -> "SizedFleet":
-        """The fleet of a case."""
-        routed = case.traffic(account, demand)
-        assert routed is not None
-        instance = instance_of(account, case.deployment)
-        pools = [
-            _size_pool(account, instance, traffic, window, demand)
-            for traffic, window in zip(routed.pools, routed.windows, strict=True)
-        ]
-        return cls(account, case.deployment, routed, pools)
+    def of(
+        cls, account: Account, profile: Profile, instance: Instance, routed: Routed, demand: Demand
+    ) -> "SizedFleet":
+        """The fleet that carries its traffic."""
+        length = profile.calibration_length
+        pools, latency = _sized(account, instance, length, routed, demand)
+        return cls(profile, routed, pools, float(latency))
 
     @property
     def row(self) -> FleetRow:
@@ -118,25 +124,19 @@ class SizedFleet:
         instances = [int(pool.instances) for pool in self.pools]
         power = sum(float(pool.power) for pool in self.pools)
         throughput = sum(float(pool.credited) for pool in self.pools)
-        profile = self.deployment.profile
-        assert profile is not None
         return FleetRow(
             instances=sum(instances),
             power=power,
             throughput=throughput,
             tokens_per_joule=tokens_per_joule(throughput, power),
             first_token_time=max(self.first_token_times()),
-            dollars_per_million=1e6 * sum(instances) * float(profile.price) / throughput,
+            dollars_per_million=1e6 * sum(instances) * float(self.profile.price) / throughput,
         )
 
     def first_token_times(self) -> list[float]:
         """The paper's times: each chunk of the mean prompt takes a step of one sequence."""
-        instance, profile = instance_of(self.account, self.deployment), self.deployment.profile
-        assert profile is not None
-        alone = Load(1.0, profile.calibration_length, 0.0, 0.0)
-        latency = float(step(self.account.assumed, instance, alone).latency)
         return [
-            float(pool.wait) + float(traffic.chunks) * latency
+            float(pool.wait) + float(traffic.chunks) * self.lone_latency
             for pool, traffic in zip(self.pools, self.routed.pools, strict=True)
         ]
 
