@@ -8,7 +8,7 @@ import numpy as np
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.choice import Partition, shortest
 from tokwatt.planning.plan import Plan
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, DimensionlessAxis
 
 LEVERS: dict[str, tuple[str, ...]] = {
     "gpu": ("gpu",),
@@ -48,7 +48,7 @@ def plain_names(plan: Plan) -> DeploymentNames:
 
 def is_plain(
     names: Sequence[DeploymentNames], plain: DeploymentNames, levers: Sequence[str]
-) -> np.ndarray:
+) -> DimensionlessAxis:
     """Which configurations do without some levers, shape (configuration,)."""
     fields = [field for lever in levers for field in LEVERS[lever]]
     return np.array([all(getattr(own, it) == getattr(plain, it) for it in fields) for own in names])
