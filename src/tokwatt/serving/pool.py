@@ -13,8 +13,8 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.prompts import pool_latencies
 from tokwatt.serving.results import readable
-from tokwatt.serving.step import Step, step
-from tokwatt.serving.targets import Asked, asked_of, concurrency_within, latencies_at
+from tokwatt.serving.step import Step, first_token, step
+from tokwatt.serving.targets import Asked, asked_of, batch_within, concurrency_within, latencies_at
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
@@ -29,6 +29,8 @@ from tokwatt.units import (
 
 LEAST_VARIABILITY = 0.01
 """Squared coefficient of variation of service below which the paper's program does not go."""
+ROUNDING = 1e-9
+"""Share of an instance that rounding may ask for too much."""
 
 
 @readable
@@ -110,16 +112,23 @@ def size_pool(
     asked = asked_of(assumed, traffic)
     held = concurrency(assumed, instance, jnp.where(used, window, 1.0), asked.length)
     slots = concurrency_within(assumed, instance, asked, traffic, held, demand)
-    at_most = latencies_at(assumed, instance, asked, traffic, held, slots)
-    full, service_rate, prompt_time = at_most.step, at_most.rate, at_most.pool.late_first_token
+    full = step(assumed, instance, asked.at(slots))
+    service_rate = full.running / (asked.steps * full.latency)
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
+    most = batch_within(assumed, instance, asked, traffic, slots, demand)
+    at_most = latencies_at(assumed, instance, asked, traffic, held, most)
+    prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
-    # The slots keep the target but for rounding; where not even one request may run, none does.
-    left = jnp.maximum(left, 0.0) if assumed.target == "both" else left
+    if assumed.target == "both":
+        # Both batches keep the target but for rounding.
+        left = jnp.minimum(left, demand.latency_target - at_most.pool.late_first_token)
+        left = jnp.maximum(left, 0.0)
+    # Where not even one request may run, none does.
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
     search = _search(assumed)
     needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)
+    needed = jnp.maximum(needed, jnp.ceil(arriving / at_most.rate * (1 - ROUNDING)))
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
     batch = _batch(assumed, instance, asked, slots, utilization, service_rate)

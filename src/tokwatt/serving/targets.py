@@ -9,9 +9,9 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load
-from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.instance import Instance
 from tokwatt.serving.prompts import PoolLatencies, pool_latencies
-from tokwatt.serving.step import Step, step
+from tokwatt.serving.step import Step, first_token, step
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
@@ -23,6 +23,8 @@ from tokwatt.units import (
 
 MEDIAN = 0.5
 """Quantile of the median."""
+SELDOM = 1e-6
+"""Mean batch of requests that come one by one."""
 
 
 class Asked(NamedTuple):
@@ -107,25 +109,69 @@ def concurrency_within(
     held: Sequences,
     demand: Demand,
 ) -> Sequences:
-    """Running requests of an instance: what it holds, or fewer that keep both targets."""
+    """Running requests of an instance: what it holds, or fewer of which each keeps both targets."""
     if assumed.target != "both":
         return held
 
     def over_target(batch: Sequences) -> Dimensionless:
-        found = latencies_at(assumed, instance, asked, traffic, held, batch)
-        latency = found.inter_token(demand) / demand.itl_target
-        first = found.pool.late_first_token
-        return jnp.maximum(latency, first / demand.latency_target) - 1
+        return _over(demand, *_admitted(assumed, instance, asked.at(batch), traffic, demand))
 
     return last_within(over_target, held)
+
+
+def batch_within(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: Asked,
+    traffic: Traffic,
+    slots: Sequences,
+    demand: Demand,
+) -> Sequences:
+    """Mean batch of an instance at which the percentiles of its pool keep both targets.
+
+    Args:
+        assumed: whether there are two targets, and a queue of prompts for their chunks.
+        instance: an instance of the pool.
+        asked: its mean request.
+        traffic: its requests.
+        slots: most running requests.
+        demand: the targets.
+
+    Returns:
+        At most `slots`; 0 where requests that come one by one are late.
+    """
+    if assumed.target != "both" or assumed.prefill != "chunked":
+        return slots
+
+    def over_target(batch: Sequences) -> Dimensionless:
+        found = latencies_at(assumed, instance, asked, traffic, slots, batch)
+        return _over(demand, found.inter_token(demand), found.pool.late_first_token)
+
+    return last_within(over_target, slots)
 
 
 def least_latencies(
     account: Account, instance: Instance, traffic: Traffic, demand: Demand
 ) -> tuple[Seconds, Seconds]:
-    """Inter-token latency and time to first token, at their quantiles, of one request at a time."""
-    assumed = account.assumed
+    """Inter-token latency and time to first token, at their quantiles, of requests one by one."""
+    assumed, one = account.assumed, jnp.array(1.0)
     asked = asked_of(assumed, traffic)
-    held = concurrency(assumed, instance, traffic.long_prompt, asked.length)
-    one = latencies_at(assumed, instance, asked, traffic, held, jnp.array(1.0))
-    return one.inter_token(demand), one.pool.late_first_token
+    itl, ttft = _admitted(assumed, instance, asked.at(one), traffic, demand)
+    seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
+    late = seldom.pool.late_first_token
+    return jnp.maximum(itl, seldom.inter_token(demand)), jnp.maximum(ttft, late)
+
+
+def _admitted(
+    assumed: Assumptions, instance: Instance, load: Load, traffic: Traffic, demand: Demand
+) -> tuple[Seconds, Seconds]:
+    """The two latencies that are targets, of a long prompt beside a whole batch."""
+    found = step(assumed, instance, load)
+    late = demand.itl_quantile > MEDIAN
+    itl = jnp.where(late, found.late_latency, found.median_latency)
+    return itl, first_token(assumed, instance, load, traffic.long_prompt)
+
+
+def _over(demand: Demand, itl: Seconds, ttft: Seconds) -> Dimensionless:
+    """By what share the worse of the two latencies exceeds its target."""
+    return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
