@@ -119,11 +119,11 @@ def size_pool(
     most = batch_within(assumed, instance, asked, traffic, slots, demand)
     at_most = latencies_at(assumed, instance, asked, traffic, held, most)
     prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
-    left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
     if assumed.target == "both":
-        # Both batches keep the target but for rounding.
-        left = jnp.minimum(left, demand.latency_target - at_most.pool.late_first_token)
-        left = jnp.maximum(left, 0.0)
+        prompt_time = at_most.pool.late_first_token
+    left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
+    # The batch keeps the target but for rounding.
+    left = jnp.maximum(left, 0.0) if assumed.target == "both" else left
     # Where not even one request may run, none does.
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
     search = _search(assumed)

@@ -109,12 +109,17 @@ def concurrency_within(
     held: Sequences,
     demand: Demand,
 ) -> Sequences:
-    """Running requests of an instance: what it holds, or fewer of which each keeps both targets."""
+    """Running requests of an instance: what it holds, or fewer that keep the targets.
+
+    Where prompts are taken in by chunks, the first token is the business of the mean batch.
+    """
     if assumed.target != "both":
         return held
+    queued = assumed.prefill == "chunked"
 
     def over_target(batch: Sequences) -> Dimensionless:
-        return _over(demand, *_admitted(assumed, instance, asked.at(batch), traffic, demand))
+        itl, ttft = _admitted(assumed, instance, asked.at(batch), traffic, demand)
+        return _over(demand, itl, 0.0 * ttft if queued else ttft)
 
     return last_within(over_target, held)
 
@@ -157,9 +162,10 @@ def least_latencies(
     assumed, one = account.assumed, jnp.array(1.0)
     asked = asked_of(assumed, traffic)
     itl, ttft = _admitted(assumed, instance, asked.at(one), traffic, demand)
+    if assumed.prefill != "chunked":
+        return itl, ttft
     seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
-    late = seldom.pool.late_first_token
-    return jnp.maximum(itl, seldom.inter_token(demand)), jnp.maximum(ttft, late)
+    return jnp.maximum(itl, seldom.inter_token(demand)), seldom.pool.late_first_token
 
 
 def _admitted(
