@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations.percentiles import gamma_quantile, late_wait, mean_wait, quantile_of_sum
@@ -65,21 +66,67 @@ class Prefill(NamedTuple):
     traffic: Traffic
     iteration: Step
 
-    def passing(self, tokens: Tokens, prompt: Tokens) -> Seconds:
-        """A pass that takes in so many tokens of prompts, at the clock that the board keeps."""
-        load = self.load._replace(prompts=tokens, prefills=tokens / prompt)
-        return board_power(
-            self.assumed, self.instance, single_use(self.assumed, self.instance, load)
-        )[0]
+
+class Passes(NamedTuple):
+    """Durations of passes, at the clock that the board keeps.
+
+    Attributes:
+        full: of a full chunk of mean prompts.
+        longer: of a full chunk of prompts twice as long.
+        mean: of the mean prompt, or of as much of it as a chunk takes.
+        median: of the median prompt.
+        late: of the 99th percentile of prompts.
+        decoding: that takes in no prompt.
+        filled: with the 99th percentile of what iterations take in.
+        crowded: that takes in no prompt, with the 99th percentile of requests.
+    """
+
+    full: Seconds
+    longer: Seconds
+    mean: Seconds
+    median: Seconds
+    late: Seconds
+    decoding: Seconds
+    filled: Seconds
+    crowded: Seconds
 
 
-def prompt_queue(prefill: Prefill, rate: RequestsPerSecond) -> PromptQueue:
+def passes_of(prefill: Prefill) -> Passes:
+    """Passes of an instance, evaluated together, so that one pass is compiled for all of them."""
+    load, traffic, chunk = prefill.load, prefill.traffic, prefill.instance.costs.chunk
+    mean = jnp.maximum(1.0, traffic.prompts)
+    median, late = traffic.median_prompt, traffic.long_prompt
+    nothing, taken = 0.0 * mean, late_tokens(prefill)
+    batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
+    held = load.batch * load.length + load.length + LATE_DEVIATIONS * spread(load, traffic)
+    crowded = load._replace(batch=batch, length=held / batch)
+    each = Passes(
+        full=(load, chunk, mean),
+        longer=(load, chunk, 2 * mean),
+        mean=(load, jnp.minimum(mean, chunk), mean),
+        median=(load, jnp.minimum(median, chunk), median),
+        late=(load, jnp.minimum(late, chunk), late),
+        decoding=(load, nothing, mean),
+        filled=(load, taken, mean),
+        crowded=(crowded, nothing, mean),
+    )
+    loads = [own._replace(prompts=tokens, prefills=tokens / prompt) for own, tokens, prompt in each]
+
+    def passing(load: Load) -> Seconds:
+        use = single_use(prefill.assumed, prefill.instance, load)
+        return board_power(prefill.assumed, prefill.instance, use)[0]
+
+    return Passes(*jax.vmap(passing)(jax.tree.map(lambda *parts: jnp.stack(parts), *loads)))
+
+
+def prompt_queue(prefill: Prefill, passes: Passes, rate: RequestsPerSecond) -> PromptQueue:
     r"""How prompts queue for the passes of an instance.
 
     .. math:: s = \alpha i + \beta i^2, \quad \bar w = \frac{\lambda \overline{s^2}}{2 (1 - \rho)}
 
     Args:
         prefill: the instance.
+        passes: what its passes take.
         rate: prompts per second that it is given.
 
     Returns:
@@ -87,12 +134,10 @@ def prompt_queue(prefill: Prefill, rate: RequestsPerSecond) -> PromptQueue:
 
     Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
     """
-    costs, load, traffic = prefill.instance.costs, prefill.load, prefill.traffic
-    prompt = jnp.maximum(1.0, traffic.prompts)
-    full = prefill.passing(costs.chunk, prompt)
+    costs, traffic = prefill.instance.costs, prefill.traffic
+    prompt, full = jnp.maximum(1.0, traffic.prompts), passes.full
     attention = costs.prompt_math / costs.data_parallel
-    long = prefill.passing(costs.chunk, 2 * prompt)
-    quadratic = jnp.where(attention > 0, (long - full) / (costs.chunk * prompt), 0.0)
+    quadratic = jnp.where(attention > 0, (passes.longer - full) / (costs.chunk * prompt), 0.0)
     linear = full / costs.chunk - quadratic * prompt
     mean = linear * traffic.prompts + quadratic * traffic.prompts2
     square = (
@@ -101,7 +146,6 @@ def prompt_queue(prefill: Prefill, rate: RequestsPerSecond) -> PromptQueue:
         + quadratic**2 * traffic.prompts4
     )
     used = jnp.minimum(MOST_USED, rate * mean)
-    filled = jnp.maximum(-jnp.expm1(-load.prefills), load.prompts / costs.chunk)
     return PromptQueue(
         linear=linear,
         quadratic=quadratic,
@@ -109,19 +153,32 @@ def prompt_queue(prefill: Prefill, rate: RequestsPerSecond) -> PromptQueue:
         used=used,
         wait=mean_wait(used, rate, square),
         blocking=square / (2 * jnp.maximum(mean, 1e-12)),
-        filled=jnp.minimum(1.0, filled),
+        filled=filled_share(prefill),
     )
 
 
+def filled_share(prefill: Prefill) -> Dimensionless:
+    """Share of iterations that take in prompts."""
+    load, chunk = prefill.load, prefill.instance.costs.chunk
+    return jnp.minimum(1.0, jnp.maximum(-jnp.expm1(-load.prefills), load.prompts / chunk))
+
+
 def late_first_token(
-    prefill: Prefill, queue: PromptQueue, prompt: Tokens, probability: Dimensionless
+    prefill: Prefill,
+    passes: Passes,
+    queue: PromptQueue,
+    prompt: Tokens,
+    passing: Seconds,
+    probability: Dimensionless,
 ) -> Seconds:
     """A percentile of the time from admission to the first token.
 
     Args:
         prefill: the instance.
+        passes: what its passes take.
         queue: of its prompts.
         prompt: the same percentile of prompts.
+        passing: its pass, of `passes`.
         probability: share of requests within the percentile.
 
     Returns:
@@ -133,18 +190,17 @@ def late_first_token(
     """
     costs, traffic = prefill.instance.costs, prefill.traffic
 
-    def own(tokens: Tokens) -> Seconds:
-        piece = jnp.minimum(tokens, costs.chunk)
-        alone = prefill.passing(piece, tokens) * jnp.maximum(1.0, tokens / costs.chunk)
+    def own(tokens: Tokens, passing: Seconds) -> Seconds:
+        alone = passing * jnp.maximum(1.0, tokens / costs.chunk)
         shared = queue.linear * tokens + queue.quadratic * tokens**2
         return alone + queue.used * (shared - alone)
 
-    mean = own(jnp.maximum(1.0, traffic.prompts))
+    mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
     mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
     rest = prefill.iteration.latency / 2
     behind = jnp.minimum(rest + queue.wait / (1 + queue.used), queue.full / 2)
     deviations = (
-        own(prompt) - mean,
+        own(prompt, passing) - mean,
         late_wait(queue.used, queue.wait, probability) - queue.wait,
         (2 * probability - 1) * rest,
     )
@@ -153,40 +209,37 @@ def late_first_token(
     return fixed + quantile_of_sum(whole, deviations)
 
 
-def late_iteration(prefill: Prefill, queue: PromptQueue, probability: Dimensionless) -> Seconds:
-    """A percentile of iterations: by the prompt tokens of those that take in any, and by the batch.
+def late_tokens(prefill: Prefill) -> Tokens:
+    """The 99th percentile of the prompt tokens that an iteration takes in.
+
+    Source: as many prompts come in an iteration as a Poisson variable says; the tokens of prompts
+        that come together are taken for a gamma variable.
+    """
+    load, traffic = prefill.load, prefill.traffic
+    some = jnp.maximum(filled_share(prefill), 1e-9)
+    square = (load.prefills * traffic.prompts2 + load.prompts**2) / some
+    share = jnp.maximum(1e-9, 1 - (1 - LATE) / some)
+    tokens = jnp.minimum(
+        prefill.instance.costs.chunk, gamma_quantile(load.prompts / some, square, share)
+    )
+    return jnp.where(some > 1 - LATE, jnp.maximum(tokens, 1.0), 0.0)
+
+
+def late_iteration(prefill: Prefill, passes: Passes) -> Seconds:
+    """The 99th percentile of iterations: by the prompts of those that take in any, by the batch.
 
     Args:
         prefill: the instance.
-        queue: of its prompts.
-        probability: share of iterations within the percentile.
+        passes: what its passes take.
 
     Returns:
         Seconds, at least the median.
 
-    Source: as many prompts come in an iteration, and as many requests run, as Poisson variables
-        say; the tokens of prompts that come together are taken for a gamma variable. A request sees
-        one more than the mean batch, itself.
+    Source: as many requests run as a Poisson variable says; one sees one more than the mean batch,
+        itself.
     """
-    load, traffic = prefill.load, prefill.traffic
-    some = jnp.maximum(queue.filled, 1e-9)
-    square = (load.prefills * traffic.prompts2 + load.prompts**2) / some
-    share = jnp.maximum(1e-9, 1 - (1 - probability) / some)
-    tokens = jnp.minimum(
-        prefill.instance.costs.chunk, gamma_quantile(load.prompts / some, square, share)
-    )
-    taken = jnp.where(some > 1 - probability, jnp.maximum(tokens, 1.0), 0.0)
-    prompt = jnp.maximum(1.0, traffic.prompts)
-    batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
-    crowded = load._replace(
-        batch=batch,
-        length=(load.batch * load.length + load.length + LATE_DEVIATIONS * spread(load, traffic))
-        / batch,
-    )
-    decoding = prefill.passing(0.0 * taken, prompt)
-    beside = prefill._replace(load=crowded).passing(0.0 * taken, prompt) - decoding
-    taking_in = prefill.passing(taken, prompt) - decoding
-    late = quantile_of_sum(decoding, (taking_in, beside))
+    decoding = passes.decoding
+    late = quantile_of_sum(decoding, (passes.filled - decoding, passes.crowded - decoding))
     return jnp.maximum(prefill.iteration.median_latency, late)
 
 
@@ -248,17 +301,21 @@ def pool_latencies(
         return PoolLatencies(typical, late, iteration.late_latency, *[nothing] * 4)
     running = admitted(instance.costs, load)
     prefill = Prefill(assumed, instance, running, traffic, iteration)
-    queue = prompt_queue(prefill, rate)
+    passes = passes_of(prefill)
+    queue = prompt_queue(prefill, passes, rate)
     median, late = (
-        late_first_token(prefill, queue, prompt, probability)
-        for prompt, probability in ((traffic.median_prompt, 0.5), (traffic.long_prompt, LATE))
+        late_first_token(prefill, passes, queue, prompt, passing, probability)
+        for prompt, passing, probability in (
+            (traffic.median_prompt, passes.median, 0.5),
+            (traffic.long_prompt, passes.late, LATE),
+        )
     )
     longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
     most = load.batch * load.length + LATE_DEVIATIONS * spread(load, traffic)
     return PoolLatencies(
         median_first_token=median,
         late_first_token=late,
-        late_latency=late_iteration(prefill, queue, LATE),
+        late_latency=late_iteration(prefill, passes),
         prefill_utilization=queue.used,
         prefill_share=queue.filled,
         blocking=queue.blocking / longest,
