@@ -398,6 +398,46 @@ const Tokwatt = (() => {
     return byWait > most ? most + 1 : Math.max(byWait, byUtilization);
   }
 
+  /* ---- tokwatt.equations.percentiles ---- */
+
+  function lateWait(used, wait, probability) {
+    const delayed = Math.max(used, 1e-12);
+    return (wait / delayed) * Math.log(Math.max(1, delayed / (1 - probability)));
+  }
+
+  function quantileOfSum(mean, deviations) {
+    const total = sum(deviations.map((each) => Math.sign(each) * each ** 2));
+    return mean + Math.sign(total) * Math.sqrt(Math.abs(total));
+  }
+
+  /* Newton's steps on the series of the normal law, or on its tail. */
+  function normalQuantile(share) {
+    if (share < 0.5) return -normalQuantile(1 - share);
+    const density = (z) => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+    const within = (z) => {
+      let term = z,
+        total = z;
+      for (let k = 1; Math.abs(term) > 1e-17 * total; k += 1) {
+        term *= (z * z) / (2 * k + 1);
+        total += term;
+      }
+      return 0.5 + density(z) * total;
+    };
+    let z = 0;
+    for (let round = 0; round < 60; round += 1) {
+      const moved = (share - within(z)) / density(z);
+      z += Math.min(moved, 1);
+      if (Math.abs(moved) < 1e-13) break;
+    }
+    return z;
+  }
+
+  function gammaQuantile(mean, square, share) {
+    const variation = Math.max(square / Math.max(mean, 1e-12) ** 2 - 1, 1e-12);
+    const root = 1 - variation / 9 + (normalQuantile(share) * Math.sqrt(variation)) / 3;
+    return mean * Math.max(root, 0) ** 3;
+  }
+
   /* ---- tokwatt.serving.routing: requests are kinds, one for each whole length ---- */
 
   function requestsOf(workload, outputShares) {
@@ -535,6 +575,10 @@ const Tokwatt = (() => {
     steps2: 1,
     steps2Ends: 1,
     steps2Ends2: 1,
+    stepsMeans2: 1,
+    prompts2: 1,
+    prompts3: 1,
+    prompts4: 1,
     longestPrompt: 1,
     medianPrompt: 1,
   };
@@ -549,7 +593,11 @@ const Tokwatt = (() => {
       stepsMeans = 0,
       steps2 = 0,
       steps2Ends = 0,
-      steps2Ends2 = 0;
+      steps2Ends2 = 0,
+      stepsMeans2 = 0,
+      prompts2 = 0,
+      prompts3 = 0,
+      prompts4 = 0;
     for (let kind = 0; kind < served.weight.length; kind += 1) {
       const weight = served.weight[kind] / share,
         prompt = served.prompt[kind],
@@ -563,6 +611,10 @@ const Tokwatt = (() => {
       steps2 += weight * count * count;
       steps2Ends += weight * count * count * ends;
       steps2Ends2 += weight * count * ends * count * ends;
+      stepsMeans2 += weight * count * (prompt + output / 2) ** 2;
+      prompts2 += weight * prompt ** 2;
+      prompts3 += weight * prompt ** 3;
+      prompts4 += weight * prompt ** 4;
     }
     const credited =
       share * creditedOf(assumed, assumed.oversized === "clip_credit_all" ? arriving : served);
@@ -578,6 +630,10 @@ const Tokwatt = (() => {
       steps2,
       steps2Ends,
       steps2Ends2,
+      stepsMeans2,
+      prompts2,
+      prompts3,
+      prompts4,
       longestPrompt,
       medianPrompt,
     };
@@ -628,29 +684,40 @@ const Tokwatt = (() => {
     const serviceRate = full.running / (own.steps * full.latency),
       used = own.share > 0;
     const carried = used ? demand.arrival_rate * own.share : serviceRate;
-    const promptTime = firstToken(assumed, machine, at(slots), own.longestPrompt);
+    const most = batchWithin(assumed, machine, own, at, slots, demand);
+    const atMost = latenciesAt(assumed, machine, own, at, most);
+    const promptTime =
+      assumed.target === "both"
+        ? atMost.firstToken
+        : firstToken(assumed, machine, at(slots), own.longestPrompt);
     const left = demand.latency_target - (assumed.target === "wait" ? 0 : promptTime);
     const kept = assumed.target === "both" ? Math.max(left, 0) : left,
       target = slots < 1 && held >= 1 ? -1 : kept;
     const scv = serviceScv(assumed, machine, own, full, slots, length),
       fromAbove = assumed.search_start === "one_too_many";
     const search = fromAbove ? instancesSearched : instancesRequired;
-    const found = search(carried, serviceRate, scv, slots, target, demand.max_utilization);
+    const found = Math.max(
+      search(carried, serviceRate, scv, slots, target, demand.max_utilization),
+      Math.ceil((carried / atMost.rate) * (1 - 1e-9)),
+    );
     const utilization = used ? carried / (found * serviceRate) : 0;
     const batch = batchOf(assumed, machine, own, at, slots, utilization, serviceRate);
     const running = step(assumed, machine, at(batch));
     const watts = onBasis(assumed, constants, machine, running.power);
     const instances = used ? found : fromAbove ? 1 : 0;
-    const wait = waitQuantile(found * slots, carried, serviceRate / slots, scv);
+    const mostly = poolLatencies(assumed, machine, at(batch), own, running, carried / found);
+    const chunked = assumed.prefill === "chunked",
+      served = chunked && batch > 0 ? carried / (found * batch) : serviceRate / slots;
+    const wait = waitQuantile(found * slots, carried, served, scv);
     return {
       window,
       share: own.share,
       concurrency: slots,
       latency: full.latency,
       median: running.median,
-      late: running.late,
+      late: mostly.late,
       promptTime,
-      firstToken: wait + promptTime,
+      firstToken: wait + (chunked ? mostly.firstToken : promptTime),
       instances,
       utilization,
       power: instances === 0 || instances === Infinity ? instances : instances * watts,
@@ -669,10 +736,93 @@ const Tokwatt = (() => {
     const overTarget = (batch) => {
       const mean = step(assumed, machine, at(batch));
       const latency = demand.itl_quantile > 0.5 ? mean.late : mean.median;
+      if (assumed.prefill === "chunked") return latency / demand.itl_target;
       const first = firstToken(assumed, machine, at(batch), own.longestPrompt);
       return Math.max(latency / demand.itl_target, first / demand.latency_target);
     };
     return lastWithin(overTarget, 1, held);
+  }
+
+  function latenciesAt(assumed, machine, own, at, batch) {
+    const mean = step(assumed, machine, at(batch)),
+      rate = mean.running / (own.steps * mean.latency);
+    const found = poolLatencies(assumed, machine, at(batch), own, mean, rate);
+    return { ...found, rate, median: mean.median };
+  }
+
+  function batchWithin(assumed, machine, own, at, slots, demand) {
+    if (assumed.target !== "both" || assumed.prefill !== "chunked") return slots;
+    const overTarget = (batch) => {
+      const found = latenciesAt(assumed, machine, own, at, batch);
+      const latency = demand.itl_quantile > 0.5 ? found.late : found.median;
+      return Math.max(latency / demand.itl_target, found.firstToken / demand.latency_target);
+    };
+    return lastWithin(overTarget, 1, slots);
+  }
+
+  /* ---- tokwatt.serving.prompts ---- */
+
+  function poolLatencies(assumed, machine, load, own, iteration, rate) {
+    if (assumed.prefill !== "chunked") {
+      const first = firstToken(assumed, machine, load, own.longestPrompt);
+      return { firstToken: first, late: iteration.late };
+    }
+    const { costs } = machine,
+      { chunk } = costs,
+      prompt = Math.max(1, own.prompts);
+    const running = { ...load, ...admitted(machine, load) };
+    const passing = (at, tokens, of) => {
+      const apart = tokens / costs.data_parallel;
+      const found = pass(machine, looseOf(assumed), at.batch, at.length, tokens, apart, of);
+      const use = { ...found, batch: at.batch, idleTime: 1, prefill: 0 };
+      return boardPower(assumed, machine, use).kept;
+    };
+    const spread = Math.sqrt((running.batch * own.stepsMeans2) / own.steps);
+    const batch = running.batch + 1 + 2.326 * Math.sqrt(running.batch);
+    const tokens = (running.batch + 1) * running.length + 2.326 * spread;
+    const full = passing(running, chunk, prompt),
+      longer = passing(running, chunk, 2 * prompt),
+      decoding = passing(running, 0, prompt),
+      crowded = passing({ batch, length: tokens / batch }, 0, prompt),
+      filling = passing(running, lateTokens(costs, running, own), prompt);
+    const quadratic = costs.prompt_math > 0 ? (longer - full) / (chunk * prompt) : 0,
+      linear = full / chunk - quadratic * prompt;
+    const square =
+      linear ** 2 * own.prompts2 +
+      2 * linear * quadratic * own.prompts3 +
+      quadratic ** 2 * own.prompts4;
+    const used = Math.min(0.95, rate * (linear * own.prompts + quadratic * own.prompts2)),
+      wait = (rate * square) / (2 * (1 - used));
+    const taken = (length) => {
+      const alone =
+        passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
+      return alone + used * (linear * length + quadratic * length ** 2 - alone);
+    };
+    const mean = taken(prompt) + quadratic * (own.prompts2 - own.prompts ** 2),
+      rest = iteration.latency / 2,
+      behind = Math.min(rest + wait / (1 + used), full / 2);
+    const fixed = costs.first_token + costs.first_token_prompt * own.longestPrompt;
+    const first = quantileOfSum(rest + wait + mean + used * behind, [
+      taken(own.longestPrompt) - mean,
+      lateWait(used, wait, 0.99) - wait,
+      0.98 * rest,
+    ]);
+    const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
+    return { firstToken: fixed + first, late: Math.max(iteration.median, late) };
+  }
+
+  /* Prompt tokens of the late one of the iterations. */
+  function lateTokens(costs, running, own) {
+    const filled = Math.min(
+      1,
+      Math.max(-Math.expm1(-running.prefills), running.prompts / costs.chunk),
+    );
+    const some = Math.max(filled, 1e-9);
+    if (some <= 1 - 0.99) return 0;
+    const square = (running.prefills * own.prompts2 + running.prompts ** 2) / some,
+      share = Math.max(1e-9, 1 - (1 - 0.99) / some);
+    const tokens = gammaQuantile(running.prompts / some, square, share);
+    return Math.max(1, Math.min(costs.chunk, tokens));
   }
 
   function batchOf(assumed, machine, own, at, slots, utilization, serviceRate) {
