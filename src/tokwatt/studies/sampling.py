@@ -54,8 +54,8 @@ def sampling_error(
         fleets = common.fleets(traffic[workload], topology, gpu, samplers)
         return [fleet.row for fleet in fleets]
 
-    def drawn(workload: str, topology: str, gpu: str, seed: int) -> Drawn:
-        row = rows(workload, topology, gpu)[seed]
+    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
+        row = rows(workload, topology, gpu)[int(seed)]
         return Drawn(row.instances, row.tokens_per_joule)
 
     def exact(workload: str, topology: str, gpu: str) -> Exact:
