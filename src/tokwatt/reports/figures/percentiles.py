@@ -48,7 +48,9 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A map for each percentile on one scale of colour."""
     figure = Figure(figsize=(DOUBLE, 2.9))
-    frame = frame.assign(row=frame.workload.map(label) + ", " + frame.gpu + frame.arrivals)
+    frame = frame.assign(
+        row=frame.workload.map(label) + ", " + frame.gpu + frame.arrivals.fillna("")
+    )
     panels = side_by_side(figure, frame, "percentile")
     for axes, percentile, rows in panels:
         mesh = _map(axes, rows)
