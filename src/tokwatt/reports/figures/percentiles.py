@@ -54,9 +54,9 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     panels = side_by_side(figure, frame, "percentile")
     for axes, percentile, rows in panels:
         mesh = _map(axes, rows)
-        axes.set(title=TITLES[percentile], xlabel="Load")
+        axes.set(title=TITLES[percentile], xlabel="Load (1)")
     everywhere = [panel.axes for panel in panels]
-    look: Look = {"pad": 0.01, "aspect": 30, "label": "Formula over simulation"}
+    look: Look = {"pad": 0.01, "aspect": 30, "label": "Formula over simulation (×)"}
     bar = figure.colorbar(mesh, ax=everywhere, ticks=[-1, -0.5, 0, 0.5, 1], **look)
     bar.ax.set_yticklabels(["0.5", "0.7", "1", "1.4", "2"])
     bar.outline.set_visible(False)
