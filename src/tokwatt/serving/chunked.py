@@ -79,6 +79,12 @@ def admitted(costs: PassCosts, load: Load) -> Load:
     )
 
 
+def filled_share(costs: PassCosts, running: Load) -> Dimensionless:
+    """Share of the iterations that take in prompts, of a load that `admitted` lets run."""
+    some = jnp.maximum(-jnp.expm1(-running.prefills), running.prompts / costs.chunk)
+    return jnp.minimum(1.0, some)
+
+
 @partial(jax.jit, static_argnames=("touched", "dispatched"))
 def iterations(
     costs: PassCosts,
@@ -106,8 +112,7 @@ def iterations(
     """
     running = admitted(costs, load)
     prompts, prompt = running.prompts, load.prompt
-    filled = jnp.maximum(-jnp.expm1(-running.prefills), prompts / costs.chunk)
-    filled = jnp.minimum(1.0, filled)
+    filled = filled_share(costs, running)
     each = prompts / jnp.where(filled > 0, filled, 1.0)
 
     def taking_in(tokens: Tokens) -> ForwardPass:

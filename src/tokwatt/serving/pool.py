@@ -118,9 +118,10 @@ def size_pool(
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
     most = batch_within(assumed, instance, asked, traffic, slots, demand)
     at_most = latencies_at(assumed, instance, asked, traffic, held, most)
-    prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     if assumed.target == "both":
         prompt_time = at_most.pool.late_first_token
+    else:
+        prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
     # The batch keeps the target but for rounding.
     left = jnp.maximum(left, 0.0) if assumed.target == "both" else left

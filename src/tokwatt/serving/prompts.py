@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from tokwatt.equations.percentiles import gamma_quantile, late_wait, mean_wait, quantile_of_sum
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.chunked import LATE_DEVIATIONS, Load, admitted
+from tokwatt.serving.chunked import LATE_DEVIATIONS, MOST_QUEUED, Load, admitted, filled_share
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.power import board_power
 from tokwatt.serving.step import Step, first_token, single_use
@@ -23,8 +23,6 @@ from tokwatt.units import (
 
 LATE = 0.99
 """The percentile of those that come late."""
-MOST_USED = 0.95
-"""Use of the chunks from which on the queue of prompts is not extrapolated."""
 
 
 class PromptQueue(NamedTuple):
@@ -33,7 +31,6 @@ class PromptQueue(NamedTuple):
     Attributes:
         linear: seconds of a prompt token in a full chunk, but for attention.
         quadratic: seconds of attention for each squared token of a prompt.
-        full: duration of a pass that takes in a full chunk.
         used: share of the time that prompts fill the chunks.
         wait: mean time to take in the prompts before one.
         blocking: mean time that a prompt in progress still takes, over the time in progress.
@@ -42,7 +39,6 @@ class PromptQueue(NamedTuple):
 
     linear: SecondsPerToken
     quadratic: Seconds
-    full: Seconds
     used: Dimensionless
     wait: Seconds
     blocking: Seconds
@@ -145,22 +141,15 @@ def prompt_queue(prefill: Prefill, passes: Passes, rate: RequestsPerSecond) -> P
         + 2 * linear * quadratic * traffic.prompts3
         + quadratic**2 * traffic.prompts4
     )
-    used = jnp.minimum(MOST_USED, rate * mean)
+    used = jnp.minimum(MOST_QUEUED, rate * mean)
     return PromptQueue(
         linear=linear,
         quadratic=quadratic,
-        full=full,
         used=used,
         wait=mean_wait(used, rate, square),
         blocking=square / (2 * jnp.maximum(mean, 1e-12)),
-        filled=filled_share(prefill),
+        filled=filled_share(costs, prefill.load),
     )
-
-
-def filled_share(prefill: Prefill) -> Dimensionless:
-    """Share of iterations that take in prompts."""
-    load, chunk = prefill.load, prefill.instance.costs.chunk
-    return jnp.minimum(1.0, jnp.maximum(-jnp.expm1(-load.prefills), load.prompts / chunk))
 
 
 def late_first_token(
@@ -198,7 +187,7 @@ def late_first_token(
     mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
     mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
     rest = prefill.iteration.latency / 2
-    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), queue.full / 2)
+    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), passes.full / 2)
     deviations = (
         own(prompt, passing) - mean,
         late_wait(queue.used, queue.wait, probability) - queue.wait,
@@ -216,7 +205,7 @@ def late_tokens(prefill: Prefill) -> Tokens:
         that come together are taken for a gamma variable.
     """
     load, traffic = prefill.load, prefill.traffic
-    some = jnp.maximum(filled_share(prefill), 1e-9)
+    some = jnp.maximum(filled_share(prefill.instance.costs, load), 1e-9)
     square = (load.prefills * traffic.prompts2 + load.prompts**2) / some
     share = jnp.maximum(1e-9, 1 - (1 - LATE) / some)
     tokens = jnp.minimum(

@@ -72,8 +72,7 @@ class Latencies(NamedTuple):
 
     def inter_token(self, demand: Demand) -> Seconds:
         """The percentile of the inter-token latency that is a target."""
-        late = demand.itl_quantile > MEDIAN
-        return jnp.where(late, self.pool.late_latency, self.step.median_latency)
+        return _percentile(demand, self.step.median_latency, self.pool.late_latency)
 
 
 def latencies_at(
@@ -115,11 +114,14 @@ def concurrency_within(
     """
     if assumed.target != "both":
         return held
-    queued = assumed.prefill == "chunked"
 
     def over_target(batch: Sequences) -> Dimensionless:
-        itl, ttft = _admitted(assumed, instance, asked.at(batch), traffic, demand)
-        return _over(demand, itl, 0.0 * ttft if queued else ttft)
+        load = asked.at(batch)
+        over = _beside(assumed, instance, load, demand) / demand.itl_target
+        if assumed.prefill != "chunked":
+            first = first_token(assumed, instance, load, traffic.long_prompt)
+            over = jnp.maximum(over, first / demand.latency_target)
+        return over - 1
 
     return last_within(over_target, held)
 
@@ -150,7 +152,8 @@ def batch_within(
 
     def over_target(batch: Sequences) -> Dimensionless:
         found = latencies_at(assumed, instance, asked, traffic, slots, batch)
-        return _over(demand, found.inter_token(demand), found.pool.late_first_token)
+        itl, ttft = found.inter_token(demand), found.pool.late_first_token
+        return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
     return last_within(over_target, slots)
 
@@ -161,23 +164,19 @@ def least_latencies(
     """Inter-token latency and time to first token, at their quantiles, of requests one by one."""
     assumed, one = account.assumed, jnp.array(1.0)
     asked = asked_of(assumed, traffic)
-    itl, ttft = _admitted(assumed, instance, asked.at(one), traffic, demand)
+    itl = _beside(assumed, instance, asked.at(one), demand)
     if assumed.prefill != "chunked":
-        return itl, ttft
+        return itl, first_token(assumed, instance, asked.at(one), traffic.long_prompt)
     seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
     return jnp.maximum(itl, seldom.inter_token(demand)), seldom.pool.late_first_token
 
 
-def _admitted(
-    assumed: Assumptions, instance: Instance, load: Load, traffic: Traffic, demand: Demand
-) -> tuple[Seconds, Seconds]:
-    """The two latencies that are targets, of a long prompt beside a whole batch."""
+def _beside(assumed: Assumptions, instance: Instance, load: Load, demand: Demand) -> Seconds:
+    """The inter-token latency that is a target, of requests beside a whole batch."""
     found = step(assumed, instance, load)
-    late = demand.itl_quantile > MEDIAN
-    itl = jnp.where(late, found.late_latency, found.median_latency)
-    return itl, first_token(assumed, instance, load, traffic.long_prompt)
+    return _percentile(demand, found.median_latency, found.late_latency)
 
 
-def _over(demand: Demand, itl: Seconds, ttft: Seconds) -> Dimensionless:
-    """By what share the worse of the two latencies exceeds its target."""
-    return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
+def _percentile(demand: Demand, median: Seconds, late: Seconds) -> Seconds:
+    """That of the inter-token latency which is a target."""
+    return jnp.where(demand.itl_quantile > MEDIAN, late, median)

@@ -110,14 +110,17 @@ const Tokwatt = (() => {
     };
   }
 
+  const LATE_DEVIATIONS = 2.326,
+    MOST_QUEUED = 0.95;
+
+  const filledShare = (costs, running) =>
+    Math.min(1, Math.max(-Math.expm1(-running.prefills), running.prompts / costs.chunk));
+
   function iterations(machine, load, loose) {
     const { costs } = machine,
       running = admitted(machine, load),
       prompt = promptOf(load);
-    const filled = Math.min(
-      1,
-      Math.max(-Math.expm1(-running.prefills), running.prompts / costs.chunk),
-    );
+    const filled = filledShare(costs, running);
     const each = running.prompts / (filled > 0 ? filled : 1);
     const takingIn = (tokens) => {
       const own = tokens / costs.data_parallel;
@@ -138,7 +141,7 @@ const Tokwatt = (() => {
       takingIn(costs.median_share * each).latency -
       (each > 0 ? 1 - costs.median_share : 0) * costs.prompt_launch;
     const median = (1 - mostly) * decoding.latency + mostly * typical;
-    const most = Math.min(costs.chunk, each + 2.326 * Math.sqrt(each * prompt));
+    const most = Math.min(costs.chunk, each + LATE_DEVIATIONS * Math.sqrt(each * prompt));
     const late = filled > 0.01 ? takingIn(most).latency : decoding.latency;
     return { decoding, mean, median, late: Math.max(median, late), running: running.batch };
   }
@@ -155,7 +158,7 @@ const Tokwatt = (() => {
       alone(Math.max(0, running.batch - 1), chunk, chunk, chunk) *
       Math.max(1, prompt / costs.chunk);
     const beside = Math.min(1, (running.prefills * own) / decoding) / 2;
-    const used = Math.min(0.95, load.prompts / costs.chunk);
+    const used = Math.min(MOST_QUEUED, load.prompts / costs.chunk);
     const fixed = costs.first_token + costs.first_token_prompt * prompt;
     return fixed + mean.latency / 2 + own * (1 + beside + used / (2 * (1 - used)));
   }
@@ -778,8 +781,8 @@ const Tokwatt = (() => {
       return boardPower(assumed, machine, use).kept;
     };
     const spread = Math.sqrt((running.batch * own.stepsMeans2) / own.steps);
-    const batch = running.batch + 1 + 2.326 * Math.sqrt(running.batch);
-    const tokens = (running.batch + 1) * running.length + 2.326 * spread;
+    const batch = running.batch + 1 + LATE_DEVIATIONS * Math.sqrt(running.batch);
+    const tokens = (running.batch + 1) * running.length + LATE_DEVIATIONS * spread;
     const full = passing(running, chunk, prompt),
       longer = passing(running, chunk, 2 * prompt),
       decoding = passing(running, 0, prompt),
@@ -791,7 +794,7 @@ const Tokwatt = (() => {
       linear ** 2 * own.prompts2 +
       2 * linear * quadratic * own.prompts3 +
       quadratic ** 2 * own.prompts4;
-    const used = Math.min(0.95, rate * (linear * own.prompts + quadratic * own.prompts2)),
+    const used = Math.min(MOST_QUEUED, rate * (linear * own.prompts + quadratic * own.prompts2)),
       wait = (rate * square) / (2 * (1 - used));
     const taken = (length) => {
       const alone =
@@ -813,11 +816,7 @@ const Tokwatt = (() => {
 
   /* Prompt tokens of the late one of the iterations. */
   function lateTokens(costs, running, own) {
-    const filled = Math.min(
-      1,
-      Math.max(-Math.expm1(-running.prefills), running.prompts / costs.chunk),
-    );
-    const some = Math.max(filled, 1e-9);
+    const some = Math.max(filledShare(costs, running), 1e-9);
     if (some <= 1 - 0.99) return 0;
     const square = (running.prefills * own.prompts2 + running.prompts ** 2) / some,
       share = Math.max(1e-9, 1 - (1 - 0.99) / some);
