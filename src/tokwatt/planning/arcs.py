@@ -100,3 +100,9 @@ def cost_left(arcs: Arcs, cost: DimensionlessAxis) -> DimensionlessAxis:
     for low in range(arcs.bins - 1, -1, -1):
         least[low] = (matrix[low] + least).min()
     return least
+
+
+def least_beside(arcs: Arcs, cost: DimensionlessAxis) -> DimensionlessAxis:
+    """What a path through each arc costs at least beside that arc."""
+    ahead, behind = cost_left(arcs, cost), cost_left(arcs.reversed, cost)[::-1]
+    return behind[arcs.low] + ahead[arcs.high]

@@ -8,12 +8,11 @@ import numpy as np
 
 from tokwatt.planning.best import best
 from tokwatt.planning.choice import TIE, cost_of
-from tokwatt.planning.classes import Classes, Part
+from tokwatt.planning.classes import Classes, Part, at_rates
 from tokwatt.planning.columns import LANES
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
-    Dimensionless,
     DollarsPerSecond,
     RequestsPerSecond,
     RequestsPerSecondAxis,
@@ -143,10 +142,4 @@ class AtRates(Classes):
 
     def traffic(self, chunk: Tokens, part: Part = "both") -> Traffic:
         """What each asks of an instance: the same requests, more of them."""
-        whole = super().traffic(chunk, part)
-        several = Traffic(*(np.full(len(self.factors), it[self.bins - 1]) for it in whole))
-        more: dict[str, Dimensionless] = {
-            name: getattr(several, name) * self.factors
-            for name in ("share", "credited", "generated")
-        }
-        return several._replace(**more)
+        return at_rates(super().traffic(chunk, part), self.bins - 1, self.factors)

@@ -8,7 +8,7 @@ import numpy as np
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests, smallest_window
 from tokwatt.serving.traffic import PROMPT_QUANTILE, Traffic, answered, request_powers
-from tokwatt.units import Dimensionless, Tokens, TokensAxis
+from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis
 
 Part = Literal["both", "prefill", "decode"]
 """What instances do for a request: all of it, or one part where the two are apart."""
@@ -134,3 +134,13 @@ def _ratio(total: np.ndarray, share: np.ndarray) -> np.ndarray:
     """A mean; 1, a finite stand-in, over a class without requests."""
     used = share > 0
     return np.where(used, total, 1.0) / np.where(used, share, 1.0)
+
+
+def at_rates(traffic: Traffic, place: int, factors: DimensionlessAxis) -> Traffic:
+    """One class at shares of its arrival rate, as classes of their own, shape (factor,)."""
+    several = Traffic(*(np.full(len(factors), each[place]) for each in traffic))
+    return several._replace(
+        share=several.share * factors,
+        credited=several.credited * factors,
+        generated=several.generated * factors,
+    )

@@ -12,7 +12,7 @@ import numpy as np
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
-from tokwatt.planning.classes import Classes, Part
+from tokwatt.planning.classes import Classes, Part, at_rates
 from tokwatt.planning.configurations import Configurations
 from tokwatt.planning.kernels import (
     Alone,
@@ -193,13 +193,7 @@ def one_configuration(
     traffic = columns.classes.traffic(float(chunk))
     places = np.arange(len(rates))
     lanes = np.resize(places, -(-len(rates) // LANES[0]) * LANES[0])
-    several = jax.tree.map(lambda leaf: np.full(len(lanes), leaf[at]), traffic)
-    factors = rates[lanes]
-    several = several._replace(
-        share=several.share * factors,
-        credited=several.credited * factors,
-        generated=several.generated * factors,
-    )
+    several = at_rates(traffic, at, rates[lanes])
     several, windows = jax.device_put((several, np.full(len(lanes), columns.classes.windows[at])))
     found = block_columns(
         columns.account, columns.repeated(configuration), several, windows, columns.demand, np.inf

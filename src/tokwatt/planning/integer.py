@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from tokwatt.planning.arcs import Arcs, cost_left
+from tokwatt.planning.arcs import Arcs, least_beside
 from tokwatt.planning.choice import TIE, Partition
 from tokwatt.units import Dimensionless, DimensionlessAxis, Seconds
 
@@ -35,8 +35,9 @@ def solved(
 
     Source: Huangfu and Hall (2018), doi:10.1007/s12532-017-0130-5, by SciPy.
     """
-    fits = np.all([_least_through(arcs, use) <= 1 + TIE for use in arcs.uses], axis=0)
-    cheap = _least_through(arcs, arcs.cost + prices @ arcs.uses) - prices.sum() <= most * (1 + TIE)
+    fits = np.all([use + least_beside(arcs, use) <= 1 + TIE for use in arcs.uses], axis=0)
+    priced = arcs.cost + prices @ arcs.uses
+    cheap = priced + least_beside(arcs, priced) - prices.sum() <= most * (1 + TIE)
     kept = np.flatnonzero(fits & cheap)
     edges, one = np.arange(arcs.bins + 1), np.arange(len(kept))
     shape = len(edges), len(kept)
@@ -64,9 +65,3 @@ def solved(
     edges_of_path = (0, *map(int, arcs.high[path]))
     chosen = tuple(map(int, arcs.configuration[path]))
     return Partition(float(arcs.cost[path].sum()), edges_of_path, chosen), bound
-
-
-def _least_through(arcs: Arcs, cost: DimensionlessAxis) -> DimensionlessAxis:
-    """What a path through each arc costs at least."""
-    ahead, behind = cost_left(arcs, cost), cost_left(arcs.reversed, cost)[::-1]
-    return behind[arcs.low] + cost + ahead[arcs.high]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tokwatt.planning.arcs import Arcs, least_beside
 from tokwatt.planning.best import best, gpus_of
 from tokwatt.planning.choice import cost_of
 from tokwatt.planning.columns import Columns
@@ -114,15 +115,10 @@ def _least(plan: Plan) -> Dimensionless:
 
 def _cheaper(columns: Columns, cost: np.ndarray, most: Dimensionless) -> np.ndarray:
     """Costs of columns that a plan of less than `most` may have, infinite for the others."""
-    bins, (low, high) = columns.classes.bins, columns.classes.ends
-    least = cost.min(axis=0)
-    to_here, from_here = np.full(bins + 1, np.inf), np.full(bins + 1, np.inf)
-    to_here[0] = from_here[bins] = 0.0
-    for edge in range(1, bins + 1):
-        into, out_of = high == edge, low == bins - edge
-        to_here[edge] = (to_here[low[into]] + least[into]).min()
-        from_here[bins - edge] = (from_here[high[out_of]] + least[out_of]).min()
-    return np.where(to_here[low] + cost + from_here[high] < most * (1 - GAP), cost, np.inf)
+    low, high = columns.classes.ends
+    least, unlimited = cost.min(axis=0), np.zeros((0, len(low)))
+    arcs = Arcs(least, cost.argmin(axis=0), low, high, unlimited, columns.classes.bins)
+    return np.where(cost + least_beside(arcs, least) < most * (1 - GAP), cost, np.inf)
 
 
 def _priced(
