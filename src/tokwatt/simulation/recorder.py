@@ -8,6 +8,7 @@ from tokwatt.simulation.engine import Engine
 from tokwatt.simulation.requests import Segment, Span
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import (
+    Dimensionless,
     DimensionlessAxis,
     Seconds,
     SecondsAxis,
@@ -54,6 +55,10 @@ class Finished(NamedTuple):
     itl_p50: SecondsAxis
     itl_p99: SecondsAxis
     joules: np.ndarray
+
+    def settled(self, share: Dimensionless) -> np.ndarray:
+        """Which requests count where the first share of them, which found it empty, does not."""
+        return self.number >= share * len(self.number)
 
 
 class Recorder:

@@ -83,7 +83,7 @@ def totals(done: Run, settled: Dimensionless = 0.0) -> Totals:
         settled: share of the requests whose latencies are left out, as it started empty.
     """
     finished, recorders = done.finished, done.recorders
-    counted = finished.number >= settled * len(finished.number)
+    counted = finished.settled(settled)
     ended = float((finished.arrival + finished.latency).max())
     power = mean_power(recorders, ended)
     throughput = float(finished.output.sum()) / done.duration

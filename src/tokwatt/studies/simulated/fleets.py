@@ -36,8 +36,6 @@ from tokwatt.units import (
 FEWEST = 3000
 """Requests of a pool that are simulated: of as few instances as are given so many. Each is given
 its requests in turn, whatever the others do."""
-
-
 FREE = 2**16
 """Prompt tokens of a step where the account says that they take no time."""
 
@@ -187,7 +185,7 @@ def _served(runs: list[Run], plans: list[PoolPlan], target: Seconds) -> Served:
     first, queued, weights = [], [], []
     histogram = np.zeros_like(runs[0].recorders[0].histogram)
     for done, pool in zip(runs, plans, strict=True):
-        settled = done.finished.number >= SETTLED * len(done.finished.number)
+        settled = done.finished.settled(SETTLED)
         first.append(done.finished.first_token[settled])
         queued.append(done.finished.queued[settled])
         weights.append(np.full(settled.sum(), pool.arrival_rate / settled.sum()))
@@ -208,6 +206,4 @@ def _served(runs: list[Run], plans: list[PoolPlan], target: Seconds) -> Served:
 
 def _quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
     """The smallest value that at least this share of the weight does not exceed."""
-    order = np.argsort(values)
-    upto = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(upto, share * upto[-1] * (1 - 1e-12))])
+    return float(np.quantile(values, share, weights=weight, method="inverted_cdf"))

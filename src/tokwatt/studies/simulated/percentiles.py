@@ -14,7 +14,6 @@ from tokwatt.accounts.answers.demand import demanded
 from tokwatt.accounts.answers.pools import laid_out
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import doubts
-from tokwatt.accounts.headlines import Headlines
 from tokwatt.accounts.simulated import SETTLED, half_width, limits_of
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
@@ -32,7 +31,7 @@ from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import Run, run
 from tokwatt.simulation.steps import StepTable
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans.asked import Workloads
+from tokwatt.studies.plans.asked import Workloads, changes_of
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -97,9 +96,8 @@ class Waited(NamedTuple):
 
 
 def _waited(done: Run) -> Waited:
-    finished = done.finished
-    settled = finished.number >= SETTLED * len(finished.number)
-    return Waited(finished.first_token[settled], done.recorders[0].histogram)
+    first = done.finished.first_token[done.finished.settled(SETTLED)]
+    return Waited(first, done.recorders[0].histogram)
 
 
 class Asked(NamedTuple):
@@ -166,8 +164,7 @@ def percentiles(
 
 @cache
 def _asked(catalogue: Catalogue, names: DeploymentNames, workload: str) -> Asked:
-    shares = Headlines(catalogue).shares(workload, catalogue.workloads[workload])
-    changes = {"output_share": "fifth"} if shares is None else {}
+    changes = changes_of(catalogue, workload)
     account = fleet_account(catalogue, CONSISTENT, names, workload, changes)
     demand = demanded(catalogue)
     laid = laid_out(catalogue, workload, names, account, (), None, demand)
