@@ -68,10 +68,10 @@ def _map(axes: Axes, rows: pd.DataFrame) -> QuadMesh:
     table = rows.pivot(index="row", columns=LOAD, values=RATIO).loc[names]
     doubtful = rows.pivot(index="row", columns=LOAD, values=DOUBTFUL).loc[names].to_numpy()
     mesh = axes.pcolormesh(np.log2(table.to_numpy()), norm=Normalize(-FARTHEST, FARTHEST), **FLAT)
-    for (y, x), ratio in np.ndenumerate(table.to_numpy()):
+    for y, x in np.argwhere(table.notna().to_numpy()):
         if doubtful[y, x]:
             axes.add_patch(Rectangle((x, y), 1, 1, **HATCHED))
-        axes.text(x + 0.5, y + 0.5, f"{ratio:.2f}", bbox=BOX, **MIDDLE)
+        axes.text(x + 0.5, y + 0.5, f"{table.iat[y, x]:.2f}", bbox=BOX, **MIDDLE)
     cells(axes, [f"{load:g}" for load in table.columns], names)
     axes.set_ylim(len(names), 0)
     return mesh
