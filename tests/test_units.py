@@ -58,7 +58,6 @@ def test_a_quantity_of_any_unit_is_an_array():
 # Modules some of whose public functions have numbers without a unit; take out what is put right.
 WITHOUT_UNITS = {
     "accounts.simulated",
-    "planning.best",
     "planning.binding",
     "planning.choice",
     "planning.classes",
@@ -69,7 +68,6 @@ WITHOUT_UNITS = {
     "planning.plan",
     "simulation.arrivals",
     "simulation.recorder",
-    "studies.plans.asked",
     "studies.plotted",
 }
 WITH_UNITS = {

@@ -5,13 +5,13 @@ import numpy as np
 from tokwatt.planning.choice import Partition, cost_of, shortest
 from tokwatt.planning.columns import Columns
 from tokwatt.planning.constrained import Budget, Proved, constrained
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, DimensionlessAxis
 
 ROUNDING = 1e-9
 """Share of a budget that sums may be over it by."""
 
 
-def best(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
+def best(columns: Columns, cost: DimensionlessAxis, budget: Budget) -> Proved:
     """The best partition within a budget.
 
     Args:
@@ -29,7 +29,7 @@ def best(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
 
 
 def cost_within(
-    columns: Columns, partition: Partition, cost: np.ndarray, budget: Budget
+    columns: Columns, partition: Partition, cost: DimensionlessAxis, budget: Budget
 ) -> Dimensionless:
     """What a partition costs by other columns, infinite where it breaks a budget there."""
     bins = columns.classes.bins

@@ -12,7 +12,7 @@ from tokwatt.planning.configurations import Options
 from tokwatt.planning.plan import Plan, plan
 from tokwatt.planning.summary import described
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import In, RequestsPerSecond, Seconds
+from tokwatt.units import Dimensionless, In, RequestsPerSecond, Seconds
 
 Llms = Annotated[dict[str, LlmRecord], In("llms")]
 Workloads = Annotated[dict[str, Workload], In("workloads")]
@@ -54,7 +54,7 @@ def changes_of(catalogue: Catalogue, workload: str) -> dict[str, str]:
     return {"output_share": "fifth"} if shares is None else {}
 
 
-def plan_at(own: Plan | None, **numbers: float) -> Plan | None:
+def plan_at(own: Plan | None, **numbers: Dimensionless) -> Plan | None:
     """A plan under another demand, None where there is none."""
     try:
         return own and own.at(**numbers)
