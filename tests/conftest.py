@@ -135,7 +135,7 @@ def write_pages(params, folder):
     verdict.write_verdict(params, folder / "grids", folder)
     validation.write_validation(folder / "grids", folder)
     planning.write_planning(params, folder / "grids", folder)
-    simulation.write_simulation(folder / "grids", folder)
+    simulation.write_simulation(params, folder / "grids", folder)
 
 
 @pytest.fixture(scope="session")

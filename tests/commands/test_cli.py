@@ -86,7 +86,7 @@ def numbers(found):
     return {name: quantity._asdict() for name, quantity in found.quantities.items()}
 
 
-BASIS = {"account", "basis", "engine", "precision", "calibrated_on", "extrapolated"}
+BASIS = {"account", "basis", "engine", "precision", "calibrated_on", "extrapolated", "simulate"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.simulation import FORMULAS, SCORES, simulation_page
+from tokwatt.reports.simulation import GRIDS, SCORES, simulation_page
 from tokwatt.studies import servers
 from tokwatt.studies.servers import Replay, Sent, Server, knee
 
@@ -46,13 +46,13 @@ def test_the_knee_is_where_the_late_first_token_has_grown(records):
 
 
 @pytest.mark.slow
-def test_the_page_has_every_run_and_the_targets_are_kept(grids):
-    datasets = load_datasets(grids, ["replayed_servers", *FORMULAS])
-    data, page = datasets["replayed_servers"], simulation_page(datasets)
+def test_the_page_has_every_run_and_the_targets_are_kept(grids, label):
+    datasets = load_datasets(grids, GRIDS)
+    data, page = datasets["replayed_servers"], simulation_page(datasets, label)
     assert [run for run in data.run.values if run not in page] == []
     fitted, measured = (data.sel(series=name)[list(SCORES)] for name in ("fitted", "measured"))
     errors = abs(fitted / measured - 1).median("run")
     assert errors.throughput < 0.05
     assert errors.time_per_output_token < 0.08
     assert errors.first_token < 0.15
-    assert servers.STEPS.keys() <= set(data.series.values)
+    assert set(servers.STEPS) <= set(data.series.values)

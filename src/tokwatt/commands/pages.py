@@ -49,11 +49,11 @@ def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) 
     planning.write_planning(params, grids, out)
 
 
-def simulation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def simulation(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Write the page that holds simulated servers against real ones."""
     from tokwatt.reports import simulation
 
-    simulation.write_simulation(grids, out)
+    simulation.write_simulation(params, grids, out)
 
 
 PAGES = (site, verdict, validation, planning, simulation)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
+from tokwatt.reports.fleetopt import fleetopt_table
 from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.markdown import Markdown, percent, pipe_table, significant
 
@@ -20,6 +21,7 @@ GRIDS = (
     "plan_front",
     "plan_rates",
     "plan_days",
+    "plan_fleetopt",
 )
 
 
@@ -38,6 +40,7 @@ def planning_page(data: Mapping[str, xr.Dataset], label: Labels) -> str:
         plans=_plans(data["plans"], label),
         levers=_levers(data["plan_levers"], label),
         split=_split(data["plan_levers"]),
+        fleetopt=fleetopt_table(data["plan_fleetopt"], data["plan_levers"], label),
         decisions=_decisions(data["plan_decisions"], label),
         named=_named(data["plan_decisions"], label),
         rents=_rents(data["plan_rents"], label),

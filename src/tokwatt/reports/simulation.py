@@ -9,7 +9,9 @@ import xarray as xr
 
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
+from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
+from tokwatt.reports.table3 import keeping, simulated_table
 
 SCORES = {
     "throughput": "throughput",
@@ -23,6 +25,8 @@ MEASURED = "measured"
 SERVERS = "replayed_servers"
 FORMULAS = {"percentiles": "at random", "percentiles_in_bursts": "in bursts"}
 """Datasets of the formula of fleets beside simulations, and how requests arrive in each."""
+FLEETS = "simulated_fleets"
+GRIDS = (SERVERS, *FORMULAS, FLEETS)
 PERCENTILES = {
     "first_token": "TTFT, median",
     "first_token_p99": "TTFT, p99",
@@ -33,13 +37,13 @@ WITHIN = 0.1
 """Relative difference at which formula and simulation agree."""
 
 
-def write_simulation(grids: Path, out: Path) -> None:
+def write_simulation(params: Path, grids: Path, out: Path) -> None:
     """Write the page from its datasets."""
-    data = load_datasets(grids, [SERVERS, *FORMULAS])
-    write_files({out / "simulation.md": simulation_page(data)})
+    data = load_datasets(grids, GRIDS)
+    write_files({out / "simulation.md": simulation_page(data, read_labels(params))})
 
 
-def simulation_page(grids: Mapping[str, xr.Dataset]) -> str:
+def simulation_page(grids: Mapping[str, xr.Dataset], label: Labels) -> str:
     """The page as Markdown: `simulation.md` of this package with the numbers filled in."""
     data = grids[SERVERS]
     template = files("tokwatt.reports").joinpath("simulation.md").read_text(encoding="utf-8")
@@ -51,6 +55,8 @@ def simulation_page(grids: Mapping[str, xr.Dataset]) -> str:
         rows=_rows(data),
         single=_single(data),
         agreement=_agreement(grids),
+        simulated=simulated_table(grids[FLEETS], label),
+        keeping=keeping(grids[FLEETS]),
     )
 
 

@@ -15,9 +15,9 @@ from tokwatt.output import write_files
 from tokwatt.params.intervals import is_known
 from tokwatt.reports.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.fleetopt import fleetopt_table
-from tokwatt.reports.labels import Labels, read_labels
-from tokwatt.reports.markdown import Markdown, link, percent, pipe_table, significant
+from tokwatt.reports.fleetopt import ALL, SPLIT, factors
+from tokwatt.reports.markdown import link, pipe_table
+from tokwatt.reports.table3 import keeping
 
 GRIDS = (
     "waterfall",
@@ -104,43 +104,8 @@ class Survival(NamedTuple):
 def write_verdict(params: Path, grids: Path, out: Path) -> None:
     """Write `verdict.md` from the grids of the accounts."""
     ids = {headline: claim for claim, headline in headlines_of(params).items()}
-    text = verdict_page(load_datasets(grids, GRIDS), ids, read_labels(params))
+    text = verdict_page(load_datasets(grids, GRIDS), ids)
     write_files({out / "verdict.md": text})
-
-
-def _simulated(fleets: xr.Dataset, label: Labels) -> Markdown:
-    """What the fleets of Table 3 do under each account, request by request."""
-    rows = []
-    for workload in fleets.workload.values:
-        for gpu in fleets.gpu.values:
-            for topology in fleets.topology.values:
-                own = fleets.sel(workload=workload, gpu=gpu, topology=topology)
-                cells = [_kept(own.sel(account=account)) for account in fleets.account.values]
-                size = f"{float(own.instances[0]):.0f}"
-                rows.append([*map(label, map(str, (workload, gpu, topology))), size, *cells])
-    accounts = [f"{account}: TTFT p99, within target" for account in fleets.account.values]
-    return pipe_table(["workload", "GPU", "topology", "instances", *accounts], rows)
-
-
-def _kept(fleet: xr.Dataset) -> str:
-    """Late first tokens of a fleet and how many keep the target."""
-    late, within = float(fleet.first_token_p99), float(fleet.within_target)
-    grows = ", the queue grows" if fleet.growing else ""
-    return f"{significant(late)} s, {percent(within, '.1')}{grows}"
-
-
-def _keeping(fleets: xr.Dataset) -> SimpleNamespace:
-    """How many fleets keep the target for 99 % of the requests and no queue, by account."""
-    kept = (fleets.within_target >= 0.99) & (fleets.growing == 0)
-    kept = kept.sum(("workload", "topology", "gpu"))
-    inputs = json.loads(fleets.attrs["inputs"])
-    return SimpleNamespace(
-        paper=int(kept.sel(account="paper")),
-        consistent=int(kept.sel(account="consistent")),
-        number=fleets.within_target.isel(account=0).size,
-        target=inputs["demand"]["latency_target"]["value"],
-        duration=inputs["duration"]["value"],
-    )
 
 
 def survivals(params: Path, grids: Path) -> dict[str, Survival]:
@@ -150,13 +115,12 @@ def survivals(params: Path, grids: Path) -> dict[str, Survival]:
     return {claim: survival(datasets, headline) for claim, headline in headlines.items()}
 
 
-def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str], label: Labels) -> str:
+def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str]) -> str:
     """The page as Markdown: `verdict.md` of this package with the numbers filled in.
 
     Args:
         grids: the datasets that it names.
         ids: the claim of the audit that says what a headline does, by its name.
-        label: how names are printed.
     """
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
@@ -174,9 +138,8 @@ def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str], label:
         mix=json.loads(grids["slopes"].attrs["inputs"])["prompt_ratio"]["value"],
         lever=_levers(grids["lever"].advantage),
         measured=_measured(grids),
-        fleetopt=fleetopt_table(grids["plan_fleetopt"], grids["plan_levers"], label),
-        simulated=_simulated(grids["simulated_fleets"], label),
-        keeping=_keeping(grids["simulated_fleets"]),
+        worth=_worth(grids),
+        keeping=keeping(grids["simulated_fleets"]),
         **rows,
     )
 
@@ -250,6 +213,12 @@ def _levers(advantage: xr.DataArray) -> SimpleNamespace:
 
 def _least(advantage: xr.DataArray) -> SimpleNamespace:
     return SimpleNamespace(least=float(advantage.min()), batch=float(advantage.idxmin("batch")))
+
+
+def _worth(grids: Mapping[str, xr.Dataset]) -> SimpleNamespace:
+    """What FleetOpt's split and all levers are worth, of the first workload and LLM."""
+    _, _, found = next(factors(grids["plan_fleetopt"], grids["plan_levers"]))
+    return SimpleNamespace(split=found[SPLIT], levers=found[ALL])
 
 
 def _measured(grids: Mapping[str, xr.Dataset]) -> SimpleNamespace:

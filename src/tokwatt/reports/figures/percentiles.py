@@ -32,6 +32,8 @@ FLAT: Look = {"cmap": "PuOr", "edgecolor": "white", "linewidth": 0.3}
 HATCHED: Look = {"fill": False, "edgecolor": "0.45", "hatch": "/////", "linewidth": 0}
 BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75}
 MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
+CASE = ["workload", "gpu", "arrivals"]
+"""What a row of the map stands for."""
 
 
 def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -48,12 +50,9 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A map for each percentile on one scale of colour."""
     figure = Figure(figsize=(DOUBLE, 2.9))
-    frame = frame.assign(
-        row=frame.workload.map(label) + ", " + frame.gpu + frame.arrivals.fillna("")
-    )
-    panels = side_by_side(figure, frame, "percentile")
+    panels = side_by_side(figure, frame.fillna({"arrivals": ""}), "percentile")
     for axes, percentile, rows in panels:
-        mesh = _map(axes, rows)
+        mesh = _map(axes, rows, label)
         axes.set(title=TITLES[percentile], xlabel="Load (1)")
     everywhere = [panel.axes for panel in panels]
     look: Look = {"pad": 0.01, "aspect": 30, "label": "Formula over simulation (×)"}
@@ -63,10 +62,11 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     return figure
 
 
-def _map(axes: Axes, rows: pd.DataFrame) -> QuadMesh:
-    names = list(rows.row.unique())
-    table = rows.pivot(index="row", columns=LOAD, values=RATIO).loc[names]
-    doubtful = rows.pivot(index="row", columns=LOAD, values=DOUBTFUL).loc[names].to_numpy()
+def _map(axes: Axes, rows: pd.DataFrame, label: Labels) -> QuadMesh:
+    cases = list(dict.fromkeys(zip(*(rows[name] for name in CASE), strict=True)))
+    table = rows.pivot(index=CASE, columns=LOAD, values=RATIO).loc[cases]
+    doubtful = rows.pivot(index=CASE, columns=LOAD, values=DOUBTFUL).loc[cases].to_numpy()
+    names = [f"{label(workload)}, {gpu}{arrivals}" for workload, gpu, arrivals in cases]
     mesh = axes.pcolormesh(np.log2(table.to_numpy()), norm=Normalize(-FARTHEST, FARTHEST), **FLAT)
     for y, x in np.argwhere(table.notna().to_numpy()):
         if doubtful[y, x]:
