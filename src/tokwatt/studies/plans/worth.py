@@ -171,7 +171,8 @@ class FleetOptWorth(NamedTuple):
         paper_best_gain: of the best that its rules may buy: any split, any factor, a GPU for each
             pool.
         homogeneous: joules of a token of one pool of eight H100 an instance in 16 bits, consistent.
-        split_gain: over it, of a second pool at the paper's split.
+        split_gain: over it, of a second pool at the paper's split; 0 where no such fleet keeps the
+            targets.
         best_gain: of the plan.
     """
 
