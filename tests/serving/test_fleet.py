@@ -1,6 +1,7 @@
 """Fleets summed exactly: what goes in comes out, and more is never worse."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +14,8 @@ from reference import paper_program as program
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import CONSERVING
 from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account
+from tokwatt.serving.choices import OF_INSTANCES, OF_POOLS
 from tokwatt.serving.fleet import split_fleet
 from tokwatt.serving.pool import size_pool
 from tokwatt.serving.times import instance_of
@@ -43,6 +46,23 @@ def fleet(parameters, account, table):
         return sized(account, instance_of(account, deployment), table, demand, split, window)
 
     return size
+
+
+@pytest.mark.parametrize("preset", ["paper", "consistent"])
+def test_making_an_instance_and_sizing_its_pool_read_no_other_choices(parameters, table, preset):
+    sets = AssumptionSets(parameters)
+    assumed = sets.presets[preset]
+    deployment = parameters.profiled(parameters.profiles["H100"])
+
+    def only(names):
+        known = SimpleNamespace(**{name: getattr(assumed, name) for name in names})
+        return Account(known, sets.constants)
+
+    def sized(deployment, traffic):
+        instance = instance_of(only(OF_INSTANCES), deployment)
+        return size_pool(only(OF_POOLS), instance, traffic, 8192.0, sets.demand)
+
+    jax.eval_shape(sized, deployment, between(table, 0.0, 8192.0))
 
 
 @given(split=SPLITS)

@@ -153,10 +153,9 @@ def _drawn(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Logarithm of a case's tokens per joule as a function of factors, shape (uncertain, draw)."""
     assumed = case.paper if preset == headlines.presets["paper"] else preset
-    account = Account(assumed, headlines.constants)
-    routed = case.traffic(account, headlines.demand)
-
-    asked = routed or case.filled(assumed, headlines.demand)
+    account, demand = Account(assumed, headlines.constants), headlines.demand
+    routed = case.traffic(account, demand)
+    pools = routed.apart if routed else [case.filled(assumed, demand)]
     numbers = headlines.uncertain.values()
 
     def log_efficiency(factors: np.ndarray) -> np.ndarray:
@@ -165,32 +164,34 @@ def _drawn(
         ]
         # Blocks of one size, so that JAX compiles once however many draws are asked for.
         blocks = np.split(np.stack(own), factors.shape[1] // BLOCK, axis=1)
-        given = account, case.deployment, asked, headlines.demand
-        return np.concatenate([_log_efficiency(tuple(numbers), *given, block) for block in blocks])
+        given = tuple(numbers), account, case.deployment, demand
+        found = [sum(_drawn_pool(*given, pool, block) for pool in pools) for block in blocks]
+        throughput, power = np.concatenate(found, axis=1)
+        with np.errstate(divide="ignore"):
+            return np.log(np.nan_to_num(throughput / power))
 
     return log_efficiency
 
 
 @partial(jax.jit, static_argnames="numbers")
-def _log_efficiency(
+def _drawn_pool(
     numbers: tuple[Uncertain, ...],
     account: Account,
     deployment: Deployment,
-    asked: Routed | Filled,
     demand: Demand,
+    asked: Routed | Filled,
     factors: Array,
 ) -> Array:
-    """The logarithm at each draw, shape (draw,): compiled once for all cases of one kind."""
+    """Tokens per second and watts of a pool at each draw, shape (2, draw)."""
 
     def at(factors: Array) -> Array:
         changed, constants = deployment, account.constants
         for number, factor in zip(numbers, factors, strict=True):
             changed, constants = number.applied(changed, constants, factor)
-        drawn = Account(account.assumed, constants)
-        result = evaluated(drawn, changed, asked, demand)
-        return jnp.log(jnp.nan_to_num(result.tokens_per_joule))
+        pool = evaluated(Account(account.assumed, constants), changed, asked, demand)
+        return jnp.stack([pool.throughput, pool.power])
 
-    return jax.vmap(at, in_axes=1)(factors)
+    return jax.vmap(at, in_axes=1, out_axes=1)(factors)
 
 
 def elasticity(headlines: Headlines, case_name: str, preset: str) -> xr.Dataset:

@@ -1,5 +1,6 @@
 """An account: an assumption set, and the numbers that its alternatives rest on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from tokwatt.params.specs import Gpu, spec
-from tokwatt.serving.choices import Assumptions, switched
+from tokwatt.serving.choices import Assumptions, alike, switched
 from tokwatt.units import Dimensionless, Watts
 
 
@@ -40,6 +41,10 @@ class Account:
     def switched(self, **alternatives: str) -> "Account":
         """The account with other alternatives for some of the choices."""
         return replace(self, assumed=switched(self.assumed, alternatives))
+
+    def alike(self, names: Iterable[str]) -> "Account":
+        """One account for all that agree on the choices that are named."""
+        return replace(self, assumed=alike(self.assumed, names))
 
 
 def on_basis(account: Account, gpu: Gpu, gpus: Dimensionless, watts: Watts) -> Watts:

@@ -1,6 +1,6 @@
 """What an account of tokens per joule takes for granted: named choices, one alternative each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
@@ -48,3 +48,36 @@ def choice_names() -> list[str]:
 def alternatives(name: str) -> tuple[str, ...]:
     """What a choice may be."""
     return get_args(get_type_hints(Assumptions)[name])
+
+
+OF_INSTANCES = (
+    "architecture",
+    "dispatch",
+    "experts",
+    "input_table",
+    "kv_sharding",
+    "memory",
+    "step",
+)
+"""All choices that an instance depends on."""
+OF_POOLS = (
+    "basis",
+    "batch_rounding",
+    "context_length",
+    "dispatch",
+    "experts",
+    "kv_allocation",
+    "misfit",
+    "power",
+    "prefill",
+    "search_start",
+    "step",
+    "target",
+)
+"""All choices that sizing a pool depends on, once its instance and its traffic are made."""
+
+
+def alike(assumed: Assumptions, names: Iterable[str]) -> Assumptions:
+    """One set for all that agree on the choices that are named: JAX compiles once for them."""
+    rest = set(choice_names()) - set(names)
+    return switched(assumed, {name: alternatives(name)[0] for name in rest})

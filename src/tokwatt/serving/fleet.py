@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from tokwatt.equations import roofline
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
+from tokwatt.serving.choices import OF_INSTANCES, OF_POOLS
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pool import Pool, size_pool
@@ -27,6 +28,9 @@ from tokwatt.units import (
     TokensPerSecond,
     Watts,
 )
+
+_INSTANCE = jax.jit(instance_of)
+_SIZED = jax.jit(size_pool)
 
 
 @readable
@@ -87,14 +91,14 @@ def _slowest(latencies: Sequence[Seconds]) -> Seconds:
     return reduce(jnp.maximum, latencies)
 
 
-@jax.jit
 def sized_pools(
     account: Account, deployment: Deployment, routed: Routed, demand: Demand
 ) -> list[Pool]:
     """Pools of one deployment, for traffic that is routed to them."""
-    instance = instance_of(account, deployment)
+    instance = _INSTANCE(account.alike(OF_INSTANCES), deployment)
+    sizing = account.alike(OF_POOLS)
     return [
-        size_pool(account, instance, traffic, window, demand)
+        _SIZED(sizing, instance, traffic, window, demand)
         for traffic, window in zip(routed.pools, routed.windows, strict=True)
     ]
 

@@ -33,6 +33,12 @@ class Routed(NamedTuple):
     pools: tuple[Traffic, ...]
     rejected: float
 
+    @property
+    def apart(self) -> list["Routed"]:
+        """Each pool by itself."""
+        pools = zip(self.windows, self.pools, strict=True)
+        return [Routed((window,), (traffic,), 0.0) for window, traffic in pools]
+
 
 def route(
     assumed: Assumptions,

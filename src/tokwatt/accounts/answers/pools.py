@@ -117,10 +117,7 @@ def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
 
 def sized(account: Account, laid: LaidOut, demand: Demand, place: Dimensionless) -> list[Pool]:
     """One pool of a deployment, where it exists."""
-    routed = laid.routed
-    own = Routed(
-        routed.windows[place : place + 1], routed.pools[place : place + 1], routed.rejected
-    )
+    own = laid.routed.apart[place]
     pools = [plain(pool) for pool in sized_pools(account, laid.case.deployment, own, demand)]
     _require_served(account, laid.case, own, pools, demand)
     return pools
