@@ -9,9 +9,9 @@ from scipy.special import stdtrit
 
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded, fleet
-from tokwatt.accounts.answers.answer import Answer, Basis, Quantity
+from tokwatt.accounts.answers.answer import Answer, Basis, Estimate
 from tokwatt.accounts.answers.basis import WATTS, named_account
-from tokwatt.accounts.answers.pools import changes_of_window, each_pool, laid_out
+from tokwatt.accounts.answers.pools import changes_of_window, each_pool, share_out
 from tokwatt.accounts.deployments import (
     CONSISTENT,
     DeploymentNames,
@@ -33,7 +33,7 @@ from tokwatt.simulation.disaggregated import Link, run_disaggregated
 from tokwatt.simulation.recorder import Finished
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
-from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import Totals, by_second, overloaded, totals
 from tokwatt.units import Instances, Tokens, units_of
@@ -174,7 +174,7 @@ def simulate(
             link = link_of(table.instance)
             done = run_disaggregated(table, limits, stream, (first, chosen), link, progress)
         else:
-            done = run(simulated.tables, simulated.limits, stream, chosen, progress)
+            done = run_pools(simulated.tables, simulated.limits, stream, chosen, progress)
         if sentence := overloaded(done):
             name = requests.name if isinstance(requests, Trace) else requests
             wanted = "more instances, a lower arrival rate or shorter requests"
@@ -204,7 +204,7 @@ def _simulated(
 ) -> Simulated:
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
-    laid = laid_out(catalogue, requests, each[0], chosen, splits, context_window, demand)
+    laid = share_out(catalogue, requests, each[0], chosen, splits, context_window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
     windows = laid.routed.windows
     if not instances:
@@ -261,7 +261,7 @@ def _stream(
 
 
 def _dataset(
-    runs: Sequence[Run],
+    runs: Sequence[SimulatedRun],
     seeds: Sequence[int],
     settled: float,
     simulated: Simulated,
@@ -359,13 +359,13 @@ def beside(
     return replace(answer, quantities={**answer.quantities, **simulated})
 
 
-def _quantity(values: np.ndarray, unit: str) -> Quantity:
+def _quantity(values: np.ndarray, unit: str) -> Estimate:
     """A mean over seeds and its 90 % interval; none of a single seed."""
     mean = float(values.mean())
     if len(values) < 2:
-        return Quantity(mean, None, None, unit)
+        return Estimate(mean, None, None, unit)
     half = half_width(values)
-    return Quantity(mean, mean - half, mean + half, unit)
+    return Estimate(mean, mean - half, mean + half, unit)
 
 
 def half_width(values: np.ndarray) -> float:

@@ -183,7 +183,7 @@ def selected(context: typer.Context) -> "DeploymentNames":
     return DeploymentNames(**{name: context.params[name] for name in selectors})
 
 
-def changes_of(changes: list[str] | None) -> dict[str, str]:
+def parsed_changes(changes: list[str] | None) -> dict[str, str]:
     """Alternatives by choice.
 
     Raises:
@@ -197,7 +197,7 @@ def changes_of(changes: list[str] | None) -> dict[str, str]:
 
 
 @contextmanager
-def named() -> Iterator[None]:
+def named_as_options() -> Iterator[None]:
     """What is wrong with an argument is said of the option that it comes from."""
     try:
         yield

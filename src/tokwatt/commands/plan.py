@@ -20,9 +20,9 @@ from tokwatt.commands.options import (
     Target,
     Tokenizer,
     TraceFile,
-    changes_of,
     finite,
-    named,
+    named_as_options,
+    parsed_changes,
 )
 from tokwatt.commands.printing import show_json
 from tokwatt.params.errors import ParameterError, shown
@@ -182,7 +182,7 @@ def ask_plan(
         day_lines,
         disaggregated_lines,
         draw_lines,
-        lines,
+        plan_lines,
         shadow_lines,
         summary,
         verified_line,
@@ -217,7 +217,7 @@ def ask_plan(
     }
     options = Options(engine=engine, **{name: tuple(it) for name, it in chosen.items() if it})
     stated = {} if output_share is None else {"output_share": "fifth"}
-    with named():
+    with named_as_options():
         found = plan(
             catalogue,
             requests,
@@ -228,12 +228,12 @@ def ask_plan(
             budget=Budget(power_cap, inventory, max_pools),
             candidates=split_length or split_candidates,
             account=account,
-            changes=stated | changes_of(changes),
+            changes=stated | parsed_changes(changes),
         )
     rivals = contest(found, catalogue) if draws else None
     decided = decisions(rivals) if rivals else {}
     found = rivals.named if rivals else found
-    with named():
+    with named_as_options():
         checked = verified(found) if verify else None
     found = checked.plan if checked else found
     if out:
@@ -258,7 +258,7 @@ def ask_plan(
         *(break_even_lines(found, rents, swaps) if sensitivity else ()),
         *([verified_line(checked)] if checked else ()),
     ]
-    print(visible("\n".join([*lines(found, decided), *more])))
+    print(visible("\n".join([*plan_lines(found, decided), *more])))
 
 
 def _own(numbers: list[int] | None) -> list[int | None]:

@@ -31,8 +31,8 @@ from tokwatt.commands.options import (
     Tokenizer,
     TraceFile,
     Window,
-    changes_of,
-    named,
+    named_as_options,
+    parsed_changes,
     selected,
 )
 from tokwatt.commands.printing import show_answer
@@ -62,7 +62,7 @@ Picture = Annotated[
 ]
 
 
-def simulate(
+def ask_simulation(
     context: typer.Context,
     workload: Annotated[
         str | None, typer.Option(help="A workload by name; azure where there is no trace.")
@@ -127,7 +127,7 @@ def simulate(
     names = selected(context)
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
-    with named(), bar("requests", total * seeds) as advance:
+    with named_as_options(), bar("requests", total * seeds) as advance:
         found = simulated.simulate(
             catalogue,
             served,
@@ -142,7 +142,7 @@ def simulate(
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,
-            changes=stated | changes_of(changes),
+            changes=stated | parsed_changes(changes),
             progress=advance,
         )
     if out:

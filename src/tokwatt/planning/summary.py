@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tokwatt.accounts.answers.answer import Quantity
+from tokwatt.accounts.answers.answer import Estimate
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.binding import binding, extrapolated
 from tokwatt.planning.break_even import Price, Stretch
@@ -12,7 +12,7 @@ from tokwatt.planning.day import DayOfPlan
 from tokwatt.planning.decisions import Decision
 from tokwatt.planning.disaggregated import Disaggregated
 from tokwatt.planning.draws import Contender, Contest
-from tokwatt.planning.levers import waterfall
+from tokwatt.planning.levers import lever_waterfall
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.verified import Verified
@@ -60,7 +60,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "pools": [_of_pool(plan, place) for place in range(len(plan.names))],
         "one_pool": described(names[whole.configurations[0]]) if whole.edges else None,
         "one_pool_cost_ratio": whole.cost / plan.partition.cost,
-        "levers": {step.lever: step.alone for step in waterfall(plan)[1:]},
+        "levers": {step.lever: step.alone for step in lever_waterfall(plan)[1:]},
         "extrapolated": extrapolated(plan),
     }
 
@@ -74,7 +74,7 @@ def _of_pool(plan: Plan, place: int) -> dict[str, Any]:
     }
 
 
-def lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
+def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     """A plan in one screen; levers that draws of the calibration leave undecided are marked."""
     said = summary(plan)
     own = plan.question
@@ -125,22 +125,22 @@ def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _total(numbers: Mapping[str, Quantity]) -> tuple[str, ...]:
+def _total(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
     return ("all", "", *_sizes(numbers), "", *_latencies(numbers), "")
 
 
-def _sizes(numbers: Mapping[str, Quantity]) -> tuple[str, ...]:
+def _sizes(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
     kilowatts = numbers["power"].value / 1e3
     return f"{numbers['instances'].value:g}", f"{numbers['gpus'].value:g}", f"{kilowatts:.4g}"
 
 
-def _latencies(numbers: Mapping[str, Quantity]) -> tuple[str, str]:
+def _latencies(numbers: Mapping[str, Estimate]) -> tuple[str, str]:
     first, late = numbers["first_token"].value, numbers["first_token_p99"].value
     itl, late_itl = numbers["inter_token_latency"].value, numbers["inter_token_latency_p99"].value
     return f"{first:.3g}/{late:.3g} s", f"{1e3 * itl:.3g}/{1e3 * late_itl:.3g} ms"
 
 
-def _views(numbers: Mapping[str, Quantity]) -> str:
+def _views(numbers: Mapping[str, Estimate]) -> str:
     shown = {
         "tok/J": numbers["tokens_per_joule"].value,
         "J/tok": numbers["joules_per_token"].value,

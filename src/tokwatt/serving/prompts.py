@@ -94,7 +94,9 @@ def passes_of(prefill: Prefill) -> Passes:
     median, late = traffic.median_prompt, traffic.long_prompt
     nothing, taken = 0.0 * mean, late_tokens(prefill)
     batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
-    held = load.batch * load.length + load.length + LATE_DEVIATIONS * spread(load, traffic)
+    held = (
+        load.batch * load.length + load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
+    )
     crowded = load._replace(batch=batch, length=held / batch)
     each = Passes(
         full=(load, chunk, mean),
@@ -232,7 +234,7 @@ def late_iteration(prefill: Prefill, passes: Passes) -> Seconds:
     return jnp.maximum(prefill.iteration.median_latency, late)
 
 
-def spread(load: Load, traffic: Traffic) -> Tokens:
+def resident_deviation(load: Load, traffic: Traffic) -> Tokens:
     """Standard deviation of the tokens that all running requests hold: of a Poisson number."""
     return jnp.sqrt(load.batch * traffic.steps_mean2 / traffic.steps)
 
@@ -300,7 +302,7 @@ def pool_latencies(
         )
     )
     longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
-    most = load.batch * load.length + LATE_DEVIATIONS * spread(load, traffic)
+    most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
     return PoolLatencies(
         median_first_token=median,
         late_first_token=late,

@@ -18,7 +18,7 @@ Seeds = Annotated[Scalar, "1", Domain(most=1e4)]
 """How many seeds: fleets are drawn anew for each."""
 
 
-class Drawn(NamedTuple):
+class DrawnFleet(NamedTuple):
     """A fleet sized by the draws of one seed."""
 
     instances: Instances
@@ -54,9 +54,9 @@ def sampling_error(
         fleets = common.fleets(traffic[workload], topology, gpu, samplers)
         return [fleet.row for fleet in fleets]
 
-    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
+    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> DrawnFleet:
         row = rows(workload, topology, gpu)[int(seed)]
-        return Drawn(row.instances, row.tokens_per_joule)
+        return DrawnFleet(row.instances, row.tokens_per_joule)
 
     def exact(workload: str, topology: str, gpu: str) -> Exact:
         ours = common.fleet(traffic[workload], topology, gpu, summed).row

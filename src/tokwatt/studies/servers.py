@@ -22,7 +22,7 @@ from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrived, repeated
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
-from tokwatt.simulation.run import run
+from tokwatt.simulation.run import run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import (
     MANY,
@@ -213,7 +213,7 @@ class Replay:
         several = int(server.instances[place])
         limits = self._limits(several)
         router = Router("random" if several > 1 else "round_robin", [several])
-        done = run([table], [limits], repeated(self._stream(place)), router)
+        done = run_pools([table], [limits], repeated(self._stream(place)), router)
         finished = done.finished
         longer = finished.output > 1
         decoding = (finished.latency - finished.first_token)[longer]

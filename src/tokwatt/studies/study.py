@@ -17,7 +17,7 @@ import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.grid import Axis
 from tokwatt.params.plots import PLOT, read_plot
-from tokwatt.params.reading import Tree, read
+from tokwatt.params.reading import Tree, read_yaml
 from tokwatt.params.section import Hints, Section
 from tokwatt.params.specs import Workload
 from tokwatt.serving.account import Account
@@ -138,7 +138,7 @@ def _section(params: Path, name: str, catalogue: Catalogue) -> Section:
     studies = study_names(params)
     Section(params / FOLDER, studies).pick("the study asked for", name, dict.fromkeys(studies))
     path = params / FOLDER / f"{name}.yaml"
-    return Section(path, read(path), catalogue.catalogue)
+    return Section(path, read_yaml(path), catalogue.catalogue)
 
 
 def _units_of_quantities(section: Section, file: StudyFile, result: type) -> dict[str, str]:

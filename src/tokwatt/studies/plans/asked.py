@@ -40,7 +40,7 @@ def best_plan(asked: Asked, workload: str, llm: str) -> Plan | None:
     options = Options(gpu=asked.gpus, kv_precision=(None,), max_num_seqs=(None, 64))
     numbers = asked._asdict()
     demand = demanded(asked.catalogue, **{name: numbers[name] for name in asked._fields[2:]})
-    changes = changes_of(asked.catalogue, workload)
+    changes = workload_changes(asked.catalogue, workload)
     asking = partial(plan, asked.catalogue, workload, demand, llm, changes=changes)
     try:
         return asking(options=options, candidates=CANDIDATES)
@@ -48,7 +48,7 @@ def best_plan(asked: Asked, workload: str, llm: str) -> Plan | None:
         return None
 
 
-def changes_of(catalogue: Catalogue, workload: str) -> dict[str, str]:
+def workload_changes(catalogue: Catalogue, workload: str) -> dict[str, str]:
     """What an account takes otherwise for a workload: a fifth of output where none was measured."""
     shares = Headlines(catalogue).shares(workload, catalogue.workloads[workload])
     return {"output_share": "fifth"} if shares is None else {}

@@ -20,7 +20,7 @@ from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrivals
 from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.routers import Router
-from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import overloaded
 from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
@@ -80,7 +80,7 @@ class Served(NamedTuple):
     growing: Dimensionless
 
 
-def fleets(
+def simulated_fleets(
     catalogue: Catalogue,
     traffic: dict[str, TrafficEntry],
     profiles: Profiles,
@@ -158,7 +158,7 @@ def _plans(
     return plans
 
 
-def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds) -> Run:
+def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds) -> SimulatedRun:
     """Some instances of a pool."""
     requests = pool.requests
     mean = float(requests.weight @ (requests.prompt + requests.output / 2) / requests.weight.sum())
@@ -168,7 +168,9 @@ def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds
     table = StepTable(account, instance, limits.sequences, limits.tokens, pool.window)
     own = max(1.0, pool.arrival_rate * duration / pool.instances)
     some = min(int(np.ceil(FEWEST / own)), pool.instances)
-    return run([table], [limits], _in_turn(pool, some, duration), Router("round_robin", [some]))
+    return run_pools(
+        [table], [limits], _in_turn(pool, some, duration), Router("round_robin", [some])
+    )
 
 
 def _in_turn(pool: PoolPlan, some: int, duration: Seconds) -> Iterator[Arrived]:
@@ -180,7 +182,7 @@ def _in_turn(pool: PoolPlan, some: int, duration: Seconds) -> Iterator[Arrived]:
         yield Arrived(*(column[turns < some] for column in part))
 
 
-def _served(runs: list[Run], plans: list[PoolPlan], target: Seconds) -> Served:
+def _served(runs: list[SimulatedRun], plans: list[PoolPlan], target: Seconds) -> Served:
     """All pools together, each by its share of the requests."""
     first, queued, weights = [], [], []
     histogram = np.zeros_like(runs[0].recorders[0].histogram)
