@@ -206,7 +206,7 @@ def _show_fleet(
     with named_as_options():
         answer = fleet(catalogue, requests, demand, names, **question)
         if simulate:
-            from tokwatt.accounts.simulated import beside
+            from tokwatt.accounts.answers.simulated import beside
 
             answer = beside(answer, catalogue, requests, demand, names, **question)
     read_of = {} if isinstance(requests, str) else {"trace": told(requests)}

@@ -109,6 +109,7 @@ def ask_simulation(
     what saturates first, and when.
     """
     from tokwatt.accounts import simulated
+    from tokwatt.accounts.answers.simulated import answer_of
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
@@ -150,7 +151,7 @@ def ask_simulation(
     if figure:
         figure.parent.mkdir(parents=True, exist_ok=True)
         _draw(found, figure)
-    show_answer(simulated.answer_of(found), as_json)
+    show_answer(answer_of(found), as_json)
 
 
 def _write(found: "xr.Dataset", path: Path) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.deployments import CONSISTENT, PAPER, DeploymentNames, account_of
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.accounts.simulated import SETTLED, limits_of
+from tokwatt.accounts.simulated import SETTLED
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -18,6 +18,7 @@ from tokwatt.serving.instance import Instance
 from tokwatt.serving.requests import Requests, lengths_of, split_of
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrivals
+from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import SimulatedRun, run_pools
@@ -25,13 +26,7 @@ from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import overloaded
 from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
 from tokwatt.studies.instances import Profiles
-from tokwatt.units import (
-    Dimensionless,
-    Instances,
-    RequestsPerSecond,
-    Seconds,
-    Tokens,
-)
+from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Seconds, Tokens
 
 FEWEST = 3000
 """Requests of a pool that are simulated: of as few instances as are given so many. Each is given

@@ -12,9 +12,10 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.answers.demand import demanded
 from tokwatt.accounts.answers.pools import share_out
+from tokwatt.accounts.answers.simulated import half_width
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import doubts
-from tokwatt.accounts.simulated import SETTLED, half_width, limits_of
+from tokwatt.accounts.simulated import SETTLED
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -25,6 +26,7 @@ from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
 from tokwatt.simulation.arrivals import BURSTINESS, arrivals
+from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
