@@ -182,7 +182,9 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, fou
 
 def test_the_command_writes_what_fleet_reads(tmp_path):
     options = "--gpu B200 --gpus 8 --precision fp8 --max-num-seqs 0 --max-num-batched-tokens 0"
-    asked = f"plan --workload azure --rate 50 --ttft 1s {options} --split-candidates 4 --json"
+    asked = (
+        f"plan --workload azure --arrival-rate 50 --ttft 1s {options} --split-candidates 4 --json"
+    )
     out = str(tmp_path / "plan.yaml")
     planned = CliRunner().invoke(app, [*asked.split(), "--out", out], catch_exceptions=False)
     read = CliRunner().invoke(app, ["fleet", "--plan", out, "--json"], catch_exceptions=False)

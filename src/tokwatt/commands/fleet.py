@@ -28,10 +28,11 @@ from tokwatt.commands.options import (
     Tokenizer,
     TraceFile,
     Window,
+    WorkloadName,
     finite,
     named_as_options,
-    parsed_changes,
     selected,
+    stated_changes,
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.trace import told, trace_of_options
@@ -64,9 +65,7 @@ Share = Annotated[
 
 def ask_fleet(
     context: typer.Context,
-    workload: Annotated[
-        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
-    ] = None,
+    workload: WorkloadName = None,
     trace: TraceFile = None,
     columns: Columns = None,
     tokenizer: Tokenizer = None,
@@ -110,7 +109,6 @@ def ask_fleet(
         return _show_planned(
             catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, simulate, as_json
         )
-    stated = {} if output_share is None else {"output_share": "fifth"}
     requests, demand = asked(
         catalogue,
         workload,
@@ -129,7 +127,7 @@ def ask_fleet(
         "split_lengths": split_length or (),
         "context_window": context_window,
         "account": account,
-        "changes": stated | parsed_changes(changes),
+        "changes": stated_changes(changes, output_share),
     }
     _show_fleet(simulate, as_json, catalogue, requests, demand, names, **question)
 

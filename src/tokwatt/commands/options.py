@@ -153,6 +153,9 @@ Lengths = Annotated[
         help="Longest request of a pool; once for each pool but the last.",
     ),
 ]
+WorkloadName = Annotated[
+    str | None, typer.Option(help="A workload by name; azure where there is no trace.")
+]
 Rate = Annotated[
     float | None,
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
@@ -194,6 +197,12 @@ def parsed_changes(changes: list[str] | None) -> dict[str, str]:
         if not (choice and alternative):
             raise ParameterError(f"--set: is {choice!r}, wanted CHOICE=ALTERNATIVE.")
     return {choice: alternative for choice, _, alternative in pairs}
+
+
+def stated_changes(changes: list[str] | None, output_share: float | None) -> dict[str, str]:
+    """Alternatives by choice; an output share that is given is that of all requests."""
+    stated = {} if output_share is None else {"output_share": "fifth"}
+    return stated | parsed_changes(changes)
 
 
 @contextmanager

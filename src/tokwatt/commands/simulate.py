@@ -31,9 +31,10 @@ from tokwatt.commands.options import (
     Tokenizer,
     TraceFile,
     Window,
+    WorkloadName,
     named_as_options,
-    parsed_changes,
     selected,
+    stated_changes,
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.progress import bar
@@ -64,9 +65,7 @@ Picture = Annotated[
 
 def ask_simulation(
     context: typer.Context,
-    workload: Annotated[
-        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
-    ] = None,
+    workload: WorkloadName = None,
     trace: TraceFile = None,
     columns: Columns = None,
     tokenizer: Tokenizer = None,
@@ -113,7 +112,6 @@ def ask_simulation(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
-    stated = {} if output_share is None else {"output_share": "fifth"}
     served, demand = asked(
         catalogue,
         workload,
@@ -143,7 +141,7 @@ def ask_simulation(
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,
-            changes=stated | parsed_changes(changes),
+            changes=stated_changes(changes, output_share),
             progress=advance,
         )
     if out:
