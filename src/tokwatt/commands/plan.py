@@ -110,19 +110,19 @@ def ask_plan(
     from tokwatt.planning.disaggregated import Disaggregation
     from tokwatt.planning.disaggregated import disaggregated as worth_apart
     from tokwatt.planning.draws import contest
-    from tokwatt.planning.plan import plan
-    from tokwatt.planning.record import record_of, write_plan
-    from tokwatt.planning.shadow import shadow_prices
-    from tokwatt.planning.summary import (
+    from tokwatt.planning.lines import (
         break_even_lines,
         day_lines,
         disaggregated_lines,
         draw_lines,
         plan_lines,
         shadow_lines,
-        summary,
         verified_line,
     )
+    from tokwatt.planning.plan import plan
+    from tokwatt.planning.record import record_of, write_plan
+    from tokwatt.planning.shadow import shadow_prices
+    from tokwatt.planning.summary import summary
     from tokwatt.planning.verified import verified
     from tokwatt.serving.catalogue import Catalogue
 
