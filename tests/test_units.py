@@ -69,6 +69,7 @@ WITHOUT_UNITS = {
     "planning.plan",
     "simulation.arrivals",
     "simulation.recorder",
+    "studies.axes",
     "studies.plotted",
 }
 WITH_UNITS = {
