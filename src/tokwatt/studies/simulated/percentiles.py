@@ -33,7 +33,7 @@ from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans.asked import Workloads, workload_changes
+from tokwatt.studies.plans.common import Workloads, workload_changes
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
