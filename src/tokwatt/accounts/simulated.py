@@ -120,11 +120,10 @@ def simulate(
         catalogue, requests, demand, each, instances, split_lengths, context_window, account,
         changes,
     )  # fmt: skip
-    rate = float(demand.arrival_rate)
     runs = []
     for seed in seeds:
         chosen = Router(router, simulated.instances, simulated.windows[:-1], seed)
-        stream = _stream(simulated, process, rate, count or COUNT, seed)
+        stream = _stream(simulated, process, float(demand.arrival_rate), count or COUNT, seed)
         if prefill_instances:
             first = Router(router, [prefill_instances], (), seed)
             table, limits = simulated.tables[0], simulated.limits[0]
@@ -224,24 +223,20 @@ def _dataset(
     simulated: Simulated,
     account: str,
 ) -> "xr.Dataset":
-    sums = [totals(done, settled) for done in runs]
-    columns = Totals(*np.array(sums).T)
+    columns = Totals(*np.array([totals(done, settled) for done in runs]).T)
     summed = grid.dataset({"seed": list(seeds)}, columns)
-    finished = Finished(
-        *(np.stack(parts) for parts in zip(*(r.finished for r in runs), strict=True))
-    )
+    finished = Finished(*map(np.stack, zip(*(r.finished for r in runs), strict=True)))
     whole: dict[str, Any] = {"seed": list(seeds), "request": np.arange(finished.number.shape[1])}
     each = grid.dataset(whole, finished).drop_vars("number")
     each = each.rename({name: f"request_{name}" for name in each.data_vars})
     seconds = [by_second(done) for done in runs]
     longest = max(len(second.power) for second in seconds)
-    padded = [
-        type(second)(
-            *(np.pad(rate, (0, longest - len(rate)), constant_values=np.nan) for rate in second)
-        )
-        for second in seconds
-    ]
-    stacked = type(padded[0])(*(np.stack(rates) for rates in zip(*padded, strict=True)))
+
+    def filled(rates: Sequence[np.ndarray]) -> np.ndarray:
+        more = (np.pad(it, (0, longest - len(it)), constant_values=np.nan) for it in rates)
+        return np.stack(list(more))
+
+    stacked = type(seconds[0])(*map(filled, zip(*seconds, strict=True)))
     passing = grid.dataset({"seed": list(seeds), "second": np.arange(longest)}, stacked)
     passing = passing.rename({name: f"second_{name}" for name in passing.data_vars})
     found = summed.merge(each).merge(passing)
