@@ -1,9 +1,11 @@
 """Public names are made of the words of docs/glossary.md."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
+from collections import defaultdict
 from functools import cached_property
 
 import pytest
@@ -11,6 +13,7 @@ import xarray as xr
 from conftest import ROOT
 
 import tokwatt
+from tokwatt.reports.plotting import FigureModule
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 COMPUTING = ("equations", "serving", "calibration", "simulation", "accounts", "planning")
@@ -113,3 +116,22 @@ def test_texts_write_the_term_and_not_a_paraphrase(path):
     assert len(phrases) > 5
     text = " ".join(path.read_text(encoding="utf-8").replace(table, "").split()).lower()
     assert [phrase for phrase in phrases if phrase in text] == []
+
+
+def of_a_protocol():
+    """Functions that every module of figures has, as `FigureModule` wants them."""
+    return {name for name, value in vars(FigureModule).items() if inspect.isfunction(value)}
+
+
+@pytest.mark.parametrize("kinds", [ast.ClassDef, ast.FunctionDef], ids=["class", "function"])
+def test_a_public_name_is_defined_once(kinds):
+    """Modules that stand for one another under a protocol define what that wants."""
+    folder = ROOT / "src" / "tokwatt"
+    defined = defaultdict(list)
+    for path in folder.rglob("*.py"):
+        exempt = of_a_protocol() if path.parent == folder / "reports" / "figures" else set()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, kinds) and node.name[0] != "_" and node.name not in exempt:
+                defined[node.name].append(str(path.relative_to(folder)))
+    assert len(defined) > 100
+    assert {name: places for name, places in defined.items() if len(places) > 1} == {}

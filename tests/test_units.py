@@ -57,6 +57,7 @@ def test_a_quantity_of_any_unit_is_an_array():
 
 # Modules some of whose public functions have numbers without a unit; take out what is put right.
 WITHOUT_UNITS = {
+    "accounts.answers.simulated",
     "accounts.simulated",
     "planning.binding",
     "planning.choice",
@@ -68,6 +69,7 @@ WITHOUT_UNITS = {
     "planning.plan",
     "simulation.arrivals",
     "simulation.recorder",
+    "studies.axes",
     "studies.plotted",
 }
 WITH_UNITS = {

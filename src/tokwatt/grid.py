@@ -127,7 +127,7 @@ def describe(name: str, unit: str | None) -> dict[str, str]:
     return {"long_name": name.replace("_", " ")} | ({"units": unit} if unit else {})
 
 
-def named(dataset: "xr.Dataset") -> "xr.Dataset":
+def long_named(dataset: "xr.Dataset") -> "xr.Dataset":
     """The same with a long name on every variable and coordinate that lacks one: its name."""
     for name in dataset.variables:
         dataset[name].attrs.setdefault("long_name", str(name).replace("_", " "))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tokwatt as tw
-from tokwatt.accounts.simulated import beside
+from tokwatt.accounts.answers.simulated import beside
 from tokwatt.params.traces import Trace
 
 NAMES = tw.DeploymentNames()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tokwatt as tw
-from tokwatt.accounts.simulated import answer_of, beside
+from tokwatt.accounts.answers.simulated import answer_of, beside
 from tokwatt.params.traces import Trace
 
 NAMES = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)

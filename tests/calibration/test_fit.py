@@ -34,7 +34,7 @@ def invented(model, subset):
     """The subset with what the model itself says, at planted parameters."""
     runs = WeightedRuns(model, subset)
     made = planted(runs)
-    found = intervals.predictions(runs, runs.pooling.logs(made), law())
+    found = intervals.predicted_runs(runs, runs.pooling.logs(made), law())
     known = {name: found[name] for name in ("latency", "throughput")}
     first = found.first_token.where(subset.first_token.notna())
     power = found.power.where(subset.power.notna())
@@ -70,7 +70,7 @@ def test_the_law_of_power_comes_back_where_it_made_the_runs(invented):
     answer = invented.answers(invented.pooling.logs(planted(invented)))
     found = fit_power(invented, answer, np.ones(len(invented.rows)))
     rows = invented.rows[invented.rows.power.notna()]
-    made = intervals.predictions(invented, invented.pooling.logs(planted(invented)), found).power
+    made = intervals.predicted_runs(invented, invented.pooling.logs(planted(invented)), found).power
     assert np.median(np.abs(np.log(made[rows.index] / rows.power))) < 0.03
 
 
@@ -119,11 +119,11 @@ def test_an_engine_has_the_deviations_of_its_family_and_its_own(model):
 
 def test_half_widths_hold_their_share_of_errors():
     errors, llms = pd.Series(np.linspace(-1, 1, 201)), pd.Series(["one"] * 201)
-    assert intervals.half_width(errors, llms, 0.9) == pytest.approx(0.9, abs=0.02)
+    assert intervals.error_quantile(errors, llms, 0.9) == pytest.approx(0.9, abs=0.02)
     many = pd.concat([errors * 0.01] * 4 + [errors], ignore_index=True)
     names = pd.Series(["large"] * 804 + ["small"] * 201)
-    alone = intervals.half_width(many, pd.Series(["one"] * 1005), 0.9)
-    assert intervals.half_width(many, names, 0.9) > alone
+    alone = intervals.error_quantile(many, pd.Series(["one"] * 1005), 0.9)
+    assert intervals.error_quantile(many, names, 0.9) > alone
 
 
 def test_nine_in_ten_runs_of_llms_that_nobody_saw_lie_within_conformal_intervals(model):

@@ -14,7 +14,7 @@ from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving import kernels as kernel_step
-from tokwatt.serving.kernels import StepTable
+from tokwatt.serving.kernels import KernelSteps
 
 DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 
@@ -48,7 +48,7 @@ def test_powers_of_batch_and_length_are_interpolated_exactly(slope, other, batch
         jnp.log(jnp.array([128.0, 1024.0, 131072.0])),
     )
     values = jnp.exp(slope * axes[0][:, None] + other * axes[1][None, :])
-    table = StepTable(log_batch=axes[0], log_length=axes[1], latency=values, communication=values)
+    table = KernelSteps(log_batch=axes[0], log_length=axes[1], latency=values, communication=values)
     assert kernel_step.step_latency(table, batch, length) == pytest.approx(
         batch**slope * length**other, rel=1e-9
     )

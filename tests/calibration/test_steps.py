@@ -9,7 +9,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokwatt.calibration.model import Asked, ServingModel, answer, answers
+from tokwatt.calibration.model import RunRequests, ServingModel, answer, answers
 from tokwatt.calibration.numbers import roofline
 from tokwatt.calibration.records import Calibrated
 from tokwatt.equations.batching import overlapped
@@ -34,7 +34,7 @@ def share(llm="llama-3.1-70b", gpu="H100", gpus=8.0, precision="bfloat16", exper
 
 def asked(**changes):
     numbers = {"batch": 64.0, "prompt": 500.0, "output": 500.0, "output_scv": 0.5, "client": 0.0}
-    return Asked(**numbers | changes)
+    return RunRequests(**numbers | changes)
 
 
 def free_lunch():

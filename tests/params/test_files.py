@@ -15,7 +15,7 @@ from tokwatt.params.files import MEBIBYTE, contents
 from tokwatt.params.parameters import ParameterFolder
 
 READERS = {
-    "parameters": (reading.read, "gpus.yaml", "a YAML file"),
+    "parameters": (reading.read_yaml, "gpus.yaml", "a YAML file"),
     "a configuration": (
         lambda path: huggingface.llm_entry(path, "name", "source"),
         "config.json",
@@ -89,7 +89,7 @@ def test_yaml_is_bounded_before_it_is_built(text, problem, tmp_path):
     path = tmp_path / "gpus.yaml"
     path.write_text(text, encoding="utf-8")
     begin = time.monotonic()
-    assert problem in sentence_of(reading.read, path)
+    assert problem in sentence_of(reading.read_yaml, path)
     assert time.monotonic() - begin < 10
 
 

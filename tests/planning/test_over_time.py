@@ -14,8 +14,8 @@ from tokwatt.planning.day import POLICIES, Day, day_of
 from tokwatt.planning.decisions import OTHER_GPU, decisions
 from tokwatt.planning.disaggregated import Disaggregation, disaggregated
 from tokwatt.planning.draws import contest
-from tokwatt.planning.levers import is_plain, plain_names, waterfall
-from tokwatt.planning.plan import chosen, plan
+from tokwatt.planning.levers import is_plain, lever_waterfall, plain_names
+from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.verified import verified
 
 FEW = Options(
@@ -128,7 +128,7 @@ def test_at_the_calibration_s_own_values_the_plan_wins_without_regret(parameters
 
 def test_without_noise_a_lever_gains_what_it_is_worth_and_is_not_regretted(parameters, found):
     decided = decisions(contest(found, Draws(parameters, [{}, {}])))
-    worth = {step.lever: step.alone for step in waterfall(found)[1:]}
+    worth = {step.lever: step.alone for step in lever_waterfall(found)[1:]}
     assert {lever for lever in worth if lever in decided} == {
         lever for lever, ratio in worth.items() if ratio > 1
     }
@@ -191,7 +191,7 @@ def test_a_choice_that_half_of_the_draws_regret_is_undecided(parameters, found):
 def test_a_plan_that_breaks_a_budget_at_a_draw_misses_it(parameters, found):
     """A cap on power just above what the plan takes is broken where it takes more boards."""
     capped = replace(found.question, budget=Budget(power=found.fleet.power * 1.001))
-    own = chosen(capped, found.columns)
+    own = plan_of_columns(capped, found.columns)
     drawn = contest(own, Draws(parameters, [{}, {"B200": 5.0, "H100": 5.0}]))
     assert drawn.own.missed == 0.5
 

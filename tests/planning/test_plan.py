@@ -21,8 +21,8 @@ from tokwatt.planning.classes import Classes, candidate_lengths
 from tokwatt.planning.configurations import Options
 from tokwatt.planning.constrained import Budget
 from tokwatt.planning.infeasible import common_factor, relaxations
-from tokwatt.planning.levers import LEVERS, cost_without, waterfall
-from tokwatt.planning.plan import Question, chosen, columns_of, plan
+from tokwatt.planning.levers import LEVERS, cost_without, lever_waterfall
+from tokwatt.planning.plan import Question, columns_of, plan, plan_of_columns
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.serving.requests import Requests
 from tokwatt.serving.traffic import traffic_of
@@ -147,7 +147,7 @@ def test_an_inventory_is_kept_and_proved(parameters, demand, found):
 
 
 def test_levers_taken_away_never_save(found):
-    steps = waterfall(found)
+    steps = lever_waterfall(found)
     assert {step.lever for step in steps[1:]} == set(LEVERS)
     assert steps[0].cost == pytest.approx(found.cost_per_token)
     assert all(np.diff([step.cost for step in steps]) >= -1e-12)
@@ -182,7 +182,9 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, fou
 
 def test_the_command_writes_what_fleet_reads(tmp_path):
     options = "--gpu B200 --gpus 8 --precision fp8 --max-num-seqs 0 --max-num-batched-tokens 0"
-    asked = f"plan --workload azure --rate 50 --ttft 1s {options} --split-candidates 4 --json"
+    asked = (
+        f"plan --workload azure --arrival-rate 50 --ttft 1s {options} --split-candidates 4 --json"
+    )
     out = str(tmp_path / "plan.yaml")
     planned = CliRunner().invoke(app, [*asked.split(), "--out", out], catch_exceptions=False)
     read = CliRunner().invoke(app, ["fleet", "--plan", out, "--json"], catch_exceptions=False)
@@ -219,7 +221,7 @@ def test_the_paper_s_two_choices_are_a_special_case(parameters, profile, workloa
         for splits in ((), (4096.0,))
     )
     own = Question(parameters, workload, demand, "joules", Budget(), "paper", {})
-    found = chosen(own, columns_of(own, [names], [4096.0]))
+    found = plan_of_columns(own, columns_of(own, [names], [4096.0]))
     assert found.partition.cost == pytest.approx(min(one.power, two.power), rel=1e-9)
     assert found.fleet.tokens_per_joule == pytest.approx(
         max(one.tokens_per_joule, two.tokens_per_joule), rel=1e-9

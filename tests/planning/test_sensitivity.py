@@ -11,7 +11,7 @@ from tokwatt.planning.break_even import break_even_prices, break_even_rates
 from tokwatt.planning.choice import shortest
 from tokwatt.planning.configurations import Configurations, Options
 from tokwatt.planning.constrained import GAP, Budget
-from tokwatt.planning.plan import chosen, plan
+from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.shadow import STEPS, shadow_prices
 
 FEW = Options(
@@ -63,7 +63,7 @@ def test_the_smallest_relaxation_of_an_inventory_is_found_by_counting_up(found):
 
     def within(count):
         own = replace(found.question, budget=Budget(inventory={gpu: int(count)}))
-        return chosen(own, found.columns)
+        return plan_of_columns(own, found.columns)
 
     few = within(free // 2)
     price = shadow_prices(few)[gpu]
@@ -80,7 +80,7 @@ def at_price(found, gpu, price):
         for names, it in zip(own.names, own.deployments, strict=True)
     )
     columns = replace(found.columns, configurations=Configurations(own.names, deployments))
-    return chosen(found.question, columns)
+    return plan_of_columns(found.question, columns)
 
 
 def test_the_smallest_relaxation_of_a_power_cap_saves_and_a_little_less_does_not(found):
@@ -91,7 +91,7 @@ def test_the_smallest_relaxation_of_a_power_cap_saves_and_a_little_less_does_not
 
     def within(power):
         own = replace(cheap.question, budget=Budget(power=power))
-        return chosen(own, cheap.columns)
+        return plan_of_columns(own, cheap.columns)
 
     capped = within((least + cheap.fleet.power) / 2)
     price = shadow_prices(capped)["power_cap"]
@@ -132,7 +132,7 @@ def test_without_another_gpu_any_rent_is_paid(found):
         found.columns,
         configurations=found.columns.configurations.only(np.flatnonzero(only).tolist()),
     )
-    assert np.isinf(break_even_prices(chosen(found.question, columns))["B200"].break_even)
+    assert np.isinf(break_even_prices(plan_of_columns(found.question, columns))["B200"].break_even)
 
 
 def test_where_gpus_swap_is_where_single_pools_chosen_anew_do(found):

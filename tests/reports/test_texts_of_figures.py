@@ -23,12 +23,12 @@ class Hostile(labels.Labels):
     """Prints every name as the payload."""
 
     def __call__(self, name):
-        return labels.plain(PAYLOAD)
+        return labels.label_text(PAYLOAD)
 
 
 def hostile(frame):
     """The numbers of a figure with the payload in each text of a record."""
-    return frame.assign(**{column: labels.plain(PAYLOAD) for column in RECORDS & set(frame)})
+    return frame.assign(**{column: labels.label_text(PAYLOAD) for column in RECORDS & set(frame)})
 
 
 @pytest.mark.filterwarnings("ignore:constrained_layout not applied")
@@ -77,7 +77,7 @@ def test_hostile_texts_change_no_element_of_an_svg_and_stand_in_no_comment(
     ],
 )
 def test_a_text_is_one_line_with_what_cannot_be_seen_spelt_out(text, shown):
-    assert labels.plain(text) == shown
+    assert labels.label_text(text) == shown
 
 
 def test_a_name_is_printed_as_its_record_says_and_otherwise_in_words(damaged):

@@ -1,6 +1,6 @@
 """Engines whose steps are known, and which look at themselves after each change."""
 
-from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Limits, Request
 
 
@@ -17,7 +17,7 @@ class FlatSteps:
         return self.fixed + self.each * batch + self.prompt * prompts
 
 
-class CheckedEngine(Engine):
+class CheckedEngine(SimulatedEngine):
     """Blocks and tokens in use are those of the running requests, whatever happened."""
 
     checks = 0

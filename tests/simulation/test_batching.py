@@ -119,10 +119,10 @@ def test_it_does_not_matter_how_often_an_engine_is_looked_at():
     rows = [(0.7 * place, 30 + place, 5 + place % 7) for place in range(40)]
     limits = Limits(3, 60, 40, 16)
     whole = served(FlatSteps(0.1, 0.01, 0.001), limits, rows)
-    from tokwatt.simulation.engine import Engine
+    from tokwatt.simulation.engine import SimulatedEngine
     from tokwatt.simulation.requests import Request
 
-    engine = Engine(FlatSteps(0.1, 0.01, 0.001), limits)
+    engine = SimulatedEngine(FlatSteps(0.1, 0.01, 0.001), limits)
     for number, row in enumerate(rows):
         engine.advance(row[0])
         engine.offer(Request(number, *row))

@@ -8,7 +8,7 @@ from simulation.flat import FlatSteps, served
 
 from tokwatt.serving.requests import lengths_of
 from tokwatt.simulation.arrivals import arrivals
-from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Limits
 
 STEP = 0.02
@@ -41,7 +41,7 @@ def test_a_queue_at_one_server_is_request_by_request_that_of_fleet_sim(parameter
             (arrival, prompt, output + 1)
             for arrival, prompt, output in zip(*stream[:3], strict=True)
         ],
-        Engine,
+        SimulatedEngine,
     )
     ours = {request.number: request.admitted - request.arrival for request in own.done}
     assert len(theirs) == len(ours) == 4000
@@ -68,7 +68,7 @@ def test_waits_for_several_servers_are_those_of_ciw():
     rows = [
         (float(it.arrival_date), 1, max(1, round(float(it.service_time) / step))) for it in records
     ]
-    engine = served(FlatSteps(step), Limits(servers, 10**9, 10**9, 16), rows, Engine)
+    engine = served(FlatSteps(step), Limits(servers, 10**9, 10**9, 16), rows, SimulatedEngine)
     order = sorted(engine.done, key=lambda request: request.number)
     waits = np.array([request.admitted - request.arrival for request in order])
     theirs = np.array([float(it.waiting_time) for it in records])

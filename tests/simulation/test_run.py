@@ -13,7 +13,7 @@ from tokwatt.simulation.arrivals import ARRIVALS, arrivals, arrived, repeated
 from tokwatt.simulation.disaggregated import Link, run_disaggregated
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
-from tokwatt.simulation.run import run
+from tokwatt.simulation.run import run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import by_second, overloaded, totals
 
@@ -37,7 +37,7 @@ def served(table, rate, count=400, rule="round_robin", engines=(2,), seed=1, pro
     stream = arrivals(KINDS, process, rate, count, seed)
     router = Router(rule, engines, (500.0,)[: len(engines) - 1], seed)
     limits = [LIMITS] * len(engines)
-    return run([table] * len(engines), limits, stream, router, engine_type=CheckedEngine)
+    return run_pools([table] * len(engines), limits, stream, router, engine_type=CheckedEngine)
 
 
 @pytest.mark.parametrize("rule", ROUTERS)
@@ -81,7 +81,9 @@ def test_a_steady_batch_has_the_latency_and_the_power_of_a_point(instance, table
     account, own = instance
     batch, output = 16, 2000
     stream = arrived(np.zeros(batch), np.full(batch, 100), np.full(batch, output))
-    done = run([table], [LIMITS._replace(blocks=10**6)], repeated(stream), Router("random", [1]))
+    done = run_pools(
+        [table], [LIMITS._replace(blocks=10**6)], repeated(stream), Router("random", [1])
+    )
     point = step(account.assumed, own, Load(float(batch), 100.0 + output / 2, 0.0, 0.0))
     sums = totals(done)
     assert sums.inter_token_latency == pytest.approx(float(point.latency), rel=3e-3)
@@ -110,11 +112,11 @@ def test_what_cannot_be_served_is_said_with_what_is_full(table):
     assert "prefill is full from" in overloaded(served(table, 400.0, engines=(1,)))
     small = [LIMITS._replace(sequences=2)]
     stream = arrivals(KINDS, "constant", 20.0, 400, 1)
-    done = run([table], small, stream, Router("round_robin", [1]))
+    done = run_pools([table], small, stream, Router("round_robin", [1]))
     assert "batch is full from" in overloaded(done)
     tight = [LIMITS._replace(blocks=150)]
     stream = arrivals(KINDS, "constant", 20.0, 400, 1)
-    done = run([table], tight, stream, Router("round_robin", [1]))
+    done = run_pools([table], tight, stream, Router("round_robin", [1]))
     assert "KV cache pool is full from" in overloaded(done)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulation.flat import FlatSteps, ample, served
 
-from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Limits
 
 STEP = 0.004
@@ -30,7 +30,7 @@ def constant(rng, count):
 
 
 def mean_wait(rows, servers):
-    engine = served(FlatSteps(STEP), Limits(servers, 10**9, 10**9, 16), rows, Engine)
+    engine = served(FlatSteps(STEP), Limits(servers, 10**9, 10**9, 16), rows, SimulatedEngine)
     done = engine.done
     return float(np.mean([request.admitted - request.arrival for request in done]))
 
@@ -66,7 +66,7 @@ def test_late_waits_are_those_of_mm1():
                     FlatSteps(STEP),
                     Limits(1, 10**9, 10**9, 16),
                     rows_of(load, exponential, seed),
-                    Engine,
+                    SimulatedEngine,
                 ).done
             ]
             for seed in range(4)
@@ -83,7 +83,7 @@ def test_late_waits_are_those_of_mm1():
 def test_steps_in_proportion_to_the_batch_share_the_processor(steps):
     """M/G/1 processor sharing: x / (1 - load) for a request of x, whatever the law."""
     rate = 0.6
-    engine = served(FlatSteps(0.0, STEP, STEP), ample(), rows_of(rate, steps, 5), Engine)
+    engine = served(FlatSteps(0.0, STEP, STEP), ample(), rows_of(rate, steps, 5), SimulatedEngine)
     work = np.array([request.output for request in engine.done]) * STEP
     spent = np.array([request.finished - request.arrival for request in engine.done])
     assert spent.mean() == pytest.approx(work.mean() / (1 - rate), rel=0.08)
@@ -94,7 +94,10 @@ def test_steps_in_proportion_to_the_batch_share_the_processor(steps):
 def test_an_overloaded_engine_falls_behind_at_the_rate_it_must():
     rate = 1.5
     engine = served(
-        FlatSteps(STEP), Limits(1, 10**9, 10**9, 16), rows_of(rate, constant, 1, 4000), Engine
+        FlatSteps(STEP),
+        Limits(1, 10**9, 10**9, 16),
+        rows_of(rate, constant, 1, 4000),
+        SimulatedEngine,
     )
     last = max(request.arrival for request in engine.done)
     left = sum(request.admitted > last for request in engine.done)
@@ -104,7 +107,7 @@ def test_an_overloaded_engine_falls_behind_at_the_rate_it_must():
 def test_requests_in_flight_are_arrivals_times_their_time():
     """Little's law, of the engine's own steps against its requests'."""
     rows = rows_of(2.0, exponential, 3, 5000)
-    engine = served(FlatSteps(STEP, STEP / 20), Limits(16, 10**9, 10**9, 16), rows, Engine)
+    engine = served(FlatSteps(STEP, STEP / 20), Limits(16, 10**9, 10**9, 16), rows, SimulatedEngine)
     running = sum(segment[1] * (segment[3] + segment[7]) for segment in engine.segments)
     spent = sum(request.finished - request.admitted for request in engine.done)
     assert running == pytest.approx(spent, rel=1e-9)

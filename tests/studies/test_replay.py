@@ -12,7 +12,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.serving import profile as program
 from tokwatt.serving import sampling
 from tokwatt.serving.point import operating_point
-from tokwatt.studies.fleets.topologies import PaperFleets, TrafficEntry
+from tokwatt.studies.fleets.topologies import PaperFleetInputs, PaperFleets, TrafficEntry
 from tokwatt.studies.replay.points import LlmLayout, roofline_point
 
 CLOSE = {"rel": 1e-9, "abs": 0}
@@ -31,7 +31,13 @@ def account(parameters):
 
 @pytest.fixture(scope="session")
 def fleet_of(parameters):
-    fleets = PaperFleets(parameters, parameters.profiles, LONG_WINDOW, 2.0, DEMAND)
+    common = PaperFleetInputs(
+        profiles=parameters.profiles,
+        long_window=LONG_WINDOW,
+        overflow_factor=2.0,
+        demand=DEMAND,
+    )
+    fleets = PaperFleets(parameters, common)
 
     @cache
     def build(workload, topology, gpu, sampler=sampling.sampled):

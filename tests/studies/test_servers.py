@@ -6,7 +6,9 @@ import pytest
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.simulation import GRIDS, SCORES, simulation_page
 from tokwatt.studies import servers
-from tokwatt.studies.servers import Replay, Sent, Server, knee
+from tokwatt.studies.servers.records import Sent, Server
+from tokwatt.studies.servers.replay import Replay
+from tokwatt.studies.servers.replayed import knee
 
 
 @pytest.fixture(scope="module")

@@ -90,11 +90,11 @@ class AssumptionSets(Checked):
         """
         start = where.pick("start", preset, self.presets)
         section = where.at("changes", changes)
-        return self.mixture(switched(start, chosen(section)), section)
+        return self.mixture(switched(start, alternatives_of(section)), section)
 
     def switches(self, changes: Mapping[str, str]) -> dict[str, str]:
         """Choices and alternatives from outside, refused where one is unknown."""
-        return chosen(Section(Path("changes"), changes))
+        return alternatives_of(Section(Path("changes"), changes))
 
     def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
         """The assumptions themselves, refused with the reason where they contradict each other."""
@@ -122,14 +122,14 @@ def _explained(choice: Section, name: str) -> str:
 
 
 def _complete(section: Section) -> Assumptions:
-    complete: Mapping[str, Any] = chosen(section)
+    complete: Mapping[str, Any] = alternatives_of(section)
     for name in choice_names():
         if name not in complete:
             raise section.fail("is missing", f"one of {', '.join(alternatives(name))}", name)
     return Assumptions(**complete)
 
 
-def chosen(section: Section) -> dict[str, str]:
+def alternatives_of(section: Section) -> dict[str, str]:
     """Alternatives by choice, refused where one is unknown."""
     section.only(*choice_names())
     return {name: _alternative(section, name, value) for name, value in section.raw.items()}

@@ -1,42 +1,33 @@
 """Simulated fleets: what Python and the commands ask."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded, fleet
-from tokwatt.accounts.answers.answer import Answer, Basis, Quantity
 from tokwatt.accounts.answers.basis import WATTS, named_account
-from tokwatt.accounts.answers.pools import changes_of_window, each_pool, laid_out
-from tokwatt.accounts.deployments import (
-    CONSISTENT,
-    DeploymentNames,
-    fleet_account,
-    pick,
-    require,
-)
+from tokwatt.accounts.answers.pools import changes_of_window, each_pool, share_out
+from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick, require
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.requests import Requests
-from tokwatt.serving.share import held_bytes
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, Arrived, arrivals, arrived, repeated
-from tokwatt.simulation.disaggregated import Link, run_disaggregated
+from tokwatt.simulation.disaggregated import run_disaggregated
+from tokwatt.simulation.limits import limits_of, link_of
 from tokwatt.simulation.recorder import Finished
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
-from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import Totals, by_second, overloaded, totals
-from tokwatt.units import Instances, Tokens, units_of
+from tokwatt.units import Instances, Tokens
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +36,7 @@ COUNT = 10000
 """Requests of a workload that are drawn where nobody says how many."""
 SETTLED = 0.1
 """Share of drawn requests whose latencies do not count, as engines start empty."""
-MOST_INSTANCES, MOST_REQUESTS, MOST_SEQUENCES = 1000, 10**7, 4096
+MOST_INSTANCES, MOST_REQUESTS = 1000, 10**7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,40 +60,6 @@ class Simulated:
     instances: tuple[Instances, ...]
     requests: Requests | None
     trace: Arrived | None
-
-
-def limits_of(account: Account, instance: Instance, window: Tokens, length: Tokens) -> Limits:
-    """What the engine of an instance holds.
-
-    Args:
-        account: whether windows are reserved or the cache is paged.
-        instance: the instance.
-        window: longest request.
-        length: mean tokens of a sequence, which matter where layers keep a window or a state.
-
-    Returns:
-        Its limits, of all ranks of attention together. Reserved windows limit the batch, and blocks
-        are no matter then.
-    """
-    assumed, ranks = account.assumed, float(instance.data_parallel)
-    size = int(instance.block_size)
-    most = min(MOST_SEQUENCES, ranks * float(instance.max_sequences))
-    blocks = float(instance.kv_budget) / (float(held_bytes(instance, length)) / length) / size
-    if assumed.kv_allocation == "reserved":
-        most = min(most, float(concurrency(assumed, instance, window, length)))
-        blocks = most * -(-window // size)
-    chunk = int(instance.costs.chunk)
-    return Limits(int(most), max(chunk, int(most)), int(max(0.0, blocks * ranks)), size)
-
-
-def link_of(instance: Instance) -> Link:
-    """The links of all GPUs of an instance, by which its KV cache goes to another."""
-    cache, gpus = instance.cache, float(instance.gpus)
-    return Link(
-        per_token=gpus * (float(cache.held) + float(cache.sliding)),
-        state=gpus * float(cache.state),
-        bandwidth=gpus * float(instance.gpu.link_bandwidth),
-    )
 
 
 def simulate(
@@ -163,18 +120,17 @@ def simulate(
         catalogue, requests, demand, each, instances, split_lengths, context_window, account,
         changes,
     )  # fmt: skip
-    rate = float(demand.arrival_rate)
     runs = []
     for seed in seeds:
         chosen = Router(router, simulated.instances, simulated.windows[:-1], seed)
-        stream = _stream(simulated, process, rate, count or COUNT, seed)
+        stream = _stream(simulated, process, float(demand.arrival_rate), count or COUNT, seed)
         if prefill_instances:
             first = Router(router, [prefill_instances], (), seed)
             table, limits = simulated.tables[0], simulated.limits[0]
             link = link_of(table.instance)
             done = run_disaggregated(table, limits, stream, (first, chosen), link, progress)
         else:
-            done = run(simulated.tables, simulated.limits, stream, chosen, progress)
+            done = run_pools(simulated.tables, simulated.limits, stream, chosen, progress)
         if sentence := overloaded(done):
             name = requests.name if isinstance(requests, Trace) else requests
             wanted = "more instances, a lower arrival rate or shorter requests"
@@ -204,7 +160,7 @@ def _simulated(
 ) -> Simulated:
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
-    laid = laid_out(catalogue, requests, each[0], chosen, splits, context_window, demand)
+    laid = share_out(catalogue, requests, each[0], chosen, splits, context_window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
     windows = laid.routed.windows
     if not instances:
@@ -261,30 +217,26 @@ def _stream(
 
 
 def _dataset(
-    runs: Sequence[Run],
+    runs: Sequence[SimulatedRun],
     seeds: Sequence[int],
     settled: float,
     simulated: Simulated,
     account: str,
 ) -> "xr.Dataset":
-    sums = [totals(done, settled) for done in runs]
-    columns = Totals(*np.array(sums).T)
+    columns = Totals(*np.array([totals(done, settled) for done in runs]).T)
     summed = grid.dataset({"seed": list(seeds)}, columns)
-    finished = Finished(
-        *(np.stack(parts) for parts in zip(*(r.finished for r in runs), strict=True))
-    )
+    finished = Finished(*map(np.stack, zip(*(r.finished for r in runs), strict=True)))
     whole: dict[str, Any] = {"seed": list(seeds), "request": np.arange(finished.number.shape[1])}
     each = grid.dataset(whole, finished).drop_vars("number")
     each = each.rename({name: f"request_{name}" for name in each.data_vars})
     seconds = [by_second(done) for done in runs]
     longest = max(len(second.power) for second in seconds)
-    padded = [
-        type(second)(
-            *(np.pad(rate, (0, longest - len(rate)), constant_values=np.nan) for rate in second)
-        )
-        for second in seconds
-    ]
-    stacked = type(padded[0])(*(np.stack(rates) for rates in zip(*padded, strict=True)))
+
+    def filled(rates: Sequence[np.ndarray]) -> np.ndarray:
+        more = (np.pad(it, (0, longest - len(it)), constant_values=np.nan) for it in rates)
+        return np.stack(list(more))
+
+    stacked = type(seconds[0])(*map(filled, zip(*seconds, strict=True)))
     passing = grid.dataset({"seed": list(seeds), "second": np.arange(longest)}, stacked)
     passing = passing.rename({name: f"second_{name}" for name in passing.data_vars})
     found = summed.merge(each).merge(passing)
@@ -296,79 +248,3 @@ def _dataset(
         context_windows=list(simulated.windows),
         largest_deviation=max(r.deviation for done in runs for r in done.recorders),
     )
-
-
-def answer_of(simulated: "xr.Dataset") -> Answer:
-    """Totals of a simulation with 90 % intervals over its seeds."""
-    units = units_of(Totals)
-    quantities = {
-        name: _quantity(simulated[name].values, str(units[name])) for name in Totals._fields
-    }
-    count = simulated.sizes["seed"]
-    runs = f"{simulated.sizes['request']} requests, {count} seed{'s' * (count > 1)}"
-    pools = " + ".join(map(str, np.atleast_1d(simulated.attrs["instances"])))
-    if apart := simulated.attrs["prefill_instances"]:
-        pools = f"{apart} prefill + {pools} decode"
-    basis = Basis(
-        account=simulated.attrs["account"],
-        basis=simulated.attrs["basis"],
-        engine=simulated.attrs["engine"],
-        precision=simulated.attrs["precision"],
-        calibrated_on=f"simulated: {pools} instances, {runs}",
-        extrapolated=(),
-    )
-    return Answer(quantities, basis)
-
-
-BESIDE = (
-    "power",
-    "tokens_per_joule",
-    "first_token",
-    "first_token_p99",
-    "inter_token_latency",
-    "inter_token_latency_p99",
-)
-"""Numbers of a fleet that are set beside those of a simulation."""
-BESIDE_SECONDS, MOST_BESIDE = 60.0, 200_000
-"""How long the requests of a workload arrive there, and how many there are at most."""
-
-
-def beside(
-    answer: Answer,
-    catalogue: Catalogue,
-    requests: str | Trace,
-    demand: Demand,
-    names: DeploymentNames | Sequence[DeploymentNames],
-    **question: Any,
-) -> Answer:
-    """A fleet's answer with the numbers of the same fleet as it is simulated.
-
-    Args:
-        answer: what `fleet` says.
-        catalogue: the parameter folder.
-        requests: those of the fleet; a trace without times counts as a Poisson process.
-        demand: what it must carry.
-        names: an instance of it, or one of each pool.
-        **question: what else `fleet` was asked.
-    """
-    sizes = [int(pool["instances"].value) for pool in answer.pools]
-    count = int(min(MOST_BESIDE, max(COUNT, BESIDE_SECONDS * float(demand.arrival_rate))))
-    found = simulate(catalogue, requests, demand, names, instances=sizes, count=count, **question)
-    quantities = answer_of(found).quantities
-    simulated = {f"simulated_{name}": quantities[name] for name in BESIDE}
-    return replace(answer, quantities={**answer.quantities, **simulated})
-
-
-def _quantity(values: np.ndarray, unit: str) -> Quantity:
-    """A mean over seeds and its 90 % interval; none of a single seed."""
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Quantity(mean, None, None, unit)
-    half = half_width(values)
-    return Quantity(mean, mean - half, mean + half, unit)
-
-
-def half_width(values: np.ndarray) -> float:
-    """Half of the 90 % interval of a mean over seeds, in the unit of the values."""
-    spread = float(values.std(ddof=1)) / len(values) ** 0.5
-    return float(stdtrit(len(values) - 1, 0.95)) * spread

@@ -63,14 +63,14 @@ def calibrated(model: ServingModel, rows: pd.DataFrame) -> tuple[Tree, Tree]:
     made = {what: _nothing(rows) for what in CLASSES}
     without: dict[str, Fit] = {}
     names = intervals.groups(runs)
-    for what, name, fitted in intervals.left_out(runs, whole):
+    for what, name, fitted in intervals.held_out_fits(runs, whole):
         own = (names[what] == name).to_numpy()
         made[what][own] = _predicted(runs, fitted)[own]
         if what == "llm":
             without[name] = fitted
     made["in_sample"] = _predicted(runs, whole)
-    made["roofline"] = intervals.predictions(runs, roofline(model.records, rows), whole.law)
-    errors = {fit: intervals.errors(runs, found) for fit, found in made.items()}
+    made["roofline"] = intervals.predicted_runs(runs, roofline(model.records, rows), whole.law)
+    errors = {fit: intervals.log_errors(runs, found) for fit, found in made.items()}
     level = float(model.records.settings.coverage)
     widths = {what: intervals.widths(runs, errors[what], level) for what in CLASSES}
     inside = {what: intervals.coverage(runs, errors[what], level) for what in CLASSES}
@@ -89,7 +89,7 @@ def calibrated(model: ServingModel, rows: pd.DataFrame) -> tuple[Tree, Tree]:
 
 
 def _predicted(runs: WeightedRuns, fitted: Fit) -> pd.DataFrame:
-    return intervals.predictions(runs, runs.pooling.logs(fitted.steps), fitted.law)
+    return intervals.predicted_runs(runs, runs.pooling.logs(fitted.steps), fitted.law)
 
 
 def _nothing(rows: pd.DataFrame) -> pd.DataFrame:

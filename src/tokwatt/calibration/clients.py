@@ -33,7 +33,7 @@ class Odd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
-class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DrawnLengths(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Campaigns whose lengths are drawn uniformly below their maximum."""
 
     lengths: list[float]
@@ -57,18 +57,18 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engines: dict[str, str]
     precisions: dict[str, str]
     kv_widths: list[KvWidth]
-    drawn: Drawn
+    drawn: DrawnLengths
     odd: list[Odd]
 
 
-def disaggregated(cells: Cells) -> bool:
+def is_disaggregated(cells: Cells) -> bool:
     """Whether prefill and decoding have GPUs of their own; such rows lack a layout."""
     return cells.get("mode", "") not in ("agg", "")
 
 
-def left_out(cells: Cells) -> str:
+def reason_dropped(cells: Cells) -> str:
     """Why a row cannot be used; empty where it can."""
-    if disaggregated(cells):
+    if is_disaggregated(cells):
         return "disaggregated"
     if cells["suspect"]:
         return "suspect"
@@ -93,11 +93,11 @@ def run_of(reading: Reading, cells: Cells, llm: str) -> dict[str, object]:
 
     Args:
         reading: what names stand for, and the rules.
-        cells: a row that is neither `left_out` nor `unknown`.
+        cells: a row that is neither dropped nor `unknown`.
         llm: the LLM by name.
 
     Returns:
-        The columns of `runs.Run`.
+        The columns of `columns.MeasuredRun`.
 
     Source: lengths and widths as `../shared/data/README.md` explains InferenceX's table.
     """

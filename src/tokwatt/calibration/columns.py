@@ -13,7 +13,7 @@ from tokwatt.units import (
 )
 
 
-class Run(NamedTuple):
+class MeasuredRun(NamedTuple):
     """One run; a number that was not measured is NaN.
 
     Attributes:
@@ -64,5 +64,5 @@ class Run(NamedTuple):
     power: Watts
 
 
-COLUMNS = list(Run._fields)
+COLUMNS = list(MeasuredRun._fields)
 """Columns of rows: names first, then numbers in SI units."""

@@ -40,7 +40,7 @@ class Range(NamedTuple):
     most: Tokens
 
 
-class Domain(NamedTuple):
+class Coverage(NamedTuple):
     """What was measured on a GPU.
 
     Attributes:
@@ -79,7 +79,7 @@ class Evidence(Checked):
         return self._cells("half_widths")
 
     @cached_property
-    def domains(self) -> dict[tuple[str, str], Domain]:
+    def domains(self) -> dict[tuple[str, str], Coverage]:
         """What was measured, by GPU and engine."""
         section = self.section.child("domain")
         return {
@@ -146,7 +146,7 @@ class Evidence(Checked):
             By quantity; what several unknown things add to where all is known adds by squares.
         """
         keys = [cell_key(kind, engine, gpu), cell_key(kind, engine), kind]
-        found = {what: pick(self.widths[what], keys) for what in (KNOWN, *unknown)}
+        found = {what: first_of_each(self.widths[what], keys) for what in (KNOWN, *unknown)}
         return {
             name: float(
                 np.sqrt(
@@ -179,13 +179,13 @@ class Evidence(Checked):
             for what in CLASSES
         }
 
-    def _domain(self, section: Section) -> Domain:
+    def _domain(self, section: Section) -> Coverage:
         def ends(name: str, hint: object) -> Range:
             if name not in section.raw:
                 return Range(0.0, float("inf"))
             return Range(*map(float, section.quantity(name, hint)))
 
-        return Domain(
+        return Coverage(
             int(section.quantity("runs", Dimensionless)),
             tuple(section.raw["llms"]),
             tuple(section.raw["precisions"]),
@@ -200,7 +200,7 @@ def cell_key(kind: str, *more: str) -> str:
     return "-".join([kind, *more])
 
 
-def pick(table: Mapping[str, Mapping[str, Dimensionless]], keys: Sequence[str]) -> dict:
+def first_of_each(table: Mapping[str, Mapping[str, Dimensionless]], keys: Sequence[str]) -> dict:
     """Numbers by quantity from the first cell that has each."""
     found: dict[str, Dimensionless] = {}
     for key in keys:

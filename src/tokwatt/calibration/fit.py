@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from tokwatt.calibration.model import Answer, RunArrays, ServingModel, answers
+from tokwatt.calibration.model import PredictedRun, RunArrays, ServingModel, answers
 from tokwatt.calibration.pooling import Pooling
 from tokwatt.params.specs import UtilizationPower
 from tokwatt.units import Dimensionless, DimensionlessAxis
@@ -70,7 +70,9 @@ class WeightedRuns:
         ]
         return Targets(np.log(np.array(measured, float)), np.array(weight))
 
-    def answers(self, logs: DimensionlessAxis, laws: UtilizationPower | None = None) -> Answer:
+    def answers(
+        self, logs: DimensionlessAxis, laws: UtilizationPower | None = None
+    ) -> PredictedRun:
         """What the runs do at logarithms of parameters and by laws of power, shape (row,) each."""
         return answers(self._names, jnp.asarray(logs), self.arrays, laws)
 

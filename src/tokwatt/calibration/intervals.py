@@ -47,34 +47,36 @@ def fit(runs: WeightedRuns, counts: DimensionlessAxis, start: Fit | None = None)
     return Fit(steps, law)
 
 
-def predictions(runs: WeightedRuns, logs: DimensionlessAxis, law: PowerLaw) -> pd.DataFrame:
+def predicted_runs(runs: WeightedRuns, logs: DimensionlessAxis, law: PowerLaw) -> pd.DataFrame:
     """What runs do, a column for each quantity; power is that of one GPU."""
     answer = runs.answers(logs, board_laws(runs, law))
     names = [name for name in QUANTITIES if name in answer._fields]
     columns = {name: np.asarray(getattr(answer, name)) for name in names}
-    columns["tokens_per_joule"] = columns["throughput"] / columns["power"] / gpus_of(runs.rows)
+    columns["tokens_per_joule"] = (
+        columns["throughput"] / columns["power"] / instance_gpus(runs.rows)
+    )
     return pd.DataFrame(columns, runs.rows.index)[[*QUANTITIES]]
 
 
-def gpus_of(rows: pd.DataFrame) -> DimensionlessAxis:
+def instance_gpus(rows: pd.DataFrame) -> DimensionlessAxis:
     """GPUs of the instance of each run."""
     return (rows.tensor_parallel * rows.data_parallel).to_numpy(float)
 
 
 def observed(rows: pd.DataFrame) -> pd.DataFrame:
     """What was measured, a column for each quantity; NaN where it was not."""
-    efficiency = rows.throughput / rows.power / gpus_of(rows)
+    efficiency = rows.throughput / rows.power / instance_gpus(rows)
     return rows.assign(tokens_per_joule=efficiency)[[*QUANTITIES]]
 
 
-def errors(runs: WeightedRuns, predicted: pd.DataFrame) -> pd.DataFrame:
+def log_errors(runs: WeightedRuns, predicted: pd.DataFrame) -> pd.DataFrame:
     """Logarithms of predicted over measured; NaN of runs that are not used."""
     found = np.log(predicted / observed(runs.rows))[runs.used].reindex(runs.rows.index)
     found["first_token"] = found.first_token.where(runs.low_load)
     return found
 
 
-def left_out(runs: WeightedRuns, whole: Fit) -> Iterator[tuple[str, str, Fit]]:
+def held_out_fits(runs: WeightedRuns, whole: Fit) -> Iterator[tuple[str, str, Fit]]:
     """Fits without each LLM, GPU, engine and fold of configurations: class, name and fit."""
     for what, names in groups(runs).items():
         for name in sorted(names[runs.used].unique()):
@@ -132,13 +134,13 @@ def widths(
             known = found[name][inside & client].dropna()
             llms = rows.llm[known.index]
             if len(known) >= FEWEST_RUNS and (general or llms.nunique() >= FEWEST_LLMS):
-                row[name] = half_width(known, llms, level)
+                row[name] = error_quantile(known, llms, level)
         if row:
             table[key] = row
     return table
 
 
-def half_width(errors: pd.Series, llms: pd.Series, level: Dimensionless) -> Dimensionless:
+def error_quantile(errors: pd.Series, llms: pd.Series, level: Dimensionless) -> Dimensionless:
     """A quantile of absolute errors in which each LLM has its weight."""
     weight = (llms.groupby(llms).transform("size") ** LLM_WEIGHT).to_numpy()
     sizes = errors.abs().to_numpy()

@@ -16,7 +16,7 @@ import numpy as np
 from tokwatt.grid import stacked
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving.kernels import StepTable, communication_latency, step_latency
+from tokwatt.serving.kernels import KernelSteps, communication_latency, step_latency
 from tokwatt.units import Dimensionless, SecondsAxis, SequencesAxis, TokensAxis
 
 
@@ -117,11 +117,11 @@ class Kernels(Checked):
         return entries
 
     @cached_property
-    def tables(self) -> dict[str, StepTable]:
+    def tables(self) -> dict[str, KernelSteps]:
         """Tables to interpolate in."""
         shape = len(self.batch), len(self.length)
         return {
-            name: StepTable(
+            name: KernelSteps(
                 log_batch=jnp.log(self.batch),
                 log_length=jnp.log(self.length),
                 latency=jnp.asarray(entry.latency.reshape(shape)),
@@ -131,7 +131,7 @@ class Kernels(Checked):
         }
 
     @cached_property
-    def _stacked(self) -> StepTable:
+    def _stacked(self) -> KernelSteps:
         return stacked(self.tables)
 
     def times(
@@ -147,5 +147,5 @@ class Kernels(Checked):
 
 @jax.jit
 @jax.vmap
-def _times(table: StepTable, batch: SequencesAxis, length: TokensAxis) -> tuple:
+def _times(table: KernelSteps, batch: SequencesAxis, length: TokensAxis) -> tuple:
     return step_latency(table, batch, length), communication_latency(table, batch, length)

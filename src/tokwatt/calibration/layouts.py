@@ -40,7 +40,7 @@ class CellDomain(NamedTuple):
         return f"a {'whole ' * self.whole}number from {self.least:g} to {self.most:.10g}"
 
 
-class Layout(NamedTuple):
+class ColumnLayout(NamedTuple):
     """Columns that a kind of table has; others are skipped.
 
     Attributes:
@@ -62,7 +62,7 @@ class Layout(NamedTuple):
 
 
 _GPUS, _TOKENS, _TIME = CellDomain(1, 1024, True), CellDomain(1, MOST_TOKENS), CellDomain(1e-3, 1e6)
-MLENERGY = Layout(
+MLENERGY = ColumnLayout(
     "ML.ENERGY's",
     ("gpu_model", "model_id", "weight_precision", "task"),
     {
@@ -76,7 +76,7 @@ MLENERGY = Layout(
     },
     {},
 )
-CLIENT = Layout(
+CLIENT = ColumnLayout(
     "InferenceX's",
     (
         *("engine", "llm", "gpu", "engine_version", "measured"),
@@ -103,7 +103,7 @@ CLIENT = Layout(
 Row = dict[str, str | Dimensionless]
 
 
-def require_columns(path: Path, names: Sequence[str], layout: Layout) -> None:
+def require_columns(path: Path, names: Sequence[str], layout: ColumnLayout) -> None:
     """Refuse a table that lacks a column, or has one of them twice."""
     for name in layout.required:
         if name not in names:
@@ -115,7 +115,10 @@ def require_columns(path: Path, names: Sequence[str], layout: Layout) -> None:
 
 
 def row_of(
-    cells: Sequence[str], places: Mapping[str, Dimensionless], width: Dimensionless, layout: Layout
+    cells: Sequence[str],
+    places: Mapping[str, Dimensionless],
+    width: Dimensionless,
+    layout: ColumnLayout,
 ) -> tuple[Row, str]:
     """A row by column, and what is wrong with its first bad cell; empty where nothing is."""
     row: Row = {}

@@ -35,7 +35,7 @@ from tokwatt.units import (
 
 
 @spec
-class Asked:
+class RunRequests:
     """The requests of a run.
 
     Attributes:
@@ -53,7 +53,7 @@ class Asked:
     client: Dimensionless
 
 
-class Answer(NamedTuple):
+class PredictedRun(NamedTuple):
     """What a run does.
 
     Attributes:
@@ -83,12 +83,12 @@ class RunArrays(NamedTuple):
     """Rows as arrays, shape (row,) each: what a run asks of one of its GPUs, and its requests."""
 
     share: GpuShare
-    asked: Asked
+    asked: RunRequests
 
 
 def answer(
-    share: GpuShare, fitted: StepParameters, asked: Asked, law: UtilizationPower | None = None
-) -> Answer:
+    share: GpuShare, fitted: StepParameters, asked: RunRequests, law: UtilizationPower | None = None
+) -> PredictedRun:
     """What a run does.
 
     Args:
@@ -119,7 +119,7 @@ def answer(
     waiting = jnp.maximum(0.0, asked.batch - found.running) / found.running
     stay = first + (asked.output - 1 + waiting * asked.output) * mean
     by_client = asked.batch * asked.output / stay
-    return Answer(
+    return PredictedRun(
         latency=jnp.where(asked.client > 0, mean, stretch * found.median_latency),
         throughput=jnp.where(asked.client > 0, by_client, asked.batch / mean),
         first_token=first,
@@ -151,7 +151,7 @@ class ServingModel:
         columns = {name: jnp.asarray(rows[name].to_numpy(float)) for name in names}
         return RunArrays(
             jax.tree.map(lambda leaf: leaf[places], shares),
-            Asked(**columns, prompt=jnp.asarray(self._prompts(rows))),
+            RunRequests(**columns, prompt=jnp.asarray(self._prompts(rows))),
         )
 
     def _prompts(self, rows: pd.DataFrame) -> np.ndarray:
@@ -200,7 +200,7 @@ def answers(
     logs: DimensionlessAxis,
     arrays: RunArrays,
     laws: UtilizationPower | None = None,
-) -> Answer:
+) -> PredictedRun:
     """What runs do.
 
     Args:
@@ -218,8 +218,11 @@ def answers(
     asked = replace(arrays.asked, prompt=prompts)
 
     def row(
-        share: GpuShare, numbers: DimensionlessAxis, asked: Asked, law: UtilizationPower | None
-    ) -> Answer:
+        share: GpuShare,
+        numbers: DimensionlessAxis,
+        asked: RunRequests,
+        law: UtilizationPower | None,
+    ) -> PredictedRun:
         fitted = StepParameters(**dict(zip(names, numbers, strict=True)))
         return answer(share, fitted, asked, law)
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.model import Answer
+from tokwatt.calibration.model import PredictedRun
 from tokwatt.calibration.start import POWER_TERMS, FitRecords
 from tokwatt.equations.power import utilization_power
 from tokwatt.params.calibrated import OTHER
@@ -25,7 +25,7 @@ class Uses(NamedTuple):
     launch: DimensionlessAxis
 
 
-def uses(runs: WeightedRuns, answer: Answer, latency: SecondsAxis) -> Uses:
+def uses(runs: WeightedRuns, answer: PredictedRun, latency: SecondsAxis) -> Uses:
     """What runs use of their boards in a mean step of some duration."""
     bandwidth = np.asarray(runs.arrays.share.gpu.hbm_bandwidth)
     found = answer.moved / bandwidth, answer.compute_time, answer.launch_time
@@ -52,7 +52,7 @@ def _shares(terms: dict[str, DimensionlessAxis], use: Uses) -> DimensionlessAxis
     return np.asarray(plain + launch * use.launch)
 
 
-def fit_power(runs: WeightedRuns, answer: Answer, counts: DimensionlessAxis) -> PowerLaw:
+def fit_power(runs: WeightedRuns, answer: PredictedRun, counts: DimensionlessAxis) -> PowerLaw:
     """The law that comes closest to measured power at measured steps, up to the limit of boards.
 
     Args:

@@ -115,13 +115,13 @@ class Calibrated(Evidence):
             left-out runs like it.
         """
         runs = WeightedRuns(self.model, rows)
-        made = intervals.predictions(
+        made = intervals.predicted_runs(
             runs, self.fitted.logs(self.model.records, rows), self.fitted.law
         )
         for llm in set(rows.llm) & set(self.held_out):
             numbers, own = self.held_out[llm], (rows.llm == llm).to_numpy()
             logs = numbers.logs(self.model.records, rows)
-            made[own] = intervals.predictions(runs, logs, numbers.law)[own]
+            made[own] = intervals.predicted_runs(runs, logs, numbers.law)[own]
         return self.with_ends(rows, made)
 
     def with_ends(self, rows: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:

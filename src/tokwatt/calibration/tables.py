@@ -12,13 +12,13 @@ import pandas as pd
 from tokwatt.calibration import clients
 from tokwatt.params.columns import listed, quoted
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.files import MEBIBYTE, contents, opened
+from tokwatt.params.files import MEBIBYTE, contents, plain_text
 from tokwatt.params.tables.separated import csv_rows
 
 if TYPE_CHECKING:
     from tokwatt.calibration.runs import Measured
 from tokwatt.calibration.columns import COLUMNS
-from tokwatt.calibration.layouts import CLIENT, MLENERGY, Layout, Row, require_columns, row_of
+from tokwatt.calibration.layouts import CLIENT, MLENERGY, ColumnLayout, Row, require_columns, row_of
 
 LARGEST = 16 * MEBIBYTE
 """Bytes of a table of runs that are read."""
@@ -64,7 +64,7 @@ def _read(measured: "Measured", path: Path) -> RunTable:
         return _used(measured, path, MLENERGY, *_benchmark(path))
     if path.suffix == ".json":
         return read_lines(measured, path, _report(path))
-    with opened(path, "a CSV of runs", LARGEST) as file:
+    with plain_text(path, "a CSV of runs", LARGEST) as file:
         return read_lines(measured, path, file)
 
 
@@ -79,7 +79,7 @@ def read_lines(measured: "Measured", path: Path, lines: Iterable[str]) -> RunTab
     bad: list[tuple[int, str]] = []
     for line, cells in rows:
         row, problem = row_of(cells, places, len(names), layout)
-        if problem and not clients.disaggregated(row):
+        if problem and not clients.is_disaggregated(row):
             bad.append((line, problem))
         found.append({**layout.optional, **row, "line": float(line)})
     if not found:
@@ -95,7 +95,7 @@ def read_lines(measured: "Measured", path: Path, lines: Iterable[str]) -> RunTab
 
 
 def _used(
-    measured: "Measured", path: Path, layout: Layout, table: list[Row], dropped: Counter[str]
+    measured: "Measured", path: Path, layout: ColumnLayout, table: list[Row], dropped: Counter[str]
 ) -> RunTable:
     """The rows that are known, as runs, and a sentence about the others."""
     client = layout is CLIENT
@@ -144,7 +144,7 @@ def _unknown_benchmark(measured: "Measured", row: Row) -> str:
 
 def _unknown_client(measured: "Measured", row: Row) -> str:
     """Why a run of a load generator cannot be predicted; empty where it can."""
-    words = clients.left_out(row) or clients.unknown(measured.reading, row)
+    words = clients.reason_dropped(row) or clients.unknown(measured.reading, row)
     return words or _unknown_llm(measured, str(row["llm"]))
 
 

@@ -28,13 +28,14 @@ from tokwatt.commands.options import (
     Tokenizer,
     TraceFile,
     Window,
-    changes_of,
+    WorkloadName,
     finite,
-    named,
+    named_as_options,
     selected,
+    stated_changes,
 )
 from tokwatt.commands.printing import show_answer
-from tokwatt.commands.trace import read, told
+from tokwatt.commands.trace import told, trace_of_options
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.text import visible
 
@@ -64,9 +65,7 @@ Share = Annotated[
 
 def ask_fleet(
     context: typer.Context,
-    workload: Annotated[
-        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
-    ] = None,
+    workload: WorkloadName = None,
     trace: TraceFile = None,
     columns: Columns = None,
     tokenizer: Tokenizer = None,
@@ -110,7 +109,6 @@ def ask_fleet(
         return _show_planned(
             catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, simulate, as_json
         )
-    stated = {} if output_share is None else {"output_share": "fifth"}
     requests, demand = asked(
         catalogue,
         workload,
@@ -129,7 +127,7 @@ def ask_fleet(
         "split_lengths": split_length or (),
         "context_window": context_window,
         "account": account,
-        "changes": stated | changes_of(changes),
+        "changes": stated_changes(changes, output_share),
     }
     _show_fleet(simulate, as_json, catalogue, requests, demand, names, **question)
 
@@ -176,7 +174,9 @@ def _show_planned(
 
     record = read_plan(path)
     if trace or not (workload or record.workload):
-        requests: str | Trace = read(trace or Path(str(record.trace)), columns, tokenizer)
+        requests: str | Trace = trace_of_options(
+            trace or Path(str(record.trace)), columns, tokenizer
+        )
     else:
         requests = workload or str(record.workload)
     rate = {} if arrival_rate is None else {"arrival_rate": arrival_rate}
@@ -201,10 +201,10 @@ def _show_fleet(
     """A fleet, its simulation where that is asked for, and what was read of a trace."""
     from tokwatt.accounts.answers import fleet
 
-    with named():
+    with named_as_options():
         answer = fleet(catalogue, requests, demand, names, **question)
         if simulate:
-            from tokwatt.accounts.simulated import beside
+            from tokwatt.accounts.answers.simulated import beside
 
             answer = beside(answer, catalogue, requests, demand, names, **question)
     read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
@@ -227,7 +227,7 @@ def asked(
 
     if trace:
         require_alone(workload=workload, output_share=bounds["output_share"])
-    requests = read(trace, columns, tokenizer) if trace else workload or "azure"
+    requests = trace_of_options(trace, columns, tokenizer) if trace else workload or "azure"
     rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
     return requests, demanded(catalogue, arrival_rate=rate, **bounds)
 

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.commands.options import PARAMS, Changes, Json, Params, TraceFile, changes_of, named
+from tokwatt.commands.options import (
+    PARAMS,
+    Changes,
+    Json,
+    Params,
+    TraceFile,
+    named_as_options,
+    parsed_changes,
+)
 from tokwatt.commands.printing import digits, show
 from tokwatt.text import visible
 
@@ -38,11 +46,11 @@ def headline(
 
     headlines = Headlines(Catalogue(params), read_trace(trace) if trace else None)
     traced = {"lengths": "pairs", "output_share": "trace"} if trace else {}
-    alternatives = traced | changes_of(changes)
+    alternatives = traced | parsed_changes(changes)
     claims = [*headlines.headlines.values()]
     if name:
         claims = [pick("headline", name, headlines.headlines)]
-    with named():
+    with named_as_options():
         preset = pick("account", account, headlines.presets)
         start = {} if account == "paper" else vars(preset)
         switches = {**start, **headlines.switches(alternatives)}

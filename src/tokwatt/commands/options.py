@@ -153,6 +153,9 @@ Lengths = Annotated[
         help="Longest request of a pool; once for each pool but the last.",
     ),
 ]
+WorkloadName = Annotated[
+    str | None, typer.Option(help="A workload by name; azure where there is no trace.")
+]
 Rate = Annotated[
     float | None,
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
@@ -183,7 +186,7 @@ def selected(context: typer.Context) -> "DeploymentNames":
     return DeploymentNames(**{name: context.params[name] for name in selectors})
 
 
-def changes_of(changes: list[str] | None) -> dict[str, str]:
+def parsed_changes(changes: list[str] | None) -> dict[str, str]:
     """Alternatives by choice.
 
     Raises:
@@ -196,8 +199,14 @@ def changes_of(changes: list[str] | None) -> dict[str, str]:
     return {choice: alternative for choice, _, alternative in pairs}
 
 
+def stated_changes(changes: list[str] | None, output_share: float | None) -> dict[str, str]:
+    """Alternatives by choice; an output share that is given is that of all requests."""
+    stated = {} if output_share is None else {"output_share": "fifth"}
+    return stated | parsed_changes(changes)
+
+
 @contextmanager
-def named() -> Iterator[None]:
+def named_as_options() -> Iterator[None]:
     """What is wrong with an argument is said of the option that it comes from."""
     try:
         yield

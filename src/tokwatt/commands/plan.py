@@ -1,6 +1,5 @@
 """The best fleet for a workload or for a trace of one's own, and what would change it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,87 +16,32 @@ from tokwatt.commands.options import (
     Lengths,
     LlmName,
     Params,
+    Rate,
     Target,
     Tokenizer,
     TraceFile,
-    changes_of,
-    finite,
-    named,
+    WorkloadName,
+    named_as_options,
+    stated_changes,
+)
+from tokwatt.commands.plan_options import (
+    Caps,
+    Chunks,
+    DataRanks,
+    ExpertRanks,
+    Inventory,
+    KvPrecisions,
+    Names,
+    PowerCap,
+    Precisions,
+    Widths,
 )
 from tokwatt.commands.printing import show_json
-from tokwatt.params.errors import ParameterError, shown
 from tokwatt.text import visible
 
 
-def watts(option: typer.CallbackParam, text: str | None) -> float | None:
-    """Watts, with W, kW or MW."""
-    number = re.fullmatch(r"([0-9]*\.?[0-9]+)(W|kW|MW)", text or "")
-    if text is not None and not number:
-        raise ParameterError(
-            f"{option.opts[0]}: is {shown(text)}, wanted watts such as 800kW or 2MW."
-        )
-    return float(number[1]) * {"W": 1.0, "kW": 1e3, "MW": 1e6}[number[2]] if number else None
-
-
-def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] | None:
-    """GPUs by name: H100=512,B200=64."""
-    if text is None:
-        return None
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(gpu and count.isdecimal() for gpu, _, count in pairs):
-        wanted = "GPUs such as H100=512,B200=64"
-        raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {wanted}.")
-    return {gpu: int(count) for gpu, _, count in pairs}
-
-
-Names = Annotated[list[str] | None, typer.Option("--gpu", help="A GPU by name; may be repeated.")]
-Widths = Annotated[
-    list[int] | None,
-    typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel); may be repeated."),
-]
-DataRanks = Annotated[
-    list[int] | None, typer.Option("--data-parallel", help="Ranks of attention; may be repeated.")
-]
-ExpertRanks = Annotated[
-    list[int] | None,
-    typer.Option("--expert-parallel", help="1 to slice experts, 0 for all GPUs; may be repeated."),
-]
-Precisions = Annotated[
-    list[str] | None, typer.Option("--precision", help="A precision by name; may be repeated.")
-]
-KvPrecisions = Annotated[
-    list[str] | None,
-    typer.Option("--kv-precision", help="A precision whose KV cache is as wide; may be repeated."),
-]
-Caps = Annotated[
-    list[int] | None,
-    typer.Option("--max-num-seqs", help="A cap on the batch, 0 for the engine's; may be repeated."),
-]
-Chunks = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--max-num-batched-tokens",
-        help="Prompt tokens of a step, 0 for the engine's; may be repeated.",
-    ),
-]
-PowerCap = Annotated[
-    float | None,
-    typer.Option(
-        "--power-cap", parser=str, callback=watts, metavar="WATTS", help="On the account's basis."
-    ),
-]
-Inventory = Annotated[
-    Any,
-    typer.Option(
-        parser=str, callback=inventory, metavar="GPU=COUNT,...", help="Most GPUs of a kind."
-    ),
-]
-
-
 def ask_plan(
-    workload: Annotated[
-        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
-    ] = None,
+    workload: WorkloadName = None,
     trace: TraceFile = None,
     columns: Columns = None,
     tokenizer: Tokenizer = None,
@@ -114,15 +58,7 @@ def ask_plan(
     objective: Annotated[
         str, typer.Option(help="Least per output token: joules, dollars, carbon or gpus.")
     ] = "joules",
-    arrival_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--arrival-rate",
-            "--rate",
-            callback=finite,
-            help="Requests per second; a trace's own where it has times.",
-        ),
-    ] = None,
+    arrival_rate: Rate = None,
     ttft: Target = None,
     itl: Target = None,
     itl_quantile: Quantile = None,
@@ -174,19 +110,19 @@ def ask_plan(
     from tokwatt.planning.disaggregated import Disaggregation
     from tokwatt.planning.disaggregated import disaggregated as worth_apart
     from tokwatt.planning.draws import contest
-    from tokwatt.planning.plan import plan
-    from tokwatt.planning.record import record_of, write_plan
-    from tokwatt.planning.shadow import shadow_prices
-    from tokwatt.planning.summary import (
+    from tokwatt.planning.lines import (
         break_even_lines,
         day_lines,
         disaggregated_lines,
         draw_lines,
-        lines,
+        plan_lines,
         shadow_lines,
-        summary,
         verified_line,
     )
+    from tokwatt.planning.plan import plan
+    from tokwatt.planning.record import record_of, write_plan
+    from tokwatt.planning.shadow import shadow_prices
+    from tokwatt.planning.summary import summary
     from tokwatt.planning.verified import verified
     from tokwatt.serving.catalogue import Catalogue
 
@@ -216,8 +152,7 @@ def ask_plan(
         "max_num_batched_tokens": _own(max_num_batched_tokens),
     }
     options = Options(engine=engine, **{name: tuple(it) for name, it in chosen.items() if it})
-    stated = {} if output_share is None else {"output_share": "fifth"}
-    with named():
+    with named_as_options():
         found = plan(
             catalogue,
             requests,
@@ -228,12 +163,12 @@ def ask_plan(
             budget=Budget(power_cap, inventory, max_pools),
             candidates=split_length or split_candidates,
             account=account,
-            changes=stated | changes_of(changes),
+            changes=stated_changes(changes, output_share),
         )
     rivals = contest(found, catalogue) if draws else None
     decided = decisions(rivals) if rivals else {}
     found = rivals.named if rivals else found
-    with named():
+    with named_as_options():
         checked = verified(found) if verify else None
     found = checked.plan if checked else found
     if out:
@@ -258,7 +193,7 @@ def ask_plan(
         *(break_even_lines(found, rents, swaps) if sensitivity else ()),
         *([verified_line(checked)] if checked else ()),
     ]
-    print(visible("\n".join([*lines(found, decided), *more])))
+    print(visible("\n".join([*plan_lines(found, decided), *more])))
 
 
 def _own(numbers: list[int] | None) -> list[int | None]:

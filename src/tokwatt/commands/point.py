@@ -22,9 +22,9 @@ from tokwatt.commands.options import (
     PrecisionName,
     Profile,
     Window,
-    changes_of,
     finite,
-    named,
+    named_as_options,
+    parsed_changes,
     selected,
     tokens,
 )
@@ -79,7 +79,7 @@ def ask_point(
     from tokwatt.accounts.answers import point
     from tokwatt.serving.catalogue import Catalogue
 
-    catalogue, alternatives = Catalogue(params), changes_of(changes)
+    catalogue, alternatives = Catalogue(params), parsed_changes(changes)
     names = selected(context)
 
     def answer() -> "Answer":
@@ -95,7 +95,7 @@ def ask_point(
             changes=alternatives,
         )
 
-    with named():
+    with named_as_options():
         if explain:
             _explain(catalogue, names, answer, as_json)
         else:

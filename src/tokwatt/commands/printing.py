@@ -14,7 +14,7 @@ from rich.text import Text
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
-    from tokwatt.accounts.answers.answer import Answer, Quantity
+    from tokwatt.accounts.answers.answer import Answer, Estimate
 
 Row = Mapping[str, object]
 
@@ -47,7 +47,7 @@ def of_answer(answer: "Answer") -> dict[str, object]:
     return vars(answer.basis) | fits | numbers | ({"pools": pools} if pools else {})
 
 
-def _numbers(quantities: "Mapping[str, Quantity]") -> dict[str, object]:
+def _numbers(quantities: "Mapping[str, Estimate]") -> dict[str, object]:
     return {name: quantity._asdict() for name, quantity in quantities.items()}
 
 

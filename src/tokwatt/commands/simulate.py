@@ -31,9 +31,10 @@ from tokwatt.commands.options import (
     Tokenizer,
     TraceFile,
     Window,
-    changes_of,
-    named,
+    WorkloadName,
+    named_as_options,
     selected,
+    stated_changes,
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.progress import bar
@@ -62,11 +63,9 @@ Picture = Annotated[
 ]
 
 
-def simulate(
+def ask_simulation(
     context: typer.Context,
-    workload: Annotated[
-        str | None, typer.Option(help="A workload by name; azure where there is no trace.")
-    ] = None,
+    workload: WorkloadName = None,
     trace: TraceFile = None,
     columns: Columns = None,
     tokenizer: Tokenizer = None,
@@ -109,10 +108,10 @@ def simulate(
     what saturates first, and when.
     """
     from tokwatt.accounts import simulated
+    from tokwatt.accounts.answers.simulated import answer_of
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
-    stated = {} if output_share is None else {"output_share": "fifth"}
     served, demand = asked(
         catalogue,
         workload,
@@ -127,7 +126,7 @@ def simulate(
     names = selected(context)
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
-    with named(), bar("requests", total * seeds) as advance:
+    with named_as_options(), bar("requests", total * seeds) as advance:
         found = simulated.simulate(
             catalogue,
             served,
@@ -142,7 +141,7 @@ def simulate(
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,
-            changes=stated | changes_of(changes),
+            changes=stated_changes(changes, output_share),
             progress=advance,
         )
     if out:
@@ -150,7 +149,7 @@ def simulate(
     if figure:
         figure.parent.mkdir(parents=True, exist_ok=True)
         _draw(found, figure)
-    show_answer(simulated.answer_of(found), as_json)
+    show_answer(answer_of(found), as_json)
 
 
 def _write(found: "xr.Dataset", path: Path) -> None:

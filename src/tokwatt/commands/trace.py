@@ -31,7 +31,7 @@ def ask_trace(
     """What is read of a trace: requests, rate, burstiness, lengths, and rows that are left out."""
     from tokwatt.params.trace_summary import summary_of
 
-    requests = read(trace, columns, tokenizer)
+    requests = trace_of_options(trace, columns, tokenizer)
     summary = summary_of(requests)
     if figure:
         from tokwatt.reports.trace import write_trace_figure
@@ -43,7 +43,7 @@ def ask_trace(
         print(visible("\n".join(_lines(summary))))
 
 
-def read(path: Path, columns: list[str] | None, tokenizer: Path | None) -> "Trace":
+def trace_of_options(path: Path, columns: list[str] | None, tokenizer: Path | None) -> "Trace":
     """A trace as its options say."""
     from tokwatt.params.traces import read_trace
 

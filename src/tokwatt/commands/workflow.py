@@ -32,7 +32,7 @@ from tokwatt.commands.pages import PAGES
 from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
 from tokwatt.commands.printing import show_json
-from tokwatt.commands.simulate import simulate
+from tokwatt.commands.simulate import ask_simulation
 from tokwatt.commands.studies import studies, study
 from tokwatt.commands.trace import ask_trace
 from tokwatt.params.errors import ParameterError, StoreError, printable
@@ -46,7 +46,7 @@ app.command("point")(ask_point)
 app.command("fleet")(ask_fleet)
 app.command("trace")(ask_trace)
 app.command("plan")(ask_plan)
-app.command()(simulate)
+app.command("simulate")(ask_simulation)
 app.add_typer(LLM, name="llm")
 
 

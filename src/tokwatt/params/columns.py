@@ -118,7 +118,7 @@ SHOWN = 5
 """Line numbers and odd column names that a sentence lists."""
 
 
-class Column(NamedTuple):
+class TraceColumn(NamedTuple):
     """A column that is read.
 
     Attributes:
@@ -132,7 +132,7 @@ class Column(NamedTuple):
 
 def columns(
     path: Path, names: Sequence[str], sample: Sequence[Sequence[Cell]], chosen: Mapping[str, str]
-) -> dict[str, Column]:
+) -> dict[str, TraceColumn]:
     """The columns that are read, by what they hold.
 
     Args:
@@ -155,7 +155,7 @@ def columns(
             )
         found[role] = _alike(path, names, sample, role, found[role])
     first = {role: places[0] for role, places in found.items() if places}
-    return {role: Column(names[place], place) for role, place in first.items()}
+    return {role: TraceColumn(names[place], place) for role, place in first.items()}
 
 
 def is_complete(chosen: Mapping[str, str], names: list[str]) -> bool:
@@ -188,7 +188,7 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
-def plain(name: str) -> str:
+def bare_name(name: str) -> str:
     """A name without separators, in small letters; dots stay."""
     return re.sub(r"[^a-z0-9.]", "", name.lower())
 
@@ -220,7 +220,7 @@ def _match(name: str, role: str) -> int:
 
 def _overlap(name: str, spelling: str, timed: bool) -> int:
     """Letters that a name and a spelling share as the last parts of the name."""
-    written, wanted = plain(name), plain(spelling)
+    written, wanted = bare_name(name), bare_name(spelling)
     units = ("", *UNITS) if timed else ("",)
     endings = [wanted + unit for unit in units]
     match = any(written == ending or written.endswith(f".{ending}") for ending in endings)
@@ -233,7 +233,8 @@ def _alike(
     """The first of columns with the same numbers; refused where they differ."""
     first = places[0]
     pairs = [(row[first], row[place]) for place in places[1:] for row in sample]
-    prefers = plain(names[first]).startswith("nativetokens")  # the LLM's own beside a common count
+    # The LLM's own beside a common count.
+    prefers = bare_name(names[first]).startswith("nativetokens")
     if prefers or all(one == other or other in (None, "") for one, other in pairs):
         return places
     several = listed([quoted(names[place]) for place in places])

@@ -32,7 +32,7 @@ def contents(path: Path, wanted: str, most: int = 4 * MEBIBYTE) -> bytes:
     Raises:
         ParameterError: where it cannot be read, is a device, pipe or folder, or is larger.
     """
-    with refused(path, wanted):
+    with refusing_file(path, wanted):
         require_regular(path, wanted, most)
         READ.add(path)
         with path.open("rb") as file:
@@ -40,16 +40,16 @@ def contents(path: Path, wanted: str, most: int = 4 * MEBIBYTE) -> bytes:
 
 
 @contextmanager
-def opened(path: Path, wanted: str, most: int) -> Iterator[TextIO]:
+def plain_text(path: Path, wanted: str, most: int) -> Iterator[TextIO]:
     """A file of text, open; refused as `contents` does, and where it is not UTF-8."""
-    with refused(path, wanted):
+    with refusing_file(path, wanted):
         require_regular(path, wanted, most)
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
 
 
 @contextmanager
-def refused(path: Path, wanted: str) -> Iterator[None]:
+def refusing_file(path: Path, wanted: str) -> Iterator[None]:
     """Say in one sentence that a file cannot be read."""
     try:
         yield

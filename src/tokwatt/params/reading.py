@@ -40,7 +40,7 @@ _FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOADER: Any = type("_Loader", (_UniqueKeys, _FASTEST), {})
 
 
-def read(path: Path) -> Tree:
+def read_yaml(path: Path) -> Tree:
     """Parse a YAML file whose top level is a mapping."""
     return mapping(path, contents(path, "a YAML file"))
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.params.columns import BUCKETS, Column, listed, plain, quoted
+from tokwatt.params.columns import BUCKETS, TraceColumn, bare_name, listed, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.numbers import blanks, numbers, packed
 from tokwatt.params.status import is_failure
 from tokwatt.params.tables.separated import Unclean
 from tokwatt.params.tables.table import Cell, Cells, Chunk, Table
-from tokwatt.params.times import arrivals, date_seconds, is_date
+from tokwatt.params.times import arrival_times, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS, RequestsAxis, SecondsAxis, TokensAxis
 
 WANTED = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
@@ -46,7 +46,7 @@ class Rows(NamedTuple):
 def read_rows(
     path: Path,
     table: Table,
-    found: Mapping[str, Column],
+    found: Mapping[str, TraceColumn],
     chosen: Mapping[str, str],
     *,
     exactly: bool,
@@ -77,7 +77,7 @@ def read_rows(
         left_out = ", ".join(f"{count} {why}" for why, count in reader.left_out.items())
         wanted = "a row for each request that was served"
         raise ParameterError(f"{path}: holds no served request ({left_out}), wanted {wanted}.")
-    notes, times = arrivals(path, table, found, chosen, parts.get("time"), reader.dates)
+    notes, times = arrival_times(path, table, found, chosen, parts.get("time"), reader.dates)
     notes += _beside(parts, found)
     if "count" in parts:
         sums = quoted(found["count"].name)
@@ -96,7 +96,7 @@ def read_rows(
 class _Reader:
     """Chunks of cells that become numbers; rows without a served request are counted."""
 
-    def __init__(self, found: Mapping[str, Column], dates: bool) -> None:
+    def __init__(self, found: Mapping[str, TraceColumn], dates: bool) -> None:
         self.found, self.dates = found, dates
         self.parts: dict[str, list[np.ndarray]] = {role: [] for role in found if role != "status"}
         self.left_out: Counter[str] = Counter()
@@ -132,7 +132,7 @@ class _Reader:
         """Rows whose status says that they were not served."""
         if "status" not in cells:
             return np.zeros(rows, bool)
-        name = plain(self.found["status"].name).rpartition(".")[2]
+        name = bare_name(self.found["status"].name).rpartition(".")[2]
         words = list(map(str, cells["status"]))
         failed = {word: is_failure(name, word.strip().lower()) for word in set(words)}
         return np.fromiter(map(failed.__getitem__, words), bool, rows)
@@ -193,7 +193,7 @@ def is_beside(prompt: str, cache: str) -> bool:
     Anthropic's `cache_read_input_tokens` are not among its `input_tokens`; OpenAI's `cached_tokens`
     are among its `prompt_tokens`, and OpenTelemetry's `cache_read.input_tokens` among its own.
     """
-    last = [plain(name).rpartition(".")[2] for name in (prompt, cache)]
+    last = [bare_name(name).rpartition(".")[2] for name in (prompt, cache)]
     apart = last[0] in ("inputtokens", "uncachedinputtokens", "usageinputtokensnocache")
     return apart and last[1].startswith(("cacheread", "cachecreation", "usageinputtokenscache"))
 
@@ -203,13 +203,13 @@ def _whole(values: np.ndarray) -> np.ndarray:
         return (values >= 0) & (values % 1 == 0) & (values < 2.0**53)
 
 
-def _sample(table: Table, column: Column | None) -> list[Cell]:
+def _sample(table: Table, column: TraceColumn | None) -> list[Cell]:
     return [row[column.place] for row in table.sample] if column else []
 
 
-def _refuse_sums(path: Path, names: Sequence[str], found: Mapping[str, Column]) -> None:
+def _refuse_sums(path: Path, names: Sequence[str], found: Mapping[str, TraceColumn]) -> None:
     """Refuse sums over a time that do not say of how many requests."""
-    sums = [name for name in names if plain(name).rpartition(".")[2] in map(plain, BUCKETS)]
+    sums = [name for name in names if bare_name(name).rpartition(".")[2] in map(bare_name, BUCKETS)]
     if sums and "count" not in found:
         wanted = "a row for each request, or a column with the number of requests of each row"
         raise ParameterError(
@@ -217,7 +217,7 @@ def _refuse_sums(path: Path, names: Sequence[str], found: Mapping[str, Column]) 
         )
 
 
-def _beside(parts: dict[str, np.ndarray], found: Mapping[str, Column]) -> list[str]:
+def _beside(parts: dict[str, np.ndarray], found: Mapping[str, TraceColumn]) -> list[str]:
     """What is said of cached tokens; more of them than prompt tokens stand beside those."""
     if "cached" not in found:
         return []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tokwatt.params.columns import UNITS, Column, plain, quoted
+from tokwatt.params.columns import UNITS, TraceColumn, bare_name, quoted
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.numbers import blank, numbers
 from tokwatt.params.tables.table import Cell, Cells, Table
@@ -36,7 +36,7 @@ def date_seconds(cells: Cells) -> SecondsAxis:
     return np.where(dates.isna(), np.nan, seconds)
 
 
-def unit_of(name: str, chosen: str | None, times: np.ndarray, mooncake: bool) -> str:
+def time_unit(name: str, chosen: str | None, times: np.ndarray, mooncake: bool) -> str:
     """The unit of times that are numbers.
 
     Args:
@@ -54,7 +54,7 @@ def unit_of(name: str, chosen: str | None, times: np.ndarray, mooncake: bool) ->
     sizes = [unit for unit, least in SINCE_1970.items() if middle >= least]
     if sizes:
         return sizes[-1]
-    named = [unit for unit in UNITS if plain(name).endswith(("time" + unit, "stamp" + unit))]
+    named = [unit for unit in UNITS if bare_name(name).endswith(("time" + unit, "stamp" + unit))]
     named += [unit for unit in UNITS if name.lower().endswith("_" + unit)]
     if named:
         return named[0]
@@ -68,10 +68,10 @@ def disagree(times: np.ndarray) -> bool:
     return bool(sizes[1] > 0 and sizes[0] != sizes[1])
 
 
-def arrivals(
+def arrival_times(
     path: Path,
     table: Table,
-    found: Mapping[str, Column],
+    found: Mapping[str, TraceColumn],
     chosen: Mapping[str, str],
     raw: np.ndarray | None,
     dates: bool,
@@ -83,7 +83,7 @@ def arrivals(
     if dates:
         return [f"arrivals: {quoted(name)}, dates"], raw
     asked = chosen.get("time", "").rpartition(":")[2]
-    unit = unit_of(name, asked if asked in UNITS else None, raw, _is_mooncake(table.names))
+    unit = time_unit(name, asked if asked in UNITS else None, raw, _is_mooncake(table.names))
     if disagree(raw):
         wanted = "times of one unit, all since 1970 or all since a start"
         ends = f"from {raw.min():g} to {raw.max():g}"
@@ -96,5 +96,5 @@ def _is_mooncake(names: Sequence[str]) -> bool:
 
     Bailian has the same and `chat_id`, and counts seconds.
     """
-    written = {plain(name) for name in names}
+    written = {bare_name(name) for name in names}
     return {"timestamp", "inputlength", "outputlength"} <= written and "chatid" not in written

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tokwatt.params.columns import Column, columns, is_complete
+from tokwatt.params.columns import TraceColumn, columns, is_complete
 from tokwatt.params.requests import Rows, read_rows
 from tokwatt.params.tables import table_of
 from tokwatt.params.tables.separated import Unclean
@@ -151,7 +151,9 @@ def _names(chosen: Mapping[str, str]) -> dict[str, str]:
     return {role: name for role, name in chosen.items() if role != "time"}
 
 
-def _rows(path: Path, table: Table, found: Mapping[str, Column], chosen: Mapping[str, str]) -> Rows:
+def _rows(
+    path: Path, table: Table, found: Mapping[str, TraceColumn], chosen: Mapping[str, str]
+) -> Rows:
     """All rows, fast; or exactly, if any of them may be bad."""
     try:
         return read_rows(path, table, found, chosen, exactly=False)

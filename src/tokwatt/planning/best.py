@@ -33,14 +33,14 @@ def cost_within(
 ) -> Dimensionless:
     """What a partition costs by other columns, infinite where it breaks a budget there."""
     bins = columns.classes.bins
-    used = {gpu: gpus_of(columns, partition, gpu) for gpu in budget.inventory or {}}
+    used = {gpu: gpus_used(columns, partition, gpu) for gpu in budget.inventory or {}}
     over = [used[gpu] > most for gpu, most in (budget.inventory or {}).items()]
     if budget.power is not None:
         over.append(cost_of(partition, columns.power, bins) > budget.power * (1 + ROUNDING))
     return np.inf if any(over) else cost_of(partition, cost, bins)
 
 
-def gpus_of(columns: Columns, partition: Partition, gpu: str) -> Dimensionless:
+def gpus_used(columns: Columns, partition: Partition, gpu: str) -> Dimensionless:
     """GPUs of a kind that a partition takes."""
     own = columns.configurations.gpu[:, None] == gpu
     return cost_of(partition, np.where(own, columns.gpus, 0.0), columns.classes.bins)

@@ -12,7 +12,7 @@ from tokwatt.planning.constrained import Budget
 from tokwatt.units import Dimensionless, Seconds
 
 
-def refused(columns: Columns, budget: Budget) -> ParameterError:
+def infeasible_error(columns: Columns, budget: Budget) -> ParameterError:
     """The sentence that names what is missed and by how much."""
     if np.isfinite(shortest(columns.cost("gpus"), columns.classes.bins, budget.pools).cost):
         return ParameterError(_over_budget(columns, budget))

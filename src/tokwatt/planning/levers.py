@@ -20,7 +20,7 @@ LEVERS: dict[str, tuple[str, ...]] = {
 """Levers by name, each with the parts of a configuration that it moves."""
 
 
-class Step(NamedTuple):
+class LeverStep(NamedTuple):
     """A plan with levers taken away.
 
     Attributes:
@@ -67,12 +67,12 @@ def cost_without(plan: Plan, levers: Sequence[str]) -> Dimensionless:
     return partition_without(plan, levers).cost / plan.columns.generated
 
 
-def waterfall(plan: Plan) -> list[Step]:
+def lever_waterfall(plan: Plan) -> list[LeverStep]:
     """The plan, then without one lever after another, from the least valuable to the most."""
     whole = cost_without(plan, [])
     alone = {lever: cost_without(plan, [lever]) / whole for lever in LEVERS}
-    steps, gone = [Step("", whole, 1.0)], []
+    steps, gone = [LeverStep("", whole, 1.0)], []
     for lever in sorted(alone, key=lambda lever: alone[lever]):
         gone.append(lever)
-        steps.append(Step(lever, cost_without(plan, gone), alone[lever]))
+        steps.append(LeverStep(lever, cost_without(plan, gone), alone[lever]))
     return steps

@@ -21,7 +21,7 @@ from tokwatt.planning.classes import Classes, candidate_lengths, served_within
 from tokwatt.planning.columns import OBJECTIVES, Columns
 from tokwatt.planning.configurations import Configurations, Options
 from tokwatt.planning.constrained import Budget, Proved
-from tokwatt.planning.infeasible import refused
+from tokwatt.planning.infeasible import infeasible_error
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.requests import smallest_window
 from tokwatt.units import Dimensionless, Tokens
@@ -134,7 +134,7 @@ class Plan:
             ParameterError: where there is none.
         """
         own = replace(self.question, demand=replace(self.question.demand, **numbers))
-        return chosen(own, self.columns.at(**numbers))
+        return plan_of_columns(own, self.columns.at(**numbers))
 
 
 def plan(
@@ -184,7 +184,9 @@ def plan(
     for gpu in limits.inventory or {}:
         pick("inventory", gpu, catalogue.gpus)
     own = Question(catalogue, requests, demand, objective, limits, account, changes or {})
-    return chosen(own, columns_of(own, (options or Options()).names(catalogue, llm), candidates))
+    return plan_of_columns(
+        own, columns_of(own, (options or Options()).names(catalogue, llm), candidates)
+    )
 
 
 def columns_of(
@@ -209,7 +211,7 @@ def columns_of(
     )
 
 
-def chosen(own: Question, columns: Columns) -> Plan:
+def plan_of_columns(own: Question, columns: Columns) -> Plan:
     """The best plan among columns.
 
     Raises:
@@ -217,5 +219,5 @@ def chosen(own: Question, columns: Columns) -> Plan:
     """
     proved = best(columns, columns.cost(own.objective), own.budget)
     if not np.isfinite(proved.partition.cost):
-        raise refused(columns, own.budget)
+        raise infeasible_error(columns, own.budget)
     return Plan(own, columns, proved)

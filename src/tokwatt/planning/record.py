@@ -9,7 +9,7 @@ import yaml
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.output import write_files
 from tokwatt.params.errors import complaint
-from tokwatt.params.reading import read
+from tokwatt.params.reading import read_yaml
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
@@ -92,7 +92,7 @@ def read_plan(path: Path) -> PlanRecord:
     Raises:
         ParameterError: with one sentence, where the file is no plan.
     """
-    section = Section(path, read(path))
+    section = Section(path, read_yaml(path))
     found = section.convert(PlanRecord)
     if not found.pools:
         raise complaint(path, "pools", "is empty", "a pool or more")

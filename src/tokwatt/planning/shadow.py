@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.planning.arcs import Arcs, least_beside
-from tokwatt.planning.best import best, gpus_of
+from tokwatt.planning.best import best, gpus_used
 from tokwatt.planning.choice import cost_of
 from tokwatt.planning.columns import Columns
 from tokwatt.planning.constrained import GAP
@@ -99,7 +99,7 @@ def _of_inventory(plan: Plan, gpu: str) -> ShadowPrice:
     now = counts.pop(gpu)
     costs = _cheaper(columns, plan.cost, _least(plan))
     free = best(columns, costs, replace(budget, inventory=counts)).partition
-    most = gpus_of(columns, free, gpu) - now
+    most = gpus_used(columns, free, gpu) - now
 
     def cost(more: Dimensionless) -> Dimensionless:
         own = replace(budget, inventory=counts | {gpu: now + int(more)})

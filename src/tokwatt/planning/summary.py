@@ -1,27 +1,13 @@
-"""A plan in one screen, and as JSON has it."""
+"""What is said of a plan: its configurations in words, and everything as plain values."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tokwatt.accounts.answers.answer import Quantity
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.planning.binding import binding, extrapolated
-from tokwatt.planning.break_even import Price, Stretch
-from tokwatt.planning.day import DayOfPlan
-from tokwatt.planning.decisions import Decision
-from tokwatt.planning.disaggregated import Disaggregated
-from tokwatt.planning.draws import Contender, Contest
-from tokwatt.planning.levers import waterfall
+from tokwatt.planning.levers import lever_waterfall
 from tokwatt.planning.plan import Plan
-from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
-from tokwatt.planning.verified import Verified
 from tokwatt.units import Tokens
-
-UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
-"""Units in which an objective is shown."""
-SCALES = {"joules": 1.0, "dollars": 1e6, "carbon": 1e9, "gpus": 1.0}
-MOST_LEVERS = 3
 
 
 def described(names: DeploymentNames) -> str:
@@ -33,6 +19,12 @@ def described(names: DeploymentNames) -> str:
     chunk = names.max_num_batched_tokens
     chunked = f", max_num_batched_tokens {chunk}" if chunk else ""
     return f"{names.gpu} {width}{experts} {names.precision}{cache}{cap}{chunked}"
+
+
+def described_pools(windows: Sequence[Tokens], names: Sequence[DeploymentNames]) -> str:
+    """Pools in words."""
+    pools = zip(windows, names, strict=True)
+    return "; ".join(f"up to {window:.0f} {described(own)}" for window, own in pools)
 
 
 def summary(plan: Plan) -> dict[str, Any]:
@@ -60,7 +52,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "pools": [_of_pool(plan, place) for place in range(len(plan.names))],
         "one_pool": described(names[whole.configurations[0]]) if whole.edges else None,
         "one_pool_cost_ratio": whole.cost / plan.partition.cost,
-        "levers": {step.lever: step.alone for step in waterfall(plan)[1:]},
+        "levers": {step.lever: step.alone for step in lever_waterfall(plan)[1:]},
         "extrapolated": extrapolated(plan),
     }
 
@@ -72,204 +64,3 @@ def _of_pool(plan: Plan, place: int) -> dict[str, Any]:
         "binds": {"batch": batch, "instances": instances},
         "numbers": plan.fleet.pools[place],
     }
-
-
-def lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
-    """A plan in one screen; levers that draws of the calibration leave undecided are marked."""
-    said = summary(plan)
-    own = plan.question
-    yield f"{plan.fleet.basis.sentence}"
-    unit, scale = UNITS[own.objective], SCALES[own.objective]
-    proof = "the best" if not plan.proved.gap else f"within {plan.proved.gap:.2%} of the best"
-    yield (
-        f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
-        f" {said['configurations']} configurations for {said['classes']} classes of lengths"
-    )
-    yield ""
-    rows = [_HEAD, *map(_row, said["pools"]), _total(said["numbers"])]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
-    yield ""
-    yield _views(said["numbers"])
-    yield f"one pool           {_beside(said)}"
-    yield f"levers             {_levers(said['levers'], decided)}"
-    yield from _budget(plan)
-    if said["extrapolated"]:
-        yield f"extrapolated       {'; '.join(said['extrapolated'])}"
-
-
-_HEAD = (
-    "up to",
-    "configuration",
-    "instances",
-    "GPUs",
-    "kW",
-    "batch",
-    "TTFT 50/99",
-    "ITL 50/99",
-    "binds",
-)
-
-
-def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
-    numbers, binds = pool["numbers"], pool["binds"]
-    return (
-        f"{numbers['context_window'].value:.0f}",
-        pool["configuration"],
-        *_sizes(numbers),
-        f"{numbers['batch'].value:.4g}",
-        *_latencies(numbers),
-        f"batch {binds['batch']}, instances {binds['instances']}",
-    )
-
-
-def _total(numbers: Mapping[str, Quantity]) -> tuple[str, ...]:
-    return ("all", "", *_sizes(numbers), "", *_latencies(numbers), "")
-
-
-def _sizes(numbers: Mapping[str, Quantity]) -> tuple[str, ...]:
-    kilowatts = numbers["power"].value / 1e3
-    return f"{numbers['instances'].value:g}", f"{numbers['gpus'].value:g}", f"{kilowatts:.4g}"
-
-
-def _latencies(numbers: Mapping[str, Quantity]) -> tuple[str, str]:
-    first, late = numbers["first_token"].value, numbers["first_token_p99"].value
-    itl, late_itl = numbers["inter_token_latency"].value, numbers["inter_token_latency_p99"].value
-    return f"{first:.3g}/{late:.3g} s", f"{1e3 * itl:.3g}/{1e3 * late_itl:.3g} ms"
-
-
-def _views(numbers: Mapping[str, Quantity]) -> str:
-    shown = {
-        "tok/J": numbers["tokens_per_joule"].value,
-        "J/tok": numbers["joules_per_token"].value,
-        "USD/Mtok": 1e6 * numbers["dollars_per_token"].value,
-        "gCO2/Mtok": 1e6 * numbers["grams_per_token"].value,
-    }
-    return "per output token   " + ", ".join(f"{value:.4g} {unit}" for unit, value in shown.items())
-
-
-def _beside(said: Mapping[str, Any]) -> str:
-    if not said["one_pool"]:
-        return "no single pool meets the targets"
-    if len(said["pools"]) == 1:
-        return "is the plan, splitting by length gains nothing"
-    return f"{said['one_pool']}: {said['one_pool_cost_ratio']:.3f} times the cost"
-
-
-def _levers(values: Mapping[str, float], decided: Mapping[str, Decision]) -> str:
-    best = sorted(values, key=lambda lever: values[lever], reverse=True)[:MOST_LEVERS]
-    undecided = [lever for lever, it in decided.items() if it.undecided]
-    mark = dict.fromkeys(undecided, " (undecided)")
-    said = (f"without {lever} {_factor(values[lever])}{mark.get(lever, '')}" for lever in best)
-    return ", ".join(said)
-
-
-def _factor(ratio: float) -> str:
-    return f"x{ratio:.3g}" if math.isfinite(ratio) else "no fleet"
-
-
-def day_lines(days: Mapping[str, DayOfPlan]) -> Iterator[str]:
-    """A day under each policy, in a line each."""
-    for policy, day in days.items():
-        yield (
-            f"day, rest {policy:5}    {day.energy / 3.6e9:.4g} MWh for {day.electricity:.4g} USD,"
-            f" rent {day.rent:.5g} USD, {day.carbon:.4g} kgCO2, {day.joules_per_token:.4g} J/tok,"
-            f" x{day.over_peak:.3f} that at the peak"
-        )
-
-
-def draw_lines(found: Contest, decided: Mapping[str, Decision]) -> Iterator[str]:
-    """The plan of the least expected cost, how it fares, and which of its levers are undecided."""
-    best, own = found.contenders[0], found.own
-    yield f"at the draws       of the least expected cost, {_fares(best)}"
-    if best != own:
-        yield f"at own values      {described_pools(own.windows, own.names)} is best, {_fares(own)}"
-    wins = list(found.configuration_wins.items())[:MOST_LEVERS]
-    yield f"wins               {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
-    undecided = [it for it in decided.values() if it.undecided]
-    for it in {own.rival: own for own in undecided}.values():
-        levers = ", ".join(lever for lever, own in decided.items() if own.rival == it.rival)
-        rival = described_pools(it.rival.windows, it.rival.names)
-        gain = f"gain {it.gain:.2%}, regret {it.high_regret:.2%} at 95 %"
-        yield f"undecided          {levers}: {gain}; without: {rival}"
-
-
-def _fares(own: Contender) -> str:
-    return (
-        f"wins {own.wins:.0%}, regret {own.expected_regret:.2%} on the average and"
-        f" {own.high_regret:.2%} at 95 %, misses a bound in {own.missed:.0%}"
-    )
-
-
-def described_pools(windows: Sequence[Tokens], names: Sequence[DeploymentNames]) -> str:
-    """Pools in words."""
-    pools = zip(windows, names, strict=True)
-    return "; ".join(f"up to {window:.0f} {described(own)}" for window, own in pools)
-
-
-def shadow_lines(prices: Mapping[str, ShadowPrice]) -> Iterator[str]:
-    """What more of each bound saves, in a line each."""
-    for name, price in prices.items():
-        unit = {"itl": "ms", "ttft": "ms", "power_cap": "W"}.get(name, "GPU")
-        one = f"1 {unit} more saves {price.one_more:.2%}"
-        more = f", {price.relaxation / price.unit:.4g} {unit} more {price.saved:.2%}"
-        one = one if price.relaxation == price.unit else one + more
-        none = "up to twice as long" if price.unit == MILLISECOND else "whatever is added"
-        said = one if math.isfinite(price.relaxation) else f"nothing saved, {none}"
-        yield f"{f'more {name}':18} {said}"
-
-
-def break_even_lines(
-    plan: Plan, prices: Mapping[str, Price], stretches: Sequence[Stretch]
-) -> Iterator[str]:
-    """Where the choice of GPUs flips: over their rents, and over the rate near that of the plan."""
-    rents = (
-        f"{gpu} {_hourly(it.break_even)} (now {_hourly(it.now)})" for gpu, it in prices.items()
-    )
-    yield f"bought below       {', '.join(rents)} USD/GPU-hour, for the least dollars"
-    rate = float(plan.question.demand.arrival_rate)
-    near = next(place for place, it in enumerate(stretches) if rate <= it.high)
-    some = stretches[max(near - 1, 0) : near + 2]
-    said = (f"{it.gpu or 'no fleet'} {it.low:.4g} to {it.high:.4g}" for it in some)
-    yield f"one pool by rate   {', '.join(said)} req/s"
-
-
-def _hourly(price: float) -> str:
-    return f"{price * 3600:.3g}" if math.isfinite(price) else "any rent"
-
-
-def verified_line(found: Verified) -> str:
-    """Whether a plan keeps its targets request by request."""
-    names = {"latency_target": "first token p99", "itl_target": "inter-token latency"}
-    latencies = (
-        f"{names[name]} {found.simulated[name]:.3g} of {target:.3g} s"
-        for name, target in found.targets.items()
-    )
-    said = "holds" if found.holds else "misses a target"
-    tighter = f", planned for targets {found.margin:.0%} shorter" if found.margin > 0 else ""
-    return f"simulated          {said}: {', '.join(latencies)}{tighter}"
-
-
-def disaggregated_lines(found: Disaggregated) -> Iterator[str]:
-    """What prefill and decode apart would be worth."""
-    pools = "; ".join(
-        f"up to {pool.window:.0f} {described(pool.prefill)}"
-        + (f" prefills for {described(pool.decode)}" if pool.decode else "")
-        for pool in found.pools
-    )
-    yield f"disaggregated      {_factor(found.cost_ratio)} the cost, not in the plan: {pools}"
-
-
-def _budget(plan: Plan) -> Iterator[str]:
-    """What of the budgets is used."""
-    budget, names = plan.question.budget, plan.names
-    if budget.power is not None:
-        watts = plan.fleet.power
-        basis = plan.fleet.basis.basis
-        yield f"power cap          {watts / 1e3:.4g} of {budget.power / 1e3:.4g} kW, {basis}"
-    for gpu, most in (budget.inventory or {}).items():
-        pools = zip(names, plan.fleet.pools, strict=True)
-        used = sum(pool["gpus"].value for own, pool in pools if own.gpu == gpu)
-        yield f"inventory          {used:g} of {most} {gpu}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.simulated import beside
+from tokwatt.accounts.answers.simulated import beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan

@@ -22,7 +22,7 @@ LABELS: dict[Kind, str] = {
 """How a page names each kind, in the order in which it lists them."""
 
 
-class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AccountEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What numbers stand on.
 
     Attributes:
@@ -47,11 +47,11 @@ class Accounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         grids: the account of a grid that differs from the others of its job.
     """
 
-    jobs: dict[str, Account]
-    grids: dict[str, Account]
+    jobs: dict[str, AccountEntry]
+    grids: dict[str, AccountEntry]
 
 
-def accounts_of(paper: Section) -> dict[str, Account]:
+def accounts_of(paper: Section) -> dict[str, AccountEntry]:
     """What every grid of `paper.yaml` stands on, by its name.
 
     Raises:
@@ -68,15 +68,15 @@ def accounts_of(paper: Section) -> dict[str, Account]:
     return by_job | accounts.grids
 
 
-def by_kind(accounts: Iterable[Account]) -> list[Account]:
+def by_kind(accounts: Iterable[AccountEntry]) -> list[AccountEntry]:
     """One account of each kind, which says what all of that kind do."""
     meanings: dict[Kind, dict[str, None]] = {kind: {} for kind in LABELS}
     for account in accounts:
         meanings[account.account][account.meaning] = None
-    return [Account(kind, "; ".join(texts)) for kind, texts in meanings.items() if texts]
+    return [AccountEntry(kind, "; ".join(texts)) for kind, texts in meanings.items() if texts]
 
 
-def account_lines(accounts: Iterable[Account]) -> Markdown:
+def account_lines(accounts: Iterable[AccountEntry]) -> Markdown:
     """The lines of a page that say what its numbers stand on; the site colours them."""
     lines = (
         joined([Markdown(f"**{account.label}.** Account and basis:"), account.meaning], " ")

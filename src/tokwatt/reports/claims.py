@@ -9,7 +9,7 @@ import msgspec
 
 from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import Quality
-from tokwatt.params.reading import read
+from tokwatt.params.reading import read_yaml
 from tokwatt.params.section import Section
 from tokwatt.reports.expressions import ExpressionError, Expressions, Lookup, Value
 
@@ -116,7 +116,7 @@ def claims(params: Path) -> Iterator[Placed]:
         ParameterError: with one sentence, at the first claim that is wrong.
     """
     path = params / FILE
-    top = Section(path, read(path), lambda _: {})
+    top = Section(path, read_yaml(path), lambda _: {})
     top.convert(Heading)
     ids: set[str] = set()
     for section, location, name, entry in _entries(top.child("claims")):

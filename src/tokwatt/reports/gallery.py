@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tokwatt.params.plots import PLOT, Plot, read_plot
-from tokwatt.params.reading import read
+from tokwatt.params.reading import read_yaml
 from tokwatt.params.section import Section
 from tokwatt.reports import figures
 
@@ -68,12 +68,12 @@ def entries(params: Path) -> dict[str, Figure]:
     Raises:
         ParameterError: with one sentence about the first that is wrong.
     """
-    paper = Section(params / "paper.yaml", read(params / "paper.yaml"))
+    paper = Section(params / "paper.yaml", read_yaml(params / "paper.yaml"))
     section = paper.child("figures")
     studies = {path.stem: path for path in sorted((params / "studies").glob("*.yaml"))}
     figures = {name: _figure(paper, section, studies, name) for name in section.raw}
     for name, path in studies.items():
-        study = Section(path, read(path))
+        study = Section(path, read_yaml(path))
         if plot := read_plot(study):
             if name in figures:
                 raise study.fail(

@@ -26,7 +26,7 @@ class Labels:
 
     def __call__(self, name: str) -> str:
         """How a name is printed: as its record says, otherwise as it is, in words."""
-        return plain(self.names.get(name, name.replace("_", " ")))
+        return label_text(self.names.get(name, name.replace("_", " ")))
 
     def updated(self, names: Mapping[str, str]) -> "Labels":
         """These labels with some names printed otherwise."""
@@ -49,7 +49,7 @@ def context_window(tokens: float) -> str:
     return f"{tokens / 2**20:g}M" if large else f"{tokens / 2**10:.4g}K"
 
 
-def plain(text: str) -> str:
+def label_text(text: str) -> str:
     """A text as a figure has room for it: on one line, with what cannot be seen spelt out."""
     return shorten(one_line(text), LONGEST, placeholder=" …")
 

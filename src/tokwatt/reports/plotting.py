@@ -70,7 +70,7 @@ class Print:
 
 
 @dataclass(frozen=True)
-class Plot:
+class FigureContent:
     """The numbers of a figure and how they are drawn.
 
     Attributes:
@@ -130,10 +130,12 @@ def render(
     write_files({out / f"{name}.{kind}": content for kind, content in files.items()})
 
 
-def plot_of(name: str, figure: Figure, datasets: Mapping[str, xr.Dataset], label: Labels) -> Plot:
+def plot_of(
+    name: str, figure: Figure, datasets: Mapping[str, xr.Dataset], label: Labels
+) -> FigureContent:
     """What is drawn of datasets, rounded so that every machine draws the same bytes."""
     module = module_of(name, figure)
-    return Plot(module, drawn(module.data(datasets)), label)
+    return FigureContent(module, drawn(module.data(datasets)), label)
 
 
 def module_of(name: str, figure: Figure) -> FigureModule:
@@ -157,7 +159,7 @@ def _parameter_hashes(datasets: Mapping[str, xr.Dataset]) -> str:
 
 
 def _drawings(
-    name: str, plot: Plot, form: Print, metadata: Mapping[str, dict[str, str | None]]
+    name: str, plot: FigureContent, form: Print, metadata: Mapping[str, dict[str, str | None]]
 ) -> dict[str, bytes]:
     """The drawing in each format; drawn anew for each, as saving a canvas settles its layout."""
     if form.width or form.height:
@@ -165,7 +167,7 @@ def _drawings(
     return {kind: _bytes(plot.canvas(form), form, kind, metadata[kind]) for kind in form.kinds}
 
 
-def _refuse_crowding(name: str, plot: Plot, form: Print) -> None:
+def _refuse_crowding(name: str, plot: FigureContent, form: Print) -> None:
     """Refuse a page with more text over text than on the page that the figure was made for."""
     fitting, page = plot.canvas(Print()), plot.canvas(form)
     if overlaps(page) > overlaps(fitting):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.reading import read
+from tokwatt.params.reading import read_yaml
 
 if TYPE_CHECKING:
     from rocrate.model.creativework import CreativeWork
@@ -65,7 +65,7 @@ def write_record(
     """
     from rocrate.rocrate import ROCrate
 
-    citation = read(CITATION)
+    citation = read_yaml(CITATION)
     crate = ROCrate()
     crate.metadata.extra_contexts.append(TERMS)
     crate.name = citation["title"]

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from tokwatt.output import write_files
-from tokwatt.params.reading import read
+from tokwatt.params.reading import read_yaml
 from tokwatt.params.section import Section, refusing
 from tokwatt.reports.accounts import lines_of
 from tokwatt.reports.datasets import dataset_path
@@ -23,7 +23,7 @@ Place = dict[str, Entry | None]
 """The entry of each dimension."""
 
 
-class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TableColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One column: a variable, and how it is printed.
 
     Attributes:
@@ -56,7 +56,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (self.from_10 if self.from_10 and scaled >= 10 else self.format).format(scaled)
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TableLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The layout of one table.
 
     Attributes:
@@ -72,7 +72,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     grid: str
     rows: list[str]
-    columns: list[Column]
+    columns: list[TableColumn]
     across: str | None = None
     place: str = ""
     names: dict[str, str] = {}
@@ -92,7 +92,7 @@ class Cell(NamedTuple):
         text: how it is printed.
     """
 
-    column: Column
+    column: TableColumn
     place: Place
     text: str
 
@@ -109,7 +109,7 @@ class TableRow(NamedTuple):
     cells: list[Cell]
 
 
-class Layout(NamedTuple):
+class PrintedTable(NamedTuple):
     """A table ready to be shown.
 
     Attributes:
@@ -129,10 +129,10 @@ def check_tables(params: Path) -> None:
         entry(paper, name)
 
 
-def entry(paper: Section, name: str) -> tuple[Section, Table]:
+def entry(paper: Section, name: str) -> tuple[Section, TableLayout]:
     """The layout of a table, from `paper.yaml`."""
     section = paper.child("tables").child(name)
-    table = section.convert(Table)
+    table = section.convert(TableLayout)
     section.pick("grid", table.grid, paper.child("grids").raw)
     return section, table
 
@@ -141,7 +141,7 @@ def write_table(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
     section, table = entry(_paper(params), name)
     dataset = xr.load_dataset(dataset_path(grids, table.grid))
-    fit(table, dataset, section)
+    require_dimensions(table, dataset, section)
     with refusing(section, "printed"):
         account = lines_of(params, [table.grid])
         body = printed(table, dataset, read_labels(params))
@@ -152,7 +152,7 @@ def write_table(name: str, params: Path, grids: Path, out: Path) -> None:
     write_files({out / f"{name}.{kind}": text for kind, text in texts.items()})
 
 
-def fit(table: Table, dataset: xr.Dataset, section: Section) -> None:
+def require_dimensions(table: TableLayout, dataset: xr.Dataset, section: Section) -> None:
     """Refuse a layout that asks for what its grid does not have."""
     for name in table.dimensions:
         _pick(section, "rows", name, map(str, dataset.dims))
@@ -166,7 +166,7 @@ def _pick(section: Section, key: str, name: str, names: Iterator[str]) -> None:
         raise section.fail(f"names {name!r}", f"one of {', '.join(options)}", key)
 
 
-def tidy(table: Table, dataset: xr.Dataset) -> pd.DataFrame:
+def tidy(table: TableLayout, dataset: xr.Dataset) -> pd.DataFrame:
     """One row per point of the table, one column per variable, in the units of the dataset."""
     inside = [
         name
@@ -178,7 +178,7 @@ def tidy(table: Table, dataset: xr.Dataset) -> pd.DataFrame:
     return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
 
-def laid_out(table: Table, dataset: xr.Dataset, label: Labels) -> Layout:
+def printed_table(table: TableLayout, dataset: xr.Dataset, label: Labels) -> PrintedTable:
     """The table with every cell's place."""
     label = label.updated({**_labels(dataset), **table.names})
     columns = list(_columns(table, dataset))
@@ -189,10 +189,10 @@ def laid_out(table: Table, dataset: xr.Dataset, label: Labels) -> Layout:
     points = product(*(dataset[dimension].values.tolist() for dimension in table.rows))
     rows = [_row(table, dataset, columns, point, label) for point in points]
     rows = [row for row in rows if any(cell.text != "-" for cell in row.cells)]
-    return Layout([*(row.replace("_", " ") for row in table.rows), *heads], rows)
+    return PrintedTable([*(row.replace("_", " ") for row in table.rows), *heads], rows)
 
 
-def _columns(table: Table, dataset: xr.Dataset) -> Iterator[tuple[Entry | None, Column]]:
+def _columns(table: TableLayout, dataset: xr.Dataset) -> Iterator[tuple[Entry | None, TableColumn]]:
     """Each column with its group: first those that stand once, then the others in every group."""
     groups = dataset[table.across].values.tolist() if table.across else [None]
     yield from ((groups[0], column) for column in table.columns if column.once)
@@ -201,9 +201,9 @@ def _columns(table: Table, dataset: xr.Dataset) -> Iterator[tuple[Entry | None, 
 
 
 def _row(
-    table: Table,
+    table: TableLayout,
     dataset: xr.Dataset,
-    columns: Sequence[tuple[Entry | None, Column]],
+    columns: Sequence[tuple[Entry | None, TableColumn]],
     point: Sequence[Entry],
     label: Labels,
 ) -> TableRow:
@@ -215,9 +215,9 @@ def _row(
     return TableRow([_printed(entry, label) for entry in point], cells)
 
 
-def printed(table: Table, dataset: xr.Dataset, label: Labels) -> str:
+def printed(table: TableLayout, dataset: xr.Dataset, label: Labels) -> str:
     """The table in Markdown."""
-    layout = laid_out(table, dataset, label)
+    layout = printed_table(table, dataset, label)
     lines = [row.labels + [cell.text for cell in row.cells] for row in layout.rows]
     return pipe_table(layout.heads, lines)
 
@@ -238,4 +238,4 @@ def _printed(entry: Entry, label: Labels) -> str:
 
 
 def _paper(params: Path) -> Section:
-    return Section(params / "paper.yaml", read(params / "paper.yaml"))
+    return Section(params / "paper.yaml", read_yaml(params / "paper.yaml"))

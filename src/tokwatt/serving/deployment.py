@@ -16,7 +16,7 @@ from tokwatt.params.specs import (
     UtilizationPower,
     spec,
 )
-from tokwatt.serving.kernels import StepTable
+from tokwatt.serving.kernels import KernelSteps
 from tokwatt.serving.limits import step_limits
 from tokwatt.units import Parameters, Tokens
 
@@ -62,7 +62,7 @@ class Deployment(Layout):
     fitted: StepParameters
     active_parameters: Parameters = 0.0
     profile: Profile | None = None
-    kernels: StepTable | None = None
+    kernels: KernelSteps | None = None
 
     def prefill_chunk(self, chunked: bool) -> Tokens:
         """Prompt tokens that a step takes in: the engine's, or those of the paper's program."""
@@ -75,7 +75,7 @@ class Deployment(Layout):
         logistic: LogisticPower,
         active_parameters: Parameters,
         profile: Profile | None,
-        kernels: StepTable | None,
+        kernels: KernelSteps | None,
     ) -> "Deployment":
         """The same with what only some deployments have."""
         return replace(

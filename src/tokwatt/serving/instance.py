@@ -18,7 +18,7 @@ from tokwatt.params.specs import (
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.costs import PassCosts
 from tokwatt.serving.forward import Touched
-from tokwatt.serving.kernels import StepTable
+from tokwatt.serving.kernels import KernelSteps
 from tokwatt.serving.share import GpuShare, held_bytes
 from tokwatt.units import (
     Bytes,
@@ -73,7 +73,7 @@ class Instance(GpuShare):
     logistic: LogisticPower
     activity: ActivityPower
     utilization: UtilizationPower
-    kernels: StepTable | None = None
+    kernels: KernelSteps | None = None
 
 
 def _every_expert(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:

@@ -8,7 +8,7 @@ from tokwatt.units import Seconds, Sequences, Tokens
 
 
 @spec
-class StepTable:
+class KernelSteps:
     """Times of a step over batch size and length.
 
     Attributes:
@@ -24,7 +24,7 @@ class StepTable:
     communication: Array
 
 
-def step_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
+def step_latency(table: KernelSteps, batch: Sequences, length: Tokens) -> Seconds:
     """A decoding step by kernels, with all-reduce and dispatch.
 
     Args:
@@ -40,12 +40,12 @@ def step_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
     return jnp.exp(_between(table, jnp.log(table.latency), batch, length))
 
 
-def communication_latency(table: StepTable, batch: Sequences, length: Tokens) -> Seconds:
+def communication_latency(table: KernelSteps, batch: Sequences, length: Tokens) -> Seconds:
     """The part of `step_latency` that sends; overlapped dispatch counts as experts."""
     return _between(table, table.communication, batch, length)
 
 
-def _between(table: StepTable, values: Array, batch: Sequences, length: Tokens) -> Array:
+def _between(table: KernelSteps, values: Array, batch: Sequences, length: Tokens) -> Array:
     """Bilinear interpolation, and extrapolation by the last slope."""
     (row, down), (column, right) = (
         _place(table.log_batch, jnp.log(batch)),

@@ -14,7 +14,13 @@ from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.prompts import pool_latencies
 from tokwatt.serving.results import readable
 from tokwatt.serving.step import Step, first_token, step
-from tokwatt.serving.targets import Asked, asked_of, batch_within, concurrency_within, latencies_at
+from tokwatt.serving.targets import (
+    MeanRequest,
+    asked_of,
+    batch_within,
+    concurrency_within,
+    latencies_at,
+)
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
@@ -181,7 +187,7 @@ def size_pool(
 def _batch(
     assumed: Assumptions,
     instance: Instance,
-    asked: Asked,
+    asked: MeanRequest,
     slots: Sequences,
     utilization: Dimensionless,
     service_rate: RequestsPerSecond,

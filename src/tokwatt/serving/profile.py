@@ -29,7 +29,7 @@ def workspace(engine: Engine, parallelism: Parallelism) -> Bytes:
     return jnp.interp(parallelism.tensor_parallel, engine.workspace_gpus, engine.workspace)
 
 
-def kv_budget(engine: Engine, gpu: Gpu, parallelism: Parallelism, held: Bytes) -> Bytes:
+def program_budget(engine: Engine, gpu: Gpu, parallelism: Parallelism, held: Bytes) -> Bytes:
     """Memory for the KV cache of a GPU that holds so many bytes of weights."""
     used = workspace(engine, parallelism)
     return memory.kv_budget(gpu.hbm_capacity, engine.memory_fraction, held, used)
@@ -91,7 +91,7 @@ def program_kv_blocks(
 ) -> Dimensionless:
     """Blocks of the KV cache by the paper's program, which counts all heads on every GPU."""
     held = program_weight_bytes(llm, parallelism, precision)
-    budget = kv_budget(engine, gpu, parallelism, held)
+    budget = program_budget(engine, gpu, parallelism, held)
     whole = cache_bytes_per_token(llm.paper, precision.kv, 1.0)
     return memory.kv_blocks(budget, whole, engine.block_size)
 

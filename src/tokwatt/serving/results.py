@@ -30,7 +30,7 @@ def readable(cls: Kind) -> Kind:
     return cls
 
 
-def plain(result: Numbers) -> Numbers:
+def plain_numbers(result: Numbers) -> Numbers:
     """The same with Python numbers for arrays of one number; what JAX traces stays as it is."""
     return type(result)(*map(_plain, result))
 
@@ -58,7 +58,7 @@ def checked(
                     sentence := outside(name, hints[name], [number], name in may_be_zero)
                 ):
                     raise ParameterError(sentence)
-            return plain(fn(*args, **kwargs))
+            return plain_numbers(fn(*args, **kwargs))
 
         return answer
 

@@ -151,7 +151,7 @@ def share_of(
     budget = (
         engines.pool_of(layout, llm, held)
         if measured
-        else program.kv_budget(engine, gpu, parallelism, held)
+        else program.program_budget(engine, gpu, parallelism, held)
     )
     limits = step_limits(layout.serving_engine, gpu)
     most = jnp.where(engine.max_sequences > 0, engine.max_sequences, jnp.inf)

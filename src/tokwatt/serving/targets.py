@@ -27,7 +27,7 @@ SELDOM = 1e-6
 """Mean batch of requests that come one by one."""
 
 
-class Asked(NamedTuple):
+class MeanRequest(NamedTuple):
     """What the mean request of a pool asks of an instance.
 
     Attributes:
@@ -45,12 +45,12 @@ class Asked(NamedTuple):
         return Load(batch, self.length, batch * self.prompts, batch / self.steps)
 
 
-def asked_of(assumed: Assumptions, traffic: Traffic) -> Asked:
+def asked_of(assumed: Assumptions, traffic: Traffic) -> MeanRequest:
     """The mean request of a pool; any finite stand-in for one that nobody arrives at."""
     used = traffic.share > 0
     resident = traffic.steps_length if assumed.context_length == "end" else traffic.steps_mean
     steps = jnp.where(used, traffic.steps, 1.0)
-    return Asked(
+    return MeanRequest(
         steps=steps,
         length=jnp.where(used, resident / steps, 1.0),
         prompts=jnp.where(used, traffic.prompts / steps, 0.0),
@@ -78,7 +78,7 @@ class Latencies(NamedTuple):
 def latencies_at(
     assumed: Assumptions,
     instance: Instance,
-    asked: Asked,
+    asked: MeanRequest,
     traffic: Traffic,
     held: Sequences,
     batch: Sequences,
@@ -103,7 +103,7 @@ def latencies_at(
 def concurrency_within(
     assumed: Assumptions,
     instance: Instance,
-    asked: Asked,
+    asked: MeanRequest,
     traffic: Traffic,
     held: Sequences,
     demand: Demand,
@@ -129,7 +129,7 @@ def concurrency_within(
 def batch_within(
     assumed: Assumptions,
     instance: Instance,
-    asked: Asked,
+    asked: MeanRequest,
     traffic: Traffic,
     slots: Sequences,
     demand: Demand,

@@ -9,7 +9,7 @@ from tokwatt.simulation.arrivals import Arrived, arrived, repeated
 from tokwatt.simulation.recorder import Finished, latency_counts
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
-from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import Bytes, BytesPerSecond, BytesPerToken, SecondsAxis
 
@@ -35,7 +35,7 @@ def run_disaggregated(
     routers: tuple[Router, Router],
     link: Link,
     progress: Callable[[int], None] = lambda served: None,
-) -> Run:
+) -> SimulatedRun:
     """Serve requests by instances that prefill and others, of the same kind, that decode.
 
     Args:
@@ -57,7 +57,7 @@ def run_disaggregated(
             asked.append(part)
             yield part._replace(output=np.ones_like(part.output))
 
-    filled = run([table], [limits], prompts(), routers[0], progress)
+    filled = run_pools([table], [limits], prompts(), routers[0], progress)
     whole = Arrived(*(np.concatenate(columns) for columns in zip(*asked, strict=True)))
     beside = table.first_token + table.first_token_prompt * whole.prompt
     ready = whole.arrival + filled.finished.latency - beside
@@ -72,12 +72,12 @@ def run_disaggregated(
         priority=whole.priority[longer],
     )
     order = longer[np.argsort((ready + sent)[longer], kind="stable")]
-    decoded = run([table], [limits], repeated(stream), routers[1])
+    decoded = run_pools([table], [limits], repeated(stream), routers[1])
     finished = _joined(filled.finished, decoded.finished, table, whole.arrival, order)
     gaps = decoded.finished.arrival + decoded.finished.queued - ready[order]
     decoded.recorders[0].histogram += latency_counts(np.maximum(gaps, sent[order]))
     ended = float((finished.arrival + finished.latency).max())
-    return Run(
+    return SimulatedRun(
         finished,
         filled.recorders + decoded.recorders,
         filled.blocked or decoded.blocked,

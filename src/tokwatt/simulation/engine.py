@@ -26,7 +26,7 @@ class Steps(Protocol):
         """One that also takes in prompt tokens."""
 
 
-class Engine:
+class SimulatedEngine:
     """An engine, and what it has left to be read.
 
     Args:
@@ -93,7 +93,7 @@ class Engine:
         for prefix, tokens in warm.items():
             cache.keep(prefix, tokens)
         cache.shrink(cache.held - blocks)
-        watched = type(self).check is not Engine.check
+        watched = type(self).check is not SimulatedEngine.check
         waiting: list[tuple[int, float, int, Request]] = []
         ending: list[tuple[int, int, Request]] = []
         running = self.running

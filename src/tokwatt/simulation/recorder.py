@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Segment, Span
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import (
@@ -77,7 +77,7 @@ class Recorder:
         deviation: largest relative difference of a step from the account's own.
     """
 
-    def __init__(self, engine: Engine, table: StepTable, pool: int) -> None:
+    def __init__(self, engine: SimulatedEngine, table: StepTable, pool: int) -> None:
         self.engine, self.table, self.pool = engine, table, pool
         self.finished: list[Finished] = []
         self.seconds = np.zeros((5, 0))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.simulation.arrivals import Arrived
-from tokwatt.simulation.engine import Engine
+from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.recorder import Finished, Recorder
 from tokwatt.simulation.requests import Limits, Request
 from tokwatt.simulation.routers import LEAST_LOADED, Router
@@ -28,7 +28,7 @@ class Blocked(NamedTuple):
     waiting: int
 
 
-class Run(NamedTuple):
+class SimulatedRun(NamedTuple):
     """A run of a fleet.
 
     Attributes:
@@ -46,14 +46,14 @@ class Run(NamedTuple):
     arriving: Seconds
 
 
-def run(
+def run_pools(
     tables: Sequence[StepTable],
     limits: Sequence[Limits],
     requests: Iterable[Arrived],
     router: Router,
     progress: Callable[[int], None] = lambda served: None,
-    engine_type: type[Engine] = Engine,
-) -> Run:
+    engine_type: type[SimulatedEngine] = SimulatedEngine,
+) -> SimulatedRun:
     """Serve requests.
 
     Args:
@@ -98,17 +98,17 @@ def run(
     order = np.argsort(np.concatenate([part.number for part in parts]))
     finished = Finished(*(np.concatenate(columns)[order] for columns in zip(*parts, strict=True)))
     ended = float((finished.arrival + finished.latency).max())
-    return Run(finished, recorders, blocked, ended - begun, last - begun)
+    return SimulatedRun(finished, recorders, blocked, ended - begun, last - begun)
 
 
-def _chosen(pool: Sequence[Engine], time: Seconds) -> Engine:
+def _chosen(pool: Sequence[SimulatedEngine], time: Seconds) -> SimulatedEngine:
     """The engine of a pool with the fewest requests at a time."""
     for engine in pool:
         engine.advance(time)
     return min(pool, key=lambda engine: engine.in_flight)
 
 
-def _blocked(engines: Sequence[Engine]) -> Blocked | None:
+def _blocked(engines: Sequence[SimulatedEngine]) -> Blocked | None:
     """The instance whose queue has been there for longest."""
     queues = [engine for engine in engines if engine.blocked]
     if not queues:

@@ -74,8 +74,7 @@ class StepTable:
         self._rows, self._parts = _lists(rows[0]), [_lists(part) for part in rows[1:]]
         chunked = assumed.prefill == "chunked"
         self._added = _added(assumed, instance, tokens + sequences, chunked)
-        costs = instance.costs
-        ranks = float(costs.data_parallel)
+        costs, ranks = instance.costs, float(instance.costs.data_parallel)
         self._attention = float(costs.prompt_math) / ranks if chunked else 0.0
         self._sliding = float(costs.sliding_math) / ranks if chunked else 0.0
         self._reach = 2 * float(costs.cache.window)
@@ -127,8 +126,7 @@ class StepTable:
     @property
     def idle(self) -> Watts:
         """Power of an instance that waits for requests, on the basis of the account."""
-        assumed, instance = self.account.assumed, self.instance
-        watts = idle_power(assumed, instance)
+        instance, watts = self.instance, idle_power(self.account.assumed, self.instance)
         return float(on_basis(self.account, instance.gpu, instance.gpus, watts))
 
     def exact(
@@ -142,10 +140,10 @@ class StepTable:
         for start in range(0, columns.shape[1], ROWS):
             part = columns[:, start : start + ROWS]
             padded = np.pad(part, ((0, 0), (0, ROWS - part.shape[1])), mode="edge")
-            kept, watts = _kept(self.account, self.instance, Load(*padded))
-            found.append(np.stack([kept, watts])[:, : part.shape[1]])
-        both = np.concatenate(found, axis=1) if found else np.zeros((2, 0))
-        return both[0], both[1]
+            both = np.stack(_kept(self.account, self.instance, Load(*padded)))
+            found.append(both[:, : part.shape[1]])
+        durations, watts = np.concatenate(found, axis=1) if found else np.zeros((2, 0))
+        return durations, watts
 
 
 @jax.jit
@@ -228,9 +226,8 @@ def _added(assumed: Assumptions, instance: Instance, most: int, chunked: bool) -
         slope = (several - one) / np.maximum(many - 1, 1)
         least = one - slope
         base = least + slope * tokens - launch
-        columns = (np.append(0.0, _agreed(column)).tolist() for column in (least, slope, base))
-        least_list, slope_list, base_list = columns
-        tables.append((least_list, slope_list, base_list))
+        low, by, own = (np.append(0.0, _agreed(each)).tolist() for each in (least, slope, base))
+        tables.append((low, by, own))
     return tables
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.simulation.recorder import latency_quantile, mean_power
-from tokwatt.simulation.run import Run
+from tokwatt.simulation.run import SimulatedRun
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -75,7 +75,7 @@ class SecondByRate(NamedTuple):
     power: WattsAxis
 
 
-def totals(done: Run, settled: Dimensionless = 0.0) -> Totals:
+def totals(done: SimulatedRun, settled: Dimensionless = 0.0) -> Totals:
     """Totals of a run.
 
     Args:
@@ -107,7 +107,7 @@ def totals(done: Run, settled: Dimensionless = 0.0) -> Totals:
     )
 
 
-def by_second(done: Run) -> SecondByRate:
+def by_second(done: SimulatedRun) -> SecondByRate:
     """Means over each second of a run."""
     ended = float((done.finished.arrival + done.finished.latency).max())
     length = max(1, int(np.ceil(ended)))
@@ -121,7 +121,7 @@ def by_second(done: Run) -> SecondByRate:
     return SecondByRate(sums[0], sums[1], sums[2] / held, power)
 
 
-def overloaded(done: Run) -> str:
+def overloaded(done: SimulatedRun) -> str:
     """What saturates first and when, in words, where the queue grows without end; "" elsewhere."""
     blocked = done.blocked
     if blocked is None or blocked.waiting < FEWEST:

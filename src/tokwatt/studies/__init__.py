@@ -59,7 +59,7 @@ def compute(catalogue: Catalogue, entry: Section, computed: dict[str, xr.Dataset
     """Run the study that an entry names, with the inputs it gives, and add it to the computed."""
     study, arguments = find(entry), inputs(catalogue, entry)
     used = {name: computed[arguments[name]] for name in _datasets(study)}
-    dataset = grid.named(study(catalogue, **arguments | used))
+    dataset = grid.long_named(study(catalogue, **arguments | used))
     computed[_name(entry)] = dataset
     return dataset
 

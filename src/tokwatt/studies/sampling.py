@@ -6,19 +6,22 @@ from typing import Annotated, NamedTuple
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.params.specs import Demand
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.sampling import sampled, summed
-from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
-from tokwatt.studies.instances import Profiles
+from tokwatt.studies.fleets.topologies import (
+    TOPOLOGIES,
+    PaperFleetInputs,
+    PaperFleets,
+    TrafficEntry,
+)
 from tokwatt.studies.replay.table3 import FleetRow
-from tokwatt.units import Dimensionless, Domain, Instances, Scalar, Tokens, TokensPerJoule
+from tokwatt.units import Dimensionless, Domain, Instances, Scalar, TokensPerJoule
 
 Seeds = Annotated[Scalar, "1", Domain(most=1e4)]
 """How many seeds: fleets are drawn anew for each."""
 
 
-class Drawn(NamedTuple):
+class DrawnFleet(NamedTuple):
     """A fleet sized by the draws of one seed."""
 
     instances: Instances
@@ -37,30 +40,26 @@ class Exact(NamedTuple):
 
 def sampling_error(
     catalogue: Catalogue,
+    common: PaperFleetInputs,
     traffic: dict[str, TrafficEntry],
-    profiles: Profiles,
-    long_window: Tokens,
-    overflow_factor: Dimensionless,
-    demand: Demand,
     seeds: Seeds,
 ) -> xr.Dataset:
     """Fleets of Table 3 by seed, from 0 on, and by exact sums; counts that agree survive."""
-    common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
-
+    printed = PaperFleets(catalogue, common)
     samplers = [partial(sampled, seed=seed) for seed in range(int(seeds))]
 
     @cache
     def rows(workload: str, topology: str, gpu: str) -> list[FleetRow]:
-        fleets = common.fleets(traffic[workload], topology, gpu, samplers)
+        fleets = printed.fleets(traffic[workload], topology, gpu, samplers)
         return [fleet.row for fleet in fleets]
 
-    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> Drawn:
+    def drawn(workload: str, topology: str, gpu: str, seed: Dimensionless) -> DrawnFleet:
         row = rows(workload, topology, gpu)[int(seed)]
-        return Drawn(row.instances, row.tokens_per_joule)
+        return DrawnFleet(row.instances, row.tokens_per_joule)
 
     def exact(workload: str, topology: str, gpu: str) -> Exact:
-        ours = common.fleet(traffic[workload], topology, gpu, summed).row
-        paper = common.fleet(traffic[workload], topology, gpu).row
+        ours = printed.fleet(traffic[workload], topology, gpu, summed).row
+        paper = printed.fleet(traffic[workload], topology, gpu).row
         return Exact(
             exact_instances=ours.instances,
             exact_tokens_per_joule=ours.tokens_per_joule,
@@ -69,7 +68,7 @@ def sampling_error(
             survives=ours.instances == paper.instances,
         )
 
-    axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
+    axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(common.profiles)}
     table = grid.tabulate(drawn, **axes, seed=range(int(seeds)))
     spread = table.tokens_per_joule.std("seed", ddof=1) / table.tokens_per_joule.mean("seed")
     described = "relative standard deviation of tokens per joule over seeds"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, isfunction, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any
 
 import jax
 import msgspec
@@ -17,27 +17,21 @@ import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.grid import Axis
 from tokwatt.params.plots import PLOT, read_plot
-from tokwatt.params.reading import Tree, read
+from tokwatt.params.reading import Tree, read_yaml
 from tokwatt.params.section import Hints, Section
-from tokwatt.params.specs import Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import alternatives
 from tokwatt.studies import models
+from tokwatt.studies.axes import axes_of
 from tokwatt.studies.blocks import StreamedSweep
 from tokwatt.studies.plotted import check_plot
-from tokwatt.units import MANY, In, hints_of, mark_of, unit_of
+from tokwatt.units import hints_of, unit_of
 
 FOLDER = "studies"
 DTYPES = ("float64", "float32")
-LONGEST_AXIS = 10**7
-"""Most values of an axis that `linspace` and `geomspace` write out."""
 DRAWING = ("commands", "reports")
 """Folders of the program whose code changes no number of a study."""
-SPACINGS: dict[str, Callable[..., np.ndarray]] = {
-    "linspace": np.linspace,
-    "geomspace": np.geomspace,
-}
 MODELS = {
     name: value
     for name, value in vars(models).items()
@@ -112,7 +106,7 @@ def load_study(params: Path, name: str, catalogue: Catalogue | None = None) -> S
     for bound in ("catalogue", "account"):
         hints.pop(bound, None)
     units = _units_of_quantities(section, file, hints.pop("return"))
-    axes = _axes(section.child("axes"), hints)
+    axes = axes_of(section.child("axes"), hints)
     if plot := read_plot(section):
         check_plot(section.child(PLOT), plot, axes, hints)
     fixed = _fixed(section, {key: hints[key] for key in hints if key not in axes}, model)
@@ -138,7 +132,7 @@ def _section(params: Path, name: str, catalogue: Catalogue) -> Section:
     studies = study_names(params)
     Section(params / FOLDER, studies).pick("the study asked for", name, dict.fromkeys(studies))
     path = params / FOLDER / f"{name}.yaml"
-    return Section(path, read(path), catalogue.catalogue)
+    return Section(path, read_yaml(path), catalogue.catalogue)
 
 
 def _units_of_quantities(section: Section, file: StudyFile, result: type) -> dict[str, str]:
@@ -174,85 +168,8 @@ def code_hash(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _axes(section: Section, hints: Hints) -> dict[str, Axis]:
-    """Each axis as numbers in SI units or as a catalogue of specs, in the order written."""
-    if not section.raw:
-        raise section.fail("is empty", f"some of {', '.join(hints)}")
-    written = {
-        name: _written(section, name, section.raw[name], section.pick(name, name, hints))
-        for name in section.raw
-    }
-    listed = {name: _listed(hints[name]) for name in written}
-    axes = section.at("", written).bind(listed)
-    for name, axis in axes.items():
-        _refuse_repeats(section, name, written[name] if isinstance(axis, dict) else axis.tolist())
-    return {
-        name: _of_one_size(axis) if mark_of(hints[name]) == In("workloads") else axis
-        for name, axis in axes.items()
-    }
-
-
 def _first(axis: Axis) -> Any:
     return next(iter(axis.values())) if isinstance(axis, dict) else np.asarray(axis)[0]
-
-
-def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
-    """Distributions that stack: all get as many knots, the further ones beyond every request."""
-    knots = max(len(law.lengths) for law in laws.values())
-    return {name: _with_knots(law, knots - len(law.lengths)) for name, law in laws.items()}
-
-
-def _with_knots(law: Workload, more: int) -> Workload:
-    beyond = law.lengths[-1] + np.arange(1, 1 + more)
-    return Workload(
-        lengths=np.append(law.lengths, beyond), fractions=np.append(law.fractions, np.ones(more))
-    )
-
-
-def _refuse_repeats(section: Section, name: str, values: list) -> None:
-    if not values:
-        raise section.fail("is empty", "at least one name", name)
-    if len(set(values)) < len(values):
-        twice = next(value for value in values if values.count(value) > 1)
-        raise section.fail(f"has {twice} more than once", "different values", name)
-
-
-def _listed(hint: object) -> object:
-    """The hint of an axis, from that of a single value."""
-    mark = mark_of(hint)
-    if isinstance(mark, In):
-        return Annotated[dict[str, get_args(hint)[0]], mark]  # type: ignore[misc]
-    return Annotated[hint, MANY]
-
-
-def _written(section: Section, name: str, axis: Any, hint: object) -> Any:
-    """An axis with `all`, `linspace` and `geomspace` written out."""
-    mark = mark_of(hint)
-    if isinstance(mark, In):
-        return list(section.catalogue(mark.catalogue)) if axis == "all" else axis
-    for spacing in SPACINGS.keys() & (axis if isinstance(axis, dict) else {}):
-        values = _spaced(section.at(f"{name}.{spacing}", axis[spacing]), spacing)
-        if "value" in axis:
-            raise section.fail("stands beside a value", "one of the two", f"{name}.{spacing}")
-        whole = np.round(values) if axis.get("unit") == "tok" else values
-        rest = {key: value for key, value in axis.items() if key != spacing}
-        return rest | {"value": whole.tolist()}
-    return axis
-
-
-def _spaced(section: Section, spacing: str) -> np.ndarray:
-    start, stop, count = section.convert(tuple[float, float, int])
-    if not (
-        1 <= count <= LONGEST_AXIS
-        and np.isfinite([start, stop]).all()
-        and (spacing == "linspace" or min(start, stop) > 0)
-    ):
-        raise section.fail(
-            f"is {section.raw}",
-            f"a start, a stop (both above 0 for geomspace) and a count from 1 to {LONGEST_AXIS}",
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        return SPACINGS[spacing](start, stop, count)
 
 
 def _fixed(section: Section, hints: Hints, model: Callable[..., object]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tokwatt.params.intervals import is_known
 
 
-class Quantity(NamedTuple):
+class Estimate(NamedTuple):
     """A number of an answer.
 
     Attributes:
@@ -64,9 +64,9 @@ class Answer:
         pools: numbers of each pool of a fleet, the one of the longest window last.
     """
 
-    quantities: Mapping[str, Quantity]
+    quantities: Mapping[str, Estimate]
     basis: Basis
-    pools: tuple[Mapping[str, Quantity], ...] = ()
+    pools: tuple[Mapping[str, Estimate], ...] = ()
 
     def __getattr__(self, name: str) -> float:
         """The value of a number."""
@@ -123,7 +123,7 @@ SCALES = {
 """Units in which numbers of an SI unit are shown, from the largest on."""
 
 
-def _scaled(quantity: Quantity) -> tuple[float, str]:
+def _scaled(quantity: Estimate) -> tuple[float, str]:
     """The scale and the unit in which a number is easily read."""
     choices = SCALES.get(quantity.unit, [(1.0, quantity.unit)])
     least, unit = next(

@@ -11,8 +11,8 @@ from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import (
     changes_of_window,
     each_pool,
-    laid_out,
     require_splits,
+    share_out,
     sized,
 )
 from tokwatt.accounts.answers.quantities import quantities, rented, views
@@ -24,7 +24,7 @@ from tokwatt.params.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.fleet import Fleet, fleet_of
 from tokwatt.serving.pool import Pool
-from tokwatt.serving.results import plain
+from tokwatt.serving.results import plain_numbers
 from tokwatt.units import Dimensionless, Tokens
 
 
@@ -74,7 +74,7 @@ def fleet(
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
     layouts = {
-        own: laid_out(catalogue, requests, own, chosen, split_lengths, context_window, demand)
+        own: share_out(catalogue, requests, own, chosen, split_lengths, context_window, demand)
         for own in dict.fromkeys(each)
     }
     windows = layouts[each[0]].routed.windows
@@ -89,7 +89,7 @@ def fleet(
         for place, own in enumerate(each)
         for pool in sized(chosen, layouts[own], demand, place)
     ]
-    result = plain(fleet_of(pools, 1.0, layouts[each[0]].routed.rejected))
+    result = plain_numbers(fleet_of(pools, 1.0, layouts[each[0]].routed.rejected))
     gpus = [float(layouts[own].gpus) for own in each]
     result = result._replace(gpus=sum(p.instances * n for p, n in zip(pools, gpus, strict=True)))
     most = max(range(len(pools)), key=lambda place: pools[place].instances)

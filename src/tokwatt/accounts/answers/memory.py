@@ -6,7 +6,7 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.results import plain
+from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.share import memory_of
 from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens
 
@@ -24,7 +24,7 @@ def memory_held(
     """What the memory holds of sequences of a length; an engine does not start without a window."""
     if account.assumed.memory != "measured":
         return {}
-    memory = plain(_MEMORY(deployment, deployment.llm.published, window))
+    memory = plain_numbers(_MEMORY(deployment, deployment.llm.published, window))
     require_fit(names, memory.missing)
     if memory.tokens < window:
         wanted = "a shorter window, more GPUs or more memory"
@@ -32,7 +32,7 @@ def memory_held(
             f"context_window: is {window:.8g}, but the KV cache holds {memory.tokens:.8g} tokens,"
             f" wanted {wanted}."
         )
-    return plain(_MEMORY(deployment, deployment.llm.published, length))._asdict()
+    return plain_numbers(_MEMORY(deployment, deployment.llm.published, length))._asdict()
 
 
 def require_fit(names: DeploymentNames, missing: Bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import jax
 
-from tokwatt.accounts.answers.answer import Answer, Quantity
+from tokwatt.accounts.answers.answer import Answer, Estimate
 from tokwatt.accounts.answers.basis import basis_of
 from tokwatt.accounts.answers.memory import memory_held, require_fit, require_held
 from tokwatt.accounts.answers.quantities import quantities, rented, views
@@ -17,7 +17,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.serving.results import plain
+from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.step import first_token
 from tokwatt.serving.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Seconds, Sequences, Tokens
@@ -78,7 +78,7 @@ def point(
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
     held = memory_held(names, chosen, deployment, window, length)
-    result = plain(
+    result = plain_numbers(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     require_fit(names, result.missing)
@@ -149,6 +149,6 @@ def _request(
     return window or prompt + output, prompt, output
 
 
-def _at_most(quantity: Quantity, most: float) -> Quantity:
+def _at_most(quantity: Estimate, most: float) -> Estimate:
     """A quantity whose interval ends where it must."""
     return quantity._replace(high=min(quantity.high or most, max(most, quantity.value)))

@@ -16,7 +16,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.fleet import sized_pools
 from tokwatt.serving.pool import Pool
 from tokwatt.serving.requests import pairs_of
-from tokwatt.serving.results import plain
+from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.routing import Routed
 from tokwatt.serving.targets import least_latencies
 from tokwatt.serving.times import instance_of
@@ -55,7 +55,7 @@ def each_pool(
     return names
 
 
-def laid_out(
+def share_out(
     catalogue: Catalogue,
     requests: str | Trace,
     names: DeploymentNames,
@@ -118,7 +118,8 @@ def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
 def sized(account: Account, laid: LaidOut, demand: Demand, place: Dimensionless) -> list[Pool]:
     """One pool of a deployment, where it exists."""
     own = laid.routed.apart[place]
-    pools = [plain(pool) for pool in sized_pools(account, laid.case.deployment, own, demand)]
+    sizes = sized_pools(account, laid.case.deployment, own, demand)
+    pools = [plain_numbers(pool) for pool in sizes]
     _require_served(account, laid.case, own, pools, demand)
     return pools
 

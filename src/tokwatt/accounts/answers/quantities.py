@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from tokwatt.accounts.answers.answer import Quantity
+from tokwatt.accounts.answers.answer import Estimate
 from tokwatt.accounts.answers.support import Support
 from tokwatt.accounts.energy import Energy
 from tokwatt.serving.account import Account
@@ -55,7 +55,7 @@ CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per
 
 def quantities(
     numbers: Mapping[str, Dimensionless], support: Support | None
-) -> dict[str, Quantity]:
+) -> dict[str, Estimate]:
     """Numbers with their units and intervals."""
     widths = support.half_widths if support else {}
     kinds = WIDTHS | CARRIED if "instances" in numbers else WIDTHS
@@ -66,7 +66,7 @@ def quantities(
             kind = ""
         factor = math.exp(widths[kind]) if kind in widths else None
         low, high = (value / factor, value * factor) if factor else (None, None)
-        found[name] = Quantity(value, low, high, UNITS[name] or "1")
+        found[name] = Estimate(value, low, high, UNITS[name] or "1")
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tokwatt.params.tables import documents, parquet, separated
-from tokwatt.params.tables.opening import opened
+from tokwatt.params.tables.opening import opened_bytes
 from tokwatt.params.tables.table import Count, Table
 
 
@@ -23,10 +23,10 @@ def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | N
     Raises:
         ParameterError: where it cannot be read, or holds no row.
     """
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         start = file.peek(2**16).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"PAR1"):
-        return parquet.table_of(path)
+        return parquet.table_of_parquet(path)
     if start.startswith((b"{", b"[")):
-        return documents.table_of(path, complete, count)
-    return separated.table_of(path)
+        return documents.table_of_json(path, complete, count)
+    return separated.table_of_text(path)

@@ -11,7 +11,7 @@ import msgspec
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE
 from tokwatt.params.tables.nested import Json, Row, Where, cell, paths_of, rows_of, structure
-from tokwatt.params.tables.opening import opened
+from tokwatt.params.tables.opening import opened_bytes
 from tokwatt.params.tables.table import SAMPLE, Cell, Chunk, Count, Table
 
 AT_ONCE = 2**22
@@ -22,7 +22,7 @@ _ANY = msgspec.json.Decoder()
 Complete = Callable[[list[str]], bool]
 
 
-def table_of(path: Path, complete: Complete, count: Count | None) -> Table:
+def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     """The table in JSON lines or a JSON document, whose rows stand at any depth.
 
     Args:
@@ -34,7 +34,7 @@ def table_of(path: Path, complete: Complete, count: Count | None) -> Table:
     if not _is_lines(path):
         document = _document(path)
         return _of_rows(path, list(search(document)))
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         first, problems = _decoded(1, b"".join(islice(file, SAMPLE)))
     if not first:
         raise _bad(path, problems)
@@ -52,7 +52,7 @@ def table_of(path: Path, complete: Complete, count: Count | None) -> Table:
 
 def _is_lines(path: Path) -> bool:
     """Whether the first line is an object of its own."""
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         line = next((line for line in file if line.strip()), b"")
         more = any(line.strip() for line in islice(file, 2))
     try:
@@ -66,7 +66,7 @@ def _has_lists(tree: Row) -> bool:
 
 
 def _document(path: Path) -> Json:
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         content = file.read(LARGEST_DOCUMENT + 1)
     if len(content) > LARGEST_DOCUMENT:
         wanted = "one of at most that, or a line for each request"
@@ -105,7 +105,7 @@ def _chunks(
     wanted = [paths[place] for place in places]
     decoder, getters = structure(wanted)
     line = 1
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         for block in _blocks(file):
             count = block.count(b"\n") + (not block.endswith(b"\n"))
             try:
@@ -124,7 +124,7 @@ def _chunks(
 def _lines(path: Path) -> Iterator[tuple[int, Row]]:
     """Every line that is not blank, refused where one is no JSON."""
     line = 1
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         for block in _blocks(file):
             trees, problems = _decoded(line, block)
             if problems:

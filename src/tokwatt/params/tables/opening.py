@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import cast
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.files import MEBIBYTE, refused, require_regular
+from tokwatt.params.files import MEBIBYTE, refusing_file, require_regular
 
 LARGEST = 8192 * MEBIBYTE
 """Bytes that the file of a trace may hold."""
@@ -19,9 +19,9 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[io.BufferedReader]:
+def opened_bytes(path: Path) -> Iterator[io.BufferedReader]:
     """The bytes of a file, open; refused where it is no regular file, or cannot be unpacked."""
-    with refused(path, WANTED):
+    with refusing_file(path, WANTED):
         require_regular(path, WANTED, LARGEST)
         with path.open("rb") as file:
             try:
@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
 @contextmanager
 def opened_text(path: Path) -> Iterator[io.TextIOWrapper]:
     """The text of a file, open."""
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         try:
             yield text

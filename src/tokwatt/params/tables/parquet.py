@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.tables.opening import extra, opened
+from tokwatt.params.tables.opening import extra, opened_bytes
 from tokwatt.params.tables.table import SAMPLE, Cell, Cells, Chunk, Table
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
-def table_of(path: Path) -> Table:
+def table_of_parquet(path: Path) -> Table:
     """The table in a Parquet file, fields of structures with dots."""
     arrow = extra(path, "pyarrow")
     extra(path, "pyarrow.parquet")
-    with opened(path) as file:
+    with opened_bytes(path) as file:
         try:
             names, first = _first(arrow, arrow.parquet.ParquetFile(file))
         except (arrow.ArrowInvalid, OSError) as error:
@@ -30,7 +30,7 @@ def table_of(path: Path) -> Table:
         raise ParameterError(f"{path}: holds no rows, wanted a row for each request.")
 
     def chunks(places: Sequence[int], exactly: bool) -> Iterator[Chunk]:
-        with opened(path) as file:
+        with opened_bytes(path) as file:
             yield from _chunks(arrow, arrow.parquet.ParquetFile(file), [names[p] for p in places])
 
     return Table(names, first, chunks)

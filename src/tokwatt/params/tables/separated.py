@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.tables.opening import opened, opened_text
+from tokwatt.params.tables.opening import opened_bytes, opened_text
 from tokwatt.params.tables.table import SAMPLE, Cell, Cells, Chunk, Table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Unclean(ValueError):
     """A file that has to be read exactly."""
 
 
-def table_of(path: Path) -> Table:
+def table_of_text(path: Path) -> Table:
     """The table in a file of separated text, under the names in its first line."""
     with opened_text(path) as text:
         names, delimiter, rows = _begin(path, text)
@@ -76,7 +76,7 @@ def _chunks(
         with opened_text(path) as text:
             yield from _exact(_begin(path, text)[2], len(names), places)
     else:
-        with opened(path) as file:
+        with opened_bytes(path) as file:
             yield from _fast(file, len(names), delimiter, places)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
 from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 WINDOW = "context_window [tok]"
@@ -35,7 +35,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per GPU, a line per LLM, and a dotted one that falls with slope -1."""
     figure = Figure(figsize=(DOUBLE, 2.8))
-    panels = side_by_side(figure, frame, "gpu")
+    panels = panels_side_by_side(figure, frame, "gpu")
     for axes, gpu, rows in panels:
         _lines(axes, rows, label)
         axes.set(title=gpu, xlabel="Context window (tok)")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
 from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 SPLIT, RATE = "split_length [tok]", "arrival_rate [req/s]"
@@ -31,7 +31,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per workload, a line per arrival rate with a dot at its best split."""
     figure = Figure(figsize=(DOUBLE, 2.6))
-    panels = side_by_side(figure, frame, "workload")
+    panels = panels_side_by_side(figure, frame, "workload")
     for axes, workload, rows in panels:
         _lines(axes, rows)
         axes.set(title=label(workload), xlabel="Split length (tok)")

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from tokwatt.reports.figures.common.axes import note
 from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look, bar_look
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels, context_window
 
 INSTANCES, SHORT = "instances [instance]", "short_window [tok]"
@@ -28,7 +28,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per workload; tokens per watt stand on the bars, instances in them."""
     figure = Figure(figsize=(DOUBLE, 2.4))
-    panels = side_by_side(figure, frame, "workload")
+    panels = panels_side_by_side(figure, frame, "workload")
     topologies = frame.topology.unique()
     for axes, workload, rows in panels:
         _bars(axes, rows)

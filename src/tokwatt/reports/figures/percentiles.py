@@ -11,10 +11,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tokwatt.reports.figures.common.axes import cells
+from tokwatt.reports.figures.common.axes import heat_map_axes
 from tokwatt.reports.figures.common.frames import frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 GRIDS = {"percentiles": "", "percentiles_in_bursts": ", bursts"}
@@ -50,7 +50,7 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A map for each percentile on one scale of colour."""
     figure = Figure(figsize=(DOUBLE, 2.9))
-    panels = side_by_side(figure, frame.fillna({"arrivals": ""}), "percentile")
+    panels = panels_side_by_side(figure, frame.fillna({"arrivals": ""}), "percentile")
     for axes, percentile, rows in panels:
         mesh = _map(axes, rows, label)
         axes.set(title=TITLES[percentile], xlabel="Load (1)")
@@ -72,6 +72,6 @@ def _map(axes: Axes, rows: pd.DataFrame, label: Labels) -> QuadMesh:
         if doubtful[y, x]:
             axes.add_patch(Rectangle((x, y), 1, 1, **HATCHED))
         axes.text(x + 0.5, y + 0.5, f"{table.iat[y, x]:.2f}", bbox=BOX, **MIDDLE)
-    cells(axes, [f"{load:g}" for load in table.columns], names)
+    heat_map_axes(axes, [f"{load:g}" for load in table.columns], names)
     axes.set_ylim(len(names), 0)
     return mesh

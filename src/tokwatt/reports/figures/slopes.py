@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tokwatt.reports.figures.common.axes import cells, signed, window_names
+from tokwatt.reports.figures.common.axes import heat_map_axes, signed, window_names
 from tokwatt.reports.figures.common.frames import frame_columns, six_digits
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
 from tokwatt.reports.figures.common.panels import lattice, pairs
@@ -68,7 +68,7 @@ def _map(axes: Axes, rows: pd.DataFrame, label: Labels) -> QuadMesh:
         _cell(axes, windows.index(row[WINDOW]) + 0.5, llms.index(row["llm"]) + 0.5, row)
     for llm, missing in rows[~fits].groupby("llm")[MISSING].max().items():
         _misfit(axes, llms.index(llm), len(windows), missing)
-    cells(axes, window_names(windows), [label(llm) for llm in llms])
+    heat_map_axes(axes, window_names(windows), [label(llm) for llm in llms])
     axes.set_ylim(len(llms), 0)
     return mesh
 

@@ -12,10 +12,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tokwatt.reports.figures.common.axes import cells, plain_log, times
+from tokwatt.reports.figures.common.axes import heat_map_axes, plain_log, times
 from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels, context_window
 
 SPLIT, OVERFLOW, CHOSEN = "split_length [tok]", "overflow_factor [1]", "chosen"
@@ -42,7 +42,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A heat map per GPU on one scale of colour; a frame marks the paper's choice."""
     figure = Figure(figsize=(DOUBLE, 2.6))
     norm = LogNorm(frame[EFFICIENCY].min(), frame[EFFICIENCY].max())
-    panels = side_by_side(figure, frame, "gpu")
+    panels = panels_side_by_side(figure, frame, "gpu")
     for axes, gpu, rows in panels:
         mesh = _map(axes, rows, norm)
         axes.set(title=gpu, xlabel="Split length (tok)")
@@ -65,7 +65,9 @@ def _map(axes: Axes, rows: pd.DataFrame, norm: LogNorm) -> QuadMesh:
         axes.text(x + 0.5, y + 0.5, f"{value:#.3g}", color=color, **MIDDLE)
     chosen = rows[rows[CHOSEN]].iloc[0]
     _frame(axes, table.columns.get_loc(chosen[SPLIT]), table.index.get_loc(chosen[OVERFLOW]))
-    cells(axes, [*map(context_window, table.columns)], [f"{factor:g}" for factor in table.index])
+    heat_map_axes(
+        axes, [*map(context_window, table.columns)], [f"{factor:g}" for factor in table.index]
+    )
     return mesh
 
 

@@ -13,7 +13,7 @@ from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.frames import six_digits
 from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, Look
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 ELASTICITY = "elasticity [1]"
@@ -46,7 +46,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per case: bars for the consistent account, marks for the paper's."""
     names = _ordered(frame)
     figure = Figure(figsize=(DOUBLE, 0.14 * len(names) + 0.9))
-    for axes, case, rows in side_by_side(figure, frame, "case"):
+    for axes, case, rows in panels_side_by_side(figure, frame, "case"):
         _bars(axes, rows, names)
         axes.set_title(label(case).replace(", ", "\n", 1))
         styled.rows(axes, [_named(name, label) for name in names], size=6.5)

@@ -11,11 +11,11 @@ from tokwatt.reports.claims import Judged
 from tokwatt.reports.expressions import Lookup
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.site.markup import verdict_class
-from tokwatt.reports.tables import Cell, Table, fit, laid_out
+from tokwatt.reports.tables import Cell, TableLayout, printed_table, require_dimensions
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedCell:
     """A cell as we print it.
 
     Attributes:
@@ -33,7 +33,7 @@ class Compared:
         return f"{kind} {verdict_class(self.claim.verdict) if self.claim else ''}".strip()
 
 
-Row = tuple[list[str], list[Compared]]
+Row = tuple[list[str], list[ComparedCell]]
 """The labels of a row, and its cells."""
 
 
@@ -53,7 +53,7 @@ class Comparison:
 
 
 def compare(
-    table: Table,
+    table: TableLayout,
     section: Section,
     dataset: xr.Dataset,
     label: Labels,
@@ -64,8 +64,8 @@ def compare(
     A claim belongs to a cell if its expression reads nothing but the cell's variable and place.
     """
     claims = [row for row in judged if table.place and row.placed.location.startswith(table.place)]
-    fit(table, dataset, section)
-    layout = laid_out(table, dataset, label)
+    require_dimensions(table, dataset, section)
+    layout = printed_table(table, dataset, label)
     rows = [
         (labels, [_compared(cell, dataset, table.grid, claims) for cell in cells])
         for labels, cells in layout.rows
@@ -78,7 +78,7 @@ def _others(claims: Sequence[Judged], rows: Sequence[Row]) -> list[Judged]:
     return [claim for claim in claims if claim.placed.id not in ids]
 
 
-def _compared(cell: Cell, dataset: xr.Dataset, grid: str, claims: Sequence[Judged]) -> Compared:
+def _compared(cell: Cell, dataset: xr.Dataset, grid: str, claims: Sequence[Judged]) -> ComparedCell:
     variable = cell.column.variable
     place = [cell.place[str(dimension)] for dimension in dataset[variable].dims]
     candidates = [
@@ -87,7 +87,7 @@ def _compared(cell: Cell, dataset: xr.Dataset, grid: str, claims: Sequence[Judge
         if len(claim.lookups) == 1 and _reads(claim.lookups[0], variable, place)
     ]
     candidates.sort(key=lambda claim: claim.lookups[0].dataset != grid)
-    return Compared(cell.text, candidates[0] if candidates else None)
+    return ComparedCell(cell.text, candidates[0] if candidates else None)
 
 
 def _reads(lookup: Lookup, variable: str, place: Sequence[object]) -> bool:

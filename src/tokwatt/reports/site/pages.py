@@ -11,7 +11,7 @@ from posixpath import dirname
 import tokwatt
 from tokwatt.output import write_files
 from tokwatt.reports import audit
-from tokwatt.reports.accounts import Account
+from tokwatt.reports.accounts import AccountEntry
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.gallery import Figure
 from tokwatt.reports.site import method, search
@@ -26,7 +26,7 @@ PREVIEW = 40
 """Rows of a figure's data that its page shows; the file has all of them."""
 SCRIPT = '"use strict";\nconst {} = JSON.parse({});\n'
 """Data as a script: pages opened from disk may load scripts but no data."""
-DOCUMENTED = Account(
+DOCUMENTED = AccountEntry(
     "consistent", "watts of every GPU of the instance, where no other account is named"
 )
 """What the numbers of documents stand on."""
@@ -122,11 +122,11 @@ def _start(sources: Sources, render: Renderer) -> str:
     )
 
 
-def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[Account]:
+def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[AccountEntry]:
     return sources.accounts(lookup.dataset for row in rows for lookup in row.lookups)
 
 
-def _figure_accounts(sources: Sources) -> dict[str, list[Account]]:
+def _figure_accounts(sources: Sources) -> dict[str, list[AccountEntry]]:
     return {name: sources.accounts(figure.datasets) for name, figure in sources.plots.items()}
 
 

@@ -16,7 +16,7 @@ from tokwatt.params.folder import Folder
 from tokwatt.params.quantity import CATALOGUES, Record
 from tokwatt.params.section import Section
 from tokwatt.reports import claims, gallery, tables
-from tokwatt.reports.accounts import Account, Kind, accounts_of, by_kind
+from tokwatt.reports.accounts import AccountEntry, Kind, accounts_of, by_kind
 from tokwatt.reports.claims import Judged
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.labels import Labels, read_labels
@@ -97,7 +97,7 @@ class Sources:
         return self.parameters.section("paper")
 
     @cached_property
-    def tables(self) -> dict[str, tuple[Section, tables.Table]]:
+    def tables(self) -> dict[str, tuple[Section, tables.TableLayout]]:
         """Layouts of the tables by name."""
         return {name: tables.entry(self.paper, name) for name in self.paper.child("tables").raw}
 
@@ -252,19 +252,19 @@ class Sources:
                 raise place.fail(f"names {column!r}", wanted, "start")
         return report.body("results", addresses, columns)
 
-    def accounts(self, datasets: Iterable[str]) -> list[Account]:
+    def accounts(self, datasets: Iterable[str]) -> list[AccountEntry]:
         """On which accounts, and whose watts, datasets and stores of studies stand."""
         accounts = accounts_of(self.paper)
         return by_kind(accounts.get(name) or self._account(name) for name in datasets)
 
-    def _account(self, study: str) -> Account:
+    def _account(self, study: str) -> AccountEntry:
         entry: dict[str, Any] = {"account": "consistent", "basis": "instance", "changes": {}}
         entry |= self.parameters.section(f"studies/{study}").raw
         changed = f"with {', '.join(entry['changes'])} changed: " if entry["changes"] else ""
         choices = self.parameters.section("assumptions").child("choices")
         basis = choices.child("basis").child("alternatives").raw
         kind = KINDS.get(entry["account"], "other")
-        return Account(kind, f"{changed}watts of {basis[entry['basis']]['meaning']}")
+        return AccountEntry(kind, f"{changed}watts of {basis[entry['basis']]['meaning']}")
 
 
 def _words(stem: str) -> str:

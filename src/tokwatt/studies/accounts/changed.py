@@ -9,7 +9,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 
 
-def side_by_side(
+def tabulate_changes(
     catalogue: Catalogue,
     changes: dict,
     dimension: str,

@@ -12,7 +12,7 @@ from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.point import operating_point
-from tokwatt.studies.accounts.changed import side_by_side
+from tokwatt.studies.accounts.changed import tabulate_changes
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import (
@@ -60,7 +60,7 @@ def lever(
 
         return grid.sweep(lever, batch=batch, llm=served, gpu=gpus)
 
-    table = side_by_side(catalogue, readings, "reading", decoding)
+    table = tabulate_changes(catalogue, readings, "reading", decoding)
     advantage = table.tokens_per_joule / table.tokens_per_joule.sel(llm=dense)
     even = _crossing(np.log2(advantage))
     described = grid.describe("largest batch at which the two are even", "seq")

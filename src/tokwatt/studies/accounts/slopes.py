@@ -20,7 +20,7 @@ from tokwatt.serving.point import operating_point
 from tokwatt.serving.share import held_bytes
 from tokwatt.serving.step import measured_step, step
 from tokwatt.serving.times import instance_of
-from tokwatt.studies.accounts.changed import side_by_side
+from tokwatt.studies.accounts.changed import tabulate_changes
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import (
@@ -107,7 +107,7 @@ def slopes(
 
         return grid.sweep(slope, context_window=context_window, llm=served, gpu=gpus)
 
-    return side_by_side(catalogue, accounts, "account", law)
+    return tabulate_changes(catalogue, accounts, "account", law)
 
 
 def _slope(

@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.params.specs import Demand, spec
+from tokwatt.params.specs import spec
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.fleets.topologies import TrafficEntry, paper_fleets
-from tokwatt.studies.instances import Boards, Profiles, roofline_points
+from tokwatt.studies.fleets.topologies import PaperFleetInputs, TrafficEntry, paper_fleets
+from tokwatt.studies.instances import Boards, roofline_points
 from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import (
     Dimensionless,
@@ -44,11 +44,8 @@ class Advice(NamedTuple):
 
 def guidance(
     catalogue: Catalogue,
+    common: PaperFleetInputs,
     traffic: dict[str, TrafficEntry],
-    profiles: Profiles,
-    long_window: Tokens,
-    overflow_factor: Dimensionless,
-    demand: Demand,
     short_limit: Tokens,
     recommended: dict[str, Recommendation],
     mixture: LlmLayout,
@@ -60,7 +57,7 @@ def guidance(
     A kind without a workload is judged by single instances of a mixture of experts, as no fleet of
     one is defined.
     """
-    table = paper_fleets(catalogue, traffic, profiles, long_window, overflow_factor, demand)
+    table = paper_fleets(catalogue, common, traffic)
     table = table.tokens_per_joule.to_dataset()
     short = [_share_within(row, short_limit) for row in traffic.values()]
     table["short_share"] = ("workload", short, grid.describe("share_of_short_requests", "1"))

@@ -1,7 +1,7 @@
 """Fleets of the paper's topologies: Table 3, and the split of one workload."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Annotated, NamedTuple
 
@@ -10,7 +10,7 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import Case, Sampler
-from tokwatt.params.specs import Demand, Profile, Workload, spec
+from tokwatt.params.specs import Demand, Workload, spec
 from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -47,23 +47,34 @@ class TrafficEntry:
     stretch: Dimensionless = 1.0
 
 
-@dataclass(frozen=True)
-class PaperFleets:
-    """Fleets of the paper's topologies for one demand.
+@spec
+class PaperFleetInputs:
+    """What fleets of the paper's topologies have in common.
 
     Attributes:
-        catalogue: the parameter folder.
         profiles: instances by GPU.
         long_window: window of the only pool, or of the long one.
         overflow_factor: how much longer a request may be that FleetOpt's short pool takes.
         demand: what a fleet must carry.
     """
 
-    catalogue: Catalogue
-    profiles: dict[str, Profile]
+    profiles: Profiles
     long_window: Tokens
     overflow_factor: Dimensionless
     demand: Demand
+
+
+@dataclass(frozen=True)
+class PaperFleets:
+    """Fleets of the paper's topologies for one demand.
+
+    Attributes:
+        catalogue: the parameter folder.
+        common: what they have in common.
+    """
+
+    catalogue: Catalogue
+    common: PaperFleetInputs
 
     @cached_property
     def account(self) -> Account:
@@ -84,7 +95,7 @@ class PaperFleets:
         self, traffic: TrafficEntry, topology: str, gpu: str, samplers: Sequence[Sampler]
     ) -> list[SizedFleet]:
         """The fleets of a topology on a GPU by each of several samplers."""
-        account, profile, demand = self.account, self.profiles[gpu], self.demand
+        account, profile, demand = self.account, self.common.profiles[gpu], self.common.demand
         case = self._case(traffic, topology, gpu)
         instance = instance_of(account, case.deployment)
         exact = case.exact_traffic(account, demand)
@@ -95,13 +106,13 @@ class PaperFleets:
         lengths = traffic.workload.lengths * traffic.stretch
         return Case(
             gpu=gpu,
-            deployment=self.catalogue.profiled(self.profiles[gpu]),
+            deployment=self.catalogue.profiled(self.common.profiles[gpu]),
             workload=Workload(lengths=lengths, fractions=traffic.workload.fractions),
             shares=None,
-            window=float(self.long_window * traffic.stretch),
+            window=float(self.common.long_window * traffic.stretch),
             topology=topology,
             splits=() if topology == "homogeneous" else (float(traffic.short_window),),
-            overflow_factor=float(self.overflow_factor) if topology == "fleetopt" else 1.0,
+            overflow_factor=float(self.common.overflow_factor) if topology == "fleetopt" else 1.0,
             paper=self.account.assumed,
         )
 
@@ -127,19 +138,14 @@ class FleetInputs(NamedTuple):
 
 
 def paper_fleets(
-    catalogue: Catalogue,
-    traffic: dict[str, TrafficEntry],
-    profiles: Profiles,
-    long_window: Tokens,
-    overflow_factor: Dimensionless,
-    demand: Demand,
+    catalogue: Catalogue, common: PaperFleetInputs, traffic: dict[str, TrafficEntry]
 ) -> xr.Dataset:
     """Table 3: fleets over workload x topology x GPU, and their pools."""
-    common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
+    fleets = PaperFleets(catalogue, common)
 
     @cache
     def sized(workload: str, topology: str, gpu: str) -> SizedFleet:
-        return common.fleet(traffic[workload], topology, gpu)
+        return fleets.fleet(traffic[workload], topology, gpu)
 
     def fleet(workload: str, topology: str, gpu: str) -> FleetRow:
         return sized(workload, topology, gpu).row
@@ -147,13 +153,17 @@ def paper_fleets(
     def pool(workload: str, topology: str, gpu: str, pool: str) -> PoolRow:
         return sized(workload, topology, gpu).pool_row(POOLS.index(pool))
 
-    axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(profiles)}
+    axes = {"workload": list(traffic), "topology": TOPOLOGIES, "gpu": list(common.profiles)}
     table = grid.tabulate(fleet, **axes)
     pools = grid.tabulate(pool, **axes, pool=POOLS[::-1])
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
     described = grid.describe("gain over the homogeneous fleet of the first GPU", "1")
-    asked = {name: value for name, value in vars(demand).items() if name in FleetInputs._fields}
-    inputs = FleetInputs(**asked, long_window=long_window, overflow_factor=overflow_factor)
+    asked = {
+        name: value for name, value in vars(common.demand).items() if name in FleetInputs._fields
+    }
+    inputs = FleetInputs(
+        **asked, long_window=common.long_window, overflow_factor=common.overflow_factor
+    )
     windows = xr.DataArray([row.short_window for row in traffic.values()], dims="workload")
     return xr.merge(
         [
@@ -167,18 +177,16 @@ def paper_fleets(
 
 def splits(
     catalogue: Catalogue,
+    common: PaperFleetInputs,
     workload: Annotated[Workload, In("workloads")],
-    profiles: Profiles,
     split_length: TokensAxis,
     overflow_factor: DimensionlessAxis,
-    long_window: Tokens,
-    demand: Demand,
 ) -> xr.Dataset:
-    """Two-pool fleets as in Table 3 over GPU x overflow factor x split length."""
+    """Two-pool fleets over GPU x overflow factor x split length, in place of those of Table 3."""
 
     @cache
     def overflowing(overflow_factor: Dimensionless) -> PaperFleets:
-        return PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
+        return PaperFleets(catalogue, replace(common, overflow_factor=overflow_factor))
 
     def fleet(gpu: str, overflow_factor: Dimensionless, split_length: Tokens) -> FleetRow:
         traffic = TrafficEntry(workload=workload, short_window=split_length)
@@ -186,7 +194,7 @@ def splits(
 
     return grid.tabulate(
         fleet,
-        gpu=list(profiles),
+        gpu=list(common.profiles),
         overflow_factor=overflow_factor.tolist(),
         split_length=split_length.tolist(),
     )

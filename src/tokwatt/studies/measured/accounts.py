@@ -77,7 +77,7 @@ def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame
             prompts / rows.output.to_numpy(),
         ),
         AccountName.KERNELS: by_kernels(catalogue, runs, logs, fitted.law, residents),
-        AccountName.IN_SAMPLE: of_frame(intervals.predictions(runs, logs, fitted.law)),
+        AccountName.IN_SAMPLE: of_frame(intervals.predicted_runs(runs, logs, fitted.law)),
         AccountName.HELD_OUT: of_frame(calibrated.predict(rows)),
     }
 
@@ -105,7 +105,7 @@ def by_kernels(
     bare = jnp.asarray(step_by_kernels(catalogue, rows, residents))
     latency, power = map(np.asarray, within_limit(bandwidth, boards, use, bare))
     throughput = rows.batch.to_numpy() / latency
-    efficiency = throughput / power / intervals.gpus_of(rows)
+    efficiency = throughput / power / intervals.instance_gpus(rows)
     return Prediction(latency, throughput, power, efficiency)
 
 

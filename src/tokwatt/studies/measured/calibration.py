@@ -61,7 +61,7 @@ class TargetColumns(NamedTuple):
     reached: Dimensionless
 
 
-class Totals(NamedTuple):
+class CalibrationScalars(NamedTuple):
     """What holds for the calibration as a whole."""
 
     sweep_at_most: Dimensionless
@@ -143,7 +143,9 @@ def calibrated_errors(
             _intervals(calibrated),
             grid.dataset({"target": [*targets]}, _targets(catalogue, targets, errors), LONG_NAMES),
             grid.dataset({"published": [*section.raw]}, Published(np.array(published)), LONG_NAMES),
-            grid.dataset({}, Totals(float(sweep_target), calibrated.table.runs), LONG_NAMES),
+            grid.dataset(
+                {}, CalibrationScalars(float(sweep_target), calibrated.table.runs), LONG_NAMES
+            ),
             _clients(calibrated),
         ]
     )

@@ -114,7 +114,7 @@ def runs(catalogue: Catalogue) -> xr.Dataset:
         series=rows.series,
         kind=_kinds(catalogue, rows.llm),
         batch=rows.batch,
-        gpus=intervals.gpus_of(rows),
+        gpus=intervals.instance_gpus(rows),
         parameters=_parameters(catalogue, rows.llm),
         fitted=rows.llm.isin(list(calibrated.held_out)),
         **{f"{name}_half_width": widths[name] for name in QUANTITIES},

@@ -199,8 +199,10 @@ def _calibrated(
     fitted, held_out = calibrated.fitted, calibrated.held_out[rows.llm[0]]
     return {
         AccountName.KERNELS: by_kernels(catalogue, runs, logs(fitted), fitted.law, residents),
-        AccountName.IN_SAMPLE: of_frame(intervals.predictions(runs, logs(fitted), fitted.law)),
-        AccountName.HELD_OUT: of_frame(intervals.predictions(runs, logs(held_out), held_out.law)),
+        AccountName.IN_SAMPLE: of_frame(intervals.predicted_runs(runs, logs(fitted), fitted.law)),
+        AccountName.HELD_OUT: of_frame(
+            intervals.predicted_runs(runs, logs(held_out), held_out.law)
+        ),
     }
 
 

@@ -1,5 +1,6 @@
 """Datasets of plans: the best fleets, what each lever is worth, other targets, rates and a day."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,7 @@ from tokwatt.planning.day import POLICIES, Day, day_of
 from tokwatt.planning.levers import LEVERS, cost_without
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans.asked import Asked, Llms, Workloads, plan_at, pools_in_words
+from tokwatt.studies.plans.common import PlanInputs, Workloads, plan_at, pools_in_words
 from tokwatt.units import (
     Dimensionless,
     DollarsPerToken,
@@ -52,24 +52,17 @@ NONE = Planned(*[np.nan] * 8)
 """Where no fleet meets the targets."""
 
 
-def plans(
-    catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
-    workloads: Workloads,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_target: Seconds,
-) -> xr.Dataset:
+def plans(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -> xr.Dataset:
     """The fleet of the least joules for each workload and LLM, its pools in words."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    found = asked.plans(workloads, llms)
+    found = common.plans(catalogue, workloads)
 
     def planned(workload: str, llm: str) -> Planned:
         return _numbers(found[workload, llm])
 
-    table = grid.tabulate(planned, workload=list(workloads), llm=list(llms))
-    texts = [[pools_in_words(found[workload, llm]) for llm in llms] for workload in workloads]
+    table = grid.tabulate(planned, workload=list(workloads), llm=list(common.llms))
+    texts = [
+        [pools_in_words(found[workload, llm]) for llm in common.llms] for workload in workloads
+    ]
     return table.assign_coords(configuration=(("workload", "llm"), texts))
 
 
@@ -87,18 +80,9 @@ class LeverWorth(NamedTuple):
     left: JoulesPerToken
 
 
-def plan_levers(
-    catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
-    workloads: Workloads,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_target: Seconds,
-) -> xr.Dataset:
+def plan_levers(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -> xr.Dataset:
     """What each lever is worth: taken from the plan, and given to a plain fleet."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    found = asked.plans(workloads, llms)
+    found = common.plans(catalogue, workloads)
     order = list(reversed(LEVERS))
 
     def worth(workload: str, llm: str, lever: str) -> LeverWorth:
@@ -113,50 +97,41 @@ def plan_levers(
             left,
         )
 
-    return grid.tabulate(worth, workload=list(workloads), llm=list(llms), lever=order)
+    return grid.tabulate(worth, workload=list(workloads), llm=list(common.llms), lever=order)
 
 
 def plan_front(
-    catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
-    workloads: Workloads,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_targets: SecondsAxis,
+    catalogue: Catalogue, common: PlanInputs, workloads: Workloads, itl_targets: SecondsAxis
 ) -> xr.Dataset:
-    """Plans over targets on the inter-token latency."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, float(max(itl_targets)))
-    found = asked.plans(workloads, llms)
+    """Plans over targets on the inter-token latency, in place of the one in common."""
+    longest = replace(common, itl_target=float(max(itl_targets)))
+    found = longest.plans(catalogue, workloads)
 
     def planned(workload: str, llm: str, itl_target: Seconds) -> Planned:
         return _numbers(plan_at(found[workload, llm], itl_target=float(itl_target)))
 
-    axes = {"workload": list(workloads), "llm": list(llms), "itl_target": itl_targets}
+    axes = {"workload": list(workloads), "llm": list(common.llms), "itl_target": itl_targets}
     return grid.tabulate(planned, **axes)
 
 
 def plan_rates(
     catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
+    common: PlanInputs,
     workloads: Workloads,
     arrival_rates: RequestsPerSecondAxis,
-    latency_target: Seconds,
-    itl_target: Seconds,
 ) -> xr.Dataset:
-    """Plans over arrival rates, their pools in words."""
-    asked = Asked(catalogue, tuple(gpus), float(max(arrival_rates)), latency_target, itl_target)
+    """Plans over arrival rates in place of the one in common, their pools in words."""
+    highest = replace(common, arrival_rate=float(max(arrival_rates)))
     found = {
         (*key, float(rate)): plan_at(own, arrival_rate=float(rate))
-        for key, own in asked.plans(workloads, llms).items()
+        for key, own in highest.plans(catalogue, workloads).items()
         for rate in arrival_rates
     }
 
     def planned(workload: str, llm: str, arrival_rate: RequestsPerSecond) -> Planned:
         return _numbers(found[workload, llm, float(arrival_rate)])
 
-    axes = {"workload": list(workloads), "llm": list(llms), "arrival_rate": arrival_rates}
+    axes = {"workload": list(workloads), "llm": list(common.llms), "arrival_rate": arrival_rates}
     table = grid.tabulate(planned, **axes)
     texts = np.reshape([pools_in_words(own) for own in found.values()], table.pools.shape)
     return table.assign_coords(configuration=(table.pools.dims, texts))
@@ -176,19 +151,10 @@ class DayWorth(NamedTuple):
     over_peak: Dimensionless
 
 
-def plan_days(
-    catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
-    workloads: Workloads,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_target: Seconds,
-) -> xr.Dataset:
+def plan_days(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -> xr.Dataset:
     """A day whose peak is the arrival rate, by what becomes of instances that an hour spares."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
     day = Day.of(catalogue)
-    found = asked.plans(workloads, llms)
+    found = common.plans(catalogue, workloads)
     days = {key: day_of(own, day) for key, own in found.items() if own is not None}
 
     def rested(workload: str, llm: str, policy: str) -> DayWorth:
@@ -197,7 +163,7 @@ def plan_days(
         own = days[workload, llm][policy]
         return DayWorth(own.joules_per_token, own.dollars_per_token, own.over_peak)
 
-    axes = {"workload": list(workloads), "llm": list(llms), "policy": list(POLICIES)}
+    axes = {"workload": list(workloads), "llm": list(common.llms), "policy": list(POLICIES)}
     return grid.tabulate(rested, **axes)
 
 

@@ -19,15 +19,13 @@ from tokwatt.planning.plan import Plan, columns_of
 from tokwatt.planning.summary import described_pools
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans.asked import Asked, Llms, Workloads
+from tokwatt.studies.plans.common import PlanInputs, Workloads
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     DollarsPerSecond,
     In,
     JoulesPerToken,
-    RequestsPerSecond,
-    Seconds,
     Tokens,
     TokensAxis,
     TokensPerJoule,
@@ -62,21 +60,12 @@ class Fared(NamedTuple):
     planned_missed: Dimensionless
 
 
-def plan_decisions(
-    catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
-    workloads: Workloads,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_target: Seconds,
-) -> xr.Dataset:
+def plan_decisions(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -> xr.Dataset:
     """Whether each lever gains more than there is to regret; plans and rivals in words."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    plans = {key: own for key, own in asked.plans(workloads, llms).items() if own}
+    plans = {key: own for key, own in common.plans(catalogue, workloads).items() if own}
     found = {key: contest(own, catalogue) for key, own in plans.items()}
     decided = {key: decisions(it) for key, it in found.items()}
-    axes = {"workload": list(workloads), "llm": list(llms)}
+    axes = {"workload": list(workloads), "llm": list(common.llms)}
     levers = [*LEVERS, OTHER_GPU, OTHER]
 
     def decision(workload: str, llm: str, lever: str) -> LeverDecision:
@@ -91,11 +80,12 @@ def plan_decisions(
         return Fared(best.expected_regret, own.own.expected_regret, own.own.missed)
 
     named = [
-        _words(found[key].contenders[0]) if key in found else "" for key in product(workloads, llms)
+        _words(found[key].contenders[0]) if key in found else ""
+        for key in product(workloads, common.llms)
     ]
     rivals = [
         _words(decided[key][lever].rival) if lever in decided.get(key, {}) else ""
-        for key in product(workloads, llms)
+        for key in product(workloads, common.llms)
         for lever in levers
     ]
     table = grid.tabulate(decision, **axes, lever=levers)
@@ -126,25 +116,18 @@ class Rent(NamedTuple):
     break_even_price: DollarsPerSecond
 
 
-def plan_rents(
-    catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
-    workloads: Workloads,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_target: Seconds,
-) -> xr.Dataset:
+def plan_rents(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -> xr.Dataset:
     """The rent below which the plan of the least dollars uses each GPU."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    plans = asked.plans(workloads, llms)
+    plans = common.plans(catalogue, workloads)
     prices = {key: break_even_prices(own) for key, own in plans.items() if own}
 
     def rent(workload: str, llm: str, gpu: str) -> Rent:
         own = prices.get((workload, llm), {}).get(gpu)
         return Rent(own.now, own.break_even) if own else Rent(np.nan, np.nan)
 
-    return grid.tabulate(rent, workload=list(workloads), llm=list(llms), gpu=list(gpus))
+    return grid.tabulate(
+        rent, workload=list(workloads), llm=list(common.llms), gpu=list(common.gpus)
+    )
 
 
 @spec
@@ -186,21 +169,16 @@ class FleetOptWorth(NamedTuple):
 
 def plan_fleetopt(
     catalogue: Catalogue,
-    gpus: Boards,
-    llms: Llms,
+    common: PlanInputs,
     traffic: dict[str, SplitTraffic],
     paper_gpus: Boards,
     overflow_factor: Dimensionless,
     split_lengths: TokensAxis,
     overflow_factors: DimensionlessAxis,
-    arrival_rate: RequestsPerSecond,
-    latency_target: Seconds,
-    itl_target: Seconds,
 ) -> xr.Dataset:
     """FleetOpt under the paper's rules and the consistent account; what the rules buy, in words."""
-    asked = Asked(catalogue, tuple(gpus), arrival_rate, latency_target, itl_target)
-    plans = asked.plans({name: own.workload for name, own in traffic.items()}, llms)
-    demand = demanded(catalogue, arrival_rate=arrival_rate)
+    plans = common.plans(catalogue, traffic)
+    demand = demanded(catalogue, arrival_rate=common.arrival_rate)
     pools = {
         workload: paper_pools(
             catalogue,
@@ -224,8 +202,8 @@ def plan_fleetopt(
         gains = fleetopt / homogeneous, most / homogeneous
         return FleetOptWorth(homogeneous, *gains, *consistent)
 
-    table = grid.tabulate(worth, workload=list(traffic), llm=list(llms))
-    texts = [[_bought_words(best[workload, llm]) for llm in llms] for workload in traffic]
+    table = grid.tabulate(worth, workload=list(traffic), llm=list(common.llms))
+    texts = [[_bought_words(best[workload, llm]) for llm in common.llms] for workload in traffic]
     return table.assign_coords(paper_pools=(("workload", "llm"), texts))
 
 

@@ -10,28 +10,26 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.deployments import CONSISTENT, PAPER, DeploymentNames, account_of
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.accounts.simulated import SETTLED, limits_of
-from tokwatt.params.specs import Demand
+from tokwatt.accounts.simulated import SETTLED
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.requests import Requests, lengths_of, split_of
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrivals
+from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.routers import Router
-from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.simulation.summary import overloaded
-from tokwatt.studies.fleets.topologies import TOPOLOGIES, PaperFleets, TrafficEntry
-from tokwatt.studies.instances import Profiles
-from tokwatt.units import (
-    Dimensionless,
-    Instances,
-    RequestsPerSecond,
-    Seconds,
-    Tokens,
+from tokwatt.studies.fleets.topologies import (
+    TOPOLOGIES,
+    PaperFleetInputs,
+    PaperFleets,
+    TrafficEntry,
 )
+from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Seconds, Tokens
 
 FEWEST = 3000
 """Requests of a pool that are simulated: of as few instances as are given so many. Each is given
@@ -80,13 +78,10 @@ class Served(NamedTuple):
     growing: Dimensionless
 
 
-def fleets(
+def simulated_fleets(
     catalogue: Catalogue,
+    common: PaperFleetInputs,
     traffic: dict[str, TrafficEntry],
-    profiles: Profiles,
-    long_window: Tokens,
-    overflow_factor: Dimensionless,
-    demand: Demand,
     llm: str,
     gpus_per_instance: Dimensionless,
     duration: Seconds,
@@ -95,28 +90,26 @@ def fleets(
 
     Args:
         catalogue: the parameter folder.
+        common: what the fleets have in common.
         traffic: workloads and how they are split.
-        profiles: the paper's instances by GPU.
-        long_window: window of the only pool, or of the long one.
-        overflow_factor: how much longer a request may be that FleetOpt's short pool takes.
-        demand: what the fleets are sized for.
         llm: what they serve on the consistent account.
         gpus_per_instance: that it takes there.
         duration: how long requests arrive.
     """
-    common = PaperFleets(catalogue, profiles, long_window, overflow_factor, demand)
-    target = float(demand.latency_target)
+    printed, demand = PaperFleets(catalogue, common), common.demand
+    target, long_window = float(demand.latency_target), common.long_window
 
     @cache
     def sizes_of(workload: str, topology: str, gpu: str) -> list[int]:
-        sized = common.fleet(traffic[workload], topology, gpu)
+        sized = printed.fleet(traffic[workload], topology, gpu)
         return [int(pool.instances) for pool in sized.pools]
 
     def served(account: str, workload: str, topology: str, gpu: str) -> Served:
         entry = traffic[workload]
         sizes = sizes_of(workload, topology, gpu)
         if account == PAPER:
-            chosen, deployment = common.account, catalogue.profiled(profiles[gpu])
+            chosen = printed.account
+            deployment = catalogue.profiled(common.profiles[gpu])
             shares: np.ndarray | float = float(demand.output_share)
         else:
             names = DeploymentNames(llm=llm, gpu=gpu, gpus=int(gpus_per_instance))
@@ -124,7 +117,7 @@ def fleets(
             measured = Headlines(catalogue).shares(workload, entry.workload)
             shares = float(demand.output_share) if measured is None else measured
         split = float(entry.short_window)
-        cut = split * (float(overflow_factor) if topology == "fleetopt" else 1.0)
+        cut = split * (float(common.overflow_factor) if topology == "fleetopt" else 1.0)
         edges = [long_window] if topology == "homogeneous" else [cut, long_window]
         whole = lengths_of(entry.workload.lengths, entry.workload.fractions, shares)
         rate = float(demand.arrival_rate)
@@ -133,7 +126,7 @@ def fleets(
         runs = [_run(chosen, instance, pool, duration) for pool in plans]
         return _served(runs, plans, target)
 
-    axes = {"workload": list(traffic), "topology": list(TOPOLOGIES), "gpu": list(profiles)}
+    axes = {"workload": list(traffic), "topology": list(TOPOLOGIES), "gpu": list(common.profiles)}
     return grid.tabulate(served, account=[PAPER, CONSISTENT], **axes)
 
 
@@ -158,7 +151,7 @@ def _plans(
     return plans
 
 
-def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds) -> Run:
+def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds) -> SimulatedRun:
     """Some instances of a pool."""
     requests = pool.requests
     mean = float(requests.weight @ (requests.prompt + requests.output / 2) / requests.weight.sum())
@@ -168,7 +161,9 @@ def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds
     table = StepTable(account, instance, limits.sequences, limits.tokens, pool.window)
     own = max(1.0, pool.arrival_rate * duration / pool.instances)
     some = min(int(np.ceil(FEWEST / own)), pool.instances)
-    return run([table], [limits], _in_turn(pool, some, duration), Router("round_robin", [some]))
+    return run_pools(
+        [table], [limits], _in_turn(pool, some, duration), Router("round_robin", [some])
+    )
 
 
 def _in_turn(pool: PoolPlan, some: int, duration: Seconds) -> Iterator[Arrived]:
@@ -180,7 +175,7 @@ def _in_turn(pool: PoolPlan, some: int, duration: Seconds) -> Iterator[Arrived]:
         yield Arrived(*(column[turns < some] for column in part))
 
 
-def _served(runs: list[Run], plans: list[PoolPlan], target: Seconds) -> Served:
+def _served(runs: list[SimulatedRun], plans: list[PoolPlan], target: Seconds) -> Served:
     """All pools together, each by its share of the requests."""
     first, queued, weights = [], [], []
     histogram = np.zeros_like(runs[0].recorders[0].histogram)

@@ -11,27 +11,29 @@ import xarray as xr
 
 from tokwatt import grid
 from tokwatt.accounts.answers.demand import demanded
-from tokwatt.accounts.answers.pools import laid_out
+from tokwatt.accounts.answers.pools import share_out
+from tokwatt.accounts.answers.simulated import half_width
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import doubts
-from tokwatt.accounts.simulated import SETTLED, half_width, limits_of
+from tokwatt.accounts.simulated import SETTLED
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pool import Pool, size_pool
 from tokwatt.serving.requests import Requests
-from tokwatt.serving.results import plain
+from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
 from tokwatt.simulation.arrivals import BURSTINESS, arrivals
+from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
-from tokwatt.simulation.run import Run, run
+from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.studies.instances import Boards
-from tokwatt.studies.plans.asked import Workloads, changes_of
+from tokwatt.studies.plans.common import Workloads, workload_changes
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -95,12 +97,12 @@ class Waited(NamedTuple):
         return dict(zip(PERCENTILES, first + between, strict=True))
 
 
-def _waited(done: Run) -> Waited:
+def _waited(done: SimulatedRun) -> Waited:
     first = done.finished.first_token[done.finished.settled(SETTLED)]
     return Waited(first, done.recorders[0].histogram)
 
 
-class Asked(NamedTuple):
+class LoadedInstance(NamedTuple):
     """An instance and the requests of a workload.
 
     Attributes:
@@ -123,13 +125,14 @@ class Asked(NamedTuple):
 
     def pool(self, demand: Demand) -> Pool:
         """One instance by the formula of fleets."""
-        return plain(SIZED(self.account, self.instance, self.traffic, self.window, demand))
+        return plain_numbers(SIZED(self.account, self.instance, self.traffic, self.window, demand))
 
     def runs(self, process: str, rate: RequestsPerSecond, count: int) -> list[Waited]:
         """The same, simulated: a run for each seed."""
         streams = (arrivals(self.requests, process, rate, count, seed) for seed in SEEDS)
         runs = (
-            run([self.table], [self.limits], stream, Router("random", [1])) for stream in streams
+            run_pools([self.table], [self.limits], stream, Router("random", [1]))
+            for stream in streams
         )
         return [_waited(done) for done in runs]
 
@@ -163,20 +166,22 @@ def percentiles(
 
 
 @cache
-def _asked(catalogue: Catalogue, names: DeploymentNames, workload: str) -> Asked:
-    changes = changes_of(catalogue, workload)
+def _asked(catalogue: Catalogue, names: DeploymentNames, workload: str) -> LoadedInstance:
+    changes = workload_changes(catalogue, workload)
     account = fleet_account(catalogue, CONSISTENT, names, workload, changes)
     demand = demanded(catalogue)
-    laid = laid_out(catalogue, workload, names, account, (), None, demand)
+    laid = share_out(catalogue, workload, names, account, (), None, demand)
     requests = laid.case.requests(account.assumed, float(demand.output_share))
     instance, window = instance_of(account, names.deployment(catalogue)), laid.routed.windows[0]
     mean = float(requests.weight @ (requests.prompt + requests.output / 2))
     limits = limits_of(account, instance, window, mean)
     table = StepTable(account, instance, limits.sequences, limits.tokens, window)
-    return Asked(account, instance, requests, laid.routed.pools[0], window, limits, table)
+    return LoadedInstance(account, instance, requests, laid.routed.pools[0], window, limits, table)
 
 
-def _compared(asked: Asked, load: Dimensionless, process: str, count: float) -> dict[str, Compared]:
+def _compared(
+    asked: LoadedInstance, load: Dimensionless, process: str, count: float
+) -> dict[str, Compared]:
     demand = Demand(arrival_rate=1.0, output_share=0.0, **UNBOUND)
     rate = load * float(asked.pool(demand).service_rate)
     pool = asked.pool(replace(demand, arrival_rate=rate))

@@ -69,7 +69,7 @@ def _power(exponent: int) -> str:
     return "10" + str(exponent).translate(SUPERSCRIPTS)
 
 
-def cells(axes: Axes, across: Sequence[str], down: Sequence[str]) -> None:
+def heat_map_axes(axes: Axes, across: Sequence[str], down: Sequence[str]) -> None:
     """Axes of a heat map: a name in the middle of each column and each row, and no frame."""
     axes.set_xticks(np.arange(len(across)) + 0.5, across)
     axes.set_yticks(np.arange(len(down)) + 0.5, down)

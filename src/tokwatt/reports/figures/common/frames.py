@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from tokwatt.reports.labels import plain
+from tokwatt.reports.labels import label_text
 
 DIGITS = 6
 """Significant digits that are drawn."""
@@ -35,7 +35,7 @@ def titled(grid: xr.Dataset, name: str) -> str:
 def drawn(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame as it is drawn and written: numbers by `six_digits`, texts on one line."""
     numbers = frame.select_dtypes("floating").apply(six_digits)
-    texts = frame.select_dtypes(["object", "string"]).map(plain, na_action="ignore")
+    texts = frame.select_dtypes(["object", "string"]).map(label_text, na_action="ignore")
     return frame.assign(**numbers, **texts).reset_index(drop=True)
 
 

@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tokwatt.reports.figures.common.axes import cells, decades, log2_ticks, plain_log, times
+from tokwatt.reports.figures.common.axes import decades, heat_map_axes, log2_ticks, plain_log, times
 from tokwatt.reports.figures.common.looks import GPUS, Look, bar_look, line_look
 from tokwatt.reports.labels import Labels, context_window
 
@@ -40,7 +40,7 @@ LOOKS: list[Look] = [
 """What tells as many series apart as there may be, with and without colour."""
 
 
-class Columns(NamedTuple):
+class Encoding(NamedTuple):
     """Which columns of a frame are drawn as what.
 
     Attributes:
@@ -58,18 +58,18 @@ class Columns(NamedTuple):
     def title(self, side: str) -> str:
         """How a side of the figure is called: in words, with its unit; names need no title."""
         column = self.axes.get(side, self.quantity)
-        words, unit = column.partition(" [")[0].replace("_", " "), unit_of(column)
+        words, unit = column.partition(" [")[0].replace("_", " "), unit_of_column(column)
         return f"{words[0].upper()}{words[1:]} ({unit})" if unit else ""
 
     def tick(self, column: str, value: str | float) -> str:
         """How a value is printed on an axis whose title has the unit."""
         if isinstance(value, str):
             return self.label(value)
-        return context_window(value) if unit_of(column) == TOKENS else f"{value:g}"
+        return context_window(value) if unit_of_column(column) == TOKENS else f"{value:g}"
 
     def name(self, column: str, value: str | float) -> str:
         """How a value is printed by itself."""
-        unit = unit_of(column)
+        unit = unit_of_column(column)
         if unit in ("", TOKENS):
             return self.tick(column, value)
         words = column.partition(" [")[0].replace("_", " ")
@@ -90,12 +90,12 @@ class Columns(NamedTuple):
         return rows if value == ALL else rows[rows[self.axes["series"]] == value]
 
 
-def unit_of(column: str) -> str:
+def unit_of_column(column: str) -> str:
     """The unit in a column's name; empty where there is none."""
     return column.partition(" [")[2].removesuffix("]")
 
 
-def lines(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Columns) -> None:
+def line_panel(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Encoding) -> None:
     """A line for each series."""
     x = columns.axes["x"]
     for value, name, look in columns.series(frame):
@@ -104,7 +104,7 @@ def lines(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Columns)
         every = 1 + (len(line) - 1) // MARKED
         axes.plot(line[x], line[columns.quantity], label=name, markevery=every, **kept)
     _scale(axes, columns)
-    if "x" in columns.log and unit_of(x) == TOKENS:
+    if "x" in columns.log and unit_of_column(x) == TOKENS:
         low, high = np.log2([frame[x].min(), frame[x].max()])
         log2_ticks(axes, 2.0 ** np.arange(np.ceil(low), np.floor(high) + 1))
     elif "x" in columns.log:
@@ -115,7 +115,7 @@ def lines(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Columns)
         axes.ticklabel_format(axis="x", style="plain")
 
 
-def bars(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Columns) -> None:
+def bar_panel(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Encoding) -> None:
     """A group of bars for each value of the axis from left to right."""
     x, series = columns.axes["x"], columns.series(frame)
     values = list(frame[x].unique())
@@ -133,7 +133,7 @@ def bars(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Columns) 
     _name_foot(axes, x, values, columns)
 
 
-def heat_map(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Columns) -> None:
+def heat_map_panel(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Encoding) -> None:
     """A cell for each pair of values; what does not fit is grey."""
     sides = [columns.axes[side] for side in ("y", "x")]
     down, across = (list(frame[side].unique()) for side in sides)
@@ -141,18 +141,18 @@ def heat_map(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Colum
     look: Look = {"norm": _norm(frame, columns), "cmap": "cividis", "edgecolor": "none"}
     axes.pcolormesh(table.reindex(index=down, columns=across).to_numpy(), **look)
     axes.set_facecolor("0.85")
-    cells(axes, across, _thinned([columns.tick(sides[0], value) for value in down], LINES))
+    heat_map_axes(axes, across, _thinned([columns.tick(sides[0], value) for value in down], LINES))
     _name_foot(axes, sides[1], across, columns)
 
 
-def _name_foot(axes: Axes, column: str, values: Sequence, columns: Columns) -> None:
+def _name_foot(axes: Axes, column: str, values: Sequence, columns: Encoding) -> None:
     """Names at the ticks below a panel: numbers where there is room, long names aslant."""
     names = [columns.tick(column, value) for value in values]
     letters = len("".join(names))
-    if unit_of(column):
+    if unit_of_column(column):
         names = _thinned(names, LETTERS * len(names) // letters)
     aslant: Look = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-    look = {} if unit_of(column) or letters <= LETTERS else aslant
+    look = {} if unit_of_column(column) or letters <= LETTERS else aslant
     axes.set_xticks(axes.get_xticks(), names, **look)
     axes.tick_params(axis="x", length=0)
 
@@ -163,13 +163,13 @@ def _thinned(names: Sequence[str], most: int) -> list[str]:
     return ["" if place % step else name for place, name in enumerate(names)]
 
 
-def _norm(frame: pd.DataFrame, columns: Columns) -> Normalize:
+def _norm(frame: pd.DataFrame, columns: Encoding) -> Normalize:
     ends = frame[columns.quantity].min(), frame[columns.quantity].max()
     return LogNorm(*ends) if "color" in columns.log else Normalize(*ends)
 
 
 def color_bar(
-    figure: Figure, panels: Sequence[Axes], frame: pd.DataFrame, columns: Columns
+    figure: Figure, panels: Sequence[Axes], frame: pd.DataFrame, columns: Encoding
 ) -> None:
     """What the colours of heat maps mean."""
     shown = ScalarMappable(_norm(frame, columns), "cividis")
@@ -186,7 +186,7 @@ def legend(figure: Figure, panel: Axes) -> None:
     figure.legend(handles, names, loc="outside upper center", ncols=max(1, int(room)))
 
 
-def _scale(axes: Axes, columns: Columns) -> None:
+def _scale(axes: Axes, columns: Encoding) -> None:
     if "y" in columns.log:
         axes.set_yscale("log")
 
@@ -197,8 +197,8 @@ def log_ticks(axis: Axis) -> None:
     decades(axis) if high > TALL * low else plain_log(axis, times(1, 2, 5))
 
 
-KINDS: dict[str, Callable[[Axes, pd.DataFrame, pd.DataFrame, Columns], None]] = {
-    "line": lines,
-    "bar": bars,
-    "heat": heat_map,
+KINDS: dict[str, Callable[[Axes, pd.DataFrame, pd.DataFrame, Encoding], None]] = {
+    "line": line_panel,
+    "bar": bar_panel,
+    "heat": heat_map_panel,
 }

@@ -23,7 +23,9 @@ class Panel(NamedTuple):
     rows: pd.DataFrame
 
 
-def side_by_side(figure: Figure, frame: pd.DataFrame, column: str, per_row: int = 0) -> list[Panel]:
+def panels_side_by_side(
+    figure: Figure, frame: pd.DataFrame, column: str, per_row: int = 0
+) -> list[Panel]:
     """A panel for each entry of a column, from the left, on one vertical axis."""
     parts = list(frame.groupby(column, sort=False))
     width = per_row or len(parts)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import plain_log
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 BATCH, RATIO = "batch [seq]", "ratio [1]"
@@ -26,7 +26,7 @@ def draw_ratios(frame: pd.DataFrame, label: Labels, quantity: str, ticks: list[f
     """Three panels to a row, on one vertical axis."""
     lines = -(-frame.pair.nunique() // PER_ROW)
     figure = Figure(figsize=(DOUBLE, HEIGHT * lines + AROUND))
-    panels = side_by_side(figure, frame, "pair", PER_ROW)
+    panels = panels_side_by_side(figure, frame, "pair", PER_ROW)
     for axes, pair, rows in panels:
         _lines(axes, rows, label)
         _scales(axes, rows[BATCH].unique(), ticks)

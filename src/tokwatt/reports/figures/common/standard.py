@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from tokwatt.params.plots import Plot
 from tokwatt.params.quantity import Quantity, factor
-from tokwatt.reports.figures.common.kinds import ALL, KINDS, Columns, color_bar, legend, log_ticks
+from tokwatt.reports.figures.common.kinds import ALL, KINDS, Encoding, color_bar, legend, log_ticks
 from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
-from tokwatt.reports.figures.common.panels import side_by_side
+from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 PER_ROW, HEIGHT, AROUND = 3, 1.9, 0.75
@@ -44,14 +44,14 @@ class Standard:
         """Panels beside each other on the same scales; what tells series apart stands above."""
         named = {column.partition(" [")[0]: column for column in frame}
         axes_of = {role: named[axis] for role, axis in self.plot.drawn.items()}
-        columns = Columns(axes_of, named[self.plot.quantity], self.plot.log, label)
+        columns = Encoding(axes_of, named[self.plot.quantity], self.plot.log, label)
         column = axes_of.get("panels", ALL)
         frame = frame if column else frame.assign(**{ALL: ""})
         count = frame[column].nunique()
         figure = Figure(
             figsize=(SINGLE if count == 1 else DOUBLE, HEIGHT * -(-count // PER_ROW) + AROUND)
         )
-        panels = side_by_side(figure, frame, column, min(count, PER_ROW))
+        panels = panels_side_by_side(figure, frame, column, min(count, PER_ROW))
         for axes, _, rows in panels:
             KINDS[self.plot.kind](axes, rows, frame, columns)
             axes.set_title(columns.name(column, rows[column].iloc[0]))

@@ -763,7 +763,7 @@ const Tokwatt = (() => {
     return lastWithin(overTarget, 1, slots);
   }
 
-  /* ---- tokwatt.serving.prompts ---- */
+  /* ---- tokwatt.serving.passes, prompts ---- */
 
   function poolLatencies(assumed, machine, load, own, iteration, rate) {
     if (assumed.prefill !== "chunked") {

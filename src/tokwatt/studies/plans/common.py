@@ -1,17 +1,19 @@
 """What plans of datasets have in common: each is chosen once for all that ask for it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from typing import Annotated, NamedTuple
+from itertools import product
+from typing import Annotated
 
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.specs import LlmRecord, Workload
+from tokwatt.params.specs import LlmRecord, Workload, spec
 from tokwatt.planning.configurations import Options
 from tokwatt.planning.plan import Plan, plan
 from tokwatt.planning.summary import described
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.studies.instances import Boards
 from tokwatt.units import Dimensionless, In, RequestsPerSecond, Seconds
 
 Llms = Annotated[dict[str, LlmRecord], In("llms")]
@@ -20,35 +22,62 @@ CANDIDATES = 16
 """Candidate lengths of these plans."""
 
 
-class Asked(NamedTuple):
-    """What plans of a dataset have in common."""
+@spec
+class PlanInputs:
+    """What plans of a dataset have in common.
 
-    catalogue: Catalogue
-    gpus: tuple[str, ...]
+    Attributes:
+        gpus: what may be chosen from.
+        llms: the LLMs.
+        arrival_rate: requests per second.
+        latency_target: longest 99th percentile of the time to first token.
+        itl_target: longest median inter-token latency.
+    """
+
+    gpus: Boards
+    llms: Llms
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
     itl_target: Seconds
 
-    def plans(self, workloads: Workloads, llms: Llms) -> dict[tuple[str, str], Plan | None]:
+    def plans(
+        self, catalogue: Catalogue, workloads: Iterable[str]
+    ) -> dict[tuple[str, str], Plan | None]:
         """The plan of each workload and LLM, None where there is none."""
-        return {(w, llm): best_plan(self, w, llm) for w in workloads for llm in llms}
+        targets = self.arrival_rate, self.latency_target, self.itl_target
+        return {
+            (workload, llm): best_plan(catalogue, tuple(self.gpus), *targets, workload, llm)
+            for workload, llm in product(workloads, self.llms)
+        }
 
 
 @cache
-def best_plan(asked: Asked, workload: str, llm: str) -> Plan | None:
+def best_plan(
+    catalogue: Catalogue,
+    gpus: tuple[str, ...],
+    arrival_rate: RequestsPerSecond,
+    latency_target: Seconds,
+    itl_target: Seconds,
+    workload: str,
+    llm: str,
+) -> Plan | None:
     """The plan, made once for all datasets that ask for it."""
-    options = Options(gpu=asked.gpus, kv_precision=(None,), max_num_seqs=(None, 64))
-    numbers = asked._asdict()
-    demand = demanded(asked.catalogue, **{name: numbers[name] for name in asked._fields[2:]})
-    changes = changes_of(asked.catalogue, workload)
-    asking = partial(plan, asked.catalogue, workload, demand, llm, changes=changes)
+    options = Options(gpu=gpus, kv_precision=(None,), max_num_seqs=(None, 64))
+    demand = demanded(
+        catalogue,
+        arrival_rate=arrival_rate,
+        latency_target=latency_target,
+        itl_target=itl_target,
+    )
+    changes = workload_changes(catalogue, workload)
+    asking = partial(plan, catalogue, workload, demand, llm, changes=changes)
     try:
         return asking(options=options, candidates=CANDIDATES)
     except ParameterError:
         return None
 
 
-def changes_of(catalogue: Catalogue, workload: str) -> dict[str, str]:
+def workload_changes(catalogue: Catalogue, workload: str) -> dict[str, str]:
     """What an account takes otherwise for a workload: a fifth of output where none was measured."""
     shares = Headlines(catalogue).shares(workload, catalogue.workloads[workload])
     return {"output_share": "fifth"} if shares is None else {}

@@ -1,0 +1,96 @@
+"""Answers of simulations: means over seeds with intervals, alone or beside those of a fleet."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from tokwatt.accounts.answers.answer import Answer, Basis, Estimate
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.simulated import COUNT, simulate
+from tokwatt.params.specs import Demand
+from tokwatt.params.traces import Trace
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.simulation.summary import Totals
+from tokwatt.units import units_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def answer_of(simulated: "xr.Dataset") -> Answer:
+    """Totals of a simulation with 90 % intervals over its seeds."""
+    units = units_of(Totals)
+    quantities = {
+        name: _quantity(simulated[name].values, str(units[name])) for name in Totals._fields
+    }
+    count = simulated.sizes["seed"]
+    runs = f"{simulated.sizes['request']} requests, {count} seed{'s' * (count > 1)}"
+    pools = " + ".join(map(str, np.atleast_1d(simulated.attrs["instances"])))
+    if apart := simulated.attrs["prefill_instances"]:
+        pools = f"{apart} prefill + {pools} decode"
+    basis = Basis(
+        account=simulated.attrs["account"],
+        basis=simulated.attrs["basis"],
+        engine=simulated.attrs["engine"],
+        precision=simulated.attrs["precision"],
+        calibrated_on=f"simulated: {pools} instances, {runs}",
+        extrapolated=(),
+    )
+    return Answer(quantities, basis)
+
+
+BESIDE = (
+    "power",
+    "tokens_per_joule",
+    "first_token",
+    "first_token_p99",
+    "inter_token_latency",
+    "inter_token_latency_p99",
+)
+"""Numbers of a fleet that are set beside those of a simulation."""
+BESIDE_SECONDS, MOST_BESIDE = 60.0, 200_000
+"""How long the requests of a workload arrive there, and how many there are at most."""
+
+
+def beside(
+    answer: Answer,
+    catalogue: Catalogue,
+    requests: str | Trace,
+    demand: Demand,
+    names: DeploymentNames | Sequence[DeploymentNames],
+    **question: Any,
+) -> Answer:
+    """A fleet's answer with the numbers of the same fleet as it is simulated.
+
+    Args:
+        answer: what `fleet` says.
+        catalogue: the parameter folder.
+        requests: those of the fleet; a trace without times counts as a Poisson process.
+        demand: what it must carry.
+        names: an instance of it, or one of each pool.
+        **question: what else `fleet` was asked.
+    """
+    sizes = [int(pool["instances"].value) for pool in answer.pools]
+    count = int(min(MOST_BESIDE, max(COUNT, BESIDE_SECONDS * float(demand.arrival_rate))))
+    found = simulate(catalogue, requests, demand, names, instances=sizes, count=count, **question)
+    quantities = answer_of(found).quantities
+    simulated = {f"simulated_{name}": quantities[name] for name in BESIDE}
+    return replace(answer, quantities={**answer.quantities, **simulated})
+
+
+def _quantity(values: np.ndarray, unit: str) -> Estimate:
+    """A mean over seeds and its 90 % interval; none of a single seed."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Estimate(mean, None, None, unit)
+    half = half_width(values)
+    return Estimate(mean, mean - half, mean + half, unit)
+
+
+def half_width(values: np.ndarray) -> float:
+    """Half of the 90 % interval of a mean over seeds, in the unit of the values."""
+    spread = float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(stdtrit(len(values) - 1, 0.95)) * spread

@@ -1,0 +1,45 @@
+"""What the engine of an instance holds, and the links over which its KV cache leaves."""
+
+from tokwatt.serving.account import Account
+from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.share import held_bytes
+from tokwatt.simulation.disaggregated import Link
+from tokwatt.simulation.requests import Limits
+from tokwatt.units import Tokens
+
+MOST_SEQUENCES = 4096
+"""Most running requests of an engine that is simulated."""
+
+
+def limits_of(account: Account, instance: Instance, window: Tokens, length: Tokens) -> Limits:
+    """What the engine of an instance holds.
+
+    Args:
+        account: whether windows are reserved or the cache is paged.
+        instance: the instance.
+        window: longest request.
+        length: mean tokens of a sequence, which matter where layers keep a window or a state.
+
+    Returns:
+        Its limits, of all ranks of attention together. Reserved windows limit the batch, and blocks
+        are no matter then.
+    """
+    assumed, ranks = account.assumed, float(instance.data_parallel)
+    size = int(instance.block_size)
+    most = min(MOST_SEQUENCES, ranks * float(instance.max_sequences))
+    blocks = float(instance.kv_budget) / (float(held_bytes(instance, length)) / length) / size
+    if assumed.kv_allocation == "reserved":
+        most = min(most, float(concurrency(assumed, instance, window, length)))
+        blocks = most * -(-window // size)
+    chunk = int(instance.costs.chunk)
+    return Limits(int(most), max(chunk, int(most)), int(max(0.0, blocks * ranks)), size)
+
+
+def link_of(instance: Instance) -> Link:
+    """The links of all GPUs of an instance, by which its KV cache goes to another."""
+    cache, gpus = instance.cache, float(instance.gpus)
+    return Link(
+        per_token=gpus * (float(cache.held) + float(cache.sliding)),
+        state=gpus * float(cache.state),
+        bandwidth=gpus * float(instance.gpu.link_bandwidth),
+    )
