@@ -39,6 +39,6 @@ def keeping(fleets: xr.Dataset) -> SimpleNamespace:
         paper=int(kept.sel(account="paper")),
         consistent=int(kept.sel(account="consistent")),
         number=fleets.within_target.isel(account=0).size,
-        target=inputs["demand"]["latency_target"]["value"],
+        target=inputs["common"]["demand"]["latency_target"]["value"],
         duration=inputs["duration"]["value"],
     )
