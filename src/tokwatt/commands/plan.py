@@ -44,7 +44,7 @@ def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] |
     if text is None:
         return None
     pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(gpu and count.isdecimal() for gpu, _, count in pairs):
+    if not all(gpu and re.fullmatch("[0-9]{1,9}", count) for gpu, _, count in pairs):
         wanted = "GPUs such as H100=512,B200=64"
         raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {wanted}.")
     return {gpu: int(count) for gpu, _, count in pairs}
@@ -127,7 +127,9 @@ def ask_plan(
     itl: Target = None,
     itl_quantile: Quantile = None,
     max_utilization: Bound = None,
-    spare: Annotated[int, typer.Option(min=0, help="Instances of each pool beyond its need.")] = 0,
+    spare: Annotated[
+        int, typer.Option(min=0, max=10**6, help="Instances of each pool beyond its need.")
+    ] = 0,
     output_share: Share = None,
     power_cap: PowerCap = None,
     inventory: Inventory = None,
