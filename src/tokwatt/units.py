@@ -5,6 +5,7 @@ is believed; `In` marks a name that refers to a catalogue. Needs no JAX.
 """
 
 import math
+import sys
 from collections.abc import Iterable
 from functools import cache
 from numbers import Real
@@ -39,7 +40,7 @@ class Domain(NamedTuple):
     def contains(self, numbers: Scalar, zero: bool) -> Scalar:
         """Whether numbers lie inside; `zero` says whether the least of them does too."""
         above = (self.least < numbers) | (zero & (numbers == self.least))
-        return above & (numbers <= self.most) & (numbers < math.inf)
+        return above & (numbers <= self.most) & (numbers <= sys.float_info.max)
 
     def words(self, unit: str, zero: bool) -> str:
         """What is wanted of a number."""

@@ -77,13 +77,15 @@ class Calibrated(Evidence):
     def held_out(self) -> dict[str, Numbers]:
         """Numbers as fitted to the runs of every other LLM, by the LLM that was left out."""
         file = self.parameters.section(HELD_OUT)
-        section, llms = file.child("value"), file.raw["llms"]
-        moved = _deviations(section.at("", {"": section.raw["common"]}), SignedAxis)[""]
+        section, llms = file.child("value"), file.at("llms", file.raw.get("llms"))
+        left_out, common = llms.convert(list[str]), section.child("common").raw
+        count = len(left_out)
+        moved = _deviations(section.at("", {"": common}), SignedAxis, count)[""]
         lists = {
-            level: _deviations(section.child(part), SignedAxis)
+            level: _deviations(section.child(part), SignedAxis, count)
             for level, part in LEVEL_NAMES.items()
         }
-        boards = _deviations(section.child("boards"), SignedAxis)
+        boards = _deviations(section.child("boards"), SignedAxis, count)
         return {
             llm: Numbers(
                 {name: self.fitted.common[name] + own[place] for name, own in moved.items()},
@@ -91,7 +93,7 @@ class Calibrated(Evidence):
                 self.fitted.prompts,
                 _at(boards, place),
             )
-            for place, llm in enumerate(llms)
+            for place, llm in enumerate(left_out)
         }
 
     @cached_property
@@ -177,8 +179,10 @@ class Calibrated(Evidence):
         self.model.measured.runs(), self.model.measured.sweep()
 
 
-def _deviations(section: Section, hint: object) -> dict[str, dict[str, Dimensionless]]:
-    """Numbers, or lists of them, by label; those of pairs are nested in a file."""
+def _deviations(
+    section: Section, hint: object, count: int | None = None
+) -> dict[str, dict[str, Dimensionless]]:
+    """Numbers, or lists of so many, by label; those of pairs are nested in a file."""
     found: dict[str, dict[str, Dimensionless]] = {}
     for label in section.raw:
         own = section.child(label)
@@ -186,6 +190,10 @@ def _deviations(section: Section, hint: object) -> dict[str, dict[str, Dimension
         pairs = {f"{label}/{name}": own.child(name) for name in own.raw} if nested else {label: own}
         for key, part in pairs.items():
             found[key] = {name: part.quantity(name, hint, positive=False) for name in part.raw}
+            for name, values in found[key].items():
+                if count is not None and len(values) != count:
+                    wanted = f"{count}, one for each of llms"
+                    raise part.fail(f"has {len(values)} numbers", wanted, name)
     return found
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 LONGEST_SHOWN = 60
 """Most characters of a value that a sentence repeats."""
+LONGEST_KEY = 200
+"""Most characters of keys that a sentence repeats."""
 FEWEST_LETTERS = 4
 """Letters below which a name with numbers is a machine's, of which each letter counts."""
 
@@ -28,7 +30,8 @@ class StoreError(_Sentence, RuntimeError):
 
 def complaint(path: Path, key: str, found: str, wanted: str) -> ParameterError:
     """The sentence about something wrong under a key of a file."""
-    return ParameterError(f"{path}: {key or 'the top level'} {found}, wanted {wanted}.")
+    place = key if len(key) <= LONGEST_KEY else f"{key[: LONGEST_KEY - 3]}..."
+    return ParameterError(f"{path}: {place or 'the top level'} {found}, wanted {wanted}.")
 
 
 def printable(text: str) -> str:
