@@ -223,6 +223,7 @@ OUTSIDE = [
     (["simulate", "--instances", 0, "--requests", 5], "--instances: is 0 in pool 1, wanted 1"),
     (["simulate", "--requests", 10**9], "--requests: is 1000000000, wanted a number from 1"),
     (["simulate", "--output-share", -1], "--output-share: is -1, wanted a number from 0 to 1."),
+    (["fleet", "--context-window", 1], "--context-window: is 1, which holds none of the requests"),
     (["fleet", "--context-window", "4M"], "--context-window: is 4194304, but the KV cache holds"),
     (["point", "--context-window", "2M"], "--context-window: is 2097152, but the KV cache holds"),
     (["point", "--context-window", "inf"], "--context-window: is 'inf', wanted tokens such as"),

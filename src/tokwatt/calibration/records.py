@@ -77,9 +77,8 @@ class Calibrated(Evidence):
     def held_out(self) -> dict[str, Numbers]:
         """Numbers as fitted to the runs of every other LLM, by the LLM that was left out."""
         file = self.parameters.section(HELD_OUT)
-        section, llms = file.child("value"), file.at("llms", file.raw.get("llms"))
-        left_out, common = llms.convert(list[str]), section.child("common").raw
-        count = len(left_out)
+        section, llms = file.child("value"), file.texts("llms")
+        common, count = section.child("common").raw, len(llms)
         moved = _deviations(section.at("", {"": common}), SignedAxis, count)[""]
         lists = {
             level: _deviations(section.child(part), SignedAxis, count)
@@ -93,7 +92,7 @@ class Calibrated(Evidence):
                 self.fitted.prompts,
                 _at(boards, place),
             )
-            for place, llm in enumerate(left_out)
+            for place, llm in enumerate(llms)
         }
 
     @cached_property
@@ -186,7 +185,7 @@ def _deviations(
     found: dict[str, dict[str, Dimensionless]] = {}
     for label in section.raw:
         own = section.child(label)
-        nested = any("value" not in entry for entry in own.raw.values())
+        nested = any(isinstance(it, dict) and "value" not in it for it in own.raw.values())
         pairs = {f"{label}/{name}": own.child(name) for name in own.raw} if nested else {label: own}
         for key, part in pairs.items():
             found[key] = {name: part.quantity(name, hint, positive=False) for name in part.raw}

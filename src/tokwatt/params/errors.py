@@ -30,8 +30,9 @@ class StoreError(_Sentence, RuntimeError):
 
 def complaint(path: Path, key: str, found: str, wanted: str) -> ParameterError:
     """The sentence about something wrong under a key of a file."""
-    place = key if len(key) <= LONGEST_KEY else f"{key[: LONGEST_KEY - 3]}..."
-    return ParameterError(f"{path}: {place or 'the top level'} {found}, wanted {wanted}.")
+    place = str(key or "the top level")
+    place = place if len(place) <= LONGEST_KEY else f"{place[: LONGEST_KEY - 3]}..."
+    return ParameterError(f"{path}: {place} {found}, wanted {wanted}.")
 
 
 def printable(text: str) -> str:
