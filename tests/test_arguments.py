@@ -159,7 +159,7 @@ class Arguments:
         tw.sweep(roofline.throughput, **axes)
 
     def open(self):
-        return tw.open(str(self.name("made", "made.zarr")), self.place())
+        return tw.open(str(self.name("made", "made.zarr"))[:60], self.place())
 
     def load(self):
         return tw.load(self.place()).check()
