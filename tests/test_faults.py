@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from fuzz import seeds
 from stores import chunks, contents, instances, study_folder, sweep, tokwatt
 
 import tokwatt as tw
 from tokwatt.params.errors import StoreError
 from tokwatt.studies import blocks, stream, study
-
-FUZZ = int(os.environ.get("TOKWATT_FUZZ", "100"))
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +112,8 @@ def test_a_disk_that_is_full_from_the_start_is_told_in_one_sentence(small_disk):
     assert np.isfinite(tw.open("made", small_disk).power).all()
 
 
-@pytest.mark.parametrize("seed", range(FUZZ // 5))
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", seeds("disks"))
 def test_on_a_disk_of_any_size_a_store_is_whole_or_refused_and_goes_on_with_space(
     seed, whole, tmp_path
 ):

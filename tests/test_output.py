@@ -2,6 +2,7 @@
 
 import ast
 import os
+import random
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from fuzz import seeds
 
 from tokwatt import studies
 from tokwatt.commands import workflow
@@ -132,6 +134,36 @@ def test_a_full_or_read_only_disk_is_one_sentence_and_holds_nothing(
         assert listed(disk) in ([], ["instances"])
     assert sentence.startswith(str(disk)) and "cannot be used" in sentence
     assert "\n" not in sentence and sentence.endswith(".")
+
+
+@pytest.mark.fuzz
+def test_on_a_disk_of_any_size_files_are_new_or_old_and_none_is_half(tmp_path):
+    """Files of one size, written together or as a folder, over old ones or none."""
+    for seed in seeds("outputs"):
+        draw = random.Random(seed)
+        names = [f"{number}.csv" for number in range(draw.randrange(1, 9))]
+        new, old = bytes([1]) * draw.randrange(30_000), bytes([2]) * draw.randrange(4_000)
+        before = {name: old for name in names if draw.random() < 0.3}
+        size, inodes = f"size={draw.randrange(12, 60) * 4}k", f"nr_inodes={draw.randrange(12, 25)}"
+        with mounted(tmp_path / "disk", size, inodes) as disk:
+            (disk / "made").mkdir()
+            for name, data in before.items():
+                (disk / "made" / name).write_bytes(data)
+            try:
+                if draw.random() < 0.5:
+                    write_files({disk / "made" / name: new for name in names})
+                else:
+                    with filled_folder(disk / "made") as folder:
+                        for name in names:
+                            (folder / name).write_bytes(new)
+                wanted = dict.fromkeys(names, new)
+            except OSError as error:
+                assert str(error.filename).startswith(str(disk)), seed
+                assert error.strerror == "No space left on device", seed
+                wanted = before
+            found = {path.name: path.read_bytes() for path in (disk / "made").iterdir()}
+            assert found == wanted, seed
+            assert listed(disk) == sorted(["made", *wanted]), seed
 
 
 def test_a_full_disk_leaves_the_old_files(instances, tmp_path, monkeypatch):

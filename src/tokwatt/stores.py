@@ -92,7 +92,7 @@ def damages(store: Path, every_byte: bool = False) -> Iterator[str]:
     """Files of a store that are missing or are not as they were written.
 
     A chunk has to be there, to be of its size and to end in its checksum. It is read whole if it is
-    not older than the end of the store, or if every byte is asked for.
+    not older than the end of the store and of its checksums, or if every byte is asked for.
     """
     digests = _digests(store)
     if digests is None:
@@ -104,6 +104,7 @@ def damages(store: Path, every_byte: bool = False) -> Iterator[str]:
         if digest(store / name) != digests.get(name):
             yield name
         elif name.endswith(CHECKSUMS):
+            finished = min(finished, (store / name).stat().st_mtime_ns)
             for chunk, checksum in checksums(store / name).items():
                 if not is_intact(store / chunk, checksum, every_byte, finished):
                     yield chunk

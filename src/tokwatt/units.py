@@ -5,8 +5,10 @@ is believed; `In` marks a name that refers to a catalogue. Needs no JAX.
 """
 
 import math
+import sys
 from collections.abc import Iterable
 from functools import cache
+from numbers import Real
 from types import NoneType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -38,7 +40,7 @@ class Domain(NamedTuple):
     def contains(self, numbers: Scalar, zero: bool) -> Scalar:
         """Whether numbers lie inside; `zero` says whether the least of them does too."""
         above = (self.least < numbers) | (zero & (numbers == self.least))
-        return above & (numbers <= self.most) & (numbers < math.inf)
+        return above & (numbers <= self.most) & (numbers <= sys.float_info.max)
 
     def words(self, unit: str, zero: bool) -> str:
         """What is wanted of a number."""
@@ -127,7 +129,7 @@ def unit_of(annotation: object) -> str | None:
     return mark if isinstance(mark, str) else None
 
 
-def outside(name: str, annotation: object, numbers: Iterable[float], zero: bool) -> str:
+def outside(name: str, annotation: object, numbers: Iterable[Scalar], zero: bool) -> str:
     """One sentence about the first of these numbers that is not believed of a type; "" if all are.
 
     Args:
@@ -137,8 +139,11 @@ def outside(name: str, annotation: object, numbers: Iterable[float], zero: bool)
         zero: whether the least of its domain is believed.
     """
     unit, domain = unit_of(annotation), domain_of(annotation)
-    wrong = [number for number in numbers if unit and not domain.contains(number, zero)][:1]
-    return f"{name}: is {wrong[0]:g}, wanted {domain.words(str(unit), zero)}." if wrong else ""
+    for number in numbers if unit else ():
+        if not (isinstance(number, Real) and domain.contains(number, zero)):
+            found = f"{number:g}" if isinstance(number, float) else repr(number)[:60]
+            return f"{name}: is {found}, wanted {domain.words(str(unit), zero)}."
+    return ""
 
 
 def units_of(owner: object) -> dict[str, str | None]:

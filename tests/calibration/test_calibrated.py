@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from conftest import ROOT
+from conftest import GONE, ROOT
 
 from tokwatt.calibration import calibrate, intervals
 from tokwatt.calibration.evidence import CLASSES, KINDS, QUANTITIES
@@ -49,6 +49,13 @@ def test_what_is_not_known_widens_an_interval(committed):
             assert all(wider[name] >= known[name] for name in QUANTITIES)
         every, one = committed.half_widths(kind, CLASSES[1:]), committed.half_widths(kind, {"llm"})
         assert all(every[name] >= one[name] for name in QUANTITIES)
+
+
+@pytest.mark.parametrize("llms", [["llama-3.1-8b"], "llama-3.1-8b", None, GONE])
+def test_held_out_numbers_are_one_for_each_llm(llms, damaged):
+    folder = damaged("measured/held_out", ["llms"], llms)
+    with pytest.raises(ParameterError, match=r"held_out\.yaml: .+, wanted .+\.$"):
+        _ = Calibrated(ParameterFolder(folder)).held_out
 
 
 def test_runs_llms_and_ranges_are_those_of_gpus_and_engines(committed):

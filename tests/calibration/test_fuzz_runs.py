@@ -1,16 +1,16 @@
 """Damaged tables of runs and odd options: an answer in finite numbers, or one sentence."""
 
-import os
 import random
+from functools import partial
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from fuzz import refusal, seeds
 from test_run_tables import HEADER, RUN
 
 from tokwatt.calibration.records import Calibrated
 from tokwatt.calibration.tables import read_runs
-from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 
 CHANGES = [
@@ -68,26 +68,22 @@ def damaged(chance):
     return bytes(data[: chance.choice([len(data)] * 6 + [chance.randrange(len(data) + 1)])])
 
 
-def answered(calibrated, path):
-    """Whether a table is scored; the score is finite, or the refusal one sentence."""
-    try:
-        runs = read_runs(calibrated.model.measured, [path])
-    except ParameterError as error:
-        assert str(error).isprintable() and str(error).startswith(str(path))
-        return False
+def score(calibrated, path):
+    """Scores the runs of a table that are to be used, in finite numbers."""
+    runs = read_runs(calibrated.model.measured, [path])
     assert runs.dropped.isprintable()
     score = calibrated.score(runs.rows)
     known = [name for name in score if not name.startswith("first_token")]
     assert np.isfinite(score[known].to_numpy(float)).all()
     assert score.runs.sum() == len(runs.rows) > 0
-    return True
 
 
+@pytest.mark.fuzz
 def test_a_damaged_table_is_scored_or_refused_in_one_sentence(calibrated, tmp_path):
-    """TOKWATT_FUZZ=10000 makes it as many."""
-    count, scored = int(os.environ.get("TOKWATT_FUZZ", "100")), 0
-    path = tmp_path / "runs.csv"
-    for seed in range(count):
+    path, tried, scored = tmp_path / "runs.csv", seeds("runs"), 0
+    for seed in tried:
         path.write_bytes(damaged(random.Random(seed)))
-        scored += answered(calibrated, path)
-    assert 0.02 * count < scored < 0.6 * count
+        sentence = refusal(seed, partial(score, calibrated, path))
+        scored += sentence is None
+        assert sentence is None or sentence.startswith(str(path)), (seed, sentence)
+    assert 0.02 * len(tried) < scored < 0.6 * len(tried)

@@ -302,6 +302,7 @@ def test_a_report_of_vllms_benchmark_is_a_run_with_exact_lengths(model, tmp_path
     [
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
+        ("[" * 10**5, "cannot be read"),
         ("{}", "the column engine is missing|cannot be read"),
         (
             json.dumps({**REPORT, "gpu": None}),

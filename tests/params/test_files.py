@@ -9,10 +9,13 @@ import pytest
 import yaml
 from conftest import ROOT, damage
 
+from tokwatt.commands import trace
 from tokwatt.params import folder, huggingface, reading, traces
 from tokwatt.params.errors import ParameterError, StoreError
 from tokwatt.params.files import MEBIBYTE, contents
 from tokwatt.params.parameters import ParameterFolder
+from tokwatt.planning import record
+from tokwatt.reports import provenance
 
 READERS = {
     "parameters": (reading.read_yaml, "gpus.yaml", "a YAML file"),
@@ -22,6 +25,17 @@ READERS = {
         "a JSON file",
     ),
     "a trace": (traces.read_trace, "trace.csv", "a CSV, JSON or Parquet file of requests"),
+    "a plan": (record.read_plan, "plan.yaml", "a YAML file"),
+    "a record": (
+        provenance.differences_from,
+        "ro-crate-metadata.json",
+        "the record of a run, which `snakemake` writes",
+    ),
+    "a tokenizer": (
+        lambda path: trace.read(path.parent / "trace.csv", None, path),
+        "tokenizer.json",
+        "a tokenizer.json",
+    ),
 }
 PLACES = {
     "a pipe": (os.mkfifo, "no regular file"),

@@ -1,19 +1,19 @@
 """Damaged parameter and study files pass the check, or it says in one sentence what is wrong."""
 
 import copy
-import os
 import random
 import re
 import shutil
+from functools import partial
 
 import pytest
 import yaml
 from conftest import GONE, ROOT
+from fuzz import refusal, seeds
 from test_params import JUNK, paths
 
 from tokwatt.commands import workflow
 from tokwatt.params import quantity, reading
-from tokwatt.params.errors import ParameterError
 from tokwatt.serving import catalogue
 
 FILES = sorted(str(path.relative_to(ROOT / "params")) for path in (ROOT / "params").rglob("*.yaml"))
@@ -303,34 +303,18 @@ def check(monkeypatch, tmp_path):
         (folder / damage.file).write_bytes(b"a damaged tree" if tree else damage.content)
         try:
             workflow.check(folder)
-        except ParameterError as error:
-            return str(error).removeprefix(f"{folder}/")
         finally:
             (folder / damage.file).write_text(TEXTS[damage.file], encoding="utf-8")
-        return None
 
-    return run
-
-
-def fuzz(check, seeds):
-    """How many damages are refused; each is refused with a good sentence or passes."""
-    refused = 0
-    for seed in seeds:
-        damage = Damage(seed)
-        try:
-            sentence = check(damage)
-        except Exception as error:
-            pytest.fail(f"seed {seed}, {damage.file}, {damage.what}: {error!r:.300}")
-        if sentence is not None:
-            refused += 1
-            assert re.fullmatch(r"[\w/]+\.yaml: .+, wanted .+\.", sentence), (seed, sentence)
-            assert sentence.isprintable(), (seed, sentence)
-    return refused
+    return run, f"{folder}/"
 
 
+@pytest.mark.fuzz
 def test_a_damaged_file_passes_or_is_named_in_one_sentence(check):
-    """TOKWATT_FUZZ=10000 makes it as many."""
-    count = int(os.environ.get("TOKWATT_FUZZ", "100"))
-    assert (
-        0.7 * count < fuzz(check, range(count)) < 0.95 * count
-    )  # some damage is none, some is not enough to be noticed
+    """Some damage is none, some is not enough to be noticed."""
+    run, folder = check
+    tried = seeds("parameters")
+    sentences = [refusal(seed, partial(run, Damage(seed))) for seed in tried]
+    refused = [sentence.removeprefix(folder) for sentence in sentences if sentence]
+    assert [it for it in refused if not re.fullmatch(r"[\w/]+\.yaml: .+, wanted .+\.", it)] == []
+    assert 0.7 * len(tried) < len(refused) < 0.95 * len(tried)

@@ -4,28 +4,20 @@ import csv
 import io
 import json
 import math
-import os
 import random
 import re
-import resource
-import time
+from functools import partial
 
 import pytest
+from fuzz import refusal, seeds
 from test_fuzz import NUMBERS, WORDS
 from test_huggingface import CONFIGS
 from test_params import JUNK
 
 from tokwatt.params import huggingface, reading
-from tokwatt.params.errors import ParameterError
 from tokwatt.params.section import Section
 from tokwatt.params.traces import read_trace
 from tokwatt.units import MOST_TOKENS
-
-COUNT = int(os.environ.get("TOKWATT_FUZZ", "400"))
-SLOWEST = 30.0
-"""Seconds that one input may take."""
-LARGEST = 4 * 2**20
-"""Kibibytes that the process may hold."""
 
 HEADERS = [
     ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
@@ -177,28 +169,6 @@ def json_can_say(value):
     return not isinstance(value, dict) or all(isinstance(key, str) for key in value)
 
 
-def sentence_of(read, path, seed):
-    """What refuses an input; None where it is read as `read` finds good."""
-    begin = time.monotonic()
-    try:
-        read(path)
-    except ParameterError as error:
-        sentence = str(error)
-        assert sentence.isprintable() and len(sentence) < 1000, (seed, sentence)
-        assert re.fullmatch(
-            re.escape(str(path)) + r": .+, wanted .+\.|.+ has .+, wanted .+\.", sentence
-        ), (
-            seed,
-            sentence,
-        )
-        return sentence
-    except Exception as error:
-        pytest.fail(f"seed {seed}: {error!r:.300}")
-    finally:
-        assert time.monotonic() - begin < SLOWEST, seed
-    return None
-
-
 def usable_trace(path):
     """Reads a trace whose every number can be used."""
     trace = read_trace(path)
@@ -215,17 +185,18 @@ def usable_entry(path):
     assert records and all(0 < record.value <= 2**53 for record in records)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize(
     ("kind", "read", "least"),
     [("trace", usable_trace, 0.3), ("configuration", usable_entry, 0.4)],
 )
 def test_a_damaged_input_is_usable_or_is_refused_in_one_sentence(kind, read, least, tmp_path):
-    """TOKWATT_FUZZ=10000 makes it as many."""
-    refused, used = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    path = tmp_path / "input"
-    for seed in range(COUNT):
+    path, tried, refused = tmp_path / "input", seeds(f"{kind}s"), 0
+    wanted = re.escape(str(path)) + r": .+, wanted .+\.|.+ has .+, wanted .+\."
+    for seed in tried:
         path.write_bytes(getattr(Inputs(seed), kind)())
-        refused += sentence_of(read, path, seed) is not None
-    assert least * COUNT < refused < 0.9 * COUNT
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < used + LARGEST
+        sentence = refusal(seed, partial(read, path))
+        refused += sentence is not None
+        assert sentence is None or re.fullmatch(wanted, sentence), (seed, sentence)
+    assert least * len(tried) < refused < 0.9 * len(tried)
     assert [entry.name for entry in tmp_path.iterdir()] == ["input"]

@@ -55,6 +55,8 @@ BAD_ROWS = {
 BAD_FILES = {
     "empty": (b"", ["is empty", "column names"]),
     "only a mark": (b"\xef\xbb\xbf", ["is empty"]),
+    "brackets that overflow the stack": (b"[" * 10**5, ["is no JSON"]),
+    "objects that overflow the stack": (b'{"a":' * 10**5 + b"\n", ["is no JSON"]),
     "no requests": (b"prompt_tokens,output_tokens\n\n", ["no requests"]),
     "blank": (b"\n\n", ["no requests"]),
     "no prompt": (

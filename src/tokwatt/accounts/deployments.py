@@ -150,7 +150,7 @@ def pick(name: str, value: str, options: Mapping[str, Kind]) -> Kind:
     Raises:
         ParameterError: with the names there are.
     """
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ParameterError(f"{name}: is {shown(value)}, wanted {one_of(value, options)}.")
     return options[value]
 
@@ -165,7 +165,7 @@ def require(
     """
     if not (isinstance(value, Real) and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
-        written = shown(value) if isinstance(value, int) else f"{value:g}"
+        written = f"{value:g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
 

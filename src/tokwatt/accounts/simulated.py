@@ -9,6 +9,7 @@ import numpy as np
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.answers.basis import WATTS, named_account
+from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.pools import changes_of_window, each_pool, share_out
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick, require
 from tokwatt.params.errors import ParameterError
@@ -37,6 +38,7 @@ COUNT = 10000
 SETTLED = 0.1
 """Share of drawn requests whose latencies do not count, as engines start empty."""
 MOST_INSTANCES, MOST_REQUESTS = 1000, 10**7
+MOST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +113,11 @@ def simulate(
     demand = demand or demanded(catalogue)
     pick("router", router, {name: name for name in ROUTERS})
     pick("process", process, {name: name for name in ARRIVALS})
-    require("count", count or COUNT, 1, MOST_REQUESTS)
+    count = require("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require("prefill_instances", prefill_instances, 0, MOST_INSTANCES)
+    require_demand(demand)
+    for seed in seeds:
+        require("seeds", seed, 0, MOST_SEED)
     if prefill_instances and split_lengths:
         wanted = "one of the two"
         raise ParameterError(f"prefill_instances: is given beside split lengths, wanted {wanted}.")
@@ -123,7 +128,7 @@ def simulate(
     runs = []
     for seed in seeds:
         chosen = Router(router, simulated.instances, simulated.windows[:-1], seed)
-        stream = _stream(simulated, process, float(demand.arrival_rate), count or COUNT, seed)
+        stream = _stream(simulated, process, float(demand.arrival_rate), count, seed)
         if prefill_instances:
             first = Router(router, [prefill_instances], (), seed)
             table, limits = simulated.tables[0], simulated.limits[0]

@@ -187,8 +187,8 @@ class Evidence(Checked):
 
         return Coverage(
             int(section.quantity("runs", Dimensionless)),
-            tuple(section.raw["llms"]),
-            tuple(section.raw["precisions"]),
+            tuple(section.texts("llms")),
+            tuple(section.texts("precisions")),
             ends("batch", SequencesAxis),
             ends("prompt", TokensAxis),
             ends("output", TokensAxis),

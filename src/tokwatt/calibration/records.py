@@ -77,13 +77,14 @@ class Calibrated(Evidence):
     def held_out(self) -> dict[str, Numbers]:
         """Numbers as fitted to the runs of every other LLM, by the LLM that was left out."""
         file = self.parameters.section(HELD_OUT)
-        section, llms = file.child("value"), file.raw["llms"]
-        moved = _deviations(section.at("", {"": section.raw["common"]}), SignedAxis)[""]
+        section, llms = file.child("value"), file.texts("llms")
+        common, count = section.child("common").raw, len(llms)
+        moved = _deviations(section.at("", {"": common}), SignedAxis, count)[""]
         lists = {
-            level: _deviations(section.child(part), SignedAxis)
+            level: _deviations(section.child(part), SignedAxis, count)
             for level, part in LEVEL_NAMES.items()
         }
-        boards = _deviations(section.child("boards"), SignedAxis)
+        boards = _deviations(section.child("boards"), SignedAxis, count)
         return {
             llm: Numbers(
                 {name: self.fitted.common[name] + own[place] for name, own in moved.items()},
@@ -177,15 +178,21 @@ class Calibrated(Evidence):
         self.model.measured.runs(), self.model.measured.sweep()
 
 
-def _deviations(section: Section, hint: object) -> dict[str, dict[str, Dimensionless]]:
-    """Numbers, or lists of them, by label; those of pairs are nested in a file."""
+def _deviations(
+    section: Section, hint: object, count: int | None = None
+) -> dict[str, dict[str, Dimensionless]]:
+    """Numbers, or lists of so many, by label; those of pairs are nested in a file."""
     found: dict[str, dict[str, Dimensionless]] = {}
     for label in section.raw:
         own = section.child(label)
-        nested = any("value" not in entry for entry in own.raw.values())
+        nested = any(isinstance(it, dict) and "value" not in it for it in own.raw.values())
         pairs = {f"{label}/{name}": own.child(name) for name in own.raw} if nested else {label: own}
         for key, part in pairs.items():
             found[key] = {name: part.quantity(name, hint, positive=False) for name in part.raw}
+            for name, values in found[key].items():
+                if count is not None and len(values) != count:
+                    wanted = f"{count}, one for each of llms"
+                    raise part.fail(f"has {len(values)} numbers", wanted, name)
     return found
 
 

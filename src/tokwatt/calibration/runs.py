@@ -134,7 +134,7 @@ class Measured(Checked):
     def client_runs(self) -> pd.DataFrame:
         """Rows of the selection of InferenceX's runs, which is written as its table is."""
         section = self._clients
-        lines = [",".join(section.raw["columns"]), *section.raw["rows"]]
+        lines = [",".join(section.texts("columns")), *section.texts("rows")]
         return tables.read_lines(self, section.path, lines).rows
 
     def every_run(self) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def _report(path: Path) -> list[str]:
     try:
         report = json.loads(contents(path, "a report of vLLM's benchmark", LARGEST))
         columns = clients.of_benchmark(report)
-    except (ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, AttributeError, ZeroDivisionError, RecursionError) as error:
         wanted = "the JSON that vLLM's benchmark_serving writes"
         raise ParameterError(f"{path}: cannot be read ({error}), wanted {wanted}.") from None
     used = [name for name in (*CLIENT.names, *CLIENT.numbers) if name in columns]

@@ -224,5 +224,6 @@ OPTIONS = {
     "itl_target": "itl",
     "split_lengths": "split_length",
     "changes": "set",
+    "count": "requests",
 }
 """Options that arguments of another name come from."""

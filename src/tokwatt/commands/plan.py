@@ -63,7 +63,9 @@ def ask_plan(
     itl: Target = None,
     itl_quantile: Quantile = None,
     max_utilization: Bound = None,
-    spare: Annotated[int, typer.Option(min=0, help="Instances of each pool beyond its need.")] = 0,
+    spare: Annotated[
+        int, typer.Option(min=0, max=10**6, help="Instances of each pool beyond its need.")
+    ] = 0,
     output_share: Share = None,
     power_cap: PowerCap = None,
     inventory: Inventory = None,

@@ -23,7 +23,7 @@ def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] |
     if text is None:
         return None
     pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(gpu and count.isdecimal() for gpu, _, count in pairs):
+    if not all(gpu and re.fullmatch("[0-9]{1,9}", count) for gpu, _, count in pairs):
         wanted = "GPUs such as H100=512,B200=64"
         raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {wanted}.")
     return {gpu: int(count) for gpu, _, count in pairs}

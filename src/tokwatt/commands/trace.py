@@ -9,6 +9,7 @@ from tokwatt.commands.options import Columns, Json, Tokenizer
 from tokwatt.commands.printing import show_json
 from tokwatt.params.columns import chosen_columns
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.files import MEBIBYTE, refusing_file, require_regular
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 FigureFile = Annotated[
     Path | None, typer.Option("--figure", help="Draw it too: a .svg, .pdf or .png file.")
 ]
+
+
+LARGEST = 256 * MEBIBYTE
+"""Bytes that a tokenizer may hold."""
 
 
 def ask_trace(
@@ -61,6 +66,9 @@ def _count_of(path: Path) -> "Count":
     """Counts tokens as a tokenizer.json does."""
     from tokwatt.params.tables.opening import extra
 
+    wanted = "a tokenizer.json"
+    with refusing_file(path, wanted):
+        require_regular(path, wanted, LARGEST)
     try:
         tokenizer = extra(path, "tokenizers").Tokenizer.from_file(str(path))
     except ParameterError:

@@ -108,7 +108,7 @@ class DrawnValues(Values):
         super().__init__(folder)
         file = folder.section(HELD_OUT)
         self.without = file.child("value")
-        shape = DRAWS // 2, len(file.raw["llms"])
+        shape = DRAWS // 2, len(file.texts("llms"))
         half = np.random.default_rng(SEED).choice([-1.0, 1.0], shape)
         self.all_sides = np.stack([half, -half], axis=1).reshape(DRAWS, -1)
         self.sides = self.all_sides[0]

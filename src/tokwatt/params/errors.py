@@ -7,6 +7,8 @@ from pathlib import Path
 
 LONGEST_SHOWN = 60
 """Most characters of a value that a sentence repeats."""
+LONGEST_KEY = 200
+"""Most characters of keys that a sentence repeats."""
 FEWEST_LETTERS = 4
 """Letters below which a name with numbers is a machine's, of which each letter counts."""
 
@@ -28,7 +30,9 @@ class StoreError(_Sentence, RuntimeError):
 
 def complaint(path: Path, key: str, found: str, wanted: str) -> ParameterError:
     """The sentence about something wrong under a key of a file."""
-    return ParameterError(f"{path}: {key or 'the top level'} {found}, wanted {wanted}.")
+    place = str(key or "the top level")
+    place = place if len(place) <= LONGEST_KEY else f"{place[: LONGEST_KEY - 3]}..."
+    return ParameterError(f"{path}: {place} {found}, wanted {wanted}.")
 
 
 def printable(text: str) -> str:

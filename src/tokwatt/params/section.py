@@ -72,6 +72,10 @@ class Section:
             key, found, wanted = messages.translated(str(error), kind, self.raw)
             raise self.fail(found, wanted, key) from None
 
+    def texts(self, name: str) -> list[str]:
+        """The list of texts under a key, which must be there."""
+        return self.at(name, self.raw.get(name)).convert(list[str])
+
     def only(self, *keys: str) -> "Section":
         """This section, refused where it is no mapping or has other keys than these."""
         if not isinstance(self.raw, dict):

@@ -8,7 +8,7 @@ from itertools import product
 import jax
 import numpy as np
 
-from tokwatt.accounts.deployments import DeploymentNames, pick
+from tokwatt.accounts.deployments import MOST_GPUS, DeploymentNames, pick, require
 from tokwatt.calibration.evidence import Evidence
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.catalogue import Catalogue
@@ -55,6 +55,9 @@ class Options:
             pick("gpu", gpu, catalogue.gpus)
         for precision in self.precision:
             pick("precision", precision, catalogue.precisions)
+        for name in ("gpus", "data_parallel"):
+            for number in getattr(self, name):
+                require(name, number, 1, MOST_GPUS)
         found = [
             self._own_cache(catalogue, names)
             for names in self._combined(catalogue, llm)

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
+from tokwatt.accounts.deployments import pick, require
 from tokwatt.planning.arcs import POOLS, POWER, Arcs, cost_left, undominated
 from tokwatt.planning.choice import TIE, Partition
 from tokwatt.planning.columns import Columns
 from tokwatt.planning.integer import solved
+from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless, Seconds, Watts
 
 GAP = 1e-4
@@ -20,6 +22,8 @@ MOST_TIME: Seconds = 20.0
 WIDTHS = (30, 300)
 """Most parts of plans that are kept at a candidate length, one search after another."""
 MOST_CUTS = 100
+MOST = 1e15
+"""Largest budget that is believed: GPUs, watts or pools."""
 DEAREST = 1e3
 """Largest price of a whole budget, in costs of the cheapest plan."""
 
@@ -37,6 +41,15 @@ class Budget:
     power: Watts | None = None
     inventory: Mapping[str, int] | None = None
     pools: int | None = None
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Refuse GPUs that nobody knows, and numbers outside their domain."""
+        for gpu, count in (self.inventory or {}).items():
+            pick("inventory", gpu, catalogue.gpus)
+            require("inventory", count, 1, MOST)
+        for name, most in {"power_cap": self.power, "max_pools": self.pools}.items():
+            if most is not None:
+                require(name, most, 1, MOST)
 
     @property
     def couples(self) -> bool:

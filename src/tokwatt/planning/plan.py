@@ -9,8 +9,9 @@ import numpy as np
 
 from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.answer import Answer
+from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
-from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account, pick
+from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.energy import Energy
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
@@ -176,13 +177,13 @@ def plan(
         raise ParameterError(
             f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
         )
-    count = candidates if isinstance(candidates, int) else len(candidates) + 2
-    if not 2 <= count <= MOST_CANDIDATES:
+    count = candidates if isinstance(candidates, int | float) else len(candidates) + 2
+    if not (2 <= count <= MOST_CANDIDATES and count == int(count)):
         wanted = f"a whole number from 2 to {MOST_CANDIDATES}"
-        raise ParameterError(f"split_candidates: is {count}, wanted {wanted}.")
+        raise ParameterError(f"split_candidates: is {shown(count)}, wanted {wanted}.")
+    require_demand(demand)
     limits = budget or Budget()
-    for gpu in limits.inventory or {}:
-        pick("inventory", gpu, catalogue.gpus)
+    limits.check(catalogue)
     own = Question(catalogue, requests, demand, objective, limits, account, changes or {})
     return plan_of_columns(
         own, columns_of(own, (options or Options()).names(catalogue, llm), candidates)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.files import MEBIBYTE, contents
 from tokwatt.params.reading import read_yaml
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 RECORD = Path("ro-crate-metadata.json")
 """Where the record lies: at the root of what it describes, as RO-Crate wants it."""
+LARGEST = 64 * MEBIBYTE
+"""Bytes that a record may hold."""
 CITATION, WORKFLOW, LOCK = Path("CITATION.cff"), Path("Snakefile"), Path("requirements.txt")
 CODE = Path("src")
 EXTRA = re.compile(r"extra == .(?!workflow)")
@@ -109,15 +112,11 @@ def differences_from(record: Path = RECORD) -> Differences:
 
 
 def _hashes(record: Path) -> dict[str, str]:
+    raw = contents(record, "the record of a run, which `snakemake` writes", LARGEST)
     try:
-        graph = json.loads(record.read_text(encoding="utf-8"))["@graph"]
+        graph = json.loads(raw)["@graph"]
         hashes = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
-    except OSError as error:
-        raise ParameterError(
-            f"{record}: cannot be read ({error.strerror}), wanted the record of a run, "
-            "which `snakemake` writes."
-        ) from None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise ParameterError(
             f"{record}: is not the record of a run, wanted a JSON file with a @graph of files "
             "and hashes."

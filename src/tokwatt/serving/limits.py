@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.params.specs import Gpu, ServingEngine
-from tokwatt.units import Sequences, Tokens
+from tokwatt.units import Dimensionless, Sequences, Tokens
 
 
 class StepLimits(NamedTuple):
@@ -23,8 +23,11 @@ class StepLimits(NamedTuple):
 def step_limits(engine: ServingEngine, gpu: Gpu) -> StepLimits:
     """The largest step that an engine prepares for on a GPU, by its defaults."""
     small = (gpu.usable_memory < engine.small_memory) | (gpu.fp8_rate <= 0)
-    small = small & (engine.small_max_num_seqs > 0)
+
+    def largest(usual: Dimensionless, own: Dimensionless) -> Dimensionless:
+        return jnp.where(small & (own > 0), own, usual)
+
     return StepLimits(
-        tokens=jnp.where(small, engine.small_max_num_batched_tokens, engine.max_num_batched_tokens),
-        sequences=jnp.where(small, engine.small_max_num_seqs, engine.max_num_seqs),
+        tokens=largest(engine.max_num_batched_tokens, engine.small_max_num_batched_tokens),
+        sequences=largest(engine.max_num_seqs, engine.small_max_num_seqs),
     )

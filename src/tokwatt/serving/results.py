@@ -8,7 +8,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import jax
 
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.units import Scalar, hints_of, outside, units_of
 
 
@@ -18,6 +18,8 @@ class Result(Protocol):
     def _asdict(self) -> dict[str, Scalar]: ...
 
 
+MOST = 1e15
+"""Largest number that is believed of anything, so that no product of a few overflows."""
 Kind = TypeVar("Kind", bound=type)
 Arguments = ParamSpec("Arguments")
 Numbers = TypeVar("Numbers", bound=tuple)
@@ -54,10 +56,12 @@ def checked(
         def answer(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Numbers:
             for name, value in asked.bind(*args, **kwargs).arguments.items():
                 number = _plain(value)
-                if isinstance(number, float | int) and (
-                    sentence := outside(name, hints[name], [number], name in may_be_zero)
-                ):
+                if not isinstance(number, float | int | complex | str):
+                    continue
+                if sentence := outside(name, hints[name], [number], name in may_be_zero):
                     raise ParameterError(sentence)
+                if isinstance(number, float | int) and number > MOST:
+                    raise ParameterError(f"{name}: is {shown(number)}, wanted at most {MOST:g}.")
             return plain_numbers(fn(*args, **kwargs))
 
         return answer

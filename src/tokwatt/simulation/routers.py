@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tokwatt.params.errors import ParameterError
 from tokwatt.simulation.arrivals import Arrived
 from tokwatt.units import Tokens
 
@@ -42,6 +43,9 @@ class Router:
         places = np.empty(len(pools), int)
         for pool in range(len(self.engines)):
             inside = pools == pool
+            if not self.engines[pool] and inside.any():
+                wanted = "1 or more, as requests come to it"
+                raise ParameterError(f"instances: is 0 in pool {pool + 1}, wanted {wanted}.")
             places[inside] = self._rule(pool, Arrived(*(column[inside] for column in stream)))
         return pools, places
 

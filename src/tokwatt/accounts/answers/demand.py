@@ -1,6 +1,7 @@
 """What a fleet must carry: the demand of the parameter folder with other numbers."""
 
 from dataclasses import replace
+from math import inf
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import require
@@ -20,8 +21,9 @@ def require_demand(demand: Demand) -> None:
     """Refuse numbers outside their domain."""
     require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
     require("latency_target", demand.latency_target, 1e-9, 1e9)
-    require("itl_target", min(demand.itl_target, 1e9), 1e-9, 1e9)
+    require("itl_target", demand.itl_target, 1e-9, inf)
     require("max_utilization", demand.max_utilization, 1e-6, 1)
     require("output_share", demand.output_share, 0, 1)
-    if demand.itl_quantile not in (0.5, 0.99):
+    require("spare_instances", demand.spare_instances, 0, 1e6)
+    if require("itl_quantile", demand.itl_quantile, 0, 1) not in (0.5, 0.99):
         raise ParameterError(f"itl_quantile: is {demand.itl_quantile:g}, wanted 0.5 or 0.99.")

@@ -19,6 +19,7 @@ from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.support import support_of
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import simulate_first
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -89,6 +90,9 @@ def fleet(
         for place, own in enumerate(each)
         for pool in sized(chosen, layouts[own], demand, place)
     ]
+    if not any(pool.instances for pool in pools):
+        found = f"is {windows[-1]:g}, which holds none of the requests"
+        raise ParameterError(f"context_window: {found}, wanted a longer one.")
     result = plain_numbers(fleet_of(pools, 1.0, layouts[each[0]].routed.rejected))
     gpus = [float(layouts[own].gpus) for own in each]
     result = result._replace(gpus=sum(p.instances * n for p, n in zip(pools, gpus, strict=True)))

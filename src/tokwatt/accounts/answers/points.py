@@ -131,8 +131,13 @@ def _request(
     window: Tokens | None, prompt: Tokens | None, output: Tokens | None
 ) -> tuple[Tokens, Tokens, Tokens]:
     """Window, prompt and output, those that are left out from the others."""
-    if window is not None:
-        require("context_window", window, 1, MOST_TOKENS)
+    for name, value, least in [
+        ("context_window", window, 1),
+        ("prompt", prompt, 0),
+        ("output", output, 1e-3),
+    ]:
+        if value is not None:
+            require(name, value, least, MOST_TOKENS)
     if prompt is None and output is None:
         length = MEAN_FILL * (window or WINDOW)
         output = length / (PROMPT_RATIO + 0.5)

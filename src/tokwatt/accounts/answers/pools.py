@@ -65,7 +65,8 @@ def share_out(
     demand: Demand,
 ) -> LaidOut:
     """Requests as pools of a deployment share them; the last has a window, or the account's own."""
-    case = case_of(catalogue, requests, names, account, splits, context_window or LONGEST)
+    window = LONGEST if context_window is None else context_window
+    case = case_of(catalogue, requests, names, account, splits, window)
     routed = case.traffic(account, demand)
     assert routed is not None
     return LaidOut(case, routed)
@@ -89,6 +90,8 @@ def case_of(
 ) -> Case:
     """Requests of a workload or a trace in pools of a deployment."""
     require("context_window", context_window, 1, MOST_TOKENS)
+    for split in splits:
+        require("split_lengths", split, 0, MOST_TOKENS)
     headlines, trace = Headlines(catalogue), requests if isinstance(requests, Trace) else None
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests
     workload = pick("workload", workload_name, catalogue.workloads)
@@ -110,6 +113,7 @@ def case_of(
 def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
     """Refuse lengths that do not rise to the longest window."""
     for below, split in pairwise([0.0, *splits]):
+        require("split_lengths", split, 0, MOST_TOKENS)
         if not below < split < window:
             wanted = f"numbers that rise from above 0 to below {window:g}, the longest window"
             raise ParameterError(f"split_lengths: has {split:g}, wanted {wanted}.")

@@ -57,7 +57,7 @@ def _is_lines(path: Path) -> bool:
         more = any(line.strip() for line in islice(file, 2))
     try:
         return isinstance(_ANY.decode(line), dict) and (more or not _has_lists(_ANY.decode(line)))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
 
 
