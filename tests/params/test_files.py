@@ -32,7 +32,7 @@ READERS = {
         "the record of a run, which `snakemake` writes",
     ),
     "a tokenizer": (
-        lambda path: trace.read(path.parent / "trace.csv", None, path),
+        lambda path: trace.trace_of_options(path.parent / "trace.csv", None, path),
         "tokenizer.json",
         "a tokenizer.json",
     ),
