@@ -10,8 +10,8 @@ import hypothesis
 import jax
 import matplotlib.style
 import pytest
+import quick_yaml
 import typer
-import yaml
 from filelock import FileLock
 
 from tokwatt.accounts import explorer
@@ -128,7 +128,7 @@ def write_results(params, folder):
 
 def write_pages(params, folder):
     """The tables, the audit, the verdict and what was measured, on the datasets of a folder."""
-    for name in yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
+    for name in quick_yaml.load((params / "paper.yaml").read_text(encoding="utf-8"))["tables"]:
         tables.write_table(name, params, folder / "grids", folder / "tables")
     audit.write_audit(params, folder / "grids", folder)
     headlines.write_headlines(params, folder / "grids", folder)
@@ -226,11 +226,9 @@ def damaged(params, tmp_path):
     def damaged_folder(name, path, value):
         folder = shutil.copytree(params, tmp_path / "params")
         tree = damage(
-            yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")), path, value
+            quick_yaml.load((folder / f"{name}.yaml").read_text(encoding="utf-8")), path, value
         )
-        (folder / f"{name}.yaml").write_text(
-            yaml.safe_dump(tree, sort_keys=False), encoding="utf-8"
-        )
+        (folder / f"{name}.yaml").write_text(quick_yaml.dump(tree), encoding="utf-8")
         return folder
 
     return damaged_folder

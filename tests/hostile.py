@@ -3,7 +3,7 @@
 import csv
 import shutil
 
-import yaml
+import quick_yaml
 
 from tokwatt.reports.datasets import dataset_paths, load_datasets
 
@@ -42,7 +42,7 @@ def infected_params(params, out):
     """A copy of the parameter folder with every text infected, and how many texts there are."""
     count = 0
     for path in sorted(params.rglob("*.yaml")):
-        tree, texts = infect(yaml.safe_load(path.read_text(encoding="utf-8")))
+        tree, texts = infect(quick_yaml.load(path.read_text(encoding="utf-8")))
         if path.name == "published.yaml":
             tree["claims"] = {
                 section + KEY: {place + KEY: claims for place, claims in places.items()}
@@ -51,8 +51,7 @@ def infected_params(params, out):
             texts += sum(1 + len(places) for places in tree["claims"].values())
         target = out / path.relative_to(params)
         target.parent.mkdir(parents=True, exist_ok=True)
-        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        target.write_text(yaml.dump(tree, Dumper=dumper, sort_keys=False), encoding="utf-8")
+        target.write_text(quick_yaml.dump(tree), encoding="utf-8")
         count += texts
     return count
 

@@ -6,7 +6,7 @@ import sys
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import yaml
+import quick_yaml
 from conftest import ROOT
 
 from tokwatt.studies.blocks import StreamedSweep
@@ -69,9 +69,7 @@ def study_folder(folder, **studies):
     """A copy of the parameters with more studies."""
     copy = shutil.copytree(ROOT / "params", folder / "params")
     for name, tree in studies.items():
-        (copy / "studies" / f"{name}.yaml").write_text(
-            yaml.safe_dump(tree, sort_keys=False), encoding="utf-8"
-        )
+        (copy / "studies" / f"{name}.yaml").write_text(quick_yaml.dump(tree), encoding="utf-8")
     return copy
 
 

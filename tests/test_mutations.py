@@ -10,7 +10,7 @@ from operator import getitem
 from pathlib import Path
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import damage, snakemake, workflow_in
 
 from tests.params.test_params import paths
@@ -55,7 +55,7 @@ def mutated(folder, seed):
     while True:
         file = chance.choice(files)
         text = (folder / file).read_text(encoding="utf-8")
-        tree = yaml.safe_load(text)
+        tree = quick_yaml.load(text)
         values = ((path, reduce(getitem, path, tree)) for path in paths(tree))
         numbers = [
             (path, value)
@@ -66,9 +66,7 @@ def mutated(folder, seed):
             continue
         path, value = chance.choice(numbers)
         changed = damage(tree, path, value + 1 if isinstance(value, int) else value * 1.01)
-        (folder / file).write_text(
-            yaml.safe_dump(changed, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        (folder / file).write_text(quick_yaml.dump(changed, allow_unicode=True), encoding="utf-8")
         checked = subprocess.run(
             [sys.executable, "-m", "tokwatt", "check"], cwd=folder, capture_output=True, check=False
         )

@@ -5,7 +5,7 @@ import io
 import re
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 from rattler import MatchSpec
 
@@ -64,7 +64,7 @@ def test_every_file_it_names_is_there():
 
 
 def test_conda_gets_a_python_that_the_package_allows_and_the_lock():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    environment = quick_yaml.load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     *specs, pip = environment["dependencies"]
     python = MatchSpec(next(spec for spec in specs if spec.startswith("python")))
     assert str(python.version) == ">=3.11,<3.14"

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 
 import tokwatt
@@ -45,7 +45,7 @@ def test_every_extra_is_explained():
 
 
 def test_the_program_the_citation_and_a_tag_name_one_version():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    citation = quick_yaml.load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == tokwatt.__version__
     assert "doi" not in citation and "identifiers" not in citation
     assert PROJECT["tool"]["hatch"]["version"]["fallback-version"] == tokwatt.__version__

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import quick_yaml
 import xarray as xr
-import yaml
 from conftest import GONE, ROOT, snakemake, workflow_in
 
 from tokwatt import studies
@@ -29,7 +29,7 @@ def checkout(tmp_path):
 def small(checkout):
     """A checkout with two grids of catalogues and a table of each, so that it runs in seconds."""
     path = checkout / "params" / "paper.yaml"
-    paper = yaml.safe_load(path.read_text(encoding="utf-8"))
+    paper = quick_yaml.load(path.read_text(encoding="utf-8"))
     for entries in (paper, paper["accounts"]):
         grids = entries["grids"]
         entries["grids"] = {name: grids[name] for name in ["gpus", "power_parameters"]}
@@ -37,7 +37,7 @@ def small(checkout):
     boards["columns"] = [{"label": "W", "variable": "tdp", "format": "{:.0f}"}]
     paper["tables"] = {"table7": paper["tables"]["table7"], "boards": boards}
     paper["figures"] = {}
-    path.write_text(yaml.safe_dump(paper, sort_keys=False), encoding="utf-8")
+    path.write_text(quick_yaml.dump(paper), encoding="utf-8")
     return checkout
 
 
@@ -60,7 +60,7 @@ def planned(folder, *targets):
 
 
 def test_a_run_makes_all_that_the_paper_names(checkout, params):
-    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    paper = quick_yaml.load((params / "paper.yaml").read_text(encoding="utf-8"))
     jobs = planned(checkout)
     assert {f"grids {job}" for job in studies.JOBS} <= jobs
     assert {f"figure {name}" for name in paper["figures"]} <= jobs
@@ -116,9 +116,9 @@ def test_a_study_whose_name_a_shell_could_run_is_refused(small):
     name = "a$(touch pwned)"
     shutil.copy(small / "params/studies/example.yaml", small / f"params/studies/{name}.yaml")
     path = small / "params/paper.yaml"
-    paper = yaml.safe_load(path.read_text(encoding="utf-8"))
+    paper = quick_yaml.load(path.read_text(encoding="utf-8"))
     paper["figures"]["fleet_size"] = {"title": "", "caption": "", "category": "", "study": name}
-    path.write_text(yaml.safe_dump(paper, sort_keys=False), encoding="utf-8")
+    path.write_text(quick_yaml.dump(paper), encoding="utf-8")
     refused = snakemake(small)
     assert refused.returncode == 1
     assert "MissingInputException" in refused.stderr
@@ -181,7 +181,7 @@ def test_two_at_once_and_a_kill_in_the_middle_end_in_the_bytes_of_an_undisturbed
 def test_every_variable_and_coordinate_of_a_grid_has_a_long_name_and_numbers_have_units(
     job, grids, params
 ):
-    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    paper = quick_yaml.load((params / "paper.yaml").read_text(encoding="utf-8"))
     for name in [name for name, grid in paper["grids"].items() if grid["job"] == job]:
         with xr.open_dataset(grids / job / f"{name}.nc") as dataset:
             assert [

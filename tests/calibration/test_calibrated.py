@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
+import quick_yaml
 import xarray as xr
-import yaml
 from conftest import GONE, ROOT
 
 from tokwatt.calibration import calibrate, intervals
@@ -33,7 +33,7 @@ def test_the_committed_records_are_what_the_full_tables_give(tmp_path, committed
     rows = read_runs(committed.model.measured, TABLES).rows
     calibrate.write_calibrated(committed.model, rows, tmp_path / "calibrated.yaml")
     written = (tmp_path / "calibrated.yaml").read_text(encoding="utf-8")
-    found, text = yaml.safe_load(written), committed.section.path.read_text(encoding="utf-8")
+    found, text = quick_yaml.load(written), committed.section.path.read_text(encoding="utf-8")
     for name, entry in found["value"]["common"].items():
         theirs = committed.section.raw["value"]["common"][name]
         np.testing.assert_allclose(entry["value"], theirs["value"], rtol=2e-2, err_msg=name)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 from stores import study_folder
 
@@ -60,7 +60,7 @@ def test_studies_are_listed_in_words_and_as_json(tokwatt, params, tmp_path):
             list(chosen.axes),
             chosen.title,
         )
-    tree = yaml.safe_load((params / "studies" / "example.yaml").read_text(encoding="utf-8"))
+    tree = quick_yaml.load((params / "studies" / "example.yaml").read_text(encoding="utf-8"))
     code, out, errors = tokwatt("studies", "--params", study_folder(tmp_path, dropped_in=tree))
     assert (code, errors) == (0, "")
     assert all(name in out for name in [*listed, "dropped_in", tree["title"]])

@@ -6,7 +6,7 @@ import shutil
 import time
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT, damage
 
 from tokwatt.commands import trace
@@ -189,8 +189,8 @@ def params(tmp_path):
 def test_what_is_called_by_no_name_is_refused_with_its_file_and_key(part, name, params):
     file, keys = PARTS[part]
     path = params / f"{file}.yaml"
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    path.write_text(yaml.safe_dump(damage(tree, [*keys, name], {})), encoding="utf-8")
+    tree = quick_yaml.load(path.read_text(encoding="utf-8"))
+    path.write_text(quick_yaml.dump(damage(tree, [*keys, name], {})), encoding="utf-8")
     sentence = sentence_of(lambda params: folder.Folder(params).section(file), params)
     place = ".".join(keys) or "the top level"
     assert sentence.startswith(f"{path}: {place} has the key '{name[:50]}")

@@ -7,7 +7,7 @@ import shutil
 from functools import partial
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import GONE, ROOT
 from fuzz import refusal, seeds
 from test_params import JUNK, paths
@@ -18,7 +18,7 @@ from tokwatt.serving import catalogue
 
 FILES = sorted(str(path.relative_to(ROOT / "params")) for path in (ROOT / "params").rglob("*.yaml"))
 TEXTS = {name: (ROOT / "params" / name).read_text(encoding="utf-8") for name in FILES}
-TREES = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+TREES = {name: quick_yaml.load(text) for name, text in TEXTS.items()}
 PLACES = {name: list(paths(tree)) for name, tree in TREES.items()}
 NUMBERS = [
     0,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 from typer.testing import CliRunner
 
@@ -282,10 +282,10 @@ def test_the_command_writes_text_to_paste_and_json(file):
         runner.invoke(workflow.app, [*asked, "--json"]),
     )
     assert (text.exit_code, as_json.exit_code) == (0, 0)
-    assert yaml.safe_load(text.stdout) == json.loads(as_json.stdout)
-    shipped = yaml.safe_load((ROOT / "params" / "llms.yaml").read_text(encoding="utf-8"))
+    assert quick_yaml.load(text.stdout) == json.loads(as_json.stdout)
+    shipped = quick_yaml.load((ROOT / "params" / "llms.yaml").read_text(encoding="utf-8"))
     published = {key: shipped["llama-3.1-70b"][key] for key in ("name", "published")}
-    assert yaml.safe_load(text.stdout) == {"llama-3.1-70b": published}
+    assert quick_yaml.load(text.stdout) == {"llama-3.1-70b": published}
     assert "    layers: {value: 80, unit: '1'}\n" in text.stdout
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
+import quick_yaml
 from conftest import GONE, ROOT, damage
 
 from tokwatt.params.errors import ParameterError
@@ -12,7 +12,7 @@ from tokwatt.serving import catalogue
 
 FILES = ["gpus", "llms", "serving", "power", "profiles", "workloads"]
 TREES = {
-    name: yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text(encoding="utf-8"))
+    name: quick_yaml.load((ROOT / "params" / f"{name}.yaml").read_text(encoding="utf-8"))
     for name in FILES
 }
 
@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def write(folder, name, tree):
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    (folder / f"{name}.yaml").write_text(quick_yaml.dump(tree), encoding="utf-8")
 
 
 def complaint(folder):

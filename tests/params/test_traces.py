@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -368,7 +368,7 @@ def test_the_azure_trace_has_the_published_arrival_rates(azure):
 
 @pytest.mark.shared
 def test_the_azure_workload_is_the_azure_trace(pooled):
-    law = yaml.safe_load((ROOT / "params" / "workloads.yaml").read_text(encoding="utf-8"))["azure"]
+    law = quick_yaml.load((ROOT / "params" / "workloads.yaml").read_text(encoding="utf-8"))["azure"]
     assert pooled.fractions(law["lengths"]["value"]) == pytest.approx(
         law["fractions"]["value"], abs=1e-12
     )

@@ -6,11 +6,12 @@ forward pass, the mixture of passes under chunked prefill, and power up to the l
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import yaml
+import quick_yaml
 
 UNITS = {
     "1": 1.0,
@@ -47,8 +48,9 @@ def numbers(entry, **defaults):
     return SimpleNamespace(**defaults | records)
 
 
+@cache
 def sheet(folder, name):
-    return yaml.safe_load((Path(folder) / f"{name}.yaml").read_text(encoding="utf-8"))
+    return quick_yaml.load((Path(folder) / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 OPTIONAL = """

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -396,9 +396,9 @@ def complaint(change, grids, folder):
     """What the audit says about a changed file, which must be one sentence; nothing is written."""
     shutil.copytree(PARAMS, folder / "params")
     path = folder / "params" / "published.yaml"
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tree = quick_yaml.load(path.read_text(encoding="utf-8"))
     change(tree)
-    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    path.write_text(quick_yaml.dump(tree), encoding="utf-8")
     with pytest.raises(ParameterError) as caught:
         audit.write_audit(folder / "params", grids, folder / "out")
     assert not (folder / "out").exists()

@@ -5,8 +5,8 @@ import shutil
 import matplotlib.style
 import pandas as pd
 import pytest
+import quick_yaml
 import xarray as xr
-import yaml
 from conftest import ROOT
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
@@ -24,10 +24,10 @@ WINDOWS = {"1M": 20, "no fit": 24}
 def longer(request, params, grids, tmp_path_factory):
     """A parameter folder whose Table 1 goes on to longer windows, and its grids."""
     folder = shutil.copytree(params, tmp_path_factory.mktemp("longer") / "params")
-    paper = yaml.safe_load((folder / "paper.yaml").read_text(encoding="utf-8"))
+    paper = quick_yaml.load((folder / "paper.yaml").read_text(encoding="utf-8"))
     windows = [2**power for power in range(11, request.param + 1)]
     paper["grids"]["context_window"]["context_window"]["value"] = windows
-    text = yaml.safe_dump(paper, sort_keys=False)
+    text = quick_yaml.dump(paper)
     (folder / "paper.yaml").write_text(text, encoding="utf-8")
     parameters = catalogue.load(folder)
     entry = parameters.section("paper").child("grids").child("context_window")

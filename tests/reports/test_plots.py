@@ -4,8 +4,8 @@ import matplotlib.style
 import msgspec
 import numpy as np
 import pytest
+import quick_yaml
 import xarray as xr
-import yaml
 from conftest import GONE, ROOT, damage
 from matplotlib.collections import QuadMesh
 
@@ -21,7 +21,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies import plotted, study
 
 NAME = "long_windows"
-TREE = yaml.safe_load((ROOT / f"params/studies/{NAME}.yaml").read_text(encoding="utf-8"))
+TREE = quick_yaml.load((ROOT / f"params/studies/{NAME}.yaml").read_text(encoding="utf-8"))
 AT = {"llm": "gpt-oss-120b"}
 HEAT = {**TREE["plot"], "kind": "heat", "y": "llm", "color": "tokens_per_joule", "log": ["color"]}
 del HEAT["series"]
@@ -44,7 +44,7 @@ DAMAGES = {
 
 def complaint(params, tree, read):
     path = params / "studies" / "mine.yaml"
-    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    path.write_text(quick_yaml.dump(tree), encoding="utf-8")
     with pytest.raises(ParameterError) as caught:
         read(params)
     sentence = str(caught.value)
@@ -70,7 +70,7 @@ def test_a_plot_stands_last_and_makes_no_second_figure(folder):
     first = {"plot": TREE["plot"]} | {key: TREE[key] for key in TREE if key != "plot"}
     assert "plot stands above other keys" in complaint(folder, first, gallery.check_figures)
     (folder / "studies" / "mine.yaml").unlink()
-    (folder / "studies" / "fleets.yaml").write_text(yaml.safe_dump(TREE, sort_keys=False))
+    (folder / "studies" / "fleets.yaml").write_text(quick_yaml.dump(TREE))
     with pytest.raises(ParameterError, match="makes a second figure 'fleets', wanted another name"):
         gallery.check_figures(folder)
 
@@ -112,7 +112,7 @@ def test_an_edit_of_the_figure_makes_no_other_store(folder):
     catalogue = Catalogue(folder)
     before = study.load_study(folder, NAME, catalogue).provenance
     path = folder / "studies" / f"{NAME}.yaml"
-    path.write_text(yaml.safe_dump(TREE | {"plot": HEAT}, sort_keys=False), encoding="utf-8")
+    path.write_text(quick_yaml.dump(TREE | {"plot": HEAT}), encoding="utf-8")
     assert study.load_study(folder, NAME, catalogue).provenance["study"] == before["study"]
 
 

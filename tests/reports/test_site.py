@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import html5lib
 import pytest
+import quick_yaml
 import xarray as xr
-import yaml
 from conftest import ROOT
 
 from tokwatt.params.errors import ParameterError
@@ -70,7 +70,7 @@ def text_of(tree):
 
 
 def test_there_is_a_page_for_every_table_figure_and_report(pages, params):
-    paper = yaml.safe_load((params / "paper.yaml").read_text(encoding="utf-8"))
+    paper = quick_yaml.load((params / "paper.yaml").read_text(encoding="utf-8"))
     wanted = {f"{name}.html" for name in paper["reports"]}
     wanted |= {f"table-{name}.html" for name in paper["tables"]} | {
         f"figure-{name}.html" for name in gallery.entries(params)
@@ -194,7 +194,7 @@ def test_another_dataset_changes_the_pages_that_read_it(sources, params, results
 
 def test_a_new_table_appears_by_itself(params, results, tmp_path):
     changed = shutil.copytree(params, tmp_path / "params")
-    paper = yaml.safe_load((changed / "paper.yaml").read_text(encoding="utf-8"))
+    paper = quick_yaml.load((changed / "paper.yaml").read_text(encoding="utf-8"))
     columns = [{"label": "W", "variable": "tdp", "format": "{:.0f}"}]
     paper["tables"]["boards"] = {
         "title": "Boards by their power",
@@ -202,7 +202,7 @@ def test_a_new_table_appears_by_itself(params, results, tmp_path):
         "rows": ["gpu"],
         "columns": columns,
     }
-    (changed / "paper.yaml").write_text(yaml.safe_dump(paper), encoding="utf-8")
+    (changed / "paper.yaml").write_text(quick_yaml.dump(paper), encoding="utf-8")
     pages = pages_of(sources_in(changed, results))
     assert "Boards by their power" in pages["table-boards.html"]()
     for name in ["index.html", "tables.html"]:

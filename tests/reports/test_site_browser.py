@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import hostile
 import pytest
-import yaml
+import quick_yaml
 from conftest import ROOT
 from PIL import Image
 
@@ -314,7 +314,7 @@ START = {
     "limit": 500,
 }
 ASSUMED = set(
-    yaml.safe_load((ROOT / "params/assumptions.yaml").read_text(encoding="utf-8"))["choices"]
+    quick_yaml.load((ROOT / "params/assumptions.yaml").read_text(encoding="utf-8"))["choices"]
 )
 
 

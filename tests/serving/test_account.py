@@ -500,7 +500,7 @@ def test_impossible_mixtures_are_refused_with_a_reason(headlines, changes):
         headlines.result("azure_h100_homogeneous", changes)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     st.fixed_dictionaries({name: st.sampled_from(choices.alternatives(name)) for name in CHOICES})
 )

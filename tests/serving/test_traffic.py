@@ -87,7 +87,7 @@ def test_traffic_of_two_pools_makes_that_of_one(requests, chunk, split):
     assert table.generated[-1] == pytest.approx(trace.mean_output, rel=1e-12)
 
 
-@settings(max_examples=30)  # a tenth of a second each
+@settings(max_examples=12)
 @given(
     bins=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 4)), min_size=4, max_size=4),
     share=st.sampled_from([0.1, 0.2, 0.5]),
@@ -108,7 +108,7 @@ def test_a_trace_of_every_length_of_a_law_has_the_sums_of_the_law(plain, bins, s
         assert getattr(ours, name)[2:] == pytest.approx(column, rel=1e-9, abs=tiny)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(requests=requests, split=lengths)
 def test_two_pools_serve_what_one_serves(plain, requests, split):
     account, instance, chunk = plain

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-import yaml
+import quick_yaml
 from conftest import GONE, ROOT, damage
 from stores import study_folder
 
@@ -20,7 +20,9 @@ from tokwatt.studies import models, stream, study
 
 SHIPPED = sorted(path.stem for path in (ROOT / "params" / "studies").glob("*.yaml"))
 TREES = {
-    name: yaml.safe_load((ROOT / "params" / "studies" / f"{name}.yaml").read_text(encoding="utf-8"))
+    name: quick_yaml.load(
+        (ROOT / "params" / "studies" / f"{name}.yaml").read_text(encoding="utf-8")
+    )
     for name in SHIPPED
 }
 
@@ -31,9 +33,7 @@ def folder(tmp_path):
 
 
 def write(folder, tree, name="mine"):
-    (folder / "studies" / f"{name}.yaml").write_text(
-        yaml.safe_dump(tree, sort_keys=False), encoding="utf-8"
-    )
+    (folder / "studies" / f"{name}.yaml").write_text(quick_yaml.dump(tree), encoding="utf-8")
 
 
 def axis(folder, value, name="context_window"):

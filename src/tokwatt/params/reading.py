@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,12 @@ def mapping(path: Path, content: bytes) -> Tree:
     return tree
 
 
+@lru_cache(maxsize=64)
 def parsed(text: str) -> object:
-    """The tree of a text, refused before it is built where that would take too much."""
+    """The tree of a text, refused before it is built where that would take too much.
+
+    Equal texts share one tree, which is only read.
+    """
     depth = 0
     for values, event in enumerate(yaml.parse(text, Loader=_LOADER)):
         depth += isinstance(event, yaml.CollectionStartEvent)
