@@ -8,8 +8,8 @@ import pytest
 from fuzz import refusal, seeds
 
 import tokwatt as tw
+from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import account_of
-from tokwatt.accounts.simulated import answer_of
 from tokwatt.equations import roofline
 from tokwatt.params.traces import Trace
 
