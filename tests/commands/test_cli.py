@@ -416,16 +416,37 @@ def test_a_width_is_a_column_or_a_length(text, width):
     assert options.inches(text) == pytest.approx(width)
 
 
-USAGE = [
-    ["export", "split", "--width", "3.5"],
-    ["export", "split", "--width", "1.2.3mm"],
-    ["export", "split", "--width", "9000mm"],
-    ["export", "split", "--format", "gif"],
-    ["nonsense"],
-    ["study"],
-    ["study", "example", "--part", "4", "--parts", "4"],
-    ["point", "--gpus"],
+VALUES = [
+    (
+        ["export", "split", "--width", "3.5"],
+        "--width: is '3.5', wanted single, double or 1.0 to 40.0",
+    ),
+    (["export", "split", "--width", "1.2.3mm"], "--width: is '1.2.3mm', wanted single, double or"),
+    (["export", "split", "--width", "9000mm"], "--width: is '9000mm', wanted single, double or"),
+    (
+        ["export", "split", "--format", "gif"],
+        "--format: is 'gif', wanted one of 'pdf', 'svg', 'png'.",
+    ),
+    (
+        ["study", "example", "--part", "4", "--parts", "4"],
+        "--part: is 4, wanted less than --parts, which is 4.",
+    ),
+    (["point", "--gpus", "nan"], "--gpus: is 'nan', wanted a whole number."),
+    (["fleet", "--gpus", "inf"], "--gpus: is 'inf', wanted a whole number."),
+    (["point", "--batch", "many"], "--batch: is 'many', wanted a number."),
+    (["plan", "--spare", "-1"], "--spare: is '-1', wanted greater than or equal to 0."),
+    (["simulate", "--seeds", "0.5"], "--seeds: is '0.5', wanted a whole number."),
 ]
+
+
+@pytest.mark.parametrize("arguments, sentence", VALUES)
+def test_a_value_that_an_option_cannot_take_is_one_sentence(arguments, sentence, tokwatt):
+    code, out, errors = tokwatt(*arguments)
+    assert (code, out) == (1, "")
+    assert errors.startswith(sentence) and errors.endswith(".") and "\n" not in errors
+
+
+USAGE = [["nonsense"], ["study"], ["point", "--gpus"]]
 
 
 @pytest.mark.parametrize("arguments", USAGE, ids=" ".join)

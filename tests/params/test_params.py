@@ -7,6 +7,7 @@ import pytest
 import quick_yaml
 from conftest import GONE, ROOT, damage
 
+from tokwatt.params import quantity
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving import catalogue
 
@@ -423,3 +424,14 @@ def test_every_number_of_the_catalogues_is_recorded_with_its_source_and_quality(
     records = parameters.records()
     assert len(records) == written
     assert all(record.source and record.quality and record.unit for record in records)
+
+
+def test_units_convert_where_the_cache_of_their_library_is_half_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for damaged in (False, True):
+        for path in tmp_path.rglob("*.pickle") if damaged else ():
+            path.write_bytes(path.read_bytes()[:100])
+        quantity._registry.cache_clear()
+        quantity.factor.cache_clear()
+        assert quantity.factor("GB/s", "B/s") == 1e9
+        assert list(tmp_path.rglob("*.pickle"))

@@ -40,10 +40,8 @@ def inches(text: str) -> float:
     scales = {"mm": 25.4, "cm": 2.54, "in": 1.0}
     length = float(number[1]) / scales[number[2]] if number else math.nan
     if not SHORTEST <= length <= LONGEST:
-        raise typer.BadParameter(
-            f"{text!r} is not single, double or a length of {SHORTEST} to {LONGEST} inches,"
-            " such as 89mm or 3.5in"
-        )
+        wanted = f"single, double or {SHORTEST} to {LONGEST} inches, such as 89mm or 3.5in"
+        raise ValueError(f"{text!r} is not {wanted}")
     return length
 
 

@@ -6,6 +6,7 @@ import typer
 
 from tokwatt.commands.options import PARAMS, STORES, Json, Params, Stores
 from tokwatt.commands.printing import show, show_json
+from tokwatt.params.errors import ParameterError
 
 
 def studies(params: Params = PARAMS, as_json: Json = False) -> None:
@@ -47,7 +48,7 @@ def study(
     from tokwatt.studies.disk import Part
 
     if part is not None and part >= parts:
-        raise typer.BadParameter(f"part is {part}, wanted less than parts, which is {parts}")
+        raise ParameterError(f"--part: is {part}, wanted less than --parts, which is {parts}.")
     chosen = files.load_study(params, name)
     store = out / f"{name}.zarr"
     with bar(chosen.name, chosen.points // parts) as advance:

@@ -35,11 +35,12 @@ from tokwatt.commands.printing import show_json
 from tokwatt.commands.simulate import ask_simulation
 from tokwatt.commands.studies import studies, study
 from tokwatt.commands.trace import ask_trace
+from tokwatt.commands.values import Commands
 from tokwatt.params.errors import ParameterError, StoreError, printable
 from tokwatt.params.files import READ
 from tokwatt.text import visible
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(cls=Commands, no_args_is_help=True)
 for command in (studies, study, headline, *CALIBRATED):
     app.command()(command)
 app.command("point")(ask_point)

@@ -74,9 +74,10 @@ def factor(written: str, wanted: str) -> float | None:
     """
     if not (_PRODUCT.fullmatch(written) and len(written) <= LONGEST_UNIT):
         return None
+    quantity = _registry().Quantity
     try:
         single, double = (
-            float(_registry().Quantity(number, written).to(wanted).magnitude) for number in (1, 2)
+            float(quantity(number, written).to(wanted).magnitude) for number in (1, 2)
         )
     except Exception:  # the registry raises whatever a unit makes of arithmetic
         return None
@@ -87,7 +88,11 @@ def factor(written: str, wanted: str) -> float | None:
 def _registry() -> "pint.UnitRegistry":
     import pint  # a fifth of a second that only quantities need
 
-    registry: pint.UnitRegistry = pint.UnitRegistry(cache_folder=":auto:")
+    registry: pint.UnitRegistry
+    try:
+        registry = pint.UnitRegistry(cache_folder=":auto:")
+    except Exception:  # whatever half a file says, where another process writes the cache just now
+        registry = pint.UnitRegistry()
     for name, symbol in UNITS.items():
         registry.define(f"{name} = [{name}] = {symbol}")
     return registry

@@ -1,0 +1,38 @@
+"""Values that an option cannot take, said in one sentence."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from tokwatt.params.errors import ParameterError, shown
+
+
+class Commands(TyperGroup):
+    """Commands that refuse a value as they refuse a record; other wrong usage ends with 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is asked for.
+
+        Raises:
+            ParameterError: where the text of an option is no value of it.
+        """
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            problems: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+            if not problems or error.param is None:
+                raise
+            found, wanted = shown(problems[0]["input"]), _wanted(problems[0])
+            option = error.param.opts[0]
+            raise ParameterError(f"{option}: is {found}, wanted {wanted}.") from None
+
+
+def _wanted(problem: dict[str, Any]) -> str:
+    """What a value must be, from what the library that reads it says is wrong."""
+    kind = problem["type"]
+    if kind.startswith("int_"):
+        return "a whole number"
+    if kind.startswith("float_"):
+        return "a number"
+    return problem["msg"].rpartition(" is not ")[2].rpartition(" should be ")[2].rstrip(".")
