@@ -59,7 +59,7 @@ def data_of(explorer: Explorer, choices: Iterable[InstanceKey]) -> object:
 
 def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, object]:
     known, catalogue = explorer.known, explorer.catalogue
-    machines = {key: _flat(entry) for key, entry in explorer.instances(choices).items()}
+    machines = {key: _flat(entry) for key, entry in explorer.instances(list(choices)).items()}
     fields = list(next(iter(machines.values())))
     return {
         "accounts": {name: view.meaning for name, view in explorer.views.items()},

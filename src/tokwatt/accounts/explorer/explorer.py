@@ -1,10 +1,11 @@
 """Every instance that the explorer offers, by the names of its parts."""
 
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from itertools import product
 
 import jax
+import numpy as np
 
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine, Offer, Printed, Start, View
@@ -15,9 +16,17 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.instance import Instance
 from tokwatt.serving.times import instance_of
 
 _UNCALIBRATED = "{}, uncalibrated"
+
+
+def _apart(instances: Instance, count: int) -> Iterator[Instance]:
+    """Instances that were computed together, one by one."""
+    leaves, tree = jax.tree.flatten(instances)
+    for place in range(count):
+        yield jax.tree.unflatten(tree, [leaf[place] for leaf in leaves])
 
 
 class Explorer(Checked):
@@ -127,17 +136,24 @@ class Explorer(Checked):
             else _UNCALIBRATED.format(choice.account)
         )
 
-    def instances(self, choices: Iterable[InstanceKey]) -> dict[str, Machine]:
-        """Numbers of instances by the names of their parts, and the assumption set of each."""
-        computed = jax.jit(instance_of)
+    def instances(self, choices: Sequence[InstanceKey]) -> dict[str, Machine]:
+        """Numbers of instances by their names, computed together where one program serves them."""
+        alike: dict[tuple, dict[str, Deployment]] = {}
+        names = ["/".join(map(str, choice)) for choice in choices]
+        for name, choice in zip(names, choices, strict=True):
+            deployment = self.deployment(choice)
+            kind = self.mixture(choice), jax.tree.structure(deployment)
+            alike.setdefault(kind, {})[name] = deployment
         numbers = {}
-        for choice in choices:
-            deployment, mixture = self.deployment(choice), self.mixture(choice)
+        for (mixture, _), deployments in alike.items():
             account = Account(self.mixtures[mixture], self.known.constants)
-            chunk = deployment.prefill_chunk(chunked=False)
-            machine = Machine(mixture, chunk, computed(account, deployment))
-            numbers["/".join(map(str, choice))] = machine
-        return jax.device_get(numbers)
+            together = jax.tree.map(lambda *parts: np.stack(parts), *deployments.values())
+            computed = jax.jit(jax.vmap(partial(instance_of, account)))(together)
+            instances = _apart(jax.device_get(computed), len(deployments))
+            for (name, deployment), instance in zip(deployments.items(), instances, strict=True):
+                chunk = deployment.prefill_chunk(chunked=False)
+                numbers[name] = Machine(mixture, chunk, instance)
+        return {name: numbers[name] for name in names}
 
     def _assumed(self, view: str, changes: dict[str, str]) -> Assumptions:
         section = self.section.child("accounts").child(view)
