@@ -57,10 +57,14 @@ FIGURE = """
   mine: {study: example, title: Mine, caption: Mine., category: Fleets}
 """
 TABLE_1 = "32768, 65536, 131072], unit: tok}\n    utilization"
-WITH_WORKLOADS = {"grids accounts", "grids fleets", "grids plans", "grids sampling"}
+WITH_WORKLOADS = {
+    f"grids {job}" for job in ("accounts", "fleets", "plans", "sampling", "simulated")
+}
 PAGES = {
     f"page {name}" for name in ("planning", "reference", "simulation", "validation", "verdict")
 }
+READERS_OF_ENTRIES = {"page planning", "page reference", "page simulation"}
+"""What reads `params/paper.yaml`."""
 DATASETS = {"audit", "tables", *PAGES}
 """What reads every dataset."""
 EDITS = {
@@ -77,8 +81,19 @@ EDITS = {
     "a workload": (
         lambda params: append(params / "workloads.yaml", "\nmine: {name: Mine}\n"),
         {*WITH_WORKLOADS, *DATASETS, "explorer", "study fleet_size", "figure fleet_size"}
-        | {f"figure {name}" for name in ("fleets", "gains", "lever", "plans", "sampling_error")}
-        | {f"figure {name}" for name in ("slopes", "split", "tornado", "uncertainty", "waterfall")},
+        | {f"figure {name}" for name in ("fleetopt", "fleets", "gains", "lever", "percentiles")}
+        | {
+            f"figure {name}"
+            for name in (
+                "plans",
+                "sampling_error",
+                "slopes",
+                "split",
+                "tornado",
+                "uncertainty",
+                "waterfall",
+            )
+        },
     ),
     "a study": (
         lambda params: shutil.copy(params / "studies/example.yaml", params / "studies/mine.yaml"),
@@ -86,11 +101,11 @@ EDITS = {
     ),
     "a figure": (
         lambda params: append(params / "paper.yaml", FIGURE),
-        {"study example", "figure mine", "page planning", "page reference"},
+        {"study example", "figure mine", *READERS_OF_ENTRIES},
     ),
     "a caption": (
         lambda params: replace(params / "paper.yaml", "Each doubling", "Every doubling"),
-        {"figure context_window", "page planning", "page reference"},
+        {"figure context_window", *READERS_OF_ENTRIES},
     ),
     "a measured run": (
         lambda params: append(params / "measured/mlenergy.yaml", "# one more\n"),

@@ -5,9 +5,8 @@ import pytest
 
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.simulation import GRIDS, SCORES, simulation_page
-from tokwatt.studies import servers
 from tokwatt.studies.servers.records import Sent, Server
-from tokwatt.studies.servers.replay import Replay
+from tokwatt.studies.servers.replay import STEPS, Replay
 from tokwatt.studies.servers.replayed import knee
 
 
@@ -57,4 +56,4 @@ def test_the_page_has_every_run_and_the_targets_are_kept(grids, label):
     assert errors.throughput < 0.05
     assert errors.time_per_output_token < 0.08
     assert errors.first_token < 0.15
-    assert set(servers.STEPS) <= set(data.series.values)
+    assert set(STEPS) <= set(data.series.values)
