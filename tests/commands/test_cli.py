@@ -446,6 +446,13 @@ def test_a_value_that_an_option_cannot_take_is_one_sentence(arguments, sentence,
     assert errors.startswith(sentence) and errors.endswith(".") and "\n" not in errors
 
 
+@pytest.mark.parametrize("command", ["fleet", "simulate"])
+def test_pools_whose_lengths_do_not_rise_are_refused_alike(command, tokwatt):
+    code, out, errors = tokwatt(command, "--split-length", "8K", "--split-length", "4K")
+    assert (code, out) == (1, "")
+    assert errors.startswith("--split-length: has 4096, wanted numbers that rise from above 0 to")
+
+
 USAGE = [["nonsense"], ["study"], ["point", "--gpus"]]
 
 

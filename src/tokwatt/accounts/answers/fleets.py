@@ -11,7 +11,6 @@ from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import (
     changes_of_window,
     each_pool,
-    require_splits,
     share_out,
     sized,
 )
@@ -79,7 +78,6 @@ def fleet(
         for own in dict.fromkeys(each)
     }
     windows = layouts[each[0]].routed.windows
-    require_splits(split_lengths, windows[-1])
     held = [
         memory_held(own, chosen, layout.case.deployment, window, window)
         for own, layout in layouts.items()

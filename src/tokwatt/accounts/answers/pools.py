@@ -69,6 +69,7 @@ def share_out(
     case = case_of(catalogue, requests, names, account, splits, window)
     routed = case.traffic(account, demand)
     assert routed is not None
+    require_splits(splits, routed.windows[-1])
     return LaidOut(case, routed)
 
 
