@@ -16,6 +16,7 @@ from tokwatt import grid
 from tokwatt.accounts.cases import Case, Filled, evaluated
 from tokwatt.accounts.headlines import Headline, Headlines
 from tokwatt.accounts.uncertain import Uncertain
+from tokwatt.equations import roofline
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.choices import Assumptions
@@ -168,7 +169,7 @@ def _drawn(
         found = [sum(_drawn_pool(*given, pool, block) for pool in pools) for block in blocks]
         throughput, power = np.concatenate(found, axis=1)
         with np.errstate(divide="ignore"):
-            return np.log(np.nan_to_num(throughput / power))
+            return np.log(np.nan_to_num(roofline.tokens_per_joule(throughput, power)))
 
     return log_efficiency
 

@@ -13,6 +13,7 @@ from tokwatt.planning.choice import TIE, Partition
 from tokwatt.planning.columns import Columns
 from tokwatt.planning.integer import solved
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.results import MOST
 from tokwatt.units import Dimensionless, Seconds, Watts
 
 GAP = 1e-4
@@ -22,8 +23,6 @@ MOST_TIME: Seconds = 20.0
 WIDTHS = (30, 300)
 """Most parts of plans that are kept at a candidate length, one search after another."""
 MOST_CUTS = 100
-MOST = 1e15
-"""Largest budget that is believed: GPUs, watts or pools."""
 DEAREST = 1e3
 """Largest price of a whole budget, in costs of the cheapest plan."""
 

@@ -96,11 +96,17 @@ def sized_pools(
 ) -> list[Pool]:
     """Pools of one deployment, for traffic that is routed to them."""
     instance = _INSTANCE(account.alike(OF_INSTANCES), deployment)
-    sizing = account.alike(OF_POOLS)
     return [
-        _SIZED(sizing, instance, traffic, window, demand)
+        sized_pool(account, instance, traffic, window, demand)
         for traffic, window in zip(routed.pools, routed.windows, strict=True)
     ]
+
+
+def sized_pool(
+    account: Account, instance: Instance, traffic: Traffic, window: Tokens, demand: Demand
+) -> Pool:
+    """`size_pool`, compiled once for all accounts that it makes no difference to."""
+    return _SIZED(account.alike(OF_POOLS), instance, traffic, window, demand)
 
 
 def split_fleet(

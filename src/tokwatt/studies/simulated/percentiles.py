@@ -5,7 +5,6 @@ from functools import cache
 from math import inf
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -19,8 +18,9 @@ from tokwatt.accounts.simulated import SETTLED
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.fleet import sized_pool
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.pool import Pool, size_pool
+from tokwatt.serving.pool import Pool
 from tokwatt.serving.requests import Requests
 from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.times import instance_of
@@ -53,7 +53,6 @@ PERCENTILES = {
 UNBOUND = {"latency_target": 1e9, "itl_target": inf, "max_utilization": 1 - 1e-9}
 """What leaves a single instance whatever load it is given."""
 SEEDS = (0, 1, 2)
-SIZED = jax.jit(size_pool)
 
 
 class Compared(NamedTuple):
@@ -125,7 +124,8 @@ class LoadedInstance(NamedTuple):
 
     def pool(self, demand: Demand) -> Pool:
         """One instance by the formula of fleets."""
-        return plain_numbers(SIZED(self.account, self.instance, self.traffic, self.window, demand))
+        own = self.account, self.instance, self.traffic, self.window
+        return plain_numbers(sized_pool(*own, demand))
 
     def runs(self, process: str, rate: RequestsPerSecond, count: int) -> list[Waited]:
         """The same, simulated: a run for each seed."""
