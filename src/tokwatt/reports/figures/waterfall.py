@@ -102,7 +102,7 @@ def _values(axes: Axes, low: float, high: float) -> None:
     """A logarithmic axis with room for the factors, and ticks as close as there is room for."""
     decades = np.log10(high / low)
     axes.set_xscale("log")
-    axes.set_xlim(low / 10 ** (0.06 * decades), high * 10 ** (0.4 * decades))
+    axes.set_xlim(low / 10 ** (0.06 * decades), high * 10 ** (0.5 * decades))
     plain_log(axes.xaxis, times(*next(steps for most, steps in STEPS.items() if decades < most)))
 
 
