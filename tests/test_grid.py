@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tokwatt import grid
 from tokwatt.params.specs import Gpu
@@ -17,6 +18,14 @@ class Pair(NamedTuple):
 
 def pair(length: Tokens, scale: Seconds) -> Pair:
     return Pair(length * scale, length + scale)
+
+
+class Box(NamedTuple):
+    size: Seconds
+
+
+def boxed(length: Tokens, box: Box, scale: Seconds) -> Pair:
+    return Pair(length * box.size + scale, length - scale / box.size)
 
 
 def test_every_point_of_a_sweep_is_a_plain_call():
@@ -35,6 +44,16 @@ def test_the_order_of_the_axes_is_the_order_of_the_dimensions():
 def test_tabulate_agrees_with_sweep():
     axes = {"length": [1.0, 2.0], "scale": [0.5, 3.0, 4.0]}
     assert grid.tabulate(pair, **axes).identical(grid.sweep(pair, **axes))
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 7, 100])
+def test_points_are_the_same_whatever_is_evaluated_together(monkeypatch, chunk):
+    lengths, scales = np.arange(1.0, 8.0), np.array([0.5, 3.0])
+    boxes = {str(size): Box(size) for size in (1.0, 2.0, 3.0)}
+    whole = grid.sweep(boxed, length=lengths, box=boxes, scale=scales)
+    monkeypatch.setattr(grid, "CHUNK", chunk)
+    parts = grid.sweep(boxed, length=lengths, box=boxes, scale=scales)
+    xr.testing.assert_allclose(parts, whole, rtol=1e-14)
 
 
 def test_a_single_number_stays_fixed():

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Axis = ArrayLike | Mapping[str, object]
 """Numbers, or a catalogue of specs by name."""
 Result = TypeVar("Result")
+CHUNK = 2**12
+"""Most points that are evaluated together: their temporary numbers stay in the cache of a core."""
 
 
 class Fields(Protocol):
@@ -56,15 +58,53 @@ def sweep(fn: Callable[..., object], /, **axes: object) -> "xr.Dataset":
 
 
 def nested(fn: Callable[..., Result], names: Sequence[str]) -> Callable[..., Result]:
-    """`fn` at every combination of arrays, one for each name; the first is the outermost."""
+    """`fn` at every combination of arrays, one for each name; the first is the outermost.
+
+    As many points are evaluated together as stay in the cache, one such chunk after the other.
+    """
 
     def mapped(*point: object) -> Result:
         return fn(**dict(zip(names, point, strict=True)))
 
-    for position in reversed(range(len(names))):
-        axes = [0 if other == position else None for other in range(len(names))]
-        mapped = jax.vmap(mapped, in_axes=axes)
-    return mapped
+    def at_every(*axes: Scalar) -> Result:
+        inner, left = mapped, CHUNK
+        for position, axis in reversed(list(enumerate(axes))):
+            size = len(jax.tree.leaves(axis)[0])
+            inner = _along(inner, position, len(axes), size, left)
+            left = max(1, left // size)
+        return inner(*axes)
+
+    return at_every
+
+
+def _along(
+    fn: Callable[..., Result], position: int, count: int, size: int, together: int
+) -> Callable[..., Result]:
+    """`fn` of `count` arguments along one of them, of which so many values are taken together."""
+    every = [0 if other == position else None for other in range(count)]
+    rounds = -(-size // together)
+    if rounds == 1:
+        return jax.vmap(fn, in_axes=every)
+    width = -(-size // rounds)
+
+    def one_after_another(*point: object) -> Result:
+        # The last round is filled up with repeats of the last value.
+        chosen = np.minimum(np.arange(rounds * width), size - 1).reshape(rounds, width)
+
+        def some(values: object) -> Result:
+            given = [*point[:position], values, *point[position + 1 :]]
+            return jax.vmap(fn, in_axes=every)(*given)
+
+        def one(values: object) -> Result:
+            return fn(*point[:position], values, *point[position + 1 :])
+
+        axis = point[position]
+        if width == 1:
+            return jax.lax.map(one, axis)
+        found = jax.lax.map(some, jax.tree.map(lambda leaf: leaf[chosen], axis))
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:size], found)
+
+    return one_after_another
 
 
 def stacked(axis: Axis) -> Scalar:

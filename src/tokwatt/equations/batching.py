@@ -2,10 +2,13 @@
 
 import jax.numpy as jnp
 
+from tokwatt.equations.elementary import exp
 from tokwatt.units import Dimensionless, Seconds, Tokens
 
 LEAST_TOUCHED = 0.3
 """Experts a rank touches below which the imbalance of ranks is not extrapolated."""
+NO_TIME = 1e-150
+"""Seconds that two floors of 0 have, whose squares are still numbers."""
 MOST_UNEVEN = 2.0
 """Largest excess of the busiest rank."""
 
@@ -42,9 +45,10 @@ def busiest_rank(ranks: Dimensionless, experts: Dimensionless, tokens: Tokens) -
     Source: largest of G draws of a mean m with a share :math:`e^{-x}` missing, to first order of
         extreme values.
     """
-    missed = jnp.exp(-tokens / 2)
+    missed = exp(-tokens / 2)
     touched = experts / ranks * (1 - missed**2)
-    spread = missed / jnp.sqrt(jnp.maximum(LEAST_TOUCHED, touched))
+    # XLA takes a division by a root for a reciprocal root, which does not vectorise.
+    spread = missed * jnp.sqrt(1 / jnp.maximum(LEAST_TOUCHED, touched))
     return jnp.minimum(MOST_UNEVEN, 1 + jnp.sqrt(2 * jnp.log(ranks)) * spread)
 
 
@@ -60,6 +64,5 @@ def overlapped(first: Seconds, second: Seconds) -> Seconds:
 
     Source: a form without a parameter; how well it holds is in `results/validation.md`.
     """
-    squares = first**2 + second**2
-    # At 0 the root has no slope, and a layer without experts has neither floor.
-    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+    # At 0 the root alone has no slope, and a layer without experts has neither floor.
+    return jnp.sqrt(first**2 + second**2 + NO_TIME**2)

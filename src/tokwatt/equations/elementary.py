@@ -1,32 +1,130 @@
-"""A base-2 logarithm that vectorises.
+"""Exponentials and logarithms of float64 that vectorise.
 
-XLA asks the system's library for each float64 by itself, which takes three times as long.
+XLA asks the system's library for one logarithm or power at a time, which takes three to eight times
+as long. Exponentials end in a division, since what ends in anything cheaper is worked out again by
+every loop that reads it.
 """
+
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
+from jax.typing import ArrayLike
 
 from tokwatt.units import Dimensionless
 
+_ONE = 0x3FF0000000000000  # bits of 1.0
 _SQRT_HALF = 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 # Bits of 2.0**52, whose last bit counts one: a whole number put in reads as 2.0**52 + itself.
 _WHOLE = 0x4330000000000000
-_OFFSET = 2048  # keeps exponents positive in there
-_TERMS = 11
+_BIAS = 1023
 _LN2 = 0.6931471805599453
+# The same in two parts, of which a whole number of the first is exact.
+_LN2_HIGH, _LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
+_ATANH = [2 / (2 * term + 1) for term in range(11)]
+_COTH = [1, 1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000]
+_LEAST, _MOST = -708.0, 709.0
+
+
+def _polynomial(coefficients: Sequence[float], at: Array) -> Array:
+    start = jnp.full_like(at, coefficients[-1])
+    return reduce(lambda total, each: total * at + each, reversed(coefficients[:-1]), start)
+
+
+def _bits(number: Array) -> Array:
+    return lax.bitcast_convert_type(number, jnp.int64)
+
+
+def _number(bits: Array) -> Array:
+    return lax.bitcast_convert_type(bits, jnp.float64)
+
+
+def _reduced(number: Array) -> tuple[Array, Array, Array]:
+    """The power of two next to an exponential, half of what is left of the exponent, and R."""
+    inside = jnp.where((number < _LEAST) | (number > _MOST), 0.0, number)
+    whole = jnp.round(inside * (1 / _LN2))
+    rest = (inside - whole * _LN2_HIGH) - whole * _LN2_LOW
+    power = _number(_bits(whole + (2.0**52 + _BIAS)) << 52)
+    return power, rest / 2, _polynomial(_COTH, rest * rest)
+
+
+def _within(number: Array, least: float, value: Array) -> Array:
+    return jnp.where(number < _LEAST, least, jnp.where(number > _MOST, jnp.inf, value))
+
+
+def _parts(number: Array) -> tuple[Array, Array]:
+    """Exponent and mantissa of a number above 0."""
+    bits = _bits(number)
+    shift = jnp.full_like(bits, 52)
+    exponent = lax.shift_right_logical(bits + (_ONE - _SQRT_HALF), shift)
+    return _number(exponent | _WHOLE) - (2.0**52 + _BIAS), _number(bits - (exponent << 52) + _ONE)
+
+
+def _series(above: Array, below: Array) -> Array:
+    """Logarithm of (below + above) / (below - above)."""
+    ratio = above / below
+    return ratio * _polynomial(_ATANH, ratio * ratio)
+
+
+def _positive(number: Array, value: Array) -> Array:
+    limit = jnp.where(number == 0, -jnp.inf, jnp.where(number > 0, jnp.inf, jnp.nan))
+    return jnp.where((number > 0) & (number < jnp.inf), value, limit)
 
 
 @jax.custom_jvp
-def log2(number: Dimensionless) -> Dimensionless:
-    r"""Base-2 logarithm of a float64.
+def exp(number: Dimensionless) -> Dimensionless:
+    r"""Exponential of a float64.
+
+    With :math:`x = n \ln 2 + 2 h` and :math:`R = h \coth h`:
+
+    .. math:: e^x = 2^n (R + h) / (R - h)
+
+    Args:
+        number: any float64.
+
+    Returns:
+        The exponential, to 4e-16 of itself; 0 below -708, inf above 709. Its derivative is exact.
+
+    Source: the series of the hyperbolic cotangent, Abramowitz and Stegun 4.5.67; the first term
+        left out is below 1e-16.
+    """
+    number = jnp.asarray(number, jnp.float64)
+    power, half, even = _reduced(number)
+    return _within(number, 0.0, power * (even + half) / (even - half))
+
+
+@jax.custom_jvp
+def expm1(number: Dimensionless) -> Dimensionless:
+    r"""Exponential of a float64 less 1, as exact near 0 as elsewhere.
+
+    .. math:: e^x - 1 = (2^n 2 h + (2^n - 1) (R - h)) / (R - h)
+
+    Args:
+        number: any float64.
+
+    Returns:
+        The number, to 5e-16 of itself; -1 below -708, inf above 709. Its derivative is exact.
+
+    Source: as `exp`.
+    """
+    number = jnp.asarray(number, jnp.float64)
+    power, half, even = _reduced(number)
+    below = even - half
+    return _within(number, -1.0, (power * (2 * half) + (power - 1) * below) / below)
+
+
+@jax.custom_jvp
+def log(number: Dimensionless) -> Dimensionless:
+    r"""Natural logarithm of a float64.
 
     With :math:`x = 2^e m`, :math:`m \in [\sqrt{1/2}, \sqrt 2)` and :math:`s = (m - 1) / (m + 1)`:
 
-    .. math:: \log_2 x = e + \frac{2}{\ln 2} \sum_{j=0}^{10} \frac{s^{2 j + 1}}{2 j + 1}
+    .. math:: \ln x = e \ln 2 + 2 \sum_{j=0}^{10} \frac{s^{2 j + 1}}{2 j + 1}
 
     Args:
-        number: any float64; a subnormal one gives a number below -1022 that is not its logarithm.
+        number: any float64; a subnormal one gives a number below -708 that is not its logarithm.
 
     Returns:
         The logarithm, to 4e-16 of itself; -inf at 0, NaN below it, inf at inf. Its derivative is
@@ -35,21 +133,62 @@ def log2(number: Dimensionless) -> Dimensionless:
     Source: the series of atanh, Abramowitz and Stegun 4.6.33; the first term left out is below
         1e-18.
     """
-    bits = lax.bitcast_convert_type(jnp.asarray(number, jnp.float64), jnp.int64)
-    exponent = (bits - _SQRT_HALF) >> 52
-    mantissa = lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64)
-    ratio = (mantissa - 1) / (mantissa + 1)
-    series = jnp.zeros_like(ratio)
-    for term in reversed(range(_TERMS)):
-        series = series * ratio**2 + 2 / _LN2 / (2 * term + 1)
-    whole = lax.bitcast_convert_type(exponent + _OFFSET | _WHOLE, jnp.float64) - (2.0**52 + _OFFSET)
-    limit = jnp.where(number == 0, -jnp.inf, jnp.where(number > 0, jnp.inf, jnp.nan))
-    return jnp.where((number > 0) & (number < jnp.inf), whole + ratio * series, limit)
+    number = jnp.asarray(number, jnp.float64)
+    whole, mantissa = _parts(number)
+    series = _series(mantissa - 1, mantissa + 1)
+    return _positive(number, whole * _LN2_HIGH + (series + whole * _LN2_LOW))
 
 
-@log2.defjvp
-def _derivative(
-    primals: tuple[Dimensionless], tangents: tuple[Dimensionless]
-) -> tuple[Dimensionless, Dimensionless]:
-    (number,), (change,) = primals, tangents
-    return log2(number), change / (number * _LN2)
+@jax.custom_jvp
+def log1p(number: Dimensionless) -> Dimensionless:
+    r"""Natural logarithm of 1 and a float64, as exact near 0 as elsewhere.
+
+    Args:
+        number: any float64.
+
+    Returns:
+        The logarithm, to 4e-16 of itself; -inf at -1, NaN below it, inf at inf. Its derivative is
+        exact.
+
+    Source: as `log`, with :math:`s = x / (2 + x)` where 1 + x needs no power of two.
+    """
+    number = jnp.asarray(number, jnp.float64)
+    whole, mantissa = _parts(1 + number)
+    near = whole == 0
+    series = _series(
+        jnp.where(near, number, mantissa - 1), jnp.where(near, 2 + number, mantissa + 1)
+    )
+    return _positive(1 + number, whole * _LN2_HIGH + (series + whole * _LN2_LOW))
+
+
+@jax.custom_jvp
+def log2(number: Dimensionless) -> Dimensionless:
+    """Base-2 logarithm of a float64: `log` over ln 2, but exact at powers of two.
+
+    Args:
+        number: as for `log`.
+
+    Returns:
+        As `log` does.
+
+    Source: as `log`.
+    """
+    number = jnp.asarray(number, jnp.float64)
+    whole, mantissa = _parts(number)
+    return _positive(number, whole + _series(mantissa - 1, mantissa + 1) * (1 / _LN2))
+
+
+def _derived(function: Callable, slope: Callable[[Array, Array], ArrayLike]) -> None:
+    """Give a function the derivative that is a function of its argument and its value."""
+
+    @function.defjvp  # type: ignore[attr-defined]
+    def _jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, ArrayLike]:
+        value = function(*primals)
+        return value, tangents[0] * slope(*primals, value)
+
+
+_derived(exp, lambda number, value: value)
+_derived(expm1, lambda number, value: exp(number))
+_derived(log, lambda number, value: 1 / number)
+_derived(log1p, lambda number, value: 1 / (1 + number))
+_derived(log2, lambda number, value: 1 / (number * _LN2))

@@ -8,6 +8,7 @@ from math import prod
 import jax.numpy as jnp
 from jax.scipy.special import erfc
 
+from tokwatt.equations.elementary import exp, log, log1p
 from tokwatt.units import Dimensionless
 
 
@@ -57,10 +58,10 @@ def _many_servers(servers: Dimensionless, offered_load: Dimensionless) -> Dimens
     near = jnp.abs(mu) < 0.05
     far = jnp.where(near, -0.5, mu)
     # The logarithm of the load itself, as 1 + mu has lost its digits where the load is small.
-    logarithm = jnp.where(near, jnp.log1p(far), jnp.log(offered_load / servers))
+    logarithm = jnp.where(near, log1p(far), log(offered_load / servers))
     square = jnp.where(near, _polynomial(_LOG_SERIES, mu), 2 * (far - logarithm) / far**2)
     eta = mu * jnp.sqrt(square)
-    gaussian = jnp.exp(servers * eta**2 / 2) * erfc(eta * jnp.sqrt(servers / 2))
+    gaussian = exp(servers * eta**2 / 2) * erfc(eta * jnp.sqrt(servers / 2))
     series = _polynomial([_polynomial(row, eta) for row in _TEMME], 1 / servers)
     return 1 + _polynomial(_STIRLING, 1 / servers) * (
         jnp.sqrt(jnp.pi * servers / 2) * gaussian + series

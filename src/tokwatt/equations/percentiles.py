@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
 
+from tokwatt.equations.elementary import log
 from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, SecondsAxis, Tokens
 
 
@@ -43,7 +44,7 @@ def late_wait(utilization: Dimensionless, wait: Seconds, probability: Dimensionl
         tail is no exponential, and the wait is longer.
     """
     delayed = jnp.maximum(utilization, 1e-12)
-    return wait / delayed * jnp.log(jnp.maximum(1.0, delayed / (1 - probability)))
+    return wait / delayed * log(jnp.maximum(1.0, delayed / (1 - probability)))
 
 
 def quantile_of_sum(mean: Seconds, deviations: SecondsAxis) -> Seconds:

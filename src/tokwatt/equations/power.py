@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from tokwatt.equations.elementary import log2
+from tokwatt.equations.elementary import exp, log, log2
 from tokwatt.units import Dimensionless, Sequences, Watts
 
 
@@ -30,7 +30,7 @@ def logistic_power(
 
     Source: arXiv:2603.17280, Eq. (1).
     """
-    return idle + (nominal - idle) / (1.0 + jnp.exp(-steepness * (log2(batch) - log2_midpoint)))
+    return idle + (nominal - idle) / (1.0 + exp(-steepness * (log2(batch) - log2_midpoint)))
 
 
 def activity_power(
@@ -104,4 +104,4 @@ def clock_stretch(
     """
     spare = limit - idle
     above = jnp.maximum(1.0, (demand - idle) / jnp.where(spare > 0, spare, 1.0))
-    return jnp.where(spare > 0, above ** (1 / exponent), jnp.inf)
+    return jnp.where(spare > 0, exp(log(above) / exponent), jnp.inf)

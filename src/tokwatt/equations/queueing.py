@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from tokwatt.equations.elementary import log
 from tokwatt.equations.erlang import erlang_c
 from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Seconds, Sequences
 
@@ -39,7 +40,7 @@ def wait_quantile(
     """
     spare = servers * service_rate - arrival_rate
     delayed = jnp.maximum(1.0, erlang_c(servers, arrival_rate / service_rate) / (1.0 - probability))
-    wait = jnp.log(delayed) * (1.0 + service_scv) / (2.0 * spare)
+    wait = log(delayed) * (1.0 + service_scv) / (2.0 * spare)
     return jnp.where(spare > 0, wait, jnp.inf)
 
 

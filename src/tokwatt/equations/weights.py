@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from tokwatt.equations.elementary import expm1, log1p
 from tokwatt.units import Dimensionless, Parameters, Sequences
 
 
@@ -99,4 +100,4 @@ def expert_coverage(share: Dimensionless, batch: Sequences) -> Dimensionless:
 
     Source: expectation under even and independent routing; a skewed router touches fewer.
     """
-    return -jnp.expm1(batch * jnp.log1p(-share))
+    return -expm1(batch * log1p(-share))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tokwatt.equations.elementary import expm1, log1p
 from tokwatt.equations.weights import expert_coverage
 from tokwatt.serving.costs import PassCosts
 from tokwatt.serving.forward import (
@@ -16,7 +17,7 @@ from tokwatt.serving.forward import (
 )
 from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens
 
-MOSTLY_SHARPNESS = 3.0
+MOSTLY_SHARPNESS = 3
 """How sharply the median iteration goes over from decoding alone to one with prefill: the exponent
 of the odds."""
 LATE = 0.01
@@ -81,7 +82,7 @@ def admitted(costs: PassCosts, load: Load) -> Load:
 
 def filled_share(costs: PassCosts, running: Load) -> Dimensionless:
     """Share of the iterations that take in prompts, of a load that `admitted` lets run."""
-    some = jnp.maximum(-jnp.expm1(-running.prefills), running.prompts / costs.chunk)
+    some = jnp.maximum(-expm1(-running.prefills), running.prompts / costs.chunk)
     return jnp.minimum(1.0, some)
 
 
@@ -118,11 +119,11 @@ def iterations(
     def taking_in(tokens: Tokens) -> ForwardPass:
         return forward_pass(costs, running.batch, load.length, tokens, prompt, touched, dispatched)
 
-    decoding, filling = taking_in(0.0 * each), taking_in(each)
+    decoding, filling = taking_in(jnp.zeros_like(each)), taking_in(each)
     mean = ForwardPass(
         *((1 - filled) * a + filled * b for a, b in zip(decoding, filling, strict=True))
     )
-    waiting = -jnp.log1p(-jnp.minimum(filled, MOST_FILLED))
+    waiting = -log1p(-jnp.minimum(filled, MOST_FILLED))
     odds = (waiting / jnp.log(2.0)) ** MOSTLY_SHARPNESS
     mostly = odds / (1 + odds)
     typical = taking_in(costs.median_share * each).latency
