@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from benchmarks import figure, machine, workers
+from benchmarks import consistent, figure, machine, workers
 from benchmarks.timing import OURS, RUNS, Row
 
 OUT = Path("results/bench")
@@ -38,7 +38,7 @@ def main() -> None:
     """Either one worker's rows on standard output, or everything."""
     if len(sys.argv) > 1:
         name, threads, *rest = sys.argv[1:]
-        work = workers.MEASURED[name]
+        work = (workers.MEASURED | consistent.MEASURED)[name]
         extra = [int(text) if text.isdigit() else text for text in rest]
         for row in work(int(threads), *extra):
             print("ROW", json.dumps(row))
@@ -53,6 +53,8 @@ def main() -> None:
     rows = []
     for threads in sorted({1, several}):
         rows += run("points", threads) + run("fleets", threads)
+        rows += run("consistent_points", threads) + run("consistent_fleets", threads)
+    rows += run("consistent_simulated", 1) + run("consistent_planned", several)
     for threads in sorted({1, several}):
         rows += colds(threads, several)
     rows += run("atlas", several)

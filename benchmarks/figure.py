@@ -10,6 +10,8 @@ from benchmarks.timing import OURS
 PANELS = {
     "points, three axes": "Operating points: window × utilization × fill",
     "points, two axes": "Operating points: window × utilization",
+    "consistent points, dense": "Consistent account, dense LLM: window × utilization",
+    "consistent points, experts": "Consistent account, mixture of experts: window × utilization",
     "fleets, paper's rules": "Sized two-pool fleets, paper's rules",
     "fleets, plain rules": "Sized two-pool fleets, plain rules",
     "Erlang C": "Erlang C",
