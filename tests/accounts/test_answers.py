@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tokwatt.accounts.answers import point
+from tokwatt.accounts.answers import demanded, fleet, point
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.errors import ParameterError
 
@@ -75,3 +75,22 @@ def test_an_interval_of_a_factor_of_six_is_called_not_known(parameters):
     wide = [name for name, one in asked.quantities.items() if one.high and one.high > 6 * one.low]
     said = {row[0] for row in asked.rows() if row[3].endswith("not known")}
     assert said == {name.replace("_", " ") for name in wide}
+
+
+@pytest.mark.parametrize("target", [0.4, 0.5, 2.0])
+def test_a_first_token_is_within_its_target_at_the_percentile_that_is_asked_for(parameters, target):
+    half, most = (
+        fleet(
+            parameters, "azure", demanded(parameters, latency_target=target, ttft_quantile=quantile)
+        )
+        for quantile in (0.5, 0.99)
+    )
+    assert half.first_token <= target * (1 + 1e-9)
+    assert most.first_token_p99 <= target * (1 + 1e-9)
+    assert half.gpus <= most.gpus
+    assert half.first_token_p99 >= most.first_token_p99
+
+
+def test_no_other_percentile_is_a_target(parameters):
+    with pytest.raises(ParameterError, match=r"ttft_quantile: is 0\.9, wanted 0\.5 or 0\.99"):
+        fleet(parameters, "azure", demanded(parameters, ttft_quantile=0.9))

@@ -127,19 +127,24 @@ def test_small_loads_keep_their_digits(servers, exponent):
 
 
 @given(
-    arrival_rates, service_rates, variabilities, concurrencies, latency_targets, utilization_bounds
+    arrival_rates,
+    service_rates,
+    variabilities,
+    concurrencies,
+    latency_targets,
+    utilization_bounds,
+    st.sampled_from([0.5, 0.99]),
 )
 def test_the_instances_required_meet_both_bounds_and_one_fewer_does_not(
-    rate, service, scv, slots, target, bound
+    rate, service, scv, slots, target, bound, probability
 ):
     def meets(instances, slack):
         # Slack, as a bound that holds exactly is met or missed by the rounding.
-        late = wait_of(instances * slots, rate, service / slots, scv) > target * (1 + slack) + max(
-            0.0, slack
-        )
+        wait = wait_of(instances * slots, rate, service / slots, scv, probability)
+        late = wait > target * (1 + slack) + max(0.0, slack)
         return instances >= 1 and rate / (instances * service) <= bound * (1 + slack) and not late
 
-    instances = float(required(rate, service, scv, slots, target, bound))
+    instances = float(required(rate, service, scv, slots, target, bound, 1.0, probability))
     assert instances == int(instances)
     assert meets(instances, 1e-9)
     assert not meets(instances - 1, -1e-9)

@@ -155,6 +155,13 @@ def test_levers_taken_away_never_save(found):
     assert cost_without(found, list(LEVERS)) == steps[-1].cost
 
 
+def test_a_target_on_the_median_first_token_costs_no_more_than_one_on_the_99th_percentile(found):
+    half = found.at(ttft_quantile=0.5)
+    assert half.partition.cost <= found.partition.cost * (1 + 1e-9)
+    target = float(found.question.demand.latency_target)
+    assert all(pool["first_token"].value <= target * (1 + 1e-9) for pool in half.fleet.pools)
+
+
 def test_spare_instances_are_whole_ones_in_every_pool(found):
     spare = found.columns.at(spare_instances=1.0)
     both = np.isfinite(found.columns.instances)

@@ -8,6 +8,7 @@ import typer
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
+    Bound,
     Changes,
     Columns,
     DataRanks,
@@ -23,13 +24,14 @@ from tokwatt.commands.options import (
     Params,
     PrecisionName,
     Profile,
+    Quantile,
     Rate,
+    Share,
     Target,
     Tokenizer,
     TraceFile,
     Window,
     WorkloadName,
-    finite,
     named_as_options,
     selected,
     stated_changes,
@@ -49,17 +51,8 @@ if TYPE_CHECKING:
     from tokwatt.params.traces import Trace
     from tokwatt.serving.catalogue import Catalogue
 
-Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="A plan that `tokwatt plan --out` wrote.")
-]
-Quantile = Annotated[
-    float | None,
-    typer.Option(callback=finite, help="Of the inter-token latency: 0.5 or 0.99."),
-]
-Share = Annotated[
-    float | None,
-    typer.Option(callback=finite, help="One output share of all requests, for a measured one."),
 ]
 
 
@@ -83,6 +76,7 @@ def ask_fleet(
     split_length: Lengths = None,
     context_window: Window = None,
     ttft: Target = None,
+    ttft_quantile: Quantile = None,
     itl: Target = None,
     itl_quantile: Quantile = None,
     max_utilization: Bound = None,
@@ -98,8 +92,9 @@ def ask_fleet(
 ) -> None:
     """GPUs, power, cost and latencies of a fleet for a workload or for your own trace.
 
-    --ttft is a target on the 99th percentile of the time to first token, --itl on a percentile of
-    the inter-token latency. What is left out stands under demand in assumptions.yaml.
+    --ttft is a target on a percentile of the time to first token, the 99th if --ttft-quantile says
+    nothing else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing
+    else. What is left out stands under demand in assumptions.yaml.
     """
     from tokwatt.serving.catalogue import Catalogue
 
@@ -117,6 +112,7 @@ def ask_fleet(
         tokenizer,
         arrival_rate,
         latency_target=ttft,
+        ttft_quantile=ttft_quantile,
         itl_target=itl,
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,

@@ -45,10 +45,12 @@ def inches(text: str) -> float:
     return length
 
 
-def _scaled(
-    option: typer.CallbackParam, text: str, scales: Mapping[str, float], like: str
-) -> float:
+def scaled(
+    option: typer.CallbackParam, text: str | None, scales: Mapping[str, float], like: str
+) -> float | None:
     """A number with one of some suffixes."""
+    if text is None:
+        return None
     number = re.fullmatch(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)([A-Za-z]*)", text)
     if not number or number[2] not in scales:
         raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {like}.")
@@ -59,7 +61,7 @@ def tokens(option: typer.CallbackParam, text: str | None) -> float | None:
     """A number of tokens, with K and M for powers of 1024."""
     scales = {"": 1, "K": 2**10, "k": 2**10, "M": 2**20, "m": 2**20}
     like = "tokens such as 8192, 8K or 1M"
-    return None if text is None else _scaled(option, text, scales, like)
+    return scaled(option, text, scales, like)
 
 
 def lengths(option: typer.CallbackParam, texts: list[str] | None) -> list[float]:
@@ -70,7 +72,7 @@ def lengths(option: typer.CallbackParam, texts: list[str] | None) -> list[float]
 def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
     """A time, with ms or s; seconds where it has neither."""
     scales = {"": 1.0, "s": 1.0, "ms": 1e-3}
-    return None if text is None else _scaled(option, text, scales, "a time such as 50ms or 0.5s")
+    return scaled(option, text, scales, "a time such as 50ms or 0.5s")
 
 
 Params = Annotated[
@@ -158,7 +160,16 @@ Rate = Annotated[
     float | None,
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
 ]
+Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
 Target = Annotated[float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")]
+Quantile = Annotated[
+    float | None,
+    typer.Option(callback=finite, help="Of the target before it: 0.5 or 0.99."),
+]
+Share = Annotated[
+    float | None,
+    typer.Option(callback=finite, help="One output share of all requests, for a measured one."),
+]
 TraceFile = Annotated[
     Path | None,
     typer.Option("--trace", help="Requests with prompt and output tokens: CSV, JSON or Parquet."),

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.fleet import Bound, Quantile, Share, asked
+from tokwatt.commands.fleet import asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
+    Bound,
     Changes,
     Columns,
     EngineName,
@@ -16,7 +17,9 @@ from tokwatt.commands.options import (
     Lengths,
     LlmName,
     Params,
+    Quantile,
     Rate,
+    Share,
     Target,
     Tokenizer,
     TraceFile,
@@ -60,6 +63,7 @@ def ask_plan(
     ] = "joules",
     arrival_rate: Rate = None,
     ttft: Target = None,
+    ttft_quantile: Quantile = None,
     itl: Target = None,
     itl_quantile: Quantile = None,
     max_utilization: Bound = None,
@@ -101,8 +105,9 @@ def ask_plan(
     """The fleet that serves requests at the least joules, dollars, carbon or GPUs, proved.
 
     What is left out of GPUs, widths, precisions and caps is chosen among all that there are. --ttft
-    is a target on the 99th percentile of the time to first token, --itl on a percentile of the
-    inter-token latency. Latencies are shown at their median and 99th percentile.
+    is a target on a percentile of the time to first token, the 99th if --ttft-quantile says nothing
+    else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing else.
+    Latencies are shown at their median and 99th percentile.
     """
     from tokwatt.planning.break_even import break_even_prices, break_even_rates
     from tokwatt.planning.configurations import Options
@@ -137,6 +142,7 @@ def ask_plan(
         tokenizer,
         arrival_rate,
         latency_target=ttft,
+        ttft_quantile=ttft_quantile,
         itl_target=itl,
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,

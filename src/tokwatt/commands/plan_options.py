@@ -5,17 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from tokwatt.commands.options import scaled
 from tokwatt.params.errors import ParameterError, shown
 
 
 def watts(option: typer.CallbackParam, text: str | None) -> float | None:
     """Watts, with W, kW or MW."""
-    number = re.fullmatch(r"([0-9]*\.?[0-9]+)(W|kW|MW)", text or "")
-    if text is not None and not number:
-        raise ParameterError(
-            f"{option.opts[0]}: is {shown(text)}, wanted watts such as 800kW or 2MW."
-        )
-    return float(number[1]) * {"W": 1.0, "kW": 1e3, "MW": 1e6}[number[2]] if number else None
+    scales = {"W": 1.0, "kW": 1e3, "MW": 1e6}
+    return scaled(option, text, scales, "watts such as 800kW or 2MW")
 
 
 def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] | None:

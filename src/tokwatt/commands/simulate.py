@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokwatt.commands.fleet import Share, asked
+from tokwatt.commands.fleet import asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
@@ -27,6 +27,7 @@ from tokwatt.commands.options import (
     PrecisionName,
     Profile,
     Rate,
+    Share,
     Target,
     Tokenizer,
     TraceFile,

@@ -53,8 +53,9 @@ def instances_required(
     latency_target: Seconds,
     max_utilization: Dimensionless,
     at_least: Instances = 1.0,
+    probability: Dimensionless = 0.99,
 ) -> Instances:
-    """Fewest instances that keep utilization and the 99th percentile of the wait within bounds.
+    """Fewest instances that keep utilization and a percentile of the wait within bounds.
 
     Args:
         arrival_rate: requests per second, at least 0.
@@ -64,6 +65,7 @@ def instances_required(
         latency_target: longest wait allowed, at least 0; a negative one is never met.
         max_utilization: highest utilization allowed, below 1.
         at_least: fewest instances to consider, whole.
+        probability: share of arrivals whose wait stays within `latency_target`, below 1.
 
     Returns:
         Whole instances, at least `at_least`; infinite where no number meets the target. The wait
@@ -80,7 +82,11 @@ def instances_required(
 
     def wait(instances: Instances) -> Seconds:
         return wait_quantile(
-            instances * concurrency, arrival_rate, service_rate / concurrency, service_scv
+            instances * concurrency,
+            arrival_rate,
+            service_rate / concurrency,
+            service_scv,
+            probability,
         )
 
     def unsettled(search: Search) -> Dimensionless:
@@ -118,6 +124,7 @@ def instances_searched(
     concurrency: Sequences,
     latency_target: Seconds,
     max_utilization: Dimensionless,
+    probability: Dimensionless = 0.99,
 ) -> Instances:
     """Instances as the paper's program searches them, from one above the load.
 
@@ -128,6 +135,7 @@ def instances_searched(
         concurrency: sequences one instance serves at once.
         latency_target: longest wait allowed, at least 0.
         max_utilization: highest utilization allowed; from 1 on it binds nowhere.
+        probability: share of arrivals whose wait stays within `latency_target`.
 
     Returns:
         Whole instances. Where more than `MOST_TRIED` and the start would be needed, one more than
@@ -138,7 +146,14 @@ def instances_searched(
     load = arrival_rate / service_rate
     first = jnp.ceil(load) + 1
     by_wait = instances_required(
-        arrival_rate, service_rate, service_scv, concurrency, latency_target, jnp.inf, first
+        arrival_rate,
+        service_rate,
+        service_scv,
+        concurrency,
+        latency_target,
+        jnp.inf,
+        first,
+        probability,
     )
     most = jnp.maximum(first, MOST_TRIED)
     bound = jnp.ceil(arrival_rate / (service_rate * max_utilization))

@@ -13,7 +13,7 @@ from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pool import size_pool
 from tokwatt.serving.share import held_bytes, memory_of
-from tokwatt.serving.targets import least_latencies
+from tokwatt.serving.targets import least_latencies, prompt_within
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import BytesPerSecond, Dimensionless, Instances, Seconds, Tokens, Watts
@@ -73,7 +73,10 @@ def block_columns(
 
     def of(instance: Instance) -> Column:
         def column(traffic: Traffic, window: Tokens) -> Column:
-            left = demand.latency_target - held_bytes(instance, traffic.long_prompt) / transfer
+            left = (
+                demand.latency_target
+                - held_bytes(instance, prompt_within(traffic, demand)) / transfer
+            )
             own = replace(demand, latency_target=left)
             pool = size_pool(account, instance, traffic, window, own)
             holds = jnp.isfinite(pool.power) & (left > 0)

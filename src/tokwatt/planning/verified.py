@@ -76,6 +76,11 @@ def verified(plan: Plan) -> Verified:
     return found
 
 
+def percentile(quantile: Dimensionless) -> str:
+    """How names of latencies of an answer end that are a quantile."""
+    return "_p99" if float(quantile) > MEDIAN else ""
+
+
 def _targets(demand: Demand) -> dict[str, Seconds]:
     """Targets that there are, by their names in a demand."""
     asked = {name: float(getattr(demand, name)) for name in ("latency_target", "itl_target")}
@@ -84,10 +89,10 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
 
 def _simulated(plan: Plan, targets: dict[str, Seconds]) -> Verified:
     demand, answer = plan.question.demand, beside(plan.fleet, **plan.asked)
-    late = "_p99" if float(demand.itl_quantile) > MEDIAN else ""
+    first, between = map(percentile, (demand.ttft_quantile, demand.itl_quantile))
     measured = {
-        "latency_target": float(answer.simulated_first_token_p99),
-        "itl_target": float(getattr(answer, f"simulated_inter_token_latency{late}")),
+        "latency_target": float(getattr(answer, f"simulated_first_token{first}")),
+        "itl_target": float(getattr(answer, f"simulated_inter_token_latency{between}")),
     }
     simulated = {name: measured[name] for name in targets}
     return Verified(plan, answer, simulated, targets, _targets(demand))

@@ -20,6 +20,7 @@ from tokwatt.serving.targets import (
     batch_within,
     concurrency_within,
     latencies_at,
+    prompt_within,
 )
 from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
@@ -54,7 +55,7 @@ class Pool(NamedTuple):
         iteration_latency: duration of an iteration at full concurrency.
         median_latency: median inter-token latency.
         late_latency: 99th percentile of the inter-token latency.
-        prompt_time: time that the 99th percentile of prompts takes once it is admitted.
+        prompt_time: time to first token, once it is admitted, of the prompt that is a target.
         wait: 99th percentile of the wait.
         median_first_token: median time to first token.
         late_first_token: 99th percentile of the time to first token.
@@ -125,16 +126,18 @@ def size_pool(
     most = batch_within(assumed, instance, asked, traffic, slots, demand)
     at_most = latencies_at(assumed, instance, asked, traffic, held, most)
     if assumed.target == "both":
-        prompt_time = at_most.pool.late_first_token
+        prompt_time = at_most.first_token(demand)
     else:
-        prompt_time = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
+        prompt = prompt_within(traffic, demand)
+        prompt_time = first_token(assumed, instance, asked.at(slots), prompt)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
     # The batch keeps the target but for rounding.
     left = jnp.maximum(left, 0.0) if assumed.target == "both" else left
     # Where not even one request may run, none does.
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
     search = _search(assumed)
-    needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)
+    bounds = left, demand.max_utilization
+    needed = search(arriving, service_rate, scv, slots, *bounds, probability=demand.ttft_quantile)
     needed = jnp.maximum(needed, jnp.ceil(arriving / at_most.rate * (1 - ROUNDING)))
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
@@ -146,10 +149,12 @@ def size_pool(
     mostly = pool_latencies(
         assumed, instance, asked.at(batch), traffic, running, arriving / needed, held
     )
-    late_prompt, served = prompt_time, service_rate / slots
     if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
-        served = jnp.where(batch > 0, arriving / (needed * batch), served)
+        served = jnp.where(batch > 0, arriving / (needed * batch), service_rate / slots)
         late_prompt = mostly.late_first_token
+    else:
+        served = service_rate / slots
+        late_prompt = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
     queue = needed * slots, arriving, served, scv
     wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
     middle = queueing.wait_quantile(*queue, probability=0.5)

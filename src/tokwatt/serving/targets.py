@@ -72,7 +72,12 @@ class Latencies(NamedTuple):
 
     def inter_token(self, demand: Demand) -> Seconds:
         """The percentile of the inter-token latency that is a target."""
-        return _percentile(demand, self.step.median_latency, self.pool.late_latency)
+        return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late_latency)
+
+    def first_token(self, demand: Demand) -> Seconds:
+        """The percentile of the time to first token that is a target."""
+        found = self.pool
+        return _percentile(demand.ttft_quantile, found.median_first_token, found.late_first_token)
 
 
 def latencies_at(
@@ -119,7 +124,7 @@ def concurrency_within(
         load = asked.at(batch)
         over = _beside(assumed, instance, load, demand) / demand.itl_target
         if assumed.prefill != "chunked":
-            first = first_token(assumed, instance, load, traffic.long_prompt)
+            first = first_token(assumed, instance, load, prompt_within(traffic, demand))
             over = jnp.maximum(over, first / demand.latency_target)
         return over - 1
 
@@ -152,7 +157,7 @@ def batch_within(
 
     def over_target(batch: Sequences) -> Dimensionless:
         found = latencies_at(assumed, instance, asked, traffic, slots, batch)
-        itl, ttft = found.inter_token(demand), found.pool.late_first_token
+        itl, ttft = found.inter_token(demand), found.first_token(demand)
         return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
     return last_within(over_target, slots)
@@ -166,17 +171,23 @@ def least_latencies(
     asked = asked_of(assumed, traffic)
     itl = _beside(assumed, instance, asked.at(one), demand)
     if assumed.prefill != "chunked":
-        return itl, first_token(assumed, instance, asked.at(one), traffic.long_prompt)
+        return itl, first_token(assumed, instance, asked.at(one), prompt_within(traffic, demand))
     seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
-    return jnp.maximum(itl, seldom.inter_token(demand)), seldom.pool.late_first_token
+    return jnp.maximum(itl, seldom.inter_token(demand)), seldom.first_token(demand)
 
 
 def _beside(assumed: Assumptions, instance: Instance, load: Load, demand: Demand) -> Seconds:
     """The inter-token latency that is a target, of requests beside a whole batch."""
     found = step(assumed, instance, load)
-    return _percentile(demand, found.median_latency, found.late_latency)
+    return _percentile(demand.itl_quantile, found.median_latency, found.late_latency)
 
 
-def _percentile(demand: Demand, median: Seconds, late: Seconds) -> Seconds:
-    """That of the inter-token latency which is a target."""
-    return jnp.where(demand.itl_quantile > MEDIAN, late, median)
+def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:
+    """The percentile of prompts whose first token is a target."""
+    return _percentile(demand.ttft_quantile, traffic.median_prompt, traffic.long_prompt)
+
+
+def _percentile(
+    quantile: Dimensionless, median: Seconds | Tokens, late: Seconds | Tokens
+) -> Seconds | Tokens:
+    return jnp.where(quantile > MEDIAN, late, median)

@@ -72,6 +72,7 @@ def fleets(
     latency_target: Seconds,
     max_utilization: Dimensionless,
     output_share: Dimensionless,
+    ttft_quantile: Dimensionless = 0.99,
     itl_target: Seconds = math.inf,
     itl_quantile: Dimensionless = 0.5,
     spare_instances: Instances = 0.0,
@@ -81,6 +82,7 @@ def fleets(
     demand = Demand(
         arrival_rate=arrival_rate,
         latency_target=latency_target,
+        ttft_quantile=ttft_quantile,
         itl_target=itl_target,
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,

@@ -25,5 +25,7 @@ def require_demand(demand: Demand) -> None:
     require("max_utilization", demand.max_utilization, 1e-6, 1)
     require("output_share", demand.output_share, 0, 1)
     require("spare_instances", demand.spare_instances, 0, 1e6)
-    if require("itl_quantile", demand.itl_quantile, 0, 1) not in (0.5, 0.99):
-        raise ParameterError(f"itl_quantile: is {demand.itl_quantile:g}, wanted 0.5 or 0.99.")
+    for name in ("ttft_quantile", "itl_quantile"):
+        quantile = getattr(demand, name)
+        if require(name, quantile, 0, 1) not in (0.5, 0.99):
+            raise ParameterError(f"{name}: is {quantile:g}, wanted 0.5 or 0.99.")

@@ -32,9 +32,10 @@ class Demand:
 
     Attributes:
         arrival_rate: requests that arrive in a second [req/s].
-        latency_target: 99th percentile of the wait, or of the time to first token [s].
+        latency_target: a percentile of the wait, or of the time to first token [s].
+        ttft_quantile: which: 0.5 for the median, 0.99 for the 99th percentile.
         itl_target: a percentile of the inter-token latency [s], where that is a target.
-        itl_quantile: which: 0.5 for the median, 0.99 for the 99th percentile.
+        itl_quantile: which, as `ttft_quantile`.
         max_utilization: highest share of its capacity that an instance may be used at.
         output_share: output as a share of a request's tokens.
         spare_instances: instances of each pool beyond those that it needs [instance].
@@ -43,6 +44,7 @@ class Demand:
 
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
+    ttft_quantile: Dimensionless = 0.99
     itl_target: Seconds = math.inf
     itl_quantile: Dimensionless = 0.5
     max_utilization: Dimensionless
