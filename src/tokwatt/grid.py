@@ -81,27 +81,22 @@ def _along(
     fn: Callable[..., Result], position: int, count: int, size: int, together: int
 ) -> Callable[..., Result]:
     """`fn` of `count` arguments along one of them, of which so many values are taken together."""
-    every = [0 if other == position else None for other in range(count)]
+    mapped = jax.vmap(fn, [0 if other == position else None for other in range(count)])
     rounds = -(-size // together)
     if rounds == 1:
-        return jax.vmap(fn, in_axes=every)
+        return mapped
     width = -(-size // rounds)
+    # `lax.map` with a batch size would compile what is left over once more: repeats of the last
+    # value fill up the last round.
+    chosen = np.minimum(np.arange(rounds * width), size - 1).reshape(rounds, width)
 
     def one_after_another(*point: object) -> Result:
-        # The last round is filled up with repeats of the last value.
-        chosen = np.minimum(np.arange(rounds * width), size - 1).reshape(rounds, width)
+        def of(values: object, run: Callable[..., Result] = mapped) -> Result:
+            return run(*point[:position], values, *point[position + 1 :])
 
-        def some(values: object) -> Result:
-            given = [*point[:position], values, *point[position + 1 :]]
-            return jax.vmap(fn, in_axes=every)(*given)
-
-        def one(values: object) -> Result:
-            return fn(*point[:position], values, *point[position + 1 :])
-
-        axis = point[position]
         if width == 1:
-            return jax.lax.map(one, axis)
-        found = jax.lax.map(some, jax.tree.map(lambda leaf: leaf[chosen], axis))
+            return jax.lax.map(partial(of, run=fn), point[position])
+        found = jax.lax.map(of, jax.tree.map(lambda leaf: leaf[chosen], point[position]))
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:size], found)
 
     return one_after_another

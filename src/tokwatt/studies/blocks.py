@@ -15,7 +15,7 @@ import numpy as np
 from tokwatt.grid import Axis, nested, stacked
 
 BLOCK = 2**20
-"""Most points of a block: enough to keep the cores busy, few enough to stay near the cache."""
+"""Most points of a block: enough that starting one costs little, few enough to share out."""
 MEMORY = 2**30
 """Bytes for the blocks under way, beside the half gigabyte of Python and JAX."""
 BYTES_PER_NUMBER = 8
