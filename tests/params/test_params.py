@@ -56,7 +56,12 @@ DAMAGES = {
         ["H100.tdp.units", "did you mean 'unit'?"],
     ),
     "a missing key": ("gpus", ["H100", "tdp"], GONE, ["H100.tdp", "missing"]),
-    "a missing unit": ("gpus", ["H100", "tdp", "unit"], GONE, ["H100.tdp.unit", "missing"]),
+    "a missing unit": (
+        "gpus",
+        ["H100", "tdp", "unit"],
+        GONE,
+        ["H100.tdp.unit", "missing", "a unit"],
+    ),
     "a bare number": ("gpus", ["H100", "tdp"], 700, ["H100.tdp", "700"]),
     "a unit of another dimension": (
         "gpus",

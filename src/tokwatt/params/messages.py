@@ -39,7 +39,8 @@ def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
         valid = sorted(_names_inside(kind)) if key else _names(kind)
         return join(key, unknown[1]), *unknown_key(unknown[1], valid)
     if missing := re.search(r"missing required field `(.*)`", problem):
-        return join(key, missing[1]), "is missing", "a value"
+        wanted = "a unit, '1' where a number has none" if missing[1] == "unit" else "a value"
+        return join(key, missing[1]), "is missing", wanted
     wanted = problem.removeprefix("Expected ").partition(", got")[0]
     plain = re.sub(r"`?\b(\w+)\b`?", lambda word: WORDS.get(word[1], word[0]), wanted)
     words = f"one of {', '.join(QUALITIES)}" if "enum" in problem else plain.replace("`", "")
