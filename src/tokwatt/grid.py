@@ -71,7 +71,7 @@ def nested(fn: Callable[..., Result], names: Sequence[str]) -> Callable[..., Res
         for position, axis in reversed(list(enumerate(axes))):
             size = len(jax.tree.leaves(axis)[0])
             inner = _along(inner, position, len(axes), size, left)
-            left = max(1, left // size)
+            left = max(1, left // max(1, size))
         return inner(*axes)
 
     return at_every
@@ -83,7 +83,7 @@ def _along(
     """`fn` of `count` arguments along one of them, of which so many values are taken together."""
     mapped = jax.vmap(fn, [0 if other == position else None for other in range(count)])
     rounds = -(-size // together)
-    if rounds == 1:
+    if rounds <= 1:
         return mapped
     width = -(-size // rounds)
     # `lax.map` with a batch size would compile what is left over once more: repeats of the last

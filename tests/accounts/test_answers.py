@@ -87,8 +87,8 @@ def test_a_first_token_is_within_its_target_at_the_percentile_that_is_asked_for(
     )
     assert half.first_token <= target * (1 + 1e-9)
     assert most.first_token_p99 <= target * (1 + 1e-9)
-    assert half.gpus <= most.gpus
-    assert half.first_token_p99 >= most.first_token_p99
+    # Two seconds bind at neither percentile.
+    assert half.gpus < most.gpus or (target > 1 and half.gpus == most.gpus)
 
 
 def test_no_other_percentile_is_a_target(parameters):

@@ -26,6 +26,7 @@ from tokwatt.commands.options import (
     Params,
     PrecisionName,
     Profile,
+    Quantile,
     Rate,
     Share,
     Target,
@@ -94,7 +95,9 @@ def ask_simulation(
     split_length: Lengths = None,
     context_window: Window = None,
     ttft: Target = None,
+    ttft_quantile: Quantile = None,
     itl: Target = None,
+    itl_quantile: Quantile = None,
     output_share: Share = None,
     account: AccountName = "consistent",
     changes: Changes = None,
@@ -121,7 +124,9 @@ def ask_simulation(
         tokenizer,
         arrival_rate,
         latency_target=ttft,
+        ttft_quantile=ttft_quantile,
         itl_target=itl,
+        itl_quantile=itl_quantile,
         output_share=output_share,
     )
     names = selected(context)

@@ -13,7 +13,7 @@ from tokwatt.planning.draws import Contender, Contest
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.summary import described, described_pools, summary
-from tokwatt.planning.verified import Verified, percentile
+from tokwatt.planning.verified import Verified, ending
 
 UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
 """Units in which an objective is shown."""
@@ -184,7 +184,7 @@ def _hourly(price: float) -> str:
 def verified_line(found: Verified) -> str:
     """Whether a plan keeps its targets request by request."""
     demand = found.plan.question.demand
-    first, between = map(percentile, (demand.ttft_quantile, demand.itl_quantile))
+    first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
     names = {"latency_target": f"first token{first}", "itl_target": f"inter-token latency{between}"}
     latencies = (
         f"{names[name].replace('_', ' ')} {found.simulated[name]:.3g} of {target:.3g} s"

@@ -76,8 +76,8 @@ def verified(plan: Plan) -> Verified:
     return found
 
 
-def percentile(quantile: Dimensionless) -> str:
-    """How names of latencies of an answer end that are a quantile."""
+def ending(quantile: Dimensionless) -> str:
+    """How the name of a latency in an answer ends, by its quantile."""
     return "_p99" if float(quantile) > MEDIAN else ""
 
 
@@ -89,7 +89,7 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
 
 def _simulated(plan: Plan, targets: dict[str, Seconds]) -> Verified:
     demand, answer = plan.question.demand, beside(plan.fleet, **plan.asked)
-    first, between = map(percentile, (demand.ttft_quantile, demand.itl_quantile))
+    first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
     measured = {
         "latency_target": float(getattr(answer, f"simulated_first_token{first}")),
         "itl_target": float(getattr(answer, f"simulated_inter_token_latency{between}")),

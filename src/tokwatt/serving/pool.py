@@ -1,6 +1,7 @@
 """Whole instances of one context window that carry their requests within bounds."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from tokwatt.serving.targets import (
     asked_of,
     batch_within,
     concurrency_within,
+    first_token_share,
     latencies_at,
     prompt_within,
 )
@@ -135,9 +137,8 @@ def size_pool(
     left = jnp.maximum(left, 0.0) if assumed.target == "both" else left
     # Where not even one request may run, none does.
     left = jnp.where((slots < 1) & (held >= 1), -1.0, left)
-    search = _search(assumed)
-    bounds = left, demand.max_utilization
-    needed = search(arriving, service_rate, scv, slots, *bounds, probability=demand.ttft_quantile)
+    search = partial(_search(assumed), probability=first_token_share(demand))
+    needed = search(arriving, service_rate, scv, slots, left, demand.max_utilization)
     needed = jnp.maximum(needed, jnp.ceil(arriving / at_most.rate * (1 - ROUNDING)))
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)

@@ -10,6 +10,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.instance import Instance
+from tokwatt.serving.passes import LATE
 from tokwatt.serving.prompts import PoolLatencies, pool_latencies
 from tokwatt.serving.step import Step, first_token, step
 from tokwatt.serving.traffic import Traffic
@@ -185,6 +186,11 @@ def _beside(assumed: Assumptions, instance: Instance, load: Load, demand: Demand
 def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:
     """The percentile of prompts whose first token is a target."""
     return _percentile(demand.ttft_quantile, traffic.median_prompt, traffic.long_prompt)
+
+
+def first_token_share(demand: Demand) -> Dimensionless:
+    """Share of requests whose first token is within its target: a half, or 0.99."""
+    return jnp.where(demand.ttft_quantile > MEDIAN, LATE, MEDIAN)
 
 
 def _percentile(

@@ -86,14 +86,14 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "workloads": {name: _workload(explorer, name) for name in catalogue.workloads},
         "fractions": asdict(catalogue.power_fractions),
         "constants": asdict(known.constants),
-        "demand": asdict(_late(known.demand)),
+        "demand": asdict(_with_late_target(known.demand)),
         "energy": asdict(explorer.energy),
         "fields": fields,
         "machines": {key: [entry[field] for field in fields] for key, entry in machines.items()},
     }
 
 
-def _late(demand: Demand) -> Demand:
+def _with_late_target(demand: Demand) -> Demand:
     """The demand, whose first token is one at the 99th percentile: the page knows no other."""
     if demand.ttft_quantile <= MEDIAN:
         raise ParameterError(

@@ -13,6 +13,7 @@ from tokwatt.planning.configurations import Options
 from tokwatt.planning.plan import Plan, plan
 from tokwatt.planning.summary import described
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.passes import LATE
 from tokwatt.studies.instances import Boards
 from tokwatt.units import Dimensionless, In, RequestsPerSecond, Seconds
 
@@ -67,6 +68,7 @@ def best_plan(
         catalogue,
         arrival_rate=arrival_rate,
         latency_target=latency_target,
+        ttft_quantile=LATE,
         itl_target=itl_target,
     )
     changes = workload_changes(catalogue, workload)
