@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tokwatt.equations.elementary import exp, expm1, log, log1p, log2
+from tokwatt.equations.elementary import exp, exp2, expm1, log, log1p, log2
 
 EPSILON = 2.0**-52
 numbers = st.floats(min_value=2.0**-1022, max_value=1.7e308)
@@ -23,14 +23,26 @@ def close(found, expected, ulps):
 @example(1.0165490812009332)
 @example(1.0318630838951772)
 def test_logarithms_are_those_of_extended_precision(number):
-    close(log(number), np.log(np.longdouble(number)), 3)
-    close(log2(number), np.log2(np.longdouble(number)), 3)
+    close(log(number), np.log(np.longdouble(number)), 2)
+
+
+@given(numbers)
+@example(1.0165490812009332)
+@example(1.0318630838951772)
+def test_binary_logarithms_are_those_of_extended_precision(number):
+    expected = np.log2(np.longdouble(number))
+    assert abs(np.longdouble(float(log2(number))) - expected) <= 5e-16 * max(abs(expected), 1e-300)
 
 
 @given(exponents)
 def test_exponentials_are_those_of_extended_precision(number):
     close(exp(number), np.exp(np.longdouble(number)), 2)
     close(expm1(number), np.expm1(np.longdouble(number)), 3)
+
+
+@given(st.floats(min_value=-1021, max_value=1023, allow_subnormal=False))
+def test_powers_of_two_are_those_of_extended_precision(number):
+    close(exp2(number), np.exp2(np.longdouble(number)), 2)
 
 
 @given(near_zero)
@@ -47,6 +59,11 @@ def test_a_logarithm_of_one_more_is_that_of_extended_precision(number):
 @pytest.mark.parametrize("exponent", [-1022, -1, 0, 1, 10, 1023])
 def test_powers_of_two_are_whole(exponent):
     assert log2(2.0**exponent) == exponent
+
+
+@pytest.mark.parametrize("exponent", [-1021, -1, 0, 1, 10, 1023])
+def test_whole_powers_of_two_are_exact(exponent):
+    assert exp2(exponent) == 2.0**exponent
 
 
 @pytest.mark.parametrize("function", [log2, log])
@@ -77,6 +94,10 @@ def test_a_logarithm_rises_with_its_argument(function):
         (exp, np.inf, np.inf),
         (exp, np.nan, np.nan),
         (exp, 0.0, 1.0),
+        (exp2, -np.inf, 0.0),
+        (exp2, 1024.0, np.inf),
+        (exp2, np.inf, np.inf),
+        (exp2, np.nan, np.nan),
         (expm1, -np.inf, -1.0),
         (expm1, -800.0, -1.0),
         (expm1, np.inf, np.inf),
@@ -104,3 +125,4 @@ def test_a_derivative_at_a_pole_is_infinite(function, pole):
 def test_derivatives_of_exponentials_are_exact(number):
     np.testing.assert_allclose(jax.grad(exp)(number), np.exp(number), rtol=1e-13)
     np.testing.assert_allclose(jax.grad(expm1)(number), np.exp(number), rtol=1e-13)
+    np.testing.assert_allclose(jax.grad(exp2)(number), np.exp2(number) * np.log(2), rtol=1e-13)

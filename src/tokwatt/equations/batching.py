@@ -7,8 +7,6 @@ from tokwatt.units import Dimensionless, Seconds, Tokens
 
 LEAST_TOUCHED = 0.3
 """Experts a rank touches below which the imbalance of ranks is not extrapolated."""
-NO_TIME = 1e-150
-"""Seconds that two floors of 0 have, whose squares are still numbers."""
 MOST_UNEVEN = 2.0
 """Largest excess of the busiest rank."""
 
@@ -64,5 +62,6 @@ def overlapped(first: Seconds, second: Seconds) -> Seconds:
 
     Source: a form without a parameter; how well it holds is in `results/validation.md`.
     """
-    # At 0 the root alone has no slope, and a layer without experts has neither floor.
-    return jnp.sqrt(first**2 + second**2 + NO_TIME**2)
+    squares = first**2 + second**2
+    # At 0 the root has no slope, and a layer without experts has neither floor.
+    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)

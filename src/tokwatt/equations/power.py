@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from tokwatt.equations.elementary import exp, log, log2
+from tokwatt.equations.elementary import exp, exp2, log2
 from tokwatt.units import Dimensionless, Sequences, Watts
 
 
@@ -104,4 +104,4 @@ def clock_stretch(
     """
     spare = limit - idle
     above = jnp.maximum(1.0, (demand - idle) / jnp.where(spare > 0, spare, 1.0))
-    return jnp.where(spare > 0, exp(log(above) / exponent), jnp.inf)
+    return jnp.where(spare > 0, exp2(log2(above) / exponent), jnp.inf)

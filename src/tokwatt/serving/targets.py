@@ -17,6 +17,7 @@ from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
     RequestsPerSecond,
+    Scalar,
     Seconds,
     Sequences,
     Tokens,
@@ -190,10 +191,9 @@ def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:
 
 def first_token_share(demand: Demand) -> Dimensionless:
     """Share of requests whose first token is within its target: a half, or 0.99."""
-    return jnp.where(demand.ttft_quantile > MEDIAN, LATE, MEDIAN)
+    return _percentile(demand.ttft_quantile, MEDIAN, LATE)
 
 
-def _percentile(
-    quantile: Dimensionless, median: Seconds | Tokens, late: Seconds | Tokens
-) -> Seconds | Tokens:
+def _percentile(quantile: Dimensionless, median: Scalar, late: Scalar) -> Scalar:
+    """What belongs to the median, or to the 99th percentile."""
     return jnp.where(quantile > MEDIAN, late, median)
