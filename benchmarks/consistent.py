@@ -7,13 +7,12 @@ law of power. Everything that depends on the grid it works out anew.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from benchmarks.timing import OURS, Row, rates, seconds, shared
-from benchmarks.workers import catalogue, equal
+from benchmarks.workers import account, catalogue, equal, streamed_sweep
 
 WINDOWS = np.round(np.geomspace(1024, 131072, 4096))
 SHARES = np.linspace(0.01, 1, 1024)
@@ -33,12 +32,6 @@ BOUNDS = {
 SERVED, RATE, REPEATS = 100_000, 100.0, 3
 
 
-def account() -> Any:
-    from tokwatt.accounts.assumptions import AssumptionSets
-
-    return AssumptionSets(catalogue()).account("consistent", {"basis": "instance"})
-
-
 def deployed(llm: str) -> dict[str, object]:
     """What stays fixed: eight H100 with an LLM in bfloat16."""
     known = catalogue()
@@ -50,28 +43,31 @@ def deployed(llm: str) -> dict[str, object]:
     }
 
 
-def sweep(model: str, axes: dict, fixed: dict, quantities: tuple[str, ...]) -> Any:
-    """A grid of the consistent account, as a study would ask for it."""
+def sweep(model: str, axes: dict, fixed: dict, quantities: dict[str, str]) -> Any:
+    """A grid of the consistent account."""
     from tokwatt.studies import models
-    from tokwatt.studies.blocks import StreamedSweep
 
-    return StreamedSweep(
-        function=partial(getattr(models, model), catalogue(), account()),
-        axes=axes,
-        fixed=fixed,
-        units=dict.fromkeys(axes),
-        quantities=dict.fromkeys(quantities, ""),
-        dtype="float64",
-        provenance={},
-    )
+    function = partial(getattr(models, model), catalogue(), consistent())
+    return streamed_sweep(function, axes, fixed, quantities)
 
 
-def points(threads: int) -> list[Row]:
-    """Tokens per joule over window and utilization, of a dense LLM and of a mixture of experts."""
+def consistent() -> Any:
+    return account({"basis": "instance"}, "consistent")
+
+
+def instance_with(llm: str) -> Any:
+    """The same instance as plain numbers."""
     import jax
 
     from tokwatt.serving.times import instance_of
 
+    own = deployed(llm)
+    deployment = catalogue().deployment(own["gpu"], own["llm"], own["precision"], GPUS, GPUS)
+    return jax.tree.map(float, instance_of(consistent(), deployment))
+
+
+def points(threads: int) -> list[Row]:
+    """Tokens per joule over window and utilization, of a dense LLM and of a mixture of experts."""
     rows = []
     for kind, llm in LLMS.items():
         fixed = deployed(llm) | {"mean_fill": FILL, "prompt_ratio": PROMPT_RATIO}
@@ -79,13 +75,9 @@ def points(threads: int) -> list[Row]:
             "instances",
             {"context_window": WINDOWS, "utilization": SHARES},
             fixed,
-            ("tokens_per_joule",),
+            {"tokens_per_joule": "tok/J"},
         )
-        known = catalogue()
-        deployment = known.deployment(
-            known.boards["H100"], known.llms[llm], known.precisions["bfloat16"], GPUS, GPUS
-        )
-        instance = jax.tree.map(float, instance_of(account(), deployment))
+        instance = instance_with(llm)
         evaluate, blocks = streamed.evaluate, list(streamed.blocks)
         parts = [(WINDOWS[region[0]][:, None], SHARES[region[1]][None]) for region in blocks]
         for region, part in zip(blocks[::3], parts[::3], strict=True):
@@ -178,7 +170,9 @@ def fleets(threads: int) -> list[Row]:
     for kind, llm in LLMS.items():
         fixed = deployed(llm) | BOUNDS | {"workload": catalogue().workloads["azure"]}
         axes = {"split_length": SPLITS, "arrival_rate": ARRIVALS}
-        streamed = sweep("fleets", axes, fixed, ("instances", "tokens_per_joule"))
+        streamed = sweep(
+            "fleets", axes, fixed, {"instances": "instance", "tokens_per_joule": "tok/J"}
+        )
         # A study with a grid of this size computes it in one block; larger ones share blocks.
         halves = [
             replace(streamed, axes=axes | {"split_length": part})
@@ -212,9 +206,7 @@ def planned(threads: int) -> list[Row]:
 
     demand = demanded(catalogue(), arrival_rate=1000.0)
     run = partial(plan, catalogue(), "azure", demand)
-    start = perf_counter()
-    run()
-    first = perf_counter() - start
+    first = seconds(run)
     warm = [seconds(run) for _ in range(REPEATS)]
     return [
         Row("plan", OURS, threads, "first", [first], "s"),

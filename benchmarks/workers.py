@@ -57,11 +57,11 @@ def plain(name: str = "H100") -> Any:
     return jax.tree.map(float, catalogue().profiles[name])
 
 
-def account(changes: dict[str, str] | None = None) -> Any:
-    """The paper's assumption set, changed in some choices."""
+def account(changes: dict[str, str] | None = None, name: str = "paper") -> Any:
+    """An assumption set, changed in some choices."""
     from tokwatt.accounts.assumptions import AssumptionSets
 
-    return AssumptionSets(catalogue()).account("paper", changes)
+    return AssumptionSets(catalogue()).account(name, changes)
 
 
 def whole_grid() -> Callable:
@@ -88,18 +88,27 @@ def sweep(
 ) -> Any:
     """The operating points as a study would ask for them."""
     from tokwatt.studies import models
-    from tokwatt.studies.blocks import StreamedSweep
 
     axes = {"context_window": windows, "utilization": shares} | (
         {"mean_fill": fills} if len(fills) > 1 else {}
     )
+    fixed = {"profile": catalogue().profiles["H100"]} | (
+        {} if len(fills) > 1 else {"mean_fill": float(fills[0])}
+    )
+    function = partial(models.profiles, catalogue(), account())
+    return streamed_sweep(function, axes, fixed, quantities or {"tokens_per_joule": "tok/J"})
+
+
+def streamed_sweep(function: Callable, axes: dict, fixed: dict, quantities: dict[str, str]) -> Any:
+    """Any grid as a study would ask for it."""
+    from tokwatt.studies.blocks import StreamedSweep
+
     return StreamedSweep(
-        function=partial(models.profiles, catalogue(), account()),
+        function=function,
         axes=axes,
-        fixed={"profile": catalogue().profiles["H100"]}
-        | ({} if len(fills) > 1 else {"mean_fill": float(fills[0])}),
+        fixed=fixed,
         units=dict.fromkeys(axes),
-        quantities=quantities or {"tokens_per_joule": "tok/J"},
+        quantities=quantities,
         dtype="float64",
         provenance={},
     )

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import peers
+from benchmarks import consistent, peers
 from benchmarks.workers import PLAIN_RULES
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations.erlang import erlang_c
@@ -90,3 +90,20 @@ def test_fleets_in_numpy_equal_ours(parameters, profiles, rules, changes, twin):
 def test_waiting_in_scipy_equals_ours():
     servers = np.array([1.0, 8.0, 100.0, 5000.0])
     equal(erlang_c(servers, 0.95 * servers), peers.erlang_c(servers, 0.95 * servers))
+
+
+@pytest.mark.parametrize("llm", consistent.LLMS.values())
+def test_the_twin_of_the_consistent_account_has_its_points(llm):
+    windows, shares = np.array([1024.0, 9000.0, 131072.0]), np.array([0.01, 0.3, 1.0])
+    fixed = consistent.deployed(llm) | {
+        "mean_fill": consistent.FILL,
+        "prompt_ratio": consistent.PROMPT_RATIO,
+    }
+    axes = {"context_window": windows, "utilization": shares}
+    streamed = consistent.sweep("instances", axes, fixed, {"tokens_per_joule": "tok/J"})
+    [region] = streamed.blocks
+    ours = streamed.evaluate(region)["tokens_per_joule"]
+    twin = consistent.tokens_per_joule(
+        consistent.instance_with(llm), windows[:, None], shares[None]
+    )
+    equal(ours, twin)
