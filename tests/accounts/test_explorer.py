@@ -222,3 +222,10 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
 def test_what_is_wrong_with_the_views_is_said_in_one_sentence(path, value, sentence, damaged):
     with pytest.raises(ParameterError, match=re.escape(sentence)):
         Explorer(load(damaged("views", path, value))).check()
+
+
+def test_a_target_on_the_median_first_token_is_none_that_the_page_shows(damaged):
+    folder = damaged("assumptions", ["demand", "ttft_quantile", "value"], 0.5)
+    sentence = "assumptions.yaml: demand.ttft_quantile is 0.5, wanted 0.99"
+    with pytest.raises(ParameterError, match=re.escape(sentence)):
+        Explorer(load(folder)).check()

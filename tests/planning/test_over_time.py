@@ -15,6 +15,7 @@ from tokwatt.planning.decisions import OTHER_GPU, decisions
 from tokwatt.planning.disaggregated import Disaggregation, disaggregated
 from tokwatt.planning.draws import contest
 from tokwatt.planning.levers import is_plain, lever_waterfall, plain_names
+from tokwatt.planning.lines import verified_line
 from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.verified import verified
 
@@ -232,3 +233,10 @@ def test_a_verified_plan_keeps_its_targets_request_by_request(found):
     assert all(checked.planned[name] <= target for name, target in checked.targets.items())
     assert checked.answer.simulated_first_token_p99 == checked.simulated["latency_target"]
     assert checked.plan.fleet.power >= found.fleet.power * (1 - 1e-9)
+
+
+def test_a_verified_plan_keeps_a_target_on_the_median_first_token(found):
+    checked = verified(found.at(ttft_quantile=0.5))
+    assert checked.holds
+    assert checked.answer.simulated_first_token == checked.simulated["latency_target"]
+    assert "first token 0." in verified_line(checked) and "p99" not in verified_line(checked)

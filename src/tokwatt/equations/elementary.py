@@ -1,8 +1,8 @@
 """Exponentials and logarithms of float64 that vectorise.
 
 XLA asks the system's library for one logarithm or power at a time, which takes three to eight times
-as long. Exponentials end in a division: XLA copies what ends in anything cheaper
-into every loop that reads it, and works it out there once more.
+as long. Exponentials end in a division: XLA copies what ends in anything cheaper into every loop
+that reads it, and works it out there once more.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,9 +29,9 @@ _COTH = [1, 1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307
 _BOUNDS, _BOUNDS_OF_POWERS = (-708.0, 709.0), (-1021.0, 1023.0)
 
 
-def _polynomial(coefficients: Sequence[float], at: Array) -> Array:
-    start = jnp.full_like(at, coefficients[-1])
-    return reduce(lambda total, each: total * at + each, reversed(coefficients[:-1]), start)
+def polynomial(coefficients: Sequence[Dimensionless], at: Dimensionless) -> Dimensionless:
+    """A polynomial by its coefficients, the one of the lowest power first, in Horner's way."""
+    return reduce(lambda total, each: total * at + each, reversed(coefficients))
 
 
 def _bits(number: Array) -> Array:
@@ -53,7 +53,7 @@ def _within(number: Array, bounds: tuple[float, float], below: float, value: Arr
 
 
 def _natural(number: Array) -> tuple[Array, Array, Array]:
-    """`_parts_of_power` of an exponential."""
+    """As `_parts_of_power`, of an exponential."""
     inside = _inside(number, _BOUNDS)
     whole = jnp.round(inside * (1 / _LN2))
     return _parts_of_power(whole, (inside - whole * _LN2_HIGH) - whole * _LN2_LOW)
@@ -62,7 +62,7 @@ def _natural(number: Array) -> tuple[Array, Array, Array]:
 def _parts_of_power(whole: Array, rest: Array) -> tuple[Array, Array, Array]:
     """A whole power of two, half of the rest of the exponent, and R."""
     power = _number(_bits(whole + (2.0**52 + _BIAS)) << 52)
-    return power, rest / 2, _polynomial(_COTH, rest * rest)
+    return power, rest / 2, polynomial(_COTH, rest * rest)
 
 
 def _parts(number: Array) -> tuple[Array, Array]:
@@ -76,7 +76,7 @@ def _parts(number: Array) -> tuple[Array, Array]:
 def _series(above: Array, below: Array, terms: Sequence[float] = _ATANH) -> Array:
     """Logarithm of (below + above) / (below - above)."""
     ratio = above / below
-    return ratio * _polynomial(terms, ratio * ratio)
+    return ratio * polynomial(terms, ratio * ratio)
 
 
 def _positive(number: Array, value: Array) -> Array:

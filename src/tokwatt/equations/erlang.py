@@ -1,14 +1,12 @@
 """Erlang's formulas at any number of servers."""
 
-from collections.abc import Sequence
 from fractions import Fraction
-from functools import reduce
 from math import prod
 
 import jax.numpy as jnp
 from jax.scipy.special import erfc
 
-from tokwatt.equations.elementary import exp, log, log1p
+from tokwatt.equations.elementary import exp, log, log1p, polynomial
 from tokwatt.units import Dimensionless
 
 
@@ -44,10 +42,6 @@ _TEMME, _STIRLING = _uniform_coefficients(orders=8, terms=16)
 _LOG_SERIES = [2 * (-1) ** n / (n + 2) for n in range(12)]
 
 
-def _polynomial(coefficients: Sequence[Dimensionless], at: Dimensionless) -> Dimensionless:
-    return reduce(lambda total, coefficient: total * at + coefficient, reversed(coefficients))
-
-
 def _many_servers(servers: Dimensionless, offered_load: Dimensionless) -> Dimensionless:
     r"""1/B by the uniform expansion.
 
@@ -59,11 +53,11 @@ def _many_servers(servers: Dimensionless, offered_load: Dimensionless) -> Dimens
     far = jnp.where(near, -0.5, mu)
     # The logarithm of the load itself, as 1 + mu has lost its digits where the load is small.
     logarithm = jnp.where(near, log1p(far), log(offered_load / servers))
-    square = jnp.where(near, _polynomial(_LOG_SERIES, mu), 2 * (far - logarithm) / far**2)
+    square = jnp.where(near, polynomial(_LOG_SERIES, mu), 2 * (far - logarithm) / far**2)
     eta = mu * jnp.sqrt(square)
     gaussian = exp(servers * eta**2 / 2) * erfc(eta * jnp.sqrt(servers / 2))
-    series = _polynomial([_polynomial(row, eta) for row in _TEMME], 1 / servers)
-    return 1 + _polynomial(_STIRLING, 1 / servers) * (
+    series = polynomial([polynomial(row, eta) for row in _TEMME], 1 / servers)
+    return 1 + polynomial(_STIRLING, 1 / servers) * (
         jnp.sqrt(jnp.pi * servers / 2) * gaussian + series
     )
 

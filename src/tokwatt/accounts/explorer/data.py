@@ -12,10 +12,7 @@ import numpy as np
 from tokwatt.accounts.explorer.explorer import Explorer
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine
 from tokwatt.output import write_files
-from tokwatt.params.errors import ParameterError
-from tokwatt.params.specs import Demand
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.targets import MEDIAN
 
 ADJUSTABLE = (
     "misfit",
@@ -86,21 +83,11 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "workloads": {name: _workload(explorer, name) for name in catalogue.workloads},
         "fractions": asdict(catalogue.power_fractions),
         "constants": asdict(known.constants),
-        "demand": asdict(_with_late_target(known.demand)),
+        "demand": asdict(explorer.demand),
         "energy": asdict(explorer.energy),
         "fields": fields,
         "machines": {key: [entry[field] for field in fields] for key, entry in machines.items()},
     }
-
-
-def _with_late_target(demand: Demand) -> Demand:
-    """The demand, whose first token is one at the 99th percentile: the page knows no other."""
-    if demand.ttft_quantile <= MEDIAN:
-        raise ParameterError(
-            f"assumptions.yaml: demand.ttft_quantile: is {demand.ttft_quantile:g}, wanted 0.99,"
-            " the only one that the explorer shows."
-        )
-    return demand
 
 
 def _workload(explorer: Explorer, name: str) -> dict[str, object]:

@@ -11,12 +11,13 @@ from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine, Offer, Printed, Start, View
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.folder import Checked
-from tokwatt.params.specs import Board, Profile
+from tokwatt.params.specs import Board, Demand, Profile
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance
+from tokwatt.serving.targets import MEDIAN
 from tokwatt.serving.times import instance_of
 
 _UNCALIBRATED = "{}, uncalibrated"
@@ -48,6 +49,16 @@ class Explorer(Checked):
     def offer(self) -> Offer:
         """Numbers that the explorer offers."""
         return self.section.child("explorer").spec(Offer)
+
+    @cached_property
+    def demand(self) -> Demand:
+        """What fleets must carry; the page shows first tokens at the 99th percentile alone."""
+        found = self.known.demand
+        if found.ttft_quantile <= MEDIAN:
+            wanted = "0.99, which the explorer shows alone"
+            section = self.catalogue.section("assumptions").child("demand")
+            raise section.fail(f"is {found.ttft_quantile:g}", wanted, "ttft_quantile")
+        return found
 
     @cached_property
     def calibrated(self) -> Start:
