@@ -66,9 +66,27 @@ def test_the_written_numbers_alone_make_the_drawing(name, canvas_of, label, draw
     text = io.BytesIO()
     canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
     with matplotlib.style.context(plotting.STYLE, after_reset=True):
+        plotting.settle(canvas)
         canvas.savefig(text, format="svg", metadata={"Date": None})
     body = text.getvalue().partition(b"</metadata>")[2]
     assert body == (drawn / f"{name}.svg").read_bytes().partition(b"</metadata>")[2]
+
+
+def test_a_panel_that_another_processor_lays_out_a_little_elsewhere_is_drawn_the_same(
+    canvas_of, label, drawn
+):
+    written = []
+    for noise in (0.0, NOISE, -NOISE):
+        canvas = canvas_of("waterfall", pd.read_csv(drawn / "waterfall.csv"), label)
+        with matplotlib.style.context(plotting.STYLE, after_reset=True):
+            canvas.draw_without_rendering()
+            canvas.set_layout_engine("none")
+            for panel in canvas.axes:
+                panel.set_position(np.array(panel.get_position().bounds) * (1 + noise))
+            written.append(io.BytesIO())
+            plotting.settle(canvas)
+            canvas.savefig(written[-1], format="svg", metadata={"Date": None})
+    assert written[0].getvalue() == written[1].getvalue() == written[2].getvalue()
 
 
 @each_figure

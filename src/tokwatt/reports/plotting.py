@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import matplotlib.style
+import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
@@ -27,6 +28,8 @@ from tokwatt.reports.labels import Labels, one_line, read_labels
 
 STYLE = "tokwatt.reports.figures.tokwatt"
 KINDS = ("pdf", "svg", "png")
+PLACES = 6
+"""Decimals of where a panel lies, as a share of its figure."""
 
 
 class FigureModule(Protocol):
@@ -183,8 +186,18 @@ def _size(canvas: Canvas) -> str:
 
 def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | None]) -> bytes:
     content = BytesIO()
+    settle(canvas)
     canvas.savefig(content, format=kind, dpi=form.dpi, metadata=metadata)
     return content.getvalue()
+
+
+def settle(canvas: Canvas) -> None:
+    """Lay out a drawing, and round where its panels lie to what processors agree on."""
+    canvas.set_dpi(matplotlib.rcParams["savefig.dpi"])
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
+    for panel in canvas.axes:
+        panel.set_position(np.round(panel.get_position(original=True).bounds, PLACES))
 
 
 def _metadata(entry: Entry, source: str) -> dict[str, dict[str, str | None]]:
