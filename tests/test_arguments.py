@@ -122,7 +122,6 @@ class Arguments:
             router=lambda: self.name("round_robin", "random", "least_loaded", "by_prefix"),
             process=lambda: self.name("poisson", "constant", "gamma", "daily"),
             seeds=lambda: self.several(lambda: self.number(0, 1), 0, 1, 2),
-            prefill_instances=lambda: self.number(0, 1),
         )
         return answer_of(tw.simulate(*asked, count=self.number(20), **more, **question))
 

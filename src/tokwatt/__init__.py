@@ -14,6 +14,7 @@ _FACE = {
     "Budget": "planning.constrained",
     "Demand": "params.specs",
     "DeploymentNames": "accounts.deployments",
+    "Disaggregated": "accounts.parts",
     "Options": "planning.configurations",
     "ParameterError": "params.errors",
     "demanded": "accounts.answers",

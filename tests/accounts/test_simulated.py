@@ -5,6 +5,7 @@ import pytest
 
 import tokwatt as tw
 from tokwatt.accounts.answers.simulated import answer_of, beside
+from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.traces import Trace
 
 NAMES = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
@@ -38,6 +39,53 @@ def test_a_fleet_has_the_power_and_the_median_latency_that_its_formula_says(para
     assert both.simulated_first_token > 0
     assert both.simulated_inter_token_latency == pytest.approx(answer.inter_token_latency, rel=0.1)
     assert both.simulated_power == pytest.approx(answer.power, rel=0.15)
+
+
+def test_an_instance_rests_between_requests_that_come_seldom(parameters):
+    """By the formula as by the simulation; in the end it draws what its boards do without work."""
+    seldom, never = (tw.demanded(parameters, arrival_rate=rate) for rate in (0.3, 1e-4))
+    answer = tw.fleet(parameters, "azure", seldom, NAMES)
+    both = beside(answer, parameters, "azure", seldom, NAMES)
+    assert both.simulated_power == pytest.approx(answer.power, rel=0.12)
+    deployment = NAMES.deployment(parameters)
+    idle = float(deployment.utilization.idle) * NAMES.gpus
+    assert tw.fleet(parameters, "azure", never, NAMES).power == pytest.approx(idle, rel=1e-2)
+
+
+@pytest.mark.parametrize("gpus", [4, 8])
+def test_prefill_apart_is_simulated_as_its_formula_says(parameters, gpus):
+    """Where a router sends prompts at random, as the formula's queue takes them to come."""
+    own = tw.DeploymentNames(gpus=gpus, precision="fp8")
+    names = Disaggregated(prefill=own, decode=own)
+    numbers = {"latency_target": 1.0, "itl_target": 0.03, "itl_quantile": 0.99}
+    demand = tw.demanded(parameters, arrival_rate=20.0, **numbers)
+    answer = tw.fleet(parameters, "azure", demand, names)
+    instances = [int(pool["instances"].value) for pool in answer.pools]
+    asked = parameters, "azure", demand, names
+    found = answer_of(tw.simulate(*asked, instances=instances, router="random", count=8000))
+    for name, error in (
+        ("power", 0.08),
+        ("inter_token_latency", 0.05),
+        ("inter_token_latency_p99", 0.1),
+    ):
+        assert getattr(found, name) == pytest.approx(getattr(answer, name), rel=error)
+    for name in ("first_token", "first_token_p99"):  # a sum of percentiles is an upper bound
+        assert 0.6 * getattr(answer, name) < getattr(found, name) < 1.1 * getattr(answer, name)
+    assert found.throughput == pytest.approx(answer.throughput, rel=0.05)
+    assert "prefill" in str(found) and "decode" in str(found)
+
+
+def test_halves_that_cannot_serve_one_request_are_refused(parameters):
+    one = tw.DeploymentNames()
+    demand = tw.demanded(parameters, arrival_rate=2.0)
+    for other, sentence in (
+        (tw.DeploymentNames(llm="llama-3.1-8b"), "llm: is llama-3.1-8b where requests decode"),
+        (tw.DeploymentNames(kv_precision="fp8"), "kv_precision: is 1 B a number where"),
+    ):
+        names = Disaggregated(prefill=one, decode=other)
+        for ask in (tw.fleet, tw.simulate):
+            with pytest.raises(tw.ParameterError, match=sentence):
+                ask(parameters, "azure", demand, names)
 
 
 def test_a_trace_keeps_its_order_and_its_times_at_another_rate(parameters):

@@ -24,10 +24,12 @@ def columns_at_random(seed, bins, configurations, hole=0.2):
     power = instances * rng.uniform(1, 9, (configurations, 1)) * rng.uniform(0.8, 1.2, shape)
     missed = rng.random(shape) < hole
     gpu = np.array(["A", "B"])[np.arange(configurations) % 2]
+    gpus = np.where(missed, np.inf, instances * rng.integers(1, 5, (configurations, 1)))
     return SimpleNamespace(
         power=np.where(missed, np.inf, power),
-        gpus=np.where(missed, np.inf, instances * rng.integers(1, 5, (configurations, 1))),
-        configurations=SimpleNamespace(gpu=gpu),
+        gpus=gpus,
+        gpu_names=[frozenset(own) for own in gpu],
+        gpus_of=lambda kind: np.where(gpu[:, None] == kind, gpus, 0.0),
         classes=SimpleNamespace(ends=(low, high), bins=bins),
     )
 
@@ -35,6 +37,7 @@ def columns_at_random(seed, bins, configurations, hole=0.2):
 def every_plan(columns, most_pools):
     """Cost, watts, GPUs of A and of B of every plan: each partition with each configuration."""
     bins, configurations = columns.classes.bins, len(columns.power)
+    counts = [columns.gpus_of(gpu) for gpu in "AB"]
     for pools in range(1, most_pools + 1):
         for inner in combinations(range(1, bins), pools - 1):
             edges = 0, *inner, bins
@@ -43,12 +46,8 @@ def every_plan(columns, most_pools):
                 yield (
                     sum(columns.power[c, at] for c, at in zip(chosen, places, strict=True)),
                     *(
-                        sum(
-                            columns.gpus[c, at]
-                            for c, at in zip(chosen, places, strict=True)
-                            if columns.configurations.gpu[c] == gpu
-                        )
-                        for gpu in "AB"
+                        sum(own[c, at] for c, at in zip(chosen, places, strict=True))
+                        for own in counts
                     ),
                 )
 
@@ -86,12 +85,7 @@ def highs(columns, budget):
     edges = np.arange(bins + 1)[:, None]
     flow = (low[at] == edges) * 1.0 - (high[at] == edges) * 1.0
     balance = (edges[:, 0] == 0) * 1.0 - (edges[:, 0] == bins) * 1.0
-    uses = {
-        gpu: np.where(
-            columns.configurations.gpu[configuration] == gpu, columns.gpus[configuration, at], 0
-        )
-        for gpu in budget.inventory
-    }
+    uses = {gpu: columns.gpus_of(gpu)[configuration, at] for gpu in budget.inventory}
     rows = [*uses.values(), np.ones(len(at)), columns.power[configuration, at]]
     most = [*budget.inventory.values(), budget.pools, budget.power]
     found = milp(
@@ -172,8 +166,7 @@ def test_the_price_of_a_watt_is_what_another_one_saves():
     """Two configurations of one class: 10 dollars at 4 watts or 6 at 8; a mix is linear."""
     columns = SimpleNamespace(
         power=np.array([[4.0], [8.0]]),
-        gpus=np.ones((2, 1)),
-        configurations=SimpleNamespace(gpu=np.array(["A", "A"])),
+        gpu_names=[frozenset("A")] * 2,
         classes=SimpleNamespace(ends=(np.array([0]), np.array([1])), bins=1),
     )
     cost = np.array([[10.0], [6.0]])

@@ -63,7 +63,7 @@ def test_columns_are_fleets_of_the_account(parameters, demand, found, pools):
     low, high = found.columns.classes.ends
     at = [np.flatnonzero((low == a) & (high == b))[0] for a, b in itertools.pairwise(edges)]
     feasible = [rng.choice(np.flatnonzero(np.isfinite(found.columns.power[:, it]))) for it in at]
-    names = [found.columns.configurations.names[it] for it in feasible]
+    names = [found.columns.names[it] for it in feasible]
     windows = found.columns.classes.windows[at]
     answer = fleet(parameters, drawn_trace(), demand, names, split_lengths=windows[:-1].tolist())
     assert answer.power == pytest.approx(found.columns.power[feasible, at].sum(), rel=1e-9)
@@ -164,13 +164,13 @@ def test_a_target_on_the_median_first_token_costs_less_than_one_on_the_99th_perc
 
 def test_spare_instances_are_whole_ones_in_every_pool(found):
     spare = found.columns.at(spare_instances=1.0)
-    both = np.isfinite(found.columns.instances)
-    assert (spare.instances[both] == found.columns.instances[both] + 1).all()
+    more, own = spare.whole.instances, found.columns.whole.instances
+    assert (more[np.isfinite(own)] == own[np.isfinite(own)] + 1).all()
 
 
 def test_what_binds_is_said_of_every_pool(found):
-    for place in range(len(found.names)):
-        batch, instances = binding(found, place)
+    for part in found.parts:
+        batch, instances = binding(part)
         assert batch in ("itl", "ttft", "KV cache", "max_num_seqs")
         assert instances in ("utilization", "ttft")
     assert any("measured" in phrase for phrase in extrapolated(found))

@@ -74,12 +74,12 @@ def test_the_smallest_relaxation_of_an_inventory_is_found_by_counting_up(found):
 
 def at_price(found, gpu, price):
     """The plan where a GPU has another rent."""
-    own = found.columns.configurations
+    own = found.columns.whole.configurations
     deployments = tuple(
         replace(it, gpu=replace(it.gpu, price=price)) if names.gpu == gpu else it
         for names, it in zip(own.names, own.deployments, strict=True)
     )
-    columns = replace(found.columns, configurations=Configurations(own.names, deployments))
+    columns = found.columns.configured(Configurations(own.names, deployments))
     return plan_of_columns(found.question, columns)
 
 
@@ -116,10 +116,10 @@ def test_of_two_gpus_one_breaks_even_where_both_fleets_cost_the_same(found):
     """Rent over rent is GPUs over GPUs of the two fleets, where either takes all of one kind."""
     one, other = FEW.gpu
     prices, columns = break_even_prices(found), found.columns
-    kinds = columns.configurations.gpu[:, None]
+    counts = {gpu: columns.gpus_of(gpu) for gpu in FEW.gpu}
     count = {
-        gpu: shortest(np.where(kinds == gpu, columns.gpus, np.inf), columns.classes.bins).cost
-        for gpu in FEW.gpu
+        gpu: shortest(np.where(own > 0, own, np.inf), columns.classes.bins).cost
+        for gpu, own in counts.items()
     }
     for gpu, rival in ((one, other), (other, one)):
         alone = prices[rival].now * count[rival] / count[gpu]
@@ -127,11 +127,8 @@ def test_of_two_gpus_one_breaks_even_where_both_fleets_cost_the_same(found):
 
 
 def test_without_another_gpu_any_rent_is_paid(found):
-    only = found.columns.configurations.gpu == "B200"
-    columns = replace(
-        found.columns,
-        configurations=found.columns.configurations.only(np.flatnonzero(only).tolist()),
-    )
+    only = [place for place, own in enumerate(found.columns.gpu_names) if own == {"B200"}]
+    columns = found.columns.only(only)
     assert np.isinf(break_even_prices(plan_of_columns(found.question, columns))["B200"].break_even)
 
 
@@ -145,7 +142,7 @@ def test_where_gpus_swap_is_where_single_pools_chosen_anew_do(found):
             whole = found.at(arrival_rate=rate).one_pool
         except ParameterError:
             return ""
-        return found.columns.configurations.names[whole.configurations[0]].gpu
+        return found.columns.names[whole.configurations[0]].gpu
 
     before, after = stretches[-2:]
     assert cheapest(after.low * (1 - 2e-3)) == before.gpu != cheapest(after.low) == after.gpu

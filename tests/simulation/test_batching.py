@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from simulation.flat import CheckedEngine, FlatSteps, ample, served
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.simulation.requests import Limits
+from tokwatt.simulation.requests import Limits, Segment
 
 ROWS = st.lists(
     st.tuples(
@@ -97,7 +97,8 @@ def test_a_smaller_number_of_priority_goes_first():
 
 def test_tokens_that_the_prefix_cache_holds_are_not_computed():
     engine = served(FlatSteps(), ample(), [(0.0, 100, 2, 64), (50.0, 80, 2, 80)])
-    assert [segment[5] for segment in engine.segments if segment[5]] == [36, 1]
+    taken = [Segment(*segment) for segment in engine.segments if Segment(*segment).filling]
+    assert [(it.prompts, it.filling) for it in taken] == [(36, 1), (0, 1)]  # the last one decodes
 
 
 def test_a_conversation_finds_its_blocks_unless_others_needed_them():

@@ -10,7 +10,7 @@ from tokwatt.serving.requests import pairs_of
 from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, arrivals, arrived, repeated
-from tokwatt.simulation.disaggregated import Link, run_disaggregated
+from tokwatt.simulation.disaggregated import Stage, run_disaggregated
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import ROUTERS, Router
 from tokwatt.simulation.run import run_pools
@@ -131,12 +131,17 @@ def test_a_median_and_a_late_latency_of_a_request_are_those_of_its_steps(table):
     assert (finished.itl_p99[several] >= 0.999 * mean).mean() > 0.95
 
 
+def apart(table, stream, transfer):
+    """One instance that prefills and one that decodes."""
+    stages = [Stage([table], [LIMITS], Router("round_robin", [1])) for _ in range(2)]
+    return run_disaggregated(*stages, [transfer], stream)
+
+
 def test_prefill_apart_does_not_stall_tokens_and_loses_nothing(table):
-    count, link = 400, Link(131072.0, 0.0, 4e11)
+    count = 400
     together = served(table, 8.0, count, engines=(2,)).finished
     stream = arrivals(KINDS, "poisson", 8.0, count, 1)
-    routers = (Router("round_robin", [1]), Router("round_robin", [1]))
-    done = run_disaggregated(table, LIMITS, stream, routers, link)
+    done = apart(table, stream, lambda prompt: prompt * 131072.0 / 4e11)
     finished = done.finished
     assert (finished.output == together.output).all()
     joules = sum(float(recorder.seconds[3].sum()) for recorder in done.recorders)
@@ -147,12 +152,43 @@ def test_prefill_apart_does_not_stall_tokens_and_loses_nothing(table):
     assert np.nanmax(finished.itl_p99) < 0.5 * np.nanquantile(together.itl_p99, 0.99)
 
 
-def test_a_slow_link_delays_what_follows_the_first_token_by_the_transfer(table):
+def test_a_slow_link_delays_the_first_token_by_the_transfer(table):
     stream = arrived(np.array([0.0]), np.array([1000]), np.array([50]))
-    latencies = []
-    for bandwidth in (1e12, 1e8):
-        routers = (Router("random", [1]), Router("random", [1]))
-        link = Link(1e5, 0.0, bandwidth)
-        done = run_disaggregated(table, LIMITS, repeated(stream), routers, link)
-        latencies.append(float(done.finished.latency[0]))
-    assert latencies[1] - latencies[0] == pytest.approx(1e8 / 1e8 - 1e8 / 1e12, rel=1e-6)
+    fast, slow = (
+        apart(table, repeated(stream), lambda prompt, own=own: 1e5 * prompt / own).finished
+        for own in (1e12, 1e8)
+    )
+    more = pytest.approx(1e8 / 1e8 - 1e8 / 1e12, rel=1e-6)
+    assert slow.first_token[0] - fast.first_token[0] == more
+    assert slow.latency[0] - fast.latency[0] == more
+
+
+def test_a_prompt_whose_last_token_is_left_costs_a_step_of_decode(table):
+    """Alone it is computed in the time in which one request decodes."""
+    stream = arrived(np.array([0.0]), np.array([1000]), np.array([2]), reused=np.array([1000]))
+    done = run_pools([table], [LIMITS], repeated(stream), Router("round_robin", [1]))
+    beside = table.first_token + table.first_token_prompt * 1000
+    assert done.finished.first_token[0] - beside == pytest.approx(table.decoding(1, 1000), rel=1e-9)
+
+
+def test_pools_apart_and_together_serve_what_each_would_alone(table):
+    """Short requests are prefilled apart, the others not; nothing of one pool reaches the other."""
+    stream = list(arrivals(KINDS, "poisson", 6.0, 300, 2))
+    length = np.concatenate([part.prompt + part.output for part in stream])
+    split = float(np.median(length))
+
+    def stage(*counts):
+        return Stage([table] * 2, [LIMITS] * 2, Router("round_robin", counts, [split]))
+
+    done = run_disaggregated(stage(1, 1), stage(1, 0), [lambda p: 0.0 * p, None], iter(stream))
+    short = length <= split
+    assert (done.finished.pool == ~short).all()
+    for own, alone in (
+        (short, lambda part: apart(table, part, lambda prompt: 0.0 * prompt)),
+        (~short, lambda part: run_pools([table], [LIMITS], part, Router("round_robin", [1]))),
+    ):
+        whole = type(stream[0])(*(np.concatenate(column) for column in zip(*stream, strict=True)))
+        part = type(whole)(*(column[own] for column in whole))
+        wanted = alone(repeated(part)).finished
+        for name in ("first_token", "latency", "joules"):
+            assert getattr(done.finished, name)[own] == pytest.approx(getattr(wanted, name))

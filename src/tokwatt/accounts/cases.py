@@ -17,7 +17,7 @@ from tokwatt.serving.fleet import Fleet, fleet_of, sized_pools
 from tokwatt.serving.point import operating_point
 from tokwatt.serving.requests import Requests, lengths_of, smallest_window, split_of
 from tokwatt.serving.routing import Routed, Topology
-from tokwatt.serving.traffic import traffic_of
+from tokwatt.serving.traffic import Part, traffic_of
 from tokwatt.units import Dimensionless, In, Parameters, Tokens
 
 Sampler = Callable[[sampling.Knots, float], tuple[np.ndarray, np.ndarray]]
@@ -160,15 +160,15 @@ class Case:
         """What an instance of the case runs."""
         return Filled(self.window, self.prompt_ratio(assumed, float(demand.output_share)))
 
-    def traffic(self, account: Account, demand: Demand) -> Routed | None:
+    def traffic(self, account: Account, demand: Demand, part: Part = "both") -> Routed | None:
         """The pools of a fleet and their traffic; None for an instance."""
         if self.topology == "instance":
             return None
-        exact = self.exact_traffic(account, demand)
+        exact = self.exact_traffic(account, demand, part)
         drawn = account.assumed.lengths == "sampled"
         return self.sampled_traffic(exact, account, demand) if drawn else exact
 
-    def exact_traffic(self, account: Account, demand: Demand) -> Routed:
+    def exact_traffic(self, account: Account, demand: Demand, part: Part = "both") -> Routed:
         """The pools of a fleet and their traffic, by every request."""
         assumed = account.assumed
         requests = self.requests(assumed, float(demand.output_share))
@@ -176,8 +176,8 @@ class Case:
         window = smallest_window(requests) if smallest else self.window
         topology = Topology(window, self.splits, self.overflow_factor)
         compressible = float(account.constants.compressible)
-        knots = self.workload.lengths
-        return routing.route(assumed, requests, knots, topology, self._chunk(assumed), compressible)
+        knots, chunk = self.workload.lengths, self._chunk(assumed)
+        return routing.route(assumed, requests, knots, topology, chunk, compressible, part)
 
     def _chunk(self, assumed: Assumptions) -> float:
         return float(self.deployment.prefill_chunk(assumed.prefill == "chunked"))

@@ -46,8 +46,9 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         yield from ((name, reason) for name in FIRST_TOKEN)
     if pool.blocking > HEAVIER * EXPONENTIAL and pool.prefill_utilization > OFTEN:
         yield FIRST_TOKEN[1], "prompts beyond the 99th percentile hold up all others"
+    decodes = pool.late_latency > 0
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
-        if least < pool.prefill_share < most:
+        if decodes and least < pool.prefill_share < most:
             share = f"{pool.prefill_share:.1%}"
             yield name, f"{share} of the iterations take in prompts, and the others are shorter"
 

@@ -8,6 +8,7 @@ import typer
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
+    Apart,
     Bound,
     Changes,
     Columns,
@@ -33,7 +34,7 @@ from tokwatt.commands.options import (
     Window,
     WorkloadName,
     named_as_options,
-    selected,
+    pool_names,
     stated_changes,
 )
 from tokwatt.commands.printing import show_answer
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from tokwatt.accounts.answers.fleets import FleetQuestion
-    from tokwatt.accounts.deployments import DeploymentNames
+    from tokwatt.accounts.parts import PoolNames
     from tokwatt.params.specs import Demand
     from tokwatt.params.traces import Trace
     from tokwatt.serving.catalogue import Catalogue
@@ -72,6 +73,7 @@ def ask_fleet(
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
     profile: Profile = None,
+    disaggregated: Apart = False,
     arrival_rate: Rate = None,
     split_length: Lengths = None,
     context_window: Window = None,
@@ -118,7 +120,7 @@ def ask_fleet(
         max_utilization=max_utilization,
         output_share=output_share,
     )
-    names = selected(context)
+    names = pool_names(context)
     question: FleetQuestion = {
         "split_lengths": split_length or (),
         "context_window": context_window,
@@ -191,7 +193,7 @@ def _show_fleet(
     catalogue: "Catalogue",
     requests: "str | Trace",
     demand: "Demand",
-    names: "DeploymentNames | Sequence[DeploymentNames]",
+    names: "PoolNames | Sequence[PoolNames]",
     **question: "Unpack[FleetQuestion]",
 ) -> None:
     """A fleet, its simulation where that is asked for, and what was read of a trace."""

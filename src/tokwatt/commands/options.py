@@ -16,6 +16,7 @@ from tokwatt.params.files import parameter_folder
 
 if TYPE_CHECKING:
     from tokwatt.accounts.deployments import DeploymentNames
+    from tokwatt.accounts.parts import PoolNames
 
 PARAMS, STORES = parameter_folder(), Path("results/studies")
 GRIDS, RESULTS = Path("results/grids"), Path("results")
@@ -185,6 +186,9 @@ Columns = Annotated[
 Tokenizer = Annotated[
     Path | None, typer.Option(help="A tokenizer.json that counts the texts of a trace.")
 ]
+Apart = Annotated[
+    bool, typer.Option("--disaggregated", help="Prefill and decode on instances of their own.")
+]
 
 
 def selected(context: typer.Context) -> "DeploymentNames":
@@ -193,6 +197,14 @@ def selected(context: typer.Context) -> "DeploymentNames":
 
     selectors = {field.name for field in fields(DeploymentNames)} & context.params.keys()
     return DeploymentNames(**{name: context.params[name] for name in selectors})
+
+
+def pool_names(context: typer.Context) -> "PoolNames":
+    """The instances that a command's own selectors name, with prefill apart where it is asked."""
+    from tokwatt.accounts.parts import Disaggregated
+
+    own = selected(context)
+    return Disaggregated(prefill=own, decode=own) if context.params["disaggregated"] else own
 
 
 def parsed_changes(changes: list[str] | None) -> dict[str, str]:

@@ -82,7 +82,8 @@ def ask_plan(
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
     ] = False,
     disaggregated: Annotated[
-        bool, typer.Option("--disaggregated", help="What prefill and decode apart would be worth.")
+        bool,
+        typer.Option("--disaggregated", help="Pools may also prefill and decode apart."),
     ] = False,
     draws: Annotated[
         bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
@@ -114,13 +115,10 @@ def ask_plan(
     from tokwatt.planning.constrained import Budget
     from tokwatt.planning.day import Day, day_of
     from tokwatt.planning.decisions import decisions
-    from tokwatt.planning.disaggregated import Disaggregation
-    from tokwatt.planning.disaggregated import disaggregated as worth_apart
     from tokwatt.planning.draws import contest
     from tokwatt.planning.lines import (
         break_even_lines,
         day_lines,
-        disaggregated_lines,
         draw_lines,
         plan_lines,
         shadow_lines,
@@ -159,7 +157,8 @@ def ask_plan(
         "max_num_seqs": _own(max_num_seqs),
         "max_num_batched_tokens": _own(max_num_batched_tokens),
     }
-    options = Options(engine=engine, **{name: tuple(it) for name, it in chosen.items() if it})
+    given: dict[str, Any] = {name: tuple(it) for name, it in chosen.items() if it}
+    options = Options(engine=engine, disaggregated=disaggregated, **given)
     with named_as_options():
         found = plan(
             catalogue,
@@ -182,12 +181,11 @@ def ask_plan(
     if out:
         write_plan(record_of(found, trace), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
-    apart = worth_apart(found, Disaggregation.of(catalogue)) if disaggregated else None
     prices = shadow_prices(found) if sensitivity else {}
     rents = break_even_prices(found) if sensitivity else {}
     swaps = break_even_rates(found) if sensitivity else []
     if as_json:
-        views: dict[str, Any] = {"day": days, "disaggregated": apart}
+        views: dict[str, Any] = {"day": days}
         views |= {"draws": rivals and rivals.contenders, "decisions": decided}
         views |= {"shadow_prices": prices, "break_even_prices": rents, "cheapest_by_rate": swaps}
         views["verified"] = checked and checked.numbers
@@ -195,7 +193,6 @@ def ask_plan(
         return
     more = [
         *day_lines(days),
-        *(disaggregated_lines(apart) if apart else ()),
         *(draw_lines(rivals, decided) if rivals else ()),
         *shadow_lines(prices),
         *(break_even_lines(found, rents, swaps) if sensitivity else ()),

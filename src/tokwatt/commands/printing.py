@@ -42,7 +42,10 @@ def show_answer(answer: "Answer", as_json: bool, **more: object) -> None:
 def of_answer(answer: "Answer") -> dict[str, object]:
     """An answer as JSON has it."""
     numbers = _numbers(answer.quantities)
-    pools = [_numbers(pool) for pool in answer.pools]
+    pools = [
+        {"part": part} | _numbers(pool)
+        for part, pool in zip(answer.parts, answer.pools, strict=True)
+    ]
     fits = {"fits": answer.missing <= 0} if "missing" in answer.quantities else {}
     return vars(answer.basis) | fits | numbers | ({"pools": pools} if pools else {})
 

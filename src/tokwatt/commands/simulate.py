@@ -11,6 +11,7 @@ from tokwatt.commands.fleet import asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
+    Apart,
     Changes,
     Columns,
     DataRanks,
@@ -35,7 +36,7 @@ from tokwatt.commands.options import (
     Window,
     WorkloadName,
     named_as_options,
-    selected,
+    pool_names,
     stated_changes,
 )
 from tokwatt.commands.printing import show_answer
@@ -50,7 +51,8 @@ Rule = StrEnum("Rule", ["round_robin", "random", "least_loaded", "by_prefix"])
 Sizes = Annotated[
     list[int] | None,
     typer.Option(
-        "--instances", help="Of each pool, once for each; as `fleet` sizes it if left out."
+        "--instances",
+        help="Of each pool, once for each, prefill before decode; as `fleet` sizes it if left out.",
     ),
 ]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1000, help="How many runs, each a seed.")]
@@ -81,6 +83,7 @@ def ask_simulation(
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
     profile: Profile = None,
+    disaggregated: Apart = False,
     arrival_rate: Rate = None,
     instances: Sizes = None,
     router: Annotated[Rule, typer.Option(help="Which instance of a pool.")] = Rule.round_robin,
@@ -89,9 +92,6 @@ def ask_simulation(
     ] = Process.poisson,
     requests: Count = None,
     seeds: Seeds = 1,
-    prefill_instances: Annotated[
-        int, typer.Option(min=0, help="That only prefill; the others then only decode.")
-    ] = 0,
     split_length: Lengths = None,
     context_window: Window = None,
     ttft: Target = None,
@@ -129,7 +129,7 @@ def ask_simulation(
         itl_quantile=itl_quantile,
         output_share=output_share,
     )
-    names = selected(context)
+    names = pool_names(context)
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
     with named_as_options(), bar("requests", total * seeds) as advance:
@@ -143,7 +143,6 @@ def ask_simulation(
             process=process.value,
             count=requests,
             seeds=range(seeds),
-            prefill_instances=prefill_instances,
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,

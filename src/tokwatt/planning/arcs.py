@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tokwatt.planning.columns import Columns
+from tokwatt.planning.fronts import fronts
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
 POWER, POOLS = "power cap", "most pools"
-BITS = 2.0**36
-"""Precision to which columns are told apart."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,12 @@ def undominated(
 ) -> Arcs:
     """Columns that no other of their class beats in cost and in everything that is limited."""
     low, high = columns.classes.ends
-    gpu = columns.configurations.gpu
     uses = np.stack([_used(columns, name) / most for name, most in limits.items()])
-    groups = [np.flatnonzero(gpu == name) for name in np.unique(gpu) if name in limits]
-    groups.append(np.flatnonzero(~np.isin(gpu, list(limits))))
+    kinds = [gpus.intersection(limits) for gpus in columns.gpu_names]
     kept = np.zeros(cost.shape, bool)
-    for own in filter(len, groups):
-        kept[own] = _fronts(np.stack([cost[own], *uses[:, own]]))
+    for kind in set(kinds):
+        own = np.flatnonzero([it == kind for it in kinds])
+        kept[own] = fronts(np.stack([cost[own], *uses[:, own]]))
     configuration, at = np.nonzero(kept)
     picked = configuration, at
     return Arcs(
@@ -69,26 +67,7 @@ def _used(columns: Columns, name: str) -> np.ndarray:
         return columns.power
     if name == POOLS:
         return np.ones_like(columns.power)
-    return np.where(columns.configurations.gpu[:, None] == name, columns.gpus, 0.0)
-
-
-def _fronts(keys: np.ndarray) -> np.ndarray:
-    """Which finite points, shape (key, point, class), no other point of their class is below.
-
-    Equal ones, to rounding, are one; the first key is the cost.
-    """
-    finite = np.isfinite(keys).all(axis=0)
-    places = np.arange(len(finite))[:, None]
-    if all(np.ptp(key[finite]) == 0 for key in keys[1:] if finite.any()):
-        return finite & (places == np.where(finite, keys[0], np.inf).argmin(axis=0))
-    mantissa, exponent = np.frexp(np.where(finite, keys, np.inf))
-    keys = np.ldexp(np.round(mantissa * BITS) / BITS, exponent)
-    kept = finite.copy()
-    for place in range(len(finite)):
-        point = keys[:, place, None]
-        no_worse, better = (point <= keys).all(axis=0), (point < keys).any(axis=0)
-        kept &= ~(finite[place] & no_worse & (better | (places > place)))
-    return kept
+    return columns.gpus_of(name)
 
 
 def cost_left(arcs: Arcs, cost: DimensionlessAxis) -> DimensionlessAxis:

@@ -42,5 +42,4 @@ def cost_within(
 
 def gpus_used(columns: Columns, partition: Partition, gpu: str) -> Dimensionless:
     """GPUs of a kind that a partition takes."""
-    own = columns.configurations.gpu[:, None] == gpu
-    return cost_of(partition, np.where(own, columns.gpus, 0.0), columns.classes.bins)
+    return cost_of(partition, columns.gpus_of(gpu), columns.classes.bins)

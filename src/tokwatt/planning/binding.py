@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax
 
 from tokwatt.accounts.answers.support import Support
+from tokwatt.accounts.parts import PoolPart
 from tokwatt.planning.choice import class_place
-from tokwatt.planning.plan import Plan
+from tokwatt.planning.plan import Plan, PlannedPart
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import sized_pools
@@ -44,30 +45,28 @@ def _held(
     )
 
 
-def traffic_of_pool(plan: Plan, place: int) -> Traffic:
-    """What a pool of a plan is asked for."""
-    columns, edges = plan.columns, plan.partition.edges
-    own = columns.configurations.deployments[plan.partition.configurations[place]]
+def traffic_of_part(part: PlannedPart) -> Traffic:
+    """What instances of a plan are asked for."""
+    columns, edges = part.columns, part.edges
+    own = columns.configurations.deployments[part.configuration]
     chunk = own.prefill_chunk(columns.account.assumed.prefill == "chunked")
-    at = class_place(edges[place], edges[place + 1], columns.classes.bins)
-    return Traffic(*(float(it[at]) for it in columns.classes.traffic(float(chunk))))
+    at = class_place(*edges, columns.classes.bins)
+    return Traffic(*(float(it[at]) for it in columns.classes.traffic(float(chunk), part.own.part)))
 
 
-def binding(plan: Plan, place: int) -> list[str]:
-    """What binds a pool: its batch first, then its number of instances.
+def binding(part: PlannedPart) -> list[str]:
+    """What binds instances of a plan: their batch first, then their number.
 
     Args:
-        plan: the plan.
-        place: of the pool.
+        part: the instances.
 
     Returns:
         One of `itl`, `ttft`, `KV cache` and `max_num_seqs`; one of `utilization` and `ttft`.
     """
-    columns, demand = plan.columns, plan.columns.demand
-    at = plan.partition.configurations[place]
-    own, window = columns.configurations.deployments[at], plan.windows[place]
-    traffic = traffic_of_pool(plan, place)
-    found = _held(columns.account, columns.repeated(at), own, traffic, window)
+    columns, demand = part.columns, part.columns.demand
+    own, window = columns.configurations.deployments[part.configuration], part.window
+    traffic = traffic_of_part(part)
+    found = _held(columns.account, columns.repeated(part.configuration), own, traffic, window)
     [pool] = sized_pools(columns.account, own, Routed((window,), (traffic,), 0.0), demand)
     if float(pool.concurrency) >= float(found.held) * (1 - NEAR):
         batch = "max_num_seqs" if found.held >= found.most * (1 - NEAR) else "KV cache"
@@ -83,18 +82,24 @@ def binding(plan: Plan, place: int) -> list[str]:
 def extrapolated(plan: Plan) -> list[str]:
     """What no measured run supports, a phrase for each kind of it: the first pool's that has it."""
     phrases: list[str] = []
-    for place, names in enumerate(plan.names):
-        traffic = traffic_of_pool(plan, place)
+    for place, part in enumerate(plan.parts):
+        names, traffic = part.own.names, traffic_of_part(part._replace(own=_whole(part.own)))
         support = Support(
             plan.question.catalogue,
             names,
             plan.fleet.pools[place]["batch"].value,
             traffic.prompts,
             traffic.generated / traffic.share,
-            plan.windows[place],
+            part.window,
+            part.own.part,
         )
         limits = ("max_num_seqs", "max_num_batched_tokens")
         told = [f"{it} {value}" for it in limits if (value := getattr(names, it)) is not None]
         phrases += [f"{names.gpu}: {phrase}" for phrase in (*support.extrapolated, *told)]
     first = {phrase.partition(" (")[0].rpartition(" ")[0]: phrase for phrase in phrases[::-1]}
     return list(first.values())[::-1]
+
+
+def _whole(own: PoolPart) -> PoolPart:
+    """The same instances as if they did all for a request."""
+    return own._replace(part="both")

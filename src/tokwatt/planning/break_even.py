@@ -1,17 +1,17 @@
 """Break-even between GPUs: the rent at which one enters a plan, the rates at which they swap."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from tokwatt.planning.best import best
 from tokwatt.planning.choice import TIE, cost_of
-from tokwatt.planning.classes import Classes, Part, at_rates
-from tokwatt.planning.columns import LANES
+from tokwatt.planning.classes import Classes, at_rates
+from tokwatt.planning.part_columns import LANES
 from tokwatt.planning.plan import Plan
-from tokwatt.serving.traffic import Traffic
+from tokwatt.serving.traffic import Part, Traffic
 from tokwatt.units import (
     DollarsPerSecond,
     RequestsPerSecond,
@@ -50,23 +50,22 @@ def break_even_prices(plan: Plan) -> Mapping[str, Price]:
 
     Source: Dinkelbach (1967), doi:10.1287/mnsc.13.7.492.
     """
-    configurations = plan.columns.configurations
+    configurations = plan.columns.whole.configurations
     rents = dict(zip(configurations.gpu.tolist(), configurations.price.tolist(), strict=True))
-    return {gpu: Price(now, _break_even_price(plan, gpu)) for gpu, now in rents.items()}
+    return {gpu: Price(now, _break_even_price(plan, gpu, now)) for gpu, now in rents.items()}
 
 
-def _break_even_price(plan: Plan, gpu: str) -> DollarsPerSecond:
+def _break_even_price(plan: Plan, gpu: str, now: DollarsPerSecond) -> DollarsPerSecond:
     columns, budget, bins = plan.columns, plan.question.budget, plan.columns.classes.bins
     rent = columns.cost("dollars")
-    own = (columns.configurations.gpu[:, None] == gpu) & np.isfinite(rent)
-    without = best(columns, np.where(own, np.inf, rent), budget).partition.cost
+    counts = np.where(np.isfinite(rent), columns.gpus_of(gpu), 0.0)
+    without = best(columns, np.where(counts > 0, np.inf, rent), budget).partition.cost
     if not np.isfinite(without):
         return np.inf
-    counts, price = np.where(own, columns.gpus, 0.0), 0.0
+    rest, price = rent - now * counts, 0.0
     while True:
-        found = best(columns, np.where(own, price * counts, rent), budget).partition
-        count = cost_of(found, counts, bins)
-        others = cost_of(found, np.where(own, 0.0, rent), bins)
+        found = best(columns, rest + price * counts, budget).partition
+        count, others = cost_of(found, counts, bins), cost_of(found, rest, bins)
         if not count or (without - others) / count <= price * (1 + TIE):
             return price
         price = (without - others) / count
@@ -120,9 +119,9 @@ def _cheapest(plan: Plan, rates: RequestsPerSecondAxis) -> np.ndarray:
     columns = plan.columns
     factors = rates / float(plan.question.demand.arrival_rate)
     classes = AtRates(**vars(columns.classes), factors=factors)
-    cost = replace(columns, classes=classes).cost(plan.question.objective)
-    least = cost.argmin(axis=0)
-    return np.where(np.isfinite(cost.min(axis=0)), columns.configurations.gpu[least], "")
+    cost = columns.between_lengths(classes).cost(plan.question.objective)
+    gpus = np.array([" and ".join(sorted(own)) for own in columns.gpu_names])
+    return np.where(np.isfinite(cost.min(axis=0)), gpus[cost.argmin(axis=0)], "")
 
 
 @dataclass(frozen=True)

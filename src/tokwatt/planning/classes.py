@@ -1,17 +1,14 @@
 """Classes of requests by their length: every run of neighbours between two candidate lengths."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests, smallest_window
-from tokwatt.serving.traffic import PROMPT_QUANTILE, Traffic, answered, request_powers
+from tokwatt.serving.traffic import PROMPT_QUANTILE, Part, Traffic, beside_part, work_of
 from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis
 
-Part = Literal["both", "prefill", "decode"]
-"""What instances do for a request: all of it, or one part where the two are apart."""
 ROUNDING = 1e-12
 """Share of a quantile that sums of weights may be off by."""
 
@@ -74,17 +71,9 @@ class Classes:
         return self.edges[self.ends[1]]
 
     def traffic(self, chunk: Tokens, part: Part = "both") -> Traffic:
-        """What each class asks of an instance, shape (class,), as `traffic.traffic_of` has it.
-
-        An instance that prefills alone ends a request with its first token, and one that decodes
-        alone is given the cache of its prompt.
-        """
+        """What each class asks of an instance, shape (class,), as `traffic.traffic_of` has it."""
         own = self.requests
-        output = np.ones_like(own.output) if part == "prefill" else own.output
-        steps = np.ceil(own.prompt / chunk) + output - answered(self.assumed)
-        if part == "decode":
-            steps = np.maximum(own.output - answered(self.assumed), 1.0)
-        powers = request_powers(own.prompt, output, steps)
+        powers = work_of(self.assumed, own.prompt, own.output, chunk, part)
         share = self._sums(np.ones_like(own.weight))
         means = {name: _ratio(self._sums(power), share) for name, power in powers.items()}
         generated = self._sums(own.output)
@@ -96,10 +85,7 @@ class Classes:
             median_prompt=self._prompts(0.5),
             **means,
         )
-        if part != "decode":
-            return found
-        one = np.ones_like(share)
-        return found._replace(prompts=0.0 * one, long_prompt=one, median_prompt=one)
+        return found._replace(**beside_part(found, part))
 
     @property
     def _bin(self) -> np.ndarray:

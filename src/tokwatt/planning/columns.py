@@ -1,88 +1,120 @@
-"""Columns of a plan: what each configuration takes to serve each class of requests."""
+"""Columns of a plan: everything that a pool may be, for every class of requests."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from tokwatt.accounts.energy import Energy
+from tokwatt.accounts.parts import Disaggregated, PoolNames
 from tokwatt.params.specs import Demand
-from tokwatt.planning.choice import class_place
-from tokwatt.planning.classes import Classes, Part, at_rates
+from tokwatt.planning.classes import Classes
 from tokwatt.planning.configurations import Configurations
-from tokwatt.planning.kernels import (
-    Alone,
-    Column,
-    block_alone,
-    block_columns,
-    block_instances,
-    block_starts,
-)
+from tokwatt.planning.pairs import APART, BOTH, Row, useful_pairs
+from tokwatt.planning.part_columns import PartColumns
 from tokwatt.serving.account import Account
-from tokwatt.serving.instance import Instance
-from tokwatt.serving.traffic import Traffic
-from tokwatt.units import BytesPerSecond, Tokens
+from tokwatt.serving.disaggregated import Disaggregation, demand_of_part
+from tokwatt.serving.traffic import Part
 
-ROWS = 8
-"""Configurations that are evaluated at once."""
-LANES = 128, 512
-"""Classes that are evaluated at once, so that one program serves every plan of few or of many."""
-WIDE = 32
-"""Windows that are evaluated at once."""
-THREADS = 2
 OBJECTIVES = ("joules", "dollars", "carbon", "gpus")
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Every configuration for every class of requests; arrays have shape (configuration, class).
+    """Everything that a pool may be, for every class; arrays have shape (row, class).
 
     Attributes:
-        account: how tokens and joules are counted.
-        configurations: what may be chosen.
-        classes: requests by length.
-        demand: arrival rate and targets.
+        parts: columns of each part that instances may do.
+        rows: what a pool may be.
+        demand: arrival rate and targets of the whole.
         energy: what a joule costs and emits.
-        part: what instances do for a request.
-        transfer: bytes per second at which a cache leaves each GPU, where it has to.
+        between: what lies between prefill and decode, None where both are on the same instances.
     """
 
-    account: Account
-    configurations: Configurations
-    classes: Classes
+    parts: dict[Part, PartColumns]
+    rows: tuple[Row, ...]
     demand: Demand
     energy: Energy
-    part: Part = "both"
-    transfer: BytesPerSecond = np.inf
+    between: Disaggregation | None
 
-    @cached_property
-    def column(self) -> Column:
-        """Watts and instances, infinite where the LLM does not fit or misses a target."""
-        return Column(*self._evaluated(block_columns, self.transfer))
+    @classmethod
+    def of(
+        cls,
+        account: Account,
+        configurations: Configurations,
+        classes: Classes,
+        demand: Demand,
+        energy: Energy,
+        between: Disaggregation | None = None,
+    ) -> "Columns":
+        """Columns of configurations, and of pairs of them where prefill may be apart.
 
-    @cached_property
-    def alone(self) -> Alone:
-        """Latencies of one request alone."""
-        return Alone(*self._evaluated(block_alone))
+        Args:
+            account: how tokens and joules are counted.
+            configurations: what may be chosen.
+            classes: requests by length.
+            demand: arrival rate and targets.
+            energy: what a joule costs and emits.
+            between: what lies between prefill and decode.
+        """
+        both = PartColumns(account, configurations, classes, demand)
+        rows = tuple(Row(BOTH, (place,)) for place in range(len(configurations.names)))
+        if between is None:
+            return cls({"both": both}, rows, demand, energy, None)
+        prefill, decode = (
+            replace(both, part=part, demand=demand_of_part(demand, part, between)) for part in APART
+        )
+        prefill = replace(prefill, transfer=float(between.transfer))
+        parts: dict[Part, PartColumns] = {"both": both, "prefill": prefill, "decode": decode}
+        return cls(parts, (*rows, *useful_pairs(prefill, decode)), demand, energy, between)
 
     @property
-    def instances(self) -> np.ndarray:
-        """Whole instances."""
-        return self.column.instances
+    def whole(self) -> PartColumns:
+        """Columns of instances that do everything."""
+        return self.parts["both"]
 
     @property
+    def account(self) -> Account:
+        """How tokens and joules are counted."""
+        return self.whole.account
+
+    @property
+    def classes(self) -> Classes:
+        """Requests by length."""
+        return self.whole.classes
+
+    @cached_property
+    def names(self) -> tuple[PoolNames, ...]:
+        """What each row is."""
+        names = self.whole.configurations.names
+        return tuple(
+            Disaggregated(**{part: names[at] for part, at in zip(*row, strict=True)})
+            if row.parts == APART
+            else names[row.places[0]]
+            for row in self.rows
+        )
+
+    @cached_property
+    def gpu_names(self) -> tuple[frozenset[str], ...]:
+        """Kinds of GPU of each row."""
+        gpu = self.whole.configurations.gpu
+        return tuple(frozenset(str(gpu[place]) for place in row.places) for row in self.rows)
+
+    @cached_property
     def power(self) -> np.ndarray:
         """Watts of a pool."""
-        return self.column.power
+        return self._summed({part: own.power for part, own in self.parts.items()})
 
     @cached_property
     def gpus(self) -> np.ndarray:
         """GPUs of a pool."""
-        return self.instances * self.configurations.gpus[:, None]
+        return self._summed({part: own.gpus for part, own in self.parts.items()})
+
+    def gpus_of(self, gpu: str) -> np.ndarray:
+        """GPUs of a kind of a pool; none where it has no such GPU."""
+        own = self.whole.configurations.gpu[:, None] == gpu
+        return self._summed({part: np.where(own, it.gpus, 0.0) for part, it in self.parts.items()})
 
     def cost(self, objective: str) -> np.ndarray:
         """What a pool costs a second: joules, dollars, kilograms, or its GPUs."""
@@ -90,7 +122,10 @@ class Columns:
             return self.power
         if objective == "carbon":
             return self.power * float(self.energy.grid_intensity)
-        return self.gpus * (self.configurations.price[:, None] if objective == "dollars" else 1.0)
+        if objective == "gpus":
+            return self.gpus
+        price = self.whole.configurations.price[:, None]
+        return self._summed({part: own.gpus * price for part, own in self.parts.items()})
 
     @cached_property
     def generated(self) -> float:
@@ -100,102 +135,37 @@ class Columns:
 
     def at(self, **numbers: float) -> "Columns":
         """The same under another demand."""
-        return replace(self, demand=replace(self.demand, **numbers))
+        demand = replace(self.demand, **numbers)
+        own = self.whole.configurations, self.classes
+        return Columns.of(self.account, *own, demand, self.energy, self.between)
 
-    def repeated(self, configuration: int) -> Instance:
-        """A block of one configuration, so that no other program has to be compiled for it."""
-        same = np.full(ROWS, configuration)
-        return block_instances(self.account, self.configurations.stacked(same))
+    def between_lengths(self, classes: Classes) -> "Columns":
+        """The same rows for other classes of requests."""
+        parts = {part: replace(own, classes=classes) for part, own in self.parts.items()}
+        return replace(self, parts=parts)
 
-    def _evaluated(self, function: Callable[..., tuple], *more: float) -> Iterator[np.ndarray]:
-        """A function of instances and classes, block by block on every core."""
-        shape = len(self.configurations.names), len(self.classes.windows)
-        found = [np.full(shape, np.inf), np.full(shape, np.inf)]
+    def only(self, rows: Sequence[int]) -> "Columns":
+        """Some of the rows."""
+        kept = [self.rows[place] for place in rows]
+        places = sorted({place for row in kept for place in row.places})
+        parts = {
+            part: replace(own, configurations=own.configurations.only(places))
+            for part, own in self.parts.items()
+        }
+        renamed = (row._replace(places=tuple(map(places.index, row.places))) for row in kept)
+        return replace(self, parts=parts, rows=tuple(renamed))
 
-        def fill(block: _Block) -> None:
-            results = function(
-                self.account, block.instances, block.traffic, block.windows, self.demand, *more
-            )
-            for whole, result in zip(found, results, strict=True):
-                part = np.asarray(result)[: len(block.rows), : len(block.places)]
-                whole[np.ix_(block.rows, block.places)] = part
+    def configured(self, configurations: Configurations) -> "Columns":
+        """The same rows with other numbers of the same configurations."""
+        parts = {
+            part: replace(own, configurations=configurations) for part, own in self.parts.items()
+        }
+        return replace(self, parts=parts)
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(fill, self._blocks()))
-        return (np.where(self._started, whole, np.inf) for whole in found)
-
-    @cached_property
-    def _started(self) -> np.ndarray:
-        """Whether an engine starts with the window of a class."""
-        places = np.arange(len(self.configurations.names))
-        windows, known = _filled(self.classes.edges[1:], 0, -(-self.classes.bins // WIDE) * WIDE)
-        parts = []
-        for first in range(0, len(places), ROWS):
-            filled, own = _filled(places, first, ROWS)
-            fits = block_starts(self.account, self.configurations.stacked(filled), windows)
-            parts.append(np.asarray(fits)[: len(own), : len(known)])
-        return np.concatenate(parts)[:, np.searchsorted(known, self.classes.windows)]
-
-    def _blocks(self) -> Iterator["_Block"]:
-        """Blocks of one shape, the last ones filled up with what is there already."""
-        chunks = self.configurations.chunks(self.account.assumed.prefill == "chunked")
-        windows = self.classes.windows
-        lanes = LANES[int(len(windows) > LANES[0])]
-        for chunk in np.unique(chunks):
-            traffic = self.classes.traffic(float(chunk), self.part)
-            rows = np.flatnonzero(chunks == chunk)
-            parts = []
-            for start in range(0, len(windows), lanes):
-                places, known = _filled(np.arange(len(windows)), start, lanes)
-                some = jax.tree.map(lambda leaf, places=places: leaf[places], traffic)
-                parts.append((*jax.device_put((some, windows[places])), known))
-            for first in range(0, len(rows), ROWS):
-                filled, own = _filled(rows, first, ROWS)
-                instances = block_instances(self.account, self.configurations.stacked(filled))
-                for part in parts:
-                    yield _Block(own, instances, *part)
-
-
-class _Block(NamedTuple):
-    """Configurations and classes that are evaluated together, filled up to one shape.
-
-    Attributes:
-        rows: places of the configurations that it is for.
-        instances: of its configurations.
-        traffic: of its classes.
-        windows: of its classes.
-        places: of the classes that it is for.
-    """
-
-    rows: np.ndarray
-    instances: Instance
-    traffic: Traffic
-    windows: Tokens
-    places: np.ndarray
-
-
-def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of a block filled up to its size, and those that it is for."""
-    own = places[start : start + size]
-    return np.resize(own, size), own
-
-
-def one_configuration(
-    columns: Columns, configuration: int, edges: tuple[int, int], rates: np.ndarray
-) -> Column:
-    """What one configuration takes for one class at shares of its arrival rate, shape (rate,).
-
-    Requests that are a share of all arrivals are a class of their own at the rate of that share.
-    """
-    own = columns.configurations.deployments[configuration]
-    chunk = own.prefill_chunk(columns.account.assumed.prefill == "chunked")
-    at = class_place(*edges, bins=columns.classes.bins)
-    traffic = columns.classes.traffic(float(chunk))
-    places = np.arange(len(rates))
-    lanes = np.resize(places, -(-len(rates) // LANES[0]) * LANES[0])
-    several = at_rates(traffic, at, rates[lanes])
-    several, windows = jax.device_put((several, np.full(len(lanes), columns.classes.windows[at])))
-    found = block_columns(
-        columns.account, columns.repeated(configuration), several, windows, columns.demand, np.inf
-    )
-    return Column(*(np.asarray(it)[0, places] for it in found))
+    def _summed(self, numbers: dict[Part, np.ndarray]) -> np.ndarray:
+        """Numbers of parts, shape (configuration, class), as those of rows."""
+        found = []
+        for parts in dict.fromkeys(row.parts for row in self.rows):
+            places = np.array([row.places for row in self.rows if row.parts == parts])
+            found.append(sum(numbers[part][at] for part, at in zip(parts, places.T, strict=True)))
+        return np.concatenate(found)

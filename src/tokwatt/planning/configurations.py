@@ -32,6 +32,7 @@ class Options:
         max_num_seqs: caps on the batch; None for the engine's own.
         max_num_batched_tokens: prompt tokens of a step; None for the engine's own.
         engine: a serving engine.
+        disaggregated: whether pools may have prefill and decode on instances of their own.
     """
 
     gpu: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class Options:
     max_num_seqs: tuple[int | None, ...] = (None, 256, 64)
     max_num_batched_tokens: tuple[int | None, ...] = (None, 2048)
     engine: str = "vllm"
+    disaggregated: bool = False
 
     def names(self, catalogue: Catalogue, llm: str) -> list[DeploymentNames]:
         """Every configuration of an LLM; two of the same numbers are one.
@@ -70,7 +72,8 @@ class Options:
 
     def _combined(self, catalogue: Catalogue, llm: str) -> Iterator[DeploymentNames]:
         axes = vars(self) | {"gpu": self.gpu or tuple(Evidence(catalogue).gpus)}
-        axes = axes | {"llm": (llm,), "engine": (self.engine,)}
+        axes |= {"llm": (llm,), "engine": (self.engine,)}
+        del axes["disaggregated"]
         for values in product(*axes.values()):
             yield DeploymentNames(**dict(zip(axes, values, strict=True)))
 

@@ -1,6 +1,7 @@
 """A day of a plan: instances that stay on, sleep or stop while its traffic is low."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,14 +9,15 @@ import numpy as np
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.folder import Folder
 from tokwatt.params.specs import spec
-from tokwatt.planning.columns import one_configuration
-from tokwatt.planning.plan import Plan
+from tokwatt.planning.part_columns import one_configuration
+from tokwatt.planning.plan import Plan, PlannedPart
 from tokwatt.serving.account import on_basis
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     Dollars,
     DollarsPerJouleAxis,
+    Instances,
     Joules,
     Kilograms,
     KilogramsPerJouleAxis,
@@ -105,8 +107,8 @@ def day_of(plan: Plan, day: Day) -> Mapping[str, DayOfPlan]:
 
 def _of_policy(plan: Plan, day: Day, policy: str, rates: np.ndarray, tokens: float) -> DayOfPlan:
     watts, rented = np.zeros(len(rates)), np.zeros(len(rates))
-    for place in range(len(plan.names)):
-        own_watts, own_rented = _pool(plan, day, policy, place, rates)
+    for part, pool in zip(plan.parts, plan.fleet.pools, strict=True):
+        own_watts, own_rented = _pool(part, pool["instances"].value, day, policy, rates)
         watts, rented = watts + own_watts, rented + own_rented
     energy, rent = float(watts.sum()) * HOUR, float(rented.sum()) * HOUR
     return DayOfPlan(
@@ -121,16 +123,15 @@ def _of_policy(plan: Plan, day: Day, policy: str, rates: np.ndarray, tokens: flo
 
 
 def _pool(
-    plan: Plan, day: Day, policy: str, place: int, rates: np.ndarray
+    part: PlannedPart, most: Instances, day: Day, policy: str, rates: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Watts and dollars per second of a pool in each hour."""
-    columns, own = plan.columns, plan.partition.configurations[place]
+    """Watts and dollars per second of instances, of which there are so many, in each hour."""
+    columns, own = part.columns, part.configuration
     deployment = columns.configurations.deployments[own]
     gpus, price = columns.configurations.gpus[own], columns.configurations.price[own]
-    most = plan.fleet.pools[place]["instances"].value
     least = most if policy == "on" else 0.0
-    edges = plan.partition.edges[place], plan.partition.edges[place + 1]
-    needed = one_configuration(columns.at(least_instances=least), own, edges, rates)
+    kept = replace(columns, demand=replace(columns.demand, least_instances=least))
+    needed = one_configuration(kept, own, part.edges, rates)
     idle, asleep = (
         float(on_basis(columns.account, deployment.gpu, gpus, watts))
         for watts in (deployment.utilization.idle, day.sleep_power * deployment.gpu.tdp)

@@ -7,7 +7,7 @@ import numpy as np
 from tokwatt.planning.choice import Partition
 from tokwatt.planning.constrained import GAP
 from tokwatt.planning.draws import LATE, Contender, Contest
-from tokwatt.planning.levers import LEVERS, is_plain, plain_names
+from tokwatt.planning.levers import is_plain, levers_of, plain_names
 from tokwatt.units import Dimensionless
 
 OTHER_GPU, OTHER = "these GPUs", "these configurations"
@@ -42,11 +42,11 @@ def decisions(contest: Contest) -> dict[str, Decision]:
         difference of a ten-thousandth. The rival is fixed before the draw, as what is bought is.
     """
     named = contest.ranked[0][1]
-    names = contest.columns.configurations.names
-    used = {names[place].gpu for place in named.configurations}
+    names, gpus = contest.columns.names, contest.columns.gpu_names
+    used = frozenset().union(*(gpus[place] for place in named.configurations))
     plain = plain_names(contest.plan)
-    without = {lever: is_plain(names, plain, [lever]) for lever in LEVERS}
-    without[OTHER_GPU] = np.array([own.gpu not in used for own in names])
+    without = {lever: is_plain(names, plain, [lever]) for lever in levers_of(contest.plan)}
+    without[OTHER_GPU] = np.array([used.isdisjoint(own) for own in gpus])
     without[OTHER] = ~np.isin(np.arange(len(names)), named.configurations)
     found = {}
     for lever, allowed in without.items():

@@ -1,19 +1,19 @@
 """Whether a choice survives the calibration: the same plans at joint draws of its parameters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.parts import PoolNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.planning.best import best, cost_within
 from tokwatt.planning.choice import TIE, Partition
 from tokwatt.planning.columns import Columns
 from tokwatt.planning.configurations import Configurations
 from tokwatt.planning.constrained import Proved
-from tokwatt.planning.levers import LEVERS, partition_without
+from tokwatt.planning.levers import levers_of, partition_without
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless, DimensionlessAxis
@@ -41,7 +41,7 @@ class Contender:
         missed: share of draws at which it misses a target or a budget.
     """
 
-    names: tuple[DeploymentNames, ...]
+    names: tuple[PoolNames, ...]
     windows: tuple[float, ...]
     wins: Dimensionless
     expected_cost: Dimensionless
@@ -119,7 +119,7 @@ class Contest:
         costs = self.costs_of(partition)
         met = np.isfinite(costs)
         regret = costs[met] / self.least[met] - 1
-        names = self.columns.configurations.names
+        names = self.columns.names
         return Contender(
             tuple(names[place] for place in partition.configurations),
             tuple(float(self.columns.classes.edges[place]) for place in partition.edges[1:]),
@@ -149,14 +149,14 @@ class Contest:
         return self.contender(self.partitions[0])
 
     @property
-    def configuration_wins(self) -> dict[DeploymentNames, Dimensionless]:
+    def configuration_wins(self) -> dict[PoolNames, Dimensionless]:
         """Share of draws at which each configuration is part of the best plan, most often first.
 
         Of plans that cost the same at a draw it is the first that competes.
         """
         costs = np.array([self.costs_of(own) for own in self.partitions])
         first = (costs <= self.least * (1 + TIE)).argmax(axis=0)[np.isfinite(self.least)]
-        names = self.columns.configurations.names
+        names = self.columns.names
         best = [{names[place] for place in self.partitions[own].configurations} for own in first]
         wins = {
             own: sum(own in each for each in best) / len(self.drawn) for own in set().union(*best)
@@ -191,8 +191,14 @@ def contest(plan: Plan, catalogue: Catalogue) -> Contest:
     if not catalogue.draws:
         raise ParameterError("draws: the calibration has none, wanted joint draws to compare at.")
     places, edges = _competing(plan)
-    columns = _at(plan.columns, places, edges)
-    drawn = list(_drawn(columns, catalogue))
+    classes = plan.columns.classes
+    lengths = replace(classes, edges=classes.edges[list(edges)])
+    columns = plan.columns.only(places).between_lengths(lengths)
+    names = columns.whole.configurations.names
+    drawn = [
+        columns.configured(Configurations.of(catalogue.drawn(place), names))
+        for place in range(catalogue.draws)
+    ]
     costs = [own.cost(plan.question.objective) for own in drawn]
     return Contest(plan, places, edges, columns, drawn, costs)
 
@@ -202,30 +208,14 @@ def _competing(plan: Plan) -> tuple[tuple[int, ...], tuple[int, ...]]:
     bins, own = plan.columns.classes.bins, plan.partition
     whole = plan.cost[:, bins - 1]
     ranked = [int(place) for place in np.argsort(whole) if np.isfinite(whole[place])]
-    gpus = plan.columns.configurations.gpu
+    gpus = plan.columns.gpu_names
     first = {gpus[place]: place for place in reversed(ranked)}
-    simpler = [partition_without(plan, [lever]) for lever in LEVERS]
+    simpler = [partition_without(plan, [lever]) for lever in levers_of(plan)]
     rivals = [place for it in simpler for place in it.configurations]
     places = {*own.configurations, *ranked[:CONTENDERS], *first.values(), *rivals}
     some = np.linspace(0, bins, LENGTHS).round().astype(int)
     edges = {*map(int, some), *own.edges, *(edge for it in simpler for edge in it.edges)}
     return tuple(sorted(places)), tuple(sorted(edges))
-
-
-def _at(columns: Columns, places: Sequence[int], edges: Sequence[int]) -> Columns:
-    """Some configurations and lengths."""
-    return replace(
-        columns,
-        configurations=columns.configurations.only(places),
-        classes=replace(columns.classes, edges=columns.classes.edges[list(edges)]),
-    )
-
-
-def _drawn(columns: Columns, catalogue: Catalogue) -> Iterator[Columns]:
-    """The same columns at each draw."""
-    for place in range(catalogue.draws):
-        configurations = Configurations.of(catalogue.drawn(place), columns.configurations.names)
-        yield replace(columns, configurations=configurations)
 
 
 def _distinct(partitions: Sequence[Partition]) -> list[Partition]:

@@ -28,9 +28,10 @@ def relaxations(columns: Columns, most_pools: int | None = None) -> dict[str, Se
 
     Returns:
         By target: seconds, infinite where the other target alone is missed everywhere. One request
-        alone waits least, and a partition is as late as its latest pool.
+        alone waits least, and a partition is as late as its latest pool; of pools whose prefill and
+        decode are on the same instances.
     """
-    itl, ttft = columns.alone
+    itl, ttft = columns.whole.alone
     demand, bins = columns.demand, columns.classes.bins
     asked = {
         "itl": np.where(ttft <= float(demand.latency_target), itl, np.inf),
@@ -41,7 +42,7 @@ def relaxations(columns: Columns, most_pools: int | None = None) -> dict[str, Se
 
 def common_factor(columns: Columns, most_pools: int | None = None) -> Dimensionless:
     """The least factor on both targets at which some plan meets them."""
-    itl, ttft = columns.alone
+    itl, ttft = columns.whole.alone
     demand = columns.demand
     late = np.maximum(itl / float(demand.itl_target), ttft / float(demand.latency_target))
     return shortest(late, columns.classes.bins, most_pools, np.maximum).cost
@@ -74,8 +75,7 @@ def _over_budget(columns: Columns, budget: Budget) -> str:
     if budget.power is not None and np.isfinite(watts):
         parts.append(f"power_cap of {watts / 1e3:.5g} kW")
     for gpu, most in inventory.items():
-        own = columns.configurations.gpu[:, None] == gpu
-        used = np.where(np.isfinite(columns.gpus), np.where(own, columns.gpus, 0.0), np.inf)
+        used = np.where(np.isfinite(columns.gpus), columns.gpus_of(gpu), np.inf)
         others = {name: count for name, count in inventory.items() if name != gpu}
         needed = best(columns, used, replace(budget, inventory=others)).partition.cost
         if most < needed < np.inf:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.parts import PoolNames, parts_of
 from tokwatt.planning.choice import Partition, shortest
 from tokwatt.planning.plan import Plan
 from tokwatt.units import Dimensionless, DimensionlessAxis
@@ -18,6 +19,8 @@ LEVERS: dict[str, tuple[str, ...]] = {
     "length split": (),
 }
 """Levers by name, each with the parts of a configuration that it moves."""
+APART = "disaggregation"
+"""The lever of plans whose pools may have prefill and decode apart."""
 
 
 class LeverStep(NamedTuple):
@@ -36,7 +39,7 @@ class LeverStep(NamedTuple):
 
 def plain_names(plan: Plan) -> DeploymentNames:
     """What is run without levers: eight H100 and 16 bits, or the first of what may be chosen."""
-    names = plan.columns.configurations.names
+    names = plan.columns.whole.configurations.names
     usual = DeploymentNames(llm=plan.llm, precision="bfloat16")
 
     def usually(field: str) -> object:
@@ -46,17 +49,29 @@ def plain_names(plan: Plan) -> DeploymentNames:
     return DeploymentNames(**{field: usually(field) for field in vars(usual)})  # type: ignore[arg-type]
 
 
+def levers_of(plan: Plan) -> tuple[str, ...]:
+    """Levers that a plan may use."""
+    return (*LEVERS, APART) if plan.columns.between else tuple(LEVERS)
+
+
 def is_plain(
-    names: Sequence[DeploymentNames], plain: DeploymentNames, levers: Sequence[str]
+    names: Sequence[PoolNames], plain: DeploymentNames, levers: Sequence[str]
 ) -> DimensionlessAxis:
-    """Which configurations do without some levers, shape (configuration,)."""
-    fields = [field for lever in levers for field in LEVERS[lever]]
-    return np.array([all(getattr(own, it) == getattr(plain, it) for it in fields) for own in names])
+    """Which rows do without some levers, shape (row,)."""
+    fields = [field for lever in levers for field in LEVERS.get(lever, ())]
+    found = [
+        all(getattr(it.names, field) == getattr(plain, field) for field in fields)
+        and not (APART in levers and it.part != "both")
+        for it in parts_of(names)
+    ]
+    whole = np.ones(len(names), bool)
+    np.logical_and.at(whole, [it.pool for it in parts_of(names)], found)
+    return whole
 
 
 def partition_without(plan: Plan, levers: Sequence[str]) -> Partition:
     """The best plan without some levers, free of budgets; of infinite cost where there is none."""
-    allowed = is_plain(plan.columns.configurations.names, plain_names(plan), levers)
+    allowed = is_plain(plan.columns.names, plain_names(plan), levers)
     cost = np.where(allowed[:, None], plan.cost, np.inf)
     pools = 1 if "length split" in levers else plan.question.budget.pools
     return shortest(cost, plan.columns.classes.bins, pools)
@@ -70,7 +85,7 @@ def cost_without(plan: Plan, levers: Sequence[str]) -> Dimensionless:
 def lever_waterfall(plan: Plan) -> list[LeverStep]:
     """The plan, then without one lever after another, from the least valuable to the most."""
     whole = cost_without(plan, [])
-    alone = {lever: cost_without(plan, [lever]) / whole for lever in LEVERS}
+    alone = {lever: cost_without(plan, [lever]) / whole for lever in levers_of(plan)}
     steps, gone = [LeverStep("", whole, 1.0)], []
     for lever in sorted(alone, key=lambda lever: alone[lever]):
         gone.append(lever)

@@ -8,7 +8,6 @@ from tokwatt.accounts.answers.answer import Estimate
 from tokwatt.planning.break_even import Price, Stretch
 from tokwatt.planning.day import DayOfPlan
 from tokwatt.planning.decisions import Decision
-from tokwatt.planning.disaggregated import Disaggregated
 from tokwatt.planning.draws import Contender, Contest
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
@@ -64,12 +63,17 @@ def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
     numbers, binds = pool["numbers"], pool["binds"]
     return (
         f"{numbers['context_window'].value:.0f}",
-        pool["configuration"],
+        _kind(pool),
         *_sizes(numbers),
         f"{numbers['batch'].value:.4g}",
         *_latencies(numbers),
         f"batch {binds['batch']}, instances {binds['instances']}",
     )
+
+
+def _kind(pool: Mapping[str, Any]) -> str:
+    """What the instances are, and which part they do where they do not do everything."""
+    return pool["configuration"] + ("" if pool["part"] == "both" else f", {pool['part']}")
 
 
 def _total(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
@@ -84,7 +88,8 @@ def _sizes(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
 def _latencies(numbers: Mapping[str, Estimate]) -> tuple[str, str]:
     first, late = numbers["first_token"].value, numbers["first_token_p99"].value
     itl, late_itl = numbers["inter_token_latency"].value, numbers["inter_token_latency_p99"].value
-    return f"{first:.3g}/{late:.3g} s", f"{1e3 * itl:.3g}/{1e3 * late_itl:.3g} ms"
+    between = f"{1e3 * itl:.3g}/{1e3 * late_itl:.3g} ms" if itl else ""
+    return f"{first:.3g}/{late:.3g} s", between
 
 
 def _views(numbers: Mapping[str, Estimate]) -> str:
@@ -100,7 +105,7 @@ def _views(numbers: Mapping[str, Estimate]) -> str:
 def _beside(said: Mapping[str, Any]) -> str:
     if not said["one_pool"]:
         return "no single pool meets the targets"
-    if len(said["pools"]) == 1:
+    if sum(pool["part"] != "prefill" for pool in said["pools"]) == 1:
         return "is the plan, splitting by length gains nothing"
     return f"{said['one_pool']}: {said['one_pool_cost_ratio']:.3f} times the cost"
 
@@ -195,24 +200,14 @@ def verified_line(found: Verified) -> str:
     return f"simulated          {said}: {', '.join(latencies)}{tighter}"
 
 
-def disaggregated_lines(found: Disaggregated) -> Iterator[str]:
-    """What prefill and decode apart would be worth."""
-    pools = "; ".join(
-        f"up to {pool.window:.0f} {described(pool.prefill)}"
-        + (f" prefills for {described(pool.decode)}" if pool.decode else "")
-        for pool in found.pools
-    )
-    yield f"disaggregated      {_factor(found.cost_ratio)} the cost, not in the plan: {pools}"
-
-
 def _budget(plan: Plan) -> Iterator[str]:
     """What of the budgets is used."""
-    budget, names = plan.question.budget, plan.names
+    budget = plan.question.budget
     if budget.power is not None:
         watts = plan.fleet.power
         basis = plan.fleet.basis.basis
         yield f"power cap          {watts / 1e3:.4g} of {budget.power / 1e3:.4g} kW, {basis}"
     for gpu, most in (budget.inventory or {}).items():
-        pools = zip(names, plan.fleet.pools, strict=True)
-        used = sum(pool["gpus"].value for own, pool in pools if own.gpu == gpu)
+        pools = zip(plan.parts, plan.fleet.pools, strict=True)
+        used = sum(pool["gpus"].value for part, pool in pools if part.own.names.gpu == gpu)
         yield f"inventory          {used:g} of {most} {gpu}"

@@ -9,14 +9,13 @@ import numpy as np
 
 from tokwatt.accounts.answers.pools import LONGEST, case_of
 from tokwatt.accounts.deployments import PAPER, DeploymentNames, account_of
-from tokwatt.accounts.energy import Energy
 from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import TIE
-from tokwatt.planning.classes import Classes, Part
-from tokwatt.planning.columns import Columns
+from tokwatt.planning.classes import Classes
 from tokwatt.planning.configurations import Configurations
+from tokwatt.planning.part_columns import PartColumns
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.traffic import Traffic
+from tokwatt.serving.traffic import Part, Traffic
 from tokwatt.units import Dimensionless, Instances, Tokens, TokensPerJoule, Watts
 
 PROFILED = DeploymentNames(profile="H100")
@@ -133,13 +132,12 @@ def bought(
     Source: arXiv:2603.17280, Section 4; arXiv:2603.16054 for the factor.
     """
     account = account_of(catalogue, PAPER, names[0], changes)
-    configurations = Configurations.of(catalogue, names)
-    columns = Columns(account, configurations, pools, demand, Energy.of(catalogue))
+    columns = PartColumns(account, Configurations.of(catalogue, names), pools, demand)
     found = [_bought(columns, pools, place) for place in range(len(pools.shapes))]
     return sorted(found, key=lambda it: -it.tokens_per_joule)
 
 
-def _bought(columns: Columns, pools: PaperPools, topology: int) -> Bought:
+def _bought(columns: PartColumns, pools: PaperPools, topology: int) -> Bought:
     """A topology, each of its pools on the configuration of the least watts."""
     places = list(pools.places[topology])
     power = columns.power[:, places]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.energy import Energy
+from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of, require_chunked
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
@@ -23,7 +24,9 @@ from tokwatt.planning.columns import OBJECTIVES, Columns
 from tokwatt.planning.configurations import Configurations, Options
 from tokwatt.planning.constrained import Budget, Proved
 from tokwatt.planning.infeasible import infeasible_error
+from tokwatt.planning.part_columns import PartColumns
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.disaggregated import Disaggregation
 from tokwatt.serving.requests import smallest_window
 from tokwatt.units import Dimensionless, Tokens
 
@@ -55,6 +58,27 @@ class Question:
     changes: Mapping[str, str]
 
 
+class PlannedPart(NamedTuple):
+    """Instances of one kind of a plan.
+
+    Attributes:
+        own: which pool they are of, what they do and what they are.
+        columns: what every configuration takes that does the same.
+        configuration: place of their own.
+        edges: places of the lengths between which their requests are.
+    """
+
+    own: PoolPart
+    columns: PartColumns
+    configuration: int
+    edges: tuple[int, int]
+
+    @property
+    def window(self) -> Tokens:
+        """Longest request."""
+        return float(self.columns.classes.edges[self.edges[1]])
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """The best fleet, and the columns that it was chosen from.
@@ -72,7 +96,7 @@ class Plan:
     @property
     def llm(self) -> str:
         """The LLM by name."""
-        return self.columns.configurations.names[0].llm
+        return self.columns.whole.configurations.names[0].llm
 
     @property
     def partition(self) -> Partition:
@@ -81,13 +105,24 @@ class Plan:
 
     @property
     def cost(self) -> np.ndarray:
-        """What each configuration costs for each class, by the objective."""
+        """What each row costs for each class, by the objective."""
         return self.columns.cost(self.question.objective)
 
     @property
-    def names(self) -> list[DeploymentNames]:
-        """Configuration of each pool."""
-        return [self.columns.configurations.names[place] for place in self.partition.configurations]
+    def names(self) -> list[PoolNames]:
+        """What each pool is."""
+        return [self.columns.names[place] for place in self.partition.configurations]
+
+    @property
+    def parts(self) -> list[PlannedPart]:
+        """Instances by kind, as the fleet has them: prefill before decode."""
+        columns, edges = self.columns, self.partition.edges
+        rows = [columns.rows[place] for place in self.partition.configurations]
+        places = [place for row in rows for place in row.places]
+        return [
+            PlannedPart(own, columns.parts[own.part], place, (edges[own.pool], edges[own.pool + 1]))
+            for own, place in zip(parts_of(self.names), places, strict=True)
+        ]
 
     @property
     def windows(self) -> list[Tokens]:
@@ -185,15 +220,19 @@ def plan(
     limits = budget or Budget()
     limits.check(catalogue)
     own = Question(catalogue, requests, demand, objective, limits, account, changes or {})
-    return plan_of_columns(
-        own, columns_of(own, (options or Options()).names(catalogue, llm), candidates)
-    )
+    options = options or Options()
+    between = Disaggregation.of(catalogue) if options.disaggregated else None
+    names = options.names(catalogue, llm)
+    return plan_of_columns(own, columns_of(own, names, candidates, between))
 
 
 def columns_of(
-    own: Question, names: Sequence[DeploymentNames], candidates: int | Sequence[Tokens]
+    own: Question,
+    names: Sequence[DeploymentNames],
+    candidates: int | Sequence[Tokens],
+    between: Disaggregation | None = None,
 ) -> Columns:
-    """Every configuration for every class of lengths."""
+    """Everything that a pool may be for every class of lengths."""
     account = fleet_account(own.catalogue, own.account, names[0], own.requests, own.changes)
     case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
     requests = case.requests(account.assumed, float(own.demand.output_share))
@@ -203,12 +242,14 @@ def columns_of(
         last = smallest_window(requests) if account.assumed.baseline == "smallest" else LONGEST
         require_splits(candidates, last)
         edges = np.array([0.0, *candidates, last])
-    return Columns(
+    require_chunked(account, between is not None)
+    return Columns.of(
         account,
         Configurations.of(own.catalogue, names),
         Classes(account.assumed, served_within(requests, edges[-1]), edges),
         own.demand,
         Energy.of(own.catalogue),
+        between,
     )
 
 

@@ -7,12 +7,14 @@ import msgspec
 import yaml
 
 from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.parts import PoolNames, PoolPart, pools_of
 from tokwatt.output import write_files
 from tokwatt.params.errors import complaint
 from tokwatt.params.reading import read_yaml
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.serving.traffic import Part
 from tokwatt.units import Dimensionless, Instances, Tokens
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
@@ -25,11 +27,13 @@ class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
         context_window: longest request that it serves.
         instances: whole instances.
         deployment: what each of them is.
+        part: what they do for a request; prefill stands before the decode of its pool.
     """
 
     context_window: Tokens
     instances: Instances
     deployment: DeploymentNames
+    part: Part = "both"
 
 
 class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,21 +58,21 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
     pools: list[PlannedPool]
 
     @property
-    def names(self) -> list[DeploymentNames]:
-        """Deployment of each pool."""
-        return [pool.deployment for pool in self.pools]
+    def names(self) -> list[PoolNames]:
+        """What each pool is."""
+        return pools_of([PoolPart(0, pool.part, pool.deployment) for pool in self.pools])
 
     @property
     def split_lengths(self) -> list[Tokens]:
         """Longest request of each pool but the last."""
-        return [pool.context_window for pool in self.pools[:-1]]
+        return [pool.context_window for pool in self.pools if pool.part != "prefill"][:-1]
 
 
 def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
     """A plan as a record; `trace` is where its requests were read from."""
     own = plan.question
     sizes = [pool["instances"].value for pool in plan.fleet.pools]
-    pools = zip(plan.windows, sizes, plan.names, strict=True)
+    pools = zip(plan.parts, sizes, strict=True)
     return PlanRecord(
         own.account,
         dict(own.changes),
@@ -76,7 +80,7 @@ def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
         own.requests if isinstance(own.requests, str) else None,
         str(trace) if trace else None,
         {field.name: float(getattr(own.demand, field.name)) for field in fields(Demand)},
-        [PlannedPool(*pool) for pool in pools],
+        [PlannedPool(it.window, size, it.own.names, it.own.part) for it, size in pools],
     )
 
 
@@ -96,8 +100,18 @@ def read_plan(path: Path) -> PlanRecord:
     found = section.convert(PlanRecord)
     if not found.pools:
         raise complaint(path, "pools", "is empty", "a pool or more")
+    parts = [pool.part for pool in found.pools]
+    _require_pairs(path, parts)
     known = {field.name for field in fields(Demand)}
     for name in found.demand:
         if name not in known:
             raise complaint(path, f"demand.{name}", "is unknown", f"one of {', '.join(known)}")
     return found
+
+
+def _require_pairs(path: Path, parts: list[Part]) -> None:
+    """Refuse pools that prefill for none, or decode without prefill."""
+    for place, (part, following) in enumerate(zip(["both", *parts], [*parts, "both"], strict=True)):
+        if (part == "prefill") != (following == "decode"):
+            wanted = "decode after prefill, and nowhere else"
+            raise complaint(path, f"pools[{place}].part", f"is {following} after {part}", wanted)

@@ -72,7 +72,7 @@ def _of_target(plan: Plan, field: str) -> ShadowPrice:
     longest = plan.columns.at(**{field: 2 * now})
     useful = _cheaper(longest, longest.cost(plan.question.objective), _least(plan))
     places = np.flatnonzero(np.isfinite(useful).any(axis=1)).tolist()
-    few = replace(plan.columns, configurations=plan.columns.configurations.only(places))
+    few = longest.only(places)
 
     def cost(more: Dimensionless) -> Dimensionless:
         own = few.at(**{field: now + more})

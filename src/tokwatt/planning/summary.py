@@ -1,17 +1,20 @@
 """What is said of a plan: its configurations in words, and everything as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.answers.answer import Estimate
+from tokwatt.accounts.parts import Disaggregated, PoolNames
 from tokwatt.planning.binding import binding, extrapolated
 from tokwatt.planning.levers import lever_waterfall
-from tokwatt.planning.plan import Plan
+from tokwatt.planning.plan import Plan, PlannedPart
 from tokwatt.units import Tokens
 
 
-def described(names: DeploymentNames) -> str:
-    """A configuration in words."""
+def described(names: PoolNames) -> str:
+    """A configuration in words, or one that prefills for another."""
+    if isinstance(names, Disaggregated):
+        return f"{described(names.prefill)} prefills for {described(names.decode)}"
     width = f"TP{names.gpus}" + (f" DP{names.data_parallel}" if names.data_parallel > 1 else "")
     experts = f" EP{names.expert_parallel}" if names.expert_parallel else ""
     cache = f", {names.kv_precision} KV cache" if names.kv_precision else ""
@@ -21,7 +24,7 @@ def described(names: DeploymentNames) -> str:
     return f"{names.gpu} {width}{experts} {names.precision}{cache}{cap}{chunked}"
 
 
-def described_pools(windows: Sequence[Tokens], names: Sequence[DeploymentNames]) -> str:
+def described_pools(windows: Sequence[Tokens], names: Sequence[PoolNames]) -> str:
     """Pools in words."""
     pools = zip(windows, names, strict=True)
     return "; ".join(f"up to {window:.0f} {described(own)}" for window, own in pools)
@@ -39,7 +42,7 @@ def summary(plan: Plan) -> dict[str, Any]:
     """
     columns, fleet = plan.columns, plan.fleet
     whole = plan.one_pool
-    names = columns.configurations.names
+    names = columns.names
     return {
         "account": fleet.basis.account,
         "basis": fleet.basis.basis,
@@ -49,7 +52,9 @@ def summary(plan: Plan) -> dict[str, Any]:
         "configurations": len(names),
         "classes": len(columns.classes.windows),
         "numbers": fleet.quantities,
-        "pools": [_of_pool(plan, place) for place in range(len(plan.names))],
+        "pools": [
+            _of_part(part, numbers) for part, numbers in zip(plan.parts, fleet.pools, strict=True)
+        ],
         "one_pool": described(names[whole.configurations[0]]) if whole.edges else None,
         "one_pool_cost_ratio": whole.cost / plan.partition.cost,
         "levers": {step.lever: step.alone for step in lever_waterfall(plan)[1:]},
@@ -57,10 +62,11 @@ def summary(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _of_pool(plan: Plan, place: int) -> dict[str, Any]:
-    batch, instances = binding(plan, place)
+def _of_part(part: PlannedPart, numbers: Mapping[str, Estimate]) -> dict[str, Any]:
+    batch, instances = binding(part)
     return {
-        "configuration": described(plan.names[place]),
+        "part": part.own.part,
+        "configuration": described(part.own.names),
         "binds": {"batch": batch, "instances": instances},
-        "numbers": plan.fleet.pools[place],
+        "numbers": numbers,
     }

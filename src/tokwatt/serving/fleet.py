@@ -95,11 +95,16 @@ def sized_pools(
     account: Account, deployment: Deployment, routed: Routed, demand: Demand
 ) -> list[Pool]:
     """Pools of one deployment, for traffic that is routed to them."""
-    instance = _INSTANCE(account.alike(OF_INSTANCES), deployment)
+    instance = compiled_instance(account, deployment)
     return [
         sized_pool(account, instance, traffic, window, demand)
         for traffic, window in zip(routed.pools, routed.windows, strict=True)
     ]
+
+
+def compiled_instance(account: Account, deployment: Deployment) -> Instance:
+    """`instance_of`, compiled once for all accounts that it makes no difference to."""
+    return _INSTANCE(account.alike(OF_INSTANCES), deployment)
 
 
 def sized_pool(

@@ -7,15 +7,18 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.equations import queueing
+from tokwatt.equations.elementary import expm1
 from tokwatt.equations.roots import last_within
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.power import idle_power
 from tokwatt.serving.prompts import pool_latencies
 from tokwatt.serving.results import readable
 from tokwatt.serving.step import Step, first_token, step
 from tokwatt.serving.targets import (
+    SELDOM,
     MeanRequest,
     asked_of,
     batch_within,
@@ -143,13 +146,12 @@ def size_pool(
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
     batch = _batch(assumed, instance, asked, slots, utilization, service_rate)
+    load, busy = asked.at(batch), busy_share(assumed, batch)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
     instances = jnp.where(used, needed, left_over)
-    running = step(assumed, instance, asked.at(batch))
-    mostly = pool_latencies(
-        assumed, instance, asked.at(batch), traffic, running, arriving / needed, held
-    )
+    running = step(assumed, instance, load)
+    mostly = pool_latencies(assumed, instance, load, traffic, running, arriving / needed, held)
     if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
         served = jnp.where(batch > 0, arriving / (needed * batch), service_rate / slots)
         late_prompt = mostly.late_first_token
@@ -159,11 +161,13 @@ def size_pool(
     queue = needed * slots, arriving, served, scv
     wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
     middle = queueing.wait_quantile(*queue, probability=0.5)
+    at_work = step(assumed, instance, asked.at(batch / busy))
+    watts = busy * at_work.power + (1 - busy) * idle_power(assumed, instance)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
         jnp.isinf(instances),
         jnp.inf,
-        instances * on_basis(account, instance.gpu, instance.gpus, running.power),
+        instances * on_basis(account, instance.gpu, instance.gpus, watts),
     )
     return Pool(
         instances=instances,
@@ -205,13 +209,31 @@ def _batch(
     if assumed.prefill == "chunked":
         # As steps last longer nearly in proportion to the batch, this is nearly a straight line.
         def over_load(batch: Sequences) -> Dimensionless:
-            found = step(assumed, instance, asked.at(batch))
+            busy = busy_share(assumed, batch)
+            found = step(assumed, instance, asked.at(batch / busy))
             arriving = utilization * service_rate * asked.steps * found.latency
-            return (found.running - arriving) / slots
+            return (busy * found.running - arriving) / slots
 
         return last_within(over_load, utilization * slots)
     batch = utilization * slots
     return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
+
+
+def busy_share(assumed: Assumptions, batch: Sequences) -> Dimensionless:
+    r"""Share of the time in which an instance runs anything.
+
+    .. math:: 1 - e^{-b}
+
+    Args:
+        assumed: the paper's instances never rest.
+        batch: running requests on the average over all of the time, b.
+
+    Source: running requests as a Poisson variable, exact for M/G/infinity; in the rest of the time
+        the boards draw what they do without work, and while there is work there is more of it.
+    """
+    if assumed.prefill != "chunked":
+        return jnp.ones_like(batch)
+    return -expm1(-jnp.maximum(batch, SELDOM))
 
 
 def _search(assumed: Assumptions) -> Callable[..., Instances]:

@@ -65,6 +65,15 @@ def board_power(assumed: Assumptions, instance: Instance, use: Use) -> tuple[Sec
     return use.latency, decoding + (nominal - decoding) * use.prefill
 
 
+def idle_power(assumed: Assumptions, instance: Instance) -> Watts:
+    """Power of one GPU that waits for requests: what each law says of no work."""
+    if assumed.power == "utilization":
+        return jnp.minimum(instance.utilization.idle, instance.utilization.limit)
+    if assumed.power == "logistic":
+        return instance.logistic.idle
+    return instance.activity.idle_fraction * instance.gpu.tdp
+
+
 def power_by_use(
     bandwidth: BytesPerSecond, law: UtilizationPower, use: Used, latency: Seconds
 ) -> Watts:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests, split_of
-from tokwatt.serving.traffic import Traffic, traffic_of
+from tokwatt.serving.traffic import Part, Traffic, traffic_of
 from tokwatt.units import Dimensionless, Tokens, TokensAxis
 
 
@@ -47,6 +47,7 @@ def route(
     topology: Topology,
     chunk: Tokens,
     compressible: Dimensionless,
+    part: Part = "both",
 ) -> Routed:
     """Share requests out over the pools of a topology.
 
@@ -58,13 +59,14 @@ def route(
         topology: the pools.
         chunk: prompt tokens that a step takes in.
         compressible: share of the overflow that can be compressed, where that is assumed.
+        part: what the instances of the pools do for a request.
 
     Returns:
         The traffic of each pool. Nothing is served at more than its window; what no window holds is
         rejected, or clipped where that is assumed.
     """
     if len(topology.splits) != 1:
-        return _by_length(assumed, requests, (*topology.splits, topology.window), chunk)
+        return _by_length(assumed, requests, (*topology.splits, topology.window), chunk, part)
     split = topology.splits[0]
     cut = float(int(topology.overflow * split))
     fitting = requests.length <= split
@@ -85,23 +87,30 @@ def route(
     squeezed = _squeezed(assumed, short, window)
     return Routed(
         (window, topology.window),
-        (traffic_of(assumed, short, squeezed, chunk), traffic_of(assumed, long, served, chunk)),
+        (
+            traffic_of(assumed, short, squeezed, chunk, part),
+            traffic_of(assumed, long, served, chunk, part),
+        ),
         rejected,
     )
 
 
 def _by_length(
-    assumed: Assumptions, requests: Requests, windows: tuple[float, ...], chunk: float
+    assumed: Assumptions,
+    requests: Requests,
+    windows: tuple[float, ...],
+    chunk: float,
+    part: Part,
 ) -> Routed:
     """Each request in the pool of the smallest window that holds it."""
     pools, below = [], 0.0
     for window in windows[:-1]:
         own = requests.scaled((below < requests.length) & (requests.length <= window))
-        pools.append(traffic_of(assumed, own, own, chunk))
+        pools.append(traffic_of(assumed, own, own, chunk, part))
         below = window
     last = requests.scaled(requests.length > below)
     served, rejected = _within(assumed, last, windows[-1])
-    pools.append(traffic_of(assumed, last, served, chunk))
+    pools.append(traffic_of(assumed, last, served, chunk, part))
     return Routed(windows, tuple(pools), rejected)
 
 

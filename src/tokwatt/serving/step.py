@@ -153,11 +153,6 @@ def single_use(assumed: Assumptions, instance: Instance, load: Load) -> Use:
     return _measured_use(assumed, instance, load, filling, decoding)[0]
 
 
-def idle_power(assumed: Assumptions, instance: Instance) -> Watts:
-    """Power of one GPU that waits for requests."""
-    return board_power(assumed, instance, Use(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0))[1]
-
-
 def _computed_step(assumed: Assumptions, instance: Instance, load: Load) -> Step:
     """The mean iteration by the paper's rules, or by kernels."""
     use, weight_time, prefill_time = _computed_use(assumed, instance, load)

@@ -43,8 +43,9 @@ class MeanRequest(NamedTuple):
     prompts: Tokens
 
     def at(self, batch: Sequences) -> Load:
-        """The load of so many of them."""
-        return Load(batch, self.length, batch * self.prompts, batch / self.steps)
+        """The load of so many of them; prefills begin where they have prompts."""
+        prefills = jnp.where(self.prompts > 0, batch / self.steps, 0.0)
+        return Load(batch, self.length, batch * self.prompts, prefills)
 
 
 def asked_of(assumed: Assumptions, traffic: Traffic) -> MeanRequest:

@@ -1,7 +1,7 @@
 """Sums over the requests of a pool that service, sizing and credit need."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,10 @@ from tokwatt.equations import lengths
 from tokwatt.params.specs import Workload
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.requests import Requests
-from tokwatt.units import Dimensionless, Tokens
+from tokwatt.units import Dimensionless, Tokens, TokensAxis
 
+Part = Literal["both", "prefill", "decode"]
+"""What an instance does for a request: all of it, or one part where the two are apart."""
 PROMPT_QUANTILE = 0.99
 """Share of prompts that `Traffic.long_prompt` is at least as long as."""
 
@@ -64,12 +66,18 @@ class Traffic(NamedTuple):
     median_prompt: Tokens
 
 
+PROMPTS = ("prompts", "prompts2", "prompts3", "prompts4")
+"""Sums over prompts, of which an instance that decodes alone has none."""
 EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 14)
 """Traffic of a pool that nobody arrives at: no share, and finite stand-ins for its means."""
 
 
 def traffic_of(
-    assumed: Assumptions, arriving: Requests, served: Requests, chunk: Tokens
+    assumed: Assumptions,
+    arriving: Requests,
+    served: Requests,
+    chunk: Tokens,
+    part: Part = "both",
 ) -> Traffic:
     """What a pool's requests ask of an instance.
 
@@ -79,20 +87,21 @@ def traffic_of(
         arriving: requests of the pool as they arrive.
         served: the same, as they are served.
         chunk: prompt tokens that a step takes in.
+        part: what the instance does for a request. One that prefills alone yields no token that
+            counts, as the one that decodes computes the last token of the prompt once more.
 
     Returns:
         The means; `EMPTY` where nobody arrives.
 
-    Source: definition.
+    Source: definition; disaggregated prefill, arXiv:2401.09670.
     """
     share = float(served.weight.sum())
     if share <= 0:
         return EMPTY
     weight = served.weight / share
     credited = arriving if assumed.oversized == "clip_credit_all" else served
-    steps = np.ceil(served.prompt / chunk) + served.output - answered(assumed)
-    powers = request_powers(served.prompt, served.output, steps)
-    return Traffic(
+    powers = work_of(assumed, served.prompt, served.output, chunk, part)
+    found = Traffic(
         share=share,
         credited=share * _credited(assumed, credited),
         generated=share * float(weight @ served.output),
@@ -100,6 +109,37 @@ def traffic_of(
         median_prompt=_quantile(served.prompt, weight, 0.5),
         **{name: float(weight @ power) for name, power in powers.items()},
     )
+    return found._replace(**beside_part(found, part))
+
+
+def work_of(
+    assumed: Assumptions, prompt: TokensAxis, output: TokensAxis, chunk: Tokens, part: Part
+) -> dict[str, TokensAxis]:
+    """What is averaged over requests of which an instance does a part, by the field of `Traffic`.
+
+    Args:
+        assumed: whether the last step of prefill yields a token.
+        prompt: prompt tokens of each request.
+        output: output tokens of each.
+        chunk: prompt tokens that a step takes in.
+        part: what the instance does.
+    """
+    if part == "decode":
+        powers = request_powers(prompt, output, output)
+        return {name: 0.0 * it if name in PROMPTS else it for name, it in powers.items()}
+    yielded = np.ones_like(output) if part == "prefill" else output
+    steps = np.ceil(prompt / chunk) + yielded - answered(assumed)
+    return request_powers(prompt, yielded, steps)
+
+
+def beside_part(whole: Traffic, part: Part) -> dict[str, Tokens]:
+    """Fields of a traffic that differ where an instance does a part: no prompt, or no output."""
+    nothing, one = 0.0 * whole.share, 0.0 * whole.share + 1.0
+    return {
+        "both": {},
+        "prefill": {"credited": nothing, "generated": nothing},
+        "decode": {"long_prompt": one, "median_prompt": one},
+    }[part]
 
 
 def answered(assumed: Assumptions) -> Dimensionless:

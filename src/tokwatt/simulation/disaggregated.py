@@ -1,81 +1,89 @@
 """Prefill on instances of its own, whose KV cache goes over a link to those that decode."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tokwatt.simulation.arrivals import Arrived, arrived, repeated
-from tokwatt.simulation.recorder import Finished, latency_counts
+from tokwatt.simulation.recorder import Finished
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
-from tokwatt.units import Bytes, BytesPerSecond, BytesPerToken, SecondsAxis
+from tokwatt.units import SecondsAxis, TokensAxis
+
+Transfer = Callable[[TokensAxis], SecondsAxis]
+"""How long the KV cache of prompts takes from an instance to another."""
 
 
-class Link(NamedTuple):
-    """What the KV cache of a prompt takes on its way.
+class Stage(NamedTuple):
+    """Pools of instances that do the same part for a request, or all of it.
 
     Attributes:
-        per_token: bytes of a token's cache on all GPUs of an instance.
-        state: bytes beside, of a recurrent state.
-        bandwidth: of the link of an instance.
+        tables: steps of the instances of each pool.
+        limits: what those hold.
+        router: of requests to pools and instances.
     """
 
-    per_token: BytesPerToken
-    state: Bytes
-    bandwidth: BytesPerSecond
+    tables: Sequence[StepTable]
+    limits: Sequence[Limits]
+    router: Router
 
 
 def run_disaggregated(
-    table: StepTable,
-    limits: Limits,
+    first: Stage,
+    decode: Stage,
+    transfers: Sequence[Transfer | None],
     requests: Iterable[Arrived],
-    routers: tuple[Router, Router],
-    link: Link,
     progress: Callable[[int], None] = lambda served: None,
 ) -> SimulatedRun:
-    """Serve requests by instances that prefill and others, of the same kind, that decode.
+    """Serve requests by pools of which some prefill and decode on instances of their own.
 
     Args:
-        table: steps of both.
-        limits: what they hold.
+        first: pools that prefill, or that do everything.
+        decode: the same pools, those that decode; of no instances where the first do everything.
+        transfers: between both; None where there is none. Transfers do not wait for each other, and
+            prefill gives its blocks away as soon as it ends.
         requests: in the order of arrival, a few at a time.
-        routers: of the pool that prefills and of the one that decodes.
-        link: between them; transfers do not wait for each other.
         progress: called with the number of requests of each batch.
 
     Returns:
-        What became of them: the first token comes from prefill, and the time to the second one has
-        the transfer in it.
+        What became of them. The token that prefill makes is dropped, as the instance that decodes
+        computes the last token of the prompt once more: its first token is the first that comes.
+
+    Source: as vLLM serves it behind a proxy; arXiv:2401.09670 for the parts.
     """
     asked: list[Arrived] = []
 
-    def prompts() -> Iterator[Arrived]:
+    def kept() -> Iterator[Arrived]:
         for part in requests:
             asked.append(part)
-            yield part._replace(output=np.ones_like(part.output))
+            yield part
 
-    filled = run_pools([table], [limits], prompts(), routers[0], progress)
-    whole = Arrived(*(np.concatenate(columns) for columns in zip(*asked, strict=True)))
-    beside = table.first_token + table.first_token_prompt * whole.prompt
-    ready = whole.arrival + filled.finished.latency - beside
-    sent = (link.per_token * whole.prompt + link.state) / link.bandwidth
-    longer = np.flatnonzero(whole.output > 1)
-    # The cache of the prompt is there; the token that prefill has made is all that is computed.
-    stream = arrived(
-        (ready + sent)[longer],
-        whole.prompt[longer] + 1,
-        whole.output[longer] - 1,
-        reused=whole.prompt[longer],
-        priority=whole.priority[longer],
+    apart = np.array([transfer is not None for transfer in transfers])
+    filled = run_pools(
+        first.tables, first.limits, kept(), first.router, progress, prefills=apart.tolist()
     )
-    order = longer[np.argsort((ready + sent)[longer], kind="stable")]
-    decoded = run_pools([table], [limits], repeated(stream), routers[1])
-    finished = _joined(filled.finished, decoded.finished, table, whole.arrival, order)
-    gaps = decoded.finished.arrival + decoded.finished.queued - ready[order]
-    decoded.recorders[0].histogram += latency_counts(np.maximum(gaps, sent[order]))
+    whole = Arrived(*(np.concatenate(columns) for columns in zip(*asked, strict=True)))
+    ready = filled.finished.arrival + filled.finished.latency
+    pools = filled.finished.pool.astype(int)
+    for pool, transfer in enumerate(transfers):
+        if transfer is not None:
+            ready[pools == pool] += transfer(whole.prompt[pools == pool])
+    onward = np.flatnonzero(apart[pools])
+    if not len(onward):
+        return filled
+    stream = arrived(
+        ready[onward],
+        whole.prompt[onward],
+        whole.output[onward],
+        reused=whole.prompt[onward],
+        priority=whole.priority[onward],
+    )
+    order = onward[np.argsort(ready[onward], kind="stable")]
+    decoded = run_pools(decode.tables, decode.limits, repeated(stream), decode.router)
+    finished = _joined(filled.finished, decoded.finished, order)
     ended = float((finished.arrival + finished.latency).max())
     return SimulatedRun(
         finished,
@@ -86,25 +94,14 @@ def run_disaggregated(
     )
 
 
-def _joined(
-    filled: Finished, decoded: Finished, table: StepTable, arrival: SecondsAxis, order: np.ndarray
-) -> Finished:
+def _joined(filled: Finished, decoded: Finished, order: np.ndarray) -> Finished:
     """Both halves of each request; `order` are the numbers of those that went on to decode."""
-    added = table.first_token + table.first_token_prompt * decoded.prompt
-    latency, joules, output = (np.array(x) for x in (filled.latency, filled.joules, filled.output))
-    itl_p50, itl_p99 = np.array(filled.itl_p50), np.array(filled.itl_p99)
-    beside = table.first_token + table.first_token_prompt * filled.prompt[order]
-    latency[order] = decoded.arrival + decoded.latency - added - arrival[order] + beside
-    joules[order] += decoded.joules
-    output[order] += decoded.output
-    itl_p50[order], itl_p99[order] = decoded.itl_p50, decoded.itl_p99
-    preempted = np.array(filled.preempted)
-    preempted[order] += decoded.preempted
-    return filled._replace(
-        latency=latency,
-        joules=joules,
-        output=output,
-        itl_p50=itl_p50,
-        itl_p99=itl_p99,
-        preempted=preempted,
-    )
+    found = {name: np.array(column) for name, column in filled._asdict().items()}
+    before = decoded.arrival - filled.arrival[order]
+    for name in ("queued", "preempted", "joules"):
+        found[name][order] += getattr(decoded, name)
+    for name in ("first_token", "latency"):
+        found[name][order] = before + getattr(decoded, name)
+    for name in ("output", "itl_p50", "itl_p99"):
+        found[name][order] = getattr(decoded, name)
+    return Finished(**found)

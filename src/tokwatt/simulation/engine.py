@@ -198,7 +198,13 @@ class SimulatedEngine:
             # The step, or as many as pass before anything else can happen.
             if prompts:
                 count, mean, grows = 1, total + batch, wanted
-                duration = filling_time(batch, mean, prompts, attended)
+                if prompts == len(filled) and not partial:
+                    # Of each prompt one token is left: it is as any other that is decoded.
+                    mean += (attended + prompts) / 2
+                    duration = decoding(batch + prompts, mean)
+                    prompts = attended = 0
+                else:
+                    duration = filling_time(batch, mean, prompts, attended)
             else:
                 count = min(ending[0][0] - step, STRETCH)
                 first = decoding(batch, total + batch)

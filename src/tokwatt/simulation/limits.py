@@ -1,9 +1,8 @@
-"""What the engine of an instance holds, and the links over which its KV cache leaves."""
+"""What the engine of an instance holds."""
 
 from tokwatt.serving.account import Account
 from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.share import held_bytes
-from tokwatt.simulation.disaggregated import Link
 from tokwatt.simulation.requests import Limits
 from tokwatt.units import Tokens
 
@@ -33,13 +32,3 @@ def limits_of(account: Account, instance: Instance, window: Tokens, length: Toke
         blocks = most * -(-window // size)
     chunk = int(instance.costs.chunk)
     return Limits(int(most), max(chunk, int(most)), int(max(0.0, blocks * ranks)), size)
-
-
-def link_of(instance: Instance) -> Link:
-    """The links of all GPUs of an instance, by which its KV cache goes to another."""
-    cache, gpus = instance.cache, float(instance.gpus)
-    return Link(
-        per_token=gpus * (float(cache.held) + float(cache.sliding)),
-        state=gpus * float(cache.state),
-        bandwidth=gpus * float(instance.gpu.link_bandwidth),
-    )

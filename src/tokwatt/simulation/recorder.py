@@ -107,7 +107,8 @@ class Recorder:
 
     def _read_steps(self, read: Segment) -> None:
         table, steps, running = self.table, read.steps, read.batch + read.filling
-        exact, watts = table.exact(read.batch, read.total, read.prompts, read.attended)
+        decoding = np.where(read.prompts > 0, read.batch, running)
+        exact, watts = table.exact(decoding, read.total, read.prompts, read.attended)
         each = read.duration / steps
         if table.factor == table.prompt_factor == 1:
             self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))

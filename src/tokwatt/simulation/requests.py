@@ -100,7 +100,8 @@ class Segment(NamedTuple):
         total: tokens that those hold in the mean step.
         prompts: prompt tokens that are taken in.
         attended: tokens that those attend to, twice the pairs.
-        filling: requests whose prompts are taken in.
+        filling: requests whose prompts are taken in; without prompts those of which one token was
+            left, which decode beside the batch.
         blocks: KV blocks in use.
         waiting: requests that wait.
     """

@@ -53,6 +53,7 @@ def run_pools(
     router: Router,
     progress: Callable[[int], None] = lambda served: None,
     engine_type: type[SimulatedEngine] = SimulatedEngine,
+    prefills: Sequence[bool] = (),
 ) -> SimulatedRun:
     """Serve requests.
 
@@ -63,6 +64,7 @@ def run_pools(
         router: which instance each goes to.
         progress: called with the number of requests of each batch.
         engine_type: engines that check themselves, in tests.
+        prefills: whether requests of each pool end with their first token; none if left out.
 
     Returns:
         What became of them. Memory grows with requests that are in flight, and with the hundred
@@ -76,6 +78,7 @@ def run_pools(
     recorders = [
         Recorder(engine, table, pool) for pool, table in enumerate(tables) for engine in pools[pool]
     ]
+    shortened = prefills or [False] * len(pools)
     begun, last, number = 0.0, 0.0, 0
     for arriving in requests:
         begun = begun if number else float(arriving.arrival[0])
@@ -84,7 +87,10 @@ def run_pools(
         rows = zip(*(column.tolist() for column in arriving), strict=True)
         for pool, place, row in zip(*targets, rows, strict=True):
             chosen = _chosen(pools[pool], row[0]) if place == LEAST_LOADED else pools[pool][place]
-            chosen.offer(Request(number, *row))
+            request = Request(number, *row)
+            if shortened[pool]:
+                request.output = 1
+            chosen.offer(request)
             number += 1
         for engine, recorder in zip(engines, recorders, strict=True):
             engine.advance(last)

@@ -12,8 +12,8 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.power import Use, board_power
-from tokwatt.serving.step import idle_power, single_use
+from tokwatt.serving.power import Use, board_power, idle_power
+from tokwatt.serving.step import single_use
 from tokwatt.units import Dimensionless, Seconds, SecondsAxis, Sequences, Tokens, Watts, WattsAxis
 
 KNOTS = 128

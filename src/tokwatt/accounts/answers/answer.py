@@ -6,6 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from tokwatt.params.intervals import is_known
+from tokwatt.serving.traffic import Part
 
 
 class Estimate(NamedTuple):
@@ -62,11 +63,13 @@ class Answer:
         quantities: the numbers by name.
         basis: what they stand on.
         pools: numbers of each pool of a fleet, the one of the longest window last.
+        parts: what the instances of each do for a request.
     """
 
     quantities: Mapping[str, Estimate]
     basis: Basis
     pools: tuple[Mapping[str, Estimate], ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def __getattr__(self, name: str) -> float:
         """The value of a number."""
@@ -106,10 +109,18 @@ class Answer:
 
     def _notes(self) -> list[str]:
         notes = {
+            "pools": tuple(self._sizes()),
             "extrapolated": self.basis.extrapolated,
             "must be simulated": self.basis.simulate,
         }
         return [f"{name}: {'; '.join(told)}" for name, told in notes.items() if told]
+
+    def _sizes(self) -> Iterator[str]:
+        """Instances of each pool, where there are several."""
+        for part, pool in zip(self.parts, self.pools, strict=True):
+            if len(self.pools) > 1:
+                does = "" if part == "both" else f" {part}"
+                yield f"{pool['instances'].value:g}{does} up to {pool['context_window'].value:g}"
 
 
 SCALES = {

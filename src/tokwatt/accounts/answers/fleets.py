@@ -2,29 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.answers.basis import basis_of
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.memory import memory_held
-from tokwatt.accounts.answers.pools import (
-    changes_of_window,
-    each_pool,
-    share_out,
-    sized,
-)
+from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
-from tokwatt.accounts.answers.support import support_of
+from tokwatt.accounts.answers.sizes import SizedPart, size_parts
+from tokwatt.accounts.answers.support import Support, support_of
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import simulate_first
+from tokwatt.accounts.parts import PoolNames, PoolPart, each_pool, parts_of, require_pairs
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.disaggregated import Disaggregation
 from tokwatt.serving.fleet import Fleet, fleet_of
 from tokwatt.serving.pool import Pool
 from tokwatt.serving.results import plain_numbers
+from tokwatt.serving.traffic import Part
 from tokwatt.units import Dimensionless, Tokens
 
 
@@ -41,7 +42,7 @@ def fleet(
     catalogue: Catalogue,
     requests: str | Trace,
     demand: Demand,
-    names: DeploymentNames | Sequence[DeploymentNames] | None = None,
+    names: PoolNames | Sequence[PoolNames] | None = None,
     *,
     split_lengths: Sequence[Tokens] = (),
     context_window: Tokens | None = None,
@@ -55,7 +56,8 @@ def fleet(
         requests: a workload by name, or a trace with prompts and outputs.
         demand: arrival rate and bounds; its output share stands for a workload without a measured
             one.
-        names: an instance, or one for each pool; eight H100 with Llama-3.1-70B if left out.
+        names: an instance, or one for each pool, or one that prefills and one that decodes; eight
+            H100 with Llama-3.1-70B if left out.
         split_lengths: longest request of each pool but the last, rising; one pool if there is none.
         context_window: window of the last pool; the account's own if left out: the paper's 64K, or
             the smallest power of two that holds every request.
@@ -69,45 +71,81 @@ def fleet(
         ParameterError: with one sentence, for unknown names, numbers outside their domain, what
             does not fit, and where no fleet meets a target: which one, and by how much.
     """
-    each = each_pool(names or DeploymentNames(), len(split_lengths) + 1)
+    parts = parts_of(each_pool(names or DeploymentNames(), len(split_lengths) + 1))
     require_demand(demand)
     alternatives = changes_of_window(changes, context_window)
-    chosen = fleet_account(catalogue, account, each[0], requests, alternatives)
-    layouts = {
-        own: share_out(catalogue, requests, own, chosen, split_lengths, context_window, demand)
-        for own in dict.fromkeys(each)
-    }
-    windows = layouts[each[0]].routed.windows
+    chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)
+    require_pairs(catalogue, chosen, parts)
+
+    @cache
+    def laid(own: DeploymentNames, part: Part) -> LaidOut:
+        return share_out(
+            catalogue, requests, own, chosen, split_lengths, context_window, demand, part
+        )
+
     held = [
-        memory_held(own, chosen, layout.case.deployment, window, window)
-        for own, layout in layouts.items()
-        for window in [max(w for w, other in zip(windows, each, strict=True) if other == own)]
+        _held(chosen, own, parts, laid(own, "both"))
+        for own in dict.fromkeys(it.names for it in parts)
     ]
-    pools = [
-        pool
-        for place, own in enumerate(each)
-        for pool in sized(chosen, layouts[own], demand, place)
-    ]
-    if not any(pool.instances for pool in pools):
-        found = f"is {windows[-1]:g}, which holds none of the requests"
-        raise ParameterError(f"context_window: {found}, wanted a longer one.")
-    result = plain_numbers(fleet_of(pools, 1.0, layouts[each[0]].routed.rejected))
-    gpus = [float(layouts[own].gpus) for own in each]
-    result = result._replace(gpus=sum(p.instances * n for p, n in zip(pools, gpus, strict=True)))
-    most = max(range(len(pools)), key=lambda place: pools[place].instances)
-    busy, traffic = pools[most], layouts[each[most]].routed.pools[most]
-    outputs = traffic.generated / traffic.share
-    support = support_of(
-        catalogue, each[most], chosen, busy.batch, traffic.prompts, outputs, windows[most]
+    found = size_parts(
+        chosen,
+        parts,
+        lambda it: laid(it.names, it.part),
+        demand,
+        Disaggregation.of(catalogue),
     )
+    busiest = max(found, key=lambda it: it.sized.instances)
+    if not busiest.sized.instances:
+        window = f"is {found[-1].window:g}, which holds none of the requests"
+        raise ParameterError(f"context_window: {window}, wanted a longer one.")
+    support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
+    precisions = dict.fromkeys(own.names.precision_in(catalogue) for own in parts)
+    basis = basis_of(account, alternatives, chosen, support, " and ".join(precisions))
+    return Answer(
+        quantities(_of_fleet(catalogue, chosen, found, held), support),
+        replace(basis, simulate=simulate_first([it.sized for it in found], requests)),
+        tuple(quantities(_of_pool(it), support) for it in found),
+        tuple(it.own.part for it in found),
+    )
+
+
+def _held(
+    account: Account, names: DeploymentNames, parts: Sequence[PoolPart], laid: LaidOut
+) -> dict[str, Dimensionless]:
+    """What the memory of a deployment holds at the longest of its windows."""
+    window = max(laid.routed.windows[it.pool] for it in parts if it.names == names)
+    return memory_held(names, account, laid.case.deployment, window, window)
+
+
+def _support(
+    catalogue: Catalogue, account: Account, busiest: SizedPart, whole: LaidOut
+) -> Support | None:
+    """The measured runs behind the largest pool."""
+    traffic, own = whole.routed.pools[busiest.own.pool], busiest.own
+    outputs, batch = traffic.generated / traffic.share, busiest.sized.batch
+    prompts, window = traffic.prompts, busiest.window
+    return support_of(catalogue, own.names, account, batch, prompts, outputs, window, own.part)
+
+
+def _of_fleet(
+    catalogue: Catalogue,
+    account: Account,
+    parts: Sequence[SizedPart],
+    held: Sequence[dict[str, Dimensionless]],
+) -> dict[str, Dimensionless]:
+    """What is said of a whole fleet."""
+    pools = [it.sized for it in parts]
+    result = plain_numbers(fleet_of(pools, 1.0, parts[0].laid.routed.rejected))
     rent = sum(
-        pool.instances * float(rented(chosen, n)) * float(layouts[own].case.deployment.gpu.price)
-        for pool, n, own in zip(pools, gpus, each, strict=True)
+        it.sized.instances
+        * float(rented(account, it.gpus))
+        * float(it.laid.case.deployment.gpu.price)
+        for it in parts
     )
-    numbers = {
+    return {
         "missing": max(found.get("missing", 0.0) for found in held),
         "instances": result.instances,
-        "gpus": result.gpus,
+        "gpus": sum(it.sized.instances * it.gpus for it in parts),
         "power": result.power,
         "throughput": result.throughput,
         "tokens_per_joule": result.tokens_per_joule,
@@ -115,16 +153,6 @@ def fleet(
         **_latencies(result),
         "rejected": result.rejected,
     }
-    precisions = dict.fromkeys(own.precision_in(catalogue) for own in each)
-    basis = basis_of(account, alternatives, chosen, support, " and ".join(precisions))
-    return Answer(
-        quantities(numbers, support),
-        replace(basis, simulate=simulate_first(pools, requests)),
-        tuple(
-            quantities(_of_pool(pool, window, n), support)
-            for pool, window, n in zip(pools, windows, gpus, strict=True)
-        ),
-    )
 
 
 def _latencies(found: Fleet | Pool) -> dict[str, Dimensionless]:
@@ -136,12 +164,13 @@ def _latencies(found: Fleet | Pool) -> dict[str, Dimensionless]:
     }
 
 
-def _of_pool(pool: Pool, window: Tokens, gpus: Dimensionless) -> dict[str, Dimensionless]:
+def _of_pool(part: SizedPart) -> dict[str, Dimensionless]:
     """What is said of one pool."""
+    pool = part.sized
     return {
-        "context_window": float(window),
+        "context_window": part.window,
         "instances": pool.instances,
-        "gpus": pool.instances * float(gpus),
+        "gpus": pool.instances * part.gpus,
         "arrival_rate": pool.arrival_rate,
         "batch": pool.batch,
         "utilization": pool.utilization,

@@ -1,6 +1,5 @@
 """Requests as pools share them out, each pool with a deployment of its own."""
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,13 +12,9 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import sized_pools
-from tokwatt.serving.pool import Pool
 from tokwatt.serving.requests import pairs_of
-from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.routing import Routed
-from tokwatt.serving.targets import least_latencies
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.traffic import Part
 from tokwatt.units import MOST_TOKENS, Dimensionless, Tokens
 
 LONGEST = 65536.0
@@ -43,18 +38,6 @@ class LaidOut(NamedTuple):
         return layout.tensor_parallel * layout.data_parallel
 
 
-def each_pool(
-    names: DeploymentNames | Sequence[DeploymentNames], pools: Dimensionless
-) -> Sequence[DeploymentNames]:
-    """A deployment for each pool."""
-    if isinstance(names, DeploymentNames):
-        return [names] * pools
-    if len(names) != pools:
-        wanted = f"one for each of {pools} pools"
-        raise ParameterError(f"names: has {len(names)} deployments, wanted {wanted}.")
-    return names
-
-
 def share_out(
     catalogue: Catalogue,
     requests: str | Trace,
@@ -63,11 +46,12 @@ def share_out(
     splits: Sequence[Tokens],
     context_window: Tokens | None,
     demand: Demand,
+    part: Part = "both",
 ) -> LaidOut:
     """Requests as pools of a deployment share them; the last has a window, or the account's own."""
     window = LONGEST if context_window is None else context_window
     case = case_of(catalogue, requests, names, account, splits, window)
-    routed = case.traffic(account, demand)
+    routed = case.traffic(account, demand, part)
     assert routed is not None
     require_splits(splits, routed.windows[-1])
     return LaidOut(case, routed)
@@ -118,34 +102,3 @@ def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
         if not below < split < window:
             wanted = f"numbers that rise from above 0 to below {window:g}, the longest window"
             raise ParameterError(f"split_lengths: has {split:g}, wanted {wanted}.")
-
-
-def sized(account: Account, laid: LaidOut, demand: Demand, place: Dimensionless) -> list[Pool]:
-    """One pool of a deployment, where it exists."""
-    own = laid.routed.apart[place]
-    sizes = sized_pools(account, laid.case.deployment, own, demand)
-    pools = [plain_numbers(pool) for pool in sizes]
-    _require_served(account, laid.case, own, pools, demand)
-    return pools
-
-
-def _require_served(
-    account: Account, case: Case, routed: Routed, pools: Sequence[Pool], demand: Demand
-) -> None:
-    """Refuse a fleet that does not exist, with the target that it misses and by how much."""
-    for pool, traffic, window in zip(pools, routed.pools, routed.windows, strict=True):
-        if math.isfinite(pool.power) and not math.isnan(pool.batch):
-            continue
-        if math.isnan(pool.concurrency):
-            wanted = "more GPUs an instance, more memory or a narrower precision"
-            raise ParameterError(f"llm: does not fit on an instance, wanted {wanted}.")
-        instance = instance_of(account, case.deployment)
-        itl, ttft = least_latencies(account, instance, traffic, demand)
-        targets = {"itl": (itl, demand.itl_target), "ttft": (ttft, demand.latency_target)}
-        missed = [name for name, (least, target) in targets.items() if least > target]
-        name = missed[0] if missed else "ttft"
-        least, target = targets[name]
-        raise ParameterError(
-            f"{name}: is {target:g} s, but one request alone in the pool of {window:g} tokens takes"
-            f" {least:.4g} s, wanted a longer target, more GPUs an instance or a faster GPU."
-        )

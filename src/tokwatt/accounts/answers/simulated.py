@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from tokwatt.accounts.answers.answer import Answer, Basis, Estimate
-from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.parts import PoolNames
 from tokwatt.accounts.simulated import COUNT, simulate
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
@@ -28,9 +28,10 @@ def answer_of(simulated: "xr.Dataset") -> Answer:
     }
     count = simulated.sizes["seed"]
     runs = f"{simulated.sizes['request']} requests, {count} seed{'s' * (count > 1)}"
-    pools = " + ".join(map(str, np.atleast_1d(simulated.attrs["instances"])))
-    if apart := simulated.attrs["prefill_instances"]:
-        pools = f"{apart} prefill + {pools} decode"
+    pools = " + ".join(
+        f"{count} {part}" if part != "both" else f"{count}"
+        for count, part in zip(simulated.attrs["instances"], simulated.attrs["parts"], strict=True)
+    )
     basis = Basis(
         account=simulated.attrs["account"],
         basis=simulated.attrs["basis"],
@@ -60,7 +61,7 @@ def beside(
     catalogue: Catalogue,
     requests: str | Trace,
     demand: Demand,
-    names: DeploymentNames | Sequence[DeploymentNames],
+    names: PoolNames | Sequence[PoolNames],
     **question: Any,
 ) -> Answer:
     """A fleet's answer with the numbers of the same fleet as it is simulated.

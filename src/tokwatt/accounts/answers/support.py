@@ -8,6 +8,7 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.calibration.evidence import Evidence, kind_of
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.traffic import Part
 from tokwatt.units import Dimensionless, Sequences, Tokens
 
 SLACK = 0.02
@@ -25,6 +26,7 @@ class Support:
         prompt: prompt tokens of a request.
         output: output tokens of a request.
         window: context window.
+        part: what instances do for a request; of prefill and decode apart no run is known.
     """
 
     catalogue: Catalogue
@@ -33,6 +35,7 @@ class Support:
     prompt: Tokens
     output: Tokens
     window: Tokens
+    part: Part = "both"
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -56,13 +59,17 @@ class Support:
     @cached_property
     def beyond(self) -> tuple[str, ...]:
         """Numbers outside those that were measured, a phrase for each."""
-        asked = {"batch": self.batch, "prompt": self.prompt, "output": self.output}
+        asked = {"prompt": self.prompt}
+        if self.part != "prefill":
+            asked |= {"batch": self.batch, "output": self.output}
         ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
         trained = float(self.catalogue.llms[self.names.llm].published.trained_context)
-        longer = (f"context window {self.window:.8g} (trained: up to {trained:.8g})",)
-        return (longer if 0 < trained < self.window else ()) + tuple(
+        longer = f"context window {self.window:.8g} (trained: up to {trained:.8g})"
+        said = {longer: 0 < trained < self.window, "prefill apart": self.part != "both"}
+        return tuple(phrase for phrase, holds in said.items() if holds) + tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
+            if name in asked
             if not least * (1 - SLACK) <= asked[name] <= most * (1 + SLACK)
         )
 
@@ -93,8 +100,10 @@ def support_of(
     prompt: Tokens,
     output: Tokens,
     window: Tokens,
+    part: Part = "both",
 ) -> Support | None:
     """The measured runs behind an answer; the paper's program has none."""
     if account.assumed.step != "measured":
         return None
-    return Support(catalogue, names, *map(float, (batch, prompt, output, window)))
+    numbers = float(batch), float(prompt), float(output), float(window)
+    return Support(catalogue, names, *numbers, part)

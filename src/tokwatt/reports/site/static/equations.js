@@ -263,6 +263,13 @@ const Tokwatt = (() => {
     return { kept: used.latency, power: decoding + (nominal - decoding) * used.prefill };
   }
 
+  function idlePower(assumed, machine) {
+    const law = machine.gpu.utilization;
+    if (assumed.power === "utilization") return Math.min(law.idle, law.limit);
+    if (assumed.power === "logistic") return machine.curve_idle;
+    return machine.fractions.idle_fraction * machine.gpu.tdp;
+  }
+
   function powerByUse(gpu, used) {
     const law = gpu.utilization,
       reading = used.moved / gpu.hbm_bandwidth;
@@ -705,8 +712,11 @@ const Tokwatt = (() => {
     );
     const utilization = used ? carried / (found * serviceRate) : 0;
     const batch = batchOf(assumed, machine, own, at, slots, utilization, serviceRate);
-    const running = step(assumed, machine, at(batch));
-    const watts = onBasis(assumed, constants, machine, running.power);
+    const busy = busyShare(assumed, batch),
+      running = step(assumed, machine, at(batch));
+    const atWork = step(assumed, machine, at(batch / busy));
+    const mean = busy * atWork.power + (1 - busy) * idlePower(assumed, machine);
+    const watts = onBasis(assumed, constants, machine, mean);
     const instances = used ? found : fromAbove ? 1 : 0;
     const mostly = poolLatencies(assumed, machine, at(batch), own, running, carried / found);
     const chunked = assumed.prefill === "chunked",
@@ -827,13 +837,18 @@ const Tokwatt = (() => {
   function batchOf(assumed, machine, own, at, slots, utilization, serviceRate) {
     if (assumed.prefill === "chunked") {
       const completed = (batch) => {
-        const mean = step(assumed, machine, at(batch));
-        return mean.running / (own.steps * mean.latency);
+        const busy = busyShare(assumed, batch),
+          mean = step(assumed, machine, at(batch / busy));
+        return (busy * mean.running) / (own.steps * mean.latency);
       };
       return lastWithin(completed, utilization * serviceRate, slots);
     }
     const mean = utilization * slots;
     return assumed.batch_rounding === "whole" ? Math.max(1, Math.trunc(mean)) : mean;
+  }
+
+  function busyShare(assumed, batch) {
+    return assumed.prefill === "chunked" ? -Math.expm1(-Math.max(batch, 1e-6)) : 1;
   }
 
   function serviceScv(assumed, machine, own, full, slots, length) {

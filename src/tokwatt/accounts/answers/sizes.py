@@ -1,0 +1,137 @@
+"""Sizes of the pools of a fleet, of both parts where prefill and decode are apart."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from tokwatt.accounts.answers.pools import LaidOut
+from tokwatt.accounts.parts import PoolPart
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account
+from tokwatt.serving.disaggregated import (
+    Disaggregation,
+    chained,
+    demand_of_part,
+    transfer_time,
+)
+from tokwatt.serving.fleet import compiled_instance, sized_pool
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.pool import Pool
+from tokwatt.serving.results import plain_numbers
+from tokwatt.serving.targets import least_latencies, prompt_within
+from tokwatt.serving.traffic import Part, Traffic
+from tokwatt.units import Dimensionless, Tokens
+
+
+class SizedPart(NamedTuple):
+    """Instances of one kind, and how many there are.
+
+    Attributes:
+        own: which pool they are of, what they do and what they are.
+        laid: requests as they are shared out over pools of them.
+        sized: what they serve, and how.
+    """
+
+    own: PoolPart
+    laid: LaidOut
+    sized: Pool
+
+    @property
+    def traffic(self) -> Traffic:
+        """What they are asked for."""
+        return self.laid.routed.pools[self.own.pool]
+
+    @property
+    def window(self) -> Tokens:
+        """Longest request."""
+        return float(self.laid.routed.windows[self.own.pool])
+
+    @property
+    def gpus(self) -> Dimensionless:
+        """GPUs of an instance."""
+        return float(self.laid.gpus)
+
+
+def size_parts(
+    account: Account,
+    parts: Sequence[PoolPart],
+    share_out: Callable[[PoolPart], LaidOut],
+    demand: Demand,
+    between: Disaggregation,
+) -> list[SizedPart]:
+    """The smallest pools that keep the targets.
+
+    Args:
+        account: how tokens and joules are counted.
+        parts: instances by kind, prefill before decode.
+        share_out: requests as pools of such instances share them.
+        demand: what they must carry.
+        between: what lies between prefill and decode.
+
+    Raises:
+        ParameterError: where one does not exist, with the target that it misses and by how much.
+    """
+    found: list[SizedPart] = []
+    for own in parts:
+        laid = share_out(own)
+        instance = compiled_instance(account, laid.case.deployment)
+        traffic, window = laid.routed.pools[own.pool], laid.routed.windows[own.pool]
+        sending = _transfer(instance, prompt_within(traffic, demand), own.part, between)
+        asked = demand_of_part(demand, own.part, between, sending)
+        pool = plain_numbers(sized_pool(account, instance, traffic, window, asked))
+        _require_served(account, instance, pool, traffic, window, asked, own.part)
+        found.append(SizedPart(own, laid, pool))
+    return list(_chained(account, found, between))
+
+
+def _transfer(
+    instance: Instance, prompt: Tokens, part: Part, between: Disaggregation
+) -> Dimensionless:
+    """Time of the transfer of a prompt from an instance that prefills alone."""
+    return float(transfer_time(instance, prompt, between.transfer)) if part == "prefill" else 0.0
+
+
+def _chained(
+    account: Account, parts: Sequence[SizedPart], between: Disaggregation
+) -> Iterator[SizedPart]:
+    """Parts whose latencies are those of requests that pass through both."""
+    last: SizedPart | None = None
+    for it in parts:
+        if last and last.own.part == "prefill":
+            instance = compiled_instance(account, last.laid.case.deployment)
+            prompts = last.traffic.median_prompt, last.traffic.long_prompt
+            sending = [_transfer(instance, prompt, "prefill", between) for prompt in prompts]
+            silent, whole = chained(last.sized, it.sized, *sending)
+            yield last._replace(sized=plain_numbers(silent))
+            yield it._replace(sized=plain_numbers(whole))
+        elif it.own.part == "both":
+            yield it
+        last = it
+
+
+def _require_served(
+    account: Account,
+    instance: Instance,
+    pool: Pool,
+    traffic: Traffic,
+    window: Tokens,
+    demand: Demand,
+    part: Part,
+) -> None:
+    """Refuse a pool that does not exist, with the target that it misses and by how much."""
+    if math.isfinite(pool.power) and not math.isnan(pool.batch):
+        return
+    if math.isnan(pool.concurrency):
+        wanted = "more GPUs an instance, more memory or a narrower precision"
+        raise ParameterError(f"llm: does not fit on an instance, wanted {wanted}.")
+    itl, ttft = least_latencies(account, instance, traffic, demand)
+    targets = {"itl": (itl, demand.itl_target), "ttft": (ttft, demand.latency_target)}
+    missed = [name for name, (least, target) in targets.items() if least > target]
+    name = missed[0] if missed else "ttft"
+    least, target = targets[name]
+    share = "" if part == "both" else f" for {part} apart"
+    raise ParameterError(
+        f"{name}: is {target:g} s{share}, but one request alone in the pool of {window:g} tokens"
+        f" takes {least:.4g} s, wanted a longer target, more GPUs an instance or a faster GPU."
+    )

@@ -1,0 +1,97 @@
+"""Pools by the names of their instances: one deployment, or one that prefills for another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.params.errors import ParameterError
+from tokwatt.serving.account import Account
+from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.traffic import Part
+from tokwatt.units import Dimensionless
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disaggregated:
+    """Instances of a pool whose prefill and decode are apart.
+
+    Attributes:
+        prefill: instances that take in prompts.
+        decode: instances that are given their KV cache, of equal width.
+    """
+
+    prefill: DeploymentNames
+    decode: DeploymentNames
+
+
+PoolNames = DeploymentNames | Disaggregated
+"""What the instances of a pool are."""
+
+
+class PoolPart(NamedTuple):
+    """Instances of one kind.
+
+    Attributes:
+        pool: place of their pool, by rising window.
+        part: what they do for a request.
+        names: their deployment.
+    """
+
+    pool: int
+    part: Part
+    names: DeploymentNames
+
+
+def each_pool(names: PoolNames | Sequence[PoolNames], pools: Dimensionless) -> Sequence[PoolNames]:
+    """What the instances of each pool are."""
+    if isinstance(names, PoolNames):
+        return [names] * int(pools)
+    if len(names) != pools:
+        wanted = f"one for each of {pools} pools"
+        raise ParameterError(f"names: has {len(names)} deployments, wanted {wanted}.")
+    return names
+
+
+def parts_of(each: Sequence[PoolNames]) -> list[PoolPart]:
+    """Instances by kind: those of a pool, or those that prefill and then those that decode."""
+    found = []
+    for pool, names in enumerate(each):
+        if isinstance(names, Disaggregated):
+            found.append(PoolPart(pool, "prefill", names.prefill))
+            found.append(PoolPart(pool, "decode", names.decode))
+        else:
+            found.append(PoolPart(pool, "both", names))
+    return found
+
+
+def pools_of(parts: Sequence[PoolPart]) -> list[PoolNames]:
+    """What the instances of each pool are, of parts in their order."""
+    found: list[PoolNames] = []
+    for place, it in enumerate(parts):
+        if it.part == "both":
+            found.append(it.names)
+        elif it.part == "decode":
+            found.append(Disaggregated(prefill=parts[place - 1].names, decode=it.names))
+    return found
+
+
+def require_chunked(account: Account, apart: bool) -> None:
+    """Refuse accounts that know no prefill apart, where it is asked for."""
+    if apart and account.assumed.prefill != "chunked":
+        found = f"has prefill={account.assumed.prefill} where prefill and decode are apart"
+        raise ParameterError(f"account: {found}, wanted prefill=chunked, as in consistent.")
+
+
+def require_pairs(catalogue: Catalogue, account: Account, parts: Sequence[PoolPart]) -> None:
+    """Refuse parts that cannot serve the same request, and accounts that know no prefill apart."""
+    apart = [it.names for it in parts if it.part != "both"]
+    require_chunked(account, bool(apart))
+    for prefill, decode in zip(apart[::2], apart[1::2], strict=True):
+        if prefill.llm != decode.llm:
+            wanted = f"{prefill.llm}, whose prompts are prefilled"
+            raise ParameterError(f"llm: is {decode.llm} where requests decode, wanted {wanted}.")
+        widths = [float(own.deployment(catalogue).precision.kv) for own in (prefill, decode)]
+        if widths[0] != widths[1]:
+            found = f"is {widths[1]:g} B a number where requests decode"
+            raise ParameterError(f"kv_precision: {found}, wanted {widths[0]:g} B, as in prefill.")
