@@ -443,7 +443,9 @@ const Tokwatt = (() => {
 
   /* ---- tokwatt.serving.routing: requests are kinds, one for each whole length ---- */
 
+  /* A trace has its requests; a workload those of its law. */
   function requestsOf(workload, outputShares) {
+    if (workload.requests) return workload.requests;
     const { lengths, fractions } = workload,
       last = fractions.findIndex((fraction) => fraction >= 1);
     const count = lengths[last];
@@ -711,7 +713,8 @@ const Tokwatt = (() => {
     const mostly = poolLatencies(assumed, machine, at(batch), own, running, carried / found);
     const chunked = assumed.prefill === "chunked",
       served = chunked && batch > 0 ? carried / (found * batch) : serviceRate / slots;
-    const wait = waitQuantile(found * slots, carried, served, scv);
+    const wait = (probability) =>
+      waitQuantile(found * slots, carried, served, scv, probability);
     return {
       window,
       share: own.share,
@@ -720,7 +723,8 @@ const Tokwatt = (() => {
       median: running.median,
       late: mostly.late,
       promptTime,
-      firstToken: wait + (chunked ? mostly.firstToken : promptTime),
+      medianFirstToken: wait(0.5) + mostly.medianFirstToken,
+      firstToken: wait(0.99) + (chunked ? mostly.firstToken : promptTime),
       instances,
       utilization,
       power: instances === 0 || instances === Infinity ? instances : instances * watts,
@@ -767,8 +771,12 @@ const Tokwatt = (() => {
 
   function poolLatencies(assumed, machine, load, own, iteration, rate) {
     if (assumed.prefill !== "chunked") {
-      const first = firstToken(assumed, machine, load, own.longestPrompt);
-      return { firstToken: first, late: iteration.late };
+      const first = (prompt) => firstToken(assumed, machine, load, prompt);
+      return {
+        medianFirstToken: first(own.medianPrompt),
+        firstToken: first(own.longestPrompt),
+        late: iteration.late,
+      };
     }
     const { costs } = machine,
       { chunk } = costs,
@@ -804,14 +812,20 @@ const Tokwatt = (() => {
     const mean = taken(prompt) + quadratic * (own.prompts2 - own.prompts ** 2),
       rest = iteration.latency / 2,
       behind = Math.min(rest + wait / (1 + used), full / 2);
-    const fixed = costs.first_token + costs.first_token_prompt * own.longestPrompt;
-    const first = quantileOfSum(rest + wait + mean + used * behind, [
-      taken(own.longestPrompt) - mean,
-      lateWait(used, wait, 0.99) - wait,
-      0.98 * rest,
-    ]);
+    const first = (length, probability) =>
+      costs.first_token +
+      costs.first_token_prompt * length +
+      quantileOfSum(rest + wait + mean + used * behind, [
+        taken(length) - mean,
+        lateWait(used, wait, probability) - wait,
+        (2 * probability - 1) * rest,
+      ]);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
-    return { firstToken: fixed + first, late: Math.max(iteration.median, late) };
+    return {
+      medianFirstToken: first(own.medianPrompt, 0.5),
+      firstToken: first(own.longestPrompt, 0.99),
+      late: Math.max(iteration.median, late),
+    };
   }
 
   /* Prompt tokens of the late one of the iterations. */
@@ -878,8 +892,8 @@ const Tokwatt = (() => {
     return { ...machine, costs, gpu: data.gpus[key.split("/")[1]], fractions: data.fractions };
   }
 
-  function sharesOf(data, state, assumed) {
-    const shares = data.workloads[state.workload].shares;
+  function sharesOf(data, workload, assumed) {
+    const { shares } = workload;
     return assumed.output_share === "trace" && shares ? shares : data.demand.output_share;
   }
 
@@ -896,16 +910,20 @@ const Tokwatt = (() => {
       [state.account, state.gpu, state.llm, state.precision, state.tensor_parallel].join("/"),
     );
     if (!machine) return null;
-    const assumed = { ...data.assumed[machine.assumed], ...state.changes };
-    const requests = requestsOf(data.workloads[state.workload], sharesOf(data, state, assumed));
+    const workload = data.workloads[state.workload];
+    const traced = workload.requests ? data.traced[state.account] : {};
+    const preset = { ...data.assumed[machine.assumed], ...traced },
+      assumed = { ...preset, ...state.changes };
+    const requests = requestsOf(workload, sharesOf(data, workload, assumed));
     const unmeasured =
-      assumed.output_share === "trace" && !data.workloads[state.workload].shares;
+      assumed.output_share === "trace" && !workload.shares && !workload.requests;
     const longWindow =
       assumed.baseline === "smallest" ? smallestWindow(requests) : state.longWindow;
     return {
       data,
       state,
       machine,
+      preset,
       assumed,
       unmeasured,
       requests,

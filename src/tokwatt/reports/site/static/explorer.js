@@ -83,6 +83,7 @@ function showFleet(ready, fleet, alone) {
     "In use [%]",
     "ITL, median [ms]",
     "ITL, p99 [ms]",
+    "TTFT, median [ms]",
     "TTFT, p99 [ms]",
   ];
   table(
@@ -99,6 +100,7 @@ function showFleet(ready, fleet, alone) {
         100 * pool.utilization,
         1e3 * pool.median,
         1e3 * pool.late,
+        1e3 * pool.medianFirstToken,
         1e3 * pool.firstToken,
       ]),
   );
@@ -164,7 +166,7 @@ function showPreset(ready) {
   form.elements.long_window.disabled = smallest;
   document.getElementById("window-note").hidden = !smallest;
   for (const name of ["basis", ...EXPLORER.adjustable]) {
-    const preset = EXPLORER.assumed[ready.machine.assumed][name].replaceAll("_", " ");
+    const preset = ready.preset[name].replaceAll("_", " ");
     form.elements[name].options[0].textContent = `as the preset has it: ${preset}`;
   }
 }
