@@ -129,15 +129,15 @@ const Traces = (() => {
 
   /* ---- tokwatt.params.traces, tokwatt.serving.requests ---- */
 
-  /* Value at which a share of the weight is reached. */
-  function quantile(requests, values, share) {
-    const order = Uint32Array.from(values, (_, place) => place);
-    order.sort((one, other) => values[one] - values[other]);
-    const most = share * (1 - 1e-12) * sum(requests.weight);
-    let place = 0;
-    for (let upto = requests.weight[order[0]]; upto < most; upto += requests.weight[order[place]])
-      place += 1;
-    return values[order[place]];
+  /* The smallest value that a share of the requests does not exceed. */
+  function quantile(weight, values, share) {
+    const masses = new Map();
+    values.forEach((value, kind) => masses.set(value, (masses.get(value) ?? 0) + weight[kind]));
+    const most = share * (1 - 1e-12) * sum(weight);
+    let upto = 0;
+    return Float64Array.from(masses.keys())
+      .sort()
+      .find((value) => (upto += masses.get(value)) >= most);
   }
 
   /* Kinds of request as equations.js takes them, by their length and then by their prompt. */
@@ -169,7 +169,7 @@ const Traces = (() => {
     const total = sum(served.map(({ count }) => count)),
       requests = kindsOf(served, total, known.most_tokens);
     const last = served.findLast(({ time }) => time === arrivals.last);
-    const ends = (values) => [0.5, 0.99].map((share) => quantile(requests, values, share));
+    const ends = (values) => [0.5, 0.99].map((share) => quantile(requests.weight, values, share));
     return {
       name: file,
       requests,
@@ -184,24 +184,22 @@ const Traces = (() => {
     };
   }
 
-  /* In one sentence, what was read. */
+  /* In one sentence, what was read; `shown` writes numbers that are not whole. */
   function said(trace, shown) {
-    const from = trace.rows === trace.count ? "" : ` of ${shown(trace.rows)} rows`;
-    const without = Object.keys(trace.leftOut).length
-      ? ` (left out: ${reasons(trace.leftOut)})`
-      : "";
-    const timed = trace.rate
-      ? [`${shown(trace.span)} s`, `${shown(trace.rate)} req/s`, trace.note]
-      : [trace.note];
-    const lengths = ([median, late]) => `median ${shown(median)}, p99 ${shown(late)}`;
-    return [
-      `${trace.name}: ${shown(trace.count)} requests${from}${without}`,
-      ...timed,
+    const whole = (count) => count.toLocaleString("en");
+    const from = trace.rows === trace.count ? "" : ` of ${whole(trace.rows)} rows`;
+    const why = reasons(trace.leftOut),
+      without = why ? ` (left out: ${why})` : "";
+    const rate = trace.rate ? [`${shown(trace.span)} s`, `${shown(trace.rate)} req/s`] : [];
+    const lengths = ([median, late]) => `median ${whole(median)}, p99 ${whole(late)}`;
+    const parts = [
+      `${trace.name}: ${whole(trace.count)} requests${from}${without}`,
+      ...rate,
+      trace.note,
       `prompt tokens ${lengths(trace.prompt)}`,
       `output tokens ${lengths(trace.output)}`,
-    ]
-      .join("; ")
-      .concat(".");
+    ];
+    return `${parts.join("; ")}.`;
   }
 
   return { read, said };
