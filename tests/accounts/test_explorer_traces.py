@@ -12,6 +12,7 @@ from tokwatt.accounts.explorer import Explorer, InstanceKey, data_of
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.trace_summary import summary_of
 from tokwatt.params.traces import read_trace
+from tokwatt.serving.share import memory_of
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
@@ -57,6 +58,13 @@ def javascript(parameters):
             return { refused: error.message };
           }
         }
+        function cacheOf(state, window) {
+          const own = Traces.read(DATA.reading, "requests", "input_len,output_len\\n1,2");
+          const data = { ...DATA, workloads: { own } };
+          const ready = Tokwatt.prepare(data, { ...state, workload: "own", changes: {} });
+          const tokens = Tokwatt.cachedTokens(ready.machine, window);
+          return { tokens, starts: Tokwatt.starts(ready, window) };
+        }
         function fleetFor(text, state, demand, split) {
           const own = Traces.read(DATA.reading, "requests", text);
           const workloads = { own };
@@ -77,6 +85,11 @@ def javascript(parameters):
         return json.loads(context.eval(f"JSON.stringify({function}({given}))"))
 
     return run
+
+
+def names_of(key):
+    layout = {"gpus": key.tensor_parallel, "precision": key.precision}
+    return DeploymentNames(llm=key.llm, gpu=key.gpu, **layout)
 
 
 def written(folder, text):
@@ -216,9 +229,7 @@ def test_a_fleet_for_a_trace_is_that_of_the_package(key, split, javascript, para
     trace = read_trace(written(tmp_path, text))
     rate = trace.arrival_rate * (1 if split else 40)
     targets = {"arrival_rate": rate, "latency_target": 2.0}
-    names = DeploymentNames(
-        llm=key.llm, gpu=key.gpu, gpus=key.tensor_parallel, precision=key.precision
-    )
+    names = names_of(key)
     splits = [split] if split else []
     demand = demanded(parameters, **targets)
     question = {"split_lengths": splits, "account": key.account}
@@ -233,12 +244,20 @@ def test_a_fleet_for_a_trace_is_that_of_the_package(key, split, javascript, para
             assert ours[name] == pytest.approx(theirs[name].value, rel=1e-6), name
 
 
+@pytest.mark.parametrize("window", [1024, 8192, 131_072, 2_097_152])
+def test_an_engine_starts_with_the_windows_that_the_package_lets_it(window, javascript, parameters):
+    for key in KEYS[:3]:
+        deployment = names_of(key).deployment(parameters)
+        tokens = memory_of(deployment, deployment.llm.published, window).tokens
+        found = javascript("cacheOf", key._asdict(), window)
+        assert found == {"tokens": tokens, "starts": bool(tokens >= window)}
+
+
 def test_a_target_that_the_package_refuses_is_met_by_no_number_of_instances(
     javascript, parameters, tmp_path
 ):
     text, targets = random_trace("late"), {"arrival_rate": 5.0, "latency_target": 0.01}
-    names = DeploymentNames(llm="llama-3.1-70b", gpus=4, precision="fp8")
     with pytest.raises(ParameterError, match="ttft"):
         trace = read_trace(written(tmp_path, text))
-        fleet(parameters, trace, demanded(parameters, **targets), names)
+        fleet(parameters, trace, demanded(parameters, **targets), names_of(KEYS[0]))
     assert javascript("fleetFor", text, KEYS[0]._asdict(), targets, 0)["instances"] is None

@@ -20,6 +20,9 @@ from tokwatt.accounts import answers, cases
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
 from tokwatt.params.traces import read_trace
+from tokwatt.planning.configurations import Options
+from tokwatt.planning.constrained import Budget
+from tokwatt.planning.plan import plan
 from tokwatt.reports.site import palette
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import switched
@@ -464,6 +467,46 @@ def test_the_keyboard_reaches_the_picker_and_a_link_asks_for_the_file_again(brow
     again.get_by_text("59 requests").wait_for()
     assert again.locator("#problem").is_hidden()
     assert displayed(again, "fleet") == displayed(page, "fleet")
+
+
+def test_a_plan_is_that_of_python_until_the_case_changes(browse, known, trace):
+    page = browse("explorer.html", urlencode({"limit": 800, "llm": "llama-3.1-8b"}))
+    page.get_by_label("Your own trace, CSV").set_input_files(trace)
+    page.locator("#controls [name=arrivals]").fill("40")
+    page.get_by_label("Least").select_option("dollars")
+    page.get_by_role("button", name="Plan", exact=True).click()
+    page.get_by_text("configurations for").wait_for()
+    catalogue = known.catalogue
+    options = Options(
+        gpu=tuple(known.boards),
+        precision=tuple(catalogue.precisions),
+        kv_precision=(None,),
+        max_num_seqs=(None,),
+        max_num_batched_tokens=(None,),
+    )
+    question = {"options": options, "objective": "dollars", "budget": Budget(pools=2)}
+    demand = answers.demanded(catalogue, arrival_rate=40.0, latency_target=0.8)
+    own = read_trace(trace)
+    wanted = plan(catalogue, own, demand, "llama-3.1-8b", candidates=[512, 1024, 2048], **question)
+    said = page.locator("#plan-note").inner_text()
+    assert float(said.split()[0]) == pytest.approx(1e6 * wanted.cost_per_token, rel=1e-3)
+    assert "112 configurations for 7 classes of lengths" in said
+    gpus = float(column(page, "#plan-pools", 4)[-1])
+    assert gpus == wanted.fleet.gpus
+    page.set_viewport_size({"width": 800, "height": 600})
+    page.wait_for_timeout(100)
+    assert page.locator("#plan-note").inner_text() == said
+    page.locator("#controls [name=arrivals]").fill("50")
+    assert page.locator("#plan-note").inner_text() == ""
+    assert page.locator("#plan-pools tr").count() == 0
+
+
+def test_a_window_with_which_no_engine_starts_has_no_fleet(browse):
+    page = browse("explorer.html", urlencode({"tensor_parallel": 2, "split": 0}))
+    assert "no engine starts with a window of 16,384" in page.locator("#summary").inner_text()
+    assert displayed(page, "fleet")["gpus"] == "–"
+    page.locator("#controls [name=tensor_parallel]").select_option("4")
+    assert "no engine starts" not in page.locator("#summary").inner_text()
 
 
 def test_why_a_fleet_cannot_be_is_said_and_seen(browse):

@@ -81,6 +81,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "llms": {
             name: catalogue.section("llms").raw[name].get("name", name) for name in catalogue.llms
         },
+        "heads": {name: llm.published.query_heads for name, llm in catalogue.llms.items()},
         "precisions": {
             name: catalogue.section("serving").raw["precisions"][name]["name"]
             for name in catalogue.precisions

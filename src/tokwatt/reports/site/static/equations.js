@@ -34,6 +34,16 @@ const Tokwatt = (() => {
     return machine.kv_budget < 0 ? NaN : fitting;
   }
 
+  /* Tokens that the KV blocks of a GPU hold in sequences of a length. */
+  function cachedTokens(machine, length) {
+    const block = (heldBytes(machine, length) / length) * machine.block_size;
+    return Math.floor(Math.max(0, machine.kv_budget) / block) * machine.block_size;
+  }
+
+  /* Whether an engine starts with a window: its cache holds one sequence as long. */
+  const starts = ({ assumed, machine }, window) =>
+    assumed.memory !== "measured" || cachedTokens(machine, window) >= window;
+
   const coverage = (share, tokens) => -Math.expm1(tokens * Math.log1p(-share));
 
   function touchedExperts(assumed, share, tokens) {
@@ -935,31 +945,51 @@ const Tokwatt = (() => {
   const instanceAt = ({ data, machine, assumed, ratio }, window, utilization) =>
     point(assumed, machine, data.constants, window, data.offer.mean_fill, ratio, utilization);
 
-  function fleetAt({ data, state, machine, assumed, requests, longWindow }, splitLength, overflow) {
+  const chunkOf = ({ assumed, machine }) =>
+    assumed.prefill === "chunked" ? machine.prefill_chunk : machine.chunk;
+
+  function routedAt(ready, splitLength, overflow) {
+    const { data, state, assumed, requests, longWindow } = ready;
     const topology = { window: longWindow, splitLength, overflow };
-    const routed = route(
-      assumed,
-      requests,
-      data.workloads[state.workload].lengths,
-      topology,
-      assumed.prefill === "chunked" ? machine.prefill_chunk : machine.chunk,
-      data.constants.compressible,
-    );
-    return fleet(assumed, machine, data.constants, data.demand, routed);
+    const { lengths } = data.workloads[state.workload];
+    const { compressible } = data.constants;
+    return route(assumed, requests, lengths, topology, chunkOf(ready), compressible);
   }
 
-  /* Joules, dollars and grams of a million tokens, with `powered` GPUs rented for each instance
-     counted. */
-  function prices({ data, machine, assumed }, tokensPerJoule, tokensPerInstanceSecond) {
-    const joules = 1 / tokensPerJoule,
-      rented = assumed.basis === "gpu" ? 1 : machine.gpus;
+  const fleetOf = ({ data, machine, assumed }, routed) =>
+    fleet(assumed, machine, data.constants, data.demand, routed);
+
+  const fleetAt = (ready, splitLength, overflow) =>
+    fleetOf(ready, routedAt(ready, splitLength, overflow));
+
+  /* GPUs of an instance that are paid for: those whose watts count. */
+  const rented = ({ machine, assumed }) => (assumed.basis === "gpu" ? 1 : machine.gpus);
+
+  /* Joules, dollars and grams of a million tokens. */
+  function prices(ready, tokensPerJoule, tokensPerInstanceSecond) {
+    const { data, machine } = ready,
+      joules = 1 / tokensPerJoule;
     return {
       joulesPerToken: joules,
-      rent: (1e6 * rented * machine.gpu.price) / tokensPerInstanceSecond,
+      rent: (1e6 * rented(ready) * machine.gpu.price) / tokensPerInstanceSecond,
       electricity: 1e6 * joules * data.energy.electricity_price,
       grams: 1e9 * joules * data.energy.grid_intensity,
     };
   }
 
-  return { prepare, instanceAt, fleetAt, prices, erlangB, waitQuantile, instancesRequired };
+  return {
+    prepare,
+    instanceAt,
+    cachedTokens,
+    starts,
+    chunkOf,
+    routedAt,
+    fleetOf,
+    fleetAt,
+    rented,
+    prices,
+    erlangB,
+    waitQuantile,
+    instancesRequired,
+  };
 })();

@@ -124,10 +124,31 @@ function table(id, caption, heads, rows) {
       ...rows.map((cells) =>
         row(
           "td",
-          cells.map((cell) => shown(cell)),
+          cells.map((cell) => (typeof cell === "string" ? cell : shown(cell))),
         ),
       ),
     ),
+  );
+}
+
+/* No fleet, where an engine does not start with the longest window. */
+const NO_FLEET = {
+  pools: [],
+  instances: NaN,
+  power: NaN,
+  credited: NaN,
+  tokensPerJoule: NaN,
+  rejected: NaN,
+};
+
+const fleetAt = (ready, split, overflow) =>
+  Tokwatt.starts(ready, ready.longWindow) ? Tokwatt.fleetAt(ready, split, overflow) : NO_FLEET;
+
+function unstarted({ machine, longWindow }) {
+  const held = Tokwatt.cachedTokens(machine, longWindow);
+  return (
+    `no engine starts with a window of ${shown(longWindow)} tokens, of which the KV cache ` +
+    `holds ${shown(held)}`
   );
 }
 
@@ -135,8 +156,9 @@ function summarise(ready, point, fleet) {
   const instance = Number.isFinite(point.tokensPerJoule)
     ? `By the ${watts(ready)}, an instance gives ${shown(point.tokensPerJoule)} tokens per joule`
     : "The LLM does not fit on these GPUs";
-  const served =
-    fleet.instances === Infinity
+  const served = Number.isNaN(fleet.instances)
+    ? unstarted(ready)
+    : fleet.instances === Infinity
       ? late(ready, fleet)
       : `a fleet of ${shown(fleet.instances)} instances ${shown(fleet.tokensPerJoule)}`;
   document.getElementById("summary").textContent = Number.isFinite(point.tokensPerJoule)
@@ -183,11 +205,13 @@ function update() {
   document.getElementById("account-note").textContent = `${EXPLORER.accounts[state.account]}.`;
   document.querySelector(".results").classList.toggle("stale", Boolean(problem));
   if (ready) showPreset(ready);
+  if (location.hash !== addressOf(state)) tellPlan("");
+  document.getElementById("plan").disabled = Boolean(problem);
   if (problem) return;
   const point = Tokwatt.instanceAt(ready, ready.state.window, Number(state.utilization));
-  const alone = Tokwatt.fleetAt(ready, 0, 1),
+  const alone = fleetAt(ready, 0, 1),
     fleet = Number(state.split)
-      ? Tokwatt.fleetAt(ready, Number(state.split), Number(state.overflow))
+      ? fleetAt(ready, Number(state.split), Number(state.overflow))
       : alone;
   showInstance(ready, point);
   showFleet(ready, fleet, alone);
