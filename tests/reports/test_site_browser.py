@@ -16,8 +16,13 @@ import quick_yaml
 from conftest import ROOT
 from PIL import Image
 
-from tokwatt.accounts import cases
+from tokwatt.accounts import answers, cases
+from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
+from tokwatt.params.traces import read_trace
+from tokwatt.planning.configurations import Options
+from tokwatt.planning.constrained import Budget
+from tokwatt.planning.plan import plan
 from tokwatt.reports.site import palette
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import switched
@@ -386,6 +391,122 @@ def test_curves_are_drawn_and_follow_the_case(browse):
     )
     page.get_by_text("Numbers of the curves").click()
     assert page.locator("#law-numbers tbody tr").count() == 17
+
+
+TRACE = "created_at,prompt_tokens,completion_tokens,status\n" + "".join(
+    f"2026-01-01 00:00:{second:02d},{500 + 97 * second % 3000},{20 + 7 * second},"
+    f"{'failure' if second == 30 else 'success'}\n"
+    for second in range(60)
+)
+
+
+@pytest.fixture
+def trace(tmp_path):
+    path = tmp_path / "requests.csv"
+    path.write_text(TRACE, encoding="utf-8")
+    return path
+
+
+def test_a_trace_that_is_chosen_is_read_and_gets_the_fleet_of_python(browse, parameters, trace):
+    page = browse("explorer.html", urlencode({"limit": 2000, "split": 1024}))
+    page.get_by_label("Your own trace, CSV").set_input_files(trace)
+    said = "requests.csv: 59 requests of 60 rows (left out: 1 failed); 59 s; 0.9831 req/s"
+    page.get_by_text(said).wait_for()
+    demand = answers.demanded(parameters, arrival_rate=58 / 59, latency_target=2.0)
+    names = DeploymentNames(precision="bfloat16")
+    wanted = answers.fleet(parameters, read_trace(trace), demand, names, split_lengths=[1024])
+    shown = displayed(page, "fleet")
+    for name, number in {
+        "tokens_per_joule": wanted.tokens_per_joule,
+        "instances": wanted.instances,
+        "gpus": wanted.gpus,
+        "power": wanted.power / 1e3,
+        "joules": wanted.joules_per_token,
+        "rent": 1e6 * wanted.dollars_per_token,
+    }.items():
+        assert float(shown[name]) == pytest.approx(number, rel=1e-3), name
+    page.locator("#controls [name=arrivals]").fill("500")
+    page.get_by_label("Split length [tok]").fill("0")
+    demand = answers.demanded(parameters, arrival_rate=500, latency_target=2.0)
+    wanted = answers.fleet(parameters, read_trace(trace), demand, names)
+    assert float(displayed(page, "fleet")["gpus"]) == wanted.gpus
+
+
+def test_a_file_that_cannot_be_read_leaves_the_page_as_it_was(browse, trace, tmp_path):
+    page = browse("explorer.html", urlencode({"limit": 2000, "arrivals": 7, "gpu": "H200"}))
+    before = displayed(page, "fleet")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("prompt_tokens,<img src=x>\n1,2\n", encoding="utf-8")
+    picker = page.get_by_label("Your own trace, CSV")
+    picker.set_input_files(bad)
+    page.get_by_text("bad.csv: no column of output tokens among").wait_for()
+    assert displayed(page, "fleet") == before and page.locator("#problem").is_hidden()
+    bad.write_text("time,prompt_tokens,output_tokens\n1,2,3\n2,3,x\n", encoding="utf-8")
+    picker.set_input_files(trace)
+    page.get_by_text("59 requests").wait_for()
+    read = displayed(page, "fleet")
+    assert read != before
+    picker.set_input_files(bad)
+    page.get_by_text("bad.csv: 1 of 2 rows is bad: line 3 has “x”").wait_for()
+    assert displayed(page, "fleet") == read
+    assert page.locator("#controls [name=gpu]").input_value() == "H200"
+
+
+def test_the_keyboard_reaches_the_picker_and_a_link_asks_for_the_file_again(browse, trace):
+    page = browse("explorer.html")
+    page.locator("#controls [name=workload]").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.type") == "file"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.get_by_label("Your own trace, CSV").set_input_files(trace)
+    page.get_by_text("59 requests").wait_for()
+    link = page.get_by_role("link", name="Link to this case").get_attribute("href")
+    again = browse("explorer.html", link.lstrip("#"))
+    assert "Your own trace: choose its file" in again.locator("#problem").inner_text()
+    again.get_by_label("Your own trace, CSV").set_input_files(trace)
+    again.get_by_text("59 requests").wait_for()
+    assert again.locator("#problem").is_hidden()
+    assert displayed(again, "fleet") == displayed(page, "fleet")
+
+
+def test_a_plan_is_that_of_python_until_the_case_changes(browse, known, trace):
+    page = browse("explorer.html", urlencode({"limit": 800, "llm": "llama-3.1-8b"}))
+    page.get_by_label("Your own trace, CSV").set_input_files(trace)
+    page.locator("#controls [name=arrivals]").fill("40")
+    page.get_by_label("Least").select_option("dollars")
+    page.get_by_role("button", name="Plan", exact=True).click()
+    page.get_by_text("configurations for").wait_for()
+    catalogue = known.catalogue
+    options = Options(
+        gpu=tuple(known.boards),
+        precision=tuple(catalogue.precisions),
+        kv_precision=(None,),
+        max_num_seqs=(None,),
+        max_num_batched_tokens=(None,),
+    )
+    question = {"options": options, "objective": "dollars", "budget": Budget(pools=2)}
+    demand = answers.demanded(catalogue, arrival_rate=40.0, latency_target=0.8)
+    own = read_trace(trace)
+    wanted = plan(catalogue, own, demand, "llama-3.1-8b", candidates=[512, 1024, 2048], **question)
+    said = page.locator("#plan-note").inner_text()
+    assert float(said.split()[0]) == pytest.approx(1e6 * wanted.cost_per_token, rel=1e-3)
+    assert "112 configurations for 7 classes of lengths" in said
+    gpus = float(column(page, "#plan-pools", 4)[-1])
+    assert gpus == wanted.fleet.gpus
+    page.set_viewport_size({"width": 800, "height": 600})
+    page.wait_for_timeout(100)
+    assert page.locator("#plan-note").inner_text() == said
+    page.locator("#controls [name=arrivals]").fill("50")
+    assert page.locator("#plan-note").inner_text() == ""
+    assert page.locator("#plan-pools tr").count() == 0
+
+
+def test_a_window_with_which_no_engine_starts_has_no_fleet(browse):
+    page = browse("explorer.html", urlencode({"tensor_parallel": 2, "split": 0}))
+    assert "no engine starts with a window of 16,384" in page.locator("#summary").inner_text()
+    assert displayed(page, "fleet")["gpus"] == "–"
+    page.locator("#controls [name=tensor_parallel]").select_option("4")
+    assert "no engine starts" not in page.locator("#summary").inner_text()
 
 
 def test_why_a_fleet_cannot_be_is_said_and_seen(browse):

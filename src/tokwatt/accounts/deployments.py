@@ -25,6 +25,10 @@ CONSERVING = {
     "search_start": "fewest",
 }
 """What makes fleets of the set `paper` conserve requests and tokens."""
+PAIRED = {"lengths": "pairs", "output_share": "trace"}
+"""What makes the rows of a trace count in pairs of prompt and output."""
+FEASIBLE = {"misfit": "infeasible"}
+"""Nothing that does not fit gets a price."""
 MOST_GPUS = 4096
 """Most GPUs of an instance that are believed."""
 Kind = TypeVar("Kind")
@@ -187,8 +191,7 @@ def account_of(
         wanted = f"account {PAPER}, whose instances profiles are"
         raise ParameterError(f"profile: is {names.profile} on account {account}, wanted {wanted}.")
     program = PROGRAM if account == PAPER and not names.profile else {}
-    feasible = {"misfit": "infeasible"}  # nothing that does not fit gets a price
-    return sets.account(account, {**feasible, **program, **sets.switches(changes or {})})
+    return sets.account(account, {**FEASIBLE, **program, **sets.switches(changes or {})})
 
 
 def fleet_account(
@@ -199,7 +202,10 @@ def fleet_account(
     changes: Mapping[str, str] | None = None,
 ) -> Account:
     """An account for fleets: the paper's conserves requests, and a trace's rows count in pairs."""
-    rules: dict[str, str] = CONSERVING if account == PAPER else {}
-    if isinstance(requests, Trace):
-        rules = rules | {"lengths": "pairs", "output_share": "trace"}
+    rules = fleet_rules(account, traced=isinstance(requests, Trace))
     return account_of(catalogue, account, names, {**rules, **(changes or {})})
+
+
+def fleet_rules(account: str, *, traced: bool) -> dict[str, str]:
+    """What fleets change in an account, for a trace or for a workload."""
+    return {**(CONSERVING if account == PAPER else {}), **(PAIRED if traced else {})}

@@ -111,6 +111,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 A name with a dot is a field of a structure; capitals and separators do not matter."""
 BUCKETS = ("starting_at", "usage_date_utc", "bucket_start")
 """Columns of tables whose rows are sums over a time."""
+PREFERRED = "nativetokens"
+"""How a count begins that is the LLM's own, beside a common one."""
 REQUIRED = {"prompt": "prompt tokens", "output": "output tokens"}
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 """Seconds in one unit of a time."""
@@ -233,8 +235,7 @@ def _alike(
     """The first of columns with the same numbers; refused where they differ."""
     first = places[0]
     pairs = [(row[first], row[place]) for place in places[1:] for row in sample]
-    # The LLM's own beside a common count.
-    prefers = bare_name(names[first]).startswith("nativetokens")
+    prefers = bare_name(names[first]).startswith(PREFERRED)
     if prefers or all(one == other or other in (None, "") for one, other in pairs):
         return places
     several = listed([quoted(names[place]) for place in places])

@@ -11,6 +11,9 @@ FAILURES = frozenset(
 )
 """What a status says of a request that was not served."""
 LEAST_HTTP_ERROR = 400
+FLAGS = {"success": False, "cancelled": True, "error": True}
+"""Statuses that are yes or no, and whether yes is a failure."""
+NO = ("false", "0", "0.0")
 NOTHING = frozenset({word.lower() for word in BLANK} | {"[]", "{}"})
 
 
@@ -18,9 +21,8 @@ def is_failure(name: str, word: str) -> bool:
     """Whether a status, success or error in small letters tells of a request not served."""
     if word in NOTHING:
         return False
-    if name in ("success", "cancelled", "error"):
-        yes = word not in ("false", "0", "0.0")
-        return yes != (name == "success")
+    if name in FLAGS:
+        return (word not in NO) == FLAGS[name]
     number = numbers([word])[0]
     if not np.isnan(number):
         return bool(number >= LEAST_HTTP_ERROR or number < 0)

@@ -13,6 +13,8 @@ from tokwatt.units import SecondsAxis
 
 SINCE_1970 = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
 """Where numbers of a unit begin that count from 1970: the next one is a thousand times as large."""
+MOONCAKE, BAILIAN = ("timestamp", "inputlength", "outputlength"), "chatid"
+"""Columns of Mooncake, in milliseconds, and one that Bailian, in seconds, has beside."""
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
@@ -92,9 +94,6 @@ def arrival_times(
 
 
 def _is_mooncake(names: Sequence[str]) -> bool:
-    """Whether columns are those of Mooncake, whose timestamps are milliseconds.
-
-    Bailian has the same and `chat_id`, and counts seconds.
-    """
+    """Whether columns are those of Mooncake."""
     written = {bare_name(name) for name in names}
-    return {"timestamp", "inputlength", "outputlength"} <= written and "chatid" not in written
+    return written.issuperset(MOONCAKE) and BAILIAN not in written

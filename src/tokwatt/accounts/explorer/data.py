@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tokwatt.accounts.deployments import FEASIBLE, fleet_rules
 from tokwatt.accounts.explorer.explorer import Explorer
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine
+from tokwatt.accounts.explorer.reading import trace_reading
 from tokwatt.output import write_files
 from tokwatt.serving.catalogue import load
 
@@ -67,6 +69,11 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "adjustable": ADJUSTABLE,
         "impossible": known.section.raw.get("impossible") or [],
         "assumed": {name: asdict(mixture) for name, mixture in explorer.mixtures.items()},
+        "traced": {
+            name: FEASIBLE | fleet_rules(view.start, traced=True)
+            for name, view in explorer.views.items()
+        },
+        "reading": trace_reading(),
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}
             for name, board in explorer.boards.items()
@@ -74,6 +81,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "llms": {
             name: catalogue.section("llms").raw[name].get("name", name) for name in catalogue.llms
         },
+        "heads": {name: llm.published.query_heads for name, llm in catalogue.llms.items()},
         "precisions": {
             name: catalogue.section("serving").raw["precisions"][name]["name"]
             for name in catalogue.precisions

@@ -185,7 +185,7 @@ function drawSplits(state, ready, fleet, alone) {
   const splits = doublings(256, ready.longWindow, 4);
   const points = splits.map((split) => [
     split,
-    Tokwatt.fleetAt(ready, split, Number(state.overflow)).tokensPerJoule,
+    fleetAt(ready, split, Number(state.overflow)).tokensPerJoule,
   ]);
   const lines = [
     { name: "two pools", look: "chosen", points },

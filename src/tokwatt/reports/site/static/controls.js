@@ -18,6 +18,8 @@ const START = {
   electricity: round(3.6e6 * EXPLORER.energy.electricity_price),
   grid: round(3.6e9 * EXPLORER.energy.grid_intensity),
 };
+/* What the workload is called that is read from a file; no record has a blank in its name. */
+const OWN_TRACE = "own trace";
 const NAMES = [...Object.keys(START), "basis", ...EXPLORER.adjustable];
 
 function round(value) {
@@ -46,7 +48,7 @@ function buildControls() {
     "tensor_parallel",
     OFFER.tensor_parallel.map((count) => [count, count === 1 ? "1 GPU" : `${count} GPUs`]),
   );
-  fill("workload", named(EXPLORER.workloads));
+  fill("workload", [...named(EXPLORER.workloads), [OWN_TRACE, "Your own trace"]]);
   for (const name of EXPLORER.adjustable) {
     const label = element(
       "label",
@@ -127,13 +129,17 @@ function prepared(state) {
     longWindow: number("long_window"),
     changes: state.basis ? { ...changes, basis: state.basis } : changes,
   };
-  return Tokwatt.prepare({ ...EXPLORER, demand, energy }, chosen);
+  const workloads = { ...EXPLORER.workloads, [OWN_TRACE]: ownTrace };
+  if (!workloads[state.workload]) return null;
+  return Tokwatt.prepare({ ...EXPLORER, workloads, demand, energy }, chosen);
 }
 
 function problemOf(state, ready) {
   const invalid = [...form.elements].find((control) => control.name && !control.validity.valid);
   if (invalid)
     return `${invalid.labels[0].firstChild.textContent.trim()}: ${invalid.validationMessage}`;
+  if (state.workload === OWN_TRACE && !ownTrace)
+    return "Your own trace: choose its file, or another workload.";
   if (!ready)
     return (
       `The account “${state.account}” does not describe ${EXPLORER.llms[state.llm]}: ` +

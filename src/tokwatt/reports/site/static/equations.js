@@ -34,6 +34,16 @@ const Tokwatt = (() => {
     return machine.kv_budget < 0 ? NaN : fitting;
   }
 
+  /* Tokens that the KV blocks of a GPU hold in sequences of a length. */
+  function cachedTokens(machine, length) {
+    const block = (heldBytes(machine, length) / length) * machine.block_size;
+    return Math.floor(Math.max(0, machine.kv_budget) / block) * machine.block_size;
+  }
+
+  /* Whether an engine starts with a window: its cache holds one sequence as long. */
+  const starts = ({ assumed, machine }, window) =>
+    assumed.memory !== "measured" || cachedTokens(machine, window) >= window;
+
   const coverage = (share, tokens) => -Math.expm1(tokens * Math.log1p(-share));
 
   function touchedExperts(assumed, share, tokens) {
@@ -450,7 +460,9 @@ const Tokwatt = (() => {
 
   /* ---- tokwatt.serving.routing: requests are kinds, one for each whole length ---- */
 
+  /* A trace has its requests; a workload those of its law. */
   function requestsOf(workload, outputShares) {
+    if (workload.requests) return workload.requests;
     const { lengths, fractions } = workload,
       last = fractions.findIndex((fraction) => fraction >= 1);
     const count = lengths[last];
@@ -721,7 +733,8 @@ const Tokwatt = (() => {
     const mostly = poolLatencies(assumed, machine, at(batch), own, running, carried / found);
     const chunked = assumed.prefill === "chunked",
       served = chunked && batch > 0 ? carried / (found * batch) : serviceRate / slots;
-    const wait = waitQuantile(found * slots, carried, served, scv);
+    const wait = (probability) =>
+      waitQuantile(found * slots, carried, served, scv, probability);
     return {
       window,
       share: own.share,
@@ -730,7 +743,8 @@ const Tokwatt = (() => {
       median: running.median,
       late: mostly.late,
       promptTime,
-      firstToken: wait + (chunked ? mostly.firstToken : promptTime),
+      medianFirstToken: wait(0.5) + mostly.medianFirstToken,
+      firstToken: wait(0.99) + (chunked ? mostly.firstToken : promptTime),
       instances,
       utilization,
       power: instances === 0 || instances === Infinity ? instances : instances * watts,
@@ -777,8 +791,12 @@ const Tokwatt = (() => {
 
   function poolLatencies(assumed, machine, load, own, iteration, rate) {
     if (assumed.prefill !== "chunked") {
-      const first = firstToken(assumed, machine, load, own.longestPrompt);
-      return { firstToken: first, late: iteration.late };
+      const first = (prompt) => firstToken(assumed, machine, load, prompt);
+      return {
+        medianFirstToken: first(own.medianPrompt),
+        firstToken: first(own.longestPrompt),
+        late: iteration.late,
+      };
     }
     const { costs } = machine,
       { chunk } = costs,
@@ -814,14 +832,20 @@ const Tokwatt = (() => {
     const mean = taken(prompt) + quadratic * (own.prompts2 - own.prompts ** 2),
       rest = iteration.latency / 2,
       behind = Math.min(rest + wait / (1 + used), full / 2);
-    const fixed = costs.first_token + costs.first_token_prompt * own.longestPrompt;
-    const first = quantileOfSum(rest + wait + mean + used * behind, [
-      taken(own.longestPrompt) - mean,
-      lateWait(used, wait, 0.99) - wait,
-      0.98 * rest,
-    ]);
+    const first = (length, probability) =>
+      costs.first_token +
+      costs.first_token_prompt * length +
+      quantileOfSum(rest + wait + mean + used * behind, [
+        taken(length) - mean,
+        lateWait(used, wait, probability) - wait,
+        (2 * probability - 1) * rest,
+      ]);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
-    return { firstToken: fixed + first, late: Math.max(iteration.median, late) };
+    return {
+      medianFirstToken: first(own.medianPrompt, 0.5),
+      firstToken: first(own.longestPrompt, 0.99),
+      late: Math.max(iteration.median, late),
+    };
   }
 
   /* Prompt tokens of the late one of the iterations. */
@@ -893,8 +917,8 @@ const Tokwatt = (() => {
     return { ...machine, costs, gpu: data.gpus[key.split("/")[1]], fractions: data.fractions };
   }
 
-  function sharesOf(data, state, assumed) {
-    const shares = data.workloads[state.workload].shares;
+  function sharesOf(data, workload, assumed) {
+    const { shares } = workload;
     return assumed.output_share === "trace" && shares ? shares : data.demand.output_share;
   }
 
@@ -911,16 +935,20 @@ const Tokwatt = (() => {
       [state.account, state.gpu, state.llm, state.precision, state.tensor_parallel].join("/"),
     );
     if (!machine) return null;
-    const assumed = { ...data.assumed[machine.assumed], ...state.changes };
-    const requests = requestsOf(data.workloads[state.workload], sharesOf(data, state, assumed));
+    const workload = data.workloads[state.workload];
+    const traced = workload.requests ? data.traced[state.account] : {};
+    const preset = { ...data.assumed[machine.assumed], ...traced },
+      assumed = { ...preset, ...state.changes };
+    const requests = requestsOf(workload, sharesOf(data, workload, assumed));
     const unmeasured =
-      assumed.output_share === "trace" && !data.workloads[state.workload].shares;
+      assumed.output_share === "trace" && !workload.shares && !workload.requests;
     const longWindow =
       assumed.baseline === "smallest" ? smallestWindow(requests) : state.longWindow;
     return {
       data,
       state,
       machine,
+      preset,
       assumed,
       unmeasured,
       requests,
@@ -932,31 +960,51 @@ const Tokwatt = (() => {
   const instanceAt = ({ data, machine, assumed, ratio }, window, utilization) =>
     point(assumed, machine, data.constants, window, data.offer.mean_fill, ratio, utilization);
 
-  function fleetAt({ data, state, machine, assumed, requests, longWindow }, splitLength, overflow) {
+  const chunkOf = ({ assumed, machine }) =>
+    assumed.prefill === "chunked" ? machine.prefill_chunk : machine.chunk;
+
+  function routedAt(ready, splitLength, overflow) {
+    const { data, state, assumed, requests, longWindow } = ready;
     const topology = { window: longWindow, splitLength, overflow };
-    const routed = route(
-      assumed,
-      requests,
-      data.workloads[state.workload].lengths,
-      topology,
-      assumed.prefill === "chunked" ? machine.prefill_chunk : machine.chunk,
-      data.constants.compressible,
-    );
-    return fleet(assumed, machine, data.constants, data.demand, routed);
+    const { lengths } = data.workloads[state.workload];
+    const { compressible } = data.constants;
+    return route(assumed, requests, lengths, topology, chunkOf(ready), compressible);
   }
 
-  /* Joules, dollars and grams of a million tokens, with `powered` GPUs rented for each instance
-     counted. */
-  function prices({ data, machine, assumed }, tokensPerJoule, tokensPerInstanceSecond) {
-    const joules = 1 / tokensPerJoule,
-      rented = assumed.basis === "gpu" ? 1 : machine.gpus;
+  const fleetOf = ({ data, machine, assumed }, routed) =>
+    fleet(assumed, machine, data.constants, data.demand, routed);
+
+  const fleetAt = (ready, splitLength, overflow) =>
+    fleetOf(ready, routedAt(ready, splitLength, overflow));
+
+  /* GPUs of an instance that are paid for: those whose watts count. */
+  const rented = ({ machine, assumed }) => (assumed.basis === "gpu" ? 1 : machine.gpus);
+
+  /* Joules, dollars and grams of a million tokens. */
+  function prices(ready, tokensPerJoule, tokensPerInstanceSecond) {
+    const { data, machine } = ready,
+      joules = 1 / tokensPerJoule;
     return {
       joulesPerToken: joules,
-      rent: (1e6 * rented * machine.gpu.price) / tokensPerInstanceSecond,
+      rent: (1e6 * rented(ready) * machine.gpu.price) / tokensPerInstanceSecond,
       electricity: 1e6 * joules * data.energy.electricity_price,
       grams: 1e9 * joules * data.energy.grid_intensity,
     };
   }
 
-  return { prepare, instanceAt, fleetAt, prices, erlangB, waitQuantile, instancesRequired };
+  return {
+    prepare,
+    instanceAt,
+    cachedTokens,
+    starts,
+    chunkOf,
+    routedAt,
+    fleetOf,
+    fleetAt,
+    rented,
+    prices,
+    erlangB,
+    waitQuantile,
+    instancesRequired,
+  };
 })();

@@ -83,6 +83,7 @@ function showFleet(ready, fleet, alone) {
     "In use [%]",
     "ITL, median [ms]",
     "ITL, p99 [ms]",
+    "TTFT, median [ms]",
     "TTFT, p99 [ms]",
   ];
   table(
@@ -99,6 +100,7 @@ function showFleet(ready, fleet, alone) {
         100 * pool.utilization,
         1e3 * pool.median,
         1e3 * pool.late,
+        1e3 * pool.medianFirstToken,
         1e3 * pool.firstToken,
       ]),
   );
@@ -122,10 +124,31 @@ function table(id, caption, heads, rows) {
       ...rows.map((cells) =>
         row(
           "td",
-          cells.map((cell) => shown(cell)),
+          cells.map((cell) => (typeof cell === "string" ? cell : shown(cell))),
         ),
       ),
     ),
+  );
+}
+
+/* No fleet, where an engine does not start with the longest window. */
+const NO_FLEET = {
+  pools: [],
+  instances: NaN,
+  power: NaN,
+  credited: NaN,
+  tokensPerJoule: NaN,
+  rejected: NaN,
+};
+
+const fleetAt = (ready, split, overflow) =>
+  Tokwatt.starts(ready, ready.longWindow) ? Tokwatt.fleetAt(ready, split, overflow) : NO_FLEET;
+
+function unstarted({ machine, longWindow }) {
+  const held = Tokwatt.cachedTokens(machine, longWindow);
+  return (
+    `no engine starts with a window of ${shown(longWindow)} tokens, of which the KV cache ` +
+    `holds ${shown(held)}`
   );
 }
 
@@ -133,8 +156,9 @@ function summarise(ready, point, fleet) {
   const instance = Number.isFinite(point.tokensPerJoule)
     ? `By the ${watts(ready)}, an instance gives ${shown(point.tokensPerJoule)} tokens per joule`
     : "The LLM does not fit on these GPUs";
-  const served =
-    fleet.instances === Infinity
+  const served = Number.isNaN(fleet.instances)
+    ? unstarted(ready)
+    : fleet.instances === Infinity
       ? late(ready, fleet)
       : `a fleet of ${shown(fleet.instances)} instances ${shown(fleet.tokensPerJoule)}`;
   document.getElementById("summary").textContent = Number.isFinite(point.tokensPerJoule)
@@ -164,7 +188,7 @@ function showPreset(ready) {
   form.elements.long_window.disabled = smallest;
   document.getElementById("window-note").hidden = !smallest;
   for (const name of ["basis", ...EXPLORER.adjustable]) {
-    const preset = EXPLORER.assumed[ready.machine.assumed][name].replaceAll("_", " ");
+    const preset = ready.preset[name].replaceAll("_", " ");
     form.elements[name].options[0].textContent = `as the preset has it: ${preset}`;
   }
 }
@@ -181,11 +205,13 @@ function update() {
   document.getElementById("account-note").textContent = `${EXPLORER.accounts[state.account]}.`;
   document.querySelector(".results").classList.toggle("stale", Boolean(problem));
   if (ready) showPreset(ready);
+  if (location.hash !== addressOf(state)) tellPlan("");
+  document.getElementById("plan").disabled = Boolean(problem);
   if (problem) return;
   const point = Tokwatt.instanceAt(ready, ready.state.window, Number(state.utilization));
-  const alone = Tokwatt.fleetAt(ready, 0, 1),
+  const alone = fleetAt(ready, 0, 1),
     fleet = Number(state.split)
-      ? Tokwatt.fleetAt(ready, Number(state.split), Number(state.overflow))
+      ? fleetAt(ready, Number(state.split), Number(state.overflow))
       : alone;
   showInstance(ready, point);
   showFleet(ready, fleet, alone);
