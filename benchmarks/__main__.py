@@ -40,9 +40,9 @@ def main() -> None:
         name, threads, *rest = sys.argv[1:]
         measured = workers.MEASURED | consistent.MEASURED
         if name not in measured:  # it imports the program, which a cold start times
-            from benchmarks import optimizer
+            from benchmarks import optimizer, plans
 
-            measured = optimizer.MEASURED
+            measured = optimizer.MEASURED | plans.MEASURED
         work = measured[name]
         extra = [int(text) if text.isdigit() else text for text in rest]
         for row in work(int(threads), *extra):
