@@ -190,11 +190,13 @@ def service(profile: Any, slots: int, mean: Sequence[float]) -> Service:
     return Service(slots / first, second / first**2 - 1, slots)
 
 
-def law_mean(cdf: Sequence[tuple[int, float]], window: int, sums: np.ndarray) -> np.ndarray:
+def law_mean(
+    cdf: Sequence[tuple[int, float]], window: int, sums: np.ndarray, shortest: int = 1
+) -> np.ndarray:
     """What fleet-sim estimates by 3,000 draws: exact means, over bins that a window may cut."""
     mean, before, reached = np.zeros(5), 0, 0.0
     for knot, fraction in cdf:
-        low, high = before, min(window, knot)
+        low, high = max(before, shortest - 1), min(window, knot)
         low, high = (low, high) if low < high else (window - 1, window)
         mean += max(0.0, fraction - reached) * (sums[high] - sums[low])[2:] / (high - low)
         before, reached = knot, max(reached, fraction)
@@ -311,6 +313,21 @@ def fleet_sim_fleets(
     return dict(zip(("instances", "power", "tokens_per_joule"), columns, strict=True))
 
 
+def fleet_sim_optimized(
+    cdf: list[tuple[int, float]], splits: Sequence[int], rate: float
+) -> list[tuple[int, Any]]:
+    """Fleets that fleet-sim's optimizer may buy, the cheapest first; none of them is simulated."""
+    from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu
+    from fleet_sim.optimizer import FleetOptimizer
+
+    found = []
+    for split in splits:
+        own = FleetOptimizer(gpu, gpu, split, 1000 * TARGET, LONGEST)
+        report = own.optimize(cdf, rate, verify_top_n=0, verbose=False)
+        found += [(split, fleet) for fleet in report.analytical if fleet.slo_met]
+    return sorted(found, key=lambda it: it[1].cost_per_hr)
+
+
 class ExactFleetSim:
     """fleet-sim with its 3,000 draws replaced by exact moments, as a context."""
 
@@ -329,7 +346,7 @@ class ExactFleetSim:
     def calibrate(
         self, cdf: list, window: int, gpu: Any, lo_clamp: int = 1
     ) -> tuple[float, float, int, float]:
-        slots, mean = gpu.n_slots(window), law_mean(cdf, window, self.sums)
+        slots, mean = gpu.n_slots(window), law_mean(cdf, window, self.sums, lo_clamp)
         scan = gpu.H * slots / gpu.calibration_ctx
         first = gpu.W * mean[0] + scan * mean[1]
         second = gpu.W**2 * mean[2] + 2 * gpu.W * scan * mean[3] + scan**2 * mean[4]

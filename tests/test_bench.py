@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import consistent, peers
+from benchmarks import consistent, optimizer, peers
 from benchmarks.workers import PLAIN_RULES
+from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations.erlang import erlang_c
 from tokwatt.grid import nested
@@ -107,3 +108,20 @@ def test_the_twin_of_the_consistent_account_has_its_points(llm):
         consistent.instance_with(llm), windows[:, None], shares[None]
     )
     equal(ours, twin)
+
+
+@pytest.mark.slow
+def test_pools_by_fleet_sim_s_rules_without_overflow_are_those_of_a_fleet(parameters):
+    sizes = optimizer.fleet_sim_rules(parameters.workloads["azure"]).T.tolist()
+    ours = dict(zip(optimizer.FLEETS, sizes, strict=True))
+    for split in optimizer.SPLITS:
+        whole = fleet(
+            parameters,
+            "azure",
+            optimizer.DEMAND,
+            optimizer.PROFILE,
+            split_lengths=[float(split)],
+            account="paper",
+            changes=optimizer.RULES,
+        )
+        assert ours[split, 1.0] == [pool["instances"].value for pool in whole.pools]

@@ -4,15 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from tokwatt.accounts.answers import demanded
 from tokwatt.params.errors import ParameterError
-from tokwatt.planning.break_even import break_even_prices, break_even_rates
+from tokwatt.params.traces import Trace
+from tokwatt.planning.break_even import (
+    MOST_LONGER,
+    break_even_intensities,
+    break_even_prices,
+    break_even_rates,
+    break_even_shares,
+    prompt_share,
+    with_prompts,
+)
 from tokwatt.planning.choice import shortest
 from tokwatt.planning.configurations import Configurations, Options
 from tokwatt.planning.constrained import GAP, Budget
 from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.shadow import STEPS, shadow_prices
+from tokwatt.serving.requests import pairs_of
 
 FEW = Options(
     gpu=("H100", "B200"),
@@ -146,3 +157,76 @@ def test_where_gpus_swap_is_where_single_pools_chosen_anew_do(found):
 
     before, after = stretches[-2:]
     assert cheapest(after.low * (1 - 2e-3)) == before.gpu != cheapest(after.low) == after.gpu
+
+
+@pytest.mark.parametrize("gpu", FEW.gpu)
+def test_at_its_break_even_intensity_a_fleet_of_one_gpu_emits_what_the_plan_does(
+    parameters, found, gpu
+):
+    intensity = break_even_intensities(found)[gpu]
+    own = found.question
+    options = replace(FEW, gpu=(gpu,))
+    there = plan(parameters, "azure", own.demand, options=options, candidates=5, objective="carbon")
+    here = found.fleet.power * intensity.now
+    assert there.fleet.power * intensity.break_even == pytest.approx(here, rel=1e-9)
+    assert there.cost_per_token == pytest.approx(
+        there.fleet.joules_per_token * intensity.now, rel=1e-9
+    )
+
+
+def test_a_gpu_whose_fleets_miss_a_target_emits_too_much_on_every_grid(found):
+    def served(target):
+        power = found.columns.at(itl_target=target).power
+        feasible = np.isfinite(power).any(axis=1)
+        return {
+            names.gpu for names, fits in zip(found.columns.names, feasible, strict=True) if fits
+        }
+
+    target = next(it for it in np.geomspace(0.012, 0.001, 40) if "H100" not in served(it))
+    intensities = break_even_intensities(found.at(itl_target=target))
+    assert intensities["H100"].break_even == 0 < intensities["B200"].break_even
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Prompts and outputs of a trace."""
+    rng = np.random.default_rng(1)
+    prompt, output = np.rint(np.exp(rng.normal([[6.0], [5.0]], 1.0, (2, 300)))) + 1
+    return pairs_of(prompt, output, np.full(300, 1 / 300))
+
+
+def test_longer_prompts_leave_as_many_tokens_and_their_ratio_to_outputs_is_a_factor(pairs):
+    for factor in (0.125, 0.7, 1.0, 3.0, 8.0):
+        changed = with_prompts(pairs, factor)
+        assert (changed.length == pairs.length).all() and (changed.output >= 1).all()
+        odds = changed.prompt_share / (1 - changed.prompt_share)
+        np.testing.assert_allclose(odds, factor * pairs.prompt / pairs.output)
+        whole = np.rint(changed.prompt_share * pairs.length)
+        assert (changed.prompt == np.clip(whole, 1, pairs.length - 1)).all()
+    assert (with_prompts(pairs, 1.0).prompt == pairs.prompt).all()
+
+
+def test_where_prompt_shares_swap_gpus_traces_of_them_cost_as_much_on_either(parameters, pairs):
+    """Planned anew: the one before below the swap, the other above it, and equals there."""
+    demand = demanded(parameters, arrival_rate=1000.0, latency_target=2.0, itl_target=0.05)
+
+    def planned(factor, *gpus):
+        changed = with_prompts(pairs, factor)
+        trace = Trace(name="trace", prompt=changed.prompt, output=changed.output)
+        options = replace(FEW, gpu=gpus, precision=("fp8",))
+        return plan(parameters, trace, demand, options=options, candidates=2)
+
+    stretches = break_even_shares(planned(1.0, "B200", "B300"))
+    ends = [prompt_share(with_prompts(pairs, MOST_LONGER**sign)) for sign in (-1, 1)]
+    assert [stretches[0].low, stretches[-1].high] == pytest.approx(ends)
+    before, after = stretches
+    assert before.low < before.high == after.low < after.high
+
+    def beyond(log_factor):
+        return prompt_share(with_prompts(pairs, np.exp(log_factor))) - before.high
+
+    swap = np.exp(brentq(beyond, -np.log(MOST_LONGER), np.log(MOST_LONGER)))
+    for factor, gpu in ((swap * 0.99, before.gpu), (swap * 1.001, after.gpu)):
+        assert planned(factor, "B200", "B300").names[0].gpu == gpu
+    joules = [planned(swap, gpu).fleet.joules_per_token for gpu in (before.gpu, after.gpu)]
+    assert joules[0] == pytest.approx(joules[1], rel=5e-3)

@@ -110,7 +110,12 @@ def ask_plan(
     else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing else.
     Latencies are shown at their median and 99th percentile.
     """
-    from tokwatt.planning.break_even import break_even_prices, break_even_rates
+    from tokwatt.planning.break_even import (
+        break_even_intensities,
+        break_even_prices,
+        break_even_rates,
+        break_even_shares,
+    )
     from tokwatt.planning.configurations import Options
     from tokwatt.planning.constrained import Budget
     from tokwatt.planning.day import Day, day_of
@@ -183,11 +188,14 @@ def ask_plan(
     days = day_of(found, Day.of(catalogue)) if day else {}
     prices = shadow_prices(found) if sensitivity else {}
     rents = break_even_prices(found) if sensitivity else {}
-    swaps = break_even_rates(found) if sensitivity else []
+    grids = break_even_intensities(found) if sensitivity else {}
+    by_rate = break_even_rates(found) if sensitivity else []
+    by_share = break_even_shares(found) if sensitivity else []
     if as_json:
         views: dict[str, Any] = {"day": days}
         views |= {"draws": rivals and rivals.contenders, "decisions": decided}
-        views |= {"shadow_prices": prices, "break_even_prices": rents, "cheapest_by_rate": swaps}
+        views |= {"shadow_prices": prices, "break_even_prices": rents, "cheapest_by_rate": by_rate}
+        views |= {"break_even_intensities": grids, "cheapest_by_prompt_share": by_share}
         views["verified"] = checked and checked.numbers
         show_json(summary(found) | {name: answer for name, answer in views.items() if answer})
         return
@@ -195,7 +203,7 @@ def ask_plan(
         *day_lines(days),
         *(draw_lines(rivals, decided) if rivals else ()),
         *shadow_lines(prices),
-        *(break_even_lines(found, rents, swaps) if sensitivity else ()),
+        *(break_even_lines(found, rents, grids, by_rate, by_share) if sensitivity else ()),
         *([verified_line(checked)] if checked else ()),
     ]
     print(visible("\n".join([*plan_lines(found, decided), *more])))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokwatt.accounts.answers.answer import Estimate
-from tokwatt.planning.break_even import Price, Stretch
+from tokwatt.planning.break_even import Intensity, Price, Stretch, prompt_share
 from tokwatt.planning.day import DayOfPlan
 from tokwatt.planning.decisions import Decision
 from tokwatt.planning.draws import Contender, Contest
@@ -13,10 +13,13 @@ from tokwatt.planning.plan import Plan
 from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.summary import described, described_pools, summary
 from tokwatt.planning.verified import Verified, ending
+from tokwatt.units import Dimensionless, KilogramsPerJoule
 
 UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
 """Units in which an objective is shown."""
 SCALES = {"joules": 1.0, "dollars": 1e6, "carbon": 1e9, "gpus": 1.0}
+GRAMS_PER_KWH = 3.6e9
+"""Grams per kilowatt-hour in a kilogram per joule."""
 MOST_LEVERS = 3
 
 
@@ -168,18 +171,36 @@ def shadow_lines(prices: Mapping[str, ShadowPrice]) -> Iterator[str]:
 
 
 def break_even_lines(
-    plan: Plan, prices: Mapping[str, Price], stretches: Sequence[Stretch]
+    plan: Plan,
+    prices: Mapping[str, Price],
+    intensities: Mapping[str, Intensity],
+    rates: Sequence[Stretch],
+    shares: Sequence[Stretch],
 ) -> Iterator[str]:
-    """Where the choice of GPUs flips: over their rents, and over the rate near that of the plan."""
+    """Where the choice of GPUs flips: rents, grids, and rates and prompt shares near the plan's."""
     rents = (
         f"{gpu} {_hourly(it.break_even)} (now {_hourly(it.now)})" for gpu, it in prices.items()
     )
     yield f"bought below       {', '.join(rents)} USD/GPU-hour, for the least dollars"
+    grids = (f"{gpu} {_intensity(it.break_even)}" for gpu, it in intensities.items())
+    here = f"here {GRAMS_PER_KWH * float(plan.columns.energy.grid_intensity):.3g}"
+    yield f"elsewhere below    {', '.join(grids)} gCO2/kWh ({here}), to emit less than the plan"
     rate = float(plan.question.demand.arrival_rate)
-    near = next(place for place, it in enumerate(stretches) if rate <= it.high)
-    some = stretches[max(near - 1, 0) : near + 2]
-    said = (f"{it.gpu or 'no fleet'} {it.low:.4g} to {it.high:.4g}" for it in some)
-    yield f"one pool by rate   {', '.join(said)} req/s"
+    yield f"one pool by rate   {_near(rates, rate, '.4g')} req/s"
+    share = prompt_share(plan.columns.classes.requests)
+    yield f"one pool by share  {_near(shares, share, '.1%')} prompt tokens (now {share:.1%})"
+
+
+def _near(stretches: Sequence[Stretch], now: Dimensionless, form: str) -> str:
+    """The stretch of now and its neighbours."""
+    own = next(place for place, it in enumerate(stretches) if now <= it.high)
+    some = stretches[max(own - 1, 0) : own + 2]
+    said = (f"{it.gpu or 'no fleet'} {it.low:{form}} to {it.high:{form}}" for it in some)
+    return ", ".join(said)
+
+
+def _intensity(intensity: KilogramsPerJoule) -> str:
+    return f"{GRAMS_PER_KWH * intensity:.3g}" if intensity else "no grid"
 
 
 def _hourly(price: float) -> str:
