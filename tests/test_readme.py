@@ -41,7 +41,7 @@ def test_it_is_one_screen():
         ("watt_4k", {"basis": "instance"}, 0, "are {:.1f} tok/J over all eight GPUs"),
         ("watt_4k", "consistent", 0, "and {:.2f} once prompts are computed"),
         ("topology_2_5x", "consistent", 1, "the gain is {:.1f} where"),
-        ("topology_2_5x", "consistent", 0, "and {:.1f} at 500 ms"),
+        ("topology_2_5x", "consistent", 0, "and none at 500 ms ({:.2f})"),
         ("generation_1_7x", "consistent", 1, "At 1 s B200 over H100 is worth {:.2f} times"),
         ("window_12x", "consistent", 0, "{:.1f} times from 4K to 64K"),
     ],
