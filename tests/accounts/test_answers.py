@@ -94,3 +94,37 @@ def test_a_first_token_is_within_its_target_at_the_percentile_that_is_asked_for(
 def test_no_other_percentile_is_a_target(parameters):
     with pytest.raises(ParameterError, match=r"ttft_quantile: is 0\.9, wanted 0\.5 or 0\.99"):
         fleet(parameters, "azure", demanded(parameters, ttft_quantile=0.9))
+
+
+def test_boards_at_their_limit_slow_down_by_the_cube_root_of_what_is_above_idle(parameters):
+    """Where both limits bind; the step is the same, so that only the clock differs."""
+    idle = float(DeploymentNames().deployment(parameters).utilization.idle)
+    load = {"batch": 128.0, "prompt": 1000.0, "output": 300.0}
+    high, low = (
+        point(parameters, DeploymentNames(power_limit=limit), **load) for limit in (500, 300)
+    )
+    assert [high.power, low.power] == pytest.approx([8 * 500, 8 * 300], rel=1e-9)
+    slower = ((500 - idle) / (300 - idle)) ** (1 / 3)
+    assert high.throughput / low.throughput == pytest.approx(slower, rel=1e-9)
+    assert low.inter_token_latency / high.inter_token_latency == pytest.approx(slower, rel=1e-9)
+    assert "power limit 300 W a board" in low.basis.extrapolated
+
+
+def test_a_limit_that_no_board_reaches_changes_nothing(parameters):
+    free, limited = (
+        point(parameters, DeploymentNames(power_limit=limit), batch=1.0) for limit in (None, 690.0)
+    )
+    assert limited.power == free.power and limited.throughput == free.throughput
+
+
+@pytest.mark.parametrize(
+    "limit, account, sentence",
+    [
+        (100.0, "consistent", "power_limit: is 100, wanted a number from 176"),
+        (701.0, "consistent", "power_limit: is 701, wanted a number from .* to 700"),
+        (500.0, "paper", "power_limit: is beside power=activity, wanted power=utilization"),
+    ],
+)
+def test_a_limit_that_no_board_takes_is_refused(parameters, limit, account, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        point(parameters, DeploymentNames(power_limit=limit), account=account)

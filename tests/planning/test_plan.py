@@ -21,7 +21,7 @@ from tokwatt.planning.classes import Classes, candidate_lengths
 from tokwatt.planning.configurations import Options
 from tokwatt.planning.constrained import Budget
 from tokwatt.planning.infeasible import common_factor, relaxations
-from tokwatt.planning.levers import LEVERS, cost_without, lever_waterfall
+from tokwatt.planning.levers import LEVERS, LIMIT, cost_without, lever_waterfall
 from tokwatt.planning.plan import Question, columns_of, plan, plan_of_columns
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.serving.requests import Requests
@@ -235,3 +235,13 @@ def test_the_paper_s_two_choices_are_a_special_case(parameters, profile, workloa
     )
     least = found.columns.power.min(axis=0)  # up to 4K, all, from 4K on
     assert [least[1], least[0] + least[2]] == pytest.approx([one.power, two.power], rel=1e-9)
+
+
+def test_boards_with_limits_are_a_lever_that_never_costs_joules(parameters, found):
+    some = replace(FEW, gpu=("H100",), power_limit=(None, 400.0))
+    own = plan(parameters, drawn_trace(), found.question.demand, options=some, candidates=4)
+    steps = {step.lever: step.alone for step in lever_waterfall(own)}
+    assert steps[LIMIT] >= 1
+    without = replace(some, power_limit=(None,))
+    free = plan(parameters, drawn_trace(), found.question.demand, options=without, candidates=4)
+    assert free.partition.cost / own.partition.cost == pytest.approx(steps[LIMIT], rel=1e-9)

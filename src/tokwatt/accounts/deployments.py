@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.specs import UtilizationPower
 from tokwatt.params.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import ENGINE, Catalogue
 from tokwatt.serving.deployment import Deployment
-from tokwatt.units import MOST_TOKENS, Dimensionless
+from tokwatt.units import MOST_TOKENS, Dimensionless, Watts
 
 PAPER, CONSISTENT = "paper", "consistent"
 PROGRAM = {"step": "program", "power": "activity"}
@@ -29,6 +30,8 @@ PAIRED = {"lengths": "pairs", "output_share": "trace"}
 """What makes the rows of a trace count in pairs of prompt and output."""
 FEASIBLE = {"misfit": "infeasible"}
 """Nothing that does not fit gets a price."""
+LEAST_LIMIT = 1.5
+"""Least limit of a board over its idle power: about 200 W of an H100, the least that it takes."""
 MOST_GPUS = 4096
 """Most GPUs of an instance that are believed."""
 Kind = TypeVar("Kind")
@@ -51,6 +54,8 @@ class DeploymentNames:
         memory_utilization: share of the memory that the engine may use; its own if left out.
         max_num_seqs: most running requests of a rank of attention; the engine's own if left out.
         max_num_batched_tokens: most prompt tokens of a step; the engine's own if left out.
+        power_limit: most watts of a board, whose clocks fall where it would draw more; its own if
+            left out.
         profile: a hand-calibrated instance of the paper, which replaces all of these.
     """
 
@@ -65,6 +70,7 @@ class DeploymentNames:
     memory_utilization: Dimensionless | None = None
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
+    power_limit: Watts | None = None
     profile: str | None = None
 
     def precision_in(self, catalogue: Catalogue) -> str:
@@ -103,7 +109,11 @@ class DeploymentNames:
             self.engine,
             float(self.data_parallel),
         )
-        return replace(found, serving_engine=replace(found.serving_engine, **self._limits()))
+        return replace(
+            found,
+            serving_engine=replace(found.serving_engine, **self._limits()),
+            utilization=self._limited(found.utilization, float(found.gpu.tdp)),
+        )
 
     def _limits(self) -> dict[str, float]:
         """What the engine is told that it would choose itself."""
@@ -117,6 +127,13 @@ class DeploymentNames:
                 require(name, most, 1, MOST_TOKENS)
                 limits |= {name: most, f"small_{name}": most}
         return {name: float(limit) for name, limit in limits.items()}
+
+    def _limited(self, law: UtilizationPower, tdp: Watts) -> UtilizationPower:
+        """A law of power under the limit that is asked for, and under its own."""
+        if self.power_limit is None:
+            return law
+        limit = require("power_limit", self.power_limit, LEAST_LIMIT * float(law.idle), tdp)
+        return replace(law, limit=min(float(limit), float(law.limit)))
 
     def _refuse_parts(self) -> None:
         """A profile has its own GPU, LLM and precision: others beside it contradict it."""
@@ -191,7 +208,13 @@ def account_of(
         wanted = f"account {PAPER}, whose instances profiles are"
         raise ParameterError(f"profile: is {names.profile} on account {account}, wanted {wanted}.")
     program = PROGRAM if account == PAPER and not names.profile else {}
-    return sets.account(account, {**FEASIBLE, **program, **sets.switches(changes or {})})
+    found = sets.account(account, {**FEASIBLE, **program, **sets.switches(changes or {})})
+    if names.power_limit is not None and found.assumed.power != "utilization":
+        wanted = "power=utilization, whose boards slow down at their limit"
+        raise ParameterError(
+            f"power_limit: is beside power={found.assumed.power}, wanted {wanted}."
+        )
+    return found
 
 
 def fleet_account(

@@ -8,23 +8,12 @@ import typer
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
-    Apart,
     Bound,
     Changes,
     Columns,
-    DataRanks,
-    EngineName,
-    ExpertRanks,
-    GpuName,
-    Gpus,
     Json,
-    KvPrecision,
     Lengths,
-    LlmName,
-    MemoryShare,
     Params,
-    PrecisionName,
-    Profile,
     Quantile,
     Rate,
     Share,
@@ -34,10 +23,24 @@ from tokwatt.commands.options import (
     Window,
     WorkloadName,
     named_as_options,
-    pool_names,
     stated_changes,
 )
 from tokwatt.commands.printing import show_answer
+from tokwatt.commands.selectors import (
+    Apart,
+    BoardLimit,
+    DataRanks,
+    EngineName,
+    ExpertRanks,
+    GpuName,
+    Gpus,
+    KvPrecision,
+    LlmName,
+    MemoryShare,
+    PrecisionName,
+    Profile,
+    pool_names,
+)
 from tokwatt.commands.trace import told, trace_of_options
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.text import visible
@@ -72,6 +75,7 @@ def ask_fleet(
     kv_precision: KvPrecision = None,
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
+    power_limit: BoardLimit = None,
     profile: Profile = None,
     disaggregated: Apart = False,
     arrival_rate: Rate = None,

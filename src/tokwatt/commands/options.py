@@ -4,19 +4,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.files import parameter_folder
-
-if TYPE_CHECKING:
-    from tokwatt.accounts.deployments import DeploymentNames
-    from tokwatt.accounts.parts import PoolNames
 
 PARAMS, STORES = parameter_folder(), Path("results/studies")
 GRIDS, RESULTS = Path("results/grids"), Path("results")
@@ -70,6 +65,12 @@ def lengths(option: typer.CallbackParam, texts: list[str] | None) -> list[float]
     return [number for text in texts or () if (number := tokens(option, text)) is not None]
 
 
+def watts(option: typer.CallbackParam, text: str | None) -> float | None:
+    """Watts, with W, kW or MW."""
+    scales = {"W": 1.0, "kW": 1e3, "MW": 1e6}
+    return scaled(option, text, scales, "watts such as 500W or 2MW")
+
+
 def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
     """A time, with ms or s; seconds where it has neither."""
     scales = {"": 1.0, "s": 1.0, "ms": 1e-3}
@@ -100,35 +101,6 @@ Kinds = Annotated[
     typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Profile = Annotated[
-    str | None,
-    typer.Option(help="A hand-calibrated instance of the paper, instead of GPU and LLM."),
-]
-GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
-LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
-Gpus = Annotated[int, typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel).")]
-DataRanks = Annotated[
-    int, typer.Option("--data-parallel", help="Ranks of attention with requests of their own.")
-]
-ExpertRanks = Annotated[
-    int | None,
-    typer.Option("--expert-parallel", help="GPUs that hold whole experts: 1, or all of them."),
-]
-PrecisionName = Annotated[
-    str | None,
-    typer.Option("--precision", help="A precision by name; that of the checkpoint if left out."),
-]
-KvPrecision = Annotated[
-    str | None,
-    typer.Option("--kv-precision", help="A precision whose KV cache is as wide."),
-]
-EngineName = Annotated[str, typer.Option("--engine", help="A serving engine by name.")]
-MemoryShare = Annotated[
-    float | None,
-    typer.Option(
-        "--memory-utilization", callback=finite, help="Share of the memory the engine may use."
-    ),
-]
 AccountName = Annotated[
     str, typer.Option("--account", help="consistent, or paper for the numbers of the paper.")
 ]
@@ -186,25 +158,6 @@ Columns = Annotated[
 Tokenizer = Annotated[
     Path | None, typer.Option(help="A tokenizer.json that counts the texts of a trace.")
 ]
-Apart = Annotated[
-    bool, typer.Option("--disaggregated", help="Prefill and decode on instances of their own.")
-]
-
-
-def selected(context: typer.Context) -> "DeploymentNames":
-    """The deployment that a command's own selectors name."""
-    from tokwatt.accounts.deployments import DeploymentNames
-
-    selectors = {field.name for field in fields(DeploymentNames)} & context.params.keys()
-    return DeploymentNames(**{name: context.params[name] for name in selectors})
-
-
-def pool_names(context: typer.Context) -> "PoolNames":
-    """The instances that a command's own selectors name, with prefill apart where it is asked."""
-    from tokwatt.accounts.parts import Disaggregated
-
-    own = selected(context)
-    return Disaggregated(prefill=own, decode=own) if context.params["disaggregated"] else own
 
 
 def parsed_changes(changes: list[str] | None) -> dict[str, str]:

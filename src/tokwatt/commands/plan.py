@@ -12,10 +12,8 @@ from tokwatt.commands.options import (
     Bound,
     Changes,
     Columns,
-    EngineName,
     Json,
     Lengths,
-    LlmName,
     Params,
     Quantile,
     Rate,
@@ -28,6 +26,7 @@ from tokwatt.commands.options import (
     stated_changes,
 )
 from tokwatt.commands.plan_options import (
+    BoardLimits,
     Caps,
     Chunks,
     DataRanks,
@@ -40,6 +39,7 @@ from tokwatt.commands.plan_options import (
     Widths,
 )
 from tokwatt.commands.printing import show_json
+from tokwatt.commands.selectors import EngineName, LlmName
 from tokwatt.text import visible
 
 
@@ -57,6 +57,7 @@ def ask_plan(
     kv_precision: KvPrecisions = None,
     max_num_seqs: Caps = None,
     max_num_batched_tokens: Chunks = None,
+    power_limit: BoardLimits = None,
     engine: EngineName = "vllm",
     objective: Annotated[
         str, typer.Option(help="Least per output token: joules, dollars, carbon or gpus.")
@@ -161,6 +162,7 @@ def ask_plan(
         "kv_precision": kv_precision,
         "max_num_seqs": _own(max_num_seqs),
         "max_num_batched_tokens": _own(max_num_batched_tokens),
+        "power_limit": power_limit,
     }
     given: dict[str, Any] = {name: tuple(it) for name, it in chosen.items() if it}
     options = Options(engine=engine, disaggregated=disaggregated, **given)

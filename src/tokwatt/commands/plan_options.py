@@ -5,14 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.options import scaled
+from tokwatt.commands.options import watts
 from tokwatt.params.errors import ParameterError, shown
-
-
-def watts(option: typer.CallbackParam, text: str | None) -> float | None:
-    """Watts, with W, kW or MW."""
-    scales = {"W": 1.0, "kW": 1e3, "MW": 1e6}
-    return scaled(option, text, scales, "watts such as 800kW or 2MW")
 
 
 def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] | None:
@@ -54,6 +48,23 @@ Chunks = Annotated[
     typer.Option(
         "--max-num-batched-tokens",
         help="Prompt tokens of a step, 0 for the engine's; may be repeated.",
+    ),
+]
+
+
+def board_limits(option: typer.CallbackParam, texts: list[str] | None) -> list[float | None]:
+    """Watts of a board, 0W for its own limit."""
+    return [watts(option, text) or None for text in texts or ()]
+
+
+BoardLimits = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--power-limit",
+        parser=str,
+        callback=board_limits,
+        metavar="WATTS",
+        help="A limit of each board such as 500W, 0W for its own; may be repeated.",
     ),
 ]
 PowerCap = Annotated[

@@ -9,26 +9,29 @@ from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
+    Json,
+    Params,
+    Window,
+    finite,
+    named_as_options,
+    parsed_changes,
+    tokens,
+)
+from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
+from tokwatt.commands.selectors import (
+    BoardLimit,
     DataRanks,
     EngineName,
     ExpertRanks,
     GpuName,
     Gpus,
-    Json,
     KvPrecision,
     LlmName,
     MemoryShare,
-    Params,
     PrecisionName,
     Profile,
-    Window,
-    finite,
-    named_as_options,
-    parsed_changes,
     selected,
-    tokens,
 )
-from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
 
 if TYPE_CHECKING:
     from tokwatt.accounts.answers.answer import Answer
@@ -63,6 +66,7 @@ def ask_point(
     kv_precision: KvPrecision = None,
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
+    power_limit: BoardLimit = None,
     profile: Profile = None,
     context_window: Window = None,
     prompt: Prompt = None,

@@ -11,22 +11,11 @@ from tokwatt.commands.fleet import asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
-    Apart,
     Changes,
     Columns,
-    DataRanks,
-    EngineName,
-    ExpertRanks,
-    GpuName,
-    Gpus,
     Json,
-    KvPrecision,
     Lengths,
-    LlmName,
-    MemoryShare,
     Params,
-    PrecisionName,
-    Profile,
     Quantile,
     Rate,
     Share,
@@ -36,11 +25,25 @@ from tokwatt.commands.options import (
     Window,
     WorkloadName,
     named_as_options,
-    pool_names,
     stated_changes,
 )
 from tokwatt.commands.printing import show_answer
 from tokwatt.commands.progress import bar
+from tokwatt.commands.selectors import (
+    Apart,
+    BoardLimit,
+    DataRanks,
+    EngineName,
+    ExpertRanks,
+    GpuName,
+    Gpus,
+    KvPrecision,
+    LlmName,
+    MemoryShare,
+    PrecisionName,
+    Profile,
+    pool_names,
+)
 from tokwatt.output import write_files
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ def ask_simulation(
     kv_precision: KvPrecision = None,
     engine: EngineName = "vllm",
     memory_utilization: MemoryShare = None,
+    power_limit: BoardLimit = None,
     profile: Profile = None,
     disaggregated: Apart = False,
     arrival_rate: Rate = None,

@@ -13,6 +13,7 @@ from tokwatt.calibration.evidence import Evidence
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
+from tokwatt.units import Watts
 
 NODE = 8
 """GPUs of a server, which an instance does not exceed."""
@@ -31,6 +32,7 @@ class Options:
         kv_precision: precisions whose KV cache is as wide; None for that of `precision`.
         max_num_seqs: caps on the batch; None for the engine's own.
         max_num_batched_tokens: prompt tokens of a step; None for the engine's own.
+        power_limit: limits of a board; None for its own.
         engine: a serving engine.
         disaggregated: whether pools may have prefill and decode on instances of their own.
     """
@@ -43,6 +45,7 @@ class Options:
     kv_precision: tuple[str | None, ...] = (None, "bfloat16", "fp8")
     max_num_seqs: tuple[int | None, ...] = (None, 256, 64)
     max_num_batched_tokens: tuple[int | None, ...] = (None, 2048)
+    power_limit: tuple[Watts | None, ...] = (None,)
     engine: str = "vllm"
     disaggregated: bool = False
 

@@ -19,8 +19,9 @@ LEVERS: dict[str, tuple[str, ...]] = {
     "length split": (),
 }
 """Levers by name, each with the parts of a configuration that it moves."""
-APART = "disaggregation"
-"""The lever of plans whose pools may have prefill and decode apart."""
+LIMIT, APART = "power limit", "disaggregation"
+"""Levers of plans that may limit boards, and whose pools may have prefill and decode apart."""
+FIELDS = LEVERS | {LIMIT: ("power_limit",), APART: ()}
 
 
 class LeverStep(NamedTuple):
@@ -51,14 +52,16 @@ def plain_names(plan: Plan) -> DeploymentNames:
 
 def levers_of(plan: Plan) -> tuple[str, ...]:
     """Levers that a plan may use."""
-    return (*LEVERS, APART) if plan.columns.between else tuple(LEVERS)
+    limited = any(own.power_limit for own in plan.columns.whole.configurations.names)
+    more = {LIMIT: limited, APART: plan.columns.between is not None}
+    return (*LEVERS, *(lever for lever, used in more.items() if used))
 
 
 def is_plain(
     names: Sequence[PoolNames], plain: DeploymentNames, levers: Sequence[str]
 ) -> DimensionlessAxis:
     """Which rows do without some levers, shape (row,)."""
-    fields = [field for lever in levers for field in LEVERS.get(lever, ())]
+    fields = [field for lever in levers for field in FIELDS[lever]]
     found = [
         all(getattr(it.names, field) == getattr(plain, field) for field in fields)
         and not (APART in levers and it.part != "both")

@@ -21,7 +21,8 @@ def described(names: PoolNames) -> str:
     cap = f", max_num_seqs {names.max_num_seqs}" if names.max_num_seqs else ""
     chunk = names.max_num_batched_tokens
     chunked = f", max_num_batched_tokens {chunk}" if chunk else ""
-    return f"{names.gpu} {width}{experts} {names.precision}{cache}{cap}{chunked}"
+    watts = f", {names.power_limit:g} W a board" if names.power_limit else ""
+    return f"{names.gpu} {width}{experts} {names.precision}{cache}{cap}{chunked}{watts}"
 
 
 def described_pools(windows: Sequence[Tokens], names: Sequence[PoolNames]) -> str:

@@ -23,7 +23,11 @@ SCORES = {
 STEPS = ("calibrated", "fitted")
 MEASURED = "measured"
 SERVERS = "replayed_servers"
-FORMULAS = {"percentiles": "at random", "percentiles_in_bursts": "in bursts"}
+FORMULAS = {
+    "percentiles": "at random",
+    "percentiles_in_bursts": "in bursts",
+    "percentiles_elsewhere": "at random, elsewhere",
+}
 """Datasets of the formula of fleets beside simulations, and how requests arrive in each."""
 FLEETS = "simulated_fleets"
 GRIDS = (SERVERS, *FORMULAS, FLEETS)

@@ -65,7 +65,12 @@ class Support:
         ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
         trained = float(self.catalogue.llms[self.names.llm].published.trained_context)
         longer = f"context window {self.window:.8g} (trained: up to {trained:.8g})"
-        said = {longer: 0 < trained < self.window, "prefill apart": self.part != "both"}
+        limit = self.names.power_limit
+        said = {
+            longer: 0 < trained < self.window,
+            "prefill apart": self.part != "both",
+            f"power limit {limit or 0:g} W a board": limit is not None,
+        }
         return tuple(phrase for phrase, holds in said.items() if holds) + tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
