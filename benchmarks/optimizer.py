@@ -24,7 +24,8 @@ from tokwatt.planning.classes import Classes, served_within
 from tokwatt.planning.configurations import Configurations
 from tokwatt.planning.constrained import Budget
 from tokwatt.planning.part_columns import PartColumns
-from tokwatt.planning.plan import Question, columns_of, plan_of_columns
+from tokwatt.planning.plan import plan_of_columns
+from tokwatt.planning.question import Question, columns_of
 from tokwatt.serving import sampling
 from tokwatt.serving.requests import lengths_of, split_of
 from tokwatt.serving.traffic import Part, Traffic, traffic_of

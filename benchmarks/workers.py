@@ -272,8 +272,8 @@ def fleets(threads: int) -> list[Row]:
     from tokwatt.grid import nested
     from tokwatt.params.specs import Demand
     from tokwatt.serving.fleet import split_fleet
+    from tokwatt.serving.running_sums import law_table
     from tokwatt.serving.times import instance_of
-    from tokwatt.serving.traffic import law_table
     from tokwatt.studies.replay import exact
 
     profile, workload, count = plain(), catalogue().workloads["azure"], len(SPLITS) * len(RATES)

@@ -67,6 +67,7 @@ WITHOUT_UNITS = {
     "planning.infeasible",
     "planning.part_columns",
     "planning.plan",
+    "planning.question",
     "simulation.arrivals",
     "simulation.recorder",
     "studies.axes",

@@ -22,7 +22,8 @@ from tokwatt.planning.configurations import Options
 from tokwatt.planning.constrained import Budget
 from tokwatt.planning.infeasible import common_factor, relaxations
 from tokwatt.planning.levers import LEVERS, LIMIT, cost_without, lever_waterfall
-from tokwatt.planning.plan import Question, columns_of, plan, plan_of_columns
+from tokwatt.planning.plan import plan, plan_of_columns
+from tokwatt.planning.question import Question, columns_of
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.serving.requests import Requests
 from tokwatt.serving.traffic import traffic_of

@@ -130,7 +130,7 @@ def test_a_step_within_the_limit_keeps_its_time_and_a_longer_one_never_gets_shor
     law, bandwidth = instance.utilization, instance.gpu.hbm_bandwidth
     use = Parts(moved, computing, launching)
     kept = [WITHIN(bandwidth, law, use, time) for time in (short, long)]
-    assert kept[0][0] <= kept[1][0]
+    assert kept[0][0] <= kept[1][0] * (1 + 1e-12)
     for time, (result, power) in zip((short, long), kept, strict=True):
         assert result >= time
         assert power <= law.limit

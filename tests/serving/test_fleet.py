@@ -18,8 +18,9 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.choices import OF_INSTANCES, OF_POOLS
 from tokwatt.serving.fleet import split_fleet
 from tokwatt.serving.pool import size_pool
+from tokwatt.serving.running_sums import between, law_table
 from tokwatt.serving.times import instance_of
-from tokwatt.serving.traffic import Traffic, between, law_table
+from tokwatt.serving.traffic import Traffic
 
 SPLITS = st.sampled_from([512.0, 1500.0, 4096.0, 8192.0, 20000.0])
 DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)

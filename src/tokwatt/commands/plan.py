@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.fleet import asked
+from tokwatt.commands.asked import asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokwatt.commands.fleet import asked
+from tokwatt.commands.asked import asked
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,

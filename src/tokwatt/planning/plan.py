@@ -10,52 +10,26 @@ import numpy as np
 from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.answers.demand import require_demand
-from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
-from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
-from tokwatt.accounts.energy import Energy
-from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of, require_chunked
+from tokwatt.accounts.deployments import CONSISTENT
+from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
 from tokwatt.planning.best import best
 from tokwatt.planning.choice import Partition, shortest
-from tokwatt.planning.classes import Classes, candidate_lengths, served_within
 from tokwatt.planning.columns import OBJECTIVES, Columns
-from tokwatt.planning.configurations import Configurations, Options
+from tokwatt.planning.configurations import Options
 from tokwatt.planning.constrained import Budget, Proved
 from tokwatt.planning.infeasible import infeasible_error
 from tokwatt.planning.part_columns import PartColumns
+from tokwatt.planning.question import Question, columns_of
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.disaggregated import Disaggregation
-from tokwatt.serving.requests import smallest_window
 from tokwatt.units import Dimensionless, Tokens
 
 CANDIDATES = 32
 """Candidate lengths of a plan that is asked for no other number."""
 MOST_CANDIDATES = 128
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a plan is for.
-
-    Attributes:
-        catalogue: the parameter folder.
-        requests: a workload by name, or a trace.
-        demand: arrival rate and targets.
-        objective: what is least per output token: joules, dollars, carbon or gpus.
-        budget: what all pools may use together.
-        account: an assumption set by name.
-        changes: other alternatives for some of its choices.
-    """
-
-    catalogue: Catalogue
-    requests: str | Trace
-    demand: Demand
-    objective: str
-    budget: Budget
-    account: str
-    changes: Mapping[str, str]
 
 
 class PlannedPart(NamedTuple):
@@ -224,33 +198,6 @@ def plan(
     between = Disaggregation.of(catalogue) if options.disaggregated else None
     names = options.names(catalogue, llm)
     return plan_of_columns(own, columns_of(own, names, candidates, between))
-
-
-def columns_of(
-    own: Question,
-    names: Sequence[DeploymentNames],
-    candidates: int | Sequence[Tokens],
-    between: Disaggregation | None = None,
-) -> Columns:
-    """Everything that a pool may be for every class of lengths."""
-    account = fleet_account(own.catalogue, own.account, names[0], own.requests, own.changes)
-    case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
-    requests = case.requests(account.assumed, float(own.demand.output_share))
-    if isinstance(candidates, int):
-        edges = candidate_lengths(requests, candidates)
-    else:
-        last = smallest_window(requests) if account.assumed.baseline == "smallest" else LONGEST
-        require_splits(candidates, last)
-        edges = np.array([0.0, *candidates, last])
-    require_chunked(account, between is not None)
-    return Columns.of(
-        account,
-        Configurations.of(own.catalogue, names),
-        Classes(account.assumed, served_within(requests, edges[-1]), edges),
-        own.demand,
-        Energy.of(own.catalogue),
-        between,
-    )
 
 
 def plan_of_columns(own: Question, columns: Columns) -> Plan:

@@ -16,8 +16,9 @@ from tokwatt.serving.instance import Instance
 from tokwatt.serving.pool import Pool, size_pool
 from tokwatt.serving.results import readable
 from tokwatt.serving.routing import Routed
+from tokwatt.serving.running_sums import between
 from tokwatt.serving.times import instance_of
-from tokwatt.serving.traffic import Traffic, between
+from tokwatt.serving.traffic import Traffic
 from tokwatt.units import (
     Dimensionless,
     Instances,

@@ -7,19 +7,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.equations import queueing
-from tokwatt.equations.elementary import expm1
-from tokwatt.equations.roots import last_within
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.instance import Instance, concurrency
+from tokwatt.serving.occupancy import batch_at, busy_share
 from tokwatt.serving.power import idle_power
 from tokwatt.serving.prompts import pool_latencies
 from tokwatt.serving.results import readable
 from tokwatt.serving.step import Step, first_token, step
 from tokwatt.serving.targets import (
-    SELDOM,
-    MeanRequest,
     asked_of,
     batch_within,
     concurrency_within,
@@ -145,7 +142,7 @@ def size_pool(
     needed = jnp.maximum(needed, jnp.ceil(arriving / at_most.rate * (1 - ROUNDING)))
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
-    batch = _batch(assumed, instance, asked, slots, utilization, service_rate)
+    batch = batch_at(assumed, instance, asked, slots, utilization, service_rate)
     load, busy = asked.at(batch), busy_share(assumed, batch)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
@@ -192,48 +189,6 @@ def size_pool(
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,
     )
-
-
-def _batch(
-    assumed: Assumptions,
-    instance: Instance,
-    asked: MeanRequest,
-    slots: Sequences,
-    utilization: Dimensionless,
-    service_rate: RequestsPerSecond,
-) -> Sequences:
-    """Running requests of an instance that completes a share of what it could.
-
-    The paper takes a share of `slots`, as if a step lasted as long with fewer of them.
-    """
-    if assumed.prefill == "chunked":
-        # As steps last longer nearly in proportion to the batch, this is nearly a straight line.
-        def over_load(batch: Sequences) -> Dimensionless:
-            busy = busy_share(assumed, batch)
-            found = step(assumed, instance, asked.at(batch / busy))
-            arriving = utilization * service_rate * asked.steps * found.latency
-            return (busy * found.running - arriving) / slots
-
-        return last_within(over_load, utilization * slots)
-    batch = utilization * slots
-    return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
-
-
-def busy_share(assumed: Assumptions, batch: Sequences) -> Dimensionless:
-    r"""Share of the time in which an instance runs anything.
-
-    .. math:: 1 - e^{-b}
-
-    Args:
-        assumed: the paper's instances never rest.
-        batch: running requests on the average over all of the time, b.
-
-    Source: running requests as a Poisson variable, exact for M/G/infinity; in the rest of the time
-        the boards draw what they do without work, and while there is work there is more of it.
-    """
-    if assumed.prefill != "chunked":
-        return jnp.ones_like(batch)
-    return -expm1(-jnp.maximum(batch, SELDOM))
 
 
 def _search(assumed: Assumptions) -> Callable[..., Instances]:

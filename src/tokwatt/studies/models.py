@@ -14,8 +14,8 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.fleet import Fleet, split_fleet
 from tokwatt.serving.point import OperatingPoint, operating_point
+from tokwatt.serving.running_sums import law_table
 from tokwatt.serving.times import instance_of
-from tokwatt.serving.traffic import law_table
 from tokwatt.studies.replay import exact
 from tokwatt.units import Dimensionless, In, Instances, RequestsPerSecond, Seconds, Tokens
 

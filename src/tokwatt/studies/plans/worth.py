@@ -15,7 +15,8 @@ from tokwatt.planning.decisions import OTHER, OTHER_GPU, decisions
 from tokwatt.planning.draws import Contender, contest
 from tokwatt.planning.levers import LEVERS, cost_without, plain_names
 from tokwatt.planning.paper import HOMOGENEOUS, Bought, bought, paper_pools
-from tokwatt.planning.plan import Plan, columns_of
+from tokwatt.planning.plan import Plan
+from tokwatt.planning.question import columns_of
 from tokwatt.planning.summary import described_pools
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards

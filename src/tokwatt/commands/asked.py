@@ -1,0 +1,49 @@
+"""The requests that options name, and what a fleet must carry of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokwatt.commands.trace import trace_of_options
+from tokwatt.params.errors import ParameterError, shown
+
+if TYPE_CHECKING:
+    from tokwatt.params.specs import Demand
+    from tokwatt.params.traces import Trace
+    from tokwatt.serving.catalogue import Catalogue
+
+
+def asked(
+    catalogue: "Catalogue",
+    workload: str | None,
+    trace: Path | None,
+    columns: list[str] | None,
+    tokenizer: Path | None,
+    arrival_rate: float | None,
+    **bounds: float | None,
+) -> tuple["str | Trace", "Demand"]:
+    """A workload by name or a trace, and what a fleet must carry of it."""
+    from tokwatt.accounts.answers import demanded
+
+    if trace:
+        require_alone(workload=workload, output_share=bounds["output_share"])
+    requests = trace_of_options(trace, columns, tokenizer) if trace else workload or "azure"
+    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
+    return requests, demanded(catalogue, arrival_rate=rate, **bounds)
+
+
+def require_alone(**options: object) -> None:
+    """Refuse what a trace has of its own."""
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            wanted = "one of the two, as a trace has its own"
+            raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
+
+
+def rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:
+    """Requests per second: those asked for, or the trace's own."""
+    rate = trace.arrival_rate if arrival_rate is None else arrival_rate
+    if rate is None:
+        wanted = "the option --arrival-rate"
+        raise ParameterError(f"{path}: has no arrival times of a known unit, wanted {wanted}.")
+    return rate
