@@ -190,5 +190,6 @@ def test_pools_apart_and_together_serve_what_each_would_alone(table):
         whole = type(stream[0])(*(np.concatenate(column) for column in zip(*stream, strict=True)))
         part = type(whole)(*(column[own] for column in whole))
         wanted = alone(repeated(part)).finished
-        for name in ("first_token", "latency", "joules"):
-            assert getattr(done.finished, name)[own] == pytest.approx(getattr(wanted, name))
+        for name, error in (("first_token", 1e-6), ("latency", 1e-6), ("joules", 0.02)):
+            found = getattr(done.finished, name)[own]  # joules by what is read at once
+            assert found == pytest.approx(getattr(wanted, name), rel=error)

@@ -8,6 +8,7 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.serving.chunked import Load
 from tokwatt.serving.step import step
 from tokwatt.serving.times import instance_of
+from tokwatt.simulation.energy import exact_steps, power_together
 from tokwatt.simulation.steps import StepTable
 
 LONGEST, MOST, TOKENS = 16384, 64, 2048
@@ -42,15 +43,15 @@ def test_the_table_agrees_with_the_step_of_the_account(parameters, case):
     prompts = np.where(np.arange(300) % 2, rng.integers(1, TOKENS + 1, 300), 0)
     attended = prompts * (prompts + 2 * rng.integers(0, 8000, 300))
     batch[prompts > 1500] = 0
-    exact, watts = table.exact(batch, total, prompts, attended)
+    steps = exact_steps(table.account, table.instance, batch, total, prompts, attended)
     found = [
         table.filling(n, length, p, a) if p else table.decoding(n, length)
         for n, length, p, a in zip(
             *map(np.ndarray.tolist, (batch, total, prompts, attended)), strict=True
         )
     ]
-    assert np.abs(np.array(found) / exact - 1).max() < within
-    assert (watts >= table.idle * (1 - 1e-9)).all()
+    assert np.abs(np.array(found) / steps.duration - 1).max() < within
+    assert (steps.power >= table.idle * (1 - 1e-9)).all()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -60,7 +61,9 @@ def test_steps_that_only_decode_are_those_of_a_point(parameters, case):
     for batch, length in ((1, 700.0), (48, 3000.0)):
         own = step(chosen.assumed, instance, Load(batch * 1.0, length, 0.0, 0.0))
         assert table.decoding(batch, batch * length) == pytest.approx(float(own.latency), rel=2e-3)
-        latency, watts = table.exact(*(np.array([x]) for x in (batch, batch * length, 0, 0)))
+        loads = (np.array([x]) for x in (batch, batch * length, 0, 0))
+        steps = exact_steps(chosen, instance, *loads)
+        latency, watts = steps.duration, steps.power
         assert latency[0] == pytest.approx(float(own.latency), rel=1e-12)
         gpus = 1 if chosen.assumed.basis == "gpu" else float(instance.gpus)
         assert watts[0] == pytest.approx(float(own.power) * gpus, rel=1e-12)
@@ -69,3 +72,31 @@ def test_steps_that_only_decode_are_those_of_a_point(parameters, case):
 def test_prefill_that_hides_behind_decoding_is_refused(parameters):
     with pytest.raises(ParameterError, match="prefill: is overlapped"):
         table_of(parameters, DeploymentNames(), "paper", {"prefill": "overlapped"})
+
+
+@pytest.mark.parametrize("case", ["dense", "mixture", "paper"])
+def test_steps_together_draw_what_their_mean_step_does(parameters, case):
+    """Alike ones as alone; prefill and decode more than one by one, by a concave law of use."""
+    names, account, changes, _ = CASES[case]
+    chosen, instance, _ = table_of(parameters, names, account, changes)
+    columns = (np.array(it) for it in ([16, 16], [16e3, 16e3], [0, 1024], [0, 2e6]))
+    steps = exact_steps(chosen, instance, *columns)
+    counts = np.array([9.0, 1.0])
+    apart = power_together(chosen, instance, steps, counts, np.array([0.0, 1.0]))
+    assert apart == pytest.approx(steps.power, rel=1e-9)
+    together = power_together(chosen, instance, steps, counts, np.zeros(2))
+    joules, alone = (counts * steps.duration @ it for it in (together, steps.power))
+    if chosen.assumed.power != "utilization":
+        assert joules == alone
+        return
+    law, full = instance.utilization, counts @ steps.at_full_clock
+    used, computing, launching = (
+        counts @ it / full for it in (steps.moved, steps.compute_time, steps.launch_time)
+    )
+    watts = law.idle + law.memory * used / instance.gpu.hbm_bandwidth
+    watts += law.compute * computing**0.5 + law.launch * launching
+    boards = float(instance.gpus) * min(float(watts), float(law.limit))
+    assert joules == pytest.approx(boards * (counts @ steps.duration), rel=1e-9)
+    assert joules > alone and together[1] / together[0] == pytest.approx(
+        steps.power[1] / steps.power[0]
+    )

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tokwatt.simulation.energy import exact_steps, power_together
 from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Segment, Span
 from tokwatt.simulation.steps import StepTable
@@ -19,6 +20,8 @@ from tokwatt.units import (
 
 BIN = 0.002
 """Width of a bin of inter-token latencies, as a share of them."""
+WINDOW = 1.0
+"""Seconds over whose steps power is that of the mean step: about what a board's sensor averages."""
 SHORTEST, BINS = 1e-6, 14000
 """The shortest that is told apart, and how many bins there are."""
 
@@ -108,10 +111,13 @@ class Recorder:
     def _read_steps(self, read: Segment) -> None:
         table, steps, running = self.table, read.steps, read.batch + read.filling
         decoding = np.where(read.prompts > 0, read.batch, running)
-        exact, watts = table.exact(decoding, read.total, read.prompts, read.attended)
+        own = table.account, table.instance
+        exact = exact_steps(*own, decoding, read.total, read.prompts, read.attended)
+        begun = np.floor(read.start / WINDOW)
+        watts = power_together(*own, exact, steps, begun - begun[0])
         each = read.duration / steps
         if table.factor == table.prompt_factor == 1:
-            self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
+            self.deviation = max(self.deviation, float(np.abs(each / exact.duration - 1).max()))
         counts = steps.astype(int)
         self.steps += int(counts.sum())
         self.histogram += latency_counts(each, steps * read.batch)

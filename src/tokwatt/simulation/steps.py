@@ -14,14 +14,12 @@ from tokwatt.serving.chunked import Load
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.power import Use, board_power, idle_power
 from tokwatt.serving.step import single_use
-from tokwatt.units import Dimensionless, Seconds, SecondsAxis, Sequences, Tokens, Watts, WattsAxis
+from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, Watts
 
 KNOTS = 128
 """Lengths between which a step is interpolated; it is linear in them but for windows and limits."""
 ANSWERED = 64.0
 """Prompts that end in the second of two passes between which is interpolated."""
-ROWS = 2**14
-"""Steps whose power is computed at once."""
 DIGITS = 10
 """Significant digits of a table: the last ones of a double differ between processors."""
 Limit = tuple[float, float, float, float]
@@ -128,32 +126,6 @@ class StepTable:
         """Power of an instance that waits for requests, on the basis of the account."""
         instance, watts = self.instance, idle_power(self.account.assumed, self.instance)
         return float(on_basis(self.account, instance.gpu, instance.gpus, watts))
-
-    def exact(
-        self, batch: np.ndarray, total: np.ndarray, prompts: np.ndarray, attended: np.ndarray
-    ) -> tuple[SecondsAxis, WattsAxis]:
-        """Durations and watts of steps by the account itself, without factors."""
-        length = np.where(batch > 0, total / np.maximum(batch, 1), 1.0)
-        prefills = np.where(prompts > 0, prompts**2 / np.maximum(attended, 1), 0.0)
-        columns = np.stack([batch, length, prompts, prefills]).astype(float)
-        found = []
-        for start in range(0, columns.shape[1], ROWS):
-            part = columns[:, start : start + ROWS]
-            padded = np.pad(part, ((0, 0), (0, ROWS - part.shape[1])), mode="edge")
-            both = np.stack(_kept(self.account, self.instance, Load(*padded)))
-            found.append(both[:, : part.shape[1]])
-        durations, watts = np.concatenate(found, axis=1) if found else np.zeros((2, 0))
-        return durations, watts
-
-
-@jax.jit
-def _kept(account: Account, instance: Instance, loads: Load) -> tuple[Seconds, Watts]:
-    def kept(load: Load) -> tuple[Seconds, Watts]:
-        assumed = account.assumed
-        latency, watts = board_power(assumed, instance, single_use(assumed, instance, load))
-        return latency, on_basis(account, instance.gpu, instance.gpus, watts)
-
-    return jax.vmap(kept)(loads)
 
 
 def _knots(longest: Tokens, window: Tokens) -> tuple[Tokens, np.ndarray]:
