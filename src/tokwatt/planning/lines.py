@@ -213,12 +213,12 @@ def verified_line(found: Verified) -> str:
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
     names = {"latency_target": f"first token{first}", "itl_target": f"inter-token latency{between}"}
     latencies = (
-        f"{names[name].replace('_', ' ')} {found.simulated[name]:.3g} of {target:.3g} s"
+        f"{names[name]} {found.simulated[name]:.3g} ± {found.errors[name]:.1g} of {target:.3g} s"
         for name, target in found.targets.items()
     )
     said = "holds" if found.holds else "misses a target"
     tighter = f", planned for targets {found.margin:.0%} shorter" if found.margin > 0 else ""
-    return f"simulated          {said}: {', '.join(latencies)}{tighter}"
+    return f"simulated          {said}: {', '.join(latencies)}{tighter}".replace("_", " ")
 
 
 def _budget(plan: Plan) -> Iterator[str]:

@@ -13,6 +13,12 @@ from tokwatt.units import Dimensionless, Seconds
 
 ROUNDS = 6
 """Plans that are simulated at most."""
+SURPLUS = 1.01
+"""How much more than by what it was missed a target is shortened."""
+HALVED = 2
+"""How often targets are tried half way between those that hold and those that were missed."""
+SEEDS = (0, 1, 2)
+"""Runs of each plan, whose mean counts."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class Verified:
     Attributes:
         plan: the one that keeps the targets, or the last that was tried.
         answer: its fleet with the simulated numbers beside.
-        simulated: simulated latencies by the target that they are under.
+        simulated: simulated latencies by the target that they are under, means over seeds.
+        errors: half of their 90 % intervals over seeds; 0 for a trace with times of its own.
         targets: what was asked for.
         planned: what the plan was made for: shorter, where the formula is too hopeful.
     """
@@ -30,6 +37,7 @@ class Verified:
     plan: Plan
     answer: Answer
     simulated: dict[str, Seconds]
+    errors: dict[str, Seconds]
     targets: dict[str, Seconds]
     planned: dict[str, Seconds]
 
@@ -41,8 +49,8 @@ class Verified:
     @property
     def numbers(self) -> dict[str, object]:
         """What the simulation says, for a program that reads it."""
-        latencies = {"simulated": self.simulated, "targets": self.targets, "planned": self.planned}
-        return {"holds": self.holds, **latencies}
+        names = ("simulated", "errors", "targets", "planned")
+        return {"holds": self.holds, **{name: getattr(self, name) for name in names}}
 
     @property
     def margin(self) -> Dimensionless:
@@ -57,23 +65,36 @@ def verified(plan: Plan) -> Verified:
         plan: a plan.
 
     Returns:
-        The first plan whose simulation keeps both targets; the last one that there is, if none.
+        A plan whose simulation keeps both targets: where they had to be shortened, the one of the
+        longest that were tried half way to those that were missed. The last that there is, if none.
 
     Raises:
         ParameterError: where the fleet cannot keep up with its requests, with what saturates first.
     """
     targets = _targets(plan.question.demand)
-    found = _simulated(plan, targets)
-    for _ in range(ROUNDS - 1):
-        if found.holds:
-            return found
-        over = {name: found.simulated[name] / target for name, target in targets.items()}
-        shorter = {name: found.planned[name] / max(1.0, over[name]) for name in targets}
-        try:
-            found = _simulated(found.plan.at(**shorter), targets)
-        except ParameterError:
-            return found
-    return found
+    tried = [_simulated(plan, targets)]
+    while not tried[-1].holds and len(tried) < ROUNDS:
+        last = tried[-1]
+        over = {name: last.simulated[name] / target for name, target in targets.items()}
+        shorter = {name: SURPLUS * it if it > 1 else 1.0 for name, it in over.items()}
+        tried += _replanned(plan, {name: last.planned[name] / shorter[name] for name in targets})
+        if tried[-1] is last:
+            return last
+    held = tried[-1]
+    missed = tried[-2].planned if held.holds and len(tried) > 1 else held.planned
+    for _ in range(HALVED if missed != held.planned else 0):
+        half = {name: (missed[name] * held.planned[name]) ** 0.5 for name in targets}
+        found = next(iter(_replanned(plan, half)), None)
+        held, missed = (found, missed) if found and found.holds else (held, half)
+    return held
+
+
+def _replanned(plan: Plan, planned: dict[str, Seconds]) -> list[Verified]:
+    """The plan for other targets, simulated; none where there is no plan for them."""
+    try:
+        return [_simulated(plan.at(**planned), _targets(plan.question.demand))]
+    except ParameterError:
+        return []
 
 
 def ending(quantile: Dimensionless) -> str:
@@ -88,11 +109,18 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
 
 
 def _simulated(plan: Plan, targets: dict[str, Seconds]) -> Verified:
-    demand, answer = plan.question.demand, beside(plan.fleet, **plan.asked)
+    demand, answer = plan.question.demand, beside(plan.fleet, seeds=SEEDS, **plan.asked)
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
-    measured = {
-        "latency_target": float(getattr(answer, f"simulated_first_token{first}")),
-        "itl_target": float(getattr(answer, f"simulated_inter_token_latency{between}")),
+    names = {
+        "latency_target": f"simulated_first_token{first}",
+        "itl_target": f"simulated_inter_token_latency{between}",
     }
-    simulated = {name: measured[name] for name in targets}
-    return Verified(plan, answer, simulated, targets, _targets(demand))
+    found = {name: answer.quantities[names[name]] for name in targets}
+    return Verified(
+        plan,
+        answer,
+        {name: it.value for name, it in found.items()},
+        {name: (it.high or it.value) - it.value for name, it in found.items()},
+        targets,
+        _targets(demand),
+    )

@@ -62,6 +62,7 @@ def beside(
     requests: str | Trace,
     demand: Demand,
     names: PoolNames | Sequence[PoolNames],
+    seeds: Sequence[int] = (0,),
     **question: Any,
 ) -> Answer:
     """A fleet's answer with the numbers of the same fleet as it is simulated.
@@ -72,11 +73,13 @@ def beside(
         requests: those of the fleet; a trace without times counts as a Poisson process.
         demand: what it must carry.
         names: an instance of it, or one of each pool.
+        seeds: a run for each.
         **question: what else `fleet` was asked.
     """
     sizes = [int(pool["instances"].value) for pool in answer.pools]
     count = int(min(MOST_BESIDE, max(COUNT, BESIDE_SECONDS * float(demand.arrival_rate))))
-    found = simulate(catalogue, requests, demand, names, instances=sizes, count=count, **question)
+    asked = catalogue, requests, demand, names
+    found = simulate(*asked, instances=sizes, count=count, seeds=seeds, **question)
     quantities = answer_of(found).quantities
     simulated = {f"simulated_{name}": quantities[name] for name in BESIDE}
     return replace(answer, quantities={**answer.quantities, **simulated})
