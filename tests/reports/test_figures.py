@@ -97,6 +97,30 @@ def test_axes_that_show_a_quantity_name_its_unit(name, canvas_of, label, drawn):
     assert [title for title in titles if title and not title.endswith(")")] == []
 
 
+@each_figure
+def test_a_narrow_screen_is_told_every_panel_with_its_scales(name, canvas_of, label, drawn):
+    """Each lies in a crop of its own, as wide and as high as it is, and nothing beyond the page."""
+    svg = (drawn / f"{name}.svg").read_text(encoding="utf-8")
+    [written] = re.findall(r"<dc:coverage>(.*?)</dc:coverage>", svg)
+    crops = [[[*map(float, it.split())] for it in own.split(",")] for own in written.split(";")]
+    canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
+    with matplotlib.style.context(plotting.STYLE, after_reset=True):
+        plotting.settle(canvas)
+    width, height = 72 * canvas.get_size_inches()
+    places = {tuple(panel.get_position().bounds) for panel in canvas.axes}
+    assert len(crops) == len(places) + len(canvas.legends)
+    for left, low, wide, high in places:
+        frame = np.array([left * width, (1 - low - high) * height, wide * width, high * height])
+        assert any(
+            (own[:2] <= frame[:2] + 0.1).all()
+            and (own[:2] + own[2:4] >= frame[:2] + frame[2:] - 0.1).all()
+            for panel in crops
+            for own in map(np.array, panel)
+        )
+    for x, y, wide, high, *_ in itertools.chain(*crops):
+        assert -3 <= x <= x + wide <= width + 3 and -3 <= y <= y + high <= height + 3
+
+
 NOISE = 1e-13
 """What processors differ by."""
 COMPUTED = ("batch", "dispatch_time")

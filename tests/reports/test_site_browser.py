@@ -212,17 +212,36 @@ def test_a_tile_of_the_start_page_leads_to_its_claims(browse):
 
 def test_a_figure_fills_a_phone_and_gives_it_back(browse):
     page = browse("figure-waterfall.html", viewport={"width": 390, "height": 844})
-    small = page.locator("a.enlarge img").bounding_box()["width"]
-    page.locator("a.enlarge").click()
+    small = page.locator("a.stacked").bounding_box()["width"]
+    page.locator("a.stacked").click(position={"x": 50, "y": 50})
     large = page.get_by_role("dialog").get_by_role("img")
-    assert large.bounding_box()["width"] > 1.1 * small > 390
+    assert large.bounding_box()["width"] > 2 * small
+    assert "one correction at a time" in large.get_attribute("alt")
     assert large.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_role("button", name="Close").click()
     assert page.get_by_role("dialog").count() == 0
-    page.locator("a.enlarge").press("Enter")
+    page.locator("a.stacked").press("Enter")
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="detached")
-    assert page.evaluate("document.activeElement.className") == "enlarge"
+    assert page.evaluate("document.activeElement.className") == "enlarge stacked"
+
+
+@pytest.mark.parametrize("name, stacked", [("lever", True), ("fleetopt", False)])
+def test_panels_stand_one_below_the_other_on_a_phone_where_they_are_narrow(browse, name, stacked):
+    """Each as wide as the screen at most, its text no smaller than on paper."""
+    page = browse(f"figure-{name}.html", viewport={"width": 390, "height": 844})
+    assert page.locator("a.enlarge:not(.stacked)").is_visible() is not stacked
+    panels = page.locator("a.stacked > svg")
+    assert (panels.count() > 1) is stacked
+    tops = []
+    for panel in panels.all():
+        box, width = panel.bounding_box(), panel.evaluate("(svg) => svg.viewBox.baseVal.width")
+        assert box["width"] <= 390 and box["width"] >= width
+        tops.append(box["y"])
+    assert tops == sorted(set(tops))
+    wide = browse(f"figure-{name}.html", viewport={"width": 1280, "height": 900})
+    assert wide.locator("a.enlarge:not(.stacked)").is_visible()
+    assert not wide.locator("a.stacked").count() or not wide.locator("a.stacked").is_visible()
 
 
 def test_a_long_text_in_a_table_is_not_one_word_wide(browse):
@@ -678,8 +697,11 @@ def test_figures_stand_on_the_ground_of_their_page(scheme, ground, browse, built
         assert wanted in shown[:3], path.name  # a heat map may have more of another
 
 
-TEXT = """() => [...document.querySelectorAll('a.enlarge img')].map((image) =>
-  7 * 96 / 72 * (image.getBoundingClientRect().width - 20) / image.naturalWidth)"""
+TEXT = """() => [
+  ...[...document.querySelectorAll('a.enlarge img')].filter((it) => it.offsetParent).map((image) =>
+    7 * 96 / 72 * (image.getBoundingClientRect().width - 20) / image.naturalWidth),
+  ...[...document.querySelectorAll('a.stacked > svg')].filter((it) => it.clientWidth).map((svg) =>
+    7 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)]"""
 """How high the text of each figure is, in pixels; it is written at 7 points."""
 
 
@@ -696,7 +718,7 @@ def test_on_a_phone_the_text_of_a_figure_is_as_large_as_elsewhere_and_a_tap_enla
     for name, page in every(browse, built, **phone):
         assert all(height > 11 for height in page.evaluate(TEXT)), name
     page.goto((built / "docs-explanation.html").as_uri())
-    page.locator("a.enlarge").first.tap()
+    page.locator("a.enlarge:visible").first.tap()
     assert page.get_by_role("dialog").get_by_role("img").bounding_box()["width"] > 1000
 
 

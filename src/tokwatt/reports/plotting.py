@@ -25,6 +25,7 @@ from tokwatt.reports.figures.common.frames import drawn
 from tokwatt.reports.figures.common.standard import Standard
 from tokwatt.reports.gallery import Entry, Figure, entries
 from tokwatt.reports.labels import Labels, one_line, read_labels
+from tokwatt.reports.stacking import panels_of
 
 STYLE = "tokwatt.reports.figures.tokwatt"
 KINDS = ("pdf", "svg", "png")
@@ -187,7 +188,8 @@ def _size(canvas: Canvas) -> str:
 def _bytes(canvas: Canvas, form: Print, kind: str, metadata: Mapping[str, str | None]) -> bytes:
     content = BytesIO()
     settle(canvas)
-    canvas.savefig(content, format=kind, dpi=form.dpi, metadata=metadata)
+    more = {"Coverage": panels_of(canvas)} if kind == "svg" else {}
+    canvas.savefig(content, format=kind, dpi=form.dpi, metadata={**metadata, **more})
     return content.getvalue()
 
 

@@ -17,6 +17,7 @@ from tokwatt.reports.gallery import Figure
 from tokwatt.reports.site import method, search
 from tokwatt.reports.site.comparison import Comparison
 from tokwatt.reports.site.palette import in_both_palettes
+from tokwatt.reports.site.panels import Panels, panels_in
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 from tokwatt.reports.verdict import VERDICTS
@@ -119,7 +120,12 @@ def _start(sources: Sources, render: Renderer) -> str:
         excerpts=excerpts,
         tables=sources.tables,
         plots=sources.plots,
+        panels={name: _panels(sources, name) for name in sources.plots},
     )
+
+
+def _panels(sources: Sources, name: str) -> Panels | None:
+    return panels_in((sources.figures / f"{name}.svg").read_text(encoding="utf-8"))
 
 
 def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[AccountEntry]:
@@ -179,6 +185,7 @@ def _figure(sources: Sources, render: Renderer, name: str, figure: Figure) -> st
         accounts=sources.accounts(figure.datasets),
         name=name,
         figure=figure,
+        panels=_panels(sources, name),
         made=[*grids, *([sources.study(figure.study)] if figure.study else [])],
         heads=heads,
         rows=rows[:PREVIEW],

@@ -93,7 +93,7 @@ function enlarge(link) {
   close.textContent = "Close";
   close.addEventListener("click", () => shown.close());
   image.src = link.href;
-  image.alt = link.querySelector("img").alt;
+  image.alt = link.ariaLabel ?? link.querySelector("img").alt;
   sheet.tabIndex = 0;
   sheet.append(image);
   shown.append(close, sheet);
