@@ -1,12 +1,19 @@
 """Simulations that are asked for in names, and what they say beside a fleet's formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tokwatt as tw
+from tokwatt.accounts.answers.pools import share_out
 from tokwatt.accounts.answers.simulated import answer_of, beside
+from tokwatt.accounts.deployments import fleet_account
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.traces import Trace
+from tokwatt.serving.step import step
+from tokwatt.serving.targets import asked_of
+from tokwatt.serving.times import instance_of
 
 NAMES = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
 
@@ -50,6 +57,23 @@ def test_an_instance_rests_between_requests_that_come_seldom(parameters):
     deployment = NAMES.deployment(parameters)
     idle = float(deployment.utilization.idle) * NAMES.gpus
     assert tw.fleet(parameters, "azure", never, NAMES).power == pytest.approx(idle, rel=1e-2)
+
+
+def test_an_instance_of_one_slot_works_for_its_utilization_of_the_time(parameters):
+    """It runs one request then, not more: by hand, what that step and resting boards draw."""
+    names = replace(NAMES, max_num_seqs=1)
+    demand = tw.demanded(parameters, arrival_rate=0.3, latency_target=30.0, itl_target=0.1)
+    answer = tw.fleet(parameters, "azure", demand, names)
+    [pool] = answer.pools
+    account = fleet_account(parameters, "consistent", names, "azure")
+    deployment = names.deployment(parameters)
+    laid = share_out(parameters, "azure", names, account, (), None, demand)
+    one = asked_of(account.assumed, laid.routed.pools[0]).at(np.array(1.0))
+    working = float(step(account.assumed, instance_of(account, deployment), one).power)
+    busy, idle = pool["utilization"].value, float(deployment.utilization.idle)
+    each = NAMES.gpus * (busy * working + (1 - busy) * idle)
+    assert pool["batch"].value == pytest.approx(busy, rel=1e-6)
+    assert answer.power == pytest.approx(answer.instances * each, rel=1e-6)
 
 
 @pytest.mark.parametrize("gpus", [4, 8])

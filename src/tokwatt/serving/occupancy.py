@@ -34,7 +34,7 @@ def batch_at(
     if assumed.prefill == "chunked":
         # As steps last longer nearly in proportion to the batch, this is nearly a straight line.
         def over_load(batch: Sequences) -> Dimensionless:
-            busy = busy_share(assumed, batch)
+            busy = busy_share(assumed, batch, slots)
             found = step(assumed, instance, asked.at(batch / busy))
             arriving = utilization * service_rate * asked.steps * found.latency
             return (busy * found.running - arriving) / slots
@@ -44,18 +44,21 @@ def batch_at(
     return jnp.maximum(1.0, jnp.trunc(batch)) if assumed.batch_rounding == "whole" else batch
 
 
-def busy_share(assumed: Assumptions, batch: Sequences) -> Dimensionless:
+def busy_share(assumed: Assumptions, batch: Sequences, slots: Sequences) -> Dimensionless:
     r"""Share of the time in which an instance runs anything.
 
-    .. math:: 1 - e^{-b}
+    .. math:: \max(1 - e^{-b}, b / n)
 
     Args:
         assumed: the paper's instances never rest.
         batch: running requests on the average over all of the time, b.
+        slots: most running requests, n: while there is work there are no more than these.
 
-    Source: running requests as a Poisson variable, exact for M/G/infinity; in the rest of the time
-        the boards draw what they do without work, and while there is work there is more of it.
+    Source: running requests as a Poisson variable, exact for M/G/infinity, and a single server's
+        utilization; in the rest of the time the boards draw what they do without work, and while
+        there is work there is more of it.
     """
     if assumed.prefill != "chunked":
         return jnp.ones_like(batch)
-    return -expm1(-jnp.maximum(batch, SELDOM))
+    seldom = jnp.maximum(batch, SELDOM)
+    return jnp.maximum(-expm1(-seldom), seldom / jnp.maximum(slots, seldom))

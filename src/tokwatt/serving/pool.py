@@ -143,7 +143,7 @@ def size_pool(
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
     batch = batch_at(assumed, instance, asked, slots, utilization, service_rate)
-    load, busy = asked.at(batch), busy_share(assumed, batch)
+    load, busy = asked.at(batch), busy_share(assumed, batch, slots)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
     instances = jnp.where(used, needed, left_over)

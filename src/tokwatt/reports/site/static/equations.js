@@ -724,7 +724,7 @@ const Tokwatt = (() => {
     );
     const utilization = used ? carried / (found * serviceRate) : 0;
     const batch = batchOf(assumed, machine, own, at, slots, utilization, serviceRate);
-    const busy = busyShare(assumed, batch),
+    const busy = busyShare(assumed, batch, slots),
       running = step(assumed, machine, at(batch));
     const atWork = step(assumed, machine, at(batch / busy));
     const mean = busy * atWork.power + (1 - busy) * idlePower(assumed, machine);
@@ -861,7 +861,7 @@ const Tokwatt = (() => {
   function batchOf(assumed, machine, own, at, slots, utilization, serviceRate) {
     if (assumed.prefill === "chunked") {
       const completed = (batch) => {
-        const busy = busyShare(assumed, batch),
+        const busy = busyShare(assumed, batch, slots),
           mean = step(assumed, machine, at(batch / busy));
         return (busy * mean.running) / (own.steps * mean.latency);
       };
@@ -871,8 +871,10 @@ const Tokwatt = (() => {
     return assumed.batch_rounding === "whole" ? Math.max(1, Math.trunc(mean)) : mean;
   }
 
-  function busyShare(assumed, batch) {
-    return assumed.prefill === "chunked" ? -Math.expm1(-Math.max(batch, 1e-6)) : 1;
+  function busyShare(assumed, batch, slots) {
+    if (assumed.prefill !== "chunked") return 1;
+    const seldom = Math.max(batch, 1e-6);
+    return Math.max(-Math.expm1(-seldom), seldom / Math.max(slots, seldom));
   }
 
   function serviceScv(assumed, machine, own, full, slots, length) {
