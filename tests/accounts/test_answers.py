@@ -6,6 +6,7 @@ import pytest
 
 from tokwatt.accounts.answers import demanded, fleet, point
 from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.errors import ParameterError
 
 
@@ -108,6 +109,16 @@ def test_boards_at_their_limit_slow_down_by_the_cube_root_of_what_is_above_idle(
     assert high.throughput / low.throughput == pytest.approx(slower, rel=1e-9)
     assert low.inter_token_latency / high.inter_token_latency == pytest.approx(slower, rel=1e-9)
     assert "power limit 300 W a board" in low.basis.extrapolated
+
+
+def test_a_fleet_says_of_each_pool_what_no_run_has(parameters):
+    """Though its numbers are those of the largest pool, which a run may have measured."""
+    own, limited = DeploymentNames(gpus=4), DeploymentNames(gpus=4, power_limit=600.0)
+    apart = Disaggregated(prefill=own, decode=limited)
+    demand = demanded(parameters, arrival_rate=20.0, latency_target=2.0)
+    answer = fleet(parameters, "azure", demand, [own, apart], split_lengths=[8000.0])
+    assert answer.pools[0]["instances"].value == max(it["instances"].value for it in answer.pools)
+    assert {"prefill apart", "power limit 600 W a board"} <= set(answer.basis.extrapolated)
 
 
 def test_a_limit_that_no_board_reaches_changes_nothing(parameters):

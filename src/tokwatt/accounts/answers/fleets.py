@@ -12,7 +12,7 @@ from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.sizes import SizedPart, size_parts
-from tokwatt.accounts.answers.support import Support, support_of
+from tokwatt.accounts.answers.support import Support, support_of, unmeasured
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import simulate_first
 from tokwatt.accounts.parts import PoolNames, PoolPart, each_pool, parts_of, require_pairs
@@ -101,9 +101,14 @@ def fleet(
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
     precisions = dict.fromkeys(own.names.precision_in(catalogue) for own in parts)
     basis = basis_of(account, alternatives, chosen, support, " and ".join(precisions))
+    more = [phrase for it in parts for phrase in unmeasured(it.names, it.part)]
     return Answer(
         quantities(_of_fleet(catalogue, chosen, found, held), support),
-        replace(basis, simulate=simulate_first([it.sized for it in found], requests)),
+        replace(
+            basis,
+            extrapolated=tuple(dict.fromkeys([*basis.extrapolated, *more])),
+            simulate=simulate_first([it.sized for it in found], requests),
+        ),
         tuple(quantities(_of_pool(it), support) for it in found),
         tuple(it.own.part for it in found),
     )

@@ -65,13 +65,8 @@ class Support:
         ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
         trained = float(self.catalogue.llms[self.names.llm].published.trained_context)
         longer = f"context window {self.window:.8g} (trained: up to {trained:.8g})"
-        limit = self.names.power_limit
-        said = {
-            longer: 0 < trained < self.window,
-            "prefill apart": self.part != "both",
-            f"power limit {limit or 0:g} W a board": limit is not None,
-        }
-        return tuple(phrase for phrase, holds in said.items() if holds) + tuple(
+        said = ((longer,) if 0 < trained < self.window else ()) + unmeasured(self.names, self.part)
+        return said + tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
             if name in asked
@@ -95,6 +90,16 @@ class Support:
 
     def _named(self, part: str) -> str:
         return str(getattr(self.names, part))
+
+
+def unmeasured(names: DeploymentNames, part: Part) -> tuple[str, ...]:
+    """What no run has of instances, whatever they serve, a phrase for each."""
+    limit = names.power_limit
+    said = {
+        "prefill apart": part != "both",
+        f"power limit {limit or 0:g} W a board": limit is not None,
+    }
+    return tuple(phrase for phrase, holds in said.items() if holds)
 
 
 def support_of(
