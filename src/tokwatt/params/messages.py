@@ -6,12 +6,11 @@ passed on as it is.
 
 import re
 from collections.abc import Iterable
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import msgspec
 
 from tokwatt.params.errors import join, one_of, shown
-from tokwatt.params.quantity import QUALITIES
 
 WORDS = {
     "object": "a mapping",
@@ -43,7 +42,8 @@ def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
         return join(key, missing[1]), "is missing", wanted
     wanted = problem.removeprefix("Expected ").partition(", got")[0]
     plain = re.sub(r"`?\b(\w+)\b`?", lambda word: WORDS.get(word[1], word[0]), wanted)
-    words = f"one of {', '.join(QUALITIES)}" if "enum" in problem else plain.replace("`", "")
+    texts = ", ".join(_texts(kind, key))
+    words = f"one of {texts}" if "enum" in problem else plain.replace("`", "")
     return key, f"is {shown(_under(raw, key))}", words.replace(" | ", " or ")
 
 
@@ -58,13 +58,28 @@ def _names(kind: type) -> list[str]:
 
 def _names_inside(kind: type) -> set[str]:
     """Field names of the structures inside a structure."""
+    inside = _inside(kind)
+    return {name for part in inside for name in [*_names(part), *_names_inside(part)]}
+
+
+def _inside(kind: type) -> list[type]:
+    """The structures that fields of a structure hold."""
     types = [
         part
         for field in msgspec.structs.fields(kind)
         for part in (field.type, *get_args(field.type))
     ]
-    inside = [part for part in types if isinstance(part, type) and issubclass(part, msgspec.Struct)]
-    return {name for part in inside for name in [*_names(part), *_names_inside(part)]}
+    return [part for part in types if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+
+
+def _texts(kind: type, key: str) -> tuple[str, ...]:
+    """The texts that may stand under a key where only some do."""
+    name = key.rpartition(".")[2]
+    for field in msgspec.structs.fields(kind):
+        for part in (field.type, *get_args(field.type)):
+            if field.name == name and get_origin(part) is Literal:
+                return get_args(part)
+    return next((texts for part in _inside(kind) if (texts := _texts(part, key))), ())
 
 
 def _under(raw: object, key: str) -> object:
