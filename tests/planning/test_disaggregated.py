@@ -3,12 +3,15 @@
 from dataclasses import replace
 from itertools import product
 
+import msgspec
 import numpy as np
 import pytest
+import yaml
 
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.errors import ParameterError
+from tokwatt.planning.break_even import AtRates
 from tokwatt.planning.columns import Columns
 from tokwatt.planning.configurations import Options
 from tokwatt.planning.constrained import Budget
@@ -62,6 +65,21 @@ def test_the_best_pair_of_each_class_is_the_best_of_all_that_there_are(found, ob
         axis=0,
     )
     assert columns.cost(objective)[pairs(columns)].min(axis=0) == pytest.approx(least, rel=1e-12)
+
+
+def test_other_requests_have_the_best_of_all_pairs_too(found):
+    """At other arrival rates, where the best may be a pair that is none of the plan's own rows."""
+    classes = AtRates(**vars(found.columns.classes), factors=np.geomspace(0.01, 10, 32))
+    columns = found.columns.of_requests(classes)
+    widths = [float(own.precision.kv) for own in columns.whole.configurations.deployments]
+    prefill, decode = columns.parts["prefill"].power, columns.parts["decode"].power
+    alike = [
+        prefill[a] + decode[b]
+        for a, b in product(range(len(widths)), repeat=2)
+        if widths[a] == widths[b]
+    ]
+    least = np.min(alike, axis=0)
+    assert columns.power[pairs(columns)].min(axis=0) == pytest.approx(least, rel=1e-9)
 
 
 def test_rows_are_fleets_of_the_account(parameters, demand, found):
@@ -146,14 +164,30 @@ def test_it_is_read_back_as_it_was_written(tmp_path, found):
     record = read_plan(path)
     assert record == written
     assert record.names == found.names and record.split_lengths == found.split_lengths
-    alone = replace_part(path, "part: decode", "part: prefill")
-    with pytest.raises(ParameterError, match=r"plan\.yaml: pools\[.*part is"):
-        read_plan(alone)
 
 
-def replace_part(path, old, new):
-    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    return path
+def of_another_window(plan):
+    next(it for it in plan["pools"] if it["part"] == "prefill")["context_window"] = 512.0
+
+
+EDITS = {
+    r"pools\[.*part is decode after both, wanted decode after": lambda plan: [
+        it.update(part="decode") for it in plan["pools"]
+    ],
+    r"pools\[.*part is 'prefil', wanted one of both, prefill, decode": lambda plan: [
+        it.update(part="prefil") for it in plan["pools"]
+    ],
+    r"pools\[.*context_window is 512, wanted .*, as where they decode": of_another_window,
+}
+
+
+@pytest.mark.parametrize("sentence", EDITS)
+def test_a_plan_that_was_edited_by_hand_is_refused_in_one_sentence(sentence, tmp_path, found):
+    path, plan = tmp_path / "plan.yaml", msgspec.to_builtins(record_of(found))
+    EDITS[sentence](plan)
+    path.write_text(yaml.safe_dump(plan), encoding="utf-8")
+    with pytest.raises(ParameterError, match=rf"plan\.yaml: {sentence}"):
+        read_plan(path)
 
 
 def test_the_paper_s_account_knows_no_prefill_apart(parameters, demand):

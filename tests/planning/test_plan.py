@@ -4,6 +4,7 @@ import itertools
 import json
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -200,12 +201,31 @@ def test_the_command_writes_what_fleet_reads(tmp_path):
     assert json.loads(read.output)["power"]["value"] == numbers["power"]["value"]
 
 
+def test_dollars_of_a_plan_are_those_of_its_fleet_where_one_gpu_of_an_instance_counts(
+    parameters, demand
+):
+    found = plan(
+        parameters, "azure", demand, options=FEW, objective="dollars", candidates=2,
+        changes={"basis": "gpu"},
+    )  # fmt: skip
+    assert found.cost_per_token == pytest.approx(found.fleet.dollars_per_token, rel=1e-9)
+
+
+def test_a_plan_of_no_requests_asks_for_some(tmp_path, parameters, demand):
+    out = tmp_path / "plan.yaml"
+    written = record_of(plan(parameters, "azure", demand, options=FEW, candidates=2))
+    write_plan(msgspec.structs.replace(written, workload=None), out)
+    read = CliRunner().invoke(app, ["fleet", "--plan", str(out)])
+    assert "plan.yaml: names no requests, wanted the option --workload" in str(read.exception)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"gpu": ("H100", "H1000")}, "gpu: is 'H1000', wanted one of"),
         ({"precision": ("fp9",)}, "precision: is 'fp9', wanted one of"),
         ({"gpus": (3, 5)}, "gpus: is 3, 5, wanted numbers that divide the 64 heads"),
+        ({"data_parallel": (2,)}, "with data_parallel 2 .*, wanted .* data_parallel 1 where"),
     ],
 )
 def test_what_nobody_has_is_refused(parameters, demand, options, message):

@@ -177,6 +177,9 @@ def _show_planned(
 
     record = read_plan(path)
     if trace or not (workload or record.workload):
+        if not (trace or record.trace):
+            wanted = "the option --workload or --trace"
+            raise ParameterError(f"{path}: names no requests, wanted {wanted}.")
         requests: str | Trace = trace_of_options(
             trace or Path(str(record.trace)), columns, tokenizer
         )

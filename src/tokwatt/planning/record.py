@@ -1,6 +1,7 @@
 """A plan as a record that `fleet` reads back."""
 
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -100,8 +101,7 @@ def read_plan(path: Path) -> PlanRecord:
     found = section.convert(PlanRecord)
     if not found.pools:
         raise complaint(path, "pools", "is empty", "a pool or more")
-    parts = [pool.part for pool in found.pools]
-    _require_pairs(path, parts)
+    _require_pairs(path, found.pools)
     known = {field.name for field in fields(Demand)}
     for name in found.demand:
         if name not in known:
@@ -109,9 +109,14 @@ def read_plan(path: Path) -> PlanRecord:
     return found
 
 
-def _require_pairs(path: Path, parts: list[Part]) -> None:
-    """Refuse pools that prefill for none, or decode without prefill."""
+def _require_pairs(path: Path, pools: list[PlannedPool]) -> None:
+    """Refuse pools that prefill for none, decode without prefill, or for another window."""
+    parts = [pool.part for pool in pools]
     for place, (part, following) in enumerate(zip(["both", *parts], [*parts, "both"], strict=True)):
         if (part == "prefill") != (following == "decode"):
             wanted = "decode after prefill, and nowhere else"
             raise complaint(path, f"pools[{place}].part", f"is {following} after {part}", wanted)
+    for place, (pool, decode) in enumerate(pairwise(pools)):
+        if pool.part == "prefill" and pool.context_window != decode.context_window:
+            key, found = f"pools[{place}].context_window", f"is {pool.context_window:g}"
+            raise complaint(path, key, found, f"{decode.context_window:g}, as where they decode")
