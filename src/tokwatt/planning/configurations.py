@@ -69,9 +69,18 @@ class Options:
             if _is_laid_out(names, float(record.query_heads), float(record.experts))
         ]
         if not found:
-            wanted = f"numbers that divide the {record.query_heads:g} heads of {llm}"
-            raise ParameterError(f"gpus: is {', '.join(map(str, self.gpus))}, wanted {wanted}.")
+            raise ParameterError(self._without_layout(llm, float(record.query_heads)))
         return list(dict.fromkeys(found))
+
+    def _without_layout(self, llm: str, heads: float) -> str:
+        """The sentence for options of which no engine has a layout."""
+        numbers = ", ".join(map(str, self.gpus))
+        if not any(heads % gpus == 0 for gpus in self.gpus):
+            return f"gpus: is {numbers}, wanted numbers that divide the {heads:g} heads of {llm}."
+        axes = {name: getattr(self, name) for name in ("data_parallel", "expert_parallel")}
+        found = " and ".join(f"{name} {', '.join(map(str, it))}" for name, it in axes.items())
+        wanted = f"at most {NODE} GPUs in all, data_parallel 1 where there are no experts"
+        return f"gpus: is {numbers} with {found}, wanted {wanted}, expert_parallel 1 or all GPUs."
 
     def _combined(self, catalogue: Catalogue, llm: str) -> Iterator[DeploymentNames]:
         axes = vars(self) | {"gpu": self.gpu or tuple(Evidence(catalogue).gpus)}
@@ -96,7 +105,8 @@ def _is_laid_out(names: DeploymentNames, heads: float, experts: float) -> bool:
     mixed = experts > 0
     ranks = names.expert_parallel
     divides = heads % names.gpus == 0 and gpus <= NODE
-    return divides and (mixed or names.data_parallel == 1) and ranks in (None, 1)
+    whole = (None, 1, gpus) if mixed else (None, 1)
+    return divides and (mixed or names.data_parallel == 1) and ranks in whole
 
 
 @dataclass(frozen=True)
