@@ -65,7 +65,7 @@ def break_even_prices(plan: Plan) -> Mapping[str, Price]:
 def _break_even_price(plan: Plan, gpu: str, now: DollarsPerSecond) -> DollarsPerSecond:
     columns, budget, bins = plan.columns, plan.question.budget, plan.columns.classes.bins
     rent = columns.cost("dollars")
-    counts = np.where(np.isfinite(rent), columns.gpus_of(gpu), 0.0)
+    counts = np.where(np.isfinite(rent), columns.rented_of(gpu), 0.0)
     without = best(columns, np.where(counts > 0, np.inf, rent), budget).partition.cost
     if not np.isfinite(without):
         return np.inf
@@ -198,8 +198,8 @@ def _stretches(
 
 def _cheapest(plan: Plan, classes: Classes) -> np.ndarray:
     """The GPU that costs least for each class; empty where none keeps the targets."""
-    columns = plan.columns
-    cost = columns.between_lengths(classes).cost(plan.question.objective)
+    columns = plan.columns.of_requests(classes)
+    cost = columns.cost(plan.question.objective)
     gpus = np.array([" and ".join(sorted(own)) for own in columns.gpu_names])
     return np.where(np.isfinite(cost.min(axis=0)), gpus[cost.argmin(axis=0)], "")
 

@@ -116,6 +116,13 @@ class Columns:
         own = self.whole.configurations.gpu[:, None] == gpu
         return self._summed({part: np.where(own, it.gpus, 0.0) for part, it in self.parts.items()})
 
+    def rented_of(self, gpu: str) -> np.ndarray:
+        """GPUs of a kind that are paid for, as `gpus_of`."""
+        own = self.whole.configurations.gpu[:, None] == gpu
+        return self._summed(
+            {part: np.where(own, it.rented, 0.0) for part, it in self.parts.items()}
+        )
+
     def cost(self, objective: str) -> np.ndarray:
         """What a pool costs a second: joules, dollars, kilograms, or its GPUs."""
         if objective == "joules":
@@ -125,7 +132,7 @@ class Columns:
         if objective == "gpus":
             return self.gpus
         price = self.whole.configurations.price[:, None]
-        return self._summed({part: own.gpus * price for part, own in self.parts.items()})
+        return self._summed({part: own.rented * price for part, own in self.parts.items()})
 
     @cached_property
     def generated(self) -> float:
@@ -139,8 +146,13 @@ class Columns:
         own = self.whole.configurations, self.classes
         return Columns.of(self.account, *own, demand, self.energy, self.between)
 
+    def of_requests(self, classes: Classes) -> "Columns":
+        """The same configurations for other requests, of which other pairs may be the best."""
+        own = self.whole.configurations, classes
+        return Columns.of(self.account, *own, self.demand, self.energy, self.between)
+
     def between_lengths(self, classes: Classes) -> "Columns":
-        """The same rows for other classes of requests."""
+        """The same rows for other classes of the same requests."""
         parts = {part: replace(own, classes=classes) for part, own in self.parts.items()}
         return replace(self, parts=parts)
 

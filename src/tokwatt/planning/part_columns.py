@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from tokwatt.accounts.answers.quantities import rented
 from tokwatt.params.specs import Demand
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.classes import Classes, at_rates
@@ -79,6 +80,11 @@ class PartColumns:
     def gpus(self) -> np.ndarray:
         """GPUs of a pool."""
         return self.instances * self.configurations.gpus[:, None]
+
+    @cached_property
+    def rented(self) -> np.ndarray:
+        """GPUs of a pool that are paid for: as many as those whose watts count."""
+        return self.instances * rented(self.account, self.configurations.gpus[:, None])
 
     def repeated(self, configuration: int) -> Instance:
         """A block of one configuration, so that no other program has to be compiled for it."""

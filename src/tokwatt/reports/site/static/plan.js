@@ -6,7 +6,7 @@ const Plans = (() => {
   const TIE = 1e-12;
   const COSTS = {
     joules: (pool) => pool.power,
-    dollars: (pool, { machine }) => pool.instances * machine.gpus * machine.gpu.price,
+    dollars: (pool, ready) => pool.instances * Tokwatt.rented(ready) * ready.machine.gpu.price,
     carbon: (pool, { data }) => pool.power * data.energy.grid_intensity,
     gpus: (pool, { machine }) => pool.instances * machine.gpus,
   };
