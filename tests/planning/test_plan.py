@@ -219,6 +219,16 @@ def test_a_plan_of_no_requests_asks_for_some(tmp_path, parameters, demand):
     assert "plan.yaml: names no requests, wanted the option --workload" in str(read.exception)
 
 
+def test_no_limit_of_boards_stands_beside_a_law_without_one(parameters, demand):
+    """Though the first of what may be chosen has none."""
+    options = replace(FEW, power_limit=(None, 500.0))
+    with pytest.raises(ParameterError, match="power_limit: is beside power=activity"):
+        plan(parameters, "azure", demand, options=options, account="paper", candidates=2)
+    pools = [DeploymentNames(), DeploymentNames(power_limit=500.0)]
+    with pytest.raises(ParameterError, match="power_limit: is beside power=activity"):
+        fleet(parameters, "azure", demand, pools, split_lengths=[4000.0], account="paper")
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

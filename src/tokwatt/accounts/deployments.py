@@ -1,6 +1,6 @@
 """A deployment by the names of its parts, and the account that a question about it stands on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TypeVar
@@ -209,12 +209,16 @@ def account_of(
         raise ParameterError(f"profile: is {names.profile} on account {account}, wanted {wanted}.")
     program = PROGRAM if account == PAPER and not names.profile else {}
     found = sets.account(account, {**FEASIBLE, **program, **sets.switches(changes or {})})
-    if names.power_limit is not None and found.assumed.power != "utilization":
-        wanted = "power=utilization, whose boards slow down at their limit"
-        raise ParameterError(
-            f"power_limit: is beside power={found.assumed.power}, wanted {wanted}."
-        )
+    require_limited(found, [names])
     return found
+
+
+def require_limited(account: Account, each: Sequence[DeploymentNames]) -> None:
+    """Refuse limits of boards where an account's law of power has none."""
+    law = account.assumed.power
+    if law != "utilization" and any(own.power_limit is not None for own in each):
+        wanted = "power=utilization, whose boards slow down at their limit"
+        raise ParameterError(f"power_limit: is beside power={law}, wanted {wanted}.")
 
 
 def fleet_account(

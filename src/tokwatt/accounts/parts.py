@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.deployments import DeploymentNames, require_limited
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -83,8 +83,9 @@ def require_chunked(account: Account, apart: bool) -> None:
         raise ParameterError(f"account: {found}, wanted prefill=chunked, as in consistent.")
 
 
-def require_pairs(catalogue: Catalogue, account: Account, parts: Sequence[PoolPart]) -> None:
-    """Refuse parts that cannot serve the same request, and accounts that know no prefill apart."""
+def require_parts(catalogue: Catalogue, account: Account, parts: Sequence[PoolPart]) -> None:
+    """Refuse parts that cannot serve the same request, or that an account does not know."""
+    require_limited(account, [it.names for it in parts])
     apart = [it.names for it in parts if it.part != "both"]
     require_chunked(account, bool(apart))
     for prefill, decode in zip(apart[::2], apart[1::2], strict=True):

@@ -11,7 +11,7 @@ from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.pools import changes_of_window, share_out
 from tokwatt.accounts.deployments import fleet_account, require
-from tokwatt.accounts.parts import PoolPart, pools_of, require_pairs
+from tokwatt.accounts.parts import PoolPart, pools_of, require_parts
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
@@ -112,7 +112,7 @@ def simulated_fleet(
     alternatives = changes_of_window(question["changes"], window)
     names = parts[0].names
     chosen = fleet_account(catalogue, question["account"], names, requests, alternatives)
-    require_pairs(catalogue, chosen, parts)
+    require_parts(catalogue, chosen, parts)
     splits = question["split_lengths"]
     laid = share_out(catalogue, requests, names, chosen, splits, window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))

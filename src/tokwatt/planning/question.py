@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
-from tokwatt.accounts.deployments import DeploymentNames, fleet_account
+from tokwatt.accounts.deployments import DeploymentNames, fleet_account, require_limited
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.parts import require_chunked
 from tokwatt.params.specs import Demand
@@ -61,6 +61,7 @@ def columns_of(
         require_splits(candidates, last)
         edges = np.array([0.0, *candidates, last])
     require_chunked(account, between is not None)
+    require_limited(account, names)
     return Columns.of(
         account,
         Configurations.of(own.catalogue, names),

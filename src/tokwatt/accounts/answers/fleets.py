@@ -12,10 +12,10 @@ from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.sizes import SizedPart, size_parts
-from tokwatt.accounts.answers.support import Support, support_of, unmeasured
+from tokwatt.accounts.answers.support import Support, support_of, unrecorded
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import simulate_first
-from tokwatt.accounts.parts import PoolNames, PoolPart, each_pool, parts_of, require_pairs
+from tokwatt.accounts.parts import PoolNames, PoolPart, each_pool, parts_of, require_parts
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces import Trace
@@ -75,7 +75,7 @@ def fleet(
     require_demand(demand)
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)
-    require_pairs(catalogue, chosen, parts)
+    require_parts(catalogue, chosen, parts)
 
     @cache
     def laid(own: DeploymentNames, part: Part) -> LaidOut:
@@ -101,7 +101,7 @@ def fleet(
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
     precisions = dict.fromkeys(own.names.precision_in(catalogue) for own in parts)
     basis = basis_of(account, alternatives, chosen, support, " and ".join(precisions))
-    more = [phrase for it in parts for phrase in unmeasured(it.names, it.part)]
+    more = [phrase for it in parts for phrase in unrecorded(it.names, it.part)]
     return Answer(
         quantities(_of_fleet(catalogue, chosen, found, held), support),
         replace(

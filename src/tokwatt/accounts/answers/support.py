@@ -65,7 +65,7 @@ class Support:
         ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
         trained = float(self.catalogue.llms[self.names.llm].published.trained_context)
         longer = f"context window {self.window:.8g} (trained: up to {trained:.8g})"
-        said = ((longer,) if 0 < trained < self.window else ()) + unmeasured(self.names, self.part)
+        said = ((longer,) if 0 < trained < self.window else ()) + unrecorded(self.names, self.part)
         return said + tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
@@ -92,7 +92,7 @@ class Support:
         return str(getattr(self.names, part))
 
 
-def unmeasured(names: DeploymentNames, part: Part) -> tuple[str, ...]:
+def unrecorded(names: DeploymentNames, part: Part) -> tuple[str, ...]:
     """What no run has of instances, whatever they serve, a phrase for each."""
     limit = names.power_limit
     said = {
