@@ -105,6 +105,7 @@ def test_halves_that_cannot_serve_one_request_are_refused(parameters):
     for other, sentence in (
         (tw.DeploymentNames(llm="llama-3.1-8b"), "llm: is llama-3.1-8b where requests decode"),
         (tw.DeploymentNames(kv_precision="fp8"), "kv_precision: is 1 B a number where"),
+        (tw.DeploymentNames(engine="sglang"), "engine: is sglang where requests decode"),
     ):
         names = Disaggregated(prefill=one, decode=other)
         for ask in (tw.fleet, tw.simulate):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import replace
 
 import msgspec
@@ -184,6 +185,12 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, fou
     record = read_plan(tmp_path / "plan.yaml")
     assert record == written
     assert record.names == found.names and record.split_lengths == found.split_lengths
+    text = (tmp_path / "plan.yaml").read_text(encoding="utf-8")
+    for number in (".nan", "-1.0", "0", ".inf"):
+        edited = re.sub("\n  instances: .*", f"\n  instances: {number}", text, count=1)
+        (tmp_path / "plan.yaml").write_text(edited, encoding="utf-8")
+        with pytest.raises(ParameterError, match=r"plan\.yaml: pools\[0\]\.instances is"):
+            read_plan(tmp_path / "plan.yaml")
     (tmp_path / "plan.yaml").write_text("pools: 3\n", encoding="utf-8")
     with pytest.raises(ParameterError, match=r"plan\.yaml: "):
         read_plan(tmp_path / "plan.yaml")

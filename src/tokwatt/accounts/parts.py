@@ -89,9 +89,11 @@ def require_parts(catalogue: Catalogue, account: Account, parts: Sequence[PoolPa
     apart = [it.names for it in parts if it.part != "both"]
     require_chunked(account, bool(apart))
     for prefill, decode in zip(apart[::2], apart[1::2], strict=True):
-        if prefill.llm != decode.llm:
-            wanted = f"{prefill.llm}, whose prompts are prefilled"
-            raise ParameterError(f"llm: is {decode.llm} where requests decode, wanted {wanted}.")
+        for name in ("llm", "engine"):
+            own, other = getattr(prefill, name), getattr(decode, name)
+            if own != other:
+                wanted = f"{own}, as where prompts are prefilled"
+                raise ParameterError(f"{name}: is {other} where requests decode, wanted {wanted}.")
         widths = [float(own.deployment(catalogue).precision.kv) for own in (prefill, decode)]
         if widths[0] != widths[1]:
             found = f"is {widths[1]:g} B a number where requests decode"

@@ -15,6 +15,7 @@ from tokwatt.params.reading import read_yaml
 from tokwatt.params.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.serving.results import MOST
 from tokwatt.serving.traffic import Part
 from tokwatt.units import Dimensionless, Instances, Tokens
 
@@ -101,6 +102,11 @@ def read_plan(path: Path) -> PlanRecord:
     found = section.convert(PlanRecord)
     if not found.pools:
         raise complaint(path, "pools", "is empty", "a pool or more")
+    for place, pool in enumerate(found.pools):
+        for name in ("context_window", "instances"):
+            if not 0 < (number := getattr(pool, name)) <= MOST:
+                wanted = f"a number above 0 and up to {MOST:g}"
+                raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
     _require_pairs(path, found.pools)
     known = {field.name for field in fields(Demand)}
     for name in found.demand:
