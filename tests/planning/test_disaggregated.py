@@ -11,9 +11,9 @@ import yaml
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.errors import ParameterError
-from tokwatt.planning.break_even import AtRates
+from tokwatt.planning.break_even import AtRates, break_even_prices
 from tokwatt.planning.columns import Columns
-from tokwatt.planning.configurations import Options
+from tokwatt.planning.configurations import Configurations, Options
 from tokwatt.planning.constrained import Budget
 from tokwatt.planning.levers import APART, lever_waterfall
 from tokwatt.planning.lines import plan_lines
@@ -198,3 +198,22 @@ def test_the_paper_s_account_knows_no_prefill_apart(parameters, demand):
 def test_what_lies_between_is_a_record(parameters):
     between = Disaggregation.of(parameters)
     assert between.transfer > 0 and 0 < between.decode_share < 1
+
+
+@pytest.mark.parametrize("gpu", FEW.gpu)
+def test_a_gpu_is_bought_below_its_break_even_price_and_not_above(found, gpu):
+    """Pairs of two kinds of GPU among the plans, whose rents without one are exact."""
+    price, own = break_even_prices(found)[gpu], found.columns.whole.configurations
+    bought = []
+    for factor in (0.999, 1.001):
+        deployments = tuple(
+            replace(it, gpu=replace(it.gpu, price=price.break_even * factor))
+            if names.gpu == gpu
+            else it
+            for names, it in zip(own.names, own.deployments, strict=True)
+        )
+        columns = found.columns.configured(Configurations(own.names, deployments))
+        question = replace(found.question, objective="dollars")
+        rows = plan_of_columns(question, columns).partition.configurations
+        bought.append(any(gpu in found.columns.gpu_names[row] for row in rows))
+    assert bought == [True, False]

@@ -30,7 +30,7 @@ from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import BytesPerSecond, Instances, SecondsAxis, Tokens, TokensAxis
 
-MOST_INSTANCES = 1000
+MOST_INSTANCES = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -206,6 +206,7 @@ def _show_fleet(
 ) -> None:
     """A fleet, its simulation where that is asked for, and what was read of a trace."""
     from tokwatt.accounts.answers import fleet
+    from tokwatt.accounts.answers.demand import targets_in_words
 
     with named_as_options():
         answer = fleet(catalogue, requests, demand, names, **question)
@@ -213,6 +214,8 @@ def _show_fleet(
             from tokwatt.accounts.answers.simulated import beside
 
             answer = beside(answer, catalogue, requests, demand, names, **question)
+    if not as_json:
+        print(f"targets: {targets_in_words(demand)}")
     read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
     show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
     if read_of and not as_json:

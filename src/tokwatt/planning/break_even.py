@@ -59,17 +59,17 @@ def break_even_prices(plan: Plan) -> Mapping[str, Price]:
     """
     configurations = plan.columns.whole.configurations
     rents = dict(zip(configurations.gpu.tolist(), configurations.price.tolist(), strict=True))
-    return {gpu: Price(now, _break_even_price(plan, gpu, now)) for gpu, now in rents.items()}
+    return {gpu: Price(now, _break_even_price(plan, gpu)) for gpu, now in rents.items()}
 
 
-def _break_even_price(plan: Plan, gpu: str, now: DollarsPerSecond) -> DollarsPerSecond:
+def _break_even_price(plan: Plan, gpu: str) -> DollarsPerSecond:
     columns, budget, bins = plan.columns, plan.question.budget, plan.columns.classes.bins
     rent = columns.cost("dollars")
     counts = np.where(np.isfinite(rent), columns.rented_of(gpu), 0.0)
     without = best(columns, np.where(counts > 0, np.inf, rent), budget).partition.cost
     if not np.isfinite(without):
         return np.inf
-    rest, price = rent - now * counts, 0.0
+    rest, price = columns.rent(without=gpu), 0.0
     while True:
         found = best(columns, rest + price * counts, budget).partition
         count, others = cost_of(found, counts, bins), cost_of(found, rest, bins)

@@ -131,8 +131,19 @@ class Columns:
             return self.power * float(self.energy.grid_intensity)
         if objective == "gpus":
             return self.gpus
-        price = self.whole.configurations.price[:, None]
-        return self._summed({part: own.rented * price for part, own in self.parts.items()})
+        return self.rent()
+
+    def rent(self, without: str = "") -> np.ndarray:
+        """Dollars a second of a pool; those of a kind of GPU may be left out."""
+        configurations = self.whole.configurations
+        price = np.where(configurations.gpu == without, 0.0, configurations.price)[:, None]
+        free = {part: np.isfinite(own.rented) for part, own in self.parts.items()}
+        return self._summed(
+            {
+                part: np.where(free[part], np.where(free[part], own.rented, 0.0) * price, np.inf)
+                for part, own in self.parts.items()
+            }
+        )
 
     @cached_property
     def generated(self) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokwatt.accounts.answers.answer import Estimate
+from tokwatt.accounts.answers.demand import targets_in_words
 from tokwatt.planning.break_even import Intensity, Price, Stretch, prompt_share
 from tokwatt.planning.day import DayOfPlan
 from tokwatt.planning.decisions import Decision
@@ -34,6 +35,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
         f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
         f" {said['configurations']} configurations for {said['classes']} classes of lengths"
     )
+    yield f"targets: {targets_in_words(own.demand)}"
     yield ""
     rows = [_HEAD, *map(_row, said["pools"]), _total(said["numbers"])]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -42,11 +44,14 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
     yield ""
     yield _views(said["numbers"])
-    yield f"one pool           {_beside(said)}"
-    yield f"levers             {_levers(said['levers'], decided)}"
+    free = ", budgets aside" if own.budget.couples else ""
+    yield f"one pool           {_beside(said)}{free}"
+    yield f"levers             {_levers(said['levers'], decided)}{free}"
     yield from _budget(plan)
     if said["extrapolated"]:
         yield f"extrapolated       {'; '.join(said['extrapolated'])}"
+    if plan.fleet.basis.simulate:
+        yield f"must be simulated  {'; '.join(plan.fleet.basis.simulate)} (--verify)"
 
 
 _HEAD = (

@@ -29,3 +29,21 @@ def require_demand(demand: Demand) -> None:
         quantile = getattr(demand, name)
         if require(name, quantile, 0, 1) not in (0.5, 0.99):
             raise ParameterError(f"{name}: is {quantile:g}, wanted 0.5 or 0.99.")
+
+
+def targets_in_words(demand: Demand) -> str:
+    """The targets of a demand in words."""
+    targets = {
+        "time to first token": (demand.latency_target, demand.ttft_quantile),
+        "inter-token latency": (demand.itl_target, demand.itl_quantile),
+    }
+    known = (
+        f"{name} {_percentile(quantile)} within {float(target):.4g} s"
+        for name, (target, quantile) in targets.items()
+        if float(target) < inf
+    )
+    return ", ".join(known)
+
+
+def _percentile(quantile: Dimensionless) -> str:
+    return "(median)" if float(quantile) <= 0.5 else f"(p{100 * float(quantile):g})"
