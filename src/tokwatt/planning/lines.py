@@ -147,7 +147,7 @@ def draw_lines(found: Contest, decided: Mapping[str, Decision]) -> Iterator[str]
     if best != own:
         yield f"at own values      {described_pools(own.windows, own.names)} is best, {_fares(own)}"
     wins = list(found.configuration_wins.items())[:MOST_LEVERS]
-    yield f"wins               {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
+    yield f"in the best plan   {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
     undecided = [it for it in decided.values() if it.undecided]
     for it in {own.rival: own for own in undecided}.values():
         levers = ", ".join(lever for lever, own in decided.items() if own.rival == it.rival)
