@@ -42,8 +42,8 @@ def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
         return join(key, missing[1]), "is missing", wanted
     wanted = problem.removeprefix("Expected ").partition(", got")[0]
     plain = re.sub(r"`?\b(\w+)\b`?", lambda word: WORDS.get(word[1], word[0]), wanted)
-    texts = ", ".join(_texts(kind, key))
-    words = f"one of {texts}" if "enum" in problem else plain.replace("`", "")
+    few = "enum" in problem
+    words = f"one of {', '.join(_texts(kind, key))}" if few else plain.replace("`", "")
     return key, f"is {shown(_under(raw, key))}", words.replace(" | ", " or ")
 
 
@@ -63,19 +63,23 @@ def _names_inside(kind: type) -> set[str]:
 
 
 def _inside(kind: type) -> list[type]:
-    """The structures that fields of a structure hold."""
-    types = [
-        part
-        for field in msgspec.structs.fields(kind)
-        for part in (field.type, *get_args(field.type))
-    ]
-    return [part for part in types if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+    """The structures that fields of a structure hold, or that another type is made of."""
+    types = [part for field in _fields(kind) for part in (field.type, *get_args(field.type))]
+    return [part for part in (*types, *get_args(kind)) if _is_structure(part)]
+
+
+def _fields(kind: type) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind) if _is_structure(kind) else ()
+
+
+def _is_structure(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _texts(kind: type, key: str) -> tuple[str, ...]:
     """The texts that may stand under a key where only some do."""
     name = key.rpartition(".")[2]
-    for field in msgspec.structs.fields(kind):
+    for field in _fields(kind):
         for part in (field.type, *get_args(field.type)):
             if field.name == name and get_origin(part) is Literal:
                 return get_args(part)

@@ -121,6 +121,8 @@ class Answer:
             if len(self.pools) > 1:
                 does = "" if part == "both" else f" {part}"
                 yield f"{pool['instances'].value:g}{does} up to {pool['context_window'].value:g}"
+        if sum(part != "prefill" for part in self.parts) > 1:
+            yield "latencies are those of the slowest"
 
 
 SCALES = {
