@@ -5,12 +5,12 @@ import json
 import math
 import random
 import re
-from importlib.resources import files
 
 import pytest
+from scripts import context_of
 
 from tokwatt.accounts import cases
-from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, data_of
+from tokwatt.accounts.explorer import ADJUSTABLE, Explorer
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
@@ -19,7 +19,6 @@ from tokwatt.serving.point import operating_point
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
-EQUATIONS = files("tokwatt.reports.site") / "static" / "equations.js"
 RANDOM = random.Random(20260317)
 PAIRS = {
     "concurrency": "concurrency",
@@ -48,9 +47,7 @@ def sampled(explorer):
 
 @pytest.fixture(scope="module")
 def javascript(explorer, sampled):
-    context = py_mini_racer.MiniRacer()
-    context.eval(EQUATIONS.read_text(encoding="utf-8"))
-    context.eval(f"const DATA = {json.dumps(data_of(explorer, sampled), allow_nan=False)}")
+    context = context_of(py_mini_racer, ["equations.js"], explorer, sampled)
 
     def run(expression, **names):
         given = "".join(f"const {name} = {json.dumps(value)};" for name, value in names.items())

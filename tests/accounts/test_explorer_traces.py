@@ -2,13 +2,14 @@
 
 import json
 import random
-from importlib.resources import files
+from functools import partial
 
 import pytest
+from scripts import FLEET, call, context_of
 
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.accounts.explorer import Explorer, InstanceKey, data_of
+from tokwatt.accounts.explorer import Explorer, InstanceKey
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.trace_summary import summary_of
 from tokwatt.params.traces import read_trace
@@ -16,7 +17,6 @@ from tokwatt.serving.share import memory_of
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
-STATIC = files("tokwatt.reports.site") / "static"
 SCRIPTS = ("tables.js", "columns.js", "traces.js", "equations.js")
 KEYS = [
     InstanceKey("consistent", "H100", "llama-3.1-70b", "fp8", 4),
@@ -24,27 +24,17 @@ KEYS = [
     InstanceKey("consistent", "B200", "qwen3-235b-a22b", "fp8", 8),
     InstanceKey("paper", "H100", "llama-3.1-8b", "bfloat16", 1),
 ]
-PAIRS = {
-    "instances": "instances",
-    "power": "power",
+PAIRS = FLEET | {
     "credited": "throughput",
     "tokensPerJoule": "tokens_per_joule",
     "rejected": "rejected",
-    "median": "inter_token_latency",
-    "late": "inter_token_latency_p99",
-    "medianFirstToken": "first_token",
-    "firstToken": "first_token_p99",
 }
-"""Numbers of a fleet in the explorer, and in an answer; latencies are the slowest pool's."""
+"""Numbers of a fleet in the explorer, and in an answer."""
 
 
 @pytest.fixture(scope="module")
 def javascript(parameters):
-    context = py_mini_racer.MiniRacer()
-    for script in SCRIPTS:
-        context.eval((STATIC / script).read_text(encoding="utf-8"))
-    data = data_of(Explorer(parameters), KEYS)
-    context.eval(f"const DATA = {json.dumps(data, allow_nan=False)}")
+    context = context_of(py_mini_racer, SCRIPTS, Explorer(parameters), KEYS)
     context.eval(
         """
         function readOf(text) {
@@ -80,11 +70,7 @@ def javascript(parameters):
         """
     )
 
-    def run(function, *arguments):
-        given = ", ".join(map(json.dumps, arguments))
-        return json.loads(context.eval(f"JSON.stringify({function}({given}))"))
-
-    return run
+    return partial(call, context)
 
 
 def names_of(key):

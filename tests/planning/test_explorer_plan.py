@@ -1,13 +1,11 @@
 """The plan of the explorer against that of the package, over the same options and splits."""
 
-import json
-from importlib.resources import files
-
 import numpy as np
 import pytest
+from scripts import FLEET, call, context_of
 
 from tokwatt.accounts.answers import demanded
-from tokwatt.accounts.explorer import Explorer, data_of
+from tokwatt.accounts.explorer import Explorer
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces import Trace
 from tokwatt.planning.columns import OBJECTIVES
@@ -17,7 +15,6 @@ from tokwatt.planning.plan import plan
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
-STATIC = files("tokwatt.reports.site") / "static"
 LLM = "llama-3.1-8b"
 GPUS, WIDTHS, PRECISIONS = ("H100", "B200"), (1, 4), ("bfloat16", "fp8")
 OPTIONS = Options(
@@ -29,25 +26,13 @@ OPTIONS = Options(
     max_num_batched_tokens=(None,),
 )
 SPLITS = [512, 2048, 8192]
-PAIRS = {
-    "instances": "instances",
-    "power": "power",
-    "median": "inter_token_latency",
-    "late": "inter_token_latency_p99",
-    "medianFirstToken": "first_token",
-    "firstToken": "first_token_p99",
-}
 
 
 @pytest.fixture(scope="module")
 def javascript(parameters):
-    context = py_mini_racer.MiniRacer()
-    for script in ("equations.js", "plan.js"):
-        context.eval((STATIC / script).read_text(encoding="utf-8"))
     explorer = Explorer(parameters)
     keys = [key for key in explorer.choices() if (key.account, key.llm) == ("consistent", LLM)]
-    data = data_of(explorer, keys)
-    context.eval(f"const DATA = {json.dumps(data, allow_nan=False)}")
+    context = context_of(py_mini_racer, ("equations.js", "plan.js"), explorer, keys)
     context.eval(
         """
         function planFor(kinds, demand, offered, splits, objective) {
@@ -77,8 +62,7 @@ def javascript(parameters):
         share = prompt / (prompt + output)
         values = {"weight": trace.weights, "prompt": prompt, "output": output, "promptShare": share}
         kinds = {name: each.tolist() for name, each in values.items()}
-        given = ", ".join(map(json.dumps, (kinds, demand, offered, SPLITS, objective)))
-        return json.loads(context.eval(f"JSON.stringify(planFor({given}))"))
+        return call(context, "planFor", kinds, demand, offered, SPLITS, objective)
 
     return run
 
@@ -116,7 +100,7 @@ def test_a_plan_of_the_page_is_that_of_the_package(objective, rate, javascript, 
         state = ours["ready"]["state"]
         assert [state["gpu"], state["tensor_parallel"]] == [names.gpu, names.gpus]
         assert state["precision"] == names.precision
-        for name, other in PAIRS.items():
+        for name, other in FLEET.items():
             assert ours["pool"][name] == pytest.approx(theirs[other].value, rel=1e-6), name
 
 
