@@ -5,7 +5,6 @@ from typing import NamedTuple
 import jax
 
 from tokwatt.accounts.answers.support import Support
-from tokwatt.accounts.parts import PoolPart
 from tokwatt.planning.choice import class_place
 from tokwatt.planning.plan import Plan, PlannedPart
 from tokwatt.serving.account import Account
@@ -83,7 +82,8 @@ def extrapolated(plan: Plan) -> list[str]:
     """What no measured run supports, a phrase for each kind of it: the first pool's that has it."""
     phrases: list[str] = []
     for place, part in enumerate(plan.parts):
-        names, traffic = part.own.names, traffic_of_part(part._replace(own=_whole(part.own)))
+        whole = part._replace(own=part.own._replace(part="both"))
+        names, traffic = part.own.names, traffic_of_part(whole)
         support = Support(
             plan.question.catalogue,
             names,
@@ -98,8 +98,3 @@ def extrapolated(plan: Plan) -> list[str]:
         phrases += [f"{names.gpu}: {phrase}" for phrase in (*support.extrapolated, *told)]
     first = {phrase.partition(" (")[0].rpartition(" ")[0]: phrase for phrase in phrases[::-1]}
     return list(first.values())[::-1]
-
-
-def _whole(own: PoolPart) -> PoolPart:
-    """The same instances as if they did all for a request."""
-    return own._replace(part="both")

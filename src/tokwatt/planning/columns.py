@@ -113,15 +113,11 @@ class Columns:
 
     def gpus_of(self, gpu: str) -> np.ndarray:
         """GPUs of a kind of a pool; none where it has no such GPU."""
-        own = self.whole.configurations.gpu[:, None] == gpu
-        return self._summed({part: np.where(own, it.gpus, 0.0) for part, it in self.parts.items()})
+        return self._of_kind(gpu, {part: own.gpus for part, own in self.parts.items()})
 
     def rented_of(self, gpu: str) -> np.ndarray:
         """GPUs of a kind that are paid for, as `gpus_of`."""
-        own = self.whole.configurations.gpu[:, None] == gpu
-        return self._summed(
-            {part: np.where(own, it.rented, 0.0) for part, it in self.parts.items()}
-        )
+        return self._of_kind(gpu, {part: own.rented for part, own in self.parts.items()})
 
     def cost(self, objective: str) -> np.ndarray:
         """What a pool costs a second: joules, dollars, kilograms, or its GPUs."""
@@ -136,11 +132,10 @@ class Columns:
     def rent(self, without: str = "") -> np.ndarray:
         """Dollars a second of a pool; those of a kind of GPU may be left out."""
         configurations = self.whole.configurations
-        price = np.where(configurations.gpu == without, 0.0, configurations.price)[:, None]
-        free = {part: np.isfinite(own.rented) for part, own in self.parts.items()}
+        price, paid = configurations.price[:, None], configurations.gpu[:, None] != without
         return self._summed(
             {
-                part: np.where(free[part], np.where(free[part], own.rented, 0.0) * price, np.inf)
+                part: np.where(paid | np.isinf(own.rented), own.rented * price, 0.0)
                 for part, own in self.parts.items()
             }
         )
@@ -184,6 +179,11 @@ class Columns:
             part: replace(own, configurations=configurations) for part, own in self.parts.items()
         }
         return replace(self, parts=parts)
+
+    def _of_kind(self, gpu: str, numbers: dict[Part, np.ndarray]) -> np.ndarray:
+        """Numbers of parts that are of a kind of GPU, as those of rows."""
+        own = self.whole.configurations.gpu[:, None] == gpu
+        return self._summed({part: np.where(own, it, 0.0) for part, it in numbers.items()})
 
     def _summed(self, numbers: dict[Part, np.ndarray]) -> np.ndarray:
         """Numbers of parts, shape (configuration, class), as those of rows."""

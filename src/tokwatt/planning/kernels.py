@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.disaggregated import transfer_time
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pool import size_pool
-from tokwatt.serving.share import held_bytes, memory_of
+from tokwatt.serving.share import memory_of
 from tokwatt.serving.targets import least_latencies, prompt_within
 from tokwatt.serving.times import instance_of
 from tokwatt.serving.traffic import Traffic
@@ -73,10 +74,8 @@ def block_columns(
 
     def of(instance: Instance) -> Column:
         def column(traffic: Traffic, window: Tokens) -> Column:
-            left = (
-                demand.latency_target
-                - held_bytes(instance, prompt_within(traffic, demand)) / transfer
-            )
+            sending = transfer_time(instance, prompt_within(traffic, demand), transfer)
+            left = demand.latency_target - sending
             own = replace(demand, latency_target=left)
             pool = size_pool(account, instance, traffic, window, own)
             holds = jnp.isfinite(pool.power) & (left > 0)

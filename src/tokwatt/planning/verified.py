@@ -72,29 +72,37 @@ def verified(plan: Plan) -> Verified:
         ParameterError: where the fleet cannot keep up with its requests, with what saturates first.
     """
     targets = _targets(plan.question.demand)
-    tried = [_simulated(plan, targets)]
-    while not tried[-1].holds and len(tried) < ROUNDS:
-        last = tried[-1]
-        over = {name: last.simulated[name] / target for name, target in targets.items()}
+    last, found = None, _simulated(plan, targets)
+    for _ in range(ROUNDS - 1):
+        if found.holds:
+            break
+        over = {name: found.simulated[name] / target for name, target in targets.items()}
         shorter = {name: SURPLUS * it if it > 1 else 1.0 for name, it in over.items()}
-        tried += _replanned(plan, {name: last.planned[name] / shorter[name] for name in targets})
-        if tried[-1] is last:
-            return last
-    held = tried[-1]
-    missed = tried[-2].planned if held.holds and len(tried) > 1 else held.planned
-    for _ in range(HALVED if missed != held.planned else 0):
-        half = {name: (missed[name] * held.planned[name]) ** 0.5 for name in targets}
-        found = next(iter(_replanned(plan, half)), None)
-        held, missed = (found, missed) if found and found.holds else (held, half)
-    return held
+        planned = {name: found.planned[name] / shorter[name] for name in targets}
+        if (tighter := _replanned(plan, planned, targets)) is None:
+            return found
+        last, found = found, tighter
+    if last is None or not found.holds:
+        return found
+    missed = last.planned
+    for _ in range(HALVED):
+        half = {name: (missed[name] * found.planned[name]) ** 0.5 for name in targets}
+        between = _replanned(plan, half, targets)
+        if between is not None and between.holds:
+            found = between
+        else:
+            missed = half
+    return found
 
 
-def _replanned(plan: Plan, planned: dict[str, Seconds]) -> list[Verified]:
-    """The plan for other targets, simulated; none where there is no plan for them."""
+def _replanned(
+    plan: Plan, planned: dict[str, Seconds], targets: dict[str, Seconds]
+) -> Verified | None:
+    """The plan for other targets, simulated; None where there is no plan for them."""
     try:
-        return [_simulated(plan.at(**planned), _targets(plan.question.demand))]
+        return _simulated(plan.at(**planned), targets)
     except ParameterError:
-        return []
+        return None
 
 
 def ending(quantile: Dimensionless) -> str:

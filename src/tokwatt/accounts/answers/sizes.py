@@ -1,7 +1,7 @@
 """Sizes of the pools of a fleet, of both parts where prefill and decode are apart."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tokwatt.accounts.answers.pools import LaidOut
@@ -21,7 +21,7 @@ from tokwatt.serving.pool import Pool
 from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.targets import least_latencies, prompt_within
 from tokwatt.serving.traffic import Part, Traffic
-from tokwatt.units import Dimensionless, Tokens
+from tokwatt.units import Dimensionless, Seconds, Tokens
 
 
 class SizedPart(NamedTuple):
@@ -77,37 +77,32 @@ def size_parts(
         laid = share_out(own)
         instance = compiled_instance(account, laid.case.deployment)
         traffic, window = laid.routed.pools[own.pool], laid.routed.windows[own.pool]
-        sending = _transfer(instance, prompt_within(traffic, demand), own.part, between)
+        prompt = prompt_within(traffic, demand)
+        sending = _sending(instance, prompt, between) if own.part == "prefill" else 0.0
         asked = demand_of_part(demand, own.part, between, sending)
         pool = plain_numbers(sized_pool(account, instance, traffic, window, asked))
         _require_served(account, instance, pool, traffic, window, asked, own.part)
-        found.append(SizedPart(own, laid, pool))
-    return list(_chained(account, found, between))
+        part = SizedPart(own, laid, pool)
+        if own.part == "decode":
+            found[-1], part = _chained(account, found[-1], part, between)
+        found.append(part)
+    return found
 
 
-def _transfer(
-    instance: Instance, prompt: Tokens, part: Part, between: Disaggregation
-) -> Dimensionless:
-    """Time of the transfer of a prompt from an instance that prefills alone."""
-    return float(transfer_time(instance, prompt, between.transfer)) if part == "prefill" else 0.0
+def _sending(instance: Instance, prompt: Tokens, between: Disaggregation) -> Seconds:
+    """Time in which the cache of a prompt leaves an instance that prefills."""
+    return float(transfer_time(instance, prompt, between.transfer))
 
 
 def _chained(
-    account: Account, parts: Sequence[SizedPart], between: Disaggregation
-) -> Iterator[SizedPart]:
-    """Parts whose latencies are those of requests that pass through both."""
-    last: SizedPart | None = None
-    for it in parts:
-        if last and last.own.part == "prefill":
-            instance = compiled_instance(account, last.laid.case.deployment)
-            prompts = last.traffic.median_prompt, last.traffic.long_prompt
-            sending = [_transfer(instance, prompt, "prefill", between) for prompt in prompts]
-            silent, whole = chained(last.sized, it.sized, *sending)
-            yield last._replace(sized=plain_numbers(silent))
-            yield it._replace(sized=plain_numbers(whole))
-        elif it.own.part == "both":
-            yield it
-        last = it
+    account: Account, prefill: SizedPart, decode: SizedPart, between: Disaggregation
+) -> tuple[SizedPart, SizedPart]:
+    """Both parts of a pool, with latencies as the requests have them that pass through both."""
+    instance = compiled_instance(account, prefill.laid.case.deployment)
+    prompts = prefill.traffic.median_prompt, prefill.traffic.long_prompt
+    median, late = (_sending(instance, prompt, between) for prompt in prompts)
+    first, second = map(plain_numbers, chained(prefill.sized, decode.sized, median, late))
+    return prefill._replace(sized=first), decode._replace(sized=second)
 
 
 def _require_served(

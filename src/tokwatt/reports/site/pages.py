@@ -120,7 +120,9 @@ def _start(sources: Sources, render: Renderer) -> str:
         excerpts=excerpts,
         tables=sources.tables,
         plots=sources.plots,
-        panels={name: _panels(sources, name) for name in sources.plots},
+        panels={
+            name: _panels(sources, name) for name, it in sources.plots.items() if it.entry.start
+        },
     )
 
 
