@@ -59,7 +59,7 @@ def instance_with(llm: str) -> Any:
     """The same instance as plain numbers."""
     import jax
 
-    from tokwatt.serving.times import instance_of
+    from tokwatt.serving.steps.times import instance_of
 
     own = deployed(llm)
     deployment = catalogue().deployment(own["gpu"], own["llm"], own["precision"], GPUS, GPUS)

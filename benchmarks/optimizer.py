@@ -19,16 +19,16 @@ from benchmarks.timing import OURS, Row, rates
 from benchmarks.workers import account, catalogue
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.specs import Demand
-from tokwatt.planning.choice import class_place, cost_of
-from tokwatt.planning.classes import Classes, served_within
-from tokwatt.planning.configurations import Configurations
-from tokwatt.planning.constrained import Budget
-from tokwatt.planning.part_columns import PartColumns
+from tokwatt.planning.columns.classes import Classes, served_within
+from tokwatt.planning.columns.configurations import Configurations
+from tokwatt.planning.columns.part_columns import PartColumns
+from tokwatt.planning.optimum.choice import class_place, cost_of
+from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.planning.plan import plan_of_columns
 from tokwatt.planning.question import Question, columns_of
-from tokwatt.serving import sampling
-from tokwatt.serving.requests import lengths_of, split_of
-from tokwatt.serving.traffic import Part, Traffic, traffic_of
+from tokwatt.serving.demand import sampling
+from tokwatt.serving.demand.requests import lengths_of, split_of
+from tokwatt.serving.demand.traffic import Part, Traffic, traffic_of
 
 RATE, SPLITS = 1000.0, (1536, 4096)
 FACTORS = tuple(round(1 + step / 10, 1) for step in range(11))

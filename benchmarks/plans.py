@@ -6,9 +6,9 @@ from time import perf_counter
 from benchmarks.timing import OURS, Row
 from benchmarks.workers import catalogue
 from tokwatt.accounts.answers import demanded
+from tokwatt.planning.changes.verified import Verified
+from tokwatt.planning.changes.verified import verified as simulated
 from tokwatt.planning.plan import plan
-from tokwatt.planning.verified import Verified
-from tokwatt.planning.verified import verified as simulated
 
 LLMS = "llama-3.1-70b", "qwen3-235b-a22b"
 WORKLOADS = {"azure": 1.0, "lmsys": 1.0, "agent_heavy": 5.0}

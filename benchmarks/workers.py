@@ -271,9 +271,9 @@ def fleets(threads: int) -> list[Row]:
 
     from tokwatt.grid import nested
     from tokwatt.params.specs import Demand
-    from tokwatt.serving.fleet import split_fleet
-    from tokwatt.serving.running_sums import law_table
-    from tokwatt.serving.times import instance_of
+    from tokwatt.serving.demand.running_sums import law_table
+    from tokwatt.serving.pools.fleet import split_fleet
+    from tokwatt.serving.steps.times import instance_of
     from tokwatt.studies.replay import exact
 
     profile, workload, count = plain(), catalogue().workloads["azure"], len(SPLITS) * len(RATES)

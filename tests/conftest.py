@@ -16,19 +16,10 @@ from filelock import FileLock
 
 from tokwatt.accounts import explorer
 from tokwatt.commands import reference, workflow
-from tokwatt.reports import (
-    audit,
-    gallery,
-    headlines,
-    labels,
-    planning,
-    plotting,
-    simulation,
-    site,
-    tables,
-    validation,
-    verdict,
-)
+from tokwatt.reports import labels, site, tables
+from tokwatt.reports.audit import audit
+from tokwatt.reports.drawing import gallery, plotting
+from tokwatt.reports.pages import headlines, planning, simulation, validation, verdict
 from tokwatt.serving import catalogue
 
 jax.config.update("jax_numpy_rank_promotion", "raise")

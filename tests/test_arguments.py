@@ -11,7 +11,7 @@ import tokwatt as tw
 from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import account_of
 from tokwatt.equations import roofline
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 
 NUMBERS = [0.0, -0.0, -1.0, 1e-308, 5e-324, 1e308, math.nan, math.inf, -math.inf, 2.0**24 + 2]
 NUMBERS += [1e5, 1e12, 10**400, -(10**400), 0.5, True, np.float64(3), np.int64(2), "abc", ""]

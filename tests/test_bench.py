@@ -14,9 +14,9 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations.erlang import erlang_c
 from tokwatt.grid import nested
 from tokwatt.params.specs import Demand
-from tokwatt.serving.fleet import split_fleet
-from tokwatt.serving.running_sums import law_table
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.demand.running_sums import law_table
+from tokwatt.serving.pools.fleet import split_fleet
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies import models
 from tokwatt.studies.replay import exact
 

@@ -13,7 +13,7 @@ import xarray as xr
 from conftest import ROOT
 
 import tokwatt
-from tokwatt.reports.plotting import FigureModule
+from tokwatt.reports.drawing.plotting import FigureModule
 
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 COMPUTING = ("equations", "serving", "calibration", "simulation", "accounts", "planning")

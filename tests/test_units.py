@@ -13,7 +13,7 @@ from public import COMPUTING, EQUATIONS, public_functions
 from tokwatt import units
 from tokwatt.units import In, mark_of
 
-FUNCTIONS = public_functions(*EQUATIONS, "equations.batching", "serving.llm")
+FUNCTIONS = public_functions(*EQUATIONS, "equations.batching", "serving.gpu.llm")
 OF_EQUATIONS = public_functions(*EQUATIONS)
 KNOWN = {units.unit_of(value) for value in vars(units).values()} - {None}
 ANY_UNIT = {
@@ -60,12 +60,12 @@ WITHOUT_UNITS = {
     "accounts.answers.simulated",
     "accounts.simulated",
     "planning.binding",
-    "planning.choice",
-    "planning.classes",
-    "planning.constrained",
-    "planning.draws",
-    "planning.infeasible",
-    "planning.part_columns",
+    "planning.optimum.choice",
+    "planning.columns.classes",
+    "planning.optimum.constrained",
+    "planning.changes.draws",
+    "planning.optimum.infeasible",
+    "planning.columns.part_columns",
     "planning.plan",
     "planning.question",
     "simulation.arrivals",

@@ -11,11 +11,11 @@ from typing import Any
 
 _FACE = {
     "AssumptionSets": "accounts.assumptions",
-    "Budget": "planning.constrained",
+    "Budget": "planning.optimum.constrained",
     "Demand": "params.specs",
     "DeploymentNames": "accounts.deployments",
     "Disaggregated": "accounts.parts",
-    "Options": "planning.configurations",
+    "Options": "planning.columns.configurations",
     "ParameterError": "params.errors",
     "demanded": "accounts.answers",
     "fleet": "accounts.answers",
@@ -24,7 +24,7 @@ _FACE = {
     "operating_point": "serving.point",
     "plan": "planning.plan",
     "point": "accounts.answers",
-    "read_trace": "params.traces",
+    "read_trace": "params.traces.traces",
     "simulate": "accounts.simulated",
     "sweep": "grid",
 }

@@ -10,10 +10,10 @@ from reference import consistent
 from tokwatt.accounts.answers import point
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.point import operating_point
-from tokwatt.serving.step import first_token
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import first_token
+from tokwatt.serving.steps.times import instance_of
 
 LLMS = {  # precision, GPUs of a rank of attention, ranks of experts, ranks of attention
     "llama-3.1-70b": ("bfloat16", 8, 1, 1),

@@ -10,7 +10,7 @@ from reference import paper_profiles as profiles
 from reference import paper_program as program
 
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.params import traces
+from tokwatt.params.traces import traces
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched

@@ -7,7 +7,7 @@ import pytest
 
 import tokwatt as tw
 from tokwatt.accounts.answers.simulated import beside
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 
 NAMES = tw.DeploymentNames()
 PERCENTILES = ("first_token", "first_token_p99", "inter_token_latency", "inter_token_latency_p99")

@@ -11,9 +11,9 @@ from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.trace_summary import summary_of
-from tokwatt.params.traces import read_trace
-from tokwatt.serving.share import memory_of
+from tokwatt.params.traces.trace_summary import summary_of
+from tokwatt.params.traces.traces import read_trace
+from tokwatt.serving.gpu.share import memory_of
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 

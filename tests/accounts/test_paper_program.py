@@ -11,9 +11,9 @@ from reference import paper_program as program
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.equations import erlang, queueing
 from tokwatt.params.specs import Demand, Parallelism
-from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
+from tokwatt.serving.demand import sampling
 from tokwatt.serving.point import operating_point
 
 WORKLOADS = ("azure", "lmsys", "agent_heavy")

@@ -10,10 +10,10 @@ from tokwatt.accounts.answers.pools import share_out
 from tokwatt.accounts.answers.simulated import answer_of, beside
 from tokwatt.accounts.deployments import fleet_account
 from tokwatt.accounts.parts import Disaggregated
-from tokwatt.params.traces import Trace
-from tokwatt.serving.step import step
-from tokwatt.serving.targets import asked_of
-from tokwatt.serving.times import instance_of
+from tokwatt.params.traces.traces import Trace
+from tokwatt.serving.pools.targets import asked_of
+from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.times import instance_of
 
 NAMES = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from tokwatt.accounts import uncertainty
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.reports import verdict
+from tokwatt.reports.pages import verdict
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.point import operating_point

@@ -11,10 +11,10 @@ from conftest import GONE, ROOT
 from tokwatt.calibration import calibrate, intervals
 from tokwatt.calibration.evidence import CLASSES, KINDS, QUANTITIES
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.tables import read_runs
+from tokwatt.calibration.runs.tables import read_runs
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.reports import validation
+from tokwatt.reports.pages import validation
 
 SHARED = ROOT.parent / "shared" / "data"
 TABLES = [SHARED / "mlenergy_v3_text.csv", SHARED / "inferencex_runs.csv"]

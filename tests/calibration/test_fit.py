@@ -6,10 +6,10 @@ import pytest
 from conftest import ROOT
 
 from tokwatt.calibration import intervals
-from tokwatt.calibration.fit import WeightedRuns
+from tokwatt.calibration.fit.fit import WeightedRuns
+from tokwatt.calibration.fit.model import ServingModel
+from tokwatt.calibration.fit.power import board_laws, fit_power
 from tokwatt.calibration.intervals import Fit
-from tokwatt.calibration.model import ServingModel
-from tokwatt.calibration.power import board_laws, fit_power
 from tokwatt.params.parameters import ParameterFolder
 
 PLANTED = {"bandwidth_efficiency": -1.0, "layer_overhead": 1.0, "kv_efficiency": 0.8}

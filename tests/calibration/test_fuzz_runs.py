@@ -10,7 +10,7 @@ from fuzz import refusal, seeds
 from test_run_tables import HEADER, RUN
 
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.tables import read_runs
+from tokwatt.calibration.runs.tables import read_runs
 from tokwatt.params.parameters import ParameterFolder
 
 CHANGES = [

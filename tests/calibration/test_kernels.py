@@ -13,8 +13,8 @@ from tokwatt.calibration import kernel_runs
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving import kernels as kernel_step
-from tokwatt.serving.kernels import KernelSteps
+from tokwatt.serving.steps import kernels as kernel_step
+from tokwatt.serving.steps.kernels import KernelSteps
 
 DENSE = KernelConfig("B200", "llama-3.1-70b", "bfloat16", 8, 0)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from tokwatt.calibration.runs import Measured
+from tokwatt.calibration.runs.runs import Measured
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder
 

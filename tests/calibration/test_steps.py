@@ -9,15 +9,15 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokwatt.calibration.model import RunRequests, ServingModel, answer, answers
-from tokwatt.calibration.numbers import roofline
+from tokwatt.calibration.fit.model import RunRequests, ServingModel, answer, answers
+from tokwatt.calibration.fit.numbers import roofline
 from tokwatt.calibration.records import Calibrated
 from tokwatt.equations.batching import overlapped
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import StepParameters
-from tokwatt.serving.chunked import Load, iterations
-from tokwatt.serving.costs import pass_costs
-from tokwatt.serving.llm import active_parameters
+from tokwatt.serving.gpu.llm import active_parameters
+from tokwatt.serving.steps.chunked import Load, iterations
+from tokwatt.serving.steps.costs import pass_costs
 
 PARAMETERS = ParameterFolder(ROOT / "params")
 CALIBRATED = Calibrated(PARAMETERS)

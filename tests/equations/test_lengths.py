@@ -11,7 +11,7 @@ from tokwatt.equations.lengths import (
     length_masses,
     running_sums,
 )
-from tokwatt.serving import sampling
+from tokwatt.serving.demand import sampling
 
 LENGTHS = np.arange(1.0, LONGEST + 1)
 masses_of = jax.jit(length_masses)

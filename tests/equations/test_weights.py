@@ -13,7 +13,7 @@ from strategies import (
 
 from tokwatt.equations.weights import attention_parameters, feed_forward_parameters
 from tokwatt.params.specs import Llm
-from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
+from tokwatt.serving.gpu.llm import active_parameters, routed_parameters, streamed_parameters
 
 LABELS = ["Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-235B-A22B", "DeepSeek-V3"]
 

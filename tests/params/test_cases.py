@@ -15,12 +15,12 @@ from test_families import PUBLISHED
 from test_trace_formats import FORMATS
 
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.params import huggingface
+from tokwatt.params.llms import huggingface
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.traces import read_trace
-from tokwatt.serving import llm
+from tokwatt.params.traces.traces import read_trace
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.share import memory_of
+from tokwatt.serving.gpu import llm
+from tokwatt.serving.gpu.share import memory_of
 
 CASES = ROOT.parent / "shared" / "review" / "cases.csv"
 GIB = 2.0**30

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from test_huggingface import CONFIGS
 
-from tokwatt.params import huggingface
-from tokwatt.params.checkpoint import formats_of
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.families import ALIASES, FAMILIES
+from tokwatt.params.llms import huggingface
+from tokwatt.params.llms.checkpoint import formats_of
+from tokwatt.params.llms.families import ALIASES, FAMILIES
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving import llm
+from tokwatt.serving.gpu import llm
 
 MLA = {"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
 

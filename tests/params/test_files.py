@@ -10,10 +10,13 @@ import quick_yaml
 from conftest import ROOT, damage
 
 from tokwatt.commands import trace
-from tokwatt.params import folder, huggingface, reading, traces
+from tokwatt.params import folder
 from tokwatt.params.errors import ParameterError, StoreError
 from tokwatt.params.files import MEBIBYTE, contents
+from tokwatt.params.llms import huggingface
 from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.records import reading
+from tokwatt.params.traces import traces
 from tokwatt.planning import record
 from tokwatt.reports import provenance
 

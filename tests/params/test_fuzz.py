@@ -13,7 +13,7 @@ from fuzz import refusal, seeds
 from test_params import JUNK, paths
 
 from tokwatt.commands import workflow
-from tokwatt.params import quantity, reading
+from tokwatt.params.records import quantity, reading
 from tokwatt.serving import catalogue
 
 FILES = sorted(str(path.relative_to(ROOT / "params")) for path in (ROOT / "params").rglob("*.yaml"))

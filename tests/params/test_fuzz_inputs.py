@@ -14,9 +14,10 @@ from test_fuzz import NUMBERS, WORDS
 from test_huggingface import CONFIGS
 from test_params import JUNK
 
-from tokwatt.params import huggingface, reading
-from tokwatt.params.section import Section
-from tokwatt.params.traces import read_trace
+from tokwatt.params.llms import huggingface
+from tokwatt.params.records import reading
+from tokwatt.params.records.section import Section
+from tokwatt.params.traces.traces import read_trace
 from tokwatt.units import MOST_TOKENS
 
 HEADERS = [

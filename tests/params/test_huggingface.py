@@ -12,8 +12,8 @@ from conftest import ROOT
 from typer.testing import CliRunner
 
 from tokwatt.commands import workflow
-from tokwatt.params import huggingface
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.llms import huggingface
 from tokwatt.params.parameters import ParameterFolder
 
 HYBRID = "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-"
@@ -321,7 +321,7 @@ def test_importing_needs_no_jax():
         [
             sys.executable,
             "-c",
-            "import tokwatt.params.huggingface, sys; assert 'jax' not in sys.modules",
+            "import tokwatt.params.llms.huggingface, sys; assert 'jax' not in sys.modules",
         ],
         check=True,
     )

@@ -4,7 +4,7 @@ import pytest
 
 import tokwatt as tw
 from tokwatt.params.errors import nearest
-from tokwatt.params.names import Named
+from tokwatt.params.records.names import Named
 
 CATALOGUES = ("gpus", "llms", "boards", "precisions", "profiles", "workloads")
 MACHINES = ("A100", "H100", "H200", "B200", "GB200", "GB300", "L40S")

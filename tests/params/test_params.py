@@ -7,8 +7,8 @@ import pytest
 import quick_yaml
 from conftest import GONE, ROOT, damage
 
-from tokwatt.params import quantity
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.records import quantity
 from tokwatt.serving import catalogue
 
 FILES = ["gpus", "llms", "serving", "power", "profiles", "workloads"]

@@ -9,9 +9,9 @@ import json
 import numpy as np
 import pytest
 
-from tokwatt.params.columns import chosen_columns
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.traces import read_trace
+from tokwatt.params.traces.columns import chosen_columns
+from tokwatt.params.traces.traces import read_trace
 
 
 def lines(*rows):

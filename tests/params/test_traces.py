@@ -10,9 +10,9 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokwatt.params.columns import BUCKETS, NAMES
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.traces import Trace, read_trace
+from tokwatt.params.traces.columns import BUCKETS, NAMES
+from tokwatt.params.traces.traces import Trace, read_trace
 
 DATA = ROOT.parent / "shared" / "data"
 AZURE = {"conv": 19_366, "code": 8_819}

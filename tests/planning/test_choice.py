@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from tokwatt.planning.choice import class_place, cost_of, shortest
-from tokwatt.planning.constrained import Budget, constrained
+from tokwatt.planning.optimum.choice import class_place, cost_of, shortest
+from tokwatt.planning.optimum.constrained import Budget, constrained
 
 SMALL, LARGE = 300, 100
 
@@ -135,7 +135,7 @@ def test_where_labels_are_dropped_the_integer_programme_goes_on(seed, monkeypatc
     columns = columns_at_random(seed, bins=7, configurations=5)
     tight = Budget(power=50.0, inventory={"A": 4 + seed % 9, "B": 4 + seed % 5}, pools=4)
     exact = constrained(columns, columns.power, tight)
-    monkeypatch.setattr("tokwatt.planning.constrained.WIDTHS", (1,))
+    monkeypatch.setattr("tokwatt.planning.optimum.constrained.WIDTHS", (1,))
     proved = constrained(columns, columns.power, tight)
     assert proved.partition.cost == pytest.approx(exact.partition.cost, rel=2e-4)
     assert proved.partition.cost * (1 - proved.gap) <= exact.partition.cost * (1 + 1e-9)

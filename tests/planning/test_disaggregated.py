@@ -11,16 +11,16 @@ import yaml
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.errors import ParameterError
-from tokwatt.planning.break_even import AtRates, break_even_prices
-from tokwatt.planning.columns import Columns
-from tokwatt.planning.configurations import Configurations, Options
-from tokwatt.planning.constrained import Budget
-from tokwatt.planning.levers import APART, lever_waterfall
+from tokwatt.planning.changes.break_even import AtRates, break_even_prices
+from tokwatt.planning.changes.levers import APART, lever_waterfall
+from tokwatt.planning.columns.columns import Columns
+from tokwatt.planning.columns.configurations import Configurations, Options
 from tokwatt.planning.lines import plan_lines
+from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.planning.summary import summary
-from tokwatt.serving.disaggregated import Disaggregation
+from tokwatt.serving.pools.disaggregated import Disaggregation
 
 FEW = Options(
     gpu=("H100", "B200"),

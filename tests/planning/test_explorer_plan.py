@@ -7,10 +7,10 @@ from scripts import FLEET, call, context_of
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.explorer import Explorer
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.traces import Trace
-from tokwatt.planning.columns import OBJECTIVES
-from tokwatt.planning.configurations import Options
-from tokwatt.planning.constrained import Budget
+from tokwatt.params.traces.traces import Trace
+from tokwatt.planning.columns.columns import OBJECTIVES
+from tokwatt.planning.columns.configurations import Options
+from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.planning.plan import plan
 
 py_mini_racer = pytest.importorskip("py_mini_racer")

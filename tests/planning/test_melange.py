@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from tokwatt.planning.choice import shortest
+from tokwatt.planning.optimum.choice import shortest
 
 BUCKETS, TYPES = 7, 4
 SEEDS = range(40)

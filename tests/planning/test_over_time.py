@@ -7,16 +7,16 @@ import pytest
 
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.params.errors import ParameterError
-from tokwatt.planning.choice import class_place
-from tokwatt.planning.configurations import Options
-from tokwatt.planning.constrained import GAP, Budget
-from tokwatt.planning.day import POLICIES, Day, day_of
-from tokwatt.planning.decisions import OTHER_GPU, decisions
-from tokwatt.planning.draws import contest
-from tokwatt.planning.levers import is_plain, lever_waterfall, plain_names
+from tokwatt.planning.changes.day import POLICIES, Day, day_of
+from tokwatt.planning.changes.decisions import OTHER_GPU, decisions
+from tokwatt.planning.changes.draws import contest
+from tokwatt.planning.changes.levers import is_plain, lever_waterfall, plain_names
+from tokwatt.planning.changes.verified import verified
+from tokwatt.planning.columns.configurations import Options
 from tokwatt.planning.lines import verified_line
+from tokwatt.planning.optimum.choice import class_place
+from tokwatt.planning.optimum.constrained import GAP, Budget
 from tokwatt.planning.plan import plan, plan_of_columns
-from tokwatt.planning.verified import verified
 
 FEW = Options(
     gpu=("H100", "B200"),

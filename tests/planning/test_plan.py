@@ -16,19 +16,19 @@ from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.commands.workflow import app
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.binding import binding, extrapolated
-from tokwatt.planning.choice import shortest
-from tokwatt.planning.classes import Classes, candidate_lengths
-from tokwatt.planning.configurations import Options
-from tokwatt.planning.constrained import Budget
-from tokwatt.planning.infeasible import common_factor, relaxations
-from tokwatt.planning.levers import LEVERS, LIMIT, cost_without, lever_waterfall
+from tokwatt.planning.changes.levers import LEVERS, LIMIT, cost_without, lever_waterfall
+from tokwatt.planning.columns.classes import Classes, candidate_lengths
+from tokwatt.planning.columns.configurations import Options
+from tokwatt.planning.optimum.choice import shortest
+from tokwatt.planning.optimum.constrained import Budget
+from tokwatt.planning.optimum.infeasible import common_factor, relaxations
 from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.question import Question, columns_of
 from tokwatt.planning.record import read_plan, record_of, write_plan
-from tokwatt.serving.requests import Requests
-from tokwatt.serving.traffic import traffic_of
+from tokwatt.serving.demand.requests import Requests
+from tokwatt.serving.demand.traffic import traffic_of
 
 FEW = Options(
     gpu=("H100", "B200"),

@@ -8,8 +8,8 @@ from scipy.optimize import brentq
 
 from tokwatt.accounts.answers import demanded
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.traces import Trace
-from tokwatt.planning.break_even import (
+from tokwatt.params.traces.traces import Trace
+from tokwatt.planning.changes.break_even import (
     MOST_LONGER,
     break_even_intensities,
     break_even_prices,
@@ -18,12 +18,12 @@ from tokwatt.planning.break_even import (
     prompt_share,
     with_prompts,
 )
-from tokwatt.planning.choice import shortest
-from tokwatt.planning.configurations import Configurations, Options
-from tokwatt.planning.constrained import GAP, Budget
+from tokwatt.planning.changes.shadow import STEPS, shadow_prices
+from tokwatt.planning.columns.configurations import Configurations, Options
+from tokwatt.planning.optimum.choice import shortest
+from tokwatt.planning.optimum.constrained import GAP, Budget
 from tokwatt.planning.plan import plan, plan_of_columns
-from tokwatt.planning.shadow import STEPS, shadow_prices
-from tokwatt.serving.requests import pairs_of
+from tokwatt.serving.demand.requests import pairs_of
 
 FEW = Options(
     gpu=("H100", "B200"),

@@ -12,10 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.reports import audit
-from tokwatt.reports.claims import VERDICTS, claims, judge, judged
+from tokwatt.reports.audit import audit
+from tokwatt.reports.audit.claims import VERDICTS, claims, judge, judged
+from tokwatt.reports.audit.expressions import ExpressionError, Expressions
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.expressions import ExpressionError, Expressions
 
 PARAMS = ROOT / "params"
 SHARED = ROOT.parent / "shared" / "spec" / "claims.csv"

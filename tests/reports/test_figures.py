@@ -20,8 +20,8 @@ from PIL import Image
 
 from tokwatt import __version__, stores
 from tokwatt.params.errors import ParameterError
-from tokwatt.reports import gallery, plotting
 from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.drawing import gallery, plotting
 from tokwatt.reports.figures.common import looks
 from tokwatt.reports.figures.common.frames import drawn as rounded
 from tokwatt.reports.figures.common.frames import six_digits

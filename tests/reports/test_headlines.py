@@ -7,9 +7,9 @@ import pytest
 from conftest import ROOT
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.reports import headlines
-from tokwatt.reports.claims import claims, headlines_of, judged
-from tokwatt.reports.verdict import survivals
+from tokwatt.reports.audit.claims import claims, headlines_of, judged
+from tokwatt.reports.pages import headlines
+from tokwatt.reports.pages.verdict import survivals
 
 PARAMS = ROOT / "params"
 

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from tokwatt import studies
-from tokwatt.reports import gallery, labels, plotting, tables
-from tokwatt.reports.crowding import overlaps
+from tokwatt.reports import labels, tables
+from tokwatt.reports.drawing import gallery, plotting
+from tokwatt.reports.drawing.crowding import overlaps
 from tokwatt.serving import catalogue
 
 WINDOWS = {"1M": 20, "no fit": 24}

@@ -10,9 +10,9 @@ from conftest import GONE, ROOT, damage
 from matplotlib.collections import QuadMesh
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.plots import KINDS, Plot
-from tokwatt.reports import gallery, plotting
-from tokwatt.reports.crowding import overlaps
+from tokwatt.params.records.plots import KINDS, Plot
+from tokwatt.reports.drawing import gallery, plotting
+from tokwatt.reports.drawing.crowding import overlaps
 from tokwatt.reports.figures.common.frames import drawn as rounded
 from tokwatt.reports.figures.common.kinds import LOOKS
 from tokwatt.reports.figures.common.standard import Standard

@@ -14,9 +14,11 @@ import xarray as xr
 from conftest import ROOT
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.reports import audit, gallery, site
-from tokwatt.reports import claims as published
+from tokwatt.reports import site
+from tokwatt.reports.audit import audit
+from tokwatt.reports.audit import claims as published
 from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.drawing import gallery
 from tokwatt.reports.site import markup, method
 from tokwatt.reports.site.pages import pages as pages_of
 from tokwatt.reports.site.sources import Sources

@@ -19,9 +19,9 @@ from PIL import Image
 from tokwatt.accounts import answers, cases
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
-from tokwatt.params.traces import read_trace
-from tokwatt.planning.configurations import Options
-from tokwatt.planning.constrained import Budget
+from tokwatt.params.traces.traces import read_trace
+from tokwatt.planning.columns.configurations import Options
+from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.planning.plan import plan
 from tokwatt.reports.site import palette
 from tokwatt.serving.account import Account

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from matplotlib.colors import to_hex, to_rgb
 
-from tokwatt.reports import gallery
+from tokwatt.reports.drawing import gallery
 from tokwatt.reports.site.palette import GROUND, INK, SERIES, dark, in_both_palettes
 
 # What is left of linear red, green and blue without one kind of cone: Machado, Oliveira and

@@ -10,8 +10,9 @@ from conftest import ROOT
 from matplotlib.text import Text
 from PIL import Image
 
-from tokwatt.reports import gallery, labels, plotting
-from tokwatt.reports.gallery import Figure
+from tokwatt.reports import labels
+from tokwatt.reports.drawing import gallery, plotting
+from tokwatt.reports.drawing.gallery import Figure
 
 SEEN = r"<script>alert(1)</script> $\frac{a$ --> ]]> &lt; \\ %s {0} 100 €"
 PAYLOAD = f"{SEEN}\n\x1b[31m\x00\u202egnp.exe"

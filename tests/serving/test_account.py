@@ -13,21 +13,22 @@ from reference import paper_profiles as profiles
 from reference import paper_program as program
 
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.params import traces
 from tokwatt.params.errors import ParameterError
-from tokwatt.serving import choices, routing
+from tokwatt.params.traces import traces
+from tokwatt.serving import choices
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
-from tokwatt.serving.chunked import Load
+from tokwatt.serving.demand import routing
+from tokwatt.serving.demand.routing import Topology
+from tokwatt.serving.gpu.llm import routed_parameters
+from tokwatt.serving.gpu.share import held_bytes, sequence_bytes
 from tokwatt.serving.instance import concurrency, step_weight_bytes
-from tokwatt.serving.llm import routed_parameters
 from tokwatt.serving.point import operating_point
-from tokwatt.serving.pool import size_pool
-from tokwatt.serving.routing import Topology
-from tokwatt.serving.share import held_bytes, sequence_bytes
-from tokwatt.serving.step import step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.pools.pool import size_pool
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.times import instance_of
 
 CHOICES = choices.choice_names()
 INSTANCES = ("h100_4k", "h100_64k", "llama_8k", "qwen_8k")

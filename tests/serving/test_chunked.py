@@ -12,10 +12,10 @@ from strategies import between, shares, step_times
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import DeploymentNames
-from tokwatt.serving.chunked import Load, iterations
-from tokwatt.serving.power import within_limit
-from tokwatt.serving.step import first_token, step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load, iterations
+from tokwatt.serving.steps.power import within_limit
+from tokwatt.serving.steps.step import first_token, step
+from tokwatt.serving.steps.times import instance_of
 
 MACHINES = [("llama-3.1-70b", "H100"), ("qwen3-235b-a22b", "B200"), ("qwen3-next-80b-a3b", "H200")]
 ITERATIONS = jax.jit(iterations)

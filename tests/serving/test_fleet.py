@@ -16,11 +16,11 @@ from tokwatt.accounts.deployments import CONSERVING
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import OF_INSTANCES, OF_POOLS
-from tokwatt.serving.fleet import split_fleet
-from tokwatt.serving.pool import size_pool
-from tokwatt.serving.running_sums import between, law_table
-from tokwatt.serving.times import instance_of
-from tokwatt.serving.traffic import Traffic
+from tokwatt.serving.demand.running_sums import between, law_table
+from tokwatt.serving.demand.traffic import Traffic
+from tokwatt.serving.pools.fleet import split_fleet
+from tokwatt.serving.pools.pool import size_pool
+from tokwatt.serving.steps.times import instance_of
 
 SPLITS = st.sampled_from([512.0, 1500.0, 4096.0, 8192.0, 20000.0])
 DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)

@@ -15,7 +15,7 @@ from strategies import between, head_dims, heads, layer_counts, whole
 from tokwatt import units
 from tokwatt.equations import memory, weights
 from tokwatt.params.specs import Llm
-from tokwatt.serving import llm as of
+from tokwatt.serving.gpu import llm as of
 
 # Parameters in billions. The total is that of the language model's checkpoint, without layers that
 # predict further tokens; where the publisher only rounds (Llama 4, GLM-4.5-Air), that of our
@@ -100,7 +100,7 @@ MEASURED = [
 ]
 # In the catalogue for the tables of the paper alone.
 ONLY_IN_THE_PAPER = {"mistral-7b", "qwen2.5-32b"}
-FUNCTIONS = public_functions("serving.llm")
+FUNCTIONS = public_functions("serving.gpu.llm")
 
 
 @pytest.fixture

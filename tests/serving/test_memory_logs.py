@@ -6,11 +6,11 @@ from typing import Annotated
 import numpy as np
 import pytest
 
-from tokwatt.params.section import Section
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Board, LlmRecord, Parallelism, Precision, ServingEngine, spec
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.memory import expert_columns, step_limits, weights_by_class
-from tokwatt.serving.share import memory_of, share_of
+from tokwatt.serving.gpu.memory import expert_columns, step_limits, weights_by_class
+from tokwatt.serving.gpu.share import memory_of, share_of
 from tokwatt.units import Bytes, Dimensionless, In, Tokens
 
 GIB = 2.0**30

@@ -9,10 +9,10 @@ import pytest
 import tokwatt as tw
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.errors import ParameterError
-from tokwatt.serving.fleet import Fleet
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.serving.pool import Pool
-from tokwatt.serving.step import Step
+from tokwatt.serving.pools.fleet import Fleet
+from tokwatt.serving.pools.pool import Pool
+from tokwatt.serving.steps.step import Step
 from tokwatt.units import units_of
 
 RESULTS = [OperatingPoint, Fleet, Step, Pool]

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from tokwatt.accounts.deployments import CONSERVING, DeploymentNames, account_of
 from tokwatt.params.specs import Demand, Workload
-from tokwatt.params.traces import Trace
-from tokwatt.serving.pool import size_pool
-from tokwatt.serving.running_sums import between, law_table
-from tokwatt.serving.times import instance_of
-from tokwatt.serving.traffic import Traffic
+from tokwatt.params.traces.traces import Trace
+from tokwatt.serving.demand.running_sums import between, law_table
+from tokwatt.serving.demand.traffic import Traffic
+from tokwatt.serving.pools.pool import size_pool
+from tokwatt.serving.steps.times import instance_of
 
 DEMAND = Demand(arrival_rate=1000.0, latency_target=0.5, max_utilization=0.85, output_share=0.2)
 SUMS = [name for name in Traffic._fields if not name.endswith("_prompt")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulation.flat import FlatSteps, served
 
-from tokwatt.serving.requests import lengths_of
+from tokwatt.serving.demand.requests import lengths_of
 from tokwatt.simulation.arrivals import arrivals
 from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Limits

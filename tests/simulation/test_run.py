@@ -5,10 +5,10 @@ import pytest
 from simulation.flat import CheckedEngine
 
 from tokwatt.accounts.deployments import DeploymentNames, account_of
-from tokwatt.serving.chunked import Load
-from tokwatt.serving.requests import pairs_of
-from tokwatt.serving.step import step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.demand.requests import pairs_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import ARRIVALS, arrivals, arrived, repeated
 from tokwatt.simulation.disaggregated import Stage, run_disaggregated
 from tokwatt.simulation.requests import Limits

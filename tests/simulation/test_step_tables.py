@@ -5,9 +5,9 @@ import pytest
 
 from tokwatt.accounts.deployments import DeploymentNames, account_of
 from tokwatt.params.errors import ParameterError
-from tokwatt.serving.chunked import Load
-from tokwatt.serving.step import step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.energy import exact_steps, power_together
 from tokwatt.simulation.steps import StepTable
 

@@ -9,8 +9,8 @@ import pytest
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.equations import erlang, queueing
 from tokwatt.params.specs import Demand
-from tokwatt.serving import profile as program
-from tokwatt.serving import sampling
+from tokwatt.serving.demand import sampling
+from tokwatt.serving.gpu import profile as program
 from tokwatt.serving.point import operating_point
 from tokwatt.studies.fleets.topologies import PaperFleetInputs, PaperFleets, TrafficEntry
 from tokwatt.studies.replay.points import LlmLayout, roofline_point

@@ -9,7 +9,7 @@ from reference import paper_program as program
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.specs import Demand
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.replay import exact
 
 two_pools, one_pool = jax.jit(exact.two_pools), jax.jit(exact.one_pool)

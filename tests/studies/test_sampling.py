@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from strategies import LONGEST, length_laws, whole
 
-from tokwatt.serving import sampling
+from tokwatt.serving.demand import sampling
 
 
 @given(length_laws(), whole(1, LONGEST))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.simulation import GRIDS, SCORES, simulation_page
+from tokwatt.reports.pages.simulation import GRIDS, SCORES, simulation_page
 from tokwatt.studies.servers.records import Sent, Server
 from tokwatt.studies.servers.replay import STEPS, Replay
 from tokwatt.studies.servers.replayed import knee

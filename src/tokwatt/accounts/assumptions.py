@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tokwatt.params.folder import Checked
-from tokwatt.params.names import Named
-from tokwatt.params.section import Section
+from tokwatt.params.records.names import Named
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.catalogue import Catalogue

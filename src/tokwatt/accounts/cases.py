@@ -9,15 +9,15 @@ import numpy as np
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand, Workload
-from tokwatt.serving import routing, sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.demand import routing, sampling
+from tokwatt.serving.demand.requests import Requests, lengths_of, smallest_window, split_of
+from tokwatt.serving.demand.routing import Routed, Topology
+from tokwatt.serving.demand.traffic import Part, traffic_of
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import Fleet, fleet_of, sized_pools
 from tokwatt.serving.point import operating_point
-from tokwatt.serving.requests import Requests, lengths_of, smallest_window, split_of
-from tokwatt.serving.routing import Routed, Topology
-from tokwatt.serving.traffic import Part, traffic_of
+from tokwatt.serving.pools.fleet import Fleet, fleet_of, sized_pools
 from tokwatt.units import Dimensionless, In, Parameters, Tokens
 
 Sampler = Callable[[sampling.Knots, float], tuple[np.ndarray, np.ndarray]]

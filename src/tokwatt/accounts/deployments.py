@@ -8,7 +8,7 @@ from typing import TypeVar
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import UtilizationPower
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import ENGINE, Catalogue
 from tokwatt.serving.deployment import Deployment

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from tokwatt.params.trace_summary import summary_of
-from tokwatt.params.traces import Trace
-from tokwatt.serving.pool import Pool
+from tokwatt.params.traces.trace_summary import summary_of
+from tokwatt.params.traces.traces import Trace
+from tokwatt.serving.pools.pool import Pool
 from tokwatt.units import Dimensionless
 
 MOST_USED = 0.9

@@ -12,15 +12,15 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import Case, CaseEntry, DeploymentEntry
 from tokwatt.accounts.uncertain import Uncertain
 from tokwatt.calibration.kernels import KernelConfig, Kernels
-from tokwatt.params.section import Section
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Workload
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions, switched
+from tokwatt.serving.demand.requests import pairs_of
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import Fleet
-from tokwatt.serving.requests import pairs_of
+from tokwatt.serving.pools.fleet import Fleet
 from tokwatt.units import DimensionlessAxis, Seconds
 
 

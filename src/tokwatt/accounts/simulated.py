@@ -15,7 +15,7 @@ from tokwatt.accounts.parts import PoolNames, each_pool, parts_of
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.simulation.arrivals import ARRIVALS
 from tokwatt.simulation.recorder import Finished

@@ -14,13 +14,13 @@ from tokwatt.accounts.deployments import fleet_account, require
 from tokwatt.accounts.parts import PoolPart, pools_of, require_parts
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.disaggregated import Disaggregation, transfer_time
-from tokwatt.serving.fleet import compiled_instance
+from tokwatt.serving.demand.requests import Requests
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.requests import Requests
+from tokwatt.serving.pools.disaggregated import Disaggregation, transfer_time
+from tokwatt.serving.pools.fleet import compiled_instance
 from tokwatt.simulation.arrivals import Arrived, arrivals, arrived, repeated
 from tokwatt.simulation.disaggregated import Stage, Transfer, run_disaggregated
 from tokwatt.simulation.limits import limits_of

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from tokwatt.params.quantity import Quality
+from tokwatt.params.records.quantity import Quality
 from tokwatt.serving.account import Constants
 from tokwatt.serving.deployment import Deployment
 from tokwatt.units import Dimensionless

@@ -20,8 +20,8 @@ from tokwatt.equations import roofline
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account, Constants
 from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.demand.routing import Routed
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.routing import Routed
 from tokwatt.units import Dimensionless
 
 BLOCK = 8192

@@ -8,7 +8,7 @@ import numpy as np
 
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.section import Section
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Llm
 from tokwatt.units import (
     Dimensionless,

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tokwatt.calibration.evidence import KINDS, KNOWN, QUANTITIES, cell_key
-from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.power import PowerLaw, board_laws, fit_power
+from tokwatt.calibration.fit.fit import WeightedRuns
+from tokwatt.calibration.fit.power import PowerLaw, board_laws, fit_power
 from tokwatt.units import Dimensionless, DimensionlessAxis
 
 SEED = 0

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 
 from tokwatt.calibration.kernels import KernelConfig, config_of
-from tokwatt.calibration.runs import Measured
+from tokwatt.calibration.runs.runs import Measured
 from tokwatt.calibration.written import Tree, write_records
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.params.section import Section
+from tokwatt.params.records.section import Section
 from tokwatt.units import SequencesAxis, TokensAxis
 
 MEASURED = "silicon"

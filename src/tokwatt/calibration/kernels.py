@@ -16,7 +16,7 @@ import numpy as np
 from tokwatt.grid import stacked
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving.kernels import KernelSteps, communication_latency, step_latency
+from tokwatt.serving.steps.kernels import KernelSteps, communication_latency, step_latency
 from tokwatt.units import Dimensionless, SecondsAxis, SequencesAxis, TokensAxis
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import QUANTITIES, Evidence
-from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.model import ServingModel
-from tokwatt.calibration.numbers import LEVEL_NAMES, Numbers
+from tokwatt.calibration.fit.fit import WeightedRuns
+from tokwatt.calibration.fit.model import ServingModel
+from tokwatt.calibration.fit.numbers import LEVEL_NAMES, Numbers
 from tokwatt.params.calibrated import HELD_OUT
-from tokwatt.params.section import Section
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import StepParameters
 from tokwatt.units import (
     Dimensionless,

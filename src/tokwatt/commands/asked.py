@@ -8,7 +8,7 @@ from tokwatt.params.errors import ParameterError, shown
 
 if TYPE_CHECKING:
     from tokwatt.params.specs import Demand
-    from tokwatt.params.traces import Trace
+    from tokwatt.params.traces.traces import Trace
     from tokwatt.serving.catalogue import Catalogue
 
 

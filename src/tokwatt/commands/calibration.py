@@ -23,7 +23,7 @@ Written = Annotated[
 def score(tables: Tables, params: Params = PARAMS, as_json: Json = False) -> None:
     """Median errors of predictions that did not see the LLM, and how many runs lie inside."""
     from tokwatt.calibration.records import Calibrated
-    from tokwatt.calibration.tables import read_runs
+    from tokwatt.calibration.runs.tables import read_runs
     from tokwatt.params.parameters import ParameterFolder
 
     records = Calibrated(ParameterFolder(params))
@@ -38,8 +38,8 @@ def score(tables: Tables, params: Params = PARAMS, as_json: Json = False) -> Non
 def calibrate(tables: Tables, params: Params = PARAMS, out: Written = None) -> None:
     """Fit the serving step and board power to runs, leave things out in turn, write the records."""
     from tokwatt.calibration.calibrate import write_calibrated
-    from tokwatt.calibration.model import ServingModel
-    from tokwatt.calibration.tables import read_runs
+    from tokwatt.calibration.fit.model import ServingModel
+    from tokwatt.calibration.runs.tables import read_runs
     from tokwatt.params.parameters import ParameterFolder
 
     model = ServingModel(ParameterFolder(params))

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from tokwatt.equations import batching, erlang, lengths, memory, power, queueing, roofline, weights
-from tokwatt.params.quantity import Record
+from tokwatt.params.records.quantity import Record
 from tokwatt.serving.account import on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Scalar, units_of

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from tokwatt.accounts.answers.fleets import FleetQuestion
     from tokwatt.accounts.parts import PoolNames
     from tokwatt.params.specs import Demand
-    from tokwatt.params.traces import Trace
+    from tokwatt.params.traces.traces import Trace
     from tokwatt.serving.catalogue import Catalogue
 
 PlanFile = Annotated[

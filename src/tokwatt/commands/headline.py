@@ -41,7 +41,7 @@ def headline(
     from tokwatt.accounts.answers.basis import named_account
     from tokwatt.accounts.deployments import pick
     from tokwatt.accounts.headlines import Headlines
-    from tokwatt.params.traces import read_trace
+    from tokwatt.params.traces.traces import read_trace
     from tokwatt.serving.catalogue import Catalogue
 
     headlines = Headlines(Catalogue(params), read_trace(trace) if trace else None)

@@ -31,7 +31,7 @@ def import_llm(
     Of a family that is not known, the layout is told by its keys, and said. What the checkpoint is
     quantized to stands in a comment.
     """
-    from tokwatt.params import checkpoint, huggingface
+    from tokwatt.params.llms import checkpoint, huggingface
 
     plain = config.name in ("config.json", "params.json")
     beside = config.resolve().parent.name if plain else config.stem

@@ -30,28 +30,28 @@ def site(
 
 def verdict(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Say which headlines survive, for whom, and what to plan with."""
-    from tokwatt.reports import verdict
+    from tokwatt.reports.pages import verdict
 
     verdict.write_verdict(params, grids, out)
 
 
 def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Write the page that holds predictions against measured runs."""
-    from tokwatt.reports import validation
+    from tokwatt.reports.pages import validation
 
     validation.write_validation(grids, out)
 
 
 def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Write the page of the best fleets and of what would change them."""
-    from tokwatt.reports import planning
+    from tokwatt.reports.pages import planning
 
     planning.write_planning(params, grids, out)
 
 
 def simulation(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Write the page that holds simulated servers against real ones."""
-    from tokwatt.reports import simulation
+    from tokwatt.reports.pages import simulation
 
     simulation.write_simulation(params, grids, out)
 

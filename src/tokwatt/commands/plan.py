@@ -111,17 +111,18 @@ def ask_plan(
     else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing else.
     Latencies are shown at their median and 99th percentile.
     """
-    from tokwatt.planning.break_even import (
+    from tokwatt.planning.changes.break_even import (
         break_even_intensities,
         break_even_prices,
         break_even_rates,
         break_even_shares,
     )
-    from tokwatt.planning.configurations import Options
-    from tokwatt.planning.constrained import Budget
-    from tokwatt.planning.day import Day, day_of
-    from tokwatt.planning.decisions import decisions
-    from tokwatt.planning.draws import contest
+    from tokwatt.planning.changes.day import Day, day_of
+    from tokwatt.planning.changes.decisions import decisions
+    from tokwatt.planning.changes.draws import contest
+    from tokwatt.planning.changes.shadow import shadow_prices
+    from tokwatt.planning.changes.verified import verified
+    from tokwatt.planning.columns.configurations import Options
     from tokwatt.planning.lines import (
         break_even_lines,
         day_lines,
@@ -130,11 +131,10 @@ def ask_plan(
         shadow_lines,
         verified_line,
     )
+    from tokwatt.planning.optimum.constrained import Budget
     from tokwatt.planning.plan import plan
     from tokwatt.planning.record import record_of, write_plan
-    from tokwatt.planning.shadow import shadow_prices
     from tokwatt.planning.summary import summary
-    from tokwatt.planning.verified import verified
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)

@@ -10,11 +10,12 @@ import xarray as xr
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.output import write_files
 from tokwatt.params.folder import Folder
-from tokwatt.params.quantity import Record
-from tokwatt.reports import gallery, provenance
-from tokwatt.reports.accounts import account_lines, accounts_of
+from tokwatt.params.records.quantity import Record
+from tokwatt.reports import provenance
 from tokwatt.reports.datasets import dataset_paths
+from tokwatt.reports.drawing import gallery
 from tokwatt.reports.markdown import Markdown, code, escaped, joined, pipe_table
+from tokwatt.reports.pages.accounts import account_lines, accounts_of
 from tokwatt.serving.catalogue import load
 from tokwatt.studies import study
 from tokwatt.units import In, hints_of, mark_of

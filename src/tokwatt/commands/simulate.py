@@ -171,6 +171,6 @@ def _write(found: "xr.Dataset", path: Path) -> None:
 
 
 def _draw(found: "xr.Dataset", path: Path) -> None:
-    from tokwatt.reports.simulated import write_run
+    from tokwatt.reports.drawing.simulated import write_run
 
     write_run(found, path)

@@ -7,15 +7,15 @@ import typer
 
 from tokwatt.commands.options import Columns, Json, Tokenizer
 from tokwatt.commands.printing import show_json
-from tokwatt.params.columns import chosen_columns
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, refusing_file, require_regular
+from tokwatt.params.traces.columns import chosen_columns
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from tokwatt.params.tables.table import Count
-    from tokwatt.params.trace_summary import Lengths, TraceSummary
-    from tokwatt.params.traces import Trace
+    from tokwatt.params.traces.trace_summary import Lengths, TraceSummary
+    from tokwatt.params.traces.traces import Trace
 
 FigureFile = Annotated[
     Path | None, typer.Option("--figure", help="Draw it too: a .svg, .pdf or .png file.")
@@ -34,12 +34,12 @@ def ask_trace(
     as_json: Json = False,
 ) -> None:
     """What is read of a trace: requests, rate, burstiness, lengths, and rows that are left out."""
-    from tokwatt.params.trace_summary import summary_of
+    from tokwatt.params.traces.trace_summary import summary_of
 
     requests = trace_of_options(trace, columns, tokenizer)
     summary = summary_of(requests)
     if figure:
-        from tokwatt.reports.trace import write_trace_figure
+        from tokwatt.reports.drawing.trace import write_trace_figure
 
         write_trace_figure(requests, figure)
     if as_json:
@@ -50,7 +50,7 @@ def ask_trace(
 
 def trace_of_options(path: Path, columns: list[str] | None, tokenizer: Path | None) -> "Trace":
     """A trace as its options say."""
-    from tokwatt.params.traces import read_trace
+    from tokwatt.params.traces.traces import read_trace
 
     count = _count_of(tokenizer) if tokenizer else None
     return read_trace(path, chosen_columns(columns or []), count)

@@ -90,7 +90,9 @@ def check(params: Params = PARAMS) -> None:
     from tokwatt.accounts.headlines import Headlines
     from tokwatt.calibration.kernels import Kernels
     from tokwatt.calibration.records import Calibrated
-    from tokwatt.reports import audit, gallery, site, tables
+    from tokwatt.reports import site, tables
+    from tokwatt.reports.audit import audit
+    from tokwatt.reports.drawing import gallery
     from tokwatt.serving import catalogue
     from tokwatt.studies import study
 
@@ -141,7 +143,7 @@ def figure(
     out: Out = Path("figures"),
 ) -> None:
     """Draw a figure from its datasets, as PDF, SVG and PNG, with the numbers drawn as CSV."""
-    from tokwatt.reports import plotting
+    from tokwatt.reports.drawing import plotting
 
     plotting.write_figure(name, params, plotting.Data(grids, stores), out)
 
@@ -159,7 +161,7 @@ def export(
     out: Out = Path("print"),
 ) -> None:
     """Print a figure at a journal's size, in chosen formats, with the hash of its parameters."""
-    from tokwatt.reports import plotting
+    from tokwatt.reports.drawing import plotting
 
     form = plotting.Print(width=width, height=height, dpi=dpi, kinds=kinds)
     plotting.write_figure(name, params, plotting.Data(grids, stores), out, form)
@@ -168,7 +170,8 @@ def export(
 @app.command(rich_help_panel="Workflow")
 def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
     """Judge every published number against ours, and set the headlines beside what survives."""
-    from tokwatt.reports import audit, headlines
+    from tokwatt.reports.audit import audit
+    from tokwatt.reports.pages import headlines
 
     audit.write_audit(params, grids, out)
     headlines.write_headlines(params, grids, out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.section import Section
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import StepParameters, UtilizationPower
 from tokwatt.units import Dimensionless, Signed, SignedAxis, Watts, hints_of
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.files import contents, parameter_folder
-from tokwatt.params.names import WANTED, is_name
-from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.reading import mapping
-from tokwatt.params.section import Section
+from tokwatt.params.records.names import WANTED, is_name
+from tokwatt.params.records.quantity import CATALOGUES, Record
+from tokwatt.params.records.reading import mapping
+from tokwatt.params.records.section import Section
 
 
 class Checked:

@@ -6,8 +6,8 @@ import numpy as np
 
 from tokwatt.params.calibrated import Values
 from tokwatt.params.folder import Folder
-from tokwatt.params.names import Named
-from tokwatt.params.section import Section
+from tokwatt.params.records.names import Named
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import (
     ActivityPower,
     Board,

@@ -5,15 +5,15 @@ from typing import NamedTuple
 import jax
 
 from tokwatt.accounts.answers.support import Support
-from tokwatt.planning.choice import class_place
+from tokwatt.planning.optimum.choice import class_place
 from tokwatt.planning.plan import Plan, PlannedPart
 from tokwatt.serving.account import Account
+from tokwatt.serving.demand.routing import Routed
+from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import sized_pools
+from tokwatt.serving.gpu.limits import step_limits
 from tokwatt.serving.instance import Instance, concurrency
-from tokwatt.serving.limits import step_limits
-from tokwatt.serving.routing import Routed
-from tokwatt.serving.traffic import Traffic
+from tokwatt.serving.pools.fleet import sized_pools
 from tokwatt.units import Sequences, Tokens
 
 NEAR = 1e-6

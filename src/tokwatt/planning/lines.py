@@ -6,14 +6,14 @@ from typing import Any
 
 from tokwatt.accounts.answers.answer import Estimate
 from tokwatt.accounts.answers.demand import targets_in_words
-from tokwatt.planning.break_even import Intensity, Price, Stretch, prompt_share
-from tokwatt.planning.day import DayOfPlan
-from tokwatt.planning.decisions import Decision
-from tokwatt.planning.draws import Contender, Contest
+from tokwatt.planning.changes.break_even import Intensity, Price, Stretch, prompt_share
+from tokwatt.planning.changes.day import DayOfPlan
+from tokwatt.planning.changes.decisions import Decision
+from tokwatt.planning.changes.draws import Contender, Contest
+from tokwatt.planning.changes.shadow import MILLISECOND, ShadowPrice
+from tokwatt.planning.changes.verified import Verified, ending
 from tokwatt.planning.plan import Plan
-from tokwatt.planning.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.summary import described, described_pools, summary
-from tokwatt.planning.verified import Verified, ending
 from tokwatt.units import Dimensionless, KilogramsPerJoule
 
 UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}

@@ -10,12 +10,12 @@ import numpy as np
 from tokwatt.accounts.answers.pools import LONGEST, case_of
 from tokwatt.accounts.deployments import PAPER, DeploymentNames, account_of
 from tokwatt.params.specs import Demand
-from tokwatt.planning.choice import TIE
-from tokwatt.planning.classes import Classes
-from tokwatt.planning.configurations import Configurations
-from tokwatt.planning.part_columns import PartColumns
+from tokwatt.planning.columns.classes import Classes
+from tokwatt.planning.columns.configurations import Configurations
+from tokwatt.planning.columns.part_columns import PartColumns
+from tokwatt.planning.optimum.choice import TIE
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.traffic import Part, Traffic
+from tokwatt.serving.demand.traffic import Part, Traffic
 from tokwatt.units import Dimensionless, Instances, Tokens, TokensPerJoule, Watts
 
 PROFILED = DeploymentNames(profile="H100")

@@ -14,17 +14,17 @@ from tokwatt.accounts.deployments import CONSISTENT
 from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
-from tokwatt.planning.best import best
-from tokwatt.planning.choice import Partition, shortest
-from tokwatt.planning.columns import OBJECTIVES, Columns
-from tokwatt.planning.configurations import Options
-from tokwatt.planning.constrained import Budget, Proved
-from tokwatt.planning.infeasible import infeasible_error
-from tokwatt.planning.part_columns import PartColumns
+from tokwatt.params.traces.traces import Trace
+from tokwatt.planning.columns.columns import OBJECTIVES, Columns
+from tokwatt.planning.columns.configurations import Options
+from tokwatt.planning.columns.part_columns import PartColumns
+from tokwatt.planning.optimum.best import best
+from tokwatt.planning.optimum.choice import Partition, shortest
+from tokwatt.planning.optimum.constrained import Budget, Proved
+from tokwatt.planning.optimum.infeasible import infeasible_error
 from tokwatt.planning.question import Question, columns_of
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.disaggregated import Disaggregation
+from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.units import Dimensionless, Tokens
 
 CANDIDATES = 32

@@ -10,14 +10,14 @@ from tokwatt.accounts.deployments import DeploymentNames, fleet_account, require
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.parts import require_chunked
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
-from tokwatt.planning.classes import Classes, candidate_lengths, served_within
-from tokwatt.planning.columns import Columns
-from tokwatt.planning.configurations import Configurations
-from tokwatt.planning.constrained import Budget
+from tokwatt.params.traces.traces import Trace
+from tokwatt.planning.columns.classes import Classes, candidate_lengths, served_within
+from tokwatt.planning.columns.columns import Columns
+from tokwatt.planning.columns.configurations import Configurations
+from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.disaggregated import Disaggregation
-from tokwatt.serving.requests import smallest_window
+from tokwatt.serving.demand.requests import smallest_window
+from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.units import Tokens
 
 

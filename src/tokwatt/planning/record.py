@@ -11,12 +11,12 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import PoolNames, PoolPart, pools_of
 from tokwatt.output import write_files
 from tokwatt.params.errors import complaint
-from tokwatt.params.reading import read_yaml
-from tokwatt.params.section import Section
+from tokwatt.params.records.reading import read_yaml
+from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.serving.demand.traffic import Part
 from tokwatt.serving.results import MOST
-from tokwatt.serving.traffic import Part
 from tokwatt.units import Dimensionless, Instances, Tokens
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"

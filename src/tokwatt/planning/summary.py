@@ -6,7 +6,7 @@ from typing import Any
 from tokwatt.accounts.answers.answer import Estimate
 from tokwatt.accounts.parts import Disaggregated, PoolNames
 from tokwatt.planning.binding import binding, extrapolated
-from tokwatt.planning.levers import lever_waterfall
+from tokwatt.planning.changes.levers import lever_waterfall
 from tokwatt.planning.plan import Plan, PlannedPart
 from tokwatt.units import Tokens
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, contents
-from tokwatt.params.reading import read_yaml
+from tokwatt.params.records.reading import read_yaml
 
 if TYPE_CHECKING:
     from rocrate.model.creativework import CreativeWork

@@ -10,12 +10,12 @@ import pandas as pd
 import xarray as xr
 
 from tokwatt.output import write_files
-from tokwatt.params.reading import read_yaml
-from tokwatt.params.section import Section, refusing
-from tokwatt.reports.accounts import lines_of
+from tokwatt.params.records.reading import read_yaml
+from tokwatt.params.records.section import Section, refusing
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.labels import Labels, context_window, read_labels
 from tokwatt.reports.markdown import escaped, pipe_table
+from tokwatt.reports.pages.accounts import lines_of
 
 Entry = str | float | bool
 """What stands in a cell of a dataset or names a place along a dimension."""

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from tokwatt.params.calibrated import DRAWS, DrawnValues
-from tokwatt.params.names import Named
 from tokwatt.params.parameters import ParameterFolder
+from tokwatt.params.records.names import Named
 from tokwatt.params.specs import (
     Board,
     LlmRecord,
@@ -17,7 +17,7 @@ from tokwatt.params.specs import (
     Profile,
 )
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.profile import scaled_profile
+from tokwatt.serving.gpu.profile import scaled_profile
 from tokwatt.units import Dimensionless
 
 ENGINE = "vllm"

@@ -16,8 +16,8 @@ from tokwatt.params.specs import (
     UtilizationPower,
     spec,
 )
-from tokwatt.serving.kernels import KernelSteps
-from tokwatt.serving.limits import step_limits
+from tokwatt.serving.gpu.limits import step_limits
+from tokwatt.serving.steps.kernels import KernelSteps
 from tokwatt.units import Parameters, Tokens
 
 

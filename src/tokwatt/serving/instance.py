@@ -16,10 +16,10 @@ from tokwatt.params.specs import (
     spec,
 )
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.costs import PassCosts
-from tokwatt.serving.forward import Touched
-from tokwatt.serving.kernels import KernelSteps
-from tokwatt.serving.share import GpuShare, held_bytes
+from tokwatt.serving.gpu.share import GpuShare, held_bytes
+from tokwatt.serving.steps.costs import PassCosts
+from tokwatt.serving.steps.forward import Touched
+from tokwatt.serving.steps.kernels import KernelSteps
 from tokwatt.units import (
     Bytes,
     BytesPerSecond,

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 
 from tokwatt.equations import roofline
 from tokwatt.serving.account import Account, on_basis
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import concurrency
 from tokwatt.serving.results import checked, readable
-from tokwatt.serving.step import step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.units import (
     Bytes,
     Dimensionless,

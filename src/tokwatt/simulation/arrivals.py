@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.serving.requests import Requests
+from tokwatt.serving.demand.requests import Requests
 from tokwatt.units import RequestsPerSecond, SecondsAxis, TokensAxis
 
 ARRIVALS = ("poisson", "constant", "gamma", "daily")

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 
 from tokwatt.serving.account import Account, on_basis
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.power import Use, board_power, within_limit
-from tokwatt.serving.step import single_use
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.power import Use, board_power, within_limit
+from tokwatt.serving.steps.step import single_use
 from tokwatt.units import (
     BytesAxis,
     DimensionlessAxis,

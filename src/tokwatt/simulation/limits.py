@@ -1,8 +1,8 @@
 """What the engine of an instance holds."""
 
 from tokwatt.serving.account import Account
+from tokwatt.serving.gpu.share import held_bytes
 from tokwatt.serving.instance import Instance, concurrency
-from tokwatt.serving.share import held_bytes
 from tokwatt.simulation.requests import Limits
 from tokwatt.units import Tokens
 

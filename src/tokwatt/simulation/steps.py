@@ -10,10 +10,10 @@ import numpy as np
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.power import Use, board_power, idle_power
-from tokwatt.serving.step import single_use
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.power import Use, board_power, idle_power
+from tokwatt.serving.steps.step import single_use
 from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, Watts
 
 KNOTS = 128

@@ -21,7 +21,7 @@ import xarray as xr
 import tokwatt
 from tokwatt import grid
 from tokwatt.output import filled_folder
-from tokwatt.params.section import Section, refusing
+from tokwatt.params.records.section import Section, refusing
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import hints_of
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 import numpy as np
 
 from tokwatt.grid import Axis
-from tokwatt.params.section import Hints, Section
+from tokwatt.params.records.section import Hints, Section
 from tokwatt.params.specs import Workload
 from tokwatt.units import MANY, In, mark_of
 

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from tokwatt.params.specs import Board, Demand, LlmRecord, Precision, Profile, Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.demand.running_sums import law_table
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.fleet import Fleet, split_fleet
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.serving.running_sums import law_table
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.pools.fleet import Fleet, split_fleet
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.replay import exact
 from tokwatt.units import Dimensionless, In, Instances, RequestsPerSecond, Seconds, Tokens
 

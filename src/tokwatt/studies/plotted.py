@@ -7,8 +7,8 @@ import numpy as np
 
 from tokwatt.grid import Axis
 from tokwatt.params.errors import shown
-from tokwatt.params.plots import Plot
-from tokwatt.params.section import Section
+from tokwatt.params.records.plots import Plot
+from tokwatt.params.records.section import Section
 
 MOST = {"series": 8, "panels": 9}
 """Values of an axis that a figure tells apart, or has room for."""

@@ -7,7 +7,7 @@ import xarray as xr
 
 from tokwatt import grid
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.sampling import sampled, summed
+from tokwatt.serving.demand.sampling import sampled, summed
 from tokwatt.studies.fleets.topologies import (
     TOPOLOGIES,
     PaperFleetInputs,

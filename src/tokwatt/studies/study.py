@@ -16,9 +16,9 @@ import numpy as np
 import tokwatt
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.grid import Axis
-from tokwatt.params.plots import PLOT, read_plot
-from tokwatt.params.reading import Tree, read_yaml
-from tokwatt.params.section import Hints, Section
+from tokwatt.params.records.plots import PLOT, read_plot
+from tokwatt.params.records.reading import Tree, read_yaml
+from tokwatt.params.records.section import Hints, Section
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import alternatives

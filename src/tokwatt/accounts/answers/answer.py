@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from tokwatt.params.intervals import is_known
-from tokwatt.serving.traffic import Part
+from tokwatt.serving.demand.traffic import Part
 
 
 class Estimate(NamedTuple):

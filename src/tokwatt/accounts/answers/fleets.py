@@ -18,14 +18,14 @@ from tokwatt.accounts.doubts import simulate_first
 from tokwatt.accounts.parts import PoolNames, PoolPart, each_pool, parts_of, require_parts
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.disaggregated import Disaggregation
-from tokwatt.serving.fleet import Fleet, fleet_of
-from tokwatt.serving.pool import Pool
+from tokwatt.serving.demand.traffic import Part
+from tokwatt.serving.pools.disaggregated import Disaggregation
+from tokwatt.serving.pools.fleet import Fleet, fleet_of
+from tokwatt.serving.pools.pool import Pool
 from tokwatt.serving.results import plain_numbers
-from tokwatt.serving.traffic import Part
 from tokwatt.units import Dimensionless, Tokens
 
 

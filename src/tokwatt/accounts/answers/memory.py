@@ -6,8 +6,8 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.gpu.share import memory_of
 from tokwatt.serving.results import plain_numbers
-from tokwatt.serving.share import memory_of
 from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens
 
 _MEMORY = jax.jit(memory_of)

@@ -14,12 +14,12 @@ from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.results import plain_numbers
-from tokwatt.serving.step import first_token
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import first_token
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Seconds, Sequences, Tokens
 
 _POINT = jax.jit(operating_point)

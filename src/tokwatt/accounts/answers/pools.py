@@ -9,12 +9,12 @@ from tokwatt.accounts.deployments import DeploymentNames, pick, require
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.requests import pairs_of
-from tokwatt.serving.routing import Routed
-from tokwatt.serving.traffic import Part
+from tokwatt.serving.demand.requests import pairs_of
+from tokwatt.serving.demand.routing import Routed
+from tokwatt.serving.demand.traffic import Part
 from tokwatt.units import MOST_TOKENS, Dimensionless, Tokens
 
 LONGEST = 65536.0

@@ -8,10 +8,10 @@ from tokwatt.accounts.answers.support import Support
 from tokwatt.accounts.energy import Energy
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import Fleet
+from tokwatt.serving.gpu.share import Memory
 from tokwatt.serving.point import OperatingPoint
-from tokwatt.serving.pool import Pool
-from tokwatt.serving.share import Memory
+from tokwatt.serving.pools.fleet import Fleet
+from tokwatt.serving.pools.pool import Pool
 from tokwatt.units import (
     Dimensionless,
     DollarsPerSecond,

@@ -11,7 +11,7 @@ from tokwatt.accounts.answers.answer import Answer, Basis, Estimate
 from tokwatt.accounts.parts import PoolNames
 from tokwatt.accounts.simulated import COUNT, simulate
 from tokwatt.params.specs import Demand
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.simulation.summary import Totals
 from tokwatt.units import units_of

@@ -9,18 +9,18 @@ from tokwatt.accounts.parts import PoolPart
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
-from tokwatt.serving.disaggregated import (
+from tokwatt.serving.demand.traffic import Part, Traffic
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.pools.disaggregated import (
     Disaggregation,
     chained,
     demand_of_part,
     transfer_time,
 )
-from tokwatt.serving.fleet import compiled_instance, sized_pool
-from tokwatt.serving.instance import Instance
-from tokwatt.serving.pool import Pool
+from tokwatt.serving.pools.fleet import compiled_instance, sized_pool
+from tokwatt.serving.pools.pool import Pool
+from tokwatt.serving.pools.targets import least_latencies, prompt_within
 from tokwatt.serving.results import plain_numbers
-from tokwatt.serving.targets import least_latencies, prompt_within
-from tokwatt.serving.traffic import Part, Traffic
 from tokwatt.units import Dimensionless, Seconds, Tokens
 
 

@@ -8,7 +8,7 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.calibration.evidence import Evidence, kind_of
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.traffic import Part
+from tokwatt.serving.demand.traffic import Part
 from tokwatt.units import Dimensionless, Sequences, Tokens
 
 SLACK = 0.02

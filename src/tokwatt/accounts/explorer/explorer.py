@@ -17,8 +17,8 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.targets import MEDIAN
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.pools.targets import MEDIAN
+from tokwatt.serving.steps.times import instance_of
 
 _UNCALIBRATED = "{}, uncalibrated"
 

@@ -1,11 +1,11 @@
 """How `params` reads a trace, for the explorer to read the same: names, units and words."""
 
-from tokwatt.params.columns import BUCKETS, NAMES, PREFERRED, REQUIRED, SHOWN, UNITS
-from tokwatt.params.requests import WANTED, WANTED_TIME, is_beside
-from tokwatt.params.status import FAILURES, FLAGS, LEAST_HTTP_ERROR, NO, NOTHING
 from tokwatt.params.tables.separated import BLANK
 from tokwatt.params.tables.table import SAMPLE
-from tokwatt.params.times import BAILIAN, MOONCAKE, SINCE_1970, WORDS
+from tokwatt.params.traces.columns import BUCKETS, NAMES, PREFERRED, REQUIRED, SHOWN, UNITS
+from tokwatt.params.traces.requests import WANTED, WANTED_TIME, is_beside
+from tokwatt.params.traces.status import FAILURES, FLAGS, LEAST_HTTP_ERROR, NO, NOTHING
+from tokwatt.params.traces.times import BAILIAN, MOONCAKE, SINCE_1970, WORDS
 from tokwatt.units import MOST_TOKENS
 
 

@@ -1,6 +1,6 @@
 """Attention: grouped, latent, in windows, sparse or compressed."""
 
-from tokwatt.params.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.parts.types import Fields, Part
 
 

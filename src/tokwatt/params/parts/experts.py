@@ -1,6 +1,6 @@
 """Feed-forward blocks: dense, or experts under the names that families give them."""
 
-from tokwatt.params.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.parts.types import Fields
 
 

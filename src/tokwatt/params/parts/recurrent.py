@@ -1,6 +1,6 @@
 """Linear recurrences, and layers of several kinds in one LLM."""
 
-from tokwatt.params.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.parts.experts import (
     dense_blocks,
     dense_layers_of,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tokwatt.params.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration
 
 Fields = dict[str, float]
 """Fields of `specs.Llm` by name."""

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import plain_log, rows, times
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
-from tokwatt.reports.fleetopt import ALL, FREE, PAPER, SPLIT, factors
 from tokwatt.reports.labels import Labels
+from tokwatt.reports.pages.fleetopt import ALL, FREE, PAPER, SPLIT, factors
 
 FACTOR = "factor [1]"
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"

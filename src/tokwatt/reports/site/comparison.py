@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from tokwatt.params.section import Section
-from tokwatt.reports.claims import Judged
-from tokwatt.reports.expressions import Lookup
+from tokwatt.params.records.section import Section
+from tokwatt.reports.audit.claims import Judged
+from tokwatt.reports.audit.expressions import Lookup
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.site.markup import verdict_class
 from tokwatt.reports.tables import Cell, TableLayout, printed_table, require_dimensions

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from tokwatt.reports.accounts import LABELS
+from tokwatt.reports.pages.accounts import LABELS
 from tokwatt.text import visible
 
 SCROLLED = (

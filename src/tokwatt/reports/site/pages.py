@@ -10,17 +10,17 @@ from posixpath import dirname
 
 import tokwatt
 from tokwatt.output import write_files
-from tokwatt.reports import audit
-from tokwatt.reports.accounts import AccountEntry
-from tokwatt.reports.claims import Judged
-from tokwatt.reports.gallery import Figure
+from tokwatt.reports.audit import audit
+from tokwatt.reports.audit.claims import Judged
+from tokwatt.reports.drawing.gallery import Figure
+from tokwatt.reports.pages.accounts import AccountEntry
+from tokwatt.reports.pages.verdict import VERDICTS
 from tokwatt.reports.site import method, search
 from tokwatt.reports.site.comparison import Comparison
 from tokwatt.reports.site.palette import in_both_palettes
 from tokwatt.reports.site.panels import Panels, panels_in
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
-from tokwatt.reports.verdict import VERDICTS
 from tokwatt.text import visible
 
 PREVIEW = 40

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from tokwatt.params.folder import Folder
-from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.section import Section
+from tokwatt.params.records.quantity import CATALOGUES, Record
+from tokwatt.params.records.section import Section
 
 OTHERS = (
     "calibration",

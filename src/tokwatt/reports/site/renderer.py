@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tokwatt.reports import audit
+from tokwatt.reports.audit import audit
 from tokwatt.reports.site import markup
 from tokwatt.text import visible
 

@@ -13,18 +13,20 @@ import xarray as xr
 from markupsafe import Markup
 
 from tokwatt.params.folder import Folder
-from tokwatt.params.quantity import CATALOGUES, Record
-from tokwatt.params.section import Section
-from tokwatt.reports import claims, gallery, tables
-from tokwatt.reports.accounts import AccountEntry, Kind, accounts_of, by_kind
-from tokwatt.reports.claims import Judged
+from tokwatt.params.records.quantity import CATALOGUES, Record
+from tokwatt.params.records.section import Section
+from tokwatt.reports import tables
+from tokwatt.reports.audit import claims
+from tokwatt.reports.audit.claims import Judged
 from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.drawing import gallery
 from tokwatt.reports.labels import Labels, read_labels
+from tokwatt.reports.pages.accounts import AccountEntry, Kind, accounts_of, by_kind
+from tokwatt.reports.pages.verdict import Survival, survivals
 from tokwatt.reports.site.comparison import Comparison, compare
 from tokwatt.reports.site.markup import Article
 from tokwatt.reports.site.records import site_records
 from tokwatt.reports.site.renderer import MENU, PAGES
-from tokwatt.reports.verdict import Survival, survivals
 
 KINDS: dict[str, Kind] = {"paper": "paper", "consistent": "consistent"}
 """Assumption sets that pages tell apart."""

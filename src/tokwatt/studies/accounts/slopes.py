@@ -14,12 +14,12 @@ from tokwatt.equations.batching import overlapped
 from tokwatt.params.specs import Board
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.chunked import Load
+from tokwatt.serving.gpu.share import held_bytes
 from tokwatt.serving.instance import TOUCHED, Instance, concurrency
 from tokwatt.serving.point import operating_point
-from tokwatt.serving.share import held_bytes
-from tokwatt.serving.step import measured_step, step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import measured_step, step
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.accounts.changed import tabulate_changes
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout

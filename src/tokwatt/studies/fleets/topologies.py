@@ -11,10 +11,10 @@ from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import Case, Sampler
 from tokwatt.params.specs import Demand, Workload, spec
-from tokwatt.serving import sampling
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.demand import sampling
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.instances import Profiles
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import (

@@ -12,18 +12,18 @@ import pandas as pd
 from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.calibration import intervals
-from tokwatt.calibration.fit import WeightedRuns
+from tokwatt.calibration.fit.fit import WeightedRuns
+from tokwatt.calibration.fit.power import PowerLaw, board_laws
 from tokwatt.calibration.kernels import Kernels, config_of
-from tokwatt.calibration.power import PowerLaw, board_laws
 from tokwatt.calibration.records import Calibrated
 from tokwatt.equations.batching import resident_tokens
 from tokwatt.params.account_names import AccountName
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.llm import active_parameters, routed_parameters, total_parameters
+from tokwatt.serving.gpu.llm import active_parameters, routed_parameters, total_parameters
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.serving.power import within_limit
+from tokwatt.serving.steps.power import within_limit
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,

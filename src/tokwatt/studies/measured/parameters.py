@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from tokwatt import grid
+from tokwatt.calibration.fit.start import POWER_TERMS
 from tokwatt.calibration.records import Calibrated
-from tokwatt.calibration.start import POWER_TERMS
 from tokwatt.params.calibrated import OTHER
 from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue

@@ -14,7 +14,7 @@ from tokwatt.calibration.evidence import DENSE, kind_of
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import PREDICTIONS, AccountName
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.llm import total_parameters
+from tokwatt.serving.gpu.llm import total_parameters
 from tokwatt.studies.measured.accounts import QUANTITIES, predictions
 from tokwatt.units import (
     Dimensionless,

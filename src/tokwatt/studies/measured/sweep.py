@@ -15,15 +15,15 @@ from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.calibration import intervals
-from tokwatt.calibration.fit import WeightedRuns
-from tokwatt.calibration.numbers import NOTHING, Numbers
+from tokwatt.calibration.fit.fit import WeightedRuns
+from tokwatt.calibration.fit.numbers import NOTHING, Numbers
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import AccountName
-from tokwatt.serving.cache import moved_bytes
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.gpu.cache import moved_bytes
+from tokwatt.serving.gpu.share import share_of
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.serving.share import share_of
 from tokwatt.studies.measured.accounts import (
     Predictions,
     by_kernels,

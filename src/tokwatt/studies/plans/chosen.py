@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.planning.day import POLICIES, Day, day_of
-from tokwatt.planning.levers import LEVERS, cost_without
+from tokwatt.planning.changes.day import POLICIES, Day, day_of
+from tokwatt.planning.changes.levers import LEVERS, cost_without
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.plans.common import PlanInputs, Workloads, plan_at, pools_in_words

@@ -9,11 +9,11 @@ from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import LlmRecord, Workload, spec
-from tokwatt.planning.configurations import Options
+from tokwatt.planning.columns.configurations import Options
 from tokwatt.planning.plan import Plan, plan
 from tokwatt.planning.summary import described
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.passes import LATE
+from tokwatt.serving.steps.passes import LATE
 from tokwatt.studies.instances import Boards
 from tokwatt.units import Dimensionless, In, RequestsPerSecond, Seconds
 

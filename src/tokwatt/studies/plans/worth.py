@@ -10,10 +10,10 @@ from tokwatt import grid
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.specs import Workload, spec
-from tokwatt.planning.break_even import break_even_prices
-from tokwatt.planning.decisions import OTHER, OTHER_GPU, decisions
-from tokwatt.planning.draws import Contender, contest
-from tokwatt.planning.levers import LEVERS, cost_without, plain_names
+from tokwatt.planning.changes.break_even import break_even_prices
+from tokwatt.planning.changes.decisions import OTHER, OTHER_GPU, decisions
+from tokwatt.planning.changes.draws import Contender, contest
+from tokwatt.planning.changes.levers import LEVERS, cost_without, plain_names
 from tokwatt.planning.paper import HOMOGENEOUS, Bought, bought, paper_pools
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.question import columns_of

@@ -14,10 +14,10 @@ from jax import Array
 from tokwatt.equations import lengths
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.serving.account import Account
-from tokwatt.serving.fleet import Fleet, fleet_of
+from tokwatt.serving.demand.traffic import Traffic, request_powers
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.pool import size_pool
-from tokwatt.serving.traffic import Traffic, request_powers
+from tokwatt.serving.pools.fleet import Fleet, fleet_of
+from tokwatt.serving.pools.pool import size_pool
 from tokwatt.units import Dimensionless, Tokens
 
 SUMMED = (

@@ -6,16 +6,16 @@ from typing import Annotated, NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.params.specs import Board, LlmRecord, Precision, spec
-from tokwatt.serving import profile as program
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.chunked import Load
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.gpu import profile as program
+from tokwatt.serving.gpu.llm import active_parameters, routed_parameters, streamed_parameters
 from tokwatt.serving.instance import concurrency
-from tokwatt.serving.llm import active_parameters, routed_parameters, streamed_parameters
 from tokwatt.serving.point import operating_point
-from tokwatt.serving.step import step
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.units import (
     Bytes,
     BytesPerToken,

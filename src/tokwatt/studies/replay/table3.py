@@ -9,11 +9,11 @@ import numpy as np
 from tokwatt.equations.roofline import tokens_per_joule
 from tokwatt.params.specs import Demand, Profile
 from tokwatt.serving.account import Account
-from tokwatt.serving.chunked import Load
+from tokwatt.serving.demand.routing import Routed
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.pool import Pool, size_pool
-from tokwatt.serving.routing import Routed
-from tokwatt.serving.step import step
+from tokwatt.serving.pools.pool import Pool, size_pool
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.step import step
 from tokwatt.units import (
     Dimensionless,
     Dollars,

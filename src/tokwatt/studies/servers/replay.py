@@ -6,7 +6,7 @@ import numpy as np
 
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrived, repeated
 from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.requests import Limits

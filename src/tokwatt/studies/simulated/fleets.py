@@ -13,9 +13,9 @@ from tokwatt.accounts.headlines import Headlines
 from tokwatt.accounts.simulated import SETTLED
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.demand.requests import Requests, lengths_of, split_of
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.requests import Requests, lengths_of, split_of
-from tokwatt.serving.times import instance_of
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrivals
 from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.recorder import latency_quantile

@@ -18,13 +18,13 @@ from tokwatt.accounts.simulated import SETTLED
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.fleet import sized_pool
+from tokwatt.serving.demand.requests import Requests
+from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.pool import Pool
-from tokwatt.serving.requests import Requests
+from tokwatt.serving.pools.fleet import sized_pool
+from tokwatt.serving.pools.pool import Pool
 from tokwatt.serving.results import plain_numbers
-from tokwatt.serving.times import instance_of
-from tokwatt.serving.traffic import Traffic
+from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import BURSTINESS, arrivals
 from tokwatt.simulation.limits import limits_of
 from tokwatt.simulation.recorder import latency_quantile

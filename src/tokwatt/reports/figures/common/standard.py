@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from tokwatt.params.plots import Plot
-from tokwatt.params.quantity import Quantity, factor
+from tokwatt.params.records.plots import Plot
+from tokwatt.params.records.quantity import Quantity, factor
 from tokwatt.reports.figures.common.kinds import ALL, KINDS, Encoding, color_bar, legend, log_ticks
 from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
 from tokwatt.reports.figures.common.panels import panels_side_by_side

@@ -5,7 +5,7 @@
 const Columns = (() => {
   const { quoted } = Tables;
 
-  /* ---- tokwatt.params.columns ---- */
+  /* ---- tokwatt.params.traces.columns ---- */
 
   const bareName = (name) => name.toLowerCase().replace(/[^a-z0-9.]/g, "");
   const lastPart = (name) => bareName(name).split(".").at(-1);
@@ -70,7 +70,7 @@ const Columns = (() => {
     }
   }
 
-  /* ---- tokwatt.params.numbers, status, times ---- */
+  /* ---- tokwatt.params.traces.numbers, status, times ---- */
 
   const NUMBER = /^\s*[+-]?\d{1,25}(\.\d*)?([eE][+-]?\d{1,3})?\s*$/;
   const isBlank = (known, cell) => cell === null || known.blank.includes(cell);

@@ -10,7 +10,7 @@ const Tokwatt = (() => {
     return total;
   }
 
-  /* ---- tokwatt.serving.instance, tokwatt.serving.step: one instance ---- */
+  /* ---- tokwatt.serving.instance, tokwatt.serving.steps.step: one instance ---- */
 
   const tokensBytes = (machine, length, perToken) =>
     perToken * length + machine.sliding * Math.min(length, machine.window);
@@ -51,7 +51,7 @@ const Tokwatt = (() => {
     return assumed.experts === "expected" ? coverage(share, tokens) : share;
   }
 
-  /* ---- tokwatt.serving.forward, tokwatt.serving.chunked: passes of the measured step ---- */
+  /* ---- tokwatt.serving.steps.forward, tokwatt.serving.steps.chunked: passes of the measured step ---- */
 
   const SMALL_MESSAGE = 2e6;
 
@@ -173,7 +173,7 @@ const Tokwatt = (() => {
     return fixed + mean.latency / 2 + own * (1 + beside + used / (2 * (1 - used)));
   }
 
-  /* ---- tokwatt.serving.step: the mean iteration ---- */
+  /* ---- tokwatt.serving.steps.step: the mean iteration ---- */
 
   function step(assumed, machine, load) {
     return assumed.step === "measured"
@@ -250,7 +250,7 @@ const Tokwatt = (() => {
     return [hidden ? Math.max(decoding, prefill) : decoding + prefill, prefill];
   }
 
-  /* ---- tokwatt.serving.power ---- */
+  /* ---- tokwatt.serving.steps.power ---- */
 
   function boardPower(assumed, machine, used) {
     const { gpu, fractions } = machine;
@@ -458,7 +458,7 @@ const Tokwatt = (() => {
     return mean * Math.max(root, 0) ** 3;
   }
 
-  /* ---- tokwatt.serving.routing: requests are kinds, one for each whole length ---- */
+  /* ---- tokwatt.serving.demand.routing: requests are kinds, one for each whole length ---- */
 
   /* A trace has its requests; a workload those of its law. */
   function requestsOf(workload, outputShares) {
@@ -787,7 +787,7 @@ const Tokwatt = (() => {
     return lastWithin(overTarget, 1, slots);
   }
 
-  /* ---- tokwatt.serving.passes, prompts ---- */
+  /* ---- tokwatt.serving.steps.passes, prompts ---- */
 
   function poolLatencies(assumed, machine, load, own, iteration, rate) {
     if (assumed.prefill !== "chunked") {

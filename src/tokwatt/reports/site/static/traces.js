@@ -1,12 +1,12 @@
 "use strict";
-/* A trace of the reader's own as tokwatt.params.requests and traces read it, by the same names. */
+/* A trace of the reader's own as tokwatt.params.traces.requests and traces read it, by the same names. */
 
 const Traces = (() => {
   const { quoted, tableOf } = Tables;
   const { bareName, lastPart, listed, columnsOf, isBlank, numberOf, isFailure } = Columns;
   const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-  /* ---- tokwatt.params.requests ---- */
+  /* ---- tokwatt.params.traces.requests ---- */
 
   const isWhole = (value) => value >= 0 && value % 1 === 0 && value < 2 ** 53;
   const toEven = (value) =>
@@ -127,7 +127,7 @@ const Traces = (() => {
       .map(([why, count]) => `${count} ${why}`)
       .join(", ");
 
-  /* ---- tokwatt.params.traces, tokwatt.serving.requests ---- */
+  /* ---- tokwatt.params.traces.traces, tokwatt.serving.demand.requests ---- */
 
   /* The smallest value that a share of the requests does not exceed. */
   function quantile(weight, values, share) {

@@ -1,0 +1,133 @@
+"""A Hugging Face `config.json` as an entry of `params/llms.yaml`. Needs no JAX."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.llms.families import ALIASES, FAMILIES, layout_of
+from tokwatt.params.llms.mistral import is_mistral, of_mistral
+from tokwatt.params.parts.attention import trunk
+from tokwatt.params.parts.types import Fields, Part
+from tokwatt.params.records.names import WANTED, is_name
+from tokwatt.params.records.reading import Tree, read_json
+from tokwatt.params.records.section import Section
+
+UNITS = {
+    "sliding_window": "tok",
+    "trained_context": "tok",
+    "linear_parameters": "param",
+    "attention_parameters": "param",
+    "index_parameters": "param",
+    "index_cache": "B/tok",
+}
+"""Units of the fields that are no plain numbers."""
+DEFAULTS: dict[str, Tree] = {
+    "gemma2": {"tie_word_embeddings": True},
+    "gemma3": {
+        "tie_word_embeddings": True,
+        "vocab_size": 262208,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+    },
+}
+"""What published files of a family leave out, because the library that reads them fills it in."""
+MOST = 2**53
+"""Largest number of an entry: the last that a float counts to."""
+
+
+def llm_entry(path: Path, name: str, source: str, family: str | None = None) -> Tree:
+    """A published configuration as an entry of `params/llms.yaml`.
+
+    A family that is not known is read as the one whose keys it has, if every shape in it is
+    understood then.
+
+    Args:
+        path: a `config.json` or Mistral's `params.json`; where the language model stands under
+            `text_config`, that is read.
+        name: what the LLM is called; in small letters it is the key of the entry.
+        source: where the file comes from.
+        family: the family whose layout it has, where its own is not known.
+
+    Returns:
+        The entry by its key, with the fields of `specs.Llm` that are not zero as `published`.
+
+    Raises:
+        ParameterError: with one sentence, at the first key that is missing, of another type or of
+            a shape that is not understood.
+    """
+    config, parts, guess = _language_model(path, family)
+    if not is_name(name.lower()):
+        raise ParameterError(f"{path}: its LLM is called {shown(name)}, wanted {WANTED}.")
+    fields: Fields = trunk(config)
+    for part in parts:
+        fields |= part(config)
+    if guess:
+        _refuse_unread(config)
+    for field, value in fields.items():
+        if value > MOST:
+            raise config.section.fail(f"makes {field} {value:.3g}", f"at most {MOST:.3g}")
+    quantities = {
+        field: {
+            "value": int(value) if value == int(value) else value,
+            "unit": UNITS.get(field, "1"),
+        }
+        for field, value in fields.items()
+        if value
+    }
+    published = {"source": source, "quality": "datasheet", **quantities}
+    return {name.lower(): {"name": name, "published": published}}
+
+
+def guessed(path: Path, family: str | None = None) -> str | None:
+    """The family that a configuration is read as where its own is not known."""
+    return _language_model(path, family)[2]
+
+
+def to_yaml(entry: Tree) -> str:
+    """An entry as text to paste into `params/llms.yaml`."""
+    return yaml.safe_dump(
+        entry, default_flow_style=None, sort_keys=False, allow_unicode=True, width=1000
+    )
+
+
+def _language_model(
+    path: Path, family: str | None
+) -> tuple[Configuration, tuple[Part, ...], str | None]:
+    """The language model's part of a file, how its family is read, and a family that is a guess."""
+    whole = Section(path, read_json(path))
+    if is_mistral(whole.raw):
+        whole = whole.at("", of_mistral(whole))
+    section = whole.child("text_config") if whole.raw.get("text_config") is not None else whole
+    raw = {key: whole.raw[key] for key in ("model_type", "tie_word_embeddings") if key in whole.raw}
+    raw |= {key: value for key, value in section.raw.items() if value is not None}
+    if not isinstance(raw.get("model_type"), str):
+        problem = f"is {shown(raw['model_type'])}" if "model_type" in raw else "is missing"
+        raise section.fail(problem, "text", "model_type")
+    written = raw["model_type"].removesuffix("_text")
+    name = family or ALIASES.get(written, written)
+    if name not in FAMILIES and family:
+        raise ParameterError(f"--family: is {shown(family)}, wanted {one_of(family, FAMILIES)}.")
+    known = name in FAMILIES
+    name = name if known else layout_of(raw)
+    config = Configuration(section.at("", DEFAULTS.get(name, {}) | raw))
+    return config, FAMILIES[name], None if known else name
+
+
+def _refuse_unread(config: Configuration) -> None:
+    """Refuse a shape that nothing asked for, in a family that is only guessed by its keys."""
+    for key, value in config.section.raw.items():
+        shape = _SHAPE.search(key) and not _NO_SHAPE.search(key)
+        if shape and key not in config.seen and type(value) is int and value > 1:
+            wanted = "a key that is understood, or the option --family with one that is laid out so"
+            raise config.refused(key, wanted)
+
+
+_SHAPE = re.compile("head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$")
+_NO_SHAPE = re.compile(
+    "key_value|^head_dim|qk_head|nextn|mtp|token|group|"
+    "logits|vision|audio|chunk|max_window|keep|sparse_step"
+)

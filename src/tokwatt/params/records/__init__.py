@@ -1,0 +1,1 @@
+"""Records as written: text to typed values in SI units, or one sentence."""

@@ -1,0 +1,168 @@
+"""Request traces: tables of prompt and output tokens become whole requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tokwatt.params.tables import table_of
+from tokwatt.params.tables.separated import Unclean
+from tokwatt.params.tables.table import Count, Table
+from tokwatt.params.traces.columns import TraceColumn, columns, is_complete
+from tokwatt.params.traces.requests import Rows, read_rows
+from tokwatt.units import (
+    Dimensionless,
+    DimensionlessAxis,
+    Requests,
+    RequestsAxis,
+    RequestsPerSecond,
+    Seconds,
+    SecondsAxis,
+    Tokens,
+    TokensAxis,
+)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trace:
+    """Requests as they were served, one entry each, or one for several that are alike.
+
+    Attributes:
+        name: of the file.
+        prompt: tokens of each prompt, those that were cached among them [tok].
+        output: tokens of each output [tok].
+        cached: prompt tokens that were found in a cache [tok]; None where the file does not say.
+        arrivals: since the first, rising [s]; None where the file does not say when.
+        counts: requests that an entry stands for [req]; None where it is one each.
+        left_out: rows that are no served request, by why.
+        notes: what was found in the file, and how it was understood.
+    """
+
+    name: str
+    prompt: TokensAxis
+    output: TokensAxis
+    cached: TokensAxis | None = None
+    arrivals: SecondsAxis | None = None
+    counts: RequestsAxis | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> DimensionlessAxis:
+        """Share of all requests that each entry stands for."""
+        counts = np.ones(len(self.prompt)) if self.counts is None else self.counts
+        return counts / counts.sum()
+
+    @property
+    def requests(self) -> Requests:
+        """How many requests there are."""
+        return len(self.prompt) if self.counts is None else int(self.counts.sum())
+
+    @property
+    def total(self) -> TokensAxis:
+        """Tokens of each request, prompt and output together."""
+        return self.prompt + self.output
+
+    @property
+    def longest(self) -> Tokens:
+        """Tokens of the longest request: the smallest window that holds all."""
+        return int(self.total.max())
+
+    @property
+    def mean_output(self) -> Tokens:
+        """Mean output tokens of a request."""
+        return float(self.output @ self.weights)
+
+    @property
+    def output_share(self) -> Dimensionless:
+        """Share of all tokens that are output."""
+        return float(self.output @ self.weights / (self.total @ self.weights))
+
+    @property
+    def cached_share(self) -> Dimensionless | None:
+        """Share of all prompt tokens that were found in a cache; None where nothing says."""
+        if self.cached is None:
+            return None
+        return float(self.cached @ self.weights / (self.prompt @ self.weights))
+
+    @property
+    def span(self) -> Seconds | None:
+        """Time between the first and the last arrival [s]; None where nothing says."""
+        return None if self.arrivals is None else float(self.arrivals[-1])
+
+    @property
+    def arrival_rate(self) -> RequestsPerSecond | None:
+        """Mean over the trace [req/s]: all but the last arrivals over the time they span."""
+        if not self.span:
+            return None
+        last = 1 if self.counts is None else self.counts[-1]
+        return float(self.requests - last) / self.span
+
+    def fractions(self, lengths: TokensAxis) -> DimensionlessAxis:
+        """Share of requests of at most so many tokens, as a request length distribution has it."""
+        order = np.argsort(self.total)
+        counts = np.ones(len(order)) if self.counts is None else self.counts[order]
+        upto = np.append(0.0, np.cumsum(counts)) / counts.sum()
+        return upto[np.searchsorted(self.total[order], lengths, side="right")]
+
+
+def read_trace(
+    path: Path | str, chosen: Mapping[str, str] | None = None, count: Count | None = None
+) -> Trace:
+    """Read the requests of a file.
+
+    CSV, JSON lines, a JSON document or Parquet, each as it is or packed by gzip or zstd. Columns
+    are found by name, see `columns.NAMES`. A row that its status calls failed, or without prompt
+    or output tokens, is left out and counted. Arrivals are ISO dates (UTC unless they say
+    otherwise) or numbers: of those that count from 1970 the size tells the unit, of others their
+    name, and it is said in the notes. A row with a number of requests is a bucket: its tokens are
+    sums, and each of its requests has their mean.
+
+    Args:
+        path: a regular file.
+        chosen: names of columns by what they hold, where they are not known or there are several.
+        count: tokens of a text, for files of conversations.
+
+    Raises:
+        ParameterError: where the file cannot be read or any row is bad, with line numbers as an
+            editor counts them.
+    """
+    path, chosen = Path(path), dict(chosen or {})
+    table = table_of(path, partial(is_complete, _names(chosen)), count)
+    found = columns(path, table.names, table.sample, chosen)
+    rows = _rows(path, table, found, chosen)
+    order = _order(rows.times)
+    times = None if rows.times is None else rows.times[order]
+    return Trace(
+        name=path.name,
+        prompt=rows.prompt[order],
+        output=rows.output[order],
+        cached=None if rows.cached is None else rows.cached[order],
+        arrivals=None if times is None else times - times[0],
+        counts=None if rows.counts is None else rows.counts[order],
+        left_out=rows.left_out,
+        notes=rows.notes,
+    )
+
+
+def _names(chosen: Mapping[str, str]) -> dict[str, str]:
+    return {role: name for role, name in chosen.items() if role != "time"}
+
+
+def _rows(
+    path: Path, table: Table, found: Mapping[str, TraceColumn], chosen: Mapping[str, str]
+) -> Rows:
+    """All rows, fast; or exactly, if any of them may be bad."""
+    try:
+        return read_rows(path, table, found, chosen, exactly=False)
+    except Unclean:
+        return read_rows(path, table, found, chosen, exactly=True)
+
+
+def _order(times: SecondsAxis | None) -> np.ndarray | slice:
+    """Rows as they arrived."""
+    if times is None or np.all(times[1:] >= times[:-1]):
+        return slice(None)
+    return np.argsort(times, kind="stable")

@@ -1,0 +1,1 @@
+"""Everything that a pool of a plan may be, with what it takes."""

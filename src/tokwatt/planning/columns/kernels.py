@@ -1,0 +1,100 @@
+"""Programs of a plan: what a block of configurations takes for a block of classes of requests."""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account
+from tokwatt.serving.demand.traffic import Traffic
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.gpu.share import memory_of
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.pools.disaggregated import transfer_time
+from tokwatt.serving.pools.pool import size_pool
+from tokwatt.serving.pools.targets import least_latencies, prompt_within
+from tokwatt.serving.steps.times import instance_of
+from tokwatt.units import BytesPerSecond, Dimensionless, Instances, Seconds, Tokens, Watts
+
+
+class Column(NamedTuple):
+    """What one configuration takes for one class.
+
+    Attributes:
+        power: watts of its pool.
+        instances: whole instances.
+    """
+
+    power: Watts
+    instances: Instances
+
+
+class Alone(NamedTuple):
+    """Latencies of one request alone, at the quantiles of the targets."""
+
+    itl: Seconds
+    ttft: Seconds
+
+
+@jax.jit
+def block_instances(account: Account, deployments: Deployment) -> Instance:
+    """Instances of a block, apart from columns, which compile sooner so."""
+    return jax.vmap(partial(instance_of, account))(deployments)
+
+
+@jax.jit
+def block_starts(account: Account, deployments: Deployment, windows: Tokens) -> Dimensionless:
+    """Whether an engine starts with a window, shape (configuration, window)."""
+
+    def starts(deployment: Deployment, window: Tokens) -> jax.Array:
+        if account.assumed.memory != "measured":
+            return jnp.array(True)
+        return memory_of(deployment, deployment.llm.published, window).tokens >= window
+
+    over_windows = jax.vmap(starts, in_axes=(None, 0))
+    return jax.vmap(over_windows, in_axes=(0, None))(deployments, windows)
+
+
+@jax.jit
+def block_columns(
+    account: Account,
+    instances: Instance,
+    traffic: Traffic,
+    windows: Tokens,
+    demand: Demand,
+    transfer: BytesPerSecond,
+) -> Column:
+    """Columns of a block, infinite where the LLM misses a target.
+
+    What the cache of a prompt takes to leave a GPU is no time that the first token may take.
+    """
+
+    def of(instance: Instance) -> Column:
+        def column(traffic: Traffic, window: Tokens) -> Column:
+            sending = transfer_time(instance, prompt_within(traffic, demand), transfer)
+            left = demand.latency_target - sending
+            own = replace(demand, latency_target=left)
+            pool = size_pool(account, instance, traffic, window, own)
+            holds = jnp.isfinite(pool.power) & (left > 0)
+            return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
+
+        return jax.vmap(column)(traffic, windows)
+
+    return jax.lax.map(of, instances)
+
+
+@jax.jit
+def block_alone(
+    account: Account, instances: Instance, traffic: Traffic, windows: Tokens, demand: Demand
+) -> Alone:
+    """Latencies of one request alone for a block, infinite where the LLM does not fit."""
+
+    def of(instance: Instance, traffic: Traffic, window: Tokens) -> Alone:
+        found = least_latencies(account, instance, traffic, demand)
+        return Alone(*(jnp.where(instance.kv_budget >= 0, it, jnp.inf) for it in found))
+
+    over_classes = jax.vmap(of, in_axes=(None, 0, 0))
+    return jax.lax.map(lambda instance: over_classes(instance, traffic, windows), instances)

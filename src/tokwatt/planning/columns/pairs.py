@@ -1,0 +1,54 @@
+"""Pairs of configurations of which one prefills for the other, those that may be the best."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tokwatt.planning.columns.fronts import fronts
+from tokwatt.planning.columns.part_columns import PartColumns
+from tokwatt.serving.demand.traffic import Part
+
+BOTH: tuple[Part, ...] = ("both",)
+APART: tuple[Part, ...] = ("prefill", "decode")
+
+
+class Row(NamedTuple):
+    """What a pool may be: a configuration, or one that prefills for another.
+
+    Attributes:
+        parts: what instances of each do for a request.
+        places: of their configurations.
+    """
+
+    parts: tuple[Part, ...]
+    places: tuple[int, ...]
+
+
+def useful_pairs(prefill: PartColumns, decode: PartColumns) -> list[Row]:
+    """Pairs of whose halves no other does the same for fewer watts and fewer of the same GPUs.
+
+    Args:
+        prefill: every configuration that prefills.
+        decode: the same ones, that decode.
+
+    Returns:
+        Rows of both halves, of equal widths of the KV cache. What a pair takes is the sum of what
+        its halves take, so that for any class, objective and budget the best is among them.
+
+    Source: arXiv:2401.09670 for the parts; sums of two sets of points have their fronts among sums
+        of both fronts.
+    """
+    widths = np.array([float(own.precision.kv) for own in prefill.configurations.deployments])
+    alike = widths[:, None] == widths
+    first, second = _useful(prefill, widths), _useful(decode, widths)
+    together = (first.astype(float) @ second.T.astype(float) > 0) & alike
+    return [Row(APART, (int(a), int(b))) for a, b in zip(*np.nonzero(together), strict=True)]
+
+
+def _useful(columns: PartColumns, widths: np.ndarray) -> np.ndarray:
+    """Which configurations no other of their GPU and width beats, by class."""
+    gpu, kept = columns.configurations.gpu, np.zeros(columns.power.shape, bool)
+    for kind in set(zip(gpu.tolist(), widths.tolist(), strict=True)):
+        own = np.flatnonzero((gpu == kind[0]) & (widths == kind[1]))
+        kept[own] = fronts(np.stack([columns.power[own], columns.gpus[own]]))
+    return kept

@@ -1,0 +1,1 @@
+"""The best partition of requests among columns, proved."""

@@ -1,0 +1,1 @@
+"""What the paper prints, judged against our datasets."""

@@ -1,0 +1,1 @@
+"""Requests, and the sums over them that one pool serves."""

@@ -1,0 +1,1 @@
+"""What one GPU of a layout holds, reads and computes."""

@@ -1,0 +1,1 @@
+"""Whole instances that keep the targets, and the queues before them."""

@@ -1,0 +1,206 @@
+"""The queue of prompts of an instance: percentiles of the time to first token."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from tokwatt.equations.percentiles import late_wait, mean_wait, quantile_of_sum
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.demand.traffic import Traffic
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, MOST_QUEUED, Load, admitted, filled_share
+from tokwatt.serving.steps.passes import (
+    LATE,
+    Passes,
+    Prefill,
+    late_iteration,
+    passes_of,
+    resident_deviation,
+)
+from tokwatt.serving.steps.step import Step, first_token
+from tokwatt.units import (
+    Dimensionless,
+    RequestsPerSecond,
+    Seconds,
+    SecondsPerToken,
+    Sequences,
+    Tokens,
+)
+
+
+class PromptQueue(NamedTuple):
+    """Prompts before an instance, which takes in one after the other by full chunks.
+
+    Attributes:
+        linear: seconds of a prompt token in a full chunk, but for attention.
+        quadratic: seconds of attention for each squared token of a prompt.
+        used: share of the time that prompts fill the chunks.
+        wait: mean time to take in the prompts before one.
+        blocking: mean time that a prompt in progress still takes, over the time in progress.
+        filled: share of iterations that take in prompts.
+    """
+
+    linear: SecondsPerToken
+    quadratic: Seconds
+    used: Dimensionless
+    wait: Seconds
+    blocking: Seconds
+    filled: Dimensionless
+
+
+def prompt_queue(prefill: Prefill, passes: Passes, rate: RequestsPerSecond) -> PromptQueue:
+    r"""How prompts queue for the passes of an instance.
+
+    .. math:: s = \alpha i + \beta i^2, \quad \bar w = \frac{\lambda \overline{s^2}}{2 (1 - \rho)}
+
+    Args:
+        prefill: the instance.
+        passes: what its passes take.
+        rate: prompts per second that it is given.
+
+    Returns:
+        The queue, M/G/1 in the time s that a prompt of i tokens takes in full chunks.
+
+    Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
+    """
+    costs, traffic = prefill.instance.costs, prefill.traffic
+    prompt, full = jnp.maximum(1.0, traffic.prompts), passes.full
+    attention = costs.prompt_math / costs.data_parallel
+    quadratic = jnp.where(attention > 0, (passes.longer - full) / (costs.chunk * prompt), 0.0)
+    linear = full / costs.chunk - quadratic * prompt
+    mean = linear * traffic.prompts + quadratic * traffic.prompts2
+    square = (
+        linear**2 * traffic.prompts2
+        + 2 * linear * quadratic * traffic.prompts3
+        + quadratic**2 * traffic.prompts4
+    )
+    used = jnp.minimum(MOST_QUEUED, rate * mean)
+    return PromptQueue(
+        linear=linear,
+        quadratic=quadratic,
+        used=used,
+        wait=mean_wait(used, rate, square),
+        blocking=square / (2 * jnp.maximum(mean, 1e-12)),
+        filled=filled_share(costs, prefill.load),
+    )
+
+
+def late_first_token(
+    prefill: Prefill,
+    passes: Passes,
+    queue: PromptQueue,
+    prompt: Tokens,
+    passing: Seconds,
+    probability: Dimensionless,
+) -> Seconds:
+    """A percentile of the time from admission to the first token.
+
+    Args:
+        prefill: the instance.
+        passes: what its passes take.
+        queue: of its prompts.
+        prompt: the same percentile of prompts.
+        passing: its pass, of `passes`.
+        probability: share of requests within the percentile.
+
+    Returns:
+        Overheads of client and server, the rest of the iteration that runs, the prompts before it,
+        its own passes, which others share where there are any, and half of what is behind it in
+        the last of them: each by its mean, and their deviations as if they were independent.
+
+    Source: arrivals of a Poisson process see time averages; chunked prefill, arXiv:2308.16369.
+    """
+    costs, traffic = prefill.instance.costs, prefill.traffic
+
+    def own(tokens: Tokens, passing: Seconds) -> Seconds:
+        alone = passing * jnp.maximum(1.0, tokens / costs.chunk)
+        shared = queue.linear * tokens + queue.quadratic * tokens**2
+        return alone + queue.used * (shared - alone)
+
+    mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
+    mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
+    rest = prefill.iteration.latency / 2
+    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), passes.full / 2)
+    deviations = (
+        own(prompt, passing) - mean,
+        late_wait(queue.used, queue.wait, probability) - queue.wait,
+        (2 * probability - 1) * rest,
+    )
+    whole = rest + queue.wait + mean + queue.used * behind
+    fixed = costs.first_token + costs.first_token_prompt * prompt
+    return fixed + quantile_of_sum(whole, deviations)
+
+
+class PoolLatencies(NamedTuple):
+    """How long the requests of a pool wait for their tokens, once they are admitted.
+
+    Attributes:
+        median_first_token: median time to first token.
+        late_first_token: its 99th percentile.
+        late_latency: 99th percentile of the inter-token latency.
+        prefill_utilization: share of the time that prompts fill the chunks.
+        prefill_share: share of iterations that take in prompts.
+        blocking: mean time that a prompt in progress still takes over all of the time of the 99th
+            percentile of prompts.
+        kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
+    """
+
+    median_first_token: Seconds
+    late_first_token: Seconds
+    late_latency: Seconds
+    prefill_utilization: Dimensionless
+    prefill_share: Dimensionless
+    blocking: Dimensionless
+    kv_peak: Dimensionless
+
+
+def pool_latencies(
+    assumed: Assumptions,
+    instance: Instance,
+    load: Load,
+    traffic: Traffic,
+    iteration: Step,
+    rate: RequestsPerSecond,
+    held: Sequences,
+) -> PoolLatencies:
+    """How long the requests of a pool wait for their tokens, once they are admitted.
+
+    Args:
+        assumed: whether prompts are taken in by chunks; the paper's rules know no queue of them.
+        instance: an instance of the pool.
+        load: its mean batch.
+        traffic: the requests.
+        iteration: the mean iteration.
+        rate: requests per second of an instance.
+        held: mean requests that its KV cache pool holds.
+
+    Source: see `late_first_token` and `late_iteration`; requests that run are a Poisson variable,
+        and so are their tokens a sum of as many.
+    """
+    if assumed.prefill != "chunked":
+        typical = first_token(assumed, instance, load, traffic.median_prompt)
+        late = first_token(assumed, instance, load, traffic.long_prompt)
+        nothing = 0.0 * typical
+        return PoolLatencies(typical, late, iteration.late_latency, *[nothing] * 4)
+    running = admitted(instance.costs, load)
+    prefill = Prefill(assumed, instance, running, traffic, iteration)
+    passes = passes_of(prefill)
+    queue = prompt_queue(prefill, passes, rate)
+    median, late = (
+        late_first_token(prefill, passes, queue, prompt, passing, probability)
+        for prompt, passing, probability in (
+            (traffic.median_prompt, passes.median, 0.5),
+            (traffic.long_prompt, passes.late, LATE),
+        )
+    )
+    longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
+    most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
+    return PoolLatencies(
+        median_first_token=median,
+        late_first_token=late,
+        late_latency=late_iteration(prefill, passes),
+        prefill_utilization=queue.used,
+        prefill_share=queue.filled,
+        blocking=queue.blocking / longest,
+        kv_peak=most / (held * load.length),
+    )

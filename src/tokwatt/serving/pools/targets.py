@@ -1,0 +1,200 @@
+"""Latencies that are targets: of the requests of a pool, at the batch that keeps them."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from tokwatt.equations.roots import last_within
+from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.demand.traffic import Traffic
+from tokwatt.serving.instance import Instance
+from tokwatt.serving.pools.prompts import PoolLatencies, pool_latencies
+from tokwatt.serving.steps.chunked import Load
+from tokwatt.serving.steps.passes import LATE
+from tokwatt.serving.steps.step import Step, first_token, step
+from tokwatt.units import (
+    Dimensionless,
+    RequestsPerSecond,
+    Scalar,
+    Seconds,
+    Sequences,
+    Tokens,
+)
+
+MEDIAN = 0.5
+"""Quantile of the median."""
+SELDOM = 1e-6
+"""Mean batch of requests that come one by one."""
+
+
+class MeanRequest(NamedTuple):
+    """What the mean request of a pool asks of an instance.
+
+    Attributes:
+        steps: iterations that it runs.
+        length: tokens that it holds on the average.
+        prompts: prompt tokens for each of its iterations.
+    """
+
+    steps: Dimensionless
+    length: Tokens
+    prompts: Tokens
+
+    def at(self, batch: Sequences) -> Load:
+        """The load of so many of them; prefills begin where they have prompts."""
+        prefills = jnp.where(self.prompts > 0, batch / self.steps, 0.0)
+        return Load(batch, self.length, batch * self.prompts, prefills)
+
+
+def asked_of(assumed: Assumptions, traffic: Traffic) -> MeanRequest:
+    """The mean request of a pool; any finite stand-in for one that nobody arrives at."""
+    used = traffic.share > 0
+    resident = traffic.steps_length if assumed.context_length == "end" else traffic.steps_mean
+    steps = jnp.where(used, traffic.steps, 1.0)
+    return MeanRequest(
+        steps=steps,
+        length=jnp.where(used, resident / steps, 1.0),
+        prompts=jnp.where(used, traffic.prompts / steps, 0.0),
+    )
+
+
+class Latencies(NamedTuple):
+    """How an instance steps at a batch, and how long its requests wait for their tokens then.
+
+    Attributes:
+        step: the mean iteration.
+        rate: requests per second that keep the batch.
+        pool: percentiles of its requests.
+    """
+
+    step: Step
+    rate: RequestsPerSecond
+    pool: PoolLatencies
+
+    def inter_token(self, demand: Demand) -> Seconds:
+        """The percentile of the inter-token latency that is a target."""
+        return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late_latency)
+
+    def first_token(self, demand: Demand) -> Seconds:
+        """The percentile of the time to first token that is a target."""
+        found = self.pool
+        return _percentile(demand.ttft_quantile, found.median_first_token, found.late_first_token)
+
+
+def latencies_at(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: MeanRequest,
+    traffic: Traffic,
+    held: Sequences,
+    batch: Sequences,
+) -> Latencies:
+    """Latencies at a batch that requests of a pool keep, as many ending as are admitted.
+
+    Args:
+        assumed: how a step is counted.
+        instance: an instance of the pool.
+        asked: its mean request.
+        traffic: its requests.
+        held: mean requests that its KV cache pool holds.
+        batch: running requests.
+    """
+    load = asked.at(batch)
+    found = step(assumed, instance, load)
+    rate = found.running / (asked.steps * found.latency)
+    mostly = pool_latencies(assumed, instance, load, traffic, found, rate, held)
+    return Latencies(found, rate, mostly)
+
+
+def concurrency_within(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: MeanRequest,
+    traffic: Traffic,
+    held: Sequences,
+    demand: Demand,
+) -> Sequences:
+    """Running requests of an instance: what it holds, or fewer that keep the targets.
+
+    Where prompts are taken in by chunks, the first token is the business of the mean batch.
+    """
+    if assumed.target != "both":
+        return held
+
+    def over_target(batch: Sequences) -> Dimensionless:
+        load = asked.at(batch)
+        over = _beside(assumed, instance, load, demand) / demand.itl_target
+        if assumed.prefill != "chunked":
+            first = first_token(assumed, instance, load, prompt_within(traffic, demand))
+            over = jnp.maximum(over, first / demand.latency_target)
+        return over - 1
+
+    return last_within(over_target, held)
+
+
+def batch_within(
+    assumed: Assumptions,
+    instance: Instance,
+    asked: MeanRequest,
+    traffic: Traffic,
+    slots: Sequences,
+    demand: Demand,
+) -> Sequences:
+    """Mean batch of an instance at which the percentiles of its pool keep both targets.
+
+    Args:
+        assumed: whether there are two targets, and a queue of prompts for their chunks.
+        instance: an instance of the pool.
+        asked: its mean request.
+        traffic: its requests.
+        slots: most running requests.
+        demand: the targets.
+
+    Returns:
+        At most `slots`; 0 where requests that come one by one are late.
+    """
+    if assumed.target != "both" or assumed.prefill != "chunked":
+        return slots
+
+    def over_target(batch: Sequences) -> Dimensionless:
+        found = latencies_at(assumed, instance, asked, traffic, slots, batch)
+        itl, ttft = found.inter_token(demand), found.first_token(demand)
+        return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
+
+    return last_within(over_target, slots)
+
+
+def least_latencies(
+    account: Account, instance: Instance, traffic: Traffic, demand: Demand
+) -> tuple[Seconds, Seconds]:
+    """Inter-token latency and time to first token, at their quantiles, of requests one by one."""
+    assumed, one = account.assumed, jnp.array(1.0)
+    asked = asked_of(assumed, traffic)
+    itl = _beside(assumed, instance, asked.at(one), demand)
+    if assumed.prefill != "chunked":
+        return itl, first_token(assumed, instance, asked.at(one), prompt_within(traffic, demand))
+    seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
+    return jnp.maximum(itl, seldom.inter_token(demand)), seldom.first_token(demand)
+
+
+def _beside(assumed: Assumptions, instance: Instance, load: Load, demand: Demand) -> Seconds:
+    """The inter-token latency that is a target, of requests beside a whole batch."""
+    found = step(assumed, instance, load)
+    return _percentile(demand.itl_quantile, found.median_latency, found.late_latency)
+
+
+def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:
+    """The percentile of prompts whose first token is a target."""
+    return _percentile(demand.ttft_quantile, traffic.median_prompt, traffic.long_prompt)
+
+
+def first_token_share(demand: Demand) -> Dimensionless:
+    """Share of requests whose first token is within its target: a half, or 0.99."""
+    return _percentile(demand.ttft_quantile, MEDIAN, LATE)
+
+
+def _percentile(quantile: Dimensionless, median: Scalar, late: Scalar) -> Scalar:
+    """What belongs to the median, or to the 99th percentile."""
+    return jnp.where(quantile > MEDIAN, late, median)

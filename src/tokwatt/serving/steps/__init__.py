@@ -1,0 +1,1 @@
+"""One iteration of an instance: what it takes and draws."""
