@@ -19,7 +19,7 @@ from tokwatt.planning.columns.columns import OBJECTIVES, Columns
 from tokwatt.planning.columns.configurations import Options
 from tokwatt.planning.columns.part_columns import PartColumns
 from tokwatt.planning.optimum.best import best
-from tokwatt.planning.optimum.choice import Partition, shortest
+from tokwatt.planning.optimum.choice import Partition, class_place, shortest
 from tokwatt.planning.optimum.constrained import Budget, Proved
 from tokwatt.planning.optimum.infeasible import infeasible_error
 from tokwatt.planning.question import Question, columns_of
@@ -48,9 +48,15 @@ class PlannedPart(NamedTuple):
     edges: tuple[int, int]
 
     @property
+    def longest(self) -> Tokens:
+        """Longest request, or prompt where pools go by prompts."""
+        return float(self.columns.classes.edges[self.edges[1]])
+
+    @property
     def window(self) -> Tokens:
         """Longest request."""
-        return float(self.columns.classes.edges[self.edges[1]])
+        classes = self.columns.classes
+        return float(classes.windows[class_place(*self.edges, classes.bins)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +105,14 @@ class Plan:
         ]
 
     @property
-    def windows(self) -> list[Tokens]:
-        """Context window of each pool: the longest request that it serves."""
+    def longest(self) -> list[Tokens]:
+        """Longest request of each pool, or its longest prompt where pools go by prompts."""
         return [float(self.columns.classes.edges[place]) for place in self.partition.edges[1:]]
 
     @property
     def split_lengths(self) -> list[Tokens]:
-        """Longest request of each pool but the last."""
-        return self.windows[:-1]
+        """Longest request, or prompt, of each pool but the last."""
+        return self.longest[:-1]
 
     @property
     def cost_per_token(self) -> Dimensionless:

@@ -55,7 +55,7 @@ def columns_of(
     case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
     requests = case.requests(account.assumed, float(own.demand.output_share))
     if isinstance(candidates, int):
-        edges = candidate_lengths(requests, candidates)
+        edges = candidate_lengths(account.assumed, requests, candidates)
     else:
         last = smallest_window(requests) if account.assumed.baseline == "smallest" else LONGEST
         require_splits(candidates, last)
