@@ -15,7 +15,7 @@ import numpy as np
 
 import tokwatt as tw
 from benchmarks.workers import catalogue
-from tokwatt.params.traces import Trace
+from tokwatt.params.traces.traces import Trace
 
 LLM, SYSTEM = "llama-3.1-70b", "h100_sxm"
 MODELS = {

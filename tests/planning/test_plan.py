@@ -157,7 +157,7 @@ def test_a_plan_by_prompts_is_read_back_as_it_was_written(tmp_path, by_prompt):
 
 
 def test_requests_of_one_output_are_split_alike_by_length_and_by_prompt(parameters, demand):
-    prompt = np.sort(drawn_trace().prompt)
+    prompt = np.sort(drawn_trace().prompt).astype(int)
     trace, prompts = Trace(name="even", prompt=prompt, output=0 * prompt + 80), prompt[[150, 300]]
     found = [
         plan(parameters, trace, demand, options=FEW, candidates=splits, changes={"split_by": by})

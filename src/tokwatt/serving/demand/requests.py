@@ -53,7 +53,7 @@ def lengths_of(
 
 def pairs_of(prompt: TokensAxis, output: TokensAxis, weight: DimensionlessAxis) -> Requests:
     """Requests of a trace, one kind for each row."""
-    return Requests(weight, prompt, output, prompt / (prompt + output))
+    return Requests(weight, prompt * 1.0, output * 1.0, prompt / (prompt + output))
 
 
 def longest_of(requests: Requests, otherwise: Tokens = 1.0) -> Tokens:
