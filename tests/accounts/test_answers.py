@@ -139,3 +139,22 @@ def test_a_limit_that_no_board_reaches_changes_nothing(parameters):
 def test_a_limit_that_no_board_takes_is_refused(parameters, limit, account, sentence):
     with pytest.raises(ParameterError, match=sentence):
         point(parameters, DeploymentNames(power_limit=limit), account=account)
+
+
+@pytest.mark.parametrize(
+    "ask, sentence",
+    [
+        (lambda c: fleet(c, "azure", None), "demand: is None, wanted a demand, as"),
+        (lambda c: fleet(c, "azure", 5.0), "demand: is 5.0, wanted a demand, as"),
+        (lambda c: fleet(c, "azure", demanded(c), "H100"), "names: is 'H100', wanted a list"),
+        (
+            lambda c: fleet(c, "azure", demanded(c), split_lengths=4096),
+            "split_lengths: is 4096, wanted a list",
+        ),
+        (lambda c: point("params"), "catalogue: is 'params', wanted a folder that tokwatt.load"),
+        (lambda c: demanded("params"), "catalogue: is 'params', wanted a folder that"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused(parameters, ask, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        ask(parameters)

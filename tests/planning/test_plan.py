@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -274,6 +275,39 @@ def test_the_command_writes_what_fleet_reads(tmp_path):
     read = CliRunner().invoke(app, ["fleet", "--plan", out, "--json"], catch_exceptions=False)
     numbers = json.loads(planned.output)["numbers"]
     assert json.loads(read.output)["power"]["value"] == numbers["power"]["value"]
+
+
+WRONG_KEYS = {
+    "gpu: B200": ("gpu: B9", r"plan\.yaml: pools\[0\]\.deployment\.gpu is 'B9', wanted"),
+    "latency_target: 1.5": (
+        "latency_target: -1",
+        r"plan\.yaml: demand\.latency_target is -1, wanted",
+    ),
+    "account: consistent": ("account: mine", r"plan\.yaml: account is 'mine', wanted"),
+}
+
+
+@pytest.mark.parametrize("right", WRONG_KEYS)
+def test_what_is_wrong_in_a_plan_is_said_of_its_key(tmp_path, parameters, demand, right):
+    wrong, sentence = WRONG_KEYS[right]
+    options, out = replace(FEW, gpu="B200"), tmp_path / "plan.yaml"
+    write_plan(record_of(plan(parameters, "azure", demand, options=options, candidates=2)), out)
+    text = out.read_text(encoding="utf-8")
+    assert right in text
+    out.write_text(text.replace(right, wrong), encoding="utf-8")
+    refused = CliRunner().invoke(app, ["fleet", "--plan", str(out)])
+    assert re.search(sentence, str(refused.exception))
+
+
+def test_a_plan_finds_its_trace_from_wherever_it_is_read(tmp_path, monkeypatch, found):
+    (tmp_path / "plans").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = Path("plans/plan.yaml")
+    write_plan(record_of(found, Path("requests.csv")), path)
+    assert "trace: ../requests.csv" in path.read_text(encoding="utf-8")
+    monkeypatch.chdir("plans")
+    read = read_plan(Path("plan.yaml"))
+    assert Path(str(read.trace)).resolve() == tmp_path / "requests.csv"
 
 
 def test_dollars_of_a_plan_are_those_of_its_fleet_where_one_gpu_of_an_instance_counts(

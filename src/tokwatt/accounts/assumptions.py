@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.folder import Checked
 from tokwatt.params.records.names import Named
 from tokwatt.params.records.section import Section
@@ -40,6 +41,9 @@ class AssumptionSets(Checked):
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
+        if not isinstance(catalogue, Catalogue):
+            found = f"is {shown(catalogue)}"
+            raise ParameterError(f"catalogue: {found}, wanted a folder that tokwatt.load read.")
         self.catalogue = catalogue
         self.section = catalogue.section("assumptions").only(*KEYS)
 
@@ -81,8 +85,11 @@ class AssumptionSets(Checked):
     def account(self, preset: str, changes: Mapping[str, str] | None = None) -> Account:
         """A preset, with other alternatives for some of its choices."""
         assumed = self.presets[preset]
-        where = Section(Path("changes"), {}, key="the account")
-        return Account(self.mixture(switched(assumed, changes or {}), where), self.constants)
+        return Account(self.asked_for(switched(assumed, changes or {})), self.constants)
+
+    def asked_for(self, wanted: Assumptions) -> Assumptions:
+        """Assumptions that no file has, refused where they contradict each other."""
+        return self.mixture(wanted, Section(Path("changes"), {}, key="the account"))
 
     def changed(self, preset: str, changes: Mapping[str, str], where: Section) -> Assumptions:
         """A preset with the changes that a section of a file makes to it.

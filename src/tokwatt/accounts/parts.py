@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from tokwatt.accounts.deployments import DeploymentNames, require_limited
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
-from tokwatt.units import Dimensionless
+from tokwatt.units import Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +45,21 @@ class PoolPart(NamedTuple):
     names: DeploymentNames
 
 
-def each_pool(names: PoolNames | Sequence[PoolNames], pools: Dimensionless) -> Sequence[PoolNames]:
-    """What the instances of each pool are."""
-    if isinstance(names, PoolNames):
-        return [names] * int(pools)
+def each_pool(
+    names: PoolNames | Sequence[PoolNames] | None, split_lengths: Sequence[Tokens]
+) -> Sequence[PoolNames]:
+    """What the instances of each pool are: eight H100 with Llama-3.1-70B where nobody says it.
+
+    Raises:
+        ParameterError: where there are not as many as pools between the lengths that split them.
+    """
+    kinds = ("split_lengths", split_lengths), ("names", names or ())
+    for name, value in kinds:
+        if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray | PoolNames):
+            raise ParameterError(f"{name}: is {shown(value)}, wanted a list of them.")
+    pools = len(split_lengths) + 1
+    if names is None or isinstance(names, PoolNames):
+        return [names or DeploymentNames()] * pools
     if len(names) != pools:
         wanted = f"one for each of {pools} pools"
         raise ParameterError(f"names: has {len(names)} deployments, wanted {wanted}.")

@@ -10,7 +10,7 @@ from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.basis import WATTS, named_account
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
-from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, pick, require
+from tokwatt.accounts.deployments import CONSISTENT, pick, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
 from tokwatt.params.errors import ParameterError
@@ -79,7 +79,7 @@ def simulate(
         ParameterError: as `fleet` does; and where the queue grows without end, with what saturates
             first and when.
     """
-    parts = parts_of(each_pool(names or DeploymentNames(), len(split_lengths) + 1))
+    parts = parts_of(each_pool(names, split_lengths))
     demand = demand or demanded(catalogue)
     pick("router", router, {name: name for name in ROUTERS})
     pick("process", process, {name: name for name in ARRIVALS})

@@ -44,6 +44,7 @@ def rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:
     """Requests per second: those asked for, or the trace's own."""
     rate = trace.arrival_rate if arrival_rate is None else arrival_rate
     if rate is None:
-        wanted = "the option --arrival-rate"
-        raise ParameterError(f"{path}: has no arrival times of a known unit, wanted {wanted}.")
+        at_once = "has all requests arrive at one time"
+        found = "has no arrival times of a known unit" if trace.arrivals is None else at_once
+        raise ParameterError(f"{path}: {found}, wanted the option --arrival-rate.")
     return rate

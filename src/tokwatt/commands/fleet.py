@@ -132,7 +132,8 @@ def ask_fleet(
         "account": account,
         "changes": stated_changes(changes, output_share),
     }
-    _show_fleet(simulate, as_json, catalogue, requests, demand, names, **question)
+    with named_as_options():
+        _show_fleet(simulate, as_json, catalogue, requests, demand, names, **question)
 
 
 BESIDE_PLAN = (
@@ -173,7 +174,7 @@ def _show_planned(
 ) -> None:
     """The fleet of a plan, for its own requests or for others."""
     from tokwatt.accounts.answers import demanded
-    from tokwatt.planning.record import read_plan
+    from tokwatt.planning.record import named_as_keys, read_plan
 
     record = read_plan(path)
     if trace or not (workload or record.workload):
@@ -186,13 +187,14 @@ def _show_planned(
     else:
         requests = workload or str(record.workload)
     rate = {} if arrival_rate is None else {"arrival_rate": arrival_rate}
-    demand = demanded(catalogue, **record.demand | rate)
     question: FleetQuestion = {
         "split_lengths": record.split_lengths,
         "account": record.account,
         "changes": record.changes,
     }
-    _show_fleet(simulate, as_json, catalogue, requests, demand, record.names, **question)
+    with named_as_keys(record, path):
+        demand = demanded(catalogue, **record.demand | rate)
+        _show_fleet(simulate, as_json, catalogue, requests, demand, record.names, **question)
 
 
 def _show_fleet(
@@ -208,12 +210,11 @@ def _show_fleet(
     from tokwatt.accounts.answers import fleet
     from tokwatt.accounts.answers.demand import targets_in_words
 
-    with named_as_options():
-        answer = fleet(catalogue, requests, demand, names, **question)
-        if simulate:
-            from tokwatt.accounts.answers.simulated import beside
+    answer = fleet(catalogue, requests, demand, names, **question)
+    if simulate:
+        from tokwatt.accounts.answers.simulated import beside
 
-            answer = beside(answer, catalogue, requests, demand, names, **question)
+        answer = beside(answer, catalogue, requests, demand, names, **question)
     if not as_json:
         print(f"targets: {targets_in_words(demand)}")
     read_of = {} if isinstance(requests, str) else {"trace": told(requests)}

@@ -82,11 +82,11 @@ def _count_of(path: Path) -> "Count":
 
 
 def _lines(summary: "TraceSummary") -> list[str]:
-    rate, burstiness, cached = summary.arrival_rate, summary.burstiness, summary.cached_share
+    burstiness, cached = summary.burstiness, summary.cached_share
     rows = {
         "requests": f"{summary.requests:,}",
         "span": "" if summary.span is None else f"{summary.span:,.6g} s",
-        "arrival rate": "" if rate is None else f"{rate:.4g} req/s",
+        "arrival rate": _rate(summary),
         "burstiness": "" if burstiness is None else f"{burstiness:.3g}  (1: at random)",
         "prompt": _tokens(summary.prompt),
         "output": _tokens(summary.output),
@@ -96,6 +96,12 @@ def _lines(summary: "TraceSummary") -> list[str]:
     }
     lines = [f"{name:13}{text}" for name, text in rows.items() if text]
     return [summary.name, *lines, *summary.notes]
+
+
+def _rate(summary: "TraceSummary") -> str:
+    if summary.arrival_rate is None:
+        return "" if summary.span is None else "none, as all arrive at one time"
+    return f"{summary.arrival_rate:.4g} req/s"
 
 
 def _tokens(lengths: "Lengths") -> str:

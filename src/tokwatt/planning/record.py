@@ -1,5 +1,8 @@
 """A plan as a record that `fleet` reads back."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +13,7 @@ import yaml
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import PoolNames, PoolPart, pools_of
 from tokwatt.output import write_files
-from tokwatt.params.errors import complaint
+from tokwatt.params.errors import ParameterError, complaint, shown
 from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
@@ -46,7 +49,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
         changes: other alternatives for some of its choices.
         objective: what is least.
         workload: a workload by name, where it is for one.
-        trace: a file of requests, where it is for one.
+        trace: a file of requests, where it is for one, from the folder of the plan.
         demand: arrival rate and bounds, in SI units.
         pools: by rising length of their requests.
     """
@@ -88,6 +91,9 @@ def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
 
 def write_plan(record: PlanRecord, path: Path) -> None:
     """Write a plan, or leave the file as it was."""
+    if record.trace:
+        near = os.path.relpath(Path(record.trace).resolve(), path.resolve().parent)
+        record = msgspec.structs.replace(record, trace=near)
     text = yaml.safe_dump(msgspec.to_builtins(record), sort_keys=False, default_flow_style=None)
     write_files({path: HEADER + text})
 
@@ -108,11 +114,33 @@ def read_plan(path: Path) -> PlanRecord:
                 wanted = f"a number above 0 and up to {MOST:g}"
                 raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
     _require_pairs(path, found.pools)
+    if found.trace:
+        found.trace = str(path.parent / found.trace)
     known = {field.name for field in fields(Demand)}
     for name in found.demand:
         if name not in known:
             raise complaint(path, f"demand.{name}", "is unknown", f"one of {', '.join(known)}")
     return found
+
+
+@contextmanager
+def named_as_keys(record: PlanRecord, path: Path) -> Iterator[None]:
+    """What is wrong with an argument that a plan gives is said of its key in the file."""
+    try:
+        yield
+    except ParameterError as error:
+        name, _, said = str(error).partition(": ")
+        raise ParameterError(f"{path}: {_key_of(record, name, said)} {said}") from None
+
+
+def _key_of(record: PlanRecord, name: str, said: str) -> str:
+    """Where a plan has an argument: in the first pool that has what is said of it."""
+    if name in record.demand:
+        return f"demand.{name}"
+    for place, pool in enumerate(record.pools):
+        if said.startswith(f"is {shown(getattr(pool.deployment, name, None))}"):
+            return f"pools[{place}].deployment.{name}"
+    return name
 
 
 def _require_pairs(path: Path, pools: list[PlannedPool]) -> None:

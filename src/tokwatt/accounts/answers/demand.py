@@ -5,7 +5,7 @@ from math import inf
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import require
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.specs import Demand
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless
@@ -18,7 +18,10 @@ def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
 
 
 def require_demand(demand: Demand) -> None:
-    """Refuse numbers outside their domain."""
+    """Refuse what is no demand, and numbers outside their domain."""
+    if not isinstance(demand, Demand):
+        wanted = "a demand, as tokwatt.demanded makes it"
+        raise ParameterError(f"demand: is {shown(demand)}, wanted {wanted}.")
     require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
     require("latency_target", demand.latency_target, 1e-9, 1e9)
     require("itl_target", demand.itl_target, 1e-9, inf)

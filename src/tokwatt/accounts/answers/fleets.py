@@ -71,7 +71,7 @@ def fleet(
         ParameterError: with one sentence, for unknown names, numbers outside their domain, what
             does not fit, and where no fleet meets a target: which one, and by how much.
     """
-    parts = parts_of(each_pool(names or DeploymentNames(), len(split_lengths) + 1))
+    parts = parts_of(each_pool(names, split_lengths))
     require_demand(demand)
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)

@@ -1,7 +1,7 @@
 """Configurations that a plan may choose from, and their deployments as one spec of arrays."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import product
 
@@ -22,6 +22,8 @@ NODE = 8
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What a plan may choose from; every combination that an engine has is a configuration.
+
+    One value stands for a choice of one.
 
     Attributes:
         gpu: GPUs by name; those with measured runs if left out.
@@ -48,6 +50,13 @@ class Options:
     power_limit: tuple[Watts | None, ...] = (None,)
     engine: str = "vllm"
     disaggregated: bool = False
+
+    def __post_init__(self) -> None:
+        """Each choice as a tuple."""
+        for name in {field.name for field in fields(self)} - {"engine", "disaggregated"}:
+            value = getattr(self, name)
+            several = isinstance(value, Iterable) and not isinstance(value, str)
+            object.__setattr__(self, name, tuple(value) if several else (value,))
 
     def names(self, catalogue: Catalogue, llm: str) -> list[DeploymentNames]:
         """Every configuration of an LLM; two of the same numbers are one.
