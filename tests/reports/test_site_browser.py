@@ -19,6 +19,7 @@ from PIL import Image
 from tokwatt.accounts import answers, cases
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
+from tokwatt.accounts.simulated import simulate
 from tokwatt.params.traces.traces import read_trace
 from tokwatt.planning.columns.configurations import Options
 from tokwatt.planning.optimum.constrained import Budget
@@ -492,7 +493,7 @@ def test_a_plan_is_that_of_python_until_the_case_changes(browse, known, trace):
     page = browse("explorer.html", urlencode({"limit": 800, "llm": "llama-3.1-8b"}))
     page.get_by_label("Your own trace, CSV").set_input_files(trace)
     page.locator("#controls [name=arrivals]").fill("40")
-    page.get_by_label("Least").select_option("dollars")
+    page.locator("#objective").select_option("dollars")
     page.get_by_role("button", name="Plan", exact=True).click()
     page.get_by_text("configurations for").wait_for()
     catalogue = known.catalogue
@@ -518,6 +519,72 @@ def test_a_plan_is_that_of_python_until_the_case_changes(browse, known, trace):
     page.locator("#controls [name=arrivals]").fill("50")
     assert page.locator("#plan-note").inner_text() == ""
     assert page.locator("#plan-pools tr").count() == 0
+
+
+def served_numbers(page):
+    """What the section says of a run: simulated numbers by their names."""
+    page.locator("#serve-results").wait_for()
+    rows = zip(column(page, "#served", 1), column(page, "#served", 2), strict=True)
+    return {name: float(number.replace(",", "")) for name, number in rows}
+
+
+SERVED = {
+    "TTFT, median [ms]": ("first_token", 1e3),
+    "TTFT, p99 [ms]": ("first_token_p99", 1e3),
+    "ITL, median [ms]": ("inter_token_latency", 1e3),
+    "ITL, p99 [ms]": ("inter_token_latency_p99", 1e3),
+    "Throughput [tok/s]": ("throughput", 1),
+    "Power [kW]": ("power", 1e-3),
+}
+
+
+def test_a_fleet_is_served_request_by_request_as_python_serves_it(browse, parameters, trace):
+    page = browse("explorer.html", urlencode({"limit": 2000, "split": 1024, "overflow": 1}))
+    page.get_by_label("Your own trace, CSV").set_input_files(trace)
+    page.get_by_text("59 requests").wait_for()
+    page.get_by_role("button", name="Serve request by request").click()
+    shown = served_numbers(page)
+    demand = answers.demanded(parameters, arrival_rate=58 / 59, latency_target=2.0)
+    names = DeploymentNames(precision="bfloat16")
+    wanted = simulate(parameters, read_trace(trace), demand, names, split_lengths=[1024])
+    for name, (theirs, scale) in SERVED.items():
+        assert shown[name] == pytest.approx(scale * wanted[theirs].item(), rel=1e-3), name
+    said = page.locator("#serve-command").inner_text()
+    for chart in ("requests", "cache", "power"):
+        assert page.locator(f"#served-{chart} path").first.get_attribute("d").count("L") > 50
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page.get_by_label("Instances of each pool").fill("1 1")
+    assert page.locator("#serve-results").is_hidden()
+    page.locator("#controls [name=arrivals]").fill("100")
+    page.get_by_role("button", name="Serve request by request").click()
+    page.get_by_text("Requests of requests.csv: cannot be served, the").wait_for()
+    page.get_by_label("Instances of each pool").fill("1")
+    page.get_by_role("button", name="Serve request by request").click()
+    assert "wanted 2, one for each pool" in page.locator("#serve-note").inner_text()
+    command = "tokwatt simulate --trace 'requests.csv' --llm llama-3.1-70b --gpu H100 --gpus 8 "
+    assert said.startswith(command) and "--arrival-rate" not in said
+
+
+def test_a_workload_is_served_by_the_fleet_of_the_plan_until_the_case_changes(browse):
+    state = {"limit": 800, "llm": "llama-3.1-8b", "tensor_parallel": 1, "arrivals": 20}
+    page = browse("explorer.html", urlencode(state))
+    page.get_by_label("Drawn requests").fill("2000")
+    page.locator("#serve-fleet").select_option("plan")
+    page.get_by_role("button", name="Serve request by request").click()
+    assert "press Plan first" in page.locator("#serve-note").inner_text()
+    page.get_by_role("button", name="Plan", exact=True).click()
+    page.get_by_text("configurations for").wait_for()
+    page.get_by_role("button", name="Serve request by request").click()
+    assert served_numbers(page)["TTFT, p99 [ms]"] < 1600
+    page.locator("#serve-fleet").select_option("page")
+    page.get_by_label("Drawn requests").fill("100000")
+    page.get_by_role("button", name="Serve request by request").click()
+    page.get_by_role("button", name="Stop").click()
+    assert page.locator("#serve-note").inner_text() == "Stopped."
+    page.get_by_role("button", name="Serve request by request").click()
+    page.locator("#controls [name=arrivals]").fill("21")
+    assert page.locator("#serve-note").inner_text() == ""
+    page.get_by_role("button", name="Serve request by request").wait_for()
 
 
 def test_a_window_with_which_no_engine_starts_has_no_fleet(browse):

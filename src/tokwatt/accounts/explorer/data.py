@@ -13,6 +13,7 @@ from tokwatt.accounts.deployments import FEASIBLE, fleet_rules
 from tokwatt.accounts.explorer.explorer import Explorer
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine
 from tokwatt.accounts.explorer.reading import trace_reading
+from tokwatt.accounts.explorer.running import simulation_running
 from tokwatt.output import write_files
 from tokwatt.serving.catalogue import load
 
@@ -74,6 +75,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
             for name, view in explorer.views.items()
         },
         "reading": trace_reading(),
+        "running": simulation_running(),
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}
             for name, board in explorer.boards.items()

@@ -11,10 +11,18 @@ function drawn(tag, attributes, text = "") {
   return made;
 }
 
-function chart(id, title, xLabel, lines, marks) {
-  const points = lines
-    .flatMap((line) => line.points)
-    .filter(([, y]) => y > 0 && Number.isFinite(y));
+/* Axes by doublings and tens: what is not above 0 cannot be drawn. */
+const LOGARITHMIC = {
+  isDrawn: (value) => value > 0 && Number.isFinite(value),
+  along: (values) => scale(values, 1, doublingTicks),
+  up: (values) => scale(values, 1.08, niceTicks),
+  tick: (value) => (value < 1024 ? value : `${value / 1024}K`),
+};
+
+/* `title`, `xLabel` and `yLabel` of a chart, and the kind of its axes. */
+function chart(id, axes, lines, marks = []) {
+  const { isDrawn, along, up } = axes.kind;
+  const points = lines.flatMap((line) => line.points).filter(([, y]) => isDrawn(y));
   const holder = document.getElementById(id);
   if (!points.length)
     return holder.replaceChildren(
@@ -24,42 +32,36 @@ function chart(id, title, xLabel, lines, marks) {
   const svg = drawn("svg", {
     viewBox: `0 0 ${FRAME.width} ${FRAME.height}`,
     role: "img",
-    "aria-label": title,
+    "aria-label": axes.title,
   });
-  const x = scale(
-      points.map(([value]) => value),
-      FRAME.left,
-      FRAME.width - FRAME.right,
-    ),
-    y = scale(
-      points.map(([, value]) => value),
-      FRAME.height - FRAME.bottom,
-      FRAME.top,
-      1.08,
-    );
-  drawAxes(svg, x, y, xLabel);
+  const x = placed(along(points.map(([value]) => value)), FRAME.left, FRAME.width - FRAME.right),
+    y = placed(up(points.map(([, value]) => value)), FRAME.height - FRAME.bottom, FRAME.top);
+  drawAxes(svg, x, y, axes);
   for (const line of lines)
-    svg.append(drawn("path", { d: path(line.points, x, y), class: `line ${line.look}` }));
-  for (const [px, py] of marks.filter(([, value]) => value > 0 && Number.isFinite(value)))
+    svg.append(
+      drawn("path", { d: path(line.points, x, y, isDrawn), class: `line ${line.look}` }),
+    );
+  for (const [px, py] of marks.filter(([, value]) => isDrawn(value)))
     svg.append(drawn("circle", { cx: x.at(px), cy: y.at(py), r: 6, class: "mark" }));
   holder.replaceChildren(svg, legend(lines));
 }
 
-function scale(values, from, to, room = 1) {
+function scale(values, room, ticks) {
   let [low, high] = [Math.min(...values) / room, Math.max(...values) * room];
   if (high / low < 1.5) [low, high] = [low / 1.25, high * 1.25];
-  return {
-    low,
-    high,
-    at: (value) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low),
-  };
+  return { low, high, ticks, share: (value) => Math.log(value / low) / Math.log(high / low) };
 }
 
-function path(points, x, y) {
+const placed = (found, from, to) => ({
+  ...found,
+  at: (value) => from + (to - from) * found.share(value),
+});
+
+function path(points, x, y, isDrawn) {
   let pen = "M";
   return points
     .map(([px, py]) => {
-      if (!(py > 0 && Number.isFinite(py))) {
+      if (!isDrawn(py)) {
         pen = "M";
         return "";
       }
@@ -71,49 +73,29 @@ function path(points, x, y) {
     .join("");
 }
 
-function drawAxes(svg, x, y, xLabel) {
+function drawAxes(svg, x, y, { xLabel, yLabel, kind }) {
   const bottom = FRAME.height - FRAME.bottom;
-  const sparse = FRAME.width < 450 ? 4 : 2;
-  for (let tick = 2 ** Math.ceil(Math.log2(x.low)); tick <= x.high * 1.001; tick *= sparse) {
-    svg.append(
-      drawn("line", { x1: x.at(tick), x2: x.at(tick), y1: FRAME.top, y2: bottom, class: "tick" }),
-    );
-    svg.append(
-      drawn(
-        "text",
-        { x: x.at(tick), y: bottom + 18, "text-anchor": "middle" },
-        tick < 1024 ? tick : `${tick / 1024}K`,
-      ),
-    );
+  const write = (attributes, text) =>
+    svg.append(drawn("text", { "text-anchor": "middle", ...attributes }, text));
+  const draw = (x1, x2, y1, y2) => svg.append(drawn("line", { x1, x2, y1, y2, class: "tick" }));
+  for (const tick of x.ticks(x.low, x.high)) {
+    draw(x.at(tick), x.at(tick), FRAME.top, bottom);
+    write({ x: x.at(tick), y: bottom + 18 }, kind.tick(tick));
   }
-  for (const tick of niceTicks(y.low, y.high)) {
-    svg.append(
-      drawn("line", {
-        x1: FRAME.left,
-        x2: FRAME.width - FRAME.right,
-        y1: y.at(tick),
-        y2: y.at(tick),
-        class: "tick",
-      }),
-    );
-    svg.append(
-      drawn("text", { x: FRAME.left - 8, y: y.at(tick) + 4, "text-anchor": "end" }, shown(tick, 3)),
-    );
+  for (const tick of y.ticks(y.low, y.high)) {
+    draw(FRAME.left, FRAME.width - FRAME.right, y.at(tick), y.at(tick));
+    write({ x: FRAME.left - 8, y: y.at(tick) + 4, "text-anchor": "end" }, shown(tick, 3));
   }
-  svg.append(
-    drawn(
-      "text",
-      { x: (FRAME.left + FRAME.width) / 2, y: FRAME.height - 8, "text-anchor": "middle" },
-      xLabel,
-    ),
-  );
-  svg.append(
-    drawn(
-      "text",
-      { transform: `translate(14 ${bottom / 2}) rotate(-90)`, "text-anchor": "middle" },
-      "Tokens per joule",
-    ),
-  );
+  write({ x: (FRAME.left + FRAME.width) / 2, y: FRAME.height - 8 }, xLabel);
+  write({ transform: `translate(14 ${bottom / 2}) rotate(-90)` }, yLabel);
+}
+
+function doublingTicks(low, high) {
+  const found = [],
+    sparse = FRAME.width < 450 ? 4 : 2;
+  for (let tick = 2 ** Math.ceil(Math.log2(low)); tick <= high * 1.001; tick *= sparse)
+    found.push(tick);
+  return found;
 }
 
 function niceTicks(low, high) {
@@ -165,8 +147,12 @@ function drawLaw(state, ready, point) {
   ]);
   chart(
     "law",
-    "Tokens per joule against the context window",
-    "Context window [tok]",
+    {
+      title: "Tokens per joule against the context window",
+      xLabel: "Context window [tok]",
+      yLabel: "Tokens per joule",
+      kind: LOGARITHMIC,
+    },
     [...lines, { name: "slope −1", look: "guide", points: slope }],
     [[ready.state.window, point.tokensPerJoule]],
   );
@@ -197,8 +183,12 @@ function drawSplits(state, ready, fleet, alone) {
   ];
   chart(
     "splits",
-    "Tokens per joule of the fleet against the split length",
-    "Split length [tok]",
+    {
+      title: "Tokens per joule of the fleet against the split length",
+      xLabel: "Split length [tok]",
+      yLabel: "Tokens per joule",
+      kind: LOGARITHMIC,
+    },
     lines,
     Number(state.split) ? [[Number(state.split), fleet.tokensPerJoule]] : [],
   );

@@ -108,7 +108,8 @@ const Columns = (() => {
     const [, sign, hours = 0, minutes = 0] = /^([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
     const ahead = (sign === "-" ? -60 : 60) * (60 * Number(hours) + Number(minutes));
     const micro = Number(fraction.padEnd(6, "0").slice(0, 6));
-    return midnight / 1e3 + 3600 * hour + 60 * minute + second - ahead + 1e-6 * micro;
+    const seconds = midnight / 1e3 + 3600 * hour + 60 * minute + second - ahead;
+    return (1e6 * seconds + micro) * 1e-6;
   }
 
   function timeUnit(known, name, times, names) {
@@ -131,13 +132,13 @@ const Columns = (() => {
     return mooncake && times.every((time) => time % 1 === 0) ? "ms" : "s";
   }
 
-  /* Ends of the times in seconds, and how they were understood. */
+  /* Their span in seconds, the seconds of one of their units, and how they were understood. */
   function arrivalTimes(known, file, table, column, times, dates) {
     if (!column) return { note: "without arrival times" };
     const least = times.reduce((one, other) => Math.min(one, other)),
       most = times.reduce((one, other) => Math.max(one, other));
     const name = quoted(column.name);
-    if (dates) return { span: most - least, last: most, note: `times by ${name}, dates` };
+    if (dates) return { span: most - least, unit: 1, note: `times by ${name}, dates` };
     const unit = timeUnit(known, column.name, times, table.names);
     const edges = Object.values(known.since_1970);
     const above = (time) => edges.filter((edge) => edge <= Math.abs(time)).length;
@@ -146,8 +147,12 @@ const Columns = (() => {
         `${file}: has times from ${least} to ${most} under ${name}, ` +
           "wanted times of one unit, all since 1970 or all since a start.",
       );
-    const span = (most - least) * known.units[unit];
-    return { span, last: most, note: `times by ${name}, ${known.unit_words[unit]}` };
+    const seconds = known.units[unit];
+    return {
+      span: most * seconds - least * seconds,
+      unit: seconds,
+      note: `times by ${name}, ${known.unit_words[unit]}`,
+    };
   }
 
   return {

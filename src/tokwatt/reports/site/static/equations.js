@@ -51,7 +51,7 @@ const Tokwatt = (() => {
     return assumed.experts === "expected" ? coverage(share, tokens) : share;
   }
 
-  /* ---- tokwatt.serving.steps.forward, tokwatt.serving.steps.chunked: passes of the measured step ---- */
+  /* ---- tokwatt.serving.steps.forward, chunked: passes of the measured step ---- */
 
   const SMALL_MESSAGE = 2e6;
 
@@ -185,36 +185,72 @@ const Tokwatt = (() => {
     const chunked = assumed.prefill === "chunked";
     const passing = chunked ? load : { ...load, prompts: 0, prefills: 0 };
     const found = iterations(machine, passing, looseOf(assumed));
-    const { decoding, mean } = found;
-    let { latency, computeTime } = mean,
-      prefillTime = latency - decoding.latency;
-    if (!chunked) {
-      [latency, prefillTime] = prefilled(assumed, machine, load, decoding.latency);
-      computeTime = decoding.computeTime + prefillTime;
-    }
-    const { kept, power } = boardPower(assumed, machine, {
-      latency,
-      moved: mean.moved,
-      computeTime,
-      launchTime: mean.launchTime,
-      batch: found.running,
-      idleTime: decoding.latency - decoding.scanTime,
-      scanTime: decoding.scanTime,
-      prefill: prefillTime / latency,
-    });
-    const longer = kept / latency;
+    const running = { ...load, batch: found.running };
+    const used = measuredUse(assumed, machine, running, found.mean, found.decoding);
+    const { kept, power } = boardPower(assumed, machine, used);
+    const longer = kept / used.latency;
     return {
       latency: kept,
       limited: longer > 1,
-      median: (chunked ? found.median : latency) * longer,
-      late: (chunked ? found.late : latency) * longer,
-      prefillTime,
+      median: (chunked ? found.median : used.latency) * longer,
+      late: (chunked ? found.late : used.latency) * longer,
+      prefillTime: used.prefillTime,
       running: found.running,
       power,
     };
   }
 
+  /* What a pass uses that takes in prompts beside one that only decodes. */
+  function measuredUse(assumed, machine, load, passing, decoding) {
+    let { latency, computeTime } = passing,
+      prefillTime = latency - decoding.latency;
+    if (assumed.prefill !== "chunked") {
+      [latency, prefillTime] = prefilled(assumed, machine, load, decoding.latency);
+      computeTime = decoding.computeTime + prefillTime;
+    }
+    return {
+      latency,
+      moved: passing.moved,
+      computeTime,
+      launchTime: passing.launchTime,
+      batch: load.batch,
+      idleTime: decoding.latency - decoding.scanTime,
+      scanTime: decoding.scanTime,
+      prefillTime,
+      prefill: prefillTime / latency,
+    };
+  }
+
+  /* What one iteration uses that takes in just the prompt tokens of a load, not their mean. */
+  function singleUse(assumed, machine, load) {
+    if (assumed.step !== "measured") return computedUse(assumed, machine, load);
+    const prompt = promptOf(load),
+      loose = looseOf(assumed);
+    const passing = (tokens) => {
+      const own = tokens / machine.costs.data_parallel;
+      return pass(machine, loose, load.batch, load.length, tokens, own, prompt);
+    };
+    const decoding = passing(0),
+      chunked = assumed.prefill === "chunked" && load.prompts > 0;
+    const filling = chunked ? passing(load.prompts) : decoding;
+    return measuredUse(assumed, machine, load, filling, decoding);
+  }
+
   function computedStep(assumed, machine, load) {
+    const used = computedUse(assumed, machine, load),
+      { kept, power } = boardPower(assumed, machine, used);
+    return {
+      latency: kept,
+      limited: kept > used.latency,
+      median: kept,
+      late: kept,
+      prefillTime: used.prefillTime,
+      running: load.batch,
+      power,
+    };
+  }
+
+  function computedUse(assumed, machine, load) {
     const { batch, length } = load;
     const touched = touchedExperts(assumed, machine.expert_share, batch);
     const read = machine.streamed + machine.routed * touched;
@@ -229,7 +265,7 @@ const Tokwatt = (() => {
       load,
       weightTime + scanTime + overhead,
     );
-    const { kept, power } = boardPower(assumed, machine, {
+    return {
       latency,
       moved: read + kv,
       computeTime: (machine.token_flops * batch) / machine.prefill_rate + prefillTime,
@@ -237,10 +273,9 @@ const Tokwatt = (() => {
       batch,
       idleTime: machine.idle_time > 0 ? machine.idle_time : weightTime + machine.overhead,
       scanTime,
+      prefillTime,
       prefill: prefillTime / latency,
-    });
-    const limited = kept > latency;
-    return { latency: kept, limited, median: kept, late: kept, prefillTime, running: batch, power };
+    };
   }
 
   function prefilled(assumed, machine, load, decoding) {
@@ -1005,6 +1040,13 @@ const Tokwatt = (() => {
     fleetAt,
     rented,
     prices,
+    concurrency,
+    heldBytes,
+    singleUse,
+    boardPower,
+    powerByUse,
+    idlePower,
+    onBasis,
     erlangB,
     waitQuantile,
     instancesRequired,

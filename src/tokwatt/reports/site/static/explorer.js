@@ -156,14 +156,18 @@ function summarise(ready, point, fleet) {
   const instance = Number.isFinite(point.tokensPerJoule)
     ? `By the ${watts(ready)}, an instance gives ${shown(point.tokensPerJoule)} tokens per joule`
     : "The LLM does not fit on these GPUs";
-  const served = Number.isNaN(fleet.instances)
-    ? unstarted(ready)
-    : fleet.instances === Infinity
-      ? late(ready, fleet)
-      : `a fleet of ${shown(fleet.instances)} instances ${shown(fleet.tokensPerJoule)}`;
+  const served =
+    unserved(ready, fleet) ||
+    `a fleet of ${shown(fleet.instances)} instances ${shown(fleet.tokensPerJoule)}`;
   document.getElementById("summary").textContent = Number.isFinite(point.tokensPerJoule)
     ? `${instance}; ${served}.`
     : `${instance}.`;
+}
+
+/* Why there is no fleet; "" where there is one. */
+function unserved(ready, fleet) {
+  if (Number.isNaN(fleet.instances)) return unstarted(ready);
+  return fleet.instances === Infinity ? late(ready, fleet) : "";
 }
 
 /* Why no number of instances is enough: prompts, or steps, that alone exceed the target. */
@@ -205,8 +209,8 @@ function update() {
   document.getElementById("account-note").textContent = `${EXPLORER.accounts[state.account]}.`;
   document.querySelector(".results").classList.toggle("stale", Boolean(problem));
   if (ready) showPreset(ready);
-  if (location.hash !== addressOf(state)) tellPlan("");
-  document.getElementById("plan").disabled = Boolean(problem);
+  if (location.hash !== addressOf(state)) forget();
+  for (const id of ["plan", "serve"]) document.getElementById(id).disabled = Boolean(problem);
   if (problem) return;
   const point = Tokwatt.instanceAt(ready, ready.state.window, Number(state.utilization));
   const alone = fleetAt(ready, 0, 1),

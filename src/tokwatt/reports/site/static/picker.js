@@ -45,7 +45,7 @@ function takeTrace(trace) {
   const longest = trace.requests.prompt.at(-1) + trace.requests.output.at(-1);
   if (Number(split.value) >= longest) split.value = 0;
   form.querySelectorAll("input[data-for]").forEach(setSlider);
-  tellPlan("");
+  forget();
   update();
 }
 

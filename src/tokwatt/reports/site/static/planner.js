@@ -1,6 +1,9 @@
 "use strict";
 /* The plan of the page: asked for by a button, and forgotten when the case changes. */
 
+/* Its pools, once there is one. */
+let planned = null;
+
 /* What an objective is for each output token, from a plan's cost and tokens a second. */
 const OBJECTIVES = {
   joules: ["J/tok", 1],
@@ -40,6 +43,7 @@ function showPlan() {
       `configurations for ${found.classes} classes of lengths; ${besideOne(found)}.`,
   );
   table("plan-pools", "Pools of the plan", PLAN_HEADS, planRows(found.pools, tokens));
+  planned = found.pools;
 }
 
 /* Whether each request is served whole in one pool. */
@@ -105,6 +109,7 @@ function planRows(pools, tokens) {
 }
 
 function tellPlan(sentence) {
+  planned = null;
   document.getElementById("plan-note").textContent = sentence;
   document.getElementById("plan-pools").replaceChildren();
 }

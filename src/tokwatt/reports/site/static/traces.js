@@ -1,5 +1,5 @@
 "use strict";
-/* A trace of the reader's own as tokwatt.params.traces.requests and traces read it, by the same names. */
+/* A trace of the reader's own as tokwatt.params.traces reads it, by the same names. */
 
 const Traces = (() => {
   const { quoted, tableOf } = Tables;
@@ -159,6 +159,19 @@ const Traces = (() => {
     };
   }
 
+  /* Requests as they arrived, in seconds since the first; as they stand where nothing says when. */
+  function inOrder(served, unit) {
+    if (unit) served.sort((one, other) => one.time - other.time);
+    const [{ time: first }] = served,
+      column = (valueOf) => Float64Array.from(served, valueOf);
+    return {
+      time: column(({ time }) => (unit ? time * unit - first * unit : 0)),
+      prompt: column(({ prompt }) => prompt),
+      output: column(({ output }) => output),
+      requests: column(({ count }) => count),
+    };
+  }
+
   /* A trace from the text of a file, refused in one sentence. */
   function read(known, file, text) {
     const table = tableOf(file, text, known.sample),
@@ -168,7 +181,8 @@ const Traces = (() => {
     const arrivals = Columns.arrivalTimes(known, file, table, found.time, times, dates);
     const total = sum(served.map(({ count }) => count)),
       requests = kindsOf(served, total, known.most_tokens);
-    const last = served.findLast(({ time }) => time === arrivals.last);
+    const arrived = inOrder(served, arrivals.unit),
+      last = arrived.requests.at(-1);
     const ends = (values) => [0.5, 0.99].map((share) => quantile(requests.weight, values, share));
     return {
       name: file,
@@ -177,7 +191,8 @@ const Traces = (() => {
       rows,
       leftOut,
       span: arrivals.span ?? null,
-      rate: arrivals.span > 0 ? (total - last.count) / arrivals.span : null,
+      rate: arrivals.span > 0 ? (total - last) / arrivals.span : null,
+      arrived,
       prompt: ends(requests.prompt),
       output: ends(requests.output),
       note: arrivals.note,

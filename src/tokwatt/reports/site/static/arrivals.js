@@ -1,0 +1,148 @@
+"use strict";
+/* When requests come, and what they ask, as tokwatt.simulation.arrivals has it: the requests of a
+   trace at its own times, or those that NumPy's generator draws of a workload. */
+
+const Arrivals = (() => {
+  /* ---- numpy.random.Generator(PCG64): its numbers from a state, of which the data has one ---- */
+
+  const WORD = 2n ** 64n - 1n,
+    DOUBLE_WORD = 2n ** 128n - 1n,
+    MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
+
+  class Generator {
+    constructor({ state, inc }) {
+      this.state = BigInt(state);
+      this.increment = BigInt(inc);
+      this.ziggurat = zigguratOf();
+    }
+
+    /* 64 bits: the state's halves together, turned by its first six bits. */
+    next() {
+      this.state = (this.state * MULTIPLIER + this.increment) & DOUBLE_WORD;
+      const mixed = (this.state >> 64n) ^ (this.state & WORD),
+        turn = this.state >> 122n;
+      return ((mixed >> turn) | (mixed << (64n - turn))) & WORD;
+    }
+
+    /* From 0 to 1. */
+    random() {
+      return Number(this.next() >> 11n) / BITS;
+    }
+
+    /* Of mean 1: a place in a layer of the ziggurat; or its tail, or the edge of the layer. */
+    exponential() {
+      for (;;) {
+        const bits = this.next() >> 3n,
+          layer = Number(bits & 255n),
+          place = Number(bits >> 8n),
+          { within, width, height } = this.ziggurat,
+          x = place * width[layer];
+        if (place < within[layer]) return x;
+        if (layer === 0) return TAIL - Math.log1p(-this.random());
+        const above = (height[layer - 1] - height[layer]) * this.random() + height[layer];
+        if (above < Math.exp(-x)) return x;
+      }
+    }
+  }
+
+  const BITS = 2 ** 53,
+    LAYERS = 256,
+    TAIL = 7.69711747013104972,
+    AREA = 3.949659822581572e-3;
+
+  /* Layers of equal area under the exponential law: doi:10.18637/jss.v005.i08. */
+  function zigguratOf() {
+    const within = new Float64Array(LAYERS),
+      width = new Float64Array(LAYERS),
+      height = new Float64Array(LAYERS);
+    const base = AREA / Math.exp(-TAIL);
+    within[0] = (TAIL / base) * BITS;
+    width[0] = base / BITS;
+    height[0] = 1;
+    for (let layer = LAYERS - 1, edge = TAIL; layer > 0; layer -= 1) {
+      width[layer] = edge / BITS;
+      height[layer] = Math.exp(-edge);
+      const inner = layer > 1 ? -Math.log(AREA / edge + Math.exp(-edge)) : 0;
+      within[layer] = (inner / edge) * BITS;
+      edge = inner;
+    }
+    return { within, width, height };
+  }
+
+  /* ---- tokwatt.simulation.arrivals ---- */
+
+  const GAPS = { poisson: (draws) => draws.exponential(), constant: () => 1 };
+
+  /* The kind whose share of the weights holds a number. */
+  function drawnKind(law, share) {
+    let low = 0,
+      high = law.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (law[middle] > share) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /* Requests of some kinds, drawn and timed at random, a few at a time. */
+  function* drawn(known, kinds, process, rate, count) {
+    const draws = new Generator(known.seed),
+      law = summed(kinds.weight);
+    let time = 0;
+    for (let start = 0; start < count; start += known.batch) {
+      const places = Array.from({ length: Math.min(known.batch, count - start) }, (_, at) => at),
+        gaps = summed(places.map(() => GAPS[process](draws))),
+        last = time;
+      yield places.map((place) => {
+        const kind = drawnKind(law, draws.random() * law.at(-1));
+        time = last + gaps[place];
+        return Requests.requestOf(
+          start + place,
+          time / rate,
+          kinds.prompt[kind],
+          kinds.output[kind],
+        );
+      });
+    }
+  }
+
+  function summed(values) {
+    let total = 0;
+    return Float64Array.from(values, (value) => (total += value));
+  }
+
+  /* Whether a rate is a trace's own, of which a form shows twelve digits. */
+  const isOwn = (rate, { rate: own }) => Math.abs(own / rate - 1) < 1e-11;
+
+  /* The first requests of a trace, at an arrival rate, a few at a time. */
+  function* timed(known, trace, rate, count) {
+    const { time, prompt, output, requests } = trace.arrived,
+      slower = isOwn(rate, trace) ? 1 : trace.rate / rate;
+    let batch = [],
+      number = 0;
+    for (let row = 0; row < time.length && number < count; row += 1)
+      for (let copy = 0; copy < requests[row] && number < count; copy += 1) {
+        batch.push(Requests.requestOf(number, time[row] * slower, prompt[row], output[row]));
+        number += 1;
+        if (batch.length === known.batch) {
+          yield batch;
+          batch = [];
+        }
+      }
+    if (batch.length) yield batch;
+  }
+
+  /* The requests of a case: at most so many of a trace, or as many of its kinds, or of those of a
+     workload, drawn. */
+  function of(known, { data, state, requests }, process, count) {
+    const { rate, arrived, count: total } = data.workloads[state.workload],
+      asked = data.demand.arrival_rate;
+    if (rate) return timed(known, { rate, arrived }, asked, count);
+    if (!arrived) return drawn(known, requests, process, asked, count);
+    const weight = arrived.requests.map((each) => each / total);
+    return drawn(known, { ...arrived, weight }, process, asked, count);
+  }
+
+  return { of, isOwn };
+})();

@@ -1,0 +1,148 @@
+"use strict";
+/* Engines side by side behind a router, as tokwatt.simulation.run, routers and summary have them,
+   by the same names. A run rests now and then, so that a page can go on in between. */
+
+const Simulation = (() => {
+  /* Rounds of an engine, and requests that are routed, between two rests. */
+  const ROUNDS = 500,
+    ROUTED = 50;
+
+  /* ---- tokwatt.simulation.routers ---- */
+
+  const RULES = {
+    *round_robin(pool) {
+      return pool.engines[pool.turns++ % pool.engines.length];
+    },
+    *least_loaded(pool, time) {
+      for (const engine of pool.engines) while (!engine.advance(time, ROUNDS)) yield;
+      return pool.engines.reduce((least, engine) =>
+        engine.inFlight < least.inFlight ? engine : least,
+      );
+    },
+  };
+
+  /* The first pool that holds a request; the last holds all that are served. */
+  function poolOf(pools, { prompt, output }) {
+    const place = pools.findIndex(({ window }) => prompt + output <= window),
+      pool = place < 0 ? pools.length - 1 : place;
+    if (!pools[pool].engines.length)
+      throw new Refusal(
+        `instances: is 0 in pool ${pool + 1}, wanted 1 or more, as requests come to it.`,
+      );
+    return pool;
+  }
+
+  /* ---- tokwatt.simulation.run ---- */
+
+  function* advanced(engine, until) {
+    while (!engine.advance(until, ROUNDS)) yield;
+  }
+
+  /* Tokens that a request holds on the average while it runs. */
+  function meanLength({ weight, prompt, output }) {
+    const length = (mass, kind) => mass * (prompt[kind] + output[kind] / 2);
+    return sum(weight.map(length)) / sum(weight);
+  }
+
+  /* Engines of pools `{ready, window, instances}` by rising windows. */
+  function enginesOf(known, pools) {
+    const length = meanLength(pools[0].ready.requests);
+    return pools.map(({ ready, window, instances }) => {
+      const limits = Steps.limitsOf(known, ready, window, length),
+        table = new Steps.StepTable(known, ready, window);
+      const engines = Array.from(
+        { length: instances },
+        () => new Engines.Engine(table, limits, known.stretch),
+      );
+      return { table, limits, window, engines, turns: 0 };
+    });
+  }
+
+  /* Serves requests in the order of arrival, a few at a time; where the queue grows without end
+     it ends with what is `overloaded`. */
+  function* run(known, pools, batches, rule, settled) {
+    const recorder = new Recorders.Recorder(known),
+      engines = pools.flatMap((pool) => pool.engines),
+      requests = [];
+    for (const { table, engines: own } of pools) own.forEach(() => recorder.add(table));
+    for (const batch of batches) {
+      for (const request of batch) {
+        request.pool = poolOf(pools, request);
+        const engine = yield* RULES[rule](pools[request.pool], request.arrival);
+        engine.offer(request);
+        requests.push(request);
+        if (request.number % ROUTED === 0) yield doneBy(engines);
+      }
+      yield* readAll(recorder, engines, batch.at(-1).arrival);
+    }
+    const blocked = blockedOf(engines),
+      found = overloaded(known, blocked, requests);
+    if (found) return { overloaded: found };
+    yield* readAll(recorder, engines, Infinity);
+    for (const request of requests) timed(pools[request.pool].table, request);
+    const held = sum(pools.map(({ limits, engines: own }) => limits.blocks * own.length)),
+      totals = Recorders.totalsOf(recorder, requests, held, settled);
+    return { requests, totals, seconds: Recorders.bySecond(recorder, held, totals.ended) };
+  }
+
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+  const doneBy = (engines) => engines.reduce((total, { done }) => total + done, 0);
+
+  /* Rests say how many requests ended, where they know. */
+  function* readAll(recorder, engines, until) {
+    let before = doneBy(engines);
+    for (const engine of engines) {
+      const others = before - engine.done;
+      for (const _ of advanced(engine, until)) yield others + engine.done;
+      for (const _ of recorder.read(engine)) yield others + engine.done;
+      before = others + engine.done;
+    }
+  }
+
+  /* Times of a request since it arrived, with what it spends beside the steps. */
+  function timed(table, request) {
+    const beside = table.firstToken + table.firstTokenPrompt * request.prompt;
+    request.queued = request.admitted - request.arrival;
+    request.firstToken = request.first - request.arrival + beside;
+    request.latency = request.finished - request.arrival + beside;
+  }
+
+  /* What kept requests waiting when the last one arrived, by the queue that is there longest. */
+  function blockedOf(engines) {
+    const queues = engines.filter(({ blocked }) => blocked.size);
+    if (!queues.length) return null;
+    const worst = queues.reduce((one, other) => (other.since < one.since ? other : one)),
+      [reason] = [...worst.blocked].reduce((one, other) => (other[1] > one[1] ? other : one));
+    const waiting = sum(engines.map(({ inFlight, running }) => inFlight - running.size));
+    return { reason, since: worst.since, waiting };
+  }
+
+  /* ---- tokwatt.simulation.summary ---- */
+
+  /* What saturates first and when, where the queue grows without end; null elsewhere. */
+  function overloaded(known, blocked, requests) {
+    if (!blocked || blocked.waiting < known.fewest) return null;
+    const begun = requests[0].arrival,
+      arriving = requests.at(-1).arrival - begun,
+      [half, late, end] = [0.5, 0.75, 1].map((share) => begun + share * arriving);
+    const waitingIn = (low, high) => {
+      const within = ({ arrival, admitted }) =>
+        Math.min(admitted < 0 ? Infinity : admitted, high) - Math.max(arrival, low);
+      const all = sum(requests.map((request) => Math.max(within(request), 0)));
+      return all / Math.max(high - low, 1e-9);
+    };
+    if (blocked.since > late || waitingIn(late, end) < known.growing * waitingIn(half, late))
+      return null;
+    const { reason, since, waiting } = blocked;
+    return { reason, since: since - begun, waiting, arriving };
+  }
+
+  /* In the words of the command; `shown` writes numbers. */
+  const said = (name, { reason, since, waiting, arriving }, shown) =>
+    `requests of ${name}: cannot be served, the ${reason} is full from ${shown(since)} s on, and ` +
+    `${shown(waiting)} requests wait when the last one arrives after ${shown(arriving)} s, ` +
+    "wanted more instances, a lower arrival rate or shorter requests.";
+
+  return { enginesOf, run, said };
+})();

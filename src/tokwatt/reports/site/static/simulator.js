@@ -1,0 +1,198 @@
+"use strict";
+/* The fleet of the page, or of its plan, served request by request: asked for by a button, and
+   forgotten when the case changes. */
+
+/* Most requests of a run in the browser: seconds on a laptop. */
+const MOST_SERVED = 100_000;
+/* Milliseconds that a run takes before the page may go on. */
+const SLICE = 40;
+
+const control = (name) => document.getElementById(`serve-${name}`);
+
+/* The run that is going on; others have ended, or end. */
+let serving = null;
+let lastRun = null;
+
+/* Pools that serve, the formula's numbers of them, and what their requests are of. */
+function askedFleet() {
+  if (control("fleet").value === "plan") return planFleet();
+  const state = controlsState(),
+    ready = prepared(state),
+    fleet = fleetAt(ready, Number(state.split), Number(state.overflow));
+  refuseAccount(ready);
+  const given = givenInstances(fleet.pools.length),
+    why = unserved(ready, fleet);
+  if (Number.isNaN(fleet.instances) || (why && !given)) throw new Refusal(`${sentence(why)}.`);
+  const pools = fleet.pools.map(({ window, instances }, place) => ({
+    ready,
+    window,
+    instances: given ? given[place] : instances,
+  }));
+  return { pools, isPlan: false, formula: given ? null : formulaOf(fleet.pools) };
+}
+
+function planFleet() {
+  if (!planned) throw new Refusal("There is no plan yet: press Plan first.");
+  refuseAccount(planned[0].ready);
+  const pools = planned.map(({ ready, pool: { window, instances } }) => ({
+    ready,
+    window,
+    instances,
+  }));
+  return { pools, isPlan: true, formula: formulaOf(planned.map(({ pool }) => pool)) };
+}
+
+/* Numbers of instances that the reader gives, one for each pool; null where there are none. */
+function givenInstances(pools) {
+  const given = control("instances").value.trim();
+  if (!given) return null;
+  const numbers = given.split(/[\s,;+]+/).map(Number);
+  if (numbers.length !== pools)
+    throw new Refusal(
+      `Instances: has ${numbers.length} numbers, wanted ${pools}, one for each pool.`,
+    );
+  if (!numbers.every((number) => Number.isInteger(number) && number >= 0))
+    throw new Refusal(`Instances: is “${given}”, wanted a whole number for each pool.`);
+  return numbers;
+}
+
+function refuseAccount({ assumed, requests, longWindow }) {
+  if (!conserves(assumed))
+    throw new Refusal(
+      "The pools of this account lose requests or tokens, so that none can be served one by one: " +
+        "choose the preset consistent.",
+    );
+  if (assumed.prefill === "overlapped")
+    throw new Refusal(
+      "Prefill is overlapped, which no step by itself tells: choose chunked, additive or free.",
+    );
+  const longest = requests.prompt.at(-1) + requests.output.at(-1);
+  if (longest > longWindow)
+    throw new Refusal(
+      `The longest request has ${shown(longest)} tokens, more than the longest window of ` +
+        `${shown(longWindow)}: choose a longer one.`,
+    );
+}
+
+function refuseMany(pools, most) {
+  const largest = Math.max(...pools.map(({ instances }) => instances));
+  if (largest > most)
+    throw new Refusal(
+      `A pool has ${shown(largest)} instances, wanted at most ${shown(most)} to serve one by one.`,
+    );
+}
+
+/* ---- the run ---- */
+
+/* Requests of the case; of those that are drawn the first share does not count, as in the
+   command. */
+function askedRequests({ data, state }) {
+  const { rate, count: all } = data.workloads[state.workload];
+  if (rate) return { count: Math.min(all, MOST_SERVED), of: all, settled: 0 };
+  const { value, validationMessage } = control("count"),
+    { count: least, seconds, settled } = EXPLORER.running;
+  if (validationMessage) throw new Refusal(`Drawn requests: ${validationMessage}`);
+  const some = Math.max(least, Math.trunc(seconds * data.demand.arrival_rate)),
+    count = Number(value) || Math.min(some, MOST_SERVED);
+  return { count, of: count, settled };
+}
+
+function beginRun() {
+  const known = EXPLORER.running,
+    asked = askedFleet(),
+    { pools } = asked,
+    [{ ready }] = pools,
+    requests = askedRequests(ready);
+  refuseMany(pools, known.most_instances);
+  const batches = Arrivals.of(known, ready, control("arrivals").value, requests.count),
+    engines = Simulation.enginesOf(known, pools);
+  const run = Simulation.run(known, engines, batches, control("router").value, requests.settled);
+  return { ...asked, run, requests, ready };
+}
+
+/* Goes on with a run for a moment, then leaves the page to its reader. */
+function goOn(own) {
+  if (own !== serving) return;
+  const until = performance.now() + SLICE;
+  try {
+    let found = own.run.next();
+    while (!found.done && performance.now() < until) found = own.run.next();
+    if (found.done) return endRun(own, found.value);
+    if (found.value !== undefined) tellProgress(found.value, own.requests.count);
+    setTimeout(goOn, 0, own);
+  } catch (error) {
+    refuseRun(error);
+  }
+}
+
+function refuseRun(error) {
+  if (!(error instanceof Refusal)) throw error;
+  stopServing(sentence(error.message), true);
+}
+
+function endRun(own, found) {
+  const name = nameOf(own.ready);
+  if (found.overloaded)
+    return stopServing(sentence(Simulation.said(name, found.overloaded, shown)), true);
+  stopServing(servedSentence(own, found.totals));
+  control("results").hidden = false;
+  lastRun = found.seconds;
+  showServed(own, found.totals);
+  control("command").textContent = commandOf(own);
+  control("by").hidden = !commandOf(own);
+  drawRun(lastRun);
+}
+
+const nameOf = ({ data, state }) => data.workloads[state.workload].name;
+
+/* ---- what it says ---- */
+
+function tellServed(said, isProblem = false) {
+  const note = control("note");
+  note.textContent = said;
+  note.classList.toggle("problem", isProblem);
+}
+
+function tellProgress(count, total) {
+  const bar = control("progress");
+  bar.max = total;
+  bar.value = count;
+}
+
+/* Ends the run that is going on, if there is one, and says so. */
+function stopServing(said = "", isProblem = false) {
+  serving = lastRun = null;
+  document.getElementById("serve").textContent = "Serve request by request";
+  control("progress").hidden = true;
+  control("results").hidden = true;
+  tellServed(said, isProblem);
+}
+
+function serve() {
+  stopServing();
+  try {
+    serving = beginRun();
+  } catch (error) {
+    return refuseRun(error);
+  }
+  document.getElementById("serve").textContent = "Stop";
+  tellProgress(0, serving.requests.count);
+  control("progress").hidden = false;
+  tellServed("Being served.");
+  setTimeout(goOn, 30, serving);
+}
+
+/* Answers of another case. */
+function forget() {
+  tellPlan("");
+  stopServing();
+}
+
+control("count").max = MOST_SERVED;
+document.getElementById("serve").addEventListener("click", () => {
+  if (serving) stopServing("Stopped.");
+  else serve();
+});
+control("form").addEventListener("input", () => stopServing());
+control("form").addEventListener("submit", (event) => event.preventDefault());
+window.addEventListener("resize", () => lastRun && drawRun(lastRun));
