@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tokwatt.accounts.deployments import DeploymentNames, require_limited
+from tokwatt.accounts.deployments import DeploymentNames, require, require_limited
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, Instances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,17 @@ def require_chunked(account: Account, apart: bool) -> None:
     if apart and account.assumed.prefill != "chunked":
         found = f"has prefill={account.assumed.prefill} where prefill and decode are apart"
         raise ParameterError(f"account: {found}, wanted prefill=chunked, as in consistent.")
+
+
+def require_instances(
+    name: str, instances: Sequence[Instances], parts: Sequence[PoolPart], most: Instances
+) -> None:
+    """Refuse numbers of instances that are not one for each part."""
+    if len(instances) != len(parts):
+        wanted = f"{len(parts)}, one for each pool"
+        raise ParameterError(f"{name}: has {len(instances)} numbers, wanted {wanted}.")
+    for number in instances:
+        require(name, number, 0, most)
 
 
 def require_parts(catalogue: Catalogue, account: Account, parts: Sequence[PoolPart]) -> None:
