@@ -14,7 +14,7 @@ BINS, CONFIGURATIONS = 4, 3
 
 
 def traces_at_random(seed, traces, bins=BINS, configurations=CONFIGURATIONS):
-    """The same columns for each trace: equal GPUs, watts of its own, some of which miss a target."""
+    """The same columns for each trace: equal GPUs, other watts, some of which miss a target."""
     rng = np.random.default_rng(seed)
     low, high = np.triu_indices(bins + 1, 1)
     shape = configurations, len(low)

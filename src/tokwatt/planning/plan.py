@@ -25,7 +25,7 @@ from tokwatt.planning.optimum.infeasible import infeasible_error
 from tokwatt.planning.question import Question, columns_of
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.pools.disaggregated import Disaggregation
-from tokwatt.units import Dimensionless, Tokens
+from tokwatt.units import Dimensionless, Instances, Tokens
 
 CANDIDATES = 32
 """Candidate lengths of a plan that is asked for no other number."""
@@ -61,11 +61,13 @@ class Plan:
         question: what it is for.
         columns: every configuration for every class of lengths.
         proved: the choice, and how far it may be from the best.
+        least_instances: of each of its parts, where there are more than its requests need.
     """
 
     question: Question
     columns: Columns
     proved: Proved
+    least_instances: tuple[Instances, ...] = ()
 
     @property
     def llm(self) -> str:
@@ -123,6 +125,7 @@ class Plan:
             "demand": own.demand,
             "names": self.names,
             "split_lengths": self.split_lengths,
+            "context_window": own.context_window,
             "account": own.account,
             "changes": own.changes,
         }
@@ -130,7 +133,7 @@ class Plan:
     @cached_property
     def fleet(self) -> Answer:
         """The same fleet as `accounts.answers.fleet` answers."""
-        return fleet(**self.asked)
+        return fleet(**self.asked, least_instances=self.least_instances)
 
     @cached_property
     def one_pool(self) -> Partition:

@@ -15,8 +15,10 @@ from tokwatt.planning.columns.classes import Classes, candidate_lengths, served_
 from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.columns.configurations import Configurations
 from tokwatt.planning.optimum.constrained import Budget
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.demand.requests import smallest_window
+from tokwatt.serving.choices import Assumptions
+from tokwatt.serving.demand.requests import Requests, smallest_window
 from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.units import Tokens
 
@@ -33,6 +35,7 @@ class Question:
         budget: what all pools may use together.
         account: an assumption set by name.
         changes: other alternatives for some of its choices.
+        context_window: window of the last pool; the account's own if left out.
     """
 
     catalogue: Catalogue
@@ -42,6 +45,7 @@ class Question:
     budget: Budget
     account: str
     changes: Mapping[str, str]
+    context_window: Tokens | None = None
 
 
 def columns_of(
@@ -51,22 +55,53 @@ def columns_of(
     between: Disaggregation | None = None,
 ) -> Columns:
     """Everything that a pool may be for every class of lengths."""
+    return columns_of_each([own], names, candidates, between)[0]
+
+
+def columns_of_each(
+    each: Sequence[Question],
+    names: Sequence[DeploymentNames],
+    candidates: int | Sequence[Tokens],
+    between: Disaggregation | None = None,
+) -> list[Columns]:
+    """Everything that a pool may be, under each question, between the same candidate lengths."""
+    asked = [_asked(own, names) for own in each]
+    for account, _ in asked:
+        require_chunked(account, between is not None)
+        require_limited(account, names)
+    edges = _edges(asked[0][0].assumed, _together([requests for _, requests in asked]), candidates)
+    return [
+        Columns.of(
+            account,
+            Configurations.of(own.catalogue, names),
+            Classes(account.assumed, served_within(requests, edges[-1]), edges),
+            own.demand,
+            Energy.of(own.catalogue),
+            between,
+        )
+        for own, (account, requests) in zip(each, asked, strict=True)
+    ]
+
+
+def _asked(own: Question, names: Sequence[DeploymentNames]) -> tuple[Account, Requests]:
+    """The account of a question, and the requests that arrive."""
     account = fleet_account(own.catalogue, own.account, names[0], own.requests, own.changes)
     case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
-    requests = case.requests(account.assumed, float(own.demand.output_share))
+    return account, case.requests(account.assumed, float(own.demand.output_share))
+
+
+def _edges(
+    assumed: Assumptions, requests: Requests, candidates: int | Sequence[Tokens]
+) -> np.ndarray:
+    """Candidate lengths, from 0 to the longest window."""
     if isinstance(candidates, int):
-        edges = candidate_lengths(requests, candidates)
-    else:
-        last = smallest_window(requests) if account.assumed.baseline == "smallest" else LONGEST
-        require_splits(candidates, last)
-        edges = np.array([0.0, *candidates, last])
-    require_chunked(account, between is not None)
-    require_limited(account, names)
-    return Columns.of(
-        account,
-        Configurations.of(own.catalogue, names),
-        Classes(account.assumed, served_within(requests, edges[-1]), edges),
-        own.demand,
-        Energy.of(own.catalogue),
-        between,
-    )
+        return candidate_lengths(assumed, requests, candidates)
+    last = smallest_window(requests) if assumed.baseline == "smallest" else LONGEST
+    require_splits(candidates, last)
+    return np.array([0.0, *candidates, last])
+
+
+def _together(each: Sequence[Requests]) -> Requests:
+    """Requests of several traces as one, of which each has the same share."""
+    several = [vars(own.scaled(np.array(1 / len(each)))) for own in each]
+    return Requests(*(np.concatenate(own) for own in zip(*map(dict.values, several), strict=True)))
