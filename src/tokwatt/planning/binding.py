@@ -84,6 +84,8 @@ def extrapolated(plan: Plan) -> list[str]:
     for place, part in enumerate(plan.parts):
         whole = part._replace(own=part.own._replace(part="both"))
         names, traffic = part.own.names, traffic_of_part(whole)
+        if not traffic.share:
+            continue
         support = Support(
             plan.question.catalogue,
             names,

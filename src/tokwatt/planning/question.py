@@ -1,18 +1,20 @@
 """What a plan is for, and the columns that it is chosen from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import DeploymentNames, fleet_account, require_limited
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.parts import require_chunked
+from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.columns.classes import Classes, candidate_lengths, served_within
-from tokwatt.planning.columns.columns import Columns
+from tokwatt.planning.columns.columns import OBJECTIVES, Columns
 from tokwatt.planning.columns.configurations import Configurations
 from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.serving.account import Account
@@ -46,6 +48,47 @@ class Question:
     account: str
     changes: Mapping[str, str]
     context_window: Tokens | None = None
+
+
+def questions_of(
+    catalogue: Catalogue,
+    requests: str | Trace | Sequence[str | Trace],
+    demand: Demand | Sequence[Demand],
+    objective: str,
+    budget: Budget,
+    account: str,
+    changes: Mapping[str, str],
+) -> list[Question]:
+    """A question for each trace, of which only the requests and their rates differ.
+
+    Raises:
+        ParameterError: for numbers outside their domain, and targets that differ between traces.
+    """
+    if objective not in OBJECTIVES:
+        raise ParameterError(
+            f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
+        )
+    budget.check(catalogue)
+    each = [requests] if isinstance(requests, str | Trace) else [*requests]
+    asked = [demand] * len(each) if isinstance(demand, Demand) else [*demand]
+    _require_alike(len(each), asked)
+    return [
+        Question(catalogue, own, it, objective, budget, account, changes)
+        for own, it in zip(each, asked, strict=True)
+    ]
+
+
+def _require_alike(traces: int, asked: Sequence[Demand]) -> None:
+    """Refuse demands that are not one for each trace, or that differ in more than their rate."""
+    if not traces or len(asked) != traces:
+        found = f"has {len(asked)} demands for {traces} traces"
+        raise ParameterError(f"demand: {found}, wanted one for each of one trace or more.")
+    for own in asked:
+        require_demand(own)
+        for name, value in vars(replace(asked[0], arrival_rate=own.arrival_rate)).items():
+            if (other := getattr(own, name)) != value:
+                found = f"is {value:g} for one trace and {other:g} for another"
+                raise ParameterError(f"{name}: {found}, wanted one for all.")
 
 
 def columns_of(
@@ -95,7 +138,7 @@ def _edges(
 ) -> np.ndarray:
     """Candidate lengths, from 0 to the longest window."""
     if isinstance(candidates, int):
-        return candidate_lengths(assumed, requests, candidates)
+        return candidate_lengths(requests, candidates)
     last = smallest_window(requests) if assumed.baseline == "smallest" else LONGEST
     require_splits(candidates, last)
     return np.array([0.0, *candidates, last])

@@ -1,5 +1,6 @@
 """A plan as a record that `fleet` reads back."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,10 @@ from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.serving.demand.traffic import Part
 from tokwatt.serving.results import MOST
-from tokwatt.units import Dimensionless, Instances, Tokens
+from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Tokens
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
 
@@ -38,7 +40,26 @@ class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
     part: Part = "both"
 
 
-class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
+class PlannedTrace(msgspec.Struct, forbid_unknown_fields=True):
+    """One of several traces of a plan as it is written.
+
+    Attributes:
+        workload: a workload by name, where it is one.
+        trace: a file of requests, where it is one.
+        arrival_rate: requests per second.
+    """
+
+    workload: str | None
+    trace: str | None
+    arrival_rate: RequestsPerSecond
+
+    @property
+    def name(self) -> str:
+        """The workload or the file."""
+        return self.workload or str(self.trace)
+
+
+class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A plan as it is written.
 
     Attributes:
@@ -49,6 +70,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
         trace: a file of requests, where it is for one.
         demand: arrival rate and bounds, in SI units.
         pools: by rising window.
+        traces: where it is for several, which keep the instances of its pools.
     """
 
     account: str
@@ -58,6 +80,17 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
     trace: str | None
     demand: dict[str, Dimensionless]
     pools: list[PlannedPool]
+    traces: list[PlannedTrace] = []
+
+    @property
+    def least_instances(self) -> list[Instances]:
+        """Instances of each pool that there are in any case, where it is for several traces."""
+        return [pool.instances for pool in self.pools] if self.traces else []
+
+    @property
+    def last_window(self) -> Tokens | None:
+        """Window of the last pool, where it is for several traces."""
+        return self.pools[-1].context_window if self.traces else None
 
     @property
     def names(self) -> list[PoolNames]:
@@ -86,6 +119,22 @@ def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
     )
 
 
+def record_of_shared(plan: SharedPlan, traces: Sequence[Path | None]) -> PlanRecord:
+    """A plan of several traces as a record; `traces` are where they were read from."""
+    whole = record_of(plan.each[0])
+    demand = {name: it for name, it in whole.demand.items() if name != "arrival_rate"}
+    pairs = zip((own.question for own in plan.each), traces, strict=True)
+    each = [
+        PlannedTrace(
+            own.requests if isinstance(own.requests, str) else None,
+            str(trace) if trace else None,
+            float(own.demand.arrival_rate),
+        )
+        for own, trace in pairs
+    ]
+    return msgspec.structs.replace(whole, workload=None, demand=demand, traces=each)
+
+
 def write_plan(record: PlanRecord, path: Path) -> None:
     """Write a plan, or leave the file as it was."""
     text = yaml.safe_dump(msgspec.to_builtins(record), sort_keys=False, default_flow_style=None)
@@ -107,6 +156,10 @@ def read_plan(path: Path) -> PlanRecord:
             if not 0 < (number := getattr(pool, name)) <= MOST:
                 wanted = f"a number above 0 and up to {MOST:g}"
                 raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
+    for place, trace in enumerate(found.traces):
+        if not 0 < trace.arrival_rate <= MOST:
+            key, wanted = f"traces[{place}].arrival_rate", f"a number above 0 and up to {MOST:g}"
+            raise complaint(path, key, f"is {trace.arrival_rate:g}", wanted)
     _require_pairs(path, found.pools)
     known = {field.name for field in fields(Demand)}
     for name in found.demand:
