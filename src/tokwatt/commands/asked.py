@@ -48,8 +48,8 @@ def asked_each(
         *((None, trace) for trace in traces or ()),
     ]
     return [
-        asked(catalogue, *pair, columns, tokenizer, arrival_rate, **bounds)
-        for pair in pairs or [(None, None)]
+        asked(catalogue, workload, trace, columns, tokenizer, arrival_rate, **bounds)
+        for workload, trace in pairs or [(None, None)]
     ]
 
 

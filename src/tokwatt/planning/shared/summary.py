@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokwatt.planning.binding import extrapolated
+from tokwatt.planning.binding import extrapolated, first_of_kind
 from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.planning.summary import described, described_pools
 
@@ -30,7 +30,7 @@ def shared_summary(plan: SharedPlan) -> dict[str, Any]:
         "classes": len(columns.classes.windows),
         "pools": [_of_part(plan, place) for place in range(len(worst.parts))],
         "traces": {name: _of_trace(plan, place) for place, name in enumerate(plan.names)},
-        "extrapolated": list(dict.fromkeys(it for own in plan.each for it in extrapolated(own))),
+        "extrapolated": first_of_kind([it for own in plan.each for it in extrapolated(own)]),
         "simulate": list(dict.fromkeys(it for own in plan.each for it in own.fleet.basis.simulate)),
     }
 
