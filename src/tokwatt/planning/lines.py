@@ -13,6 +13,7 @@ from tokwatt.planning.changes.draws import Contender, Contest
 from tokwatt.planning.changes.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.changes.verified import Verified, ending
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.planning.summary import described, described_pools, summary
 from tokwatt.text import aligned
 from tokwatt.units import Dimensionless, KilogramsPerJoule
@@ -31,8 +32,9 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     own = plan.question
     yield f"{plan.fleet.basis.sentence}"
     unit, scale = UNITS[own.objective], SCALES[own.objective]
+    proof = proved_within(plan.proved.gap)
     yield (
-        f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof_of(plan.proved.gap)} of"
+        f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
         f" {said['configurations']} configurations for {said['classes']} classes of lengths"
     )
     yield f"targets: {targets_in_words(own.demand)}"
@@ -51,7 +53,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
         yield f"must be simulated  {'; '.join(plan.fleet.basis.simulate)} (--verify)"
 
 
-def proof_of(gap: Dimensionless) -> str:
+def proved_within(gap: Dimensionless) -> str:
     """How far a plan may be from the best, in words."""
     return f"within {gap:.2%} of the best" if gap else "the best"
 
@@ -215,7 +217,7 @@ def _hourly(price: float) -> str:
     return f"{price * 3600:.3g}" if math.isfinite(price) else "any rent"
 
 
-def verified_line(found: Verified[Any]) -> str:
+def verified_line(found: Verified[Plan] | Verified[SharedPlan]) -> str:
     """Whether a plan keeps its targets request by request."""
     demand = found.plan.question.demand
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))

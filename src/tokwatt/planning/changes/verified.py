@@ -120,7 +120,7 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
     return {name: target for name, target in asked.items() if isfinite(target)}
 
 
-def latencies_under(demand: Demand) -> dict[str, str]:
+def latencies_of_targets(demand: Demand) -> dict[str, str]:
     """Simulated latencies of an answer, by the targets that they are under."""
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
     return {
@@ -132,7 +132,7 @@ def latencies_under(demand: Demand) -> dict[str, str]:
 def _simulated(plan: Planned, targets: dict[str, Seconds]) -> Verified[Planned]:
     demand, seen = plan.question.demand, plan.each if isinstance(plan, SharedPlan) else (plan,)
     answers = tuple(beside(own.fleet, seeds=SEEDS, **own.asked) for own in seen)
-    names = latencies_under(demand)
+    names = latencies_of_targets(demand)
     found = {
         name: max((it.quantities[names[name]] for it in answers), key=lambda it: it.value)
         for name in targets

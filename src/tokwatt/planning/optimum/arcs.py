@@ -32,7 +32,7 @@ class Arcs:
     uses: np.ndarray
     bins: int
 
-    def priced(self, prices: DimensionlessAxis) -> DimensionlessAxis:
+    def weighted(self, prices: DimensionlessAxis) -> DimensionlessAxis:
         """What each costs where the costs of traces and whole limits have prices."""
         return prices @ np.concatenate([self.costs, self.uses])
 

@@ -95,7 +95,7 @@ def constrained(each: Sequence[Columns], costs: np.ndarray, budget: Budget) -> P
         whose bound prunes the labels of a search; where it had to drop labels, HiGHS goes on.
     """
     arcs = undominated(each, costs, budget.limits)
-    unit = cost_left(arcs, arcs.costs[0])[0]
+    unit = float(cost_left(arcs, arcs.costs[0])[0]) or 1.0
     if not np.isfinite(unit):
         return Proved(Partition(np.inf, (), ()), 0.0, 0.0)
     arcs = replace(arcs, costs=arcs.costs / unit)
@@ -140,7 +140,7 @@ def _multipliers(arcs: Arcs) -> tuple[np.ndarray, float]:
     rows: list[np.ndarray] = []
     bound = -np.inf
     for _ in range(MOST_CUTS):
-        path = _path(arcs, arcs.priced(prices))
+        path = _path(arcs, arcs.weighted(prices))
         taken = np.concatenate(
             [arcs.costs[:, path].sum(axis=1), arcs.uses[:, path].sum(axis=1) - 1]
         )

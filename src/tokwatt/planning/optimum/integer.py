@@ -39,7 +39,7 @@ def solved(
     Source: Huangfu and Hall (2018), doi:10.1007/s12532-017-0130-5, by SciPy.
     """
     fits = np.all([use + least_beside(arcs, use) <= 1 + TIE for use in arcs.uses], axis=0)
-    priced = arcs.priced(prices)
+    priced = arcs.weighted(prices)
     budgets = prices[len(arcs.costs) :].sum()
     cheap = priced + least_beside(arcs, priced) - budgets <= most * (1 + TIE)
     kept = np.flatnonzero(fits & cheap)

@@ -36,7 +36,7 @@ class _Labels(NamedTuple):
 
 
 def searched(
-    arcs: Arcs, prices: DimensionlessAxis, most: Dimensionless, width: int
+    arcs: Arcs, prices: DimensionlessAxis, most: Dimensionless, width: Dimensionless
 ) -> tuple[Partition, Dimensionless]:
     """The cheapest plan below a cost, and the least bound of what was dropped on the way.
 
@@ -46,7 +46,7 @@ def searched(
         most: what the plan has to be below.
         width: most labels that are kept at a length.
     """
-    left = _left(arcs, prices)
+    left, width = _left(arcs, prices), int(width)
     traces, limits, none = len(arcs.costs), len(arcs.uses), np.zeros(1, int)
     start = np.zeros((traces, 1)), np.zeros((limits, 1)), np.full(1, -np.inf)
     known = [_Labels(*start, none, none)]
@@ -67,9 +67,9 @@ def searched(
 
 
 class _Left(NamedTuple):
-    """What is left from each edge to the last at least: priced, of each cost, of each use."""
+    """What is left from each edge to the last at least: weighted, of each cost, of each use."""
 
-    priced: np.ndarray
+    weighted: np.ndarray
     costs: np.ndarray
     uses: np.ndarray
 
@@ -80,7 +80,7 @@ def _left(arcs: Arcs, prices: np.ndarray) -> _Left:
         np.array([cost_left(arcs, it) for it in every]).reshape(shape)
         for every in (arcs.costs, arcs.uses)
     )
-    return _Left(cost_left(arcs, arcs.priced(prices)), costs, uses)
+    return _Left(cost_left(arcs, arcs.weighted(prices)), costs, uses)
 
 
 def _extended(
@@ -91,7 +91,7 @@ def _extended(
         own = np.flatnonzero((arcs.low == edge) & (arcs.high == high))
         costs = labels.costs[:, :, None] + arcs.costs[:, None, own]
         uses = labels.uses[:, :, None] + arcs.uses[:, None, own]
-        priced = np.tensordot(prices, np.concatenate([costs, uses]), 1) + left.priced[high]
+        priced = np.tensordot(prices, np.concatenate([costs, uses]), 1) + left.weighted[high]
         each = (costs + left.costs[:, high, None, None]).max(axis=0)
         bound = np.maximum(priced - prices[len(costs) :].sum(), each)
         fits = (uses + left.uses[:, high, None, None] <= 1 + TIE).all(axis=0)

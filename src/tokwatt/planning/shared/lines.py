@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tokwatt.accounts.answers.demand import targets_in_words
-from tokwatt.planning.changes.verified import Verified, latencies_under
+from tokwatt.planning.changes.verified import Verified, latencies_of_targets
 from tokwatt.planning.lines import (
     SCALES,
     UNITS,
-    proof_of,
+    proved_within,
     shown_latencies,
     verified_line,
 )
@@ -28,7 +28,7 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
     yield f"{plan.worst.fleet.basis.sentence}"
     yield (
         f"{objective}: {said['cost_per_token'] * scale:.4g} {unit} in {said['worst']}, the worst of"
-        f" {len(plan.each)} traces, {proof_of(plan.proved.gap)} of {said['configurations']}"
+        f" {len(plan.each)} traces, {proved_within(plan.proved.gap)} of {said['configurations']}"
         f" configurations for {said['classes']} classes of lengths"
     )
     yield f"targets: {targets_in_words(plan.question.demand)}"
@@ -74,7 +74,7 @@ def _trace(name: str, own: Mapping[str, Any], scale: float, unit: str) -> tuple[
 def shared_verified_lines(found: Verified[SharedPlan]) -> Iterator[str]:
     """Whether a fleet keeps its targets request by request, and the latencies of each trace."""
     yield verified_line(found)
-    names = latencies_under(found.plan.question.demand)
+    names = latencies_of_targets(found.plan.question.demand)
     for trace, answer in zip(found.plan.names, found.answers, strict=True):
         late = (f"{answer.quantities[names[name]].value:.3g} s" for name in found.targets)
         yield f"  in {trace}: {', '.join(late)}"

@@ -56,14 +56,14 @@ class SharedPlan:
         return [plan_of_columns(own.question, columns) for own, columns in pairs]
 
     @property
-    def needed(self) -> list[list[Instances]]:
+    def instances(self) -> list[list[Instances]]:
         """Instances that each trace needs itself, by trace and part."""
         return [[_instances(part) for part in own.parts] for own in self._views]
 
     @property
     def busiest(self) -> list[int]:
         """Place of the trace that needs most instances of each part, the first of equals."""
-        return [int(np.argmax(counts)) for counts in zip(*self.needed, strict=True)]
+        return [int(np.argmax(counts)) for counts in zip(*self.instances, strict=True)]
 
     @cached_property
     def binds(self) -> list[list[str]]:

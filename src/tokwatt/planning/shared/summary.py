@@ -45,7 +45,7 @@ def _of_part(plan: SharedPlan, place: int) -> dict[str, Any]:
         "instances": numbers["instances"].value,
         "gpus": numbers["gpus"].value,
         "needed": {
-            name: counts[place] for name, counts in zip(plan.names, plan.needed, strict=True)
+            name: counts[place] for name, counts in zip(plan.names, plan.instances, strict=True)
         },
         "busiest": plan.names[plan.busiest[place]],
         "binds": {"batch": batch, "instances": instances},
