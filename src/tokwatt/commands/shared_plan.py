@@ -37,7 +37,7 @@ def show_shared(
     from tokwatt.planning.plan import plan
     from tokwatt.planning.record import record_of_shared, write_plan
     from tokwatt.planning.shared.lines import shared_lines, shared_verified_lines
-    from tokwatt.planning.shared.summary import shared_summary
+    from tokwatt.planning.shared.summary import shared_summary, shared_verified
 
     requests, demands = [own for own, _ in each], [demand for _, demand in each]
     with named_as_options():
@@ -47,7 +47,9 @@ def show_shared(
     if out:
         write_plan(record_of_shared(found, traces or [None] * len(each)), out)
     if as_json:
-        show_json(shared_summary(found) | ({"verified": checked.numbers} if checked else {}))
+        show_json(
+            shared_summary(found) | ({"verified": shared_verified(checked)} if checked else {})
+        )
         return
     lines = [*shared_lines(found), *(shared_verified_lines(checked) if checked else ())]
     print(visible("\n".join(lines)))

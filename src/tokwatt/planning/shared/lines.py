@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tokwatt.accounts.answers.demand import targets_in_words
-from tokwatt.planning.changes.verified import Verified, latencies_of_targets
+from tokwatt.planning.changes.verified import Verified
 from tokwatt.planning.lines import (
     SCALES,
     UNITS,
@@ -13,7 +13,7 @@ from tokwatt.planning.lines import (
     verified_line,
 )
 from tokwatt.planning.shared.shared_plan import SharedPlan
-from tokwatt.planning.shared.summary import shared_summary
+from tokwatt.planning.shared.summary import shared_summary, shared_verified
 from tokwatt.text import aligned
 
 POOLS = ("up to", "configuration", "instances", "GPUs", "needed", "most in", "binds there")
@@ -74,7 +74,5 @@ def _trace(name: str, own: Mapping[str, Any], scale: float, unit: str) -> tuple[
 def shared_verified_lines(found: Verified[SharedPlan]) -> Iterator[str]:
     """Whether a fleet keeps its targets request by request, and the latencies of each trace."""
     yield verified_line(found)
-    names = latencies_of_targets(found.plan.question.demand)
-    for trace, answer in zip(found.plan.names, found.answers, strict=True):
-        late = (f"{answer.quantities[names[name]].value:.3g} s" for name in found.targets)
-        yield f"  in {trace}: {', '.join(late)}"
+    for trace, latencies in shared_verified(found)["traces"].items():
+        yield f"  in {trace}: {', '.join(f'{it:.3g} s' for it in latencies.values())}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tokwatt.planning.binding import extrapolated, first_of_kind
+from tokwatt.planning.changes.verified import Verified, latencies_of_targets
 from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.planning.summary import described, described_pools
 
@@ -33,6 +34,17 @@ def shared_summary(plan: SharedPlan) -> dict[str, Any]:
         "extrapolated": first_of_kind([it for own in plan.each for it in extrapolated(own)]),
         "simulate": list(dict.fromkeys(it for own in plan.each for it in own.fleet.basis.simulate)),
     }
+
+
+def shared_verified(found: Verified[SharedPlan]) -> dict[str, Any]:
+    """What the simulation says of all traces, and the latencies of each by their targets."""
+    names = latencies_of_targets(found.plan.question.demand)
+    pairs = zip(found.plan.names, found.answers, strict=True)
+    traces = {
+        trace: {name: answer.quantities[names[name]].value for name in found.targets}
+        for trace, answer in pairs
+    }
+    return found.numbers | {"traces": traces}
 
 
 def _of_part(plan: SharedPlan, place: int) -> dict[str, Any]:
