@@ -40,9 +40,9 @@ def main() -> None:
         name, threads, *rest = sys.argv[1:]
         measured = workers.MEASURED | consistent.MEASURED
         if name not in measured:  # it imports the program, which a cold start times
-            from benchmarks import optimizer, plans
+            from benchmarks import layouts, optimizer, plans
 
-            measured = optimizer.MEASURED | plans.MEASURED
+            measured = optimizer.MEASURED | plans.MEASURED | layouts.MEASURED
         work = measured[name]
         extra = [int(text) if text.isdigit() else text for text in rest]
         for row in work(int(threads), *extra):
@@ -60,7 +60,7 @@ def main() -> None:
         rows += run("points", threads) + run("fleets", threads)
         rows += run("consistent_points", threads) + run("consistent_fleets", threads)
     rows += run("consistent_simulated", 1) + run("consistent_planned", several)
-    rows += run("plans_optimized", 1)
+    rows += run("plans_optimized", 1) + run("layouts", 1)
     for threads in sorted({1, several}):
         rows += colds(threads, several)
     rows += run("atlas", several)

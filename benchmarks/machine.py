@@ -19,6 +19,7 @@ PACKAGES = (
     "zarr",
     "numcodecs",
     "vllm-sr-sim",
+    "aiconfigurator",
 )
 LARGE, BLOCK = 2**27, 2**20
 

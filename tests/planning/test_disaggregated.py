@@ -167,7 +167,7 @@ def test_it_is_read_back_as_it_was_written(tmp_path, found):
 
 
 def of_another_window(plan):
-    next(it for it in plan["pools"] if it["part"] == "prefill")["context_window"] = 512.0
+    next(it for it in plan["pools"] if it["part"] == "prefill")["longest"] = 512.0
 
 
 EDITS = {
@@ -177,7 +177,7 @@ EDITS = {
     r"pools\[.*part is 'prefil', wanted one of both, prefill, decode": lambda plan: [
         it.update(part="prefil") for it in plan["pools"]
     ],
-    r"pools\[.*context_window is 512, wanted .*, as where they decode": of_another_window,
+    r"pools\[.*longest is 512, wanted .*, as where they decode": of_another_window,
 }
 
 

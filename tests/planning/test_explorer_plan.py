@@ -95,7 +95,7 @@ def test_a_plan_of_the_page_is_that_of_the_package(objective, rate, javascript, 
     found = javascript(trace, targets, objective)
     assert found["cost"] == pytest.approx(wanted.partition.cost, rel=1e-6)
     assert found["whole"]["cost"] == pytest.approx(wanted.one_pool.cost, rel=1e-6)
-    assert [own["pool"]["window"] for own in found["pools"]] == wanted.windows
+    assert [own["pool"]["window"] for own in found["pools"]] == wanted.longest
     for ours, names, theirs in zip(found["pools"], wanted.names, wanted.fleet.pools, strict=True):
         state = ours["ready"]["state"]
         assert [state["gpu"], state["tensor_parallel"]] == [names.gpu, names.gpus]

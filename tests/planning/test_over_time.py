@@ -142,7 +142,7 @@ def test_a_gpu_that_idles_near_its_limit_in_most_draws_is_not_named(parameters, 
     dear = contest(found, Draws(parameters, [dict.fromkeys(own, 5.0)] * 3 + [{}]))
     assert {names.gpu for names in dear.named.names} != own
     best, kept = dear.contenders[0], dear.own
-    assert best.names == tuple(dear.named.names) and best.windows == tuple(dear.named.windows)
+    assert best.names == tuple(dear.named.names) and best.longest == tuple(dear.named.longest)
     assert best.expected_cost <= min(it.expected_cost for it in dear.contenders)
     assert kept.expected_regret > 0 and kept.high_regret >= kept.expected_regret
     wins = dear.configuration_wins

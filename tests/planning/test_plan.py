@@ -27,8 +27,12 @@ from tokwatt.planning.optimum.infeasible import common_factor, relaxations
 from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.question import Question, columns_of
 from tokwatt.planning.record import read_plan, record_of, write_plan
+from tokwatt.serving.choices import switched
 from tokwatt.serving.demand.requests import Requests
+from tokwatt.serving.demand.routing import Topology, route
 from tokwatt.serving.demand.traffic import traffic_of
+from tokwatt.simulation.arrivals import Arrived
+from tokwatt.simulation.routers import Router
 
 FEW = Options(
     gpu=("H100", "B200"),
@@ -48,6 +52,12 @@ def drawn_trace(seed=0, rows=400):
     return Trace(name="drawn", prompt=np.ceil(prompt), output=rng.integers(1, 900, rows) * 1.0)
 
 
+def drawn_requests(seed, kinds):
+    rng = np.random.default_rng(seed)
+    prompt, output = rng.integers(1, 5000, kinds) * 1.0, rng.integers(1, 500, kinds) * 1.0
+    return Requests(rng.dirichlet(np.ones(kinds)), prompt, output, prompt / (prompt + output))
+
+
 @pytest.fixture(scope="module")
 def demand(parameters):
     return demanded(parameters, arrival_rate=60.0, latency_target=1.5, itl_target=0.05)
@@ -58,17 +68,27 @@ def found(parameters, demand):
     return plan(parameters, drawn_trace(), demand, options=FEW, candidates=7)
 
 
+@pytest.fixture(scope="module")
+def by_prompt(parameters, demand):
+    by = {"split_by": "prompt"}
+    return plan(parameters, drawn_trace(), demand, options=FEW, candidates=7, changes=by)
+
+
 @pytest.mark.parametrize("pools", [1, 2, 4])
-def test_columns_are_fleets_of_the_account(parameters, demand, found, pools):
-    rng = np.random.default_rng(pools)
-    edges = np.sort(rng.choice(np.arange(1, found.columns.classes.bins), pools - 1, replace=False))
-    edges = [0, *edges, found.columns.classes.bins]
-    low, high = found.columns.classes.ends
+@pytest.mark.parametrize("split", ["found", "by_prompt"])
+def test_columns_are_fleets_of_the_account(parameters, request, split, pools):
+    found, rng = request.getfixturevalue(split), np.random.default_rng(pools)
+    classes, asked = found.columns.classes, found.asked
+    edges = np.sort(rng.choice(np.arange(1, classes.bins), pools - 1, replace=False))
+    edges = [0, *edges, classes.bins]
+    low, high = classes.ends
     at = [np.flatnonzero((low == a) & (high == b))[0] for a, b in itertools.pairwise(edges)]
     feasible = [rng.choice(np.flatnonzero(np.isfinite(found.columns.power[:, it]))) for it in at]
     names = [found.columns.names[it] for it in feasible]
-    windows = found.columns.classes.windows[at]
-    answer = fleet(parameters, drawn_trace(), demand, names, split_lengths=windows[:-1].tolist())
+    splits = classes.edges[edges[1:-1]].tolist()
+    answer = fleet(**asked | {"names": names, "split_lengths": splits})
+    windows = [pool["context_window"].value for pool in answer.pools]
+    assert windows == classes.windows[at].tolist()
     assert answer.power == pytest.approx(found.columns.power[feasible, at].sum(), rel=1e-9)
     assert answer.gpus == pytest.approx(found.columns.gpus[feasible, at].sum(), rel=1e-9)
     price = [parameters.gpus[own.gpu].price for own in names]
@@ -82,21 +102,69 @@ def test_a_plan_costs_what_its_fleet_does_and_no_more_than_any_one_pool(found):
     assert found.fleet.first_token_p99 <= 1.5 and found.fleet.inter_token_latency <= 0.05
 
 
+draws = st.integers(0, 10**6), st.integers(1, 60)
+split_by = st.sampled_from(["length", "prompt"])
+
+
 @settings(max_examples=30)
-@given(st.integers(0, 10**6), st.integers(1, 60), st.sampled_from([64.0, 2048.0]))
-def test_sums_of_a_class_are_those_of_its_requests(consistent, seed, kinds, chunk):
-    rng = np.random.default_rng(seed)
-    prompt, output = rng.integers(1, 5000, kinds) * 1.0, rng.integers(1, 500, kinds) * 1.0
-    weight = rng.dirichlet(np.ones(kinds))
-    requests = Requests(weight, prompt, output, prompt / (prompt + output))
-    classes = Classes(consistent, requests, candidate_lengths(requests, 6))
+@given(*draws, st.sampled_from([64.0, 2048.0]), split_by)
+def test_sums_of_a_class_are_those_of_its_requests(consistent, seed, kinds, chunk, by):
+    requests, assumed = drawn_requests(seed, kinds), switched(consistent, {"split_by": by})
+    routed = requests.length if by == "length" else requests.prompt
+    classes = Classes(assumed, requests, candidate_lengths(assumed, requests, 6))
     table = classes.traffic(chunk)
     for at, (low, high) in enumerate(zip(*classes.ends, strict=True)):
-        inside = (requests.length > classes.edges[low]) & (requests.length <= classes.edges[high])
+        inside = (routed > classes.edges[low]) & (routed <= classes.edges[high])
         own = requests.scaled(inside)
-        wanted = traffic_of(consistent, own, own, chunk)
+        wanted = traffic_of(assumed, own, own, chunk)
         assert wanted.share > 0
         assert [it[at] for it in table] == pytest.approx(list(wanted), rel=1e-9)
+        assert requests.length[inside].max() <= classes.windows[at] <= classes.edges[-1]
+
+
+@settings(max_examples=30)
+@given(*draws, split_by)
+def test_neighbouring_classes_are_the_pools_that_requests_are_shared_out_to(
+    consistent, seed, kinds, by
+):
+    requests, assumed = drawn_requests(seed, kinds), switched(consistent, {"split_by": by})
+    classes = Classes(assumed, requests, candidate_lengths(assumed, requests, 6))
+    topology = Topology(classes.edges[-1], tuple(classes.edges[1:-1]))
+    routed = route(assumed, requests, classes.edges, topology, 2048.0, 0.0)
+    table, (low, high) = classes.traffic(2048.0), classes.ends
+    neighbours = np.flatnonzero(high == low + 1)
+    assert list(routed.windows) == classes.windows[neighbours].tolist()
+    assert routed.rejected == 0
+    for at, pool in zip(neighbours, routed.pools, strict=True):
+        assert [it[at] for it in table] == pytest.approx(list(pool), rel=1e-9)
+    arriving = np.random.default_rng(seed).permutation(kinds)
+    stream = Arrived(*[np.zeros(kinds)] * 4, np.full(kinds, -1), np.zeros(kinds))
+    stream = stream._replace(prompt=requests.prompt[arriving], output=requests.output[arriving])
+    router = Router("random", [1] * len(neighbours), topology.splits, seed, by)
+    counted = np.bincount(router.route(stream)[0], requests.weight[arriving], len(neighbours))
+    assert counted == pytest.approx([pool.share for pool in routed.pools], rel=1e-9)
+
+
+def test_a_plan_by_prompts_is_read_back_as_it_was_written(tmp_path, by_prompt):
+    rows = by_prompt.partition.configurations * 2
+    two = by_prompt.partition._replace(edges=(0, 3, 6), configurations=rows)
+    found = replace(by_prompt, proved=by_prompt.proved._replace(partition=two))
+    write_plan(record_of(found), tmp_path / "plan.yaml")
+    record = read_plan(tmp_path / "plan.yaml")
+    assert record.changes == {"split_by": "prompt"} and record.names == found.names
+    assert record.split_lengths == found.split_lengths == [by_prompt.columns.classes.edges[3]]
+    assert found.fleet.pools[0]["context_window"].value > record.split_lengths[0]
+
+
+def test_requests_of_one_output_are_split_alike_by_length_and_by_prompt(parameters, demand):
+    prompt = np.sort(drawn_trace().prompt).astype(int)
+    trace, prompts = Trace(name="even", prompt=prompt, output=0 * prompt + 80), prompt[[150, 300]]
+    found = [
+        plan(parameters, trace, demand, options=FEW, candidates=splits, changes={"split_by": by})
+        for by, splits in (("length", prompts + 80), ("prompt", prompts))
+    ]
+    costs = [it.columns.power[np.isfinite(it.columns.power)] for it in found]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-9)
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_a_trace_given_twice_is_planned_as_once(parameters, demands):
     asked = {"options": FEW, "candidates": 6}
     once = plan(parameters, TRACES[0], demands[0], **asked)
     twice = plan(parameters, [TRACES[0]] * 2, demands[0], **asked)
-    assert twice.worst.names == once.names and twice.worst.windows == once.windows
+    assert twice.worst.names == once.names and twice.worst.longest == once.longest
     assert twice.worst.cost_per_token == pytest.approx(once.cost_per_token, rel=1e-9)
     assert twice.worst.fleet.power == pytest.approx(once.fleet.power, rel=1e-9)
     assert twice.names == ["weekday (1)", "weekday (2)"]

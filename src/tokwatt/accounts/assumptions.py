@@ -69,10 +69,12 @@ class AssumptionSets(Checked):
 
     @cached_property
     def order(self) -> list[str]:
-        """The choices in the order in which they are corrected."""
+        """The choices that `consistent` corrects, in the order in which it does."""
         order = self.section.raw.get("order")
-        if not isinstance(order, list) or sorted(map(str, order)) != sorted(choice_names()):
-            wanted = f"each choice once: {', '.join(choice_names())}"
+        paper, consistent = (self.presets[name] for name in ("paper", "consistent"))
+        corrected = [it for it in choice_names() if getattr(paper, it) != getattr(consistent, it)]
+        if not isinstance(order, list) or sorted(map(str, order)) != sorted(corrected):
+            wanted = f"each choice that differs once: {', '.join(corrected)}"
             raise self.section.fail(f"is {order!r:.60}", wanted, "order")
         return order
 

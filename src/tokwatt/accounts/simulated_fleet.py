@@ -43,7 +43,8 @@ class Simulated:
         limits: what it holds.
         transfers: of the KV cache from each, None where it stays.
         instances: how many there are of each.
-        windows: context window of each pool; a request goes to the first that holds it.
+        windows: context window of each pool.
+        split_lengths: longest request, or prompt, of each pool but the last.
         requests: kinds of request, of a workload; None for a trace.
         trace: requests of a trace; None for a workload.
     """
@@ -55,6 +56,7 @@ class Simulated:
     transfers: Sequence[Transfer | None]
     instances: Sequence[Instances]
     windows: Sequence[Tokens]
+    split_lengths: Sequence[Tokens]
     requests: Requests | None
     trace: Arrived | None
 
@@ -90,7 +92,13 @@ class Simulated:
         return Stage(
             [self.tables[place] for place in places],
             [self.limits[place] for place in places],
-            Router(rule, [int(count) for count in counts], self.windows[:-1], seed),
+            Router(
+                rule,
+                [int(count) for count in counts],
+                self.split_lengths,
+                seed,
+                self.account.assumed.split_by,
+            ),
         )
 
 
@@ -142,6 +150,7 @@ def simulated_fleet(
         ],
         instances=instances,
         windows=windows,
+        split_lengths=splits,
         requests=None if trace else kinds,
         trace=trace,
     )

@@ -134,7 +134,8 @@ def ask_plan(
         verified_line,
     )
     from tokwatt.planning.optimum.constrained import Budget
-    from tokwatt.planning.plan import PlanOptions, plan
+    from tokwatt.planning.plan import plan
+    from tokwatt.planning.question import PlanOptions
     from tokwatt.planning.record import record_of, write_plan
     from tokwatt.planning.summary import summary
     from tokwatt.serving.catalogue import Catalogue

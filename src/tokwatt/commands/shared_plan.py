@@ -11,7 +11,7 @@ from tokwatt.text import visible
 if TYPE_CHECKING:
     from tokwatt.params.specs import Demand
     from tokwatt.params.traces.traces import Trace
-    from tokwatt.planning.plan import PlanOptions
+    from tokwatt.planning.question import PlanOptions
     from tokwatt.serving.catalogue import Catalogue
 
 

@@ -39,7 +39,8 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     )
     yield f"targets: {targets_in_words(own.demand)}"
     yield ""
-    rows = [_HEAD, *map(_row, said["pools"]), _total(said["numbers"])]
+    head = ("prompts to" if said["split_by"] == "prompt" else "up to", *_HEAD)
+    rows = [head, *map(_row, said["pools"]), _total(said["numbers"])]
     yield from aligned(rows)
     yield ""
     yield _views(said["numbers"])
@@ -59,7 +60,6 @@ def proved_within(gap: Dimensionless) -> str:
 
 
 _HEAD = (
-    "up to",
     "configuration",
     "instances",
     "GPUs",
@@ -74,7 +74,7 @@ _HEAD = (
 def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
     numbers, binds = pool["numbers"], pool["binds"]
     return (
-        f"{numbers['context_window'].value:.0f}",
+        f"{pool['longest']:.0f}",
         _kind(pool),
         *_sizes(numbers),
         f"{numbers['batch'].value:.4g}",
@@ -150,13 +150,13 @@ def draw_lines(found: Contest, decided: Mapping[str, Decision]) -> Iterator[str]
     best, own = found.contenders[0], found.own
     yield f"at the draws       of the least expected cost, {_fares(best)}"
     if best != own:
-        yield f"at own values      {described_pools(own.windows, own.names)} is best, {_fares(own)}"
+        yield f"at own values      {described_pools(own.longest, own.names)} is best, {_fares(own)}"
     wins = list(found.configuration_wins.items())[:MOST_LEVERS]
     yield f"in the best plan   {', '.join(f'{described(it)} {share:.0%}' for it, share in wins)}"
     undecided = [it for it in decided.values() if it.undecided]
     for it in {own.rival: own for own in undecided}.values():
         levers = ", ".join(lever for lever, own in decided.items() if own.rival == it.rival)
-        rival = described_pools(it.rival.windows, it.rival.names)
+        rival = described_pools(it.rival.longest, it.rival.names)
         gain = f"gain {it.gain:.2%}, regret {it.high_regret:.2%} at 95 %"
         yield f"undecided          {levers}: {gain}; without: {rival}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, overload
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.columns.configurations import Options
 from tokwatt.planning.columns.part_columns import PartColumns
 from tokwatt.planning.optimum.best import best
-from tokwatt.planning.optimum.choice import Partition, shortest
+from tokwatt.planning.optimum.choice import Partition, class_place, shortest
 from tokwatt.planning.optimum.constrained import Budget, Proved
 from tokwatt.planning.optimum.infeasible import infeasible_error
-from tokwatt.planning.question import Question, columns_of_each, questions_of
+from tokwatt.planning.question import PlanOptions, Question, columns_of_each, questions_of
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.units import Dimensionless, Instances, Tokens
@@ -50,9 +50,15 @@ class PlannedPart(NamedTuple):
     edges: tuple[int, int]
 
     @property
+    def longest(self) -> Tokens:
+        """Longest request, or prompt where pools go by prompts."""
+        return float(self.columns.classes.edges[self.edges[1]])
+
+    @property
     def window(self) -> Tokens:
         """Longest request."""
-        return float(self.columns.classes.edges[self.edges[1]])
+        classes = self.columns.classes
+        return float(classes.windows[class_place(*self.edges, classes.bins)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +109,14 @@ class Plan:
         ]
 
     @property
-    def windows(self) -> list[Tokens]:
-        """Context window of each pool: the longest request that it serves."""
+    def longest(self) -> list[Tokens]:
+        """Longest request of each pool, or its longest prompt where pools go by prompts."""
         return [float(self.columns.classes.edges[place]) for place in self.partition.edges[1:]]
 
     @property
     def split_lengths(self) -> list[Tokens]:
-        """Longest request of each pool but the last."""
-        return self.windows[:-1]
+        """Longest request, or prompt, of each pool but the last."""
+        return self.longest[:-1]
 
     @property
     def cost_per_token(self) -> Dimensionless:
@@ -150,17 +156,6 @@ class Plan:
         """
         own = replace(self.question, demand=replace(self.question.demand, **numbers))
         return plan_of_columns(own, self.columns.at(**numbers))
-
-
-class PlanOptions(TypedDict, total=False):
-    """What a plan may be asked beside its requests, demand and LLM; see `plan`."""
-
-    options: Options | None
-    objective: str
-    budget: Budget | None
-    candidates: int | Sequence[Tokens]
-    account: str
-    changes: Mapping[str, str] | None
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.columns.classes import Classes, candidate_lengths, served_within
 from tokwatt.planning.columns.columns import OBJECTIVES, Columns
-from tokwatt.planning.columns.configurations import Configurations
+from tokwatt.planning.columns.configurations import Configurations, Options
 from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -48,6 +49,17 @@ class Question:
     account: str
     changes: Mapping[str, str]
     context_window: Tokens | None = None
+
+
+class PlanOptions(TypedDict, total=False):
+    """What a plan may be asked beside its requests, demand and LLM; see `plan`."""
+
+    options: Options | None
+    objective: str
+    budget: Budget | None
+    candidates: int | Sequence[Tokens]
+    account: str
+    changes: Mapping[str, str] | None
 
 
 def questions_of(
@@ -138,7 +150,7 @@ def _edges(
 ) -> np.ndarray:
     """Candidate lengths, from 0 to the longest window."""
     if isinstance(candidates, int):
-        return candidate_lengths(requests, candidates)
+        return candidate_lengths(assumed, requests, candidates)
     last = smallest_window(requests) if assumed.baseline == "smallest" else LONGEST
     require_splits(candidates, last)
     return np.array([0.0, *candidates, last])

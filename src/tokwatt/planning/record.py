@@ -28,13 +28,13 @@ class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
     """A pool of a plan as it is written.
 
     Attributes:
-        context_window: longest request that it serves.
+        longest: longest request that it takes, or prompt where pools go by prompts.
         instances: whole instances.
         deployment: what each of them is.
         part: what they do for a request; prefill stands before the decode of its pool.
     """
 
-    context_window: Tokens
+    longest: Tokens
     instances: Instances
     deployment: DeploymentNames
     part: Part = "both"
@@ -69,7 +69,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
         workload: a workload by name, where it is for one.
         trace: a file of requests, where it is for one.
         demand: arrival rate and bounds, in SI units.
-        pools: by rising window.
+        pools: by rising length of their requests.
         traces: where it is for several, which keep the instances of its pools.
     """
 
@@ -90,7 +90,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     @property
     def last_window(self) -> Tokens | None:
         """Window of the last pool, where it is for several traces."""
-        return self.pools[-1].context_window if self.traces else None
+        return self.pools[-1].longest if self.traces else None
 
     @property
     def names(self) -> list[PoolNames]:
@@ -99,8 +99,8 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 
     @property
     def split_lengths(self) -> list[Tokens]:
-        """Longest request of each pool but the last."""
-        return [pool.context_window for pool in self.pools if pool.part != "prefill"][:-1]
+        """Longest request, or prompt, of each pool but the last."""
+        return [pool.longest for pool in self.pools if pool.part != "prefill"][:-1]
 
 
 def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
@@ -115,7 +115,7 @@ def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
         own.requests if isinstance(own.requests, str) else None,
         str(trace) if trace else None,
         {field.name: float(getattr(own.demand, field.name)) for field in fields(Demand)},
-        [PlannedPool(it.window, size, it.own.names, it.own.part) for it, size in pools],
+        [PlannedPool(it.longest, size, it.own.names, it.own.part) for it, size in pools],
     )
 
 
@@ -152,7 +152,7 @@ def read_plan(path: Path) -> PlanRecord:
     if not found.pools:
         raise complaint(path, "pools", "is empty", "a pool or more")
     for place, pool in enumerate(found.pools):
-        for name in ("context_window", "instances"):
+        for name in ("longest", "instances"):
             if not 0 < (number := getattr(pool, name)) <= MOST:
                 wanted = f"a number above 0 and up to {MOST:g}"
                 raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
@@ -176,6 +176,6 @@ def _require_pairs(path: Path, pools: list[PlannedPool]) -> None:
             wanted = "decode after prefill, and nowhere else"
             raise complaint(path, f"pools[{place}].part", f"is {following} after {part}", wanted)
     for place, (pool, decode) in enumerate(pairwise(pools)):
-        if pool.part == "prefill" and pool.context_window != decode.context_window:
-            key, found = f"pools[{place}].context_window", f"is {pool.context_window:g}"
-            raise complaint(path, key, found, f"{decode.context_window:g}, as where they decode")
+        if pool.part == "prefill" and pool.longest != decode.longest:
+            key, found = f"pools[{place}].longest", f"is {pool.longest:g}"
+            raise complaint(path, key, found, f"{decode.longest:g}, as where they decode")

@@ -25,10 +25,10 @@ def described(names: PoolNames) -> str:
     return f"{names.gpu} {width}{experts} {names.precision}{cache}{cap}{chunked}{watts}"
 
 
-def described_pools(windows: Sequence[Tokens], names: Sequence[PoolNames]) -> str:
-    """Pools in words."""
-    pools = zip(windows, names, strict=True)
-    return "; ".join(f"up to {window:.0f} {described(own)}" for window, own in pools)
+def described_pools(longest: Sequence[Tokens], names: Sequence[PoolNames]) -> str:
+    """Pools in words, by the longest request, or prompt, that each takes."""
+    pools = zip(longest, names, strict=True)
+    return "; ".join(f"up to {tokens:.0f} {described(own)}" for tokens, own in pools)
 
 
 def summary(plan: Plan) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "account": fleet.basis.account,
         "basis": fleet.basis.basis,
         "objective": plan.question.objective,
+        "split_by": columns.account.assumed.split_by,
         "cost_per_token": plan.cost_per_token,
         "gap": plan.proved.gap,
         "configurations": len(names),
@@ -67,6 +68,7 @@ def _of_part(part: PlannedPart, numbers: Mapping[str, Estimate]) -> dict[str, An
     batch, instances = binding(part)
     return {
         "part": part.own.part,
+        "longest": part.longest,
         "configuration": described(part.own.names),
         "binds": {"batch": batch, "instances": instances},
         "numbers": numbers,

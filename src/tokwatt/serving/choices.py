@@ -5,6 +5,9 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Literal, get_args, get_type_hints
 
+SplitBy = Literal["length", "prompt"]
+"""Which tokens of a request several pools share requests by."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
@@ -25,6 +28,7 @@ class Assumptions:
     power: Literal["logistic", "activity", "utilization"]
     lengths: Literal["sampled", "exact", "pairs"]
     output_share: Literal["fifth", "trace"]
+    split_by: SplitBy
     long_pool: Literal["from_one", "from_split"]
     oversized: Literal["clip_credit_all", "clip", "compress", "fitting_window", "reject"]
     baseline: Literal["given", "smallest"]

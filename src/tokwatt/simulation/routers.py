@@ -1,10 +1,12 @@
-"""Which engine a request goes to: a pool by its length, and an engine of it by a rule."""
+"""Which engine a request goes to: a pool by its length or prompt, and an engine of it by a rule."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tokwatt.params.errors import ParameterError
+from tokwatt.serving.choices import SplitBy
+from tokwatt.serving.demand.routing import routed_tokens
 from tokwatt.simulation.arrivals import Arrived
 from tokwatt.units import Tokens
 
@@ -19,14 +21,21 @@ class Router:
     Args:
         rule: one of ROUTERS.
         engines: how many each pool has.
-        longest: most tokens of a request of each pool but the last, rising.
+        longest: longest request, or prompt, of each pool but the last, rising.
         seed: of the rule that draws.
+        split_by: which of the two it is.
     """
 
     def __init__(
-        self, rule: str, engines: Sequence[int], longest: Sequence[Tokens] = (), seed: int = 0
+        self,
+        rule: str,
+        engines: Sequence[int],
+        longest: Sequence[Tokens] = (),
+        seed: int = 0,
+        split_by: SplitBy = "length",
     ) -> None:
         self.engines, self._longest = tuple(engines), np.array(longest, float)
+        self._split_by: SplitBy = split_by
         self._rng = np.random.Generator(np.random.PCG64([seed, 1]))
         self._turns = [0] * len(engines)
         rules: dict[str, Callable[[int, Arrived], np.ndarray]] = {
@@ -39,7 +48,8 @@ class Router:
 
     def route(self, stream: Arrived) -> tuple[np.ndarray, np.ndarray]:
         """Pool of each request, and its engine there or LEAST_LOADED."""
-        pools = np.searchsorted(self._longest, stream.prompt + stream.output)
+        routed = routed_tokens(self._split_by, stream.prompt, stream.output)
+        pools = np.searchsorted(self._longest, np.asarray(routed))
         places = np.empty(len(pools), int)
         for pool in range(len(self.engines)):
             inside = pools == pool

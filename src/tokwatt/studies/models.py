@@ -8,6 +8,7 @@ from typing import Annotated
 
 import jax.numpy as jnp
 
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Board, Demand, LlmRecord, Precision, Profile, Workload
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -92,6 +93,9 @@ def fleets(
     )
     deployment = catalogue.deployment(gpu, llm, precision, tensor_parallel, tensor_parallel)
     assumed = account.assumed
+    if assumed.split_by != "length":
+        wanted = "length, as running sums over lengths know no prompts"
+        raise ParameterError(f"changes.split_by: is {assumed.split_by}, wanted {wanted}.")
     chunk = deployment.prefill_chunk(assumed.prefill == "chunked")
     table = law_table(assumed, workload, output_share, chunk, LONGEST)
     cut = jnp.floor(split_length * overflow_factor)

@@ -33,7 +33,7 @@ class Contender:
 
     Attributes:
         names: configuration of each pool.
-        windows: context window of each pool.
+        longest: longest request, or prompt, of each pool.
         wins: share of draws at which it costs least.
         expected_cost: mean over draws at which it keeps its targets and budgets.
         expected_regret: mean of its cost over the least cost of the draw, less 1.
@@ -42,7 +42,7 @@ class Contender:
     """
 
     names: tuple[PoolNames, ...]
-    windows: tuple[float, ...]
+    longest: tuple[float, ...]
     wins: Dimensionless
     expected_cost: Dimensionless
     expected_regret: Dimensionless

@@ -1,4 +1,4 @@
-"""Classes of requests by their length: every run of neighbours between two candidate lengths."""
+"""Classes of requests by length or prompt: each run of neighbours between candidate lengths."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.demand.requests import Requests, smallest_window
+from tokwatt.serving.demand.routing import routed_tokens
 from tokwatt.serving.demand.traffic import PROMPT_QUANTILE, Part, Traffic, beside_part, work_of
 from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis
 
@@ -19,10 +20,11 @@ def served_within(requests: Requests, longest: Tokens) -> Requests:
     return Requests(*(values[kept] for values in vars(requests).values()))
 
 
-def candidate_lengths(requests: Requests, candidates: int) -> np.ndarray:
+def candidate_lengths(assumed: Assumptions, requests: Requests, candidates: int) -> np.ndarray:
     """Lengths that may split requests, from 0 to the window that holds all of them.
 
     Args:
+        assumed: whether they are those of requests or of prompts.
         requests: all that arrive.
         candidates: at most so many, both ends among them.
 
@@ -31,9 +33,10 @@ def candidate_lengths(requests: Requests, candidates: int) -> np.ndarray:
     """
     longest = smallest_window(requests)
     arriving = served_within(requests, longest)
-    order = np.argsort(arriving.length, kind="stable")
-    length, weight = arriving.length[order], arriving.weight[order]
-    tokens = weight * length
+    routed = routed_tokens(assumed.split_by, arriving.prompt, arriving.output)
+    order = np.argsort(routed, kind="stable")
+    length, weight = routed[order], arriving.weight[order]
+    tokens = weight * arriving.length[order]
     passed = np.cumsum(weight / weight.sum() + tokens / tokens.sum()) / 2
     wanted = np.arange(1, candidates - 1) / (candidates - 1)
     inner = length[np.minimum(np.searchsorted(passed, wanted), len(length) - 1)]
@@ -42,12 +45,12 @@ def candidate_lengths(requests: Requests, candidates: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Classes:
-    """Requests sorted by length, in bins between candidate lengths.
+    """Requests sorted by length, or by prompt, in bins between candidate lengths.
 
     Attributes:
-        assumed: whether the last step of prefill yields a token.
+        assumed: which tokens split them, and whether the last step of prefill yields a token.
         requests: all that arrive and are served.
-        edges: candidate lengths, shape (bin + 1,), the first 0.
+        edges: candidate lengths, shape (bin + 1,), the first 0, the last the longest window.
     """
 
     assumed: Assumptions
@@ -67,8 +70,14 @@ class Classes:
 
     @property
     def windows(self) -> np.ndarray:
-        """Context window of each class."""
-        return self.edges[self.ends[1]]
+        """Context window of each class: its last edge, or the longest of its requests."""
+        high = self.ends[1]
+        if self.assumed.split_by == "length":
+            return self.edges[high]
+        longest = np.zeros(self.bins)
+        np.maximum.at(longest, self._bin, self.requests.length)
+        within = [np.maximum.accumulate(longest[start:]) for start in range(self.bins)]
+        return np.where(high < self.bins, np.concatenate(within), self.edges[-1])
 
     def traffic(self, chunk: Tokens, part: Part = "both") -> Traffic:
         """What each class asks of an instance, shape (class,), as `traffic.traffic_of` has it."""
@@ -90,7 +99,9 @@ class Classes:
     @property
     def _bin(self) -> np.ndarray:
         """Bin of each kind of request."""
-        return np.searchsorted(self.edges, self.requests.length) - 1
+        own = self.requests
+        routed = routed_tokens(self.assumed.split_by, own.prompt, own.output)
+        return np.searchsorted(self.edges, np.asarray(routed)) - 1
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
         """Weighted sums over each class, as differences of running sums."""

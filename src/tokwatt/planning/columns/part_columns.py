@@ -23,6 +23,7 @@ from tokwatt.planning.columns.kernels import (
 )
 from tokwatt.planning.optimum.choice import class_place
 from tokwatt.serving.account import Account
+from tokwatt.serving.choices import OF_INSTANCES, OF_POOLS
 from tokwatt.serving.demand.traffic import Part, Traffic
 from tokwatt.serving.instance import Instance
 from tokwatt.units import BytesPerSecond, DimensionlessAxis, Instances, Tokens
@@ -97,18 +98,19 @@ class PartColumns:
     def repeated(self, configuration: int) -> Instance:
         """A block of one configuration, so that no other program has to be compiled for it."""
         same = np.full(ROWS, configuration)
-        return block_instances(self.account, self.configurations.stacked(same))
+        return self._instances(same)
 
     def _evaluated(
         self, function: Callable[..., tuple], more: Callable[["_Block"], tuple]
     ) -> Iterator[np.ndarray]:
         """A function of instances and classes, block by block on every core."""
+        account = self.account.alike(OF_POOLS)
         shape = len(self.configurations.names), len(self.classes.windows)
         found = [np.full(shape, np.inf), np.full(shape, np.inf)]
 
         def fill(block: _Block) -> None:
             results = function(
-                self.account,
+                account,
                 block.instances,
                 block.traffic,
                 block.windows,
@@ -123,15 +125,22 @@ class PartColumns:
             list(pool.map(fill, self._blocks()))
         return (np.where(self._started, whole, np.inf) for whole in found)
 
+    def _instances(self, places: np.ndarray) -> Instance:
+        """Instances of a block of configurations."""
+        account = self.account.alike(OF_INSTANCES)
+        return block_instances(account, self.configurations.stacked(places))
+
     @cached_property
     def _started(self) -> np.ndarray:
         """Whether an engine starts with the window of a class."""
+        account = self.account.alike(OF_INSTANCES)
         places = np.arange(len(self.configurations.names))
-        windows, known = _filled(self.classes.edges[1:], 0, -(-self.classes.bins // WIDE) * WIDE)
+        every = np.unique(self.classes.windows)
+        windows, known = _filled(every, 0, -(-len(every) // WIDE) * WIDE)
         parts = []
         for first in range(0, len(places), ROWS):
             filled, own = _filled(places, first, ROWS)
-            fits = block_starts(self.account, self.configurations.stacked(filled), windows)
+            fits = block_starts(account, self.configurations.stacked(filled), windows)
             parts.append(np.asarray(fits)[: len(own), : len(known)])
         return np.concatenate(parts)[:, np.searchsorted(known, self.classes.windows)]
 
@@ -150,7 +159,7 @@ class PartColumns:
                 parts.append((*jax.device_put((some, windows[places])), known))
             for first in range(0, len(rows), ROWS):
                 filled, own = _filled(rows, first, ROWS)
-                instances = block_instances(self.account, self.configurations.stacked(filled))
+                instances = self._instances(filled)
                 for part in parts:
                     yield _Block(own, instances, *part)
 
@@ -200,7 +209,7 @@ def one_configuration(
     several = at_rates(traffic, at, rates[lanes])
     several, windows = jax.device_put((several, np.full(len(lanes), columns.classes.windows[at])))
     found = block_columns(
-        columns.account,
+        columns.account.alike(OF_POOLS),
         columns.repeated(configuration),
         several,
         windows,

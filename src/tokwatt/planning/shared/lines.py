@@ -16,7 +16,7 @@ from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.planning.shared.summary import shared_summary, shared_verified
 from tokwatt.text import aligned
 
-POOLS = ("up to", "configuration", "instances", "GPUs", "needed", "most in", "binds there")
+POOLS = ("configuration", "instances", "GPUs", "needed", "most in", "binds there")
 TRACES = ("trace", "req/s", "kW", "J/tok", "USD/Mtok", "TTFT 50/99", "ITL 50/99", "own plan")
 
 
@@ -34,7 +34,8 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
     yield f"targets: {targets_in_words(plan.question.demand)}"
     yield ""
     totals = (f"{sum(pool[name] for pool in said['pools']):g}" for name in ("instances", "gpus"))
-    yield from aligned([POOLS, *map(_pool, said["pools"]), ("all", "", *totals, "", "", "")])
+    head = ("prompts to" if said["split_by"] == "prompt" else "up to", *POOLS)
+    yield from aligned([head, *map(_pool, said["pools"]), ("all", "", *totals, "", "", "")])
     yield ""
     rows = (_trace(name, own, scale, unit) for name, own in said["traces"].items())
     yield from aligned([TRACES, *rows])

@@ -24,6 +24,7 @@ def shared_summary(plan: SharedPlan) -> dict[str, Any]:
         "account": basis.account,
         "basis": basis.basis,
         "objective": plan.question.objective,
+        "split_by": columns.account.assumed.split_by,
         "cost_per_token": worst.cost_per_token,
         "worst": plan.names[plan.each.index(worst)],
         "gap": plan.proved.gap,
@@ -52,7 +53,7 @@ def _of_part(plan: SharedPlan, place: int) -> dict[str, Any]:
     batch, instances = plan.binds[place]
     return {
         "part": part.own.part,
-        "longest": part.window,
+        "longest": part.longest,
         "configuration": described(part.own.names),
         "instances": numbers["instances"].value,
         "gpus": numbers["gpus"].value,
@@ -72,7 +73,7 @@ def _of_trace(plan: SharedPlan, place: int) -> dict[str, Any]:
         "alone": {
             "cost_per_token": alone.cost_per_token,
             "cost_ratio": seen.cost_per_token / alone.cost_per_token,
-            "pools": described_pools(alone.windows, alone.names),
+            "pools": described_pools(alone.longest, alone.names),
         },
         "numbers": seen.fleet.quantities,
     }

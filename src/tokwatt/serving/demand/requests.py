@@ -53,12 +53,18 @@ def lengths_of(
 
 def pairs_of(prompt: TokensAxis, output: TokensAxis, weight: DimensionlessAxis) -> Requests:
     """Requests of a trace, one kind for each row."""
-    return Requests(weight, prompt, output, prompt / (prompt + output))
+    return Requests(weight, prompt * 1.0, output * 1.0, prompt / (prompt + output))
+
+
+def longest_of(requests: Requests, otherwise: Tokens = 1.0) -> Tokens:
+    """The longest request that arrives, or another number where none does."""
+    arriving = requests.length[requests.weight > 0]
+    return float(arriving.max()) if arriving.size else otherwise
 
 
 def smallest_window(requests: Requests) -> Tokens:
     """The smallest power of two that holds every request."""
-    return float(2 ** np.ceil(np.log2(requests.length[requests.weight > 0].max())))
+    return float(2 ** np.ceil(np.log2(longest_of(requests))))
 
 
 def split_of(

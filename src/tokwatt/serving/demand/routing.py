@@ -1,23 +1,25 @@
 """Which pool serves a request, and at what length, under an assumption set."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.demand.requests import Requests, split_of
+from tokwatt.serving.choices import Assumptions, SplitBy
+from tokwatt.serving.demand.requests import Requests, longest_of, split_of
 from tokwatt.serving.demand.traffic import Part, Traffic, traffic_of
 from tokwatt.units import Dimensionless, Tokens, TokensAxis
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Pools that share requests by their length.
+    """Pools that share requests by their length, or by that of their prompts.
 
     Attributes:
         window: context window of the only pool, or of the long one.
-        splits: longest request of each pool but the last; none for one pool only.
+        splits: longest request, or prompt, of each pool but the last; none for one pool only.
         overflow: how much longer a request may be that it takes nevertheless.
     """
 
@@ -65,8 +67,8 @@ def route(
         The traffic of each pool. Nothing is served at more than its window; what no window holds is
         rejected, or clipped where that is assumed.
     """
-    if len(topology.splits) != 1:
-        return _by_length(assumed, requests, (*topology.splits, topology.window), chunk, part)
+    if len(topology.splits) != 1 or assumed.split_by == "prompt":
+        return _by_class(assumed, requests, topology, chunk, part)
     split = topology.splits[0]
     cut = float(int(topology.overflow * split))
     fitting = requests.length <= split
@@ -95,23 +97,35 @@ def route(
     )
 
 
-def _by_length(
-    assumed: Assumptions,
-    requests: Requests,
-    windows: tuple[float, ...],
-    chunk: float,
-    part: Part,
+def routed_tokens(split_by: SplitBy, prompt: TokensAxis, output: TokensAxis) -> TokensAxis:
+    """The tokens of requests by which several pools share them, shape (request,)."""
+    return prompt if split_by == "prompt" else prompt + output
+
+
+def _by_class(
+    assumed: Assumptions, requests: Requests, topology: Topology, chunk: float, part: Part
 ) -> Routed:
-    """Each request in the pool of the smallest window that holds it."""
-    pools, below = [], 0.0
-    for window in windows[:-1]:
-        own = requests.scaled((below < requests.length) & (requests.length <= window))
-        pools.append(traffic_of(assumed, own, own, chunk, part))
-        below = window
-    last = requests.scaled(requests.length > below)
-    served, rejected = _within(assumed, last, windows[-1])
-    pools.append(traffic_of(assumed, last, served, chunk, part))
+    """Each request in the first pool that takes as many tokens."""
+    pools, rejected = [], 0.0
+    windows, classes = zip(*_classes(assumed, requests, topology), strict=True)
+    for window, own in zip(windows, classes, strict=True):
+        served, missed = _within(assumed, own, window)
+        pools.append(traffic_of(assumed, own, served, chunk, part))
+        rejected += missed
     return Routed(windows, tuple(pools), rejected)
+
+
+def _classes(
+    assumed: Assumptions, requests: Requests, topology: Topology
+) -> Iterator[tuple[Tokens, Requests]]:
+    """Window and requests of each pool; one by prompts is as wide as its longest request."""
+    routed = routed_tokens(assumed.split_by, requests.prompt, requests.output)
+    for below, most in pairwise((0.0, *topology.splits)):
+        own = requests.scaled((below < routed) & (routed <= most))
+        longest = most if assumed.split_by == "length" else longest_of(own, most)
+        yield min(longest, topology.window), own
+    last = topology.splits[-1] if topology.splits else 0.0
+    yield topology.window, requests.scaled(routed > last)
 
 
 def _within(assumed: Assumptions, requests: Requests, window: float) -> tuple[Requests, float]:

@@ -98,7 +98,7 @@ def pools_in_words(own: Plan | None) -> str:
     if own is None:
         return ""
     sizes: Sequence[float] = [pool["instances"].value for pool in own.fleet.pools]
-    pools = zip(sizes, own.names, own.windows, strict=True)
+    pools = zip(sizes, own.names, own.longest, strict=True)
     return "; ".join(
-        f"{size:g} x {described(names)} up to {window:.0f}" for size, names, window in pools
+        f"{size:g} x {described(names)} up to {longest:.0f}" for size, names, longest in pools
     )

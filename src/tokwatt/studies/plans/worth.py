@@ -102,7 +102,7 @@ NONE = (np.nan,) * 3
 
 
 def _words(own: Contender) -> str:
-    return described_pools(own.windows, own.names)
+    return described_pools(own.longest, own.names)
 
 
 class Rent(NamedTuple):
