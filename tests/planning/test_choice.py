@@ -72,7 +72,9 @@ def test_within_an_inventory_labels_cost_what_brute_force_finds(seeds):
         most = 4 + seed % 9
         within = [plan[0] for plan in every_plan(columns, 4) if plan[1] <= most and plan[2] <= most]
         least = min(within, default=np.inf)
-        found = constrained(columns, columns.power, Budget(inventory={"A": most, "B": most}))
+        found = constrained(
+            [columns], columns.power[None], Budget(inventory={"A": most, "B": most})
+        )
         assert found.partition.cost == pytest.approx(least, rel=1e-4)
         assert found.partition.cost * (1 - found.gap) <= least * (1 + 1e-9)
 
@@ -110,7 +112,7 @@ def test_with_room_to_spare_both_cost_what_the_shortest_path_does(seeds):
         room = Budget(power=1e9, inventory={"A": 10**6}, pools=pools)
         exact = shortest(columns.power, 9, pools)
         assert highs(columns, room) == pytest.approx(exact.cost, rel=1e-9)
-        proved = constrained(columns, columns.power, room)
+        proved = constrained([columns], columns.power[None], room)
         assert proved.partition.cost == pytest.approx(exact.cost, rel=1e-9)
         assert proved.gap <= 1e-9 and proved.power_price == 0
 
@@ -124,7 +126,7 @@ def test_within_tight_budgets_labels_cost_what_highs_finds(seed):
         inventory={"A": int(rng.integers(5, 30)), "B": int(rng.integers(5, 30))},
         pools=int(rng.integers(2, 9)),
     )
-    proved, least = constrained(columns, columns.power, tight), highs(columns, tight)
+    proved, least = constrained([columns], columns.power[None], tight), highs(columns, tight)
     assert proved.partition.cost == pytest.approx(least, rel=2e-4)
     assert proved.partition.cost * (1 - proved.gap) <= least * (1 + 1e-9)
     assert proved.gap <= 1e-3
@@ -134,9 +136,9 @@ def test_within_tight_budgets_labels_cost_what_highs_finds(seed):
 def test_where_labels_are_dropped_the_integer_programme_goes_on(seed, monkeypatch):
     columns = columns_at_random(seed, bins=7, configurations=5)
     tight = Budget(power=50.0, inventory={"A": 4 + seed % 9, "B": 4 + seed % 5}, pools=4)
-    exact = constrained(columns, columns.power, tight)
+    exact = constrained([columns], columns.power[None], tight)
     monkeypatch.setattr("tokwatt.planning.optimum.constrained.WIDTHS", (1,))
-    proved = constrained(columns, columns.power, tight)
+    proved = constrained([columns], columns.power[None], tight)
     assert proved.partition.cost == pytest.approx(exact.partition.cost, rel=2e-4)
     assert proved.partition.cost * (1 - proved.gap) <= exact.partition.cost * (1 + 1e-9)
     assert proved.gap <= 1e-3
@@ -170,7 +172,7 @@ def test_the_price_of_a_watt_is_what_another_one_saves():
         classes=SimpleNamespace(ends=(np.array([0]), np.array([1])), bins=1),
     )
     cost = np.array([[10.0], [6.0]])
-    found = constrained(columns, cost, Budget(power=5.0))
+    found = constrained([columns], cost[None], Budget(power=5.0))
     assert found.partition.cost == 10.0
     assert found.power_price == pytest.approx(1.0)
     assert found.gap == pytest.approx(0.0)

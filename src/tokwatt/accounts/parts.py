@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.accounts.deployments import DeploymentNames, require_limited
+from tokwatt.accounts.deployments import DeploymentNames, require, require_limited
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
-from tokwatt.units import Tokens
+from tokwatt.units import Instances, Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,17 @@ def require_chunked(account: Account, apart: bool) -> None:
     if apart and account.assumed.prefill != "chunked":
         found = f"has prefill={account.assumed.prefill} where prefill and decode are apart"
         raise ParameterError(f"account: {found}, wanted prefill=chunked, as in consistent.")
+
+
+def require_instances(
+    name: str, instances: Sequence[Instances], parts: Sequence[PoolPart], most: Instances
+) -> None:
+    """Refuse numbers of instances that are not one for each part."""
+    if len(instances) != len(parts):
+        wanted = f"{len(parts)}, one for each pool"
+        raise ParameterError(f"{name}: has {len(instances)} numbers, wanted {wanted}.")
+    for number in instances:
+        require(name, number, 0, most)
 
 
 def require_parts(catalogue: Catalogue, account: Account, parts: Sequence[PoolPart]) -> None:

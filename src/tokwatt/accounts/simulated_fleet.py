@@ -10,9 +10,8 @@ import numpy as np
 from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.pools import changes_of_window, share_out
-from tokwatt.accounts.deployments import fleet_account, require
-from tokwatt.accounts.parts import PoolPart, pools_of, require_parts
-from tokwatt.params.errors import ParameterError
+from tokwatt.accounts.deployments import fleet_account
+from tokwatt.accounts.parts import PoolPart, pools_of, require_instances, require_parts
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
@@ -128,12 +127,7 @@ def simulated_fleet(
     if not instances:
         sized = fleet(catalogue, requests, demand, pools_of(parts), **question)
         instances = [int(pool["instances"].value) for pool in sized.pools]
-    if len(instances) != len(parts):
-        raise ParameterError(
-            f"instances: has {len(instances)} numbers, wanted {len(parts)}, one for each pool."
-        )
-    for number in instances:
-        require("instances", number, 0, MOST_INSTANCES)
+    require_instances("instances", instances, parts, MOST_INSTANCES)
     mean = float(kinds.weight @ (kinds.prompt + kinds.output / 2) / kinds.weight.sum())
     engines = [
         (compiled_instance(chosen, it.names.deployment(catalogue)), windows[it.pool])

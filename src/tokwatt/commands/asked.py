@@ -31,6 +31,28 @@ def asked(
     return requests, demanded(catalogue, arrival_rate=rate, **bounds)
 
 
+def asked_each(
+    catalogue: "Catalogue",
+    workloads: list[str] | None,
+    traces: list[Path] | None,
+    columns: list[str] | None,
+    tokenizer: Path | None,
+    arrival_rate: float | None,
+    **bounds: float | None,
+) -> list[tuple["str | Trace", "Demand"]]:
+    """Workloads or traces, each with what a fleet must carry of it."""
+    if traces and workloads:
+        require_alone(workload=workloads[0])
+    pairs: list[tuple[str | None, Path | None]] = [
+        *((own, None) for own in workloads or ()),
+        *((None, trace) for trace in traces or ()),
+    ]
+    return [
+        asked(catalogue, workload, trace, columns, tokenizer, arrival_rate, **bounds)
+        for workload, trace in pairs or [(None, None)]
+    ]
+
+
 def require_alone(**options: object) -> None:
     """Refuse what a trace has of its own."""
     for name, value in options.items():

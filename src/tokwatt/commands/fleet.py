@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokwatt.commands.asked import asked
+from tokwatt.commands.asked import asked, rate_of
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     from tokwatt.accounts.parts import PoolNames
     from tokwatt.params.specs import Demand
     from tokwatt.params.traces.traces import Trace
+    from tokwatt.planning.record import PlanRecord
     from tokwatt.serving.catalogue import Catalogue
+    from tokwatt.units import Instances
 
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="A plan that `tokwatt plan --out` wrote.")
@@ -133,7 +135,7 @@ def ask_fleet(
         "changes": stated_changes(changes, output_share),
     }
     with named_as_options():
-        _show_fleet(simulate, as_json, catalogue, requests, demand, names, **question)
+        _show_fleet(simulate, as_json, catalogue, requests, demand, names, (), **question)
 
 
 BESIDE_PLAN = (
@@ -179,22 +181,37 @@ def _show_planned(
     record = read_plan(path)
     if trace or not (workload or record.workload):
         if not (trace or record.trace):
-            wanted = "the option --workload or --trace"
-            raise ParameterError(f"{path}: names no requests, wanted {wanted}.")
+            raise ParameterError(f"{path}: {_unnamed(record)}.")
         requests: str | Trace = trace_of_options(
             trace or Path(str(record.trace)), columns, tokenizer
         )
     else:
         requests = workload or str(record.workload)
-    rate = {} if arrival_rate is None else {"arrival_rate": arrival_rate}
+    rate = record.rate_of(workload, trace) if arrival_rate is None else arrival_rate
+    if record.traces and isinstance(requests, str) and rate is None:
+        raise ParameterError(f"{requests}: is not of the plan, wanted the option --arrival-rate.")
+    if record.traces and not isinstance(requests, str):
+        rate = rate_of(requests, trace, rate)
+    bounds = record.demand | ({} if rate is None else {"arrival_rate": rate})
     question: FleetQuestion = {
         "split_lengths": record.split_lengths,
+        "context_window": record.last_window,
         "account": record.account,
         "changes": record.changes,
     }
+    least = record.least_instances
     with named_as_keys(record, path):
-        demand = demanded(catalogue, **record.demand | rate)
-        _show_fleet(simulate, as_json, catalogue, requests, demand, record.names, **question)
+        demand = demanded(catalogue, **bounds)
+        _show_fleet(simulate, as_json, catalogue, requests, demand, record.names, least, **question)
+
+
+def _unnamed(record: "PlanRecord") -> str:
+    """Why the requests of a plan must be named."""
+    if names := [own.name for own in record.traces]:
+        return (
+            f"is for {len(names)} traces, wanted one of {', '.join(names)} as --trace or --workload"
+        )
+    return "names no requests, wanted the option --workload or --trace"
 
 
 def _show_fleet(
@@ -204,13 +221,14 @@ def _show_fleet(
     requests: "str | Trace",
     demand: "Demand",
     names: "PoolNames | Sequence[PoolNames]",
+    least: "Sequence[Instances]",
     **question: "Unpack[FleetQuestion]",
 ) -> None:
     """A fleet, its simulation where that is asked for, and what was read of a trace."""
     from tokwatt.accounts.answers import fleet
     from tokwatt.accounts.answers.demand import targets_in_words
 
-    answer = fleet(catalogue, requests, demand, names, **question)
+    answer = fleet(catalogue, requests, demand, names, least_instances=least, **question)
     if simulate:
         from tokwatt.accounts.answers.simulated import beside
 

@@ -147,6 +147,19 @@ TraceFile = Annotated[
     Path | None,
     typer.Option("--trace", help="Requests with prompt and output tokens: CSV, JSON or Parquet."),
 ]
+TraceFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trace",
+        help="Requests with prompt and output tokens; several traces share one fleet.",
+    ),
+]
+WorkloadNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload", help="A workload by name; azure where there is no trace; may be repeated."
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(

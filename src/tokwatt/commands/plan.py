@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.asked import asked
+from tokwatt.commands.asked import asked_each
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
@@ -20,8 +20,8 @@ from tokwatt.commands.options import (
     Share,
     Target,
     Tokenizer,
-    TraceFile,
-    WorkloadName,
+    TraceFiles,
+    WorkloadNames,
     named_as_options,
     stated_changes,
 )
@@ -40,12 +40,13 @@ from tokwatt.commands.plan_options import (
 )
 from tokwatt.commands.printing import show_json
 from tokwatt.commands.selectors import EngineName, LlmName
+from tokwatt.commands.shared_plan import require_one, show_shared
 from tokwatt.text import visible
 
 
 def ask_plan(
-    workload: WorkloadName = None,
-    trace: TraceFile = None,
+    workload: WorkloadNames = None,
+    trace: TraceFiles = None,
     columns: Columns = None,
     tokenizer: Tokenizer = None,
     llm: LlmName = "llama-3.1-70b",
@@ -109,7 +110,8 @@ def ask_plan(
     What is left out of GPUs, widths, precisions and caps is chosen among all that there are. --ttft
     is a target on a percentile of the time to first token, the 99th if --ttft-quantile says nothing
     else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing else.
-    Latencies are shown at their median and 99th percentile.
+    Latencies are shown at their median and 99th percentile. Several traces share one fleet, which
+    costs least in the worst of them.
     """
     from tokwatt.planning.changes.break_even import (
         break_even_intensities,
@@ -133,12 +135,13 @@ def ask_plan(
     )
     from tokwatt.planning.optimum.constrained import Budget
     from tokwatt.planning.plan import plan
+    from tokwatt.planning.question import PlanOptions
     from tokwatt.planning.record import record_of, write_plan
     from tokwatt.planning.summary import summary
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
-    requests, demand = asked(
+    each = asked_each(
         catalogue,
         workload,
         trace,
@@ -166,19 +169,20 @@ def ask_plan(
     }
     given: dict[str, Any] = {name: tuple(it) for name, it in chosen.items() if it}
     options = Options(engine=engine, disaggregated=disaggregated, **given)
+    question: PlanOptions = {
+        "options": options,
+        "objective": objective,
+        "budget": Budget(power_cap, inventory, max_pools),
+        "candidates": split_length or split_candidates,
+        "account": account,
+        "changes": stated_changes(changes, output_share),
+    }
+    if len(each) > 1:
+        require_one(len(each), day=day, draws=draws, sensitivity=sensitivity)
+        return show_shared(catalogue, each, llm, question, trace, verify, as_json, out)
+    [(requests, demand)] = each
     with named_as_options():
-        found = plan(
-            catalogue,
-            requests,
-            demand,
-            llm,
-            options=options,
-            objective=objective,
-            budget=Budget(power_cap, inventory, max_pools),
-            candidates=split_length or split_candidates,
-            account=account,
-            changes=stated_changes(changes, output_share),
-        )
+        found = plan(catalogue, requests, demand, llm, **question)
     rivals = contest(found, catalogue) if draws else None
     decided = decisions(rivals) if rivals else {}
     found = rivals.named if rivals else found
@@ -186,7 +190,7 @@ def ask_plan(
         checked = verified(found) if verify else None
     found = checked.plan if checked else found
     if out:
-        write_plan(record_of(found, trace), out)
+        write_plan(record_of(found, trace[0] if trace else None), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
     prices = shadow_prices(found) if sensitivity else {}
     rents = break_even_prices(found) if sensitivity else {}

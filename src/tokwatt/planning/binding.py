@@ -1,5 +1,6 @@
 """What keeps a pool of a plan from being smaller, and what in it no measured run supports."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -84,6 +85,8 @@ def extrapolated(plan: Plan) -> list[str]:
     for place, part in enumerate(plan.parts):
         whole = part._replace(own=part.own._replace(part="both"))
         names, traffic = part.own.names, traffic_of_part(whole)
+        if not traffic.share:
+            continue
         support = Support(
             plan.question.catalogue,
             names,
@@ -96,5 +99,10 @@ def extrapolated(plan: Plan) -> list[str]:
         limits = ("max_num_seqs", "max_num_batched_tokens")
         told = [f"{it} {value}" for it in limits if (value := getattr(names, it)) is not None]
         phrases += [f"{names.gpu}: {phrase}" for phrase in (*support.extrapolated, *told)]
+    return first_of_kind(phrases)
+
+
+def first_of_kind(phrases: Sequence[str]) -> list[str]:
+    """Phrases of which none says the same as one before it of another number."""
     first = {phrase.partition(" (")[0].rpartition(" ")[0]: phrase for phrase in phrases[::-1]}
     return list(first.values())[::-1]

@@ -13,7 +13,9 @@ from tokwatt.planning.changes.draws import Contender, Contest
 from tokwatt.planning.changes.shadow import MILLISECOND, ShadowPrice
 from tokwatt.planning.changes.verified import Verified, ending
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.planning.summary import described, described_pools, summary
+from tokwatt.text import aligned
 from tokwatt.units import Dimensionless, KilogramsPerJoule
 
 UNITS = {"joules": "J/tok", "dollars": "USD/Mtok", "carbon": "g/Mtok", "gpus": "GPU/(tok/s)"}
@@ -30,7 +32,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     own = plan.question
     yield f"{plan.fleet.basis.sentence}"
     unit, scale = UNITS[own.objective], SCALES[own.objective]
-    proof = "the best" if not plan.proved.gap else f"within {plan.proved.gap:.2%} of the best"
+    proof = proved_within(plan.proved.gap)
     yield (
         f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
         f" {said['configurations']} configurations for {said['classes']} classes of lengths"
@@ -39,10 +41,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     yield ""
     head = ("prompts to" if said["split_by"] == "prompt" else "up to", *_HEAD)
     rows = [head, *map(_row, said["pools"]), _total(said["numbers"])]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+    yield from aligned(rows)
     yield ""
     yield _views(said["numbers"])
     free = ", budgets aside" if own.budget.couples else ""
@@ -53,6 +52,11 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
         yield f"extrapolated       {'; '.join(said['extrapolated'])}"
     if plan.fleet.basis.simulate:
         yield f"must be simulated  {'; '.join(plan.fleet.basis.simulate)} (--verify)"
+
+
+def proved_within(gap: Dimensionless) -> str:
+    """How far a plan may be from the best, in words."""
+    return f"within {gap:.2%} of the best" if gap else "the best"
 
 
 _HEAD = (
@@ -74,7 +78,7 @@ def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
         _kind(pool),
         *_sizes(numbers),
         f"{numbers['batch'].value:.4g}",
-        *_latencies(numbers),
+        *shown_latencies(numbers),
         f"batch {binds['batch']}, instances {binds['instances']}",
     )
 
@@ -85,7 +89,7 @@ def _kind(pool: Mapping[str, Any]) -> str:
 
 
 def _total(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
-    return ("all", "", *_sizes(numbers), "", *_latencies(numbers), "")
+    return ("all", "", *_sizes(numbers), "", *shown_latencies(numbers), "")
 
 
 def _sizes(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
@@ -93,7 +97,8 @@ def _sizes(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
     return f"{numbers['instances'].value:g}", f"{numbers['gpus'].value:g}", f"{kilowatts:.4g}"
 
 
-def _latencies(numbers: Mapping[str, Estimate]) -> tuple[str, str]:
+def shown_latencies(numbers: Mapping[str, Estimate]) -> tuple[str, str]:
+    """Time to first token and inter-token latency, the median and the 99th percentile of each."""
     first, late = numbers["first_token"].value, numbers["first_token_p99"].value
     itl, late_itl = numbers["inter_token_latency"].value, numbers["inter_token_latency_p99"].value
     between = f"{1e3 * itl:.3g}/{1e3 * late_itl:.3g} ms" if itl else ""
@@ -212,7 +217,7 @@ def _hourly(price: float) -> str:
     return f"{price * 3600:.3g}" if math.isfinite(price) else "any rent"
 
 
-def verified_line(found: Verified) -> str:
+def verified_line(found: Verified[Plan] | Verified[SharedPlan]) -> str:
     """Whether a plan keeps its targets request by request."""
     demand = found.plan.question.demand
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))

@@ -3,29 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, overload
 
 import numpy as np
 
 from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.deployments import CONSISTENT
 from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
-from tokwatt.planning.columns.columns import OBJECTIVES, Columns
+from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.columns.configurations import Options
 from tokwatt.planning.columns.part_columns import PartColumns
 from tokwatt.planning.optimum.best import best
 from tokwatt.planning.optimum.choice import Partition, class_place, shortest
 from tokwatt.planning.optimum.constrained import Budget, Proved
 from tokwatt.planning.optimum.infeasible import infeasible_error
-from tokwatt.planning.question import Question, columns_of
+from tokwatt.planning.question import PlanOptions, Question, columns_of_each, questions_of
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.pools.disaggregated import Disaggregation
-from tokwatt.units import Dimensionless, Tokens
+from tokwatt.units import Dimensionless, Instances, Tokens
+
+if TYPE_CHECKING:
+    from tokwatt.planning.shared.shared_plan import SharedPlan
 
 CANDIDATES = 32
 """Candidate lengths of a plan that is asked for no other number."""
@@ -67,11 +69,13 @@ class Plan:
         question: what it is for.
         columns: every configuration for every class of lengths.
         proved: the choice, and how far it may be from the best.
+        least_instances: of each of its parts, where there are more than its requests need.
     """
 
     question: Question
     columns: Columns
     proved: Proved
+    least_instances: tuple[Instances, ...] = ()
 
     @property
     def llm(self) -> str:
@@ -129,6 +133,7 @@ class Plan:
             "demand": own.demand,
             "names": self.names,
             "split_lengths": self.split_lengths,
+            "context_window": own.context_window,
             "account": own.account,
             "changes": own.changes,
         }
@@ -136,7 +141,7 @@ class Plan:
     @cached_property
     def fleet(self) -> Answer:
         """The same fleet as `accounts.answers.fleet` answers."""
-        return fleet(**self.asked)
+        return fleet(**self.asked, least_instances=self.least_instances)
 
     @cached_property
     def one_pool(self) -> Partition:
@@ -153,10 +158,28 @@ class Plan:
         return plan_of_columns(own, self.columns.at(**numbers))
 
 
+@overload
 def plan(
     catalogue: Catalogue,
     requests: str | Trace,
     demand: Demand,
+    llm: str = ...,
+    **more: Unpack[PlanOptions],
+) -> Plan: ...
+@overload
+def plan(
+    catalogue: Catalogue,
+    requests: list[str] | list[Trace] | list[str | Trace],
+    demand: Demand | Sequence[Demand],
+    llm: str = ...,
+    **more: Unpack[PlanOptions],
+) -> "SharedPlan": ...
+
+
+def plan(
+    catalogue: Catalogue,
+    requests: str | Trace | list[str] | list[Trace] | list[str | Trace],
+    demand: Demand | Sequence[Demand],
     llm: str = "llama-3.1-70b",
     *,
     options: Options | None = None,
@@ -165,13 +188,15 @@ def plan(
     candidates: int | Sequence[Tokens] = CANDIDATES,
     account: str = CONSISTENT,
     changes: Mapping[str, str] | None = None,
-) -> Plan:
+) -> "Plan | SharedPlan":
     """The fleet that serves requests at the least cost within targets and budgets.
 
     Args:
         catalogue: the parameter folder.
-        requests: a workload by name, or a trace with prompts and outputs.
-        demand: arrival rate and bounds; see `accounts.answers.demanded`.
+        requests: a workload by name, or a trace with prompts and outputs; or a list of them, of
+            which one fleet has to serve each at the least cost in the worst of them.
+        demand: arrival rate and bounds; see `accounts.answers.demanded`. One for each of a list, of
+            which only the rates differ, or one for all.
         llm: an LLM by name.
         options: what may be chosen from.
         objective: what is least per output token: joules, dollars, carbon or gpus.
@@ -182,28 +207,28 @@ def plan(
 
     Returns:
         The plan; without a power cap or an inventory it is the best of all, with one it is within
-        its proved gap.
+        its proved gap. For a list a `SharedPlan`.
 
     Raises:
         ParameterError: with one sentence, for unknown names, numbers outside their domain, and
             where no fleet is feasible: which target or budget, and the smallest that would do.
     """
-    if objective not in OBJECTIVES:
-        raise ParameterError(
-            f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
-        )
     count = candidates if isinstance(candidates, int | float) else len(candidates) + 2
     if not (2 <= count <= MOST_CANDIDATES and count == int(count)):
         wanted = f"a whole number from 2 to {MOST_CANDIDATES}"
         raise ParameterError(f"split_candidates: is {shown(count)}, wanted {wanted}.")
-    require_demand(demand)
-    limits = budget or Budget()
-    limits.check(catalogue)
-    own = Question(catalogue, requests, demand, objective, limits, account, changes or {})
+    each = questions_of(
+        catalogue, requests, demand, objective, budget or Budget(), account, changes or {}
+    )
     options = options or Options()
     between = Disaggregation.of(catalogue) if options.disaggregated else None
     names = options.names(catalogue, llm)
-    return plan_of_columns(own, columns_of(own, names, candidates, between))
+    columns = columns_of_each(each, names, candidates, between)
+    if isinstance(requests, str | Trace):
+        return plan_of_columns(each[0], columns[0])
+    from tokwatt.planning.shared.shared_plan import shared_plan
+
+    return shared_plan(each, columns)
 
 
 def plan_of_columns(own: Question, columns: Columns) -> Plan:

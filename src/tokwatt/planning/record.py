@@ -1,11 +1,12 @@
 """A plan as a record that `fleet` reads back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import yaml
@@ -18,9 +19,10 @@ from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.serving.demand.traffic import Part
 from tokwatt.serving.results import MOST
-from tokwatt.units import Dimensionless, Instances, Tokens
+from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Tokens
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
 
@@ -41,7 +43,26 @@ class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
     part: Part = "both"
 
 
-class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
+class PlannedTrace(msgspec.Struct, forbid_unknown_fields=True):
+    """One of several traces of a plan as it is written.
+
+    Attributes:
+        workload: a workload by name, where it is one.
+        trace: a file of requests, where it is one.
+        arrival_rate: requests per second.
+    """
+
+    workload: str | None
+    trace: str | None
+    arrival_rate: RequestsPerSecond
+
+    @property
+    def name(self) -> str:
+        """The workload or the file."""
+        return self.workload or str(self.trace)
+
+
+class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A plan as it is written.
 
     Attributes:
@@ -52,6 +73,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
         trace: a file of requests, where it is for one, from the folder of the plan.
         demand: arrival rate and bounds, in SI units.
         pools: by rising length of their requests.
+        traces: where it is for several, which keep the instances of its pools.
     """
 
     account: str
@@ -61,6 +83,26 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
     trace: str | None
     demand: dict[str, Dimensionless]
     pools: list[PlannedPool]
+    traces: list[PlannedTrace] = []
+
+    @property
+    def least_instances(self) -> list[Instances]:
+        """Instances of each pool that there are in any case, where it is for several traces."""
+        return [pool.instances for pool in self.pools] if self.traces else []
+
+    def rate_of(self, workload: str | None, trace: Path | None) -> RequestsPerSecond | None:
+        """Arrival rate of one of several traces, None of another."""
+        if trace:
+            files = {Path(it.trace).resolve(): it for it in self.traces if it.trace}
+            found = files.get(trace.resolve())
+        else:
+            found = {it.workload: it for it in self.traces}.get(workload)
+        return found and found.arrival_rate
+
+    @property
+    def last_window(self) -> Tokens | None:
+        """Window of the last pool, where it is for several traces."""
+        return self.pools[-1].longest if self.traces else None
 
     @property
     def names(self) -> list[PoolNames]:
@@ -71,6 +113,9 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True):
     def split_lengths(self) -> list[Tokens]:
         """Longest request, or prompt, of each pool but the last."""
         return [pool.longest for pool in self.pools if pool.part != "prefill"][:-1]
+
+
+Traced = TypeVar("Traced", PlanRecord, PlannedTrace)
 
 
 def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
@@ -89,11 +134,26 @@ def record_of(plan: Plan, trace: Path | None = None) -> PlanRecord:
     )
 
 
+def record_of_shared(plan: SharedPlan, traces: Sequence[Path | None]) -> PlanRecord:
+    """A plan of several traces as a record; `traces` are where they were read from."""
+    whole = record_of(plan.each[0])
+    demand = {name: it for name, it in whole.demand.items() if name != "arrival_rate"}
+    pairs = zip((own.question for own in plan.each), traces, strict=True)
+    each = [
+        PlannedTrace(
+            own.requests if isinstance(own.requests, str) else None,
+            str(trace) if trace else None,
+            float(own.demand.arrival_rate),
+        )
+        for own, trace in pairs
+    ]
+    return msgspec.structs.replace(whole, workload=None, demand=demand, traces=each)
+
+
 def write_plan(record: PlanRecord, path: Path) -> None:
     """Write a plan, or leave the file as it was."""
-    if record.trace:
-        near = os.path.relpath(Path(record.trace).resolve(), path.resolve().parent)
-        record = msgspec.structs.replace(record, trace=near)
+    folder = path.resolve().parent
+    record = _with_traces(record, lambda trace: os.path.relpath(Path(trace).resolve(), folder))
     text = yaml.safe_dump(msgspec.to_builtins(record), sort_keys=False, default_flow_style=None)
     write_files({path: HEADER + text})
 
@@ -113,14 +173,25 @@ def read_plan(path: Path) -> PlanRecord:
             if not 0 < (number := getattr(pool, name)) <= MOST:
                 wanted = f"a number above 0 and up to {MOST:g}"
                 raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
+    for place, trace in enumerate(found.traces):
+        if not 0 < trace.arrival_rate <= MOST:
+            key, wanted = f"traces[{place}].arrival_rate", f"a number above 0 and up to {MOST:g}"
+            raise complaint(path, key, f"is {trace.arrival_rate:g}", wanted)
     _require_pairs(path, found.pools)
-    if found.trace:
-        found.trace = str(path.parent / found.trace)
     known = {field.name for field in fields(Demand)}
     for name in found.demand:
         if name not in known:
             raise complaint(path, f"demand.{name}", "is unknown", f"one of {', '.join(known)}")
-    return found
+    return _with_traces(found, lambda trace: str(path.parent / trace))
+
+
+def _with_traces(record: PlanRecord, named: Callable[[str], str]) -> PlanRecord:
+    """A plan with other names of its files of requests."""
+
+    def renamed(own: Traced) -> Traced:
+        return msgspec.structs.replace(own, trace=named(own.trace)) if own.trace else own
+
+    return msgspec.structs.replace(renamed(record), traces=[renamed(it) for it in record.traces])
 
 
 @contextmanager

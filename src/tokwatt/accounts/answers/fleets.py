@@ -15,7 +15,14 @@ from tokwatt.accounts.answers.sizes import SizedPart, size_parts
 from tokwatt.accounts.answers.support import Support, support_of, unrecorded
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import simulate_first
-from tokwatt.accounts.parts import PoolNames, PoolPart, each_pool, parts_of, require_parts
+from tokwatt.accounts.parts import (
+    PoolNames,
+    PoolPart,
+    each_pool,
+    parts_of,
+    require_instances,
+    require_parts,
+)
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
@@ -25,8 +32,8 @@ from tokwatt.serving.demand.traffic import Part
 from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.serving.pools.fleet import Fleet, fleet_of
 from tokwatt.serving.pools.pool import Pool
-from tokwatt.serving.results import plain_numbers
-from tokwatt.units import Dimensionless, Tokens
+from tokwatt.serving.results import MOST, plain_numbers
+from tokwatt.units import Dimensionless, Instances, Tokens
 
 
 class FleetQuestion(TypedDict, total=False):
@@ -46,6 +53,7 @@ def fleet(
     *,
     split_lengths: Sequence[Tokens] = (),
     context_window: Tokens | None = None,
+    least_instances: Sequence[Instances] = (),
     account: str = CONSISTENT,
     changes: Mapping[str, str] | None = None,
 ) -> Answer:
@@ -61,6 +69,8 @@ def fleet(
         split_lengths: longest request of each pool but the last, rising; one pool if there is none.
         context_window: window of the last pool; the account's own if left out: the paper's 64K, or
             the smallest power of two that holds every request.
+        least_instances: of each pool, of prefill before decode: instances that there are in any
+            case, idle where they are not needed.
         account: an assumption set by name.
         changes: other alternatives for some of its choices.
 
@@ -76,6 +86,8 @@ def fleet(
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)
     require_parts(catalogue, chosen, parts)
+    least = least_instances or [0.0] * len(parts)
+    require_instances("least_instances", least, parts, MOST)
 
     @cache
     def laid(own: DeploymentNames, part: Part) -> LaidOut:
@@ -93,9 +105,10 @@ def fleet(
         lambda it: laid(it.names, it.part),
         demand,
         Disaggregation.of(catalogue),
+        least,
     )
-    busiest = max(found, key=lambda it: it.sized.instances)
-    if not busiest.sized.instances:
+    busiest = max(found, key=lambda it: (it.traffic.share > 0, it.sized.instances))
+    if not busiest.traffic.share:
         window = f"is {found[-1].window:g}, which holds none of the requests"
         raise ParameterError(f"context_window: {window}, wanted a longer one.")
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
@@ -107,7 +120,7 @@ def fleet(
         replace(
             basis,
             extrapolated=tuple(dict.fromkeys([*basis.extrapolated, *more])),
-            simulate=simulate_first([it.sized for it in found], requests),
+            simulate=simulate_first([it.sized for it in found if it.traffic.share], requests),
         ),
         tuple(quantities(_of_pool(it), support) for it in found),
         tuple(it.own.part for it in found),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tokwatt.accounts.answers.pools import LaidOut
@@ -21,7 +22,7 @@ from tokwatt.serving.pools.fleet import compiled_instance, sized_pool
 from tokwatt.serving.pools.pool import Pool
 from tokwatt.serving.pools.targets import least_latencies, prompt_within
 from tokwatt.serving.results import plain_numbers
-from tokwatt.units import Dimensionless, Seconds, Tokens
+from tokwatt.units import Dimensionless, Instances, Seconds, Tokens
 
 
 class SizedPart(NamedTuple):
@@ -59,6 +60,7 @@ def size_parts(
     share_out: Callable[[PoolPart], LaidOut],
     demand: Demand,
     between: Disaggregation,
+    least: Sequence[Instances],
 ) -> list[SizedPart]:
     """The smallest pools that keep the targets.
 
@@ -68,18 +70,20 @@ def size_parts(
         share_out: requests as pools of such instances share them.
         demand: what they must carry.
         between: what lies between prefill and decode.
+        least: instances of each that there are in any case.
 
     Raises:
         ParameterError: where one does not exist, with the target that it misses and by how much.
     """
     found: list[SizedPart] = []
-    for own in parts:
+    for own, fewest in zip(parts, least, strict=True):
         laid = share_out(own)
         instance = compiled_instance(account, laid.case.deployment)
         traffic, window = laid.routed.pools[own.pool], laid.routed.windows[own.pool]
         prompt = prompt_within(traffic, demand)
         sending = _sending(instance, prompt, between) if own.part == "prefill" else 0.0
         asked = demand_of_part(demand, own.part, between, sending)
+        asked = replace(asked, least_instances=max(fewest, float(demand.least_instances)))
         pool = plain_numbers(sized_pool(account, instance, traffic, window, asked))
         _require_served(account, instance, pool, traffic, window, asked, own.part)
         part = SizedPart(own, laid, pool)

@@ -117,7 +117,7 @@ def _cheaper(columns: Columns, cost: np.ndarray, most: Dimensionless) -> np.ndar
     """Costs of columns that a plan of less than `most` may have, infinite for the others."""
     low, high = columns.classes.ends
     least, unlimited = cost.min(axis=0), np.zeros((0, len(low)))
-    arcs = Arcs(least, cost.argmin(axis=0), low, high, unlimited, columns.classes.bins)
+    arcs = Arcs(least[None], cost.argmin(axis=0), low, high, unlimited, columns.classes.bins)
     return np.where(cost + least_beside(arcs, least) < most * (1 - GAP), cost, np.inf)
 
 

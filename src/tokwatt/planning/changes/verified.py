@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Generic, TypeVar
 
 from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.answers.simulated import beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.serving.pools.targets import MEDIAN
 from tokwatt.units import Dimensionless, Seconds
 
@@ -19,23 +21,25 @@ HALVED = 2
 """How often targets are tried half way between those that hold and those that were missed."""
 SEEDS = (0, 1, 2)
 """Runs of each plan, whose mean counts."""
+Planned = TypeVar("Planned", Plan, SharedPlan)
 
 
 @dataclass(frozen=True)
-class Verified:
+class Verified(Generic[Planned]):
     """A plan beside its simulation.
 
     Attributes:
         plan: the one that keeps the targets, or the last that was tried.
-        answer: its fleet with the simulated numbers beside.
-        simulated: simulated latencies by the target that they are under, means over seeds.
+        answers: its fleet with the simulated numbers beside, under each trace.
+        simulated: simulated latencies by the target that they are under, means over seeds; of
+            several traces the latest.
         errors: half of their 90 % intervals over seeds; 0 for a trace with times of its own.
         targets: what was asked for.
         planned: what the plan was made for: shorter, where the formula is too hopeful.
     """
 
-    plan: Plan
-    answer: Answer
+    plan: Planned
+    answers: tuple[Answer, ...]
     simulated: dict[str, Seconds]
     errors: dict[str, Seconds]
     targets: dict[str, Seconds]
@@ -58,11 +62,11 @@ class Verified:
         return 1 - min(self.planned[name] / target for name, target in self.targets.items())
 
 
-def verified(plan: Plan) -> Verified:
+def verified(plan: Planned) -> Verified[Planned]:
     """Simulate a plan, and plan for shorter targets by as much as they are missed until they hold.
 
     Args:
-        plan: a plan.
+        plan: a plan, of which each trace is served by the same fleet.
 
     Returns:
         A plan whose simulation keeps both targets: where they had to be shortened, the one of the
@@ -96,8 +100,8 @@ def verified(plan: Plan) -> Verified:
 
 
 def _replanned(
-    plan: Plan, planned: dict[str, Seconds], targets: dict[str, Seconds]
-) -> Verified | None:
+    plan: Planned, planned: dict[str, Seconds], targets: dict[str, Seconds]
+) -> Verified[Planned] | None:
     """The plan for other targets, simulated; None where there is no plan for them."""
     try:
         return _simulated(plan.at(**planned), targets)
@@ -116,17 +120,26 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
     return {name: target for name, target in asked.items() if isfinite(target)}
 
 
-def _simulated(plan: Plan, targets: dict[str, Seconds]) -> Verified:
-    demand, answer = plan.question.demand, beside(plan.fleet, seeds=SEEDS, **plan.asked)
+def latencies_of_targets(demand: Demand) -> dict[str, str]:
+    """Simulated latencies of an answer, by the targets that they are under."""
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
-    names = {
+    return {
         "latency_target": f"simulated_first_token{first}",
         "itl_target": f"simulated_inter_token_latency{between}",
     }
-    found = {name: answer.quantities[names[name]] for name in targets}
+
+
+def _simulated(plan: Planned, targets: dict[str, Seconds]) -> Verified[Planned]:
+    demand, seen = plan.question.demand, plan.each if isinstance(plan, SharedPlan) else (plan,)
+    answers = tuple(beside(own.fleet, seeds=SEEDS, **own.asked) for own in seen)
+    names = latencies_of_targets(demand)
+    found = {
+        name: max((it.quantities[names[name]] for it in answers), key=lambda it: it.value)
+        for name in targets
+    }
     return Verified(
         plan,
-        answer,
+        answers,
         {name: it.value for name, it in found.items()},
         {name: (it.high or it.value) - it.value for name, it in found.items()},
         targets,

@@ -67,7 +67,7 @@ class Columns:
         )
         prefill = replace(prefill, transfer=float(between.transfer))
         parts: dict[Part, PartColumns] = {"both": both, "prefill": prefill, "decode": decode}
-        return cls(parts, (*rows, *useful_pairs(prefill, decode)), demand, energy, between)
+        return cls(parts, (*rows, *useful_pairs([prefill], [decode])), demand, energy, between)
 
     @property
     def whole(self) -> PartColumns:

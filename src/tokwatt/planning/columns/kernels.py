@@ -66,24 +66,28 @@ def block_columns(
     windows: Tokens,
     demand: Demand,
     transfer: BytesPerSecond,
+    least: Instances,
 ) -> Column:
     """Columns of a block, infinite where the LLM misses a target.
 
-    What the cache of a prompt takes to leave a GPU is no time that the first token may take.
+    Each has at least so many instances, shape (configuration, class). What the cache of a prompt
+    takes to leave a GPU is no time that the first token may take.
     """
 
-    def of(instance: Instance) -> Column:
-        def column(traffic: Traffic, window: Tokens) -> Column:
+    def of(block: tuple[Instance, Instances]) -> Column:
+        instance, least = block
+
+        def column(traffic: Traffic, window: Tokens, fewest: Instances) -> Column:
             sending = transfer_time(instance, prompt_within(traffic, demand), transfer)
             left = demand.latency_target - sending
-            own = replace(demand, latency_target=left)
+            own = replace(demand, latency_target=left, least_instances=fewest)
             pool = size_pool(account, instance, traffic, window, own)
             holds = jnp.isfinite(pool.power) & (left > 0)
             return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
 
-        return jax.vmap(column)(traffic, windows)
+        return jax.vmap(column)(traffic, windows, least)
 
-    return jax.lax.map(of, instances)
+    return jax.lax.map(of, (instances, least))
 
 
 @jax.jit

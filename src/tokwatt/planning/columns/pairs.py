@@ -1,5 +1,6 @@
 """Pairs of configurations of which one prefills for the other, those that may be the best."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,11 +25,11 @@ class Row(NamedTuple):
     places: tuple[int, ...]
 
 
-def useful_pairs(prefill: PartColumns, decode: PartColumns) -> list[Row]:
+def useful_pairs(prefill: Sequence[PartColumns], decode: Sequence[PartColumns]) -> list[Row]:
     """Pairs of whose halves no other does the same for fewer watts and fewer of the same GPUs.
 
     Args:
-        prefill: every configuration that prefills.
+        prefill: every configuration that prefills, for each trace; their GPUs are the same.
         decode: the same ones, that decode.
 
     Returns:
@@ -38,17 +39,18 @@ def useful_pairs(prefill: PartColumns, decode: PartColumns) -> list[Row]:
     Source: arXiv:2401.09670 for the parts; sums of two sets of points have their fronts among sums
         of both fronts.
     """
-    widths = np.array([float(own.precision.kv) for own in prefill.configurations.deployments])
+    widths = np.array([float(own.precision.kv) for own in prefill[0].configurations.deployments])
     alike = widths[:, None] == widths
     first, second = _useful(prefill, widths), _useful(decode, widths)
     together = (first.astype(float) @ second.T.astype(float) > 0) & alike
     return [Row(APART, (int(a), int(b))) for a, b in zip(*np.nonzero(together), strict=True)]
 
 
-def _useful(columns: PartColumns, widths: np.ndarray) -> np.ndarray:
+def _useful(each: Sequence[PartColumns], widths: np.ndarray) -> np.ndarray:
     """Which configurations no other of their GPU and width beats, by class."""
-    gpu, kept = columns.configurations.gpu, np.zeros(columns.power.shape, bool)
+    keys = np.stack([*(columns.power for columns in each), each[0].gpus])
+    gpu, kept = each[0].configurations.gpu, np.zeros(keys.shape[1:], bool)
     for kind in set(zip(gpu.tolist(), widths.tolist(), strict=True)):
         own = np.flatnonzero((gpu == kind[0]) & (widths == kind[1]))
-        kept[own] = fronts(np.stack([columns.power[own], columns.gpus[own]]))
+        kept[own] = fronts(keys[:, own])
     return kept

@@ -26,7 +26,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.choices import OF_INSTANCES, OF_POOLS
 from tokwatt.serving.demand.traffic import Part, Traffic
 from tokwatt.serving.instance import Instance
-from tokwatt.units import BytesPerSecond, Tokens
+from tokwatt.units import BytesPerSecond, DimensionlessAxis, Instances, Tokens
 
 ROWS = 8
 """Configurations that are evaluated at once."""
@@ -48,6 +48,7 @@ class PartColumns:
         demand: arrival rate and targets.
         part: what instances do for a request.
         transfer: bytes per second at which a cache leaves each GPU, where it has to.
+        kept: instances that there are in any case, one number or shape (configuration, class).
     """
 
     account: Account
@@ -56,16 +57,23 @@ class PartColumns:
     demand: Demand
     part: Part = "both"
     transfer: BytesPerSecond = np.inf
+    kept: DimensionlessAxis | float = 0.0
 
     @cached_property
     def column(self) -> Column:
         """Watts and instances, infinite where the LLM does not fit or misses a target."""
-        return Column(*self._evaluated(block_columns, self.transfer))
+        kept = np.maximum(self.kept, float(self.demand.least_instances))
+        fewest = np.broadcast_to(kept, (len(self.configurations.names), len(self.classes.windows)))
+
+        def more(block: _Block) -> tuple[BytesPerSecond, Instances]:
+            return self.transfer, fewest[block.filled]
+
+        return Column(*self._evaluated(block_columns, more))
 
     @cached_property
     def alone(self) -> Alone:
         """Latencies of one request alone."""
-        return Alone(*self._evaluated(block_alone))
+        return Alone(*self._evaluated(block_alone, lambda _: ()))
 
     @property
     def instances(self) -> np.ndarray:
@@ -92,7 +100,9 @@ class PartColumns:
         same = np.full(ROWS, configuration)
         return self._instances(same)
 
-    def _evaluated(self, function: Callable[..., tuple], *more: float) -> Iterator[np.ndarray]:
+    def _evaluated(
+        self, function: Callable[..., tuple], more: Callable[["_Block"], tuple]
+    ) -> Iterator[np.ndarray]:
         """A function of instances and classes, block by block on every core."""
         account = self.account.alike(OF_POOLS)
         shape = len(self.configurations.names), len(self.classes.windows)
@@ -100,7 +110,12 @@ class PartColumns:
 
         def fill(block: _Block) -> None:
             results = function(
-                account, block.instances, block.traffic, block.windows, self.demand, *more
+                account,
+                block.instances,
+                block.traffic,
+                block.windows,
+                self.demand,
+                *more(block),
             )
             for whole, result in zip(found, results, strict=True):
                 part = np.asarray(result)[: len(block.rows), : len(block.places)]
@@ -166,6 +181,11 @@ class _Block(NamedTuple):
     windows: Tokens
     places: np.ndarray
 
+    @property
+    def filled(self) -> tuple[np.ndarray, ...]:
+        """Places of the filled block in an array of all configurations and classes."""
+        return np.ix_(np.resize(self.rows, ROWS), np.resize(self.places, len(self.windows)))
+
 
 def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Places of a block filled up to its size, and those that it is for."""
@@ -180,7 +200,7 @@ def one_configuration(
 
     Requests that are a share of all arrivals are a class of their own at the rate of that share.
     """
-    own = columns.configurations.deployments[configuration]
+    own, demand = columns.configurations.deployments[configuration], columns.demand
     chunk = own.prefill_chunk(columns.account.assumed.prefill == "chunked")
     at = class_place(*edges, bins=columns.classes.bins)
     traffic = columns.classes.traffic(float(chunk), columns.part)
@@ -193,7 +213,8 @@ def one_configuration(
         columns.repeated(configuration),
         several,
         windows,
-        columns.demand,
+        demand,
         columns.transfer,
+        np.full((ROWS, len(lanes)), float(demand.least_instances)),
     )
     return Column(*(np.asarray(it)[0, places] for it in found))

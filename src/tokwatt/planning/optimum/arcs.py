@@ -1,6 +1,6 @@
-"""Columns as arcs between candidate lengths, those that no other beats in cost and budgets."""
+"""Columns as arcs between candidate lengths, those that no other beats in costs and budgets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ class Arcs:
     """Columns as arcs between candidate lengths.
 
     Attributes:
-        cost: of each.
+        costs: of each for each trace, shape (trace, arc).
         configuration: its place.
         low: edge that it leaves.
         high: edge that it reaches.
@@ -25,12 +25,20 @@ class Arcs:
         bins: bins between candidate lengths.
     """
 
-    cost: np.ndarray
+    costs: np.ndarray
     configuration: np.ndarray
     low: np.ndarray
     high: np.ndarray
     uses: np.ndarray
     bins: int
+
+    def weighted(self, prices: DimensionlessAxis) -> DimensionlessAxis:
+        """What each costs where the costs of traces and whole limits have prices."""
+        return prices @ np.concatenate([self.costs, self.uses])
+
+    def worst(self, path: Sequence[int]) -> Dimensionless:
+        """What a path costs the trace that it costs most."""
+        return float(self.costs[:, path].sum(axis=1).max())
 
     @property
     def reversed(self) -> "Arcs":
@@ -39,35 +47,44 @@ class Arcs:
 
 
 def undominated(
-    columns: Columns, cost: DimensionlessAxis, limits: Mapping[str, Dimensionless]
+    each: Sequence[Columns], costs: DimensionlessAxis, limits: Mapping[str, Dimensionless]
 ) -> Arcs:
-    """Columns that no other of their class beats in cost and in everything that is limited."""
+    """Columns that no other of their class beats in any cost and in everything that is limited.
+
+    Args:
+        each: the same columns for each trace: their GPUs are the same.
+        costs: of each, shape (cost, configuration, class).
+        limits: what is limited, by name; watts are those of each trace.
+    """
+    columns = each[0]
     low, high = columns.classes.ends
-    uses = np.stack([_used(columns, name) / most for name, most in limits.items()])
+    used = [use / most for name, most in limits.items() for use in _used(each, name)]
+    keys = np.stack([*costs, *used])
     kinds = [gpus.intersection(limits) for gpus in columns.gpu_names]
-    kept = np.zeros(cost.shape, bool)
+    kept = np.zeros(keys.shape[1:], bool)
     for kind in set(kinds):
         own = np.flatnonzero([it == kind for it in kinds])
-        kept[own] = fronts(np.stack([cost[own], *uses[:, own]]))
+        kept[own] = fronts(keys[:, own])
     configuration, at = np.nonzero(kept)
-    picked = configuration, at
+    picked = keys[:, configuration, at]
     return Arcs(
-        cost[picked],
+        picked[: len(costs)],
         configuration,
         low[at],
         high[at],
-        uses[:, configuration, at],
+        picked[len(costs) :],
         columns.classes.bins,
     )
 
 
-def _used(columns: Columns, name: str) -> np.ndarray:
-    """What each column uses of a limit."""
+def _used(each: Sequence[Columns], name: str) -> Iterator[np.ndarray]:
+    """What each column uses of a limit, for each trace where that makes a difference."""
     if name == POWER:
-        return columns.power
-    if name == POOLS:
-        return np.ones_like(columns.power)
-    return columns.gpus_of(name)
+        yield from (columns.power for columns in each)
+    elif name == POOLS:
+        yield np.ones_like(each[0].power)
+    else:
+        yield each[0].gpus_of(name)
 
 
 def cost_left(arcs: Arcs, cost: DimensionlessAxis) -> DimensionlessAxis:

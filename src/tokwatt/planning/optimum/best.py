@@ -1,5 +1,7 @@
 """The best partition, whether or not a budget couples its pools."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tokwatt.planning.columns.columns import Columns
@@ -23,9 +25,34 @@ def best(columns: Columns, cost: DimensionlessAxis, budget: Budget) -> Proved:
         The shortest path where pools do not depend on each other, else one with a proved gap; of
         infinite cost where there is none.
     """
-    if budget.couples:
-        return constrained(columns, cost, budget)
-    return Proved(shortest(cost, columns.classes.bins, budget.pools), 0.0, 0.0)
+    return least_worst([columns], cost[None], budget)
+
+
+def least_worst(each: Sequence[Columns], costs: DimensionlessAxis, budget: Budget) -> Proved:
+    """The partition that costs least in the trace that it costs most, within a budget.
+
+    Args:
+        each: what each configuration takes for each class, by trace; GPUs are the same.
+        costs: of each, shape (trace, configuration, class).
+        budget: what all pools may use together, under each trace.
+
+    Returns:
+        The shortest path where one trace costs more than the others whatever is chosen and pools
+        do not depend on each other, else one with a proved gap.
+    """
+    costs = costs[_unbeaten(costs)]
+    if budget.couples or len(costs) > 1:
+        return constrained(each, costs, budget)
+    return Proved(shortest(costs[0], each[0].classes.bins, budget.pools), 0.0, 0.0)
+
+
+def _unbeaten(costs: DimensionlessAxis) -> list[int]:
+    """Traces that no other costs at least as much as, whatever is chosen; one of equals."""
+    kept = [*range(len(costs))]
+    for place in range(len(costs)):
+        if any((costs[it] >= costs[place]).all() for it in kept if it != place):
+            kept.remove(place)
+    return kept
 
 
 def cost_within(

@@ -1,7 +1,7 @@
 """The best partition where a power cap, an inventory or a number of pools couples pools, proved."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.optimum.arcs import POOLS, POWER, Arcs, cost_left, undominated
 from tokwatt.planning.optimum.choice import TIE, Partition
 from tokwatt.planning.optimum.integer import solved
+from tokwatt.planning.optimum.labels import searched
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.results import MOST
 from tokwatt.units import Dimensionless, Seconds, Watts
@@ -76,15 +77,16 @@ class Proved(NamedTuple):
     power_price: Dimensionless
 
 
-def constrained(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
-    r"""The best partition within a budget.
+def constrained(each: Sequence[Columns], costs: np.ndarray, budget: Budget) -> Proved:
+    r"""The partition within a budget that costs least in the trace that it costs most.
 
-    .. math:: \max_{\lambda \ge 0} \min_\text{paths} \sum_k (c_k + \lambda u_k) - \lambda
+    .. math:: \max_{\lambda, w \ge 0, \sum_t w_t = 1} \min_\text{paths}
+        \sum_k \Big(\sum_t w_t c_{tk} + \lambda u_k\Big) - \lambda
 
     Args:
-        columns: what each configuration takes for each class.
-        cost: of each, shape (configuration, class).
-        budget: what all pools may use together.
+        each: what each configuration takes for each class, by trace; GPUs are the same.
+        costs: of each, shape (trace, configuration, class), or fewer of the dearest.
+        budget: what all pools may use together, under each trace.
 
     Returns:
         The partition with a proved gap; of infinite cost where none is within the budget.
@@ -92,13 +94,15 @@ def constrained(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
     Source: constrained shortest paths: multipliers as in Handler and Zang (1980), Networks 10, 293,
         whose bound prunes the labels of a search; where it had to drop labels, HiGHS goes on.
     """
-    arcs = undominated(columns, cost, budget.limits)
-    if not np.isfinite(cost_left(arcs, arcs.cost)[0]):
+    arcs = undominated(each, costs, budget.limits)
+    unit = float(cost_left(arcs, arcs.costs[0])[0]) or 1.0
+    if not np.isfinite(unit):
         return Proved(Partition(np.inf, (), ()), 0.0, 0.0)
+    arcs = replace(arcs, costs=arcs.costs / unit)
     prices, bound = _multipliers(arcs)
     best = Partition(np.inf, (), ())
     for width in WIDTHS:
-        found, dropped = _searched(arcs, prices, best.cost, width)
+        found, dropped = searched(arcs, prices, best.cost, width)
         best = min(best, found, key=lambda partition: partition.cost)
         bound = max(bound, min(dropped, best.cost))
         if best.cost * (1 - GAP) <= bound:
@@ -107,8 +111,10 @@ def constrained(columns: Columns, cost: np.ndarray, budget: Budget) -> Proved:
         found, proved = solved(arcs, prices, best.cost, GAP, MOST_TIME)
         best = min(best, found, key=lambda partition: partition.cost)
         bound = max(bound, min(proved, best.cost))
-    watts = prices[0] / budget.power if budget.power is not None else 0.0
-    return Proved(best, _gap(best.cost, bound), float(watts))
+    powers = prices[len(costs) : len(costs) + len(each)]
+    watts = powers.sum() * unit / budget.power if budget.power is not None else 0.0
+    own = best._replace(cost=float(best.cost * unit))
+    return Proved(own, _gap(best.cost, bound), float(watts))
 
 
 def _gap(cost: float, bound: float) -> float:
@@ -127,123 +133,29 @@ def _path(arcs: Arcs, cost: np.ndarray) -> list[int]:
 
 
 def _multipliers(arcs: Arcs) -> tuple[np.ndarray, float]:
-    """Prices of whole budgets that bound the cost best, and the bound: cutting planes."""
-    count = len(arcs.uses)
-    prices, best, bound = np.zeros(count), np.zeros(count), -np.inf
+    """Prices of costs and of whole budgets that bound the cost best, and the bound: by cuts."""
+    traces, limits = len(arcs.costs), len(arcs.uses)
+    ones, zeros = np.ones(traces), np.zeros(limits)
+    prices = best = np.concatenate([ones / traces, zeros])
     rows: list[np.ndarray] = []
-    costs: list[float] = []
+    bound = -np.inf
     for _ in range(MOST_CUTS):
-        path = _path(arcs, arcs.cost + prices @ arcs.uses)
-        over, cost = arcs.uses[:, path].sum(axis=1) - 1, float(arcs.cost[path].sum())
-        if (value := cost + float(prices @ over)) > bound:
+        path = _path(arcs, arcs.weighted(prices))
+        taken = np.concatenate(
+            [arcs.costs[:, path].sum(axis=1), arcs.uses[:, path].sum(axis=1) - 1]
+        )
+        if (value := float(prices @ taken)) > bound:
             best, bound = prices, value
-        rows.append(np.append(1.0, -over))
-        costs.append(cost)
-        dearest = DEAREST * max(costs[0], 1.0)
+        rows.append(np.append(1.0, -taken))
         found = linprog(
-            np.append(-1.0, np.zeros(count)),
+            np.concatenate([[-1.0], 0 * ones, zeros]),
             A_ub=np.array(rows),
-            b_ub=np.array(costs),
-            bounds=[(None, None), *[(0.0, dearest)] * count],
+            b_ub=np.zeros(len(rows)),
+            A_eq=np.concatenate([[0.0], ones, zeros])[None],
+            b_eq=[1.0],
+            bounds=[(None, None), *[(0.0, 1.0)] * traces, *[(0.0, DEAREST)] * limits],
         )
         prices = found.x[1:]
         if -found.fun - bound <= TIE * abs(bound):
             break
     return best, bound
-
-
-class _Labels(NamedTuple):
-    """Parts of plans that end at one edge: cost, uses, a bound, and how they came there."""
-
-    cost: np.ndarray
-    uses: np.ndarray
-    bound: np.ndarray
-    before: np.ndarray
-    arc: np.ndarray
-
-    def at(self, kept: np.ndarray) -> "_Labels":
-        """Some of them."""
-        return _Labels(
-            self.cost[kept], self.uses[:, kept], self.bound[kept], self.before[kept], self.arc[kept]
-        )
-
-
-def _searched(arcs: Arcs, prices: np.ndarray, most: float, width: int) -> tuple[Partition, float]:
-    """The cheapest plan below a cost, and the least bound of what was dropped on the way."""
-    priced = arcs.cost + prices @ arcs.uses
-    to_go = cost_left(arcs, priced)
-    needs = np.stack([cost_left(arcs, use) for use in arcs.uses])
-    none = np.zeros(1, int)
-    known = [_Labels(np.zeros(1), np.zeros((len(prices), 1)), np.full(1, -np.inf), none, none)]
-    arriving: list[list[_Labels]] = [[] for _ in range(arcs.bins + 1)]
-    dropped = np.inf
-    for edge in range(arcs.bins):
-        for part in _extended(arcs, known[edge], edge, prices, to_go, needs, most):
-            arriving[int(arcs.high[part.arc[0]])].append(part)
-        labels = _joined(arriving[edge + 1], len(prices))
-        labels = labels.at(np.argsort(labels.bound, kind="stable"))
-        labels = labels.at(_unbeaten(labels, width))
-        if len(labels.cost) > width:
-            dropped = min(dropped, float(labels.bound[width]))
-            labels = labels.at(np.arange(width))
-        known.append(labels)
-        arriving[edge + 1] = []
-    return _traced(arcs, known), dropped
-
-
-def _extended(
-    arcs: Arcs,
-    labels: _Labels,
-    edge: int,
-    prices: np.ndarray,
-    to_go: np.ndarray,
-    needs: np.ndarray,
-    most: float,
-) -> Iterator[_Labels]:
-    """Labels that leave an edge, by the edge that they reach; those that can still be best."""
-    for high in np.unique(arcs.high[arcs.low == edge]):
-        own = np.flatnonzero((arcs.low == edge) & (arcs.high == high))
-        cost = labels.cost[:, None] + arcs.cost[own]
-        uses = labels.uses[:, :, None] + arcs.uses[:, None, own]
-        bound = cost + np.tensordot(prices, uses, 1) + to_go[high] - prices.sum()
-        fits = (uses + needs[:, high, None, None] <= 1 + TIE).all(axis=0)
-        kept = np.nonzero(fits & (bound < most * (1 - TIE)))
-        if len(kept[0]):
-            yield _Labels(cost[kept], uses[:, *kept], bound[kept], kept[0], own[kept[1]])
-
-
-def _joined(parts: list[_Labels], limits: int) -> _Labels:
-    if not parts:
-        empty = np.zeros(0)
-        return _Labels(empty, np.zeros((limits, 0)), empty, empty.astype(int), empty.astype(int))
-    return _Labels(*(np.concatenate(it, axis=-1) for it in zip(*parts, strict=True)))
-
-
-def _unbeaten(labels: _Labels, width: int) -> np.ndarray:
-    """Places of labels that none before them beats, in their order, at most one beyond a width."""
-    keys = np.vstack([labels.cost, labels.uses])
-    kept = np.empty((len(keys), width + 1))
-    places: list[int] = []
-    for place in range(keys.shape[1]):
-        key = keys[:, place]
-        if not (kept[:, : len(places)] <= key[:, None] * (1 + TIE)).all(axis=0).any():
-            kept[:, len(places)] = key
-            places.append(place)
-            if len(places) > width:
-                break
-    return np.array(places, int)
-
-
-def _traced(arcs: Arcs, known: list[_Labels]) -> Partition:
-    """The cheapest plan that reaches the last edge."""
-    last = known[-1]
-    if not len(last.cost):
-        return Partition(np.inf, (), ())
-    label, edge = int(last.cost.argmin()), arcs.bins
-    edges, configurations = [edge], []
-    while edge:
-        arc = int(known[edge].arc[label])
-        configurations.append(int(arcs.configuration[arc]))
-        label, edge = int(known[edge].before[label]), int(arcs.low[arc])
-        edges.append(edge)
-    return Partition(float(last.cost.min()), tuple(edges[::-1]), tuple(configurations[::-1]))

@@ -1,12 +1,13 @@
 """Why there is no plan, and the smallest relaxation that would do."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.planning.columns.columns import Columns
-from tokwatt.planning.optimum.best import best
+from tokwatt.planning.optimum.best import least_worst
 from tokwatt.planning.optimum.choice import shortest
 from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.units import Dimensionless, Seconds
@@ -14,9 +15,33 @@ from tokwatt.units import Dimensionless, Seconds
 
 def infeasible_error(columns: Columns, budget: Budget) -> ParameterError:
     """The sentence that names what is missed and by how much."""
-    if np.isfinite(shortest(columns.cost("gpus"), columns.classes.bins, budget.pools).cost):
-        return ParameterError(_over_budget(columns, budget))
+    if _keeps_targets(columns, budget.pools):
+        return ParameterError(_over_budget([columns], budget))
     return ParameterError(_over_target(columns, budget.pools))
+
+
+def shared_error(
+    own: Mapping[str, Columns], together: Sequence[Columns], budget: Budget
+) -> ParameterError:
+    """The sentence for several traces: of the first that no fleet serves, or of all at once.
+
+    Args:
+        own: columns of each trace alone, by its name.
+        together: the same with the instances that all need.
+        budget: what all pools may use together.
+    """
+    for name, columns in own.items():
+        if not _keeps_targets(columns, budget.pools):
+            return ParameterError(f"{_over_target(columns, budget.pools)[:-1]} for {name}.")
+    if _keeps_targets(together[0], budget.pools):
+        return ParameterError(_over_budget(together, budget))
+    found = f"are kept by no fleet for all of {', '.join(own)}, though by one for each"
+    return ParameterError(f"targets: {found}, wanted longer ones, more pools or fewer traces.")
+
+
+def _keeps_targets(columns: Columns, most_pools: int | None) -> bool:
+    """Whether some fleet does."""
+    return bool(np.isfinite(shortest(columns.cost("gpus"), columns.classes.bins, most_pools).cost))
 
 
 def relaxations(columns: Columns, most_pools: int | None = None) -> dict[str, Seconds]:
@@ -67,17 +92,18 @@ def _over_target(columns: Columns, most_pools: int | None) -> str:
     )
 
 
-def _over_budget(columns: Columns, budget: Budget) -> str:
+def _over_budget(each: Sequence[Columns], budget: Budget) -> str:
     """What the least fleet takes of each budget while the others hold."""
-    inventory = dict(budget.inventory or {})
+    inventory, columns = dict(budget.inventory or {}), each[0]
     parts = []
-    watts = best(columns, columns.power, replace(budget, power=None)).partition.cost
+    powers = np.stack([own.power for own in each])
+    watts = least_worst(each, powers, replace(budget, power=None)).partition.cost
     if budget.power is not None and np.isfinite(watts):
         parts.append(f"power_cap of {watts / 1e3:.5g} kW")
     for gpu, most in inventory.items():
         used = np.where(np.isfinite(columns.gpus), columns.gpus_of(gpu), np.inf)
         others = {name: count for name, count in inventory.items() if name != gpu}
-        needed = best(columns, used, replace(budget, inventory=others)).partition.cost
+        needed = least_worst(each, used[None], replace(budget, inventory=others)).partition.cost
         if most < needed < np.inf:
             parts.append(f"inventory of {needed:g} {gpu}")
     name = "power_cap" if budget.power is not None else "inventory"

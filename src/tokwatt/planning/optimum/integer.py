@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from tokwatt.planning.optimum.arcs import Arcs, least_beside
 from tokwatt.planning.optimum.choice import TIE, Partition
@@ -21,11 +21,14 @@ def solved(
     gap: Dimensionless,
     most_time: Seconds,
 ) -> tuple[Partition, Dimensionless]:
-    """The best path within budgets by HiGHS, and what none costs less than.
+    r"""The best path within budgets by HiGHS, and what none costs less than.
+
+    .. math:: \min_{x, z \ge 0} c_1 x + z, \quad (c_t - c_1) x \le z
 
     Args:
         arcs: columns that leave and reach candidate lengths.
-        prices: of whole budgets, by whose bound arcs are left out that are in no cheaper path.
+        prices: of costs and of whole budgets, by whose bound arcs are left out that are in no
+            cheaper path.
         most: cost of a path that is known.
         gap: share of the cost at which the search ends.
         most_time: seconds after which it ends in any case.
@@ -36,8 +39,9 @@ def solved(
     Source: Huangfu and Hall (2018), doi:10.1007/s12532-017-0130-5, by SciPy.
     """
     fits = np.all([use + least_beside(arcs, use) <= 1 + TIE for use in arcs.uses], axis=0)
-    priced = arcs.cost + prices @ arcs.uses
-    cheap = priced + least_beside(arcs, priced) - prices.sum() <= most * (1 + TIE)
+    priced = arcs.weighted(prices)
+    budgets = prices[len(arcs.costs) :].sum()
+    cheap = priced + least_beside(arcs, priced) - budgets <= most * (1 + TIE)
     kept = np.flatnonzero(fits & cheap)
     edges, one = np.arange(arcs.bins + 1), np.arange(len(kept))
     shape = len(edges), len(kept)
@@ -46,22 +50,27 @@ def solved(
     balance = (edges == 0) * 1.0 - (edges == arcs.bins)
     if not len(kept):
         return Partition(np.inf, (), ()), np.inf
-    unit = float(arcs.cost.max())
+    unit = float(arcs.costs.max())
+    first, *others = arcs.costs[:, kept] / unit
+    over = [np.append(cost - first, -1.0) for cost in others]
+    within = np.column_stack([SCALE * arcs.uses[:, kept], np.zeros(len(arcs.uses))])
+    flow = hstack([leaving - reaching, csr_array((len(edges), 1))])
     found = milp(
-        arcs.cost[kept] / unit,
+        np.append(first, 1.0),
         constraints=[
-            LinearConstraint(leaving - reaching, balance, balance),
-            LinearConstraint(csr_array(SCALE * arcs.uses[:, kept]), -np.inf, SCALE),
+            LinearConstraint(flow, balance, balance),
+            LinearConstraint(csr_array(within), -np.inf, SCALE),
+            *([LinearConstraint(SCALE * np.array(over), -np.inf, 0.0)] if others else ()),
         ],
-        integrality=np.ones(len(kept)),
-        bounds=Bounds(0, 1),
+        integrality=np.append(np.ones(len(kept)), 0.0),
+        bounds=Bounds(0, np.append(np.ones(len(kept)), np.inf)),
         options={"mip_rel_gap": gap, "time_limit": most_time},
     )
     bound = np.inf if found.status == INFEASIBLE else unit * (found.mip_dual_bound or -np.inf)
     if found.x is None:
         return Partition(np.inf, (), ()), bound
-    path = kept[found.x > 0.5]
+    path = kept[found.x[:-1] > 0.5]
     path = path[np.argsort(arcs.low[path])]
     edges_of_path = (0, *map(int, arcs.high[path]))
     chosen = tuple(map(int, arcs.configuration[path]))
-    return Partition(float(arcs.cost[path].sum()), edges_of_path, chosen), bound
+    return Partition(arcs.worst(path), edges_of_path, chosen), bound

@@ -111,8 +111,8 @@ def size_pool(
         demand: arrival rate of all requests, and the bounds to keep.
 
     Returns:
-        The pool. One that nobody arrives at is empty, but for the paper's search, which leaves an
-        instance there; one whose prompts alone take longer than the target allows has infinitely
+        The pool. One that nobody arrives at has the fewest instances of the demand, and one in the
+        paper's search; one whose prompts alone take longer than the target allows has infinitely
         many.
 
     Source: arXiv:2603.17280, Section 4; its rules are the alternatives of the preset `paper`.
@@ -146,7 +146,7 @@ def size_pool(
     load, busy = asked.at(batch), busy_share(assumed, batch, slots)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
-    instances = jnp.where(used, needed, left_over)
+    instances = jnp.where(used, needed, jnp.maximum(left_over, demand.least_instances))
     running = step(assumed, instance, load)
     mostly = pool_latencies(assumed, instance, load, traffic, running, arriving / needed, held)
     if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
