@@ -220,7 +220,7 @@ def test_the_command_writes_one_fleet_that_serves_each_file(tmp_path, files):
     planned = invoked(*asked, "--split-candidates", 4, "--json", "--out", out)
     said = json.loads(planned.output)
     written = yaml.safe_load(out.read_text(encoding="utf-8"))
-    assert [own["trace"] for own in written["traces"]] == files
+    assert [str(tmp_path / own["trace"]) for own in written["traces"]] == files
     for path, own in zip(files, said["traces"].values(), strict=True):
         read = json.loads(invoked("fleet", "--plan", out, "--trace", path, "--json").output)
         for name in ("power", "instances", "joules_per_token"):
