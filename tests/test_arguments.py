@@ -74,6 +74,7 @@ class Arguments:
                 itl_target=lambda: self.number(0.05, math.inf),
                 itl_quantile=lambda: self.number(0.5, 0.99),
                 ttft_quantile=lambda: self.number(0.5, 0.99),
+                ttft_per_token=lambda: self.number(0.0, 1e-3),
                 max_utilization=lambda: self.number(0.85, 0.5),
                 output_share=lambda: self.number(0.2, 0.5),
                 spare_instances=lambda: self.number(0.0, 1.0),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tokwatt.accounts.answers import demanded, fleet, point
+from tokwatt.accounts.answers.simulated import beside
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.errors import ParameterError
@@ -139,6 +140,30 @@ def test_a_limit_that_no_board_reaches_changes_nothing(parameters):
 def test_a_limit_that_no_board_takes_is_refused(parameters, limit, account, sentence):
     with pytest.raises(ParameterError, match=sentence):
         point(parameters, DeploymentNames(power_limit=limit), account=account)
+
+
+def test_long_prompts_that_are_allowed_more_need_no_more_instances(parameters):
+    found = [
+        fleet(parameters, "azure", demanded(parameters, arrival_rate=300.0, ttft_per_token=more))
+        for more in (0.0, 1e-9, 2e-5, 1e-4, 1e-3)
+    ]
+    sizes = [it.instances for it in found]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] == sizes[1] > 1.05 * sizes[3]
+
+
+FIFTH = {"output_share": "fifth"}
+
+
+def test_a_target_for_each_prompt_token_has_a_fleet_that_keeps_it(parameters):
+    demand = demanded(parameters, arrival_rate=20.0, latency_target=1.0)
+    with pytest.raises(ParameterError, match="ttft: is 1 s, but one request alone"):
+        fleet(parameters, "agent_heavy", demand, changes=FIFTH)
+    allowed = replace(demand, ttft_per_token=5e-5)
+    answer = fleet(parameters, "agent_heavy", allowed, changes=FIFTH)
+    found = beside(answer, parameters, "agent_heavy", allowed, DeploymentNames(), changes=FIFTH)
+    assert found.simulated_first_token_p99 > 1 > found.simulated_first_token_less_allowed
+    with pytest.raises(ParameterError, match=r"ttft_per_token: is 0\.05 s for 1,000 tokens beside"):
+        fleet(parameters, "azure", allowed, account="paper")
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def _dataset(
         account=account,
         basis=WATTS[simulated.account.assumed.basis],
         instances=list(simulated.instances),
+        settled=settled,
         parts=[it.part for it in simulated.parts],
         context_windows=list(simulated.windows),
         largest_deviation=max(r.deviation for done in runs for r in done.recorders),

@@ -15,6 +15,7 @@ from tokwatt.commands.options import (
     Json,
     Lengths,
     Params,
+    PerThousand,
     Quantile,
     Rate,
     Share,
@@ -86,6 +87,7 @@ def ask_fleet(
     context_window: Window = None,
     ttft: Target = None,
     ttft_quantile: Quantile = None,
+    ttft_per_1k: PerThousand = None,
     itl: Target = None,
     itl_quantile: Quantile = None,
     max_utilization: Bound = None,
@@ -103,7 +105,8 @@ def ask_fleet(
 
     --ttft is a target on a percentile of the time to first token, the 99th if --ttft-quantile says
     nothing else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing
-    else. What is left out stands under demand in assumptions.yaml.
+    else. --ttft-per-1k lets long prompts take longer. What is left out stands under demand in
+    assumptions.yaml.
     """
     from tokwatt.serving.catalogue import Catalogue
 
@@ -122,6 +125,7 @@ def ask_fleet(
         arrival_rate,
         latency_target=ttft,
         ttft_quantile=ttft_quantile,
+        ttft_per_token=ttft_per_1k,
         itl_target=itl,
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,

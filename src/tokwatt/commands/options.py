@@ -71,6 +71,12 @@ def watts(option: typer.CallbackParam, text: str | None) -> float | None:
     return scaled(option, text, scales, "watts such as 500W or 2MW")
 
 
+def per_thousand(option: typer.CallbackParam, text: str | None) -> float | None:
+    """Seconds for each token of a time for a thousand of them."""
+    time = seconds(option, text)
+    return None if time is None else time / 1000
+
+
 def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
     """A time, with ms or s; seconds where it has neither."""
     scales = {"": 1.0, "s": 1.0, "ms": 1e-3}
@@ -135,6 +141,15 @@ Rate = Annotated[
 ]
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
 Target = Annotated[float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")]
+PerThousand = Annotated[
+    float | None,
+    typer.Option(
+        parser=str,
+        callback=per_thousand,
+        metavar="SECONDS",
+        help="How much longer a first token may take for 1,000 tokens of its prompt.",
+    ),
+]
 Quantile = Annotated[
     float | None,
     typer.Option(callback=finite, help="Of the target before it: 0.5 or 0.99."),
@@ -208,6 +223,7 @@ def _option(argument: re.Match[str]) -> str:
 
 OPTIONS = {
     "latency_target": "ttft",
+    "ttft_per_token": "ttft_per_1k",
     "itl_target": "itl",
     "split_lengths": "split_length",
     "changes": "set",

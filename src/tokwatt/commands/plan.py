@@ -15,6 +15,7 @@ from tokwatt.commands.options import (
     Json,
     Lengths,
     Params,
+    PerThousand,
     Quantile,
     Rate,
     Share,
@@ -66,6 +67,7 @@ def ask_plan(
     arrival_rate: Rate = None,
     ttft: Target = None,
     ttft_quantile: Quantile = None,
+    ttft_per_1k: PerThousand = None,
     itl: Target = None,
     itl_quantile: Quantile = None,
     max_utilization: Bound = None,
@@ -109,9 +111,9 @@ def ask_plan(
 
     What is left out of GPUs, widths, precisions and caps is chosen among all that there are. --ttft
     is a target on a percentile of the time to first token, the 99th if --ttft-quantile says nothing
-    else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing else.
-    Latencies are shown at their median and 99th percentile. Several traces share one fleet, which
-    costs least in the worst of them.
+    else, --itl on one of the inter-token latency, the median if --itl-quantile says nothing else;
+    --ttft-per-1k lets long prompts take longer. Latencies are shown at their median and 99th
+    percentile. Several traces share one fleet, which costs least in the worst of them.
     """
     from tokwatt.planning.changes.break_even import (
         break_even_intensities,
@@ -150,6 +152,7 @@ def ask_plan(
         arrival_rate,
         latency_target=ttft,
         ttft_quantile=ttft_quantile,
+        ttft_per_token=ttft_per_1k,
         itl_target=itl,
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,

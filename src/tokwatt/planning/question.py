@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from tokwatt.accounts.answers.demand import require_demand
+from tokwatt.accounts.answers.demand import require_demand, require_targets
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import DeploymentNames, fleet_account, require_limited
 from tokwatt.accounts.energy import Energy
@@ -124,6 +124,7 @@ def columns_of_each(
     for account, _ in asked:
         require_chunked(account, between is not None)
         require_limited(account, names)
+        require_targets(account, each[0].demand)
     edges = _edges(asked[0][0].assumed, _together([requests for _, requests in asked]), candidates)
     return [
         Columns.of(

@@ -18,7 +18,15 @@ from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.pools.fleet import Fleet, split_fleet
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.replay import exact
-from tokwatt.units import Dimensionless, In, Instances, RequestsPerSecond, Seconds, Tokens
+from tokwatt.units import (
+    Dimensionless,
+    In,
+    Instances,
+    RequestsPerSecond,
+    Seconds,
+    SecondsPerToken,
+    Tokens,
+)
 
 LONGEST = 65536
 """Longest request that fleets of a study are summed over."""
@@ -74,6 +82,7 @@ def fleets(
     max_utilization: Dimensionless,
     output_share: Dimensionless,
     ttft_quantile: Dimensionless = 0.99,
+    ttft_per_token: SecondsPerToken = 0.0,
     itl_target: Seconds = math.inf,
     itl_quantile: Dimensionless = 0.5,
     spare_instances: Instances = 0.0,
@@ -84,6 +93,7 @@ def fleets(
         arrival_rate=arrival_rate,
         latency_target=latency_target,
         ttft_quantile=ttft_quantile,
+        ttft_per_token=ttft_per_token,
         itl_target=itl_target,
         itl_quantile=itl_quantile,
         max_utilization=max_utilization,

@@ -7,6 +7,7 @@ from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import require
 from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.specs import Demand
+from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.units import Dimensionless
 
@@ -24,6 +25,7 @@ def require_demand(demand: Demand) -> None:
         raise ParameterError(f"demand: is {shown(demand)}, wanted {wanted}.")
     require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
     require("latency_target", demand.latency_target, 1e-9, 1e9)
+    require("ttft_per_token", demand.ttft_per_token, 0, 1e6)
     require("itl_target", demand.itl_target, 1e-9, inf)
     require("max_utilization", demand.max_utilization, 1e-6, 1)
     require("output_share", demand.output_share, 0, 1)
@@ -34,14 +36,23 @@ def require_demand(demand: Demand) -> None:
             raise ParameterError(f"{name}: is {quantile:g}, wanted 0.5 or 0.99.")
 
 
+def require_targets(account: Account, demand: Demand) -> None:
+    """Refuse a target that an account does not know."""
+    if demand.ttft_per_token and account.assumed.target == "wait":
+        found = f"is {1000 * float(demand.ttft_per_token):g} s for 1,000 tokens beside target=wait"
+        raise ParameterError(f"ttft_per_token: {found}, wanted target=both, as in consistent.")
+
+
 def targets_in_words(demand: Demand) -> str:
     """The targets of a demand in words."""
     targets = {
         "time to first token": (demand.latency_target, demand.ttft_quantile),
         "inter-token latency": (demand.itl_target, demand.itl_quantile),
     }
+    more = 1000 * float(demand.ttft_per_token)
+    longer = {"time to first token": f" and {more:.4g} s for each 1,000 prompt tokens" * (more > 0)}
     known = (
-        f"{name} {_percentile(quantile)} within {float(target):.4g} s"
+        f"{name} {_percentile(quantile)} within {float(target):.4g} s{longer.get(name, '')}"
         for name, (target, quantile) in targets.items()
         if float(target) < inf
     )

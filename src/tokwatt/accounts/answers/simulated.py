@@ -52,6 +52,8 @@ BESIDE = (
     "inter_token_latency_p99",
 )
 """Numbers of a fleet that are set beside those of a simulation."""
+ALLOWED = "simulated_first_token_less_allowed"
+"""A percentile of times to first token, less what the tokens of each prompt allow."""
 BESIDE_SECONDS, MOST_BESIDE = 60.0, 200_000
 """How long the requests of a workload arrive there, and how many there are at most."""
 
@@ -82,7 +84,17 @@ def beside(
     found = simulate(*asked, instances=sizes, count=count, seeds=seeds, **question)
     quantities = answer_of(found).quantities
     simulated = {f"simulated_{name}": quantities[name] for name in BESIDE}
+    if demand.ttft_per_token:
+        simulated[ALLOWED] = _quantity(_less_allowed(found, demand), "s")
     return replace(answer, quantities={**answer.quantities, **simulated})
+
+
+def _less_allowed(found: "xr.Dataset", demand: Demand) -> np.ndarray:
+    """The percentile that is a target of first tokens less what their prompts allow, by seed."""
+    over = found["request_first_token"] - demand.ttft_per_token * found["request_prompt"]
+    first = int(np.ceil(found.attrs["settled"] * over.sizes["request"]))
+    counted = over.isel(request=slice(first, None))
+    return counted.quantile(float(demand.ttft_quantile), "request").values
 
 
 def _quantity(values: np.ndarray, unit: str) -> Estimate:

@@ -130,7 +130,9 @@ def _require_served(
     name = missed[0] if missed else "ttft"
     least, target = targets[name]
     share = "" if part == "both" else f" for {part} apart"
+    beyond = " beyond its own" if name == "ttft" and demand.ttft_per_token else ""
     raise ParameterError(
         f"{name}: is {target:g} s{share}, but one request alone in the pool of {window:g} tokens"
-        f" takes {least:.4g} s, wanted a longer target, more GPUs an instance or a faster GPU."
+        f" takes {least:.4g} s{beyond}, wanted a longer target, more GPUs an instance or a faster"
+        " GPU."
     )

@@ -54,10 +54,13 @@ class Explorer(Checked):
     def demand(self) -> Demand:
         """What fleets must carry; the page shows first tokens at the 99th percentile alone."""
         found = self.known.demand
+        section = self.catalogue.section("assumptions").child("demand")
         if found.ttft_quantile <= MEDIAN:
             wanted = "0.99, which the explorer shows alone"
-            section = self.catalogue.section("assumptions").child("demand")
             raise section.fail(f"is {found.ttft_quantile:g}", wanted, "ttft_quantile")
+        if found.ttft_per_token > 0:
+            wanted = "0, as the explorer has one target for all prompts"
+            raise section.fail(f"is {found.ttft_per_token:g}", wanted, "ttft_per_token")
         return found
 
     @cached_property

@@ -9,6 +9,7 @@ from tokwatt.units import (
     Instances,
     RequestsPerSecond,
     Seconds,
+    SecondsPerToken,
     TokensAxis,
 )
 
@@ -34,6 +35,8 @@ class Demand:
         arrival_rate: requests that arrive in a second [req/s].
         latency_target: a percentile of the wait, or of the time to first token [s].
         ttft_quantile: which: 0.5 for the median, 0.99 for the 99th percentile.
+        ttft_per_token: how much longer the first token of a request may take for each token of its
+            prompt [s/tok].
         itl_target: a percentile of the inter-token latency [s], where that is a target.
         itl_quantile: which, as `ttft_quantile`.
         max_utilization: highest share of its capacity that an instance may be used at.
@@ -45,6 +48,7 @@ class Demand:
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
     ttft_quantile: Dimensionless = 0.99
+    ttft_per_token: SecondsPerToken = 0.0
     itl_target: Seconds = math.inf
     itl_quantile: Dimensionless = 0.5
     max_utilization: Dimensionless

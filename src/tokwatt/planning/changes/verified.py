@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Generic, TypeVar
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.simulated import beside
+from tokwatt.accounts.answers.simulated import ALLOWED, beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
@@ -123,8 +123,9 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
 def latencies_of_targets(demand: Demand) -> dict[str, str]:
     """Simulated latencies of an answer, by the targets that they are under."""
     first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
+    first_token = ALLOWED if demand.ttft_per_token else f"simulated_first_token{first}"
     return {
-        "latency_target": f"simulated_first_token{first}",
+        "latency_target": first_token,
         "itl_target": f"simulated_inter_token_latency{between}",
     }
 

@@ -54,11 +54,12 @@ def demand_of_part(
         sending: time of the transfer, which counts as prefill's.
 
     Returns:
-        The first token's target in two shares; only decode has inter-token latencies.
+        The first token's target in two shares, what a prompt allows beside it in that of prefill;
+        only decode has inter-token latencies.
     """
     share, target = between.decode_share, demand.latency_target
     if part == "decode":
-        return replace(demand, latency_target=share * target)
+        return replace(demand, latency_target=share * target, ttft_per_token=0.0)
     if part == "prefill":
         left = (1 - share) * target - sending
         return replace(demand, latency_target=left, itl_target=math.inf)

@@ -18,9 +18,9 @@ from tokwatt.serving.pools.targets import (
     asked_of,
     batch_within,
     concurrency_within,
+    first_alone,
     first_token_share,
     latencies_at,
-    prompt_within,
 )
 from tokwatt.serving.results import readable
 from tokwatt.serving.steps.power import idle_power
@@ -57,7 +57,8 @@ class Pool(NamedTuple):
         iteration_latency: duration of an iteration at full concurrency.
         median_latency: median inter-token latency.
         late_latency: 99th percentile of the inter-token latency.
-        prompt_time: time to first token, once it is admitted, of the prompt that is a target.
+        prompt_time: time to first token, once it is admitted, of the prompt that is a target, less
+            what the tokens of prompts allow.
         wait: 99th percentile of the wait.
         median_first_token: median time to first token.
         late_first_token: 99th percentile of the time to first token.
@@ -128,10 +129,9 @@ def size_pool(
     most = batch_within(assumed, instance, asked, traffic, slots, demand)
     at_most = latencies_at(assumed, instance, asked, traffic, held, most)
     if assumed.target == "both":
-        prompt_time = at_most.first_token(demand)
+        prompt_time = at_most.first_token(demand, traffic)
     else:
-        prompt = prompt_within(traffic, demand)
-        prompt_time = first_token(assumed, instance, asked.at(slots), prompt)
+        prompt_time = first_alone(assumed, instance, asked.at(slots), traffic, demand)
     left = demand.latency_target - (0.0 if assumed.target == "wait" else prompt_time)
     # The batch keeps the target but for rounding.
     left = jnp.maximum(left, 0.0) if assumed.target == "both" else left

@@ -131,12 +131,38 @@ def late_first_token(
     return fixed + quantile_of_sum(whole, deviations)
 
 
+def shortest_first_token(
+    prefill: Prefill, passes: Passes, queue: PromptQueue, probability: Dimensionless
+) -> Seconds:
+    """A percentile of the time to first token of a prompt of one token.
+
+    Args:
+        prefill: the instance.
+        passes: what its passes take; its own is at most that of the median prompt.
+        queue: of its prompts.
+        probability: share of requests within the percentile.
+
+    Source: as `late_first_token`, where only the wait and the rest of an iteration vary.
+    """
+    rest = prefill.iteration.latency / 2
+    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), passes.full / 2)
+    deviations = (
+        late_wait(queue.used, queue.wait, probability) - queue.wait,
+        (2 * probability - 1) * rest,
+    )
+    costs = prefill.instance.costs
+    own = costs.first_token + costs.first_token_prompt + passes.median
+    return own + quantile_of_sum(rest + queue.wait + queue.used * behind, deviations)
+
+
 class PoolLatencies(NamedTuple):
     """How long the requests of a pool wait for their tokens, once they are admitted.
 
     Attributes:
         median_first_token: median time to first token.
         late_first_token: its 99th percentile.
+        median_shortest: median time to first token of a prompt of one token.
+        late_shortest: its 99th percentile.
         late_latency: 99th percentile of the inter-token latency.
         prefill_utilization: share of the time that prompts fill the chunks.
         prefill_share: share of iterations that take in prompts.
@@ -147,6 +173,8 @@ class PoolLatencies(NamedTuple):
 
     median_first_token: Seconds
     late_first_token: Seconds
+    median_shortest: Seconds
+    late_shortest: Seconds
     late_latency: Seconds
     prefill_utilization: Dimensionless
     prefill_share: Dimensionless
@@ -180,8 +208,10 @@ def pool_latencies(
     if assumed.prefill != "chunked":
         typical = first_token(assumed, instance, load, traffic.median_prompt)
         late = first_token(assumed, instance, load, traffic.long_prompt)
-        nothing = 0.0 * typical
-        return PoolLatencies(typical, late, iteration.late_latency, *[nothing] * 4)
+        shortest, nothing = first_token(assumed, instance, load, 1.0 + 0.0 * typical), 0.0 * typical
+        return PoolLatencies(
+            typical, late, shortest, shortest, iteration.late_latency, *[nothing] * 4
+        )
     running = admitted(instance.costs, load)
     prefill = Prefill(assumed, instance, running, traffic, iteration)
     passes = passes_of(prefill)
@@ -193,11 +223,16 @@ def pool_latencies(
             (traffic.long_prompt, passes.late, LATE),
         )
     )
+    shortest = [
+        shortest_first_token(prefill, passes, queue, probability) for probability in (0.5, LATE)
+    ]
     longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
     most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
     return PoolLatencies(
         median_first_token=median,
         late_first_token=late,
+        median_shortest=shortest[0],
+        late_shortest=shortest[1],
         late_latency=late_iteration(prefill, passes),
         prefill_utilization=queue.used,
         prefill_share=queue.filled,

@@ -77,10 +77,16 @@ class Latencies(NamedTuple):
         """The percentile of the inter-token latency that is a target."""
         return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late_latency)
 
-    def first_token(self, demand: Demand) -> Seconds:
-        """The percentile of the time to first token that is a target."""
-        found = self.pool
-        return _percentile(demand.ttft_quantile, found.median_first_token, found.late_first_token)
+    def first_token(self, demand: Demand, traffic: Traffic) -> Seconds:
+        """The percentile of the time to first token that is a target, less what prompts allow.
+
+        Where they allow more than they take, the shortest prompt is as late as any.
+        """
+        found, quantile, more = self.pool, demand.ttft_quantile, demand.ttft_per_token
+        whole = _percentile(quantile, found.median_first_token, found.late_first_token)
+        shortest = _percentile(quantile, found.median_shortest, found.late_shortest)
+        less = whole - more * prompt_within(traffic, demand)
+        return jnp.where(more > 0, jnp.maximum(less, shortest - more), whole)
 
 
 def latencies_at(
@@ -127,7 +133,7 @@ def concurrency_within(
         load = asked.at(batch)
         over = _beside(assumed, instance, load, demand) / demand.itl_target
         if assumed.prefill != "chunked":
-            first = first_token(assumed, instance, load, prompt_within(traffic, demand))
+            first = first_alone(assumed, instance, load, traffic, demand)
             over = jnp.maximum(over, first / demand.latency_target)
         return over - 1
 
@@ -160,7 +166,7 @@ def batch_within(
 
     def over_target(batch: Sequences) -> Dimensionless:
         found = latencies_at(assumed, instance, asked, traffic, slots, batch)
-        itl, ttft = found.inter_token(demand), found.first_token(demand)
+        itl, ttft = found.inter_token(demand), found.first_token(demand, traffic)
         return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
     return last_within(over_target, slots)
@@ -174,15 +180,25 @@ def least_latencies(
     asked = asked_of(assumed, traffic)
     itl = _beside(assumed, instance, asked.at(one), demand)
     if assumed.prefill != "chunked":
-        return itl, first_token(assumed, instance, asked.at(one), prompt_within(traffic, demand))
+        return itl, first_alone(assumed, instance, asked.at(one), traffic, demand)
     seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
-    return jnp.maximum(itl, seldom.inter_token(demand)), seldom.first_token(demand)
+    return jnp.maximum(itl, seldom.inter_token(demand)), seldom.first_token(demand, traffic)
 
 
 def _beside(assumed: Assumptions, instance: Instance, load: Load, demand: Demand) -> Seconds:
     """The inter-token latency that is a target, of requests beside a whole batch."""
     found = step(assumed, instance, load)
     return _percentile(demand.itl_quantile, found.median_latency, found.late_latency)
+
+
+def first_alone(
+    assumed: Assumptions, instance: Instance, load: Load, traffic: Traffic, demand: Demand
+) -> Seconds:
+    """The first token that is a target where no prompts queue, less what its prompt allows."""
+    prompt, more = prompt_within(traffic, demand), demand.ttft_per_token
+    less = first_token(assumed, instance, load, prompt) - more * prompt
+    shortest = first_token(assumed, instance, load, 1.0 + 0.0 * prompt) - more
+    return jnp.where(more > 0, jnp.maximum(less, shortest), less)
 
 
 def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:
