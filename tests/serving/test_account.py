@@ -497,7 +497,7 @@ def test_one_token_touches_its_own_experts_and_a_crowd_all(headlines, consistent
 )
 def test_impossible_mixtures_are_refused_with_a_reason(headlines, changes):
     with pytest.raises(
-        ParameterError, match=r"assumptions\.yaml: .* mixes .*, wanted a mixture that makes sense: "
+        ParameterError, match=r"changes: the account mixes .*, wanted a mixture that makes sense: "
     ):
         headlines.result("azure_h100_homogeneous", changes)
 
