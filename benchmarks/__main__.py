@@ -40,9 +40,10 @@ def main() -> None:
         name, threads, *rest = sys.argv[1:]
         measured = workers.MEASURED | consistent.MEASURED
         if name not in measured:  # it imports the program, which a cold start times
-            from benchmarks import layouts, optimizer, plans
+            from benchmarks import layouts, optimizer, plans, routers
 
             measured = optimizer.MEASURED | plans.MEASURED | layouts.MEASURED
+            measured |= routers.MEASURED
         work = measured[name]
         extra = [int(text) if text.isdigit() else text for text in rest]
         for row in work(int(threads), *extra):

@@ -12,6 +12,7 @@ from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import account_of
 from tokwatt.equations import roofline
 from tokwatt.params.traces.traces import Trace
+from tokwatt.simulation.routers import ROUTERS
 
 NUMBERS = [0.0, -0.0, -1.0, 1e-308, 5e-324, 1e308, math.nan, math.inf, -math.inf, 2.0**24 + 2]
 NUMBERS += [1e5, 1e12, 10**400, -(10**400), 0.5, True, np.float64(3), np.int64(2), "abc", ""]
@@ -120,7 +121,7 @@ class Arguments:
         asked, question = self.pools()
         more = self.some(
             instances=lambda: self.several(lambda: self.number(1, 2), 0, 1, 2),
-            router=lambda: self.name("round_robin", "random", "least_loaded", "by_prefix"),
+            router=lambda: self.name(*ROUTERS),
             process=lambda: self.name("poisson", "constant", "gamma", "daily"),
             seeds=lambda: self.several(lambda: self.number(0, 1), 0, 1, 2),
         )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tokwatt as tw
+from tokwatt.accounts import simulated_fleet
 from tokwatt.accounts.answers.pools import share_out
 from tokwatt.accounts.answers.simulated import answer_of, beside
 from tokwatt.accounts.deployments import fleet_account
@@ -14,6 +15,7 @@ from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.pools.targets import asked_of
 from tokwatt.serving.steps.step import step
 from tokwatt.serving.steps.times import instance_of
+from tokwatt.simulation.routers import Router
 
 NAMES = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
 
@@ -97,6 +99,29 @@ def test_prefill_apart_is_simulated_as_its_formula_says(parameters, gpus):
         assert 0.6 * getattr(answer, name) < getattr(found, name) < 1.1 * getattr(answer, name)
     assert found.throughput == pytest.approx(answer.throughput, rel=0.05)
     assert "prefill" in str(found) and "decode" in str(found)
+
+
+@pytest.mark.parametrize("router", ["random", "least_work"])
+def test_a_simulation_has_the_router_of_its_account(parameters, router, monkeypatch):
+    """Said by a choice or by its own option; `fleet` sizes behind the same one."""
+    rules, sized = [], []
+
+    def routed(rule, *rest):
+        rules.append(rule)
+        return Router(rule, *rest)
+
+    def fleet(*asked, **question):
+        sized.append(fleet_account(asked[0], "consistent", NAMES, "azure", question["changes"]))
+        return tw.fleet(*asked, **question)
+
+    monkeypatch.setattr(simulated_fleet, "Router", routed)
+    monkeypatch.setattr(simulated_fleet, "fleet", fleet)
+    asked = parameters, "azure", tw.demanded(parameters, arrival_rate=2.0), NAMES
+    tw.simulate(*asked, count=20, changes={"router": router})
+    tw.simulate(*asked, count=20, router=router)
+    assert rules == [router] * 2 and {it.assumed.router for it in sized} == {router}
+    tw.simulate(*asked, count=20)
+    assert rules[-1] == fleet_account(parameters, "consistent", NAMES, "azure").assumed.router
 
 
 def test_halves_that_cannot_serve_one_request_are_refused(parameters):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from simulation.flat import CheckedEngine, FlatSteps, ample, served
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.simulation.requests import Limits, Segment
+from tokwatt.simulation.engine import SimulatedEngine
+from tokwatt.simulation.requests import Limits, Request, Segment
 
 ROWS = st.lists(
     st.tuples(
@@ -134,3 +135,14 @@ def test_it_does_not_matter_how_often_an_engine_is_looked_at():
         for request in whole.done
     ]
     assert CheckedEngine.checks > 0
+
+
+def test_a_router_sees_no_more_of_an_engine_than_has_happened():
+    """In the middle of a step: what ends with it has not ended, though the step is taken."""
+    engine = SimulatedEngine(FlatSteps(1.0), ample())
+    engine.offer(Request(0, 0.0, 7, 2))
+    seen = []
+    for time in (0.5, 1.5, 2.5):
+        engine.advance(time)
+        seen.append((engine.work(time), engine.load(time)))
+    assert seen == [(7, 1), (0, 1), (0, 0)]

@@ -17,6 +17,7 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.choices import alternatives
 from tokwatt.simulation.arrivals import ARRIVALS
 from tokwatt.simulation.recorder import Finished
 from tokwatt.simulation.routers import ROUTERS
@@ -42,7 +43,7 @@ def simulate(
     names: PoolNames | Sequence[PoolNames] | None = None,
     *,
     instances: Sequence[int] = (),
-    router: str = "round_robin",
+    router: str | None = None,
     process: str = "poisson",
     count: int | None = None,
     seeds: Sequence[int] = (0,),
@@ -62,7 +63,8 @@ def simulate(
         names: an instance, or one for each pool, or one that prefills and one that decodes; eight
             H100 with Llama-3.1-70B if left out.
         instances: of each pool, of prefill before decode; those of `fleet` if left out.
-        router: which instance of its pool a request goes to, one of ROUTERS.
+        router: which instance of its pool a request goes to, one of ROUTERS; that of the account
+            if left out. Instances that are left out are those of `fleet` behind the same router.
         process: how the requests of a workload arrive, one of ARRIVALS.
         count: requests of a workload; COUNT if left out.
         seeds: a run for each.
@@ -81,7 +83,10 @@ def simulate(
     """
     parts = parts_of(each_pool(names, split_lengths))
     demand = demand or demanded(catalogue)
-    pick("router", router, {name: name for name in ROUTERS})
+    if router is not None:
+        pick("router", router, {name: name for name in ROUTERS})
+    if router in alternatives("router"):
+        changes = {**(changes or {}), "router": router}
     pick("process", process, {name: name for name in ARRIVALS})
     count = require("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require_demand(demand)
@@ -97,7 +102,7 @@ def simulate(
     runs = []
     for seed in seeds:
         stream = simulated.stream(process, float(demand.arrival_rate), count, seed)
-        done = simulated.run(stream, router, seed, progress)
+        done = simulated.run(stream, router or simulated.account.assumed.router, seed, progress)
         if sentence := overloaded(done):
             name = requests.name if isinstance(requests, Trace) else requests
             wanted = "more instances, a lower arrival rate or shorter requests"

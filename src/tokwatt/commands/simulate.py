@@ -51,7 +51,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Process = StrEnum("Process", ["poisson", "constant", "gamma", "daily"])
-Rule = StrEnum("Rule", ["round_robin", "random", "least_loaded", "by_prefix"])
+Rule = StrEnum("Rule", ["random", "round_robin", "least_loaded", "least_work", "by_prefix"])
+Behind = Annotated[
+    Rule | None,
+    typer.Option("--router", help="Which instance of a pool; that of the account if left out."),
+]
 Sizes = Annotated[
     list[int] | None,
     typer.Option(
@@ -91,7 +95,7 @@ def ask_simulation(
     disaggregated: Apart = False,
     arrival_rate: Rate = None,
     instances: Sizes = None,
-    router: Annotated[Rule, typer.Option(help="Which instance of a pool.")] = Rule.round_robin,
+    router: Behind = None,
     process: Annotated[
         Process, typer.Option("--arrivals", help="How requests of a workload arrive.")
     ] = Process.poisson,
@@ -146,7 +150,7 @@ def ask_simulation(
             demand,
             names,
             instances=instances or (),
-            router=router.value,
+            router=router.value if router else None,
             process=process.value,
             count=requests,
             seeds=range(seeds),

@@ -8,6 +8,9 @@ from typing import Any, Literal, get_args, get_type_hints
 SplitBy = Literal["length", "prompt"]
 """Which tokens of a request several pools share requests by."""
 
+Router = Literal["random", "round_robin", "least_loaded", "least_work"]
+"""Which instance of its pool serves a request."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
@@ -29,6 +32,7 @@ class Assumptions:
     lengths: Literal["sampled", "exact", "pairs"]
     output_share: Literal["fifth", "trace"]
     split_by: SplitBy
+    router: Router
     long_pool: Literal["from_one", "from_split"]
     oversized: Literal["clip_credit_all", "clip", "compress", "fitting_window", "reject"]
     baseline: Literal["given", "smallest"]
@@ -74,6 +78,7 @@ OF_POOLS = (
     "misfit",
     "power",
     "prefill",
+    "router",
     "search_start",
     "step",
     "target",

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Generator
 from heapq import heappop, heappush
+from itertools import takewhile
 from typing import Protocol
 
 from tokwatt.params.errors import ParameterError
@@ -59,6 +60,8 @@ class SimulatedEngine:
         self.blocked: dict[str, int] = {}
         self.since = 0.0
         self.in_flight = 0
+        self._prompts = 0  # tokens of requests without a first token, as of the last step taken
+        self._filled: list[Request] = []  # whose prompts that step ends, if it takes in any
         self._serving = self._serve()
         next(self._serving)
 
@@ -75,11 +78,21 @@ class SimulatedEngine:
                 f" most {limits.blocks * limits.block_size}, what the KV cache pool holds."
             )
         self.in_flight += 1
+        self._prompts += request.prompt
         self.arriving.append(request)
 
     def advance(self, until: Seconds) -> None:
         """Take all steps that begin before a time, up to which every request has been offered."""
         self._serving.send(until)
+
+    def load(self, time: Seconds) -> int:
+        """Requests that have not ended at a time, up to which it advanced: not all of a step."""
+        ended = takewhile(lambda it: it.finished > time, reversed(self.done))
+        return self.in_flight + sum(1 for _ in ended)
+
+    def work(self, time: Seconds) -> Tokens:
+        """Prompt tokens of requests that have no first token at a time, up to which it advanced."""
+        return self._prompts + sum(it.prompt for it in self._filled if it.first > time)
 
     def check(self, running: dict[int, Request], used: int, total: float, step: int) -> None:
         """Called after each change where a subclass wants to see it."""
@@ -256,9 +269,12 @@ class SimulatedEngine:
                 del running[request.number]
                 if caching and request.prefix >= 0:
                     cache.keep(request.prefix, held)
+            if filled:
+                self._filled = filled
             for request in filled:
                 if request.first < 0:
                     request.first = now
+                    self._prompts -= request.prompt
                 elif request.made:
                     self.pauses.append(now - request.stopped)
                 held = request.prompt + request.made

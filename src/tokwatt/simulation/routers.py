@@ -10,9 +10,10 @@ from tokwatt.serving.demand.routing import routed_tokens
 from tokwatt.simulation.arrivals import Arrived
 from tokwatt.units import Tokens
 
-ROUTERS = ("round_robin", "random", "least_loaded", "by_prefix")
-LEAST_LOADED = -1
-"""Written for the engine of a pool that has the fewest requests when one arrives."""
+ROUTERS = ("random", "round_robin", "least_loaded", "least_work", "by_prefix")
+LEAST_LOADED, LEAST_WORK = -1, -2
+"""Written for the engine of a pool that has the fewest requests when one arrives, and for the one
+whose requests without a first token have the fewest prompt tokens, of equals the former."""
 
 
 class Router:
@@ -42,12 +43,13 @@ class Router:
             "round_robin": self._in_turn,
             "random": self._drawn,
             "least_loaded": lambda pool, stream: np.full(len(stream.arrival), LEAST_LOADED),
+            "least_work": lambda pool, stream: np.full(len(stream.arrival), LEAST_WORK),
             "by_prefix": self._by_prefix,
         }
         self._rule = rules[rule]
 
     def route(self, stream: Arrived) -> tuple[np.ndarray, np.ndarray]:
-        """Pool of each request, and its engine there or LEAST_LOADED."""
+        """Pool of each request, and its engine there, LEAST_LOADED or LEAST_WORK."""
         routed = routed_tokens(self._split_by, stream.prompt, stream.output)
         pools = np.searchsorted(self._longest, np.asarray(routed))
         places = np.empty(len(pools), int)

@@ -86,7 +86,7 @@ def run_pools(
         targets = (places.tolist() for places in router.route(arriving))
         rows = zip(*(column.tolist() for column in arriving), strict=True)
         for pool, place, row in zip(*targets, rows, strict=True):
-            chosen = _chosen(pools[pool], row[0]) if place == LEAST_LOADED else pools[pool][place]
+            chosen = pools[pool][place] if place >= 0 else _least(pools[pool], row[0], place)
             request = Request(number, *row)
             if shortened[pool]:
                 request.output = 1
@@ -107,11 +107,13 @@ def run_pools(
     return SimulatedRun(finished, recorders, blocked, ended - begun, last - begun)
 
 
-def _chosen(pool: Sequence[SimulatedEngine], time: Seconds) -> SimulatedEngine:
-    """The engine of a pool with the fewest requests at a time."""
+def _least(pool: Sequence[SimulatedEngine], time: Seconds, place: int) -> SimulatedEngine:
+    """The engine of a pool with the fewest requests at a time, or with the least work."""
     for engine in pool:
         engine.advance(time)
-    return min(pool, key=lambda engine: engine.in_flight)
+    if place == LEAST_LOADED:
+        return min(pool, key=lambda engine: engine.load(time))
+    return min(pool, key=lambda engine: (engine.work(time), engine.load(time)))
 
 
 def _blocked(engines: Sequence[SimulatedEngine]) -> Blocked | None:

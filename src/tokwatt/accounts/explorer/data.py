@@ -28,6 +28,7 @@ ADJUSTABLE = (
     "oversized",
     "baseline",
     "search_start",
+    "router",
     "target",
     "output_rounding",
     "batch_rounding",

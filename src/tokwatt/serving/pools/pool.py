@@ -126,8 +126,8 @@ def size_pool(
     service_rate = full.running / (asked.steps * full.latency)
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
-    most = batch_within(assumed, instance, asked, traffic, slots, demand)
-    at_most = latencies_at(assumed, instance, asked, traffic, held, most)
+    most = batch_within(assumed, instance, asked, traffic, slots, arriving, demand)
+    at_most = latencies_at(assumed, instance, asked, traffic, held, most, arriving)
     if assumed.target == "both":
         prompt_time = at_most.first_token(demand, traffic)
     else:
@@ -148,7 +148,8 @@ def size_pool(
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
     instances = jnp.where(used, needed, jnp.maximum(left_over, demand.least_instances))
     running = step(assumed, instance, load)
-    mostly = pool_latencies(assumed, instance, load, traffic, running, arriving / needed, held)
+    each = arriving / needed
+    mostly = pool_latencies(assumed, instance, load, traffic, running, each, needed, held)
     if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
         served = jnp.where(batch > 0, arriving / (needed * batch), service_rate / slots)
         late_prompt = mostly.late_first_token

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from tokwatt.equations.percentiles import late_wait, mean_wait, quantile_of_sum
+from tokwatt.equations.percentiles import late_wait, quantile_of_sum
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, MOST_QUEUED, Load, admitted, filled_share
+from tokwatt.serving.pools.queue import PromptQueue, prompt_queue
+from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, Load, admitted
 from tokwatt.serving.steps.passes import (
     LATE,
     Passes,
@@ -20,69 +21,12 @@ from tokwatt.serving.steps.passes import (
 from tokwatt.serving.steps.step import Step, first_token
 from tokwatt.units import (
     Dimensionless,
+    Instances,
     RequestsPerSecond,
     Seconds,
-    SecondsPerToken,
     Sequences,
     Tokens,
 )
-
-
-class PromptQueue(NamedTuple):
-    """Prompts before an instance, which takes in one after the other by full chunks.
-
-    Attributes:
-        linear: seconds of a prompt token in a full chunk, but for attention.
-        quadratic: seconds of attention for each squared token of a prompt.
-        used: share of the time that prompts fill the chunks.
-        wait: mean time to take in the prompts before one.
-        blocking: mean time that a prompt in progress still takes, over the time in progress.
-        filled: share of iterations that take in prompts.
-    """
-
-    linear: SecondsPerToken
-    quadratic: Seconds
-    used: Dimensionless
-    wait: Seconds
-    blocking: Seconds
-    filled: Dimensionless
-
-
-def prompt_queue(prefill: Prefill, passes: Passes, rate: RequestsPerSecond) -> PromptQueue:
-    r"""How prompts queue for the passes of an instance.
-
-    .. math:: s = \alpha i + \beta i^2, \quad \bar w = \frac{\lambda \overline{s^2}}{2 (1 - \rho)}
-
-    Args:
-        prefill: the instance.
-        passes: what its passes take.
-        rate: prompts per second that it is given.
-
-    Returns:
-        The queue, M/G/1 in the time s that a prompt of i tokens takes in full chunks.
-
-    Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
-    """
-    costs, traffic = prefill.instance.costs, prefill.traffic
-    prompt, full = jnp.maximum(1.0, traffic.prompts), passes.full
-    attention = costs.prompt_math / costs.data_parallel
-    quadratic = jnp.where(attention > 0, (passes.longer - full) / (costs.chunk * prompt), 0.0)
-    linear = full / costs.chunk - quadratic * prompt
-    mean = linear * traffic.prompts + quadratic * traffic.prompts2
-    square = (
-        linear**2 * traffic.prompts2
-        + 2 * linear * quadratic * traffic.prompts3
-        + quadratic**2 * traffic.prompts4
-    )
-    used = jnp.minimum(MOST_QUEUED, rate * mean)
-    return PromptQueue(
-        linear=linear,
-        quadratic=quadratic,
-        used=used,
-        wait=mean_wait(used, rate, square),
-        blocking=square / (2 * jnp.maximum(mean, 1e-12)),
-        filled=filled_share(costs, prefill.load),
-    )
 
 
 def late_first_token(
@@ -115,20 +59,13 @@ def late_first_token(
     def own(tokens: Tokens, passing: Seconds) -> Seconds:
         alone = passing * jnp.maximum(1.0, tokens / costs.chunk)
         shared = queue.linear * tokens + queue.quadratic * tokens**2
-        return alone + queue.used * (shared - alone)
+        return alone + queue.waiting * (shared - alone)
 
     mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
     mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
-    rest = prefill.iteration.latency / 2
-    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), passes.full / 2)
-    deviations = (
-        own(prompt, passing) - mean,
-        late_wait(queue.used, queue.wait, probability) - queue.wait,
-        (2 * probability - 1) * rest,
-    )
-    whole = rest + queue.wait + mean + queue.used * behind
+    before, deviations = _before(prefill, passes, queue, probability)
     fixed = costs.first_token + costs.first_token_prompt * prompt
-    return fixed + quantile_of_sum(whole, deviations)
+    return fixed + quantile_of_sum(before + mean, (own(prompt, passing) - mean, *deviations))
 
 
 def shortest_first_token(
@@ -144,15 +81,20 @@ def shortest_first_token(
 
     Source: as `late_first_token`, where only the wait and the rest of an iteration vary.
     """
-    rest = prefill.iteration.latency / 2
-    behind = jnp.minimum(rest + queue.wait / (1 + queue.used), passes.full / 2)
-    deviations = (
-        late_wait(queue.used, queue.wait, probability) - queue.wait,
-        (2 * probability - 1) * rest,
-    )
     costs = prefill.instance.costs
     own = costs.first_token + costs.first_token_prompt + passes.median
-    return own + quantile_of_sum(rest + queue.wait + queue.used * behind, deviations)
+    return own + quantile_of_sum(*_before(prefill, passes, queue, probability))
+
+
+def _before(
+    prefill: Prefill, passes: Passes, queue: PromptQueue, probability: Dimensionless
+) -> tuple[Seconds, tuple[Seconds, Seconds]]:
+    """Mean time of what a prompt shares its passes with or waits for, and its deviations."""
+    rest = prefill.iteration.latency / 2
+    behind = jnp.minimum(rest + queue.wait / (1 + queue.waiting), passes.full / 2)
+    late = late_wait(queue.waiting, queue.wait, probability)
+    deviations = late - queue.wait, (2 * probability - 1) * rest
+    return rest + queue.wait + queue.waiting * behind, deviations
 
 
 class PoolLatencies(NamedTuple):
@@ -189,17 +131,20 @@ def pool_latencies(
     traffic: Traffic,
     iteration: Step,
     rate: RequestsPerSecond,
+    instances: Instances,
     held: Sequences,
 ) -> PoolLatencies:
     """How long the requests of a pool wait for their tokens, once they are admitted.
 
     Args:
-        assumed: whether prompts are taken in by chunks; the paper's rules know no queue of them.
+        assumed: whether prompts are taken in by chunks, and the router before them; the paper's
+            rules know no queue of them.
         instance: an instance of the pool.
         load: its mean batch.
         traffic: the requests.
         iteration: the mean iteration.
         rate: requests per second of an instance.
+        instances: those of the pool.
         held: mean requests that its KV cache pool holds.
 
     Source: see `late_first_token` and `late_iteration`; requests that run are a Poisson variable,
@@ -215,7 +160,7 @@ def pool_latencies(
     running = admitted(instance.costs, load)
     prefill = Prefill(assumed, instance, running, traffic, iteration)
     passes = passes_of(prefill)
-    queue = prompt_queue(prefill, passes, rate)
+    queue = prompt_queue(prefill, passes, rate, instances)
     median, late = (
         late_first_token(prefill, passes, queue, prompt, passing, probability)
         for prompt, passing, probability in (

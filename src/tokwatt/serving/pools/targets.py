@@ -96,6 +96,7 @@ def latencies_at(
     traffic: Traffic,
     held: Sequences,
     batch: Sequences,
+    arriving: RequestsPerSecond,
 ) -> Latencies:
     """Latencies at a batch that requests of a pool keep, as many ending as are admitted.
 
@@ -106,11 +107,13 @@ def latencies_at(
         traffic: its requests.
         held: mean requests that its KV cache pool holds.
         batch: running requests.
+        arriving: requests per second of the pool, which has as many instances as they keep at it.
     """
     load = asked.at(batch)
     found = step(assumed, instance, load)
     rate = found.running / (asked.steps * found.latency)
-    mostly = pool_latencies(assumed, instance, load, traffic, found, rate, held)
+    instances = jnp.maximum(1.0, arriving / rate)
+    mostly = pool_latencies(assumed, instance, load, traffic, found, rate, instances, held)
     return Latencies(found, rate, mostly)
 
 
@@ -146,6 +149,7 @@ def batch_within(
     asked: MeanRequest,
     traffic: Traffic,
     slots: Sequences,
+    arriving: RequestsPerSecond,
     demand: Demand,
 ) -> Sequences:
     """Mean batch of an instance at which the percentiles of its pool keep both targets.
@@ -156,6 +160,7 @@ def batch_within(
         asked: its mean request.
         traffic: its requests.
         slots: most running requests.
+        arriving: requests per second of the pool.
         demand: the targets.
 
     Returns:
@@ -165,7 +170,7 @@ def batch_within(
         return slots
 
     def over_target(batch: Sequences) -> Dimensionless:
-        found = latencies_at(assumed, instance, asked, traffic, slots, batch)
+        found = latencies_at(assumed, instance, asked, traffic, slots, batch, arriving)
         itl, ttft = found.inter_token(demand), found.first_token(demand, traffic)
         return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
@@ -181,7 +186,7 @@ def least_latencies(
     itl = _beside(assumed, instance, asked.at(one), demand)
     if assumed.prefill != "chunked":
         return itl, first_alone(assumed, instance, asked.at(one), traffic, demand)
-    seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one)
+    seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one, 0.0 * one)
     return jnp.maximum(itl, seldom.inter_token(demand)), seldom.first_token(demand, traffic)
 
 

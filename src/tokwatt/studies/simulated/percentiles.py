@@ -156,7 +156,7 @@ def percentiles(
     @cache
     def compared(gpu: str, workload: str, load: Dimensionless) -> dict[str, Compared]:
         names = DeploymentNames(llm=llm, gpu=gpu, gpus=int(gpus_per_instance))
-        return _compared(_asked(catalogue, names, workload), load, process, requests)
+        return _compared(loaded_instance(catalogue, names, workload), load, process, requests)
 
     def at(percentile: str, gpu: str, workload: str, load: Dimensionless) -> Compared:
         return compared(gpu, workload, float(load))[percentile]
@@ -166,7 +166,8 @@ def percentiles(
 
 
 @cache
-def _asked(catalogue: Catalogue, names: DeploymentNames, workload: str) -> LoadedInstance:
+def loaded_instance(catalogue: Catalogue, names: DeploymentNames, workload: str) -> LoadedInstance:
+    """An instance by name with the requests of a workload, on the consistent account."""
     changes = workload_changes(catalogue, workload)
     account = fleet_account(catalogue, CONSISTENT, names, workload, changes)
     demand = demanded(catalogue)

@@ -741,8 +741,8 @@ const Tokwatt = (() => {
     const serviceRate = full.running / (own.steps * full.latency),
       used = own.share > 0;
     const carried = used ? demand.arrival_rate * own.share : serviceRate;
-    const most = batchWithin(assumed, machine, own, at, slots, demand);
-    const atMost = latenciesAt(assumed, machine, own, at, most);
+    const most = batchWithin(assumed, machine, own, at, slots, carried, demand);
+    const atMost = latenciesAt(assumed, machine, own, at, most, carried);
     const promptTime =
       assumed.target === "both"
         ? atMost.firstToken
@@ -765,7 +765,7 @@ const Tokwatt = (() => {
     const mean = busy * atWork.power + (1 - busy) * idlePower(assumed, machine);
     const watts = onBasis(assumed, constants, machine, mean);
     const instances = used ? found : fromAbove ? 1 : 0;
-    const mostly = poolLatencies(assumed, machine, at(batch), own, running, carried / found);
+    const mostly = poolLatencies(assumed, machine, at(batch), own, running, carried / found, found);
     const chunked = assumed.prefill === "chunked",
       served = chunked && batch > 0 ? carried / (found * batch) : serviceRate / slots;
     const wait = (probability) =>
@@ -805,17 +805,18 @@ const Tokwatt = (() => {
     return lastWithin(overTarget, 1, held);
   }
 
-  function latenciesAt(assumed, machine, own, at, batch) {
+  function latenciesAt(assumed, machine, own, at, batch, carried) {
     const mean = step(assumed, machine, at(batch)),
       rate = mean.running / (own.steps * mean.latency);
-    const found = poolLatencies(assumed, machine, at(batch), own, mean, rate);
+    const instances = Math.max(1, carried / rate);
+    const found = poolLatencies(assumed, machine, at(batch), own, mean, rate, instances);
     return { ...found, rate, median: mean.median };
   }
 
-  function batchWithin(assumed, machine, own, at, slots, demand) {
+  function batchWithin(assumed, machine, own, at, slots, carried, demand) {
     if (assumed.target !== "both" || assumed.prefill !== "chunked") return slots;
     const overTarget = (batch) => {
-      const found = latenciesAt(assumed, machine, own, at, batch);
+      const found = latenciesAt(assumed, machine, own, at, batch, carried);
       const latency = demand.itl_quantile > 0.5 ? found.late : found.median;
       return Math.max(latency / demand.itl_target, found.firstToken / demand.latency_target);
     };
@@ -824,7 +825,7 @@ const Tokwatt = (() => {
 
   /* ---- tokwatt.serving.steps.passes, prompts ---- */
 
-  function poolLatencies(assumed, machine, load, own, iteration, rate) {
+  function poolLatencies(assumed, machine, load, own, iteration, rate, instances) {
     if (assumed.prefill !== "chunked") {
       const first = (prompt) => firstToken(assumed, machine, load, prompt);
       return {
@@ -857,22 +858,29 @@ const Tokwatt = (() => {
       linear ** 2 * own.prompts2 +
       2 * linear * quadratic * own.prompts3 +
       quadratic ** 2 * own.prompts4;
-    const used = Math.min(MOST_QUEUED, rate * (linear * own.prompts + quadratic * own.prompts2)),
-      wait = (rate * square) / (2 * (1 - used));
+    const each = linear * own.prompts + quadratic * own.prompts2,
+      used = Math.min(MOST_QUEUED, rate * each);
+    const [delayed, shorter] = routed(
+      assumed.router,
+      used,
+      square / Math.max(each, 1e-12) ** 2 - 1,
+      instances,
+    );
+    const wait = (shorter * rate * square) / (2 * (1 - used));
     const taken = (length) => {
       const alone =
         passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
-      return alone + used * (linear * length + quadratic * length ** 2 - alone);
+      return alone + delayed * (linear * length + quadratic * length ** 2 - alone);
     };
     const mean = taken(prompt) + quadratic * (own.prompts2 - own.prompts ** 2),
       rest = iteration.latency / 2,
-      behind = Math.min(rest + wait / (1 + used), full / 2);
+      behind = Math.min(rest + wait / (1 + delayed), full / 2);
     const first = (length, probability) =>
       costs.first_token +
       costs.first_token_prompt * length +
-      quantileOfSum(rest + wait + mean + used * behind, [
+      quantileOfSum(rest + wait + mean + delayed * behind, [
         taken(length) - mean,
-        lateWait(used, wait, probability) - wait,
+        lateWait(delayed, wait, probability) - wait,
         (2 * probability - 1) * rest,
       ]);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
@@ -881,6 +889,25 @@ const Tokwatt = (() => {
       firstToken: first(own.longestPrompt, 0.99),
       late: Math.max(iteration.median, late),
     };
+  }
+
+  /* Share of prompts that find others before them, and their wait over that in M/G/1. */
+  function routed(router, utilization, scv, instances) {
+    if (router === "random") return [utilization, 1];
+    const used = Math.max(utilization, 1e-12),
+      delayed = used ** (Math.sqrt(2 * (instances + 1)) - 1),
+      shorter = delayed / (instances * used);
+    if (router === "least_work") return [delayed, shorter];
+    const gaps = 1 / instances,
+      below = 1 + used * (scv - 1) + used ** 2 * (4 * gaps + scv),
+      inTurn = used * (1 - ((1 - gaps) * (1 - used) * (1 + gaps + used * scv)) / below),
+      less = (2 * (1 - used) * (1 - gaps) ** 2) / (3 * used * (gaps + scv)),
+      found = Math.max(delayed, inTurn),
+      waited = Math.max(
+        found / (instances * used),
+        ((gaps + scv) / (1 + scv)) * Math.exp(-less),
+      );
+    return [Math.max(found, used * waited), waited];
   }
 
   /* Prompt tokens of the late one of the iterations. */

@@ -1,0 +1,113 @@
+"""Prompts that wait before an instance, by the router that sent them there."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from tokwatt.equations.percentiles import mean_wait
+from tokwatt.equations.routers import (
+    LEAST_USED,
+    wait_in_order,
+    wait_shared,
+    waiting_in_order,
+    waiting_shared,
+)
+from tokwatt.serving.choices import Router
+from tokwatt.serving.steps.chunked import MOST_QUEUED, filled_share
+from tokwatt.serving.steps.passes import Passes, Prefill
+from tokwatt.units import (
+    Dimensionless,
+    Instances,
+    RequestsPerSecond,
+    Seconds,
+    SecondsPerToken,
+)
+
+
+class PromptQueue(NamedTuple):
+    """Prompts before an instance, which takes in one after the other by full chunks.
+
+    Attributes:
+        linear: seconds of a prompt token in a full chunk, but for attention.
+        quadratic: seconds of attention for each squared token of a prompt.
+        used: share of the time that prompts fill the chunks.
+        waiting: share of prompts that find others before them.
+        wait: mean time to take in the prompts before one.
+        blocking: mean time that a prompt in progress still takes, over the time in progress.
+        filled: share of iterations that take in prompts.
+    """
+
+    linear: SecondsPerToken
+    quadratic: Seconds
+    used: Dimensionless
+    waiting: Dimensionless
+    wait: Seconds
+    blocking: Seconds
+    filled: Dimensionless
+
+
+def prompt_queue(
+    prefill: Prefill, passes: Passes, rate: RequestsPerSecond, instances: Instances
+) -> PromptQueue:
+    r"""How prompts queue for the passes of an instance.
+
+    .. math:: s = \alpha i + \beta i^2, \quad \bar w = \frac{\lambda \overline{s^2}}{2 (1 - \rho)}
+
+    Args:
+        prefill: the instance, and the router before it.
+        passes: what its passes take.
+        rate: prompts per second that it is given.
+        instances: those of its pool, among which the router chooses.
+
+    Returns:
+        The queue, M/G/1 in the time s that a prompt of i tokens takes in full chunks where they
+        come at random, and shorter behind other routers.
+
+    Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
+    """
+    costs, traffic = prefill.instance.costs, prefill.traffic
+    prompt, full = jnp.maximum(1.0, traffic.prompts), passes.full
+    attention = costs.prompt_math / costs.data_parallel
+    quadratic = jnp.where(attention > 0, (passes.longer - full) / (costs.chunk * prompt), 0.0)
+    linear = full / costs.chunk - quadratic * prompt
+    mean = linear * traffic.prompts + quadratic * traffic.prompts2
+    square = (
+        linear**2 * traffic.prompts2
+        + 2 * linear * quadratic * traffic.prompts3
+        + quadratic**2 * traffic.prompts4
+    )
+    used = jnp.minimum(MOST_QUEUED, rate * mean)
+    wait = mean_wait(used, rate, square)
+    scv = square / jnp.maximum(mean, 1e-12) ** 2 - 1
+    waiting, shorter = _routed(prefill.assumed.router, used, scv, instances)
+    return PromptQueue(
+        linear=linear,
+        quadratic=quadratic,
+        used=used,
+        waiting=waiting,
+        wait=shorter * wait,
+        blocking=square / (2 * jnp.maximum(mean, 1e-12)),
+        filled=filled_share(costs, prefill.load),
+    )
+
+
+def _routed(
+    router: Router, used: Dimensionless, scv: Dimensionless, instances: Instances
+) -> tuple[Dimensionless, Dimensionless]:
+    """Share of prompts that find others before them, and their wait over that in M/G/1.
+
+    Source: what `params/assumptions.yaml` has at each. Those who wait do so no shorter than
+        where the router knows the work before each instance, which none does better, and no longer
+        than at random. One that counts requests sees nearly only those that decode: simulated, it
+        does to prompts what one in turn does.
+    """
+    if router == "random":
+        return used, jnp.ones_like(used)
+    delayed = waiting_shared(used, instances)
+    shorter = wait_shared(used, instances)
+    if router == "least_work":
+        return delayed, shorter
+    delayed = jnp.maximum(delayed, waiting_in_order(used, scv, instances))
+    least = delayed / (instances * jnp.maximum(used, LEAST_USED))
+    shorter = jnp.maximum(least, wait_in_order(used, scv, instances))
+    return jnp.maximum(delayed, used * shorter), shorter
