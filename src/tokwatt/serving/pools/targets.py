@@ -112,7 +112,9 @@ def latencies_at(
     load = asked.at(batch)
     found = step(assumed, instance, load)
     rate = found.running / (asked.steps * found.latency)
-    instances = jnp.maximum(1.0, arriving / rate)
+    # At random their number makes no difference, and a search need not be repeated at each.
+    drawn = assumed.router == "random"
+    instances = jnp.array(1.0) if drawn else jnp.maximum(1.0, arriving / rate)
     mostly = pool_latencies(assumed, instance, load, traffic, found, rate, instances, held)
     return Latencies(found, rate, mostly)
 
