@@ -16,6 +16,11 @@ LEAST_LOADED, LEAST_WORK = -1, -2
 whose requests without a first token have the fewest prompt tokens, of equals the former."""
 
 
+def seeds(seed: int) -> list[int]:
+    """Those of the draws of a router, beside those of requests of the same seed."""
+    return [seed, 1]
+
+
 class Router:
     """Gives requests their pool and their engine.
 
@@ -37,7 +42,7 @@ class Router:
     ) -> None:
         self.engines, self._longest = tuple(engines), np.array(longest, float)
         self._split_by: SplitBy = split_by
-        self._rng = np.random.Generator(np.random.PCG64([seed, 1]))
+        self._rng = np.random.Generator(np.random.PCG64(seeds(seed)))
         self._turns = [0] * len(engines)
         rules: dict[str, Callable[[int, Arrived], np.ndarray]] = {
             "round_robin": self._in_turn,

@@ -4,15 +4,14 @@ import numpy as np
 
 from tokwatt.accounts import simulated, simulated_fleet
 from tokwatt.accounts.answers.simulated import BESIDE_SECONDS
-from tokwatt.simulation import arrivals, engine, limits, recorder, steps, summary
+from tokwatt.simulation import arrivals, engine, limits, recorder, routers, steps, summary
 
 SEED = 0
 """Of the requests that are drawn: the first of `tokwatt simulate`."""
 
 
 def simulation_running() -> dict[str, object]:
-    """All of it by name; the seed is NumPy's generator in the state that it begins with."""
-    generator = np.random.PCG64(SEED).state["state"]
+    """All of it by name; seeds are NumPy's generators in the states that they begin with."""
     return {
         "most_sequences": limits.MOST_SEQUENCES,
         "most_instances": simulated_fleet.MOST_INSTANCES,
@@ -30,5 +29,11 @@ def simulation_running() -> dict[str, object]:
         "settled": simulated.SETTLED,
         "growing": summary.GROWING,
         "fewest": summary.FEWEST,
-        "seed": {name: str(value) for name, value in generator.items()},
+        "seed": _state(SEED),
+        "router": _state(routers.seeds(SEED)),
     }
+
+
+def _state(seed: int | list[int]) -> dict[str, str]:
+    """The state that a generator of a seed begins with."""
+    return {name: str(value) for name, value in np.random.PCG64(seed).state["state"].items()}

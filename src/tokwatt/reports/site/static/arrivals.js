@@ -7,12 +7,15 @@ const Arrivals = (() => {
 
   const WORD = 2n ** 64n - 1n,
     DOUBLE_WORD = 2n ** 128n - 1n,
+    HALF_RANGE = 2n ** 32n,
+    HALF_WORD = HALF_RANGE - 1n,
     MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
 
   class Generator {
     constructor({ state, inc }) {
       this.state = BigInt(state);
       this.increment = BigInt(inc);
+      this.half = null; // the upper 32 of the last 64 bits, where only the lower were used
       this.ziggurat = zigguratOf();
     }
 
@@ -22,6 +25,22 @@ const Arrivals = (() => {
       const mixed = (this.state >> 64n) ^ (this.state & WORD),
         turn = this.state >> 122n;
       return ((mixed >> turn) | (mixed << (64n - turn))) & WORD;
+    }
+
+    next32() {
+      const half = this.half ?? this.next();
+      this.half = this.half === null ? half >> 32n : null;
+      return half & HALF_WORD;
+    }
+
+    /* A whole number below a bound: doi:10.1145/3230636. */
+    below(bound) {
+      const least = HALF_RANGE % BigInt(bound);
+      if (bound === 1) return 0;
+      for (;;) {
+        const product = this.next32() * BigInt(bound);
+        if ((product & HALF_WORD) >= least) return Number(product >> 32n);
+      }
     }
 
     /* From 0 to 1. */
@@ -144,5 +163,5 @@ const Arrivals = (() => {
     return drawn(known, { ...arrived, weight }, process, asked, count);
   }
 
-  return { of, isOwn };
+  return { Generator, of, isOwn };
 })();

@@ -28,6 +28,14 @@ const Engines = (() => {
       this.blocked = new Map();
       this.since = 0;
       this.inFlight = this.done = 0;
+      this.ended = []; // requests, by when they finish
+    }
+
+    /* Requests that have not ended at a time, up to which it advanced: not all of a step. */
+    load(time) {
+      let still = 0;
+      while (still < this.ended.length && this.ended.at(-1 - still).finished > time) still += 1;
+      return this.inFlight + still;
     }
 
     /* A request that arrives later than all before it. */
@@ -278,6 +286,7 @@ const Engines = (() => {
     finish(request, held) {
       this.release(request, held);
       request.finished = this.now;
+      this.ended.push(request);
       request.finish = -1;
       this.inFlight -= 1;
       this.done += 1;

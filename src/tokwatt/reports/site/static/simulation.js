@@ -16,10 +16,20 @@ const Simulation = (() => {
     *least_loaded(pool, time) {
       for (const engine of pool.engines) while (!engine.advance(time, ROUNDS)) yield;
       return pool.engines.reduce((least, engine) =>
-        engine.inFlight < least.inFlight ? engine : least,
+        engine.load(time) < least.load(time) ? engine : least,
       );
     },
   };
+
+  /* Engines at random of the requests of a batch, drawn pool by pool as the package draws them. */
+  function drawnEngines(pools, batch, draws) {
+    const drawn = pools.flatMap(({ engines }, place) =>
+      batch
+        .filter(({ pool }) => pool === place)
+        .map((request) => [request, engines[draws.below(engines.length)]]),
+    );
+    return new Map(drawn);
+  }
 
   /* The first pool that holds a request; the last holds all that are served. */
   function poolOf(pools, { prompt, output }) {
@@ -63,12 +73,16 @@ const Simulation = (() => {
   function* run(known, pools, batches, rule, settled) {
     const recorder = new Recorders.Recorder(known),
       engines = pools.flatMap((pool) => pool.engines),
-      requests = [];
+      requests = [],
+      draws = new Arrivals.Generator(known.router);
     for (const { table, engines: own } of pools) own.forEach(() => recorder.add(table));
     for (const batch of batches) {
+      for (const request of batch) request.pool = poolOf(pools, request);
+      const drawn = rule === "random" && drawnEngines(pools, batch, draws);
       for (const request of batch) {
-        request.pool = poolOf(pools, request);
-        const engine = yield* RULES[rule](pools[request.pool], request.arrival);
+        const engine = drawn
+          ? drawn.get(request)
+          : yield* RULES[rule](pools[request.pool], request.arrival);
         engine.offer(request);
         requests.push(request);
         if (request.number % ROUTED === 0) yield doneBy(engines);
