@@ -9,6 +9,7 @@ import quick_yaml
 from conftest import ROOT
 from rattler import MatchSpec
 
+from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.headlines import Headlines
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,6 +51,19 @@ def test_what_it_says_survives_is_what_is_computed(headlines, headline, sets, ta
     changes = sets if isinstance(sets, dict) else vars(headlines.presets[sets])
     value = headlines.value(headlines.headlines[headline], changes, target)
     assert printed.format(value) in " ".join(README.split())
+
+
+@pytest.mark.parametrize(
+    "target, printed",
+    [(0.5, "least prompt work waits is worth {:.2f} times"), (1.0, "at 1 s it is worth {:.2f}.")],
+)
+def test_a_router_is_worth_what_it_says(parameters, target, printed):
+    demand = demanded(parameters, arrival_rate=1000.0, latency_target=target)
+    least, drawn = (
+        fleet(parameters, "azure", demand, changes={"router": router}).tokens_per_joule
+        for router in ("least_work", "random")
+    )
+    assert printed.format(least / drawn) in " ".join(README.split())
 
 
 @pytest.fixture(scope="module")

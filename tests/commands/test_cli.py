@@ -305,7 +305,7 @@ FLEET = ("fleet", "--workload", "lmsys", "--account", "consistent")
 def test_a_workload_without_a_measured_output_share_needs_a_stated_one(tokwatt):
     code, out, errors = tokwatt(*FLEET)
     assert (code, out) == (1, "")
-    assert "lmsys: has no measured output share, wanted one that is stated (--output" in errors
+    assert "workload: is lmsys, which has no measured output share, wanted one that is" in errors
     few, many = (
         answer(tokwatt(*FLEET, "--output-share", share, "--json"))["throughput"]["value"]
         for share in (0.1, 0.4)

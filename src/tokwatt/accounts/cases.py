@@ -193,7 +193,7 @@ class Case:
         known = self.shares if assumed.output_share == "trace" else share
         if known is None:
             raise ParameterError(
-                f"{self.workload_name}: has no measured output share,"
+                f"workload: is {self.workload_name}, which has no measured output share,"
                 " wanted one that is stated (--output-share, or output_share=fifth)."
             )
         return lengths_of(self.workload.lengths, self.workload.fractions, known)
