@@ -172,6 +172,7 @@ def test_windows_are_those_that_the_fleet_has(parameters, account):
         ({"instances": [1, 1]}, "instances: has 2 numbers, wanted 1"),
         ({"router": "nearest"}, "router: is 'nearest', wanted"),
         ({"process": "weekly"}, "process: is 'weekly', wanted"),
+        ({"context_window": 1024}, "context_window: is 1024, wanted the longest request's"),
     ],
 )
 def test_a_question_without_an_answer_is_one_sentence(parameters, options, sentence):

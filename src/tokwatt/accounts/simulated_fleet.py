@@ -12,11 +12,12 @@ from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.pools import changes_of_window, share_out
 from tokwatt.accounts.deployments import fleet_account
 from tokwatt.accounts.parts import PoolPart, pools_of, require_instances, require_parts
+from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.demand.requests import Requests
+from tokwatt.serving.demand.requests import Requests, longest_of
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pools.disaggregated import Disaggregation, transfer_time
 from tokwatt.serving.pools.fleet import compiled_instance
@@ -124,6 +125,9 @@ def simulated_fleet(
     laid = share_out(catalogue, requests, names, chosen, splits, window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
     windows = laid.routed.windows
+    if (longest := longest_of(kinds)) > windows[-1]:
+        found, wanted = f"is {windows[-1]:g}", f"the longest request's {longest:g} tokens or more"
+        raise ParameterError(f"context_window: {found}, wanted {wanted}, to serve all of them.")
     if not instances:
         sized = fleet(catalogue, requests, demand, pools_of(parts), **question)
         instances = [int(pool["instances"].value) for pool in sized.pools]
