@@ -78,16 +78,16 @@ class AssumptionSets(Checked):
         paper, consistent = (self.presets[name] for name in ("paper", "consistent"))
         corrected = [it for it in choice_names() if getattr(paper, it) != getattr(consistent, it)]
         if not isinstance(order, list) or sorted(map(str, order)) != sorted(corrected):
-            wanted = f"each choice that differs once: {', '.join(corrected)}"
+            wanted = f"each choice once that differs: {', '.join(corrected)}"
             raise self.section.fail(f"is {order!r:.60}", wanted, "order")
         return order
 
     def account(self, preset: str, changes: Mapping[str, str] | None = None) -> Account:
         """A preset, with other alternatives for some of its choices."""
         assumed = self.presets[preset]
-        return Account(self.asked_for(switched(assumed, changes or {})), self.constants)
+        return Account(self.asked(switched(assumed, changes or {})), self.constants)
 
-    def asked_for(self, wanted: Assumptions) -> Assumptions:
+    def asked(self, wanted: Assumptions) -> Assumptions:
         """Assumptions that no file has, refused where they contradict each other."""
         return self.mixture(wanted, Section(Path("changes"), {}, key="the account"))
 

@@ -150,7 +150,7 @@ class Headlines(AssumptionSets):
     def result(self, name: str, changes: Mapping[str, str], latency_target: Seconds = 0.0) -> Fleet:
         """A case with changes made to what the paper assumed for it."""
         case = self.cases[name]
-        assumed = self.asked_for(switched(case.paper, changes))
+        assumed = self.asked(switched(case.paper, changes))
         demand = self.demand
         if latency_target:
             demand = replace(demand, latency_target=latency_target)

@@ -11,14 +11,11 @@ from tokwatt.simulation.arrivals import Arrived
 from tokwatt.units import Tokens
 
 ROUTERS = ("random", "round_robin", "least_loaded", "least_work", "by_prefix")
+DRAWS = 1
+"""Beside the seed of a run in that of its router's draws, which are none of its requests'."""
 LEAST_LOADED, LEAST_WORK = -1, -2
 """Written for the engine of a pool that has the fewest requests when one arrives, and for the one
 whose requests without a first token have the fewest prompt tokens, of equals the former."""
-
-
-def seeds(seed: int) -> list[int]:
-    """Those of the draws of a router, beside those of requests of the same seed."""
-    return [seed, 1]
 
 
 class Router:
@@ -42,7 +39,7 @@ class Router:
     ) -> None:
         self.engines, self._longest = tuple(engines), np.array(longest, float)
         self._split_by: SplitBy = split_by
-        self._rng = np.random.Generator(np.random.PCG64(seeds(seed)))
+        self._rng = np.random.Generator(np.random.PCG64([seed, DRAWS]))
         self._turns = [0] * len(engines)
         rules: dict[str, Callable[[int, Arrived], np.ndarray]] = {
             "round_robin": self._in_turn,

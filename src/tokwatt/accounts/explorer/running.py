@@ -30,7 +30,7 @@ def simulation_running() -> dict[str, object]:
         "growing": summary.GROWING,
         "fewest": summary.FEWEST,
         "seed": _state(SEED),
-        "router": _state(routers.seeds(SEED)),
+        "router": _state([SEED, routers.DRAWS]),
     }
 
 
