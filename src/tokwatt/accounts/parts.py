@@ -53,17 +53,21 @@ def each_pool(
     Raises:
         ParameterError: where there are not as many as pools between the lengths that split them.
     """
-    kinds = ("split_lengths", split_lengths), ("names", names or ())
-    for name, value in kinds:
-        if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray | PoolNames):
-            raise ParameterError(f"{name}: is {shown(value)}, wanted a list of them.")
+    _require_list("split_lengths", split_lengths)
     pools = len(split_lengths) + 1
     if names is None or isinstance(names, PoolNames):
         return [names or DeploymentNames()] * pools
+    _require_list("names", names)
     if len(names) != pools:
         wanted = f"one for each of {pools} pools"
         raise ParameterError(f"names: has {len(names)} deployments, wanted {wanted}.")
     return names
+
+
+def _require_list(name: str, values: object) -> None:
+    """Refuse what is no list, of which a text is none."""
+    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
+        raise ParameterError(f"{name}: is {shown(values)}, wanted a list of them.")
 
 
 def parts_of(each: Sequence[PoolNames]) -> list[PoolPart]:

@@ -180,9 +180,12 @@ def _show_planned(
 ) -> None:
     """The fleet of a plan, for its own requests or for others."""
     from tokwatt.accounts.answers import demanded
+    from tokwatt.accounts.answers.demand import require_demand
     from tokwatt.planning.record import named_as_keys, read_plan
 
     record = read_plan(path)
+    with named_as_options():
+        require_demand(demanded(catalogue, arrival_rate=arrival_rate))
     if trace or not (workload or record.workload):
         if not (trace or record.trace):
             raise ParameterError(f"{path}: {_unnamed(record)}.")

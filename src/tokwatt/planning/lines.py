@@ -11,10 +11,10 @@ from tokwatt.planning.changes.day import DayOfPlan
 from tokwatt.planning.changes.decisions import Decision
 from tokwatt.planning.changes.draws import Contender, Contest
 from tokwatt.planning.changes.shadow import MILLISECOND, ShadowPrice
-from tokwatt.planning.changes.verified import Verified, ending
+from tokwatt.planning.changes.verified import Verified, latencies_of_targets
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.shared.shared_plan import SharedPlan
-from tokwatt.planning.summary import described, described_pools, summary
+from tokwatt.planning.summary import described, described_pools, kind, shared_by, summary
 from tokwatt.text import aligned
 from tokwatt.units import Dimensionless, KilogramsPerJoule
 
@@ -39,8 +39,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     )
     yield f"targets: {targets_in_words(own.demand)}"
     yield ""
-    head = ("prompts to" if said["split_by"] == "prompt" else "up to", *_HEAD)
-    rows = [head, *map(_row, said["pools"]), _total(said["numbers"])]
+    rows = [(shared_by(said), *_HEAD), *map(_row, said["pools"]), _total(said["numbers"])]
     yield from aligned(rows)
     yield ""
     yield _views(said["numbers"])
@@ -48,10 +47,15 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     yield f"one pool           {_beside(said)}{free}"
     yield f"levers             {_levers(said['levers'], decided)}{free}"
     yield from _budget(plan)
-    if said["extrapolated"]:
-        yield f"extrapolated       {'; '.join(said['extrapolated'])}"
-    if plan.fleet.basis.simulate:
-        yield f"must be simulated  {'; '.join(plan.fleet.basis.simulate)} (--verify)"
+    yield from doubt_lines(said["extrapolated"], plan.fleet.basis.simulate)
+
+
+def doubt_lines(extrapolated: Sequence[str], simulate: Sequence[str]) -> Iterator[str]:
+    """What no measured run supports, and what must be simulated."""
+    if extrapolated:
+        yield f"extrapolated       {'; '.join(extrapolated)}"
+    if simulate:
+        yield f"must be simulated  {'; '.join(simulate)} (--verify)"
 
 
 def proved_within(gap: Dimensionless) -> str:
@@ -75,17 +79,12 @@ def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
     numbers, binds = pool["numbers"], pool["binds"]
     return (
         f"{pool['longest']:.0f}",
-        _kind(pool),
+        kind(pool),
         *_sizes(numbers),
         f"{numbers['batch'].value:.4g}",
         *shown_latencies(numbers),
         f"batch {binds['batch']}, instances {binds['instances']}",
     )
-
-
-def _kind(pool: Mapping[str, Any]) -> str:
-    """What the instances are, and which part they do where they do not do everything."""
-    return pool["configuration"] + ("" if pool["part"] == "both" else f", {pool['part']}")
 
 
 def _total(numbers: Mapping[str, Estimate]) -> tuple[str, ...]:
@@ -219,11 +218,13 @@ def _hourly(price: float) -> str:
 
 def verified_line(found: Verified[Plan] | Verified[SharedPlan]) -> str:
     """Whether a plan keeps its targets request by request."""
-    demand = found.plan.question.demand
-    first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
-    names = {"latency_target": f"first token{first}", "itl_target": f"inter-token latency{between}"}
+    names = latencies_of_targets(found.plan.question.demand)
+    shown = {
+        name: it.removeprefix("simulated_").replace("inter_token", "inter-token")
+        for name, it in names.items()
+    }
     latencies = (
-        f"{names[name]} {found.simulated[name]:.3g} ± {found.errors[name]:.1g} of {target:.3g} s"
+        f"{shown[name]} {found.simulated[name]:.3g} ± {found.errors[name]:.1g} of {target:.3g} s"
         for name, target in found.targets.items()
     )
     said = "holds" if found.holds else "misses a target"

@@ -31,6 +31,16 @@ def described_pools(longest: Sequence[Tokens], names: Sequence[PoolNames]) -> st
     return "; ".join(f"up to {tokens:.0f} {described(own)}" for tokens, own in pools)
 
 
+def shared_by(said: Mapping[str, Any]) -> str:
+    """Which tokens of a request its pool is chosen by, above the longest of each pool."""
+    return "prompts to" if said["split_by"] == "prompt" else "up to"
+
+
+def kind(pool: Mapping[str, Any]) -> str:
+    """What the instances are, and which part they do where they do not do everything."""
+    return pool["configuration"] + ("" if pool["part"] == "both" else f", {pool['part']}")
+
+
 def summary(plan: Plan) -> dict[str, Any]:
     """Everything that is said of a plan, as plain values.
 

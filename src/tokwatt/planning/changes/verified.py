@@ -109,7 +109,7 @@ def _replanned(
         return None
 
 
-def ending(quantile: Dimensionless) -> str:
+def _ending(quantile: Dimensionless) -> str:
     """How the name of a latency in an answer ends, by its quantile."""
     return "_p99" if float(quantile) > MEDIAN else ""
 
@@ -122,7 +122,7 @@ def _targets(demand: Demand) -> dict[str, Seconds]:
 
 def latencies_of_targets(demand: Demand) -> dict[str, str]:
     """Simulated latencies of an answer, by the targets that they are under."""
-    first, between = map(ending, (demand.ttft_quantile, demand.itl_quantile))
+    first, between = map(_ending, (demand.ttft_quantile, demand.itl_quantile))
     first_token = ALLOWED if demand.ttft_per_token else f"simulated_first_token{first}"
     return {
         "latency_target": first_token,

@@ -8,12 +8,14 @@ from tokwatt.planning.changes.verified import Verified
 from tokwatt.planning.lines import (
     SCALES,
     UNITS,
+    doubt_lines,
     proved_within,
     shown_latencies,
     verified_line,
 )
 from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.planning.shared.summary import shared_summary, shared_verified
+from tokwatt.planning.summary import kind, shared_by
 from tokwatt.text import aligned
 
 POOLS = ("configuration", "instances", "GPUs", "needed", "most in", "binds there")
@@ -34,23 +36,20 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
     yield f"targets: {targets_in_words(plan.question.demand)}"
     yield ""
     totals = (f"{sum(pool[name] for pool in said['pools']):g}" for name in ("instances", "gpus"))
-    head = ("prompts to" if said["split_by"] == "prompt" else "up to", *POOLS)
+    head = (shared_by(said), *POOLS)
     yield from aligned([head, *map(_pool, said["pools"]), ("all", "", *totals, "", "", "")])
     yield ""
     rows = (_trace(name, own, scale, unit) for name, own in said["traces"].items())
     yield from aligned([TRACES, *rows])
     yield ""
-    if said["extrapolated"]:
-        yield f"extrapolated       {'; '.join(said['extrapolated'])}"
-    if said["simulate"]:
-        yield f"must be simulated  {'; '.join(said['simulate'])} (--verify)"
+    yield from doubt_lines(said["extrapolated"], said["simulate"])
 
 
 def _pool(pool: Mapping[str, Any]) -> tuple[str, ...]:
     binds = pool["binds"]
     return (
         f"{pool['longest']:.0f}",
-        pool["configuration"] + ("" if pool["part"] == "both" else f", {pool['part']}"),
+        kind(pool),
         f"{pool['instances']:g}",
         f"{pool['gpus']:g}",
         ", ".join(f"{count:g}" for count in pool["needed"].values()),

@@ -78,15 +78,11 @@ class Latencies(NamedTuple):
         return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late_latency)
 
     def first_token(self, demand: Demand, traffic: Traffic) -> Seconds:
-        """The percentile of the time to first token that is a target, less what prompts allow.
-
-        Where they allow more than they take, the shortest prompt is as late as any.
-        """
-        found, quantile, more = self.pool, demand.ttft_quantile, demand.ttft_per_token
+        """The percentile of the time to first token that is a target, less what prompts allow."""
+        found, quantile = self.pool, demand.ttft_quantile
         whole = _percentile(quantile, found.median_first_token, found.late_first_token)
         shortest = _percentile(quantile, found.median_shortest, found.late_shortest)
-        less = whole - more * prompt_within(traffic, demand)
-        return jnp.where(more > 0, jnp.maximum(less, shortest - more), whole)
+        return _less_allowed(whole, shortest, traffic, demand)
 
 
 def latencies_at(
@@ -202,10 +198,18 @@ def first_alone(
     assumed: Assumptions, instance: Instance, load: Load, traffic: Traffic, demand: Demand
 ) -> Seconds:
     """The first token that is a target where no prompts queue, less what its prompt allows."""
-    prompt, more = prompt_within(traffic, demand), demand.ttft_per_token
-    less = first_token(assumed, instance, load, prompt) - more * prompt
-    shortest = first_token(assumed, instance, load, 1.0 + 0.0 * prompt) - more
-    return jnp.where(more > 0, jnp.maximum(less, shortest), less)
+    prompt = prompt_within(traffic, demand)
+    whole, shortest = (
+        first_token(assumed, instance, load, it) for it in (prompt, 1.0 + 0.0 * prompt)
+    )
+    return _less_allowed(whole, shortest, traffic, demand)
+
+
+def _less_allowed(whole: Seconds, shortest: Seconds, traffic: Traffic, demand: Demand) -> Seconds:
+    """A first token less what its prompt allows; that of one token where prompts allow too much."""
+    more = demand.ttft_per_token
+    less = whole - more * prompt_within(traffic, demand)
+    return jnp.where(more > 0, jnp.maximum(less, shortest - more), whole)
 
 
 def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:
