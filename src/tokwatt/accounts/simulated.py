@@ -10,6 +10,7 @@ from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.basis import WATTS, named_account
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
+from tokwatt.accounts.answers.support import support_of
 from tokwatt.accounts.deployments import CONSISTENT, pick, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
@@ -57,8 +58,8 @@ def simulate(
 
     Args:
         catalogue: the parameter folder.
-        requests: a workload by name, or a trace, whose own order and times are kept; without times
-            its requests are drawn as those of a workload.
+        requests: a workload by name, or a trace, whose own order and times are kept; without times,
+            or where rows are sums, its requests are drawn as those of a workload.
         demand: arrival rate and bounds, as `fleet` has them.
         names: an instance, or one for each pool, or one that prefills and one that decodes; eight
             H100 with Llama-3.1-70B if left out.
@@ -114,7 +115,32 @@ def simulate(
     return found.assign_attrs(
         engine=parts[0].names.engine,
         precision=" and ".join(dict.fromkeys(it.names.precision_in(catalogue) for it in parts)),
+        extrapolated="; ".join(_extrapolated(catalogue, simulated, found)),
     )
+
+
+def _extrapolated(
+    catalogue: Catalogue, simulated: Simulated, found: "xr.Dataset"
+) -> dict[str, None]:
+    """What no measured run supports, of means over all requests and all instances that decode."""
+    sizes = zip(simulated.parts, simulated.instances, strict=True)
+    decode = sum(count for it, count in sizes if it.part != "prefill")
+    means = [found.running / decode, found.request_prompt, found.request_output]
+    batch, prompt, output = (float(values.mean()) for values in means)
+    each = [
+        support_of(
+            catalogue,
+            it.names,
+            simulated.account,
+            batch,
+            prompt,
+            output,
+            simulated.windows[it.pool],
+            it.part,
+        )
+        for it in simulated.parts
+    ]
+    return dict.fromkeys(phrase for own in each if own for phrase in own.extrapolated)
 
 
 def _dataset(
