@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
+from types import UnionType
 from typing import TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
@@ -184,11 +185,38 @@ def require(
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
-    if not (isinstance(value, Real) and least <= value <= most):
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
         written = f"{value:g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
+
+
+def require_whole(name: str, value: int, least: int, most: int) -> int:
+    """A whole number inside its domain.
+
+    Raises:
+        ParameterError: with one sentence.
+    """
+    if require(name, value, least, most) % 1:
+        raise ParameterError(f"{name}: is {value:g}, wanted a whole number.")
+    return int(value)
+
+
+def require_kind(name: str, value: object, kind: type | UnionType, made_by: str) -> None:
+    """Refuse an argument of another type.
+
+    Raises:
+        ParameterError: with what makes one that is right.
+    """
+    if not isinstance(value, kind):
+        raise ParameterError(f"{name}: is {shown(value)}, wanted {made_by}.")
+
+
+def require_changes(changes: object) -> None:
+    """Refuse changes that are no alternatives by the names of choices."""
+    require_kind("changes", changes or {}, Mapping, "alternatives by choice, {'router': 'random'}")
 
 
 def account_of(
@@ -202,6 +230,7 @@ def account_of(
     Raises:
         ParameterError: for an unknown account or alternative, and where they contradict each other.
     """
+    require_changes(changes)
     sets = AssumptionSets(catalogue)
     pick("account", account, sets.presets)
     if names.profile and account != PAPER:

@@ -11,8 +11,8 @@ from tokwatt.accounts.answers.basis import WATTS, named_account
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.support import support_of
-from tokwatt.accounts.deployments import CONSISTENT, pick, require
-from tokwatt.accounts.parts import PoolNames, each_pool, parts_of
+from tokwatt.accounts.deployments import CONSISTENT, pick, require_changes, require_whole
+from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
@@ -86,13 +86,17 @@ def simulate(
     demand = demand or demanded(catalogue)
     if router is not None:
         pick("router", router, {name: name for name in ROUTERS})
+    require_changes(changes)
     if router in alternatives("router"):
         changes = {**(changes or {}), "router": router}
     pick("process", process, {name: name for name in ARRIVALS})
-    count = require("count", COUNT if count is None else count, 1, MOST_REQUESTS)
+    count = require_whole("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require_demand(demand)
+    require_list("seeds", seeds)
+    if not len(seeds):
+        raise ParameterError("seeds: has none, wanted one for each run.")
     for seed in seeds:
-        require("seeds", seed, 0, MOST_SEED)
+        require_whole("seeds", seed, 0, MOST_SEED)
     question: FleetQuestion = {
         "split_lengths": split_lengths,
         "context_window": context_window,

@@ -10,7 +10,13 @@ from tokwatt.accounts.answers.memory import memory_held, require_fit, require_he
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.support import support_of
 from tokwatt.accounts.cases import MEAN_FILL
-from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of, require
+from tokwatt.accounts.deployments import (
+    CONSISTENT,
+    DeploymentNames,
+    account_of,
+    require,
+    require_kind,
+)
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
@@ -68,6 +74,7 @@ def point(
             does not fit.
     """
     names = names or DeploymentNames()
+    require_kind("names", names, DeploymentNames, "tokwatt.DeploymentNames(llm=..., gpu=...)")
     window, prompt, output = _request(context_window, prompt, output)
     require("utilization", utilization, 1e-6, 1)
     if batch is not None:
