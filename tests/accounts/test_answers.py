@@ -33,6 +33,9 @@ def test_only_a_mixture_has_ranks_that_hold_whole_experts(parameters, llm, ranks
     "names, numbers, message",
     [
         ({"llm": "deepseek-v3", "gpus": 1}, {}, "llm: deepseek-v3 does not fit on 1 H100, .* GiB"),
+        ({"llm": "deepseek-v3", "gpus": 1, "data_parallel": 4}, {}, "does not fit on 4 H100, "),
+        ({}, {"prompt": 1000, "output": 300, "batch": 2000}, "runs 1024 sequences .*max_num_seqs"),
+        ({}, {"prompt": 9000, "output": 300, "batch": 1000}, "KV cache holds 136"),
         ({}, {"batch": 1e5, "prompt": 1e5}, r"batch: is 100000, but the KV cache holds"),
         ({}, {"batch": 1e18}, r"batch: is 1e\+18, wanted"),
         ({}, {"batch": float("nan")}, "batch: is nan, wanted"),

@@ -7,7 +7,7 @@ import numpy as np
 
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded
-from tokwatt.accounts.answers.basis import WATTS, named_account
+from tokwatt.accounts.answers.basis import WATTS, named_account, stated
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.support import support_of
@@ -115,7 +115,7 @@ def simulate(
                 f"requests of {name}: cannot be served, {sentence}, wanted {wanted}."
             )
         runs.append(done)
-    found = _dataset(runs, seeds, simulated, named_account(account, changes))
+    found = _dataset(runs, seeds, simulated, named_account(account, stated(changes, demand)))
     return found.assign_attrs(
         engine=parts[0].names.engine,
         precision=" and ".join(dict.fromkeys(it.names.precision_in(catalogue) for it in parts)),

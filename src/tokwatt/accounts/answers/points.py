@@ -89,7 +89,8 @@ def point(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     require_fit(names, result.missing)
-    require_held(result.concurrency, window, batch)
+    fitting = float(held.get("tokens", 0.0)) / length * names.data_parallel
+    require_held(result.concurrency, fitting, window, batch)
     support = support_of(catalogue, names, chosen, result.batch, prompt, output, window)
     rent = float(deployment.gpu.price) * rented(chosen, names.gpus * names.data_parallel)
     numbers = {
