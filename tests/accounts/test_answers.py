@@ -75,6 +75,18 @@ def test_a_context_beyond_the_trained_one_is_said(parameters):
     assert not [phrase for phrase in within if phrase.startswith("context")]
 
 
+def test_a_precision_of_whose_width_no_run_on_the_gpu_is_is_said(parameters):
+    numbers = {"prompt": 1000, "output": 1000, "batch": 64}
+    wide, narrow = (
+        point(parameters, DeploymentNames(gpu="H200", precision=precision), **numbers)
+        for precision in ("bfloat16", "fp8_block")
+    )
+    assert wide.basis.extrapolated == ("precision bfloat16 (measured: fp8, int4, nvfp4)",)
+    assert narrow.basis.extrapolated == ()
+    widths = [it.quantities["throughput"].high / it.throughput for it in (wide, narrow)]
+    assert widths[0] > widths[1]
+
+
 def test_an_interval_of_a_factor_of_six_is_called_not_known(parameters):
     asked = point(parameters, DeploymentNames(gpu="MI300X"))
     wide = [name for name, one in asked.quantities.items() if one.high and one.high > 6 * one.low]
