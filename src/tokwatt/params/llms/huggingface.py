@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Tree] = {
         "num_attention_heads": 8,
         "num_key_value_heads": 4,
         "head_dim": 256,
+        "max_position_embeddings": 131072,
     },
 }
 """What published files of a family leave out, because the library that reads them fills it in."""
