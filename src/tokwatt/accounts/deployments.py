@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from types import UnionType
 from typing import TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, one_of, require_changes, shown
 from tokwatt.params.specs import UtilizationPower
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
@@ -191,32 +190,6 @@ def require(
         written = f"{value:g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
-
-
-def require_whole(name: str, value: int, least: int, most: int) -> int:
-    """A whole number inside its domain.
-
-    Raises:
-        ParameterError: with one sentence.
-    """
-    if require(name, value, least, most) % 1:
-        raise ParameterError(f"{name}: is {value:g}, wanted a whole number.")
-    return int(value)
-
-
-def require_kind(name: str, value: object, kind: type | UnionType, made_by: str) -> None:
-    """Refuse an argument of another type.
-
-    Raises:
-        ParameterError: with what makes one that is right.
-    """
-    if not isinstance(value, kind):
-        raise ParameterError(f"{name}: is {shown(value)}, wanted {made_by}.")
-
-
-def require_changes(changes: object) -> None:
-    """Refuse changes that are no alternatives by the names of choices."""
-    require_kind("changes", changes or {}, Mapping, "alternatives by choice, {'router': 'random'}")
 
 
 def account_of(

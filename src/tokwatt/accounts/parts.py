@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.accounts.deployments import DeploymentNames, require, require_kind, require_limited
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.accounts.deployments import DeploymentNames, require, require_limited
+from tokwatt.params.errors import ParameterError, require_kind, shown
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part

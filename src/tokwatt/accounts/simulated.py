@@ -7,14 +7,14 @@ import numpy as np
 
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded
-from tokwatt.accounts.answers.basis import WATTS, named_account, stated
+from tokwatt.accounts.answers.basis import WATTS, changes_in_words, named_account
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.support import support_of
-from tokwatt.accounts.deployments import CONSISTENT, pick, require_changes, require_whole
+from tokwatt.accounts.deployments import CONSISTENT, pick, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, require_changes
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -90,13 +90,13 @@ def simulate(
     if router in alternatives("router"):
         changes = {**(changes or {}), "router": router}
     pick("process", process, {name: name for name in ARRIVALS})
-    count = require_whole("count", COUNT if count is None else count, 1, MOST_REQUESTS)
+    count = _whole("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require_demand(demand)
     require_list("seeds", seeds)
     if not len(seeds):
         raise ParameterError("seeds: has none, wanted one for each run.")
     for seed in seeds:
-        require_whole("seeds", seed, 0, MOST_SEED)
+        _whole("seeds", seed, 0, MOST_SEED)
     question: FleetQuestion = {
         "split_lengths": split_lengths,
         "context_window": context_window,
@@ -115,7 +115,9 @@ def simulate(
                 f"requests of {name}: cannot be served, {sentence}, wanted {wanted}."
             )
         runs.append(done)
-    found = _dataset(runs, seeds, simulated, named_account(account, stated(changes, demand)))
+    found = _dataset(
+        runs, seeds, simulated, named_account(account, changes_in_words(changes, demand))
+    )
     return found.assign_attrs(
         engine=parts[0].names.engine,
         precision=" and ".join(dict.fromkeys(it.names.precision_in(catalogue) for it in parts)),
@@ -181,3 +183,14 @@ def _dataset(
         context_windows=list(simulated.windows),
         largest_deviation=max(r.deviation for done in runs for r in done.recorders),
     )
+
+
+def _whole(name: str, value: int, least: int, most: int) -> int:
+    """A whole number inside its domain.
+
+    Raises:
+        ParameterError: with one sentence.
+    """
+    if require(name, value, least, most) % 1:
+        raise ParameterError(f"{name}: is {value:g}, wanted a whole number.")
+    return int(value)

@@ -9,9 +9,9 @@ import numpy as np
 
 from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.deployments import CONSISTENT, require_kind
+from tokwatt.accounts.deployments import CONSISTENT
 from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError, require_kind, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.columns.columns import Columns

@@ -34,7 +34,7 @@ def basis_of(
     )
 
 
-def stated(changes: Mapping[str, str] | None, demand: Demand) -> dict[str, str]:
+def changes_in_words(changes: Mapping[str, str] | None, demand: Demand) -> dict[str, str]:
     """Changes as they are said: a stated share of output by its number."""
     share = {"output_share": f"{float(demand.output_share):g}"}
     given = dict(changes or {})

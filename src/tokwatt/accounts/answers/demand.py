@@ -4,8 +4,8 @@ from dataclasses import replace
 from math import inf
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.accounts.deployments import require, require_kind
-from tokwatt.params.errors import ParameterError
+from tokwatt.accounts.deployments import require
+from tokwatt.params.errors import ParameterError, require_kind
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue

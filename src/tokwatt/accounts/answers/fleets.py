@@ -6,7 +6,7 @@ from functools import cache
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.basis import basis_of, stated
+from tokwatt.accounts.answers.basis import basis_of, changes_in_words
 from tokwatt.accounts.answers.demand import require_demand, require_targets
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
@@ -115,7 +115,7 @@ def fleet(
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
     precisions = dict.fromkeys(own.names.precision_in(catalogue) for own in parts)
     basis = basis_of(
-        account, stated(alternatives, demand), chosen, support, " and ".join(precisions)
+        account, changes_in_words(alternatives, demand), chosen, support, " and ".join(precisions)
     )
     more = [phrase for it in parts for phrase in unrecorded(it.names, it.part)]
     return Answer(

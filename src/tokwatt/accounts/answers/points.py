@@ -15,9 +15,8 @@ from tokwatt.accounts.deployments import (
     DeploymentNames,
     account_of,
     require,
-    require_kind,
 )
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, require_kind
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
