@@ -112,10 +112,10 @@ class Support:
         return str(getattr(self.names, part))
 
 
-def bits_of(precision: Precision) -> int:
+def bits_of(precision: Precision) -> Dimensionless:
     """Bits of its narrowest weights, without their scales: 16, 8 or 4."""
     narrowest = min(float(precision.experts), float(precision.feed_forward))
-    return next(bits for bits in (16, 8, 4) if 8 * narrowest >= bits)
+    return next(bits for bits in (16.0, 8.0, 4.0) if 8 * narrowest >= bits)
 
 
 def unrecorded(names: DeploymentNames, part: Part) -> tuple[str, ...]:
