@@ -55,7 +55,6 @@ class Renderer:
         )
         self._environment.filters |= {
             "references": markup.references,
-            "documentation": markup.documentation,
             "verdict_class": markup.verdict_class,
             "as_yaml": markup.as_yaml,
             "printed": audit.printed_value,
