@@ -161,7 +161,10 @@ def one_pass(
         + costs.sequence * batch
     )
     moved = costs.streamed + costs.routed * read + scanned
-    return latency, moved, dense_math + costs.expert_math * tokens + attention
+    grouped = 0.0 if costs.latent_math else 2 * costs.prompt_math
+    windowed = 2 * costs.sliding_math * np.minimum(length, cache.window)
+    attending = own_batch * ((costs.latent_math + grouped) * length + windowed)
+    return latency, moved, dense_math + costs.expert_math * tokens + attention + attending
 
 
 def fleets(threads: int) -> list[Row]:

@@ -197,3 +197,34 @@ def test_odd_arguments_give_finite_numbers_or_one_sentence(function, parameters,
             given = Arguments(parameters, seed, tmp_path)
             refusal(seed, lambda given=given: finite(getattr(given, function)()))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda own: tw.point(own, {"llm": "x"}), r"names: is .*, wanted tokwatt.DeploymentNames"),
+        (
+            lambda own: tw.point(own, tw.DeploymentNames(gpus=True)),
+            "gpus: is True, wanted a number",
+        ),
+        (lambda own: tw.point(own, changes="router=random"), "changes: is .*by choice"),
+        (lambda own: tw.fleet(own, "mine.csv", tw.demanded(own)), "or a trace as tokwatt.read_"),
+        (lambda own: tw.plan(own, 3, tw.demanded(own)), "requests: is 3, wanted a workload"),
+        (lambda own: tw.simulate(own, seeds=3), "seeds: is 3, wanted a list"),
+        (lambda own: tw.simulate(own, seeds=[]), "seeds: has none"),
+        (lambda own: tw.simulate(own, seeds=[0.5]), "seeds: is 0.5, wanted a whole number"),
+        (lambda own: tw.simulate(own, count=1.5), "count: is 1.5, wanted a whole number"),
+        (lambda own: tw.simulate(own, instances=3), "instances: is 3, wanted a list"),
+        (lambda own: tw.read_trace("x", {"tyme": "when"}), "tyme.*did you mean 'time'"),
+        (lambda own: tw.AssumptionSets(own).account("paper", {"rooter": "x"}), "mean 'router'"),
+    ],
+)
+def test_an_argument_of_another_kind_is_told_what_is_wanted(ask, sentence, parameters):
+    with pytest.raises(tw.ParameterError, match=sentence):
+        ask(parameters)
+
+
+def test_a_notebook_completes_the_public_names_and_shows_a_trace_in_a_line():
+    assert set(dir(tw)) >= set(tw.__all__) and "import_module" not in dir(tw)
+    shown = repr(Trace(name="a.csv", prompt=np.full(3, 1000.0), output=np.full(3, 5.0)))
+    assert shown == "Trace('a.csv': 3 requests, mean prompt 1,000 and output 5 tok)"

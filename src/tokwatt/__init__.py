@@ -37,3 +37,7 @@ def __getattr__(name: str) -> Any:
     if name in _FACE:
         return getattr(import_module(f"tokwatt.{_FACE[name]}"), name)
     raise AttributeError(f"module 'tokwatt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

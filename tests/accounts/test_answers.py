@@ -33,6 +33,9 @@ def test_only_a_mixture_has_ranks_that_hold_whole_experts(parameters, llm, ranks
     "names, numbers, message",
     [
         ({"llm": "deepseek-v3", "gpus": 1}, {}, "llm: deepseek-v3 does not fit on 1 H100, .* GiB"),
+        ({"llm": "deepseek-v3", "gpus": 1, "data_parallel": 4}, {}, "does not fit on 4 H100, "),
+        ({}, {"prompt": 1000, "output": 300, "batch": 2000}, "runs 1024 sequences .*max_num_seqs"),
+        ({}, {"prompt": 9000, "output": 300, "batch": 1000}, "KV cache holds 136"),
         ({}, {"batch": 1e5, "prompt": 1e5}, r"batch: is 100000, but the KV cache holds"),
         ({}, {"batch": 1e18}, r"batch: is 1e\+18, wanted"),
         ({}, {"batch": float("nan")}, "batch: is nan, wanted"),
@@ -70,6 +73,18 @@ def test_a_context_beyond_the_trained_one_is_said(parameters):
     assert "context window 204800 (trained: up to 40960)" in said
     within = point(parameters, names, context_window=32768.0).basis.extrapolated
     assert not [phrase for phrase in within if phrase.startswith("context")]
+
+
+def test_a_precision_of_whose_width_no_run_on_the_gpu_is_is_said(parameters):
+    numbers = {"prompt": 1000, "output": 1000, "batch": 64}
+    wide, narrow = (
+        point(parameters, DeploymentNames(gpu="H200", precision=precision), **numbers)
+        for precision in ("bfloat16", "fp8_block")
+    )
+    assert wide.basis.extrapolated == ("precision bfloat16 (measured: fp8, int4, nvfp4)",)
+    assert narrow.basis.extrapolated == ()
+    widths = [it.quantities["throughput"].high / it.throughput for it in (wide, narrow)]
+    assert widths[0] > widths[1]
 
 
 def test_an_interval_of_a_factor_of_six_is_called_not_known(parameters):

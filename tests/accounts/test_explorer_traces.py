@@ -106,6 +106,7 @@ READ = {
     "semicolons, quotes and line ends in cells": (
         'text;"prompt tokens"; Completion-Tokens\n"a ""b""\n;c"; 12;3\n; "14";5\n\n"x";7;1\n'
     ),
+    "decimal commas between semicolons": "time;input_len;output_len\n0,25;7,0;8\n2,5; 9;10\n",
     "tabs and no times": "request_tokens\tresponse_tokens\n1\t2\n3\t4\n1\t2\n",
     "Mooncake's milliseconds": lines(
         {"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]},
@@ -126,6 +127,7 @@ READ = {
         "a,1767225600,500,125,10\nb,1767229200,50,7,3\n"
     ),
     "a name that ends in a unit": "time_ms,input_len,output_len\n0,1,2\n2500,3,4\n5000,5,6\n",
+    "an hour of microseconds": "time_us,input_len,output_len\n0,1,2\n3600000000,3,4\n",
     "nanoseconds since 1970, flags": lines(
         {"startTimeUnixNano": "1767225600000000000", "promptTokens": "9", "completionTokens": 3,
          "error": None, "success": True},

@@ -152,6 +152,26 @@ def test_a_trace_keeps_its_order_and_its_times_at_another_rate(parameters):
     assert np.allclose(found.request_arrival[0], trace.arrivals / 2)
 
 
+def test_requests_of_a_trace_of_sums_do_not_all_come_with_the_first_of_their_row(parameters):
+    hours = {"counts": np.full(3, 200), "arrivals": np.array([0.0, 3600.0, 7200.0])}
+    trace = Trace(name="usage.json", prompt=np.full(3, 1000), output=np.full(3, 50), **hours)
+    demand = tw.demanded(parameters, arrival_rate=trace.arrival_rate)
+    found = tw.simulate(parameters, trace, demand, NAMES, instances=[1], count=600)
+    alone = tw.point(parameters, NAMES, prompt=1000, output=50, batch=1)
+    assert float(found.first_token[0]) == pytest.approx(alone.first_token, rel=0.1)
+    assert len(np.unique(found.request_arrival[0])) == 600
+
+
+def test_a_simulation_says_what_no_measured_run_supports(parameters):
+    demand = tw.demanded(parameters, arrival_rate=0.1)
+    names = replace(NAMES, gpu="L40S")
+    answer = answer_of(tw.simulate(parameters, "azure", demand, names, instances=[1], count=50))
+    assert "1 instance, 50" in answer.basis.calibrated_on
+    assert answer.basis.extrapolated[0] == "gpu L40S"
+    seldom = answer_of(tw.simulate(parameters, "azure", demand, NAMES, instances=[1], count=50))
+    assert seldom.basis.extrapolated[0].startswith("batch 0.")
+
+
 @pytest.mark.parametrize("account", ["consistent", "paper"])
 def test_windows_are_those_that_the_fleet_has(parameters, account):
     demand = tw.demanded(parameters, arrival_rate=2.0)

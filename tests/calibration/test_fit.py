@@ -126,6 +126,22 @@ def test_half_widths_hold_their_share_of_errors():
     assert intervals.error_quantile(many, names, 0.9) > alone
 
 
+def test_an_llm_that_is_predicted_well_narrows_no_interval():
+    """Two LLMs are up to 1 off, alike at all sizes, and a third one hardly at all."""
+    errors = pd.Series(np.outer([1.0, 1.0, 0.01], np.linspace(-1, 1, 201)).ravel())
+    llms = pd.Series(np.repeat(["one", "other", "well"], 201))
+    assert intervals.error_quantile(errors, llms, 0.9) == pytest.approx(0.9, abs=0.02)
+
+
+def test_the_interval_of_a_kind_is_counted_on_the_runs_of_a_client_that_it_is_for(model):
+    rows = model.measured.every_run()
+    runs = Stub(model, rows)
+    found = pd.Series(0.1, rows.index)
+    for key, members in intervals.cells(runs).items():
+        errors = intervals.interval_errors(runs, found, key, members)
+        assert set(rows.client[errors.index]) == {1.0 if key in intervals.KINDS else 0.0}
+
+
 def test_nine_in_ten_runs_of_llms_that_nobody_saw_lie_within_conformal_intervals(model):
     """Errors of many LLMs, each with a bias of its own: coverage is what the level says."""
     names = [

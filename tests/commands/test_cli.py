@@ -10,6 +10,7 @@ import pytest
 import quick_yaml
 from conftest import ROOT
 from stores import study_folder
+from typer.main import get_command
 
 import tokwatt as tw
 from tokwatt.commands import options, workflow
@@ -311,6 +312,7 @@ def test_a_workload_without_a_measured_output_share_needs_a_stated_one(tokwatt):
         for share in (0.1, 0.4)
     )
     assert many > 3 * few
+    assert "output_share 0.4 account" in tokwatt(*FLEET, "--output-share", "0.4")[1]
 
 
 def test_an_explanation_names_the_calibrated_records_and_every_part_of_the_step(tokwatt):
@@ -336,6 +338,13 @@ def test_a_broken_figure_or_study_does_not_break_other_commands(tokwatt, params,
         code, _, errors = tokwatt(*command, *out, "--params", folder)
         assert (code, errors) == (0, ""), command
     assert tokwatt("check", "--params", folder)[0] == 1
+
+
+def test_help_breaks_its_lines_where_a_terminal_does_and_not_where_the_source_does():
+    group = get_command(workflow.app)
+    for name in group.list_commands(None):
+        told = group.get_command(None, name).help
+        assert all("\n" not in paragraph.strip() for paragraph in told.split("\n\n")), name
 
 
 def test_the_version_is_printed(tokwatt):

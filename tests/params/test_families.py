@@ -268,6 +268,95 @@ PUBLISHED = {
         (7.615, None),
         (57344, 0),
     ),
+    "Trinity-Mini": (
+        shape("afmoe", 32, 2048, 32, 4, 200192, head_dim=128, intermediate_size=6144)
+        | {"moe_intermediate_size": 1024, "num_experts": 128, "num_experts_per_tok": 8}
+        | {"num_shared_experts": 1, "num_dense_layers": 2, "sliding_window": 2048}
+        | {"global_attn_every_n_layers": 4},
+        (26.1, None),
+        (8 * 2048, 24 * 2048),
+    ),
+    "Ling-1T": (
+        shape("bailing_moe_v2", 80, 8192, 64, 8, 157184, head_dim=128, intermediate_size=18432)
+        | {"moe_intermediate_size": 2048, "num_experts": 256, "num_shared_experts": 1}
+        | {"num_experts_per_tok": 8, "first_k_dense_replace": 4},
+        (1000, 50),
+        (80 * 4096, 0),
+    ),
+    "Command-A": (
+        shape("cohere2", 64, 12288, 96, 8, 256000, head_dim=128, intermediate_size=36864)
+        | {"sliding_window": 4096, "sliding_window_pattern": 4},
+        (111, None),
+        (16 * 4096, 48 * 4096),
+    ),
+    "Command-R+": (
+        shape("cohere", 64, 12288, 96, 8, 256000, intermediate_size=33792),
+        (103.8, None),
+        (64 * 4096, 0),
+    ),
+    "ERNIE-4.5-21B-A3B": (
+        shape("ernie4_5_moe", 28, 2560, 20, 4, 103424, intermediate_size=12288)
+        | {"moe_num_experts": 64, "moe_k": 6, "moe_intermediate_size": 1536}
+        | {"moe_num_shared_experts": 2, "moe_layer_start_index": 1, "moe_layer_end_index": 27},
+        (21.8, None),
+        (28 * 2 * 4 * 128 * 2, 0),
+    ),
+    "ERNIE-4.5-0.3B": (
+        shape("ernie4_5", 18, 1024, 16, 2, 103424, head_dim=128, intermediate_size=3072),
+        (0.361, None),
+        (18 * 2 * 2 * 128 * 2, 0),
+    ),
+    "EXAONE-4.0-32B": (
+        shape("exaone4", 64, 5120, 40, 8, 102400, head_dim=128, intermediate_size=27392)
+        | {"sliding_window": 4096, "sliding_window_pattern": "LLLG"},
+        (32.0, None),
+        (16 * 4096, 48 * 4096),
+    ),
+    "K-EXAONE-236B-A23B": (
+        shape("exaone_moe", 48, 6144, 64, 8, 153600, head_dim=128, intermediate_size=18432)
+        | {"moe_intermediate_size": 2048, "num_experts": 128, "num_experts_per_tok": 8}
+        | {"num_shared_experts": 1, "is_moe_layer": [False, *[True] * 47]}
+        | {"sliding_window": 128, "sliding_window_pattern": "LLLG"},
+        (236, 23),
+        (12 * 4096, 36 * 4096),
+    ),
+    "Hunyuan-A13B": (
+        shape("hunyuan_v1_moe", 32, 4096, 32, 8, 128167, head_dim=128, intermediate_size=3072)
+        | {"num_experts": 64, "moe_intermediate_size": [3072] * 32, "moe_topk": [8] * 32}
+        | {"num_shared_expert": [1] * 32, "tie_word_embeddings": True},
+        (80.4, 13),
+        (131072, 0),
+    ),
+    "MiniCPM3-4B": (
+        shape("minicpm3", 62, 2560, 40, 40, 73448, intermediate_size=6400, q_lora_rank=768)
+        | {"kv_lora_rank": 256, "qk_nope_head_dim": 64, "qk_rope_head_dim": 32, "v_head_dim": 64},
+        (4.07, None),
+        (62 * 288 * 2, 0),
+    ),
+    "MiniMax-Text-01": (
+        shape("minimax_text_01", 80, 6144, 64, 8, 200064, head_dim=128, intermediate_size=9216)
+        | {"num_local_experts": 32, "num_experts_per_tok": 2}
+        | {"attn_type_list": ([0] * 7 + [1]) * 10},
+        (456, 45.9),
+        (10 * 4096, 0),
+    ),
+    "StarCoder2-15B": (
+        shape("starcoder2", 40, 6144, 48, 4, 49152, intermediate_size=24576)
+        | {"sliding_window": 4096, "hidden_act": "gelu_pytorch_tanh"},
+        (15.96, None),
+        (0, 40 * 2048),
+    ),
+    "Apertus-8B": (
+        shape("apertus", 32, 4096, 32, 8, 131072, intermediate_size=21504, hidden_act="xielu"),
+        (8.05, None),
+        (131072, 0),
+    ),
+    "Olmo-3-7B": (
+        shape("olmo3", 32, 4096, 32, 32, 100278, intermediate_size=11008, sliding_window=4096)
+        | {"layer_types": [*["sliding_attention"] * 3, "full_attention"] * 8},
+        (7.30, None),
+        (8 * 16384, 24 * 16384),
+    ),
 }  # fmt: skip
 
 
@@ -304,7 +393,15 @@ def test_every_family_has_a_published_configuration():
     assert untried == {"deepseek_v2", "gemma2", "kimi_k2", "minimax_m2", "qwen3_5", "qwen3_5_moe"}
 
 
-@pytest.mark.parametrize("name", [name for name in PUBLISHED if "params" not in name])
+# Families whose keys are those of others, or say nothing of a block without a gate.
+TOLD_APART = {"Ling-1T", "ERNIE-4.5-21B-A3B", "ERNIE-4.5-0.3B", "Command-A", "Command-R+"}
+TOLD_APART |= {"EXAONE-4.0-32B", "K-EXAONE-236B-A23B", "Trinity-Mini", "Hunyuan-A13B"}
+TOLD_APART |= {"MiniCPM3-4B", "MiniMax-Text-01", "StarCoder2-15B", "Apertus-8B"}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PUBLISHED if "params" not in name and name not in TOLD_APART]
+)
 def test_a_family_of_another_name_is_told_by_its_keys(name, imported, tmp_path):
     config = json.loads(json.dumps(PUBLISHED[name][0]))
     inner = config.get("text_config", config)
@@ -324,9 +421,35 @@ def test_a_shape_that_nothing_understands_is_refused_by_its_key(imported):
         imported(config, family="mistrall")
 
 
+@pytest.mark.parametrize("name", sorted(TOLD_APART - {"ERNIE-4.5-0.3B", "Command-A", "Command-R+"}))
+def test_what_keys_of_an_unknown_family_do_not_tell_is_refused(name, imported):
+    with pytest.raises(ParameterError, match=r"config.json: \w+ is .*, wanted"):
+        imported(PUBLISHED[name][0] | {"model_type": "unheard_of"})
+
+
+def test_a_window_that_is_switched_off_is_none(imported):
+    config = PUBLISHED["Phi-4"][0] | {"sliding_window": 4096}
+    assert llm.sliding_bytes_per_token(imported(config), 2.0, 1.0) == 40 * 2 * 10 * 128 * 2
+    off = config | {"use_sliding_window": False}
+    assert imported(off) == imported(PUBLISHED["Phi-4"][0])
+
+
+def test_the_language_model_of_a_thinker_is_read(imported):
+    inner = shape("qwen3_moe", 48, 2048, 32, 4, 152064, head_dim=128, intermediate_size=768)
+    inner |= {"moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8}
+    thinker = {"model_type": "qwen3_omni_moe_thinker", "text_config": inner}
+    whole = {"model_type": "qwen3_omni_moe", "thinker_config": thinker}
+    assert llm.total_parameters(imported(whole)) == pytest.approx(30.5e9, rel=5e-3)
+
+
 @pytest.mark.parametrize(
     ("name", "key", "value"),
     [
+        ("EXAONE-4.0-32B", "sliding_window_pattern", "LLX"),
+        ("Hunyuan-A13B", "moe_topk", [8, 4]),
+        ("Hunyuan-A13B", "use_cla", True),
+        ("MiniMax-Text-01", "attn_type_list", [2] * 80),
+        ("ERNIE-4.5-21B-A3B", "moe_layer_interval", 2),
         ("Gemma-4-31B", "num_kv_shared_layers", 10),
         ("Gemma-4-31B", "hidden_size_per_layer_input", 256),
         ("DeepSeek-V4-Flash", "compress_ratios", [4]),

@@ -424,6 +424,10 @@ def test_what_a_file_leaves_out_is_zero(parameters):
     assert parameters.llms["llama-3.1-70b"].published.experts == 0
 
 
+def test_every_llm_has_a_context_beyond_which_answers_say_so(parameters):
+    assert all(llm.published.trained_context >= 8192 for llm in parameters.llms.values())
+
+
 def test_every_number_of_the_catalogues_is_recorded_with_its_source_and_quality(parameters):
     written = sum(path[-1] == "value" for tree in TREES.values() for path in paths(tree))
     records = parameters.records()

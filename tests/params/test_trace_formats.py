@@ -332,6 +332,28 @@ def test_times_since_1970_are_told_apart_by_their_size(unit, tmp_path):
         read_trace(path)
 
 
+@pytest.mark.parametrize(("name", "unit"), [("timestamp", "us"), ("when", "ns"), ("time_us", "us")])
+def test_times_since_a_start_of_a_told_unit_may_be_large_numbers(name, unit, tmp_path):
+    scale = {"us": 10**6, "ns": 10**9}[unit]
+    path = tmp_path / "requests.csv"
+    rows = [f"{600 * n * scale},1,2" for n in range(4)]
+    path.write_text("\n".join([f"{name},prompt_tokens,output_tokens", *rows]))
+    chosen = {} if name == "time_us" else {"time": f"{name}:{unit}"}
+    trace = read_trace(path, chosen)
+    assert (trace.span, trace.arrival_rate) == (pytest.approx(1800), pytest.approx(1 / 600))
+    if name == "timestamp":
+        with pytest.raises(ParameterError, match="told as in --columns time=timestamp:us"):
+            read_trace(path)
+
+
+def test_seconds_that_nothing_names_are_doubted_where_requests_are_rare(tmp_path):
+    path = tmp_path / "requests.csv"
+    path.write_text("timestamp,prompt_tokens,output_tokens\n0,1,2\n420000,3,4\n")
+    assert "(--columns time=timestamp:ms)" in read_trace(path).notes[0]
+    path.write_text("timestamp_s,prompt_tokens,output_tokens\n0,1,2\n420000,3,4\n")
+    assert read_trace(path).notes[0] == "arrivals: 'timestamp_s', seconds"
+
+
 def test_columns_that_are_named_come_before_known_ones(tmp_path):
     path = tmp_path / "requests.csv"
     path.write_text("when,in,out,prompt_tokens,output_tokens\n0,1,2,3,4\n2000,5,6,7,8\n")

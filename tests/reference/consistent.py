@@ -347,6 +347,16 @@ def attention_time(m, tokens, prompt):
     )
 
 
+def attending_time(m, batch, length):
+    """Attention of decoded tokens to all tokens before them, or to those of a window."""
+    llm, rate = m.llm, m.ranks * m.gpu.fp16_rate
+    full = layers_of(llm)[0] - llm.sliding_layers
+    grouped = 4 * llm.query_heads * llm.head_dim / (rate * m.step.attention_efficiency)
+    latent = 2 * llm.query_heads * (2 * llm.kv_latent + llm.rope_dim) / (rate * LATENT)
+    windowed = llm.sliding_layers * grouped * min(length, llm.sliding_window)
+    return batch * (full * (latent if llm.kv_latent else grouped) * length + windowed)
+
+
 def link_time(m, tokens):
     """All-reduces within a rank, all to all where small; to experts and back between ranks."""
     message, links = (
@@ -388,6 +398,7 @@ def forward(m, batch, length, prompts, prompt, one_rank=False):
     latency = np.hypot(dense_read, dense) + np.hypot(expert_read, experts) + scanning + attention
     latency += link_time(m, own_batch + own) + launch_time(m) + launched
     latency += m.step.sequence_overhead * batch + (prompt_launch_time(m) if prompts else 0.0)
+    attention += attending_time(m, own_batch, length)  # hides behind reading the cache
     return Pass(latency, weight_bytes + scanned, dense + experts + attention, launched)
 
 

@@ -185,6 +185,12 @@ def test_requests_of_a_trace_without_times_are_drawn_from_its_rows(javascript, p
     require_same(found, package(DENSE, trace, 8.0, [4096], [1], count=300))
 
 
+def test_requests_of_a_trace_of_sums_are_drawn_from_its_rows(javascript, package):
+    trace = "time,prompt_tokens,output_tokens,requests\n0,3000,200,10\n3600,1000,900,30\n"
+    found = javascript(DENSE, trace, 8.0, [4096], [1], count=300, settled=SETTLED)
+    require_same(found, package(DENSE, trace, 8.0, [4096], [1], count=300))
+
+
 def test_a_trace_keeps_its_times_at_its_own_rate_as_a_form_shows_it(javascript):
     times = [0.0, 1.0, 3.0, 4.0, 9.0, 59.0]
     trace = "time,prompt_tokens,output_tokens\n" + "".join(f"{time},9,2\n" for time in times)

@@ -85,7 +85,7 @@ class AssumptionSets(Checked):
     def account(self, preset: str, changes: Mapping[str, str] | None = None) -> Account:
         """A preset, with other alternatives for some of its choices."""
         assumed = self.presets[preset]
-        return Account(self.asked(switched(assumed, changes or {})), self.constants)
+        return Account(self.asked(switched(assumed, self.switches(changes or {}))), self.constants)
 
     def asked(self, wanted: Assumptions) -> Assumptions:
         """Assumptions that no file has, refused where they contradict each other."""

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, one_of, require_changes, shown
 from tokwatt.params.specs import UtilizationPower
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
@@ -184,7 +184,8 @@ def require(
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
-    if not (isinstance(value, Real) and least <= value <= most):
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
         written = f"{value:g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
@@ -202,6 +203,7 @@ def account_of(
     Raises:
         ParameterError: for an unknown account or alternative, and where they contradict each other.
     """
+    require_changes(changes)
     sets = AssumptionSets(catalogue)
     pick("account", account, sets.presets)
     if names.profile and account != PAPER:

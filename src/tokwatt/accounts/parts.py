@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.accounts.deployments import DeploymentNames, require, require_limited
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError, require_kind, shown
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
@@ -53,18 +53,20 @@ def each_pool(
     Raises:
         ParameterError: where there are not as many as pools between the lengths that split them.
     """
-    _require_list("split_lengths", split_lengths)
+    require_list("split_lengths", split_lengths)
     pools = len(split_lengths) + 1
     if names is None or isinstance(names, PoolNames):
         return [names or DeploymentNames()] * pools
-    _require_list("names", names)
+    require_list("names", names)
     if len(names) != pools:
         wanted = f"one for each of {pools} pools"
         raise ParameterError(f"names: has {len(names)} deployments, wanted {wanted}.")
+    for own in names:
+        require_kind("names", own, PoolNames, "tokwatt.DeploymentNames(llm=..., gpu=...) of each")
     return names
 
 
-def _require_list(name: str, values: object) -> None:
+def require_list(name: str, values: object) -> None:
     """Refuse what is no list, of which a text is none."""
     if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
         raise ParameterError(f"{name}: is {shown(values)}, wanted a list of them.")
@@ -104,6 +106,7 @@ def require_instances(
     name: str, instances: Sequence[Instances], parts: Sequence[PoolPart], most: Instances
 ) -> None:
     """Refuse numbers of instances that are not one for each part."""
+    require_list(name, instances)
     if len(instances) != len(parts):
         wanted = f"{len(parts)}, one for each pool"
         raise ParameterError(f"{name}: has {len(instances)} numbers, wanted {wanted}.")

@@ -7,13 +7,14 @@ import numpy as np
 
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded
-from tokwatt.accounts.answers.basis import WATTS, named_account
+from tokwatt.accounts.answers.basis import WATTS, changes_in_words, named_account
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
+from tokwatt.accounts.answers.support import support_of
 from tokwatt.accounts.deployments import CONSISTENT, pick, require
-from tokwatt.accounts.parts import PoolNames, each_pool, parts_of
+from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, require_changes
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -57,8 +58,8 @@ def simulate(
 
     Args:
         catalogue: the parameter folder.
-        requests: a workload by name, or a trace, whose own order and times are kept; without times
-            its requests are drawn as those of a workload.
+        requests: a workload by name, or a trace, whose own order and times are kept; without times,
+            or where rows are sums, its requests are drawn as those of a workload.
         demand: arrival rate and bounds, as `fleet` has them.
         names: an instance, or one for each pool, or one that prefills and one that decodes; eight
             H100 with Llama-3.1-70B if left out.
@@ -85,13 +86,17 @@ def simulate(
     demand = demand or demanded(catalogue)
     if router is not None:
         pick("router", router, {name: name for name in ROUTERS})
+    require_changes(changes)
     if router in alternatives("router"):
         changes = {**(changes or {}), "router": router}
     pick("process", process, {name: name for name in ARRIVALS})
-    count = require("count", COUNT if count is None else count, 1, MOST_REQUESTS)
+    count = _whole("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require_demand(demand)
+    require_list("seeds", seeds)
+    if not len(seeds):
+        raise ParameterError("seeds: has none, wanted one for each run.")
     for seed in seeds:
-        require("seeds", seed, 0, MOST_SEED)
+        _whole("seeds", seed, 0, MOST_SEED)
     question: FleetQuestion = {
         "split_lengths": split_lengths,
         "context_window": context_window,
@@ -110,11 +115,38 @@ def simulate(
                 f"requests of {name}: cannot be served, {sentence}, wanted {wanted}."
             )
         runs.append(done)
-    found = _dataset(runs, seeds, simulated, named_account(account, changes))
+    found = _dataset(
+        runs, seeds, simulated, named_account(account, changes_in_words(changes, demand))
+    )
     return found.assign_attrs(
         engine=parts[0].names.engine,
         precision=" and ".join(dict.fromkeys(it.names.precision_in(catalogue) for it in parts)),
+        extrapolated="; ".join(_extrapolated(catalogue, simulated, found)),
     )
+
+
+def _extrapolated(
+    catalogue: Catalogue, simulated: Simulated, found: "xr.Dataset"
+) -> dict[str, None]:
+    """What no measured run supports, of means over all requests and all instances that decode."""
+    sizes = zip(simulated.parts, simulated.instances, strict=True)
+    decode = sum(count for it, count in sizes if it.part != "prefill")
+    means = [found.running / decode, found.request_prompt, found.request_output]
+    batch, prompt, output = (float(values.mean()) for values in means)
+    each = [
+        support_of(
+            catalogue,
+            it.names,
+            simulated.account,
+            batch,
+            prompt,
+            output,
+            simulated.windows[it.pool],
+            it.part,
+        )
+        for it in simulated.parts
+    ]
+    return dict.fromkeys(phrase for own in each if own for phrase in own.extrapolated)
 
 
 def _dataset(
@@ -151,3 +183,14 @@ def _dataset(
         context_windows=list(simulated.windows),
         largest_deviation=max(r.deviation for done in runs for r in done.recorders),
     )
+
+
+def _whole(name: str, value: int, least: int, most: int) -> int:
+    """A whole number inside its domain.
+
+    Raises:
+        ParameterError: with one sentence.
+    """
+    if require(name, value, least, most) % 1:
+        raise ParameterError(f"{name}: is {value:g}, wanted a whole number.")
+    return int(value)

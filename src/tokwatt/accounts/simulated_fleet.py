@@ -165,10 +165,12 @@ def _sent(instance: Instance, transfer: BytesPerSecond, prompt: TokensAxis) -> S
 
 
 def _timed(trace: Trace, demand: Demand) -> Arrived | None:
-    """The requests of a trace at the arrival rate that is asked for; None where it has no times."""
-    if trace.arrivals is None or trace.arrival_rate is None:
+    """The requests of a trace at the arrival rate that is asked for.
+
+    None where it does not say when each came: it has no times, or sums over a time.
+    """
+    sums = trace.counts is not None and bool(np.any(trace.counts > 1))
+    if trace.arrivals is None or trace.arrival_rate is None or sums:
         return None
     slower = trace.arrival_rate / float(demand.arrival_rate)
-    counts = np.ones(len(trace.prompt)) if trace.counts is None else trace.counts
-    each = np.repeat(np.arange(len(counts)), counts.astype(int))
-    return arrived(trace.arrivals[each] * slower, trace.prompt[each], trace.output[each])
+    return arrived(trace.arrivals * slower, trace.prompt, trace.output)

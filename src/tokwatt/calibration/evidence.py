@@ -114,6 +114,11 @@ class Evidence(Checked):
         llms = {llm for domain in found for llm in domain.llms}
         return sum(domain.runs for domain in found), sorted(llms)
 
+    def precisions_on(self, gpu: str) -> list[str]:
+        """Precisions of the runs on a GPU."""
+        found = [domain for (name, _), domain in self.domains.items() if name == gpu]
+        return sorted({name for domain in found for name in domain.precisions})
+
     def domain(self, gpu: str, engine: str) -> dict[str, Range]:
         """Ranges of `batch`, `prompt` and `output` that were measured.
 

@@ -1,7 +1,8 @@
 """How far to trust the calibration: what is left out in turn, and intervals from the errors there.
 
 Intervals are conformal: a quantile of the errors on what was left out, in which each LLM counts as
-the root of its runs. Coverage is counted on LLMs whose own errors the quantile did not see.
+the root of its runs, the widest that leaving out one more LLM gives. Coverage is counted on LLMs
+whose own errors the quantile did not see.
 """
 
 from collections.abc import Iterator
@@ -120,45 +121,61 @@ def widths(
     runs: WeightedRuns, found: pd.DataFrame, level: Dimensionless, without: str = ""
 ) -> Widths:
     """Half-widths on the logarithmic scale, by cell; an LLM's own errors may be left out."""
-    rows, table = runs.rows, {}
+    llm, table = runs.rows.llm, {}
     for key, members in cells(runs).items():
-        general = key in KINDS
-        inside = members & (rows.llm != without)
         row = {}
         for name in QUANTITIES:
-            client = (
-                rows.client > 0
-                if general and found[name][inside & (rows.client > 0)].any()
-                else True
-            )
-            known = found[name][inside & client].dropna()
-            llms = rows.llm[known.index]
-            if len(known) >= FEWEST_RUNS and (general or llms.nunique() >= FEWEST_LLMS):
+            errors = interval_errors(runs, found[name], key, members)
+            known = errors[llm[errors.index] != without]
+            llms = llm[known.index]
+            if len(known) >= FEWEST_RUNS and (key in KINDS or llms.nunique() >= FEWEST_LLMS):
                 row[name] = error_quantile(known, llms, level)
         if row:
             table[key] = row
     return table
 
 
+def interval_errors(
+    runs: WeightedRuns, found: pd.Series, key: str, members: pd.Series
+) -> pd.Series:
+    """Errors of the runs that the interval of a cell is for.
+
+    That of a kind is for runs of a client, where there are any: others have one of their engine.
+    """
+    known = found[members].dropna()
+    of_client = known[runs.rows.client[known.index] > 0]
+    return of_client if key in KINDS and len(of_client) else known
+
+
 def error_quantile(errors: pd.Series, llms: pd.Series, level: Dimensionless) -> Dimensionless:
-    """A quantile of absolute errors in which each LLM has its weight."""
-    weight = (llms.groupby(llms).transform("size") ** LLM_WEIGHT).to_numpy()
-    sizes = errors.abs().to_numpy()
-    order = np.argsort(sizes)
-    shares = np.cumsum(weight[order]) / weight.sum()
-    return float(sizes[order][min(int(np.searchsorted(shares, level)), len(order) - 1)])
+    """The widest quantile of absolute errors as each LLM in turn is left out.
+
+    Each LLM has its weight. That of all errors lies between those without one LLM: an LLM with
+    small errors would narrow it, and the next one need not be like that.
+
+    Source: the extremes of leaving out, as in the jackknife-minmax, arXiv:1905.02928; groups in
+    place of observations, arXiv:2306.06342.
+    """
+    sizes = errors.abs().sort_values()
+    codes, names = pd.factorize(llms[sizes.index])
+    kept = np.arange(len(names))[:, None] != codes if len(names) > 1 else np.ones((1, len(codes)))
+    weight = kept * np.bincount(codes)[codes] ** LLM_WEIGHT
+    shares = np.cumsum(weight, 1) / weight.sum(1, keepdims=True)
+    return float(sizes.iloc[min(int((shares < level).sum(1).max()), len(sizes) - 1)])
 
 
 def coverage(runs: WeightedRuns, found: pd.DataFrame, level: Dimensionless) -> Widths:
     """Share of runs within intervals that their LLM's errors did not make, by cell."""
-    rows, parts = runs.rows, []
-    members = cells(runs)
-    for llm in rows.llm[runs.used].unique():
-        others = widths(runs, found, level, without=llm)
-        for key, row in others.items():
-            own = found[members[key] & (rows.llm == llm)]
-            inside = pd.DataFrame({name: own[name].abs() <= row[name] for name in row})
-            parts.append(inside.where(own[[*row]].notna()).assign(cell=key))
-    shares = pd.concat(parts).astype(dict.fromkeys(QUANTITIES, float), errors="ignore")
-    table = shares.groupby("cell").mean()
-    return {str(key): row.dropna().to_dict() for key, row in table.iterrows()}
+    llm, members = runs.rows.llm, cells(runs)
+    inside: dict[tuple[str, str], list[pd.Series]] = {}
+    for name in llm[runs.used].unique():
+        for key, row in widths(runs, found, level, without=name).items():
+            for quantity, width in row.items():
+                errors = interval_errors(runs, found[quantity], key, members[key])
+                own = errors[llm[errors.index] == name].abs() <= width
+                inside.setdefault((key, quantity), []).append(own)
+    table: Widths = {}
+    for (key, quantity), parts in inside.items():
+        if len(shares := pd.concat(parts)):
+            table.setdefault(key, {})[quantity] = float(shares.mean())
+    return table

@@ -27,7 +27,6 @@ from tokwatt.commands.options import (
     named_as_options,
     stated_changes,
 )
-from tokwatt.commands.printing import show_answer
 from tokwatt.commands.selectors import (
     Apart,
     BoardLimit,
@@ -43,9 +42,8 @@ from tokwatt.commands.selectors import (
     Profile,
     pool_names,
 )
-from tokwatt.commands.trace import told, trace_of_options
+from tokwatt.commands.trace import show_with_trace, trace_of_options
 from tokwatt.params.errors import ParameterError, shown
-from tokwatt.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,7 +240,4 @@ def _show_fleet(
         answer = beside(answer, catalogue, requests, demand, names, **question)
     if not as_json:
         print(f"targets: {targets_in_words(demand)}")
-    read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
-    show_answer(answer, as_json, arrival_rate=demand.arrival_rate, **read_of)
-    if read_of and not as_json:
-        print(visible(read_of["trace"]))
+    show_with_trace(answer, requests, as_json, arrival_rate=demand.arrival_rate)

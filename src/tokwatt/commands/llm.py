@@ -8,8 +8,9 @@ import typer
 
 from tokwatt.commands.options import Json
 from tokwatt.commands.printing import show_json
+from tokwatt.commands.values import Commands
 
-LLM = typer.Typer(help="Records of language models.", no_args_is_help=True)
+LLM = typer.Typer(cls=Commands, help="Records of language models.", no_args_is_help=True)
 
 
 @LLM.command("import")

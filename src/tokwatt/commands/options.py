@@ -140,7 +140,10 @@ Rate = Annotated[
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
 ]
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
-Target = Annotated[float | None, typer.Option(parser=str, callback=seconds, metavar="SECONDS")]
+Target = Annotated[
+    float | None,
+    typer.Option(parser=str, callback=seconds, metavar="SECONDS", help="Target: 1s, 50ms."),
+]
 PerThousand = Annotated[
     float | None,
     typer.Option(

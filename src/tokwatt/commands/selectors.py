@@ -19,7 +19,11 @@ GpuName = Annotated[str, typer.Option("--gpu", help="A GPU by name.")]
 LlmName = Annotated[str, typer.Option("--llm", help="An LLM by name.")]
 Gpus = Annotated[int, typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel).")]
 DataRanks = Annotated[
-    int, typer.Option("--data-parallel", help="Ranks of attention with requests of their own.")
+    int,
+    typer.Option(
+        "--data-parallel",
+        help="Ranks of attention with requests of their own, of so many GPUs each.",
+    ),
 ]
 ExpertRanks = Annotated[
     int | None,

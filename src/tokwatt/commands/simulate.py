@@ -28,7 +28,6 @@ from tokwatt.commands.options import (
     named_as_options,
     stated_changes,
 )
-from tokwatt.commands.printing import show_answer
 from tokwatt.commands.progress import bar
 from tokwatt.commands.selectors import (
     Apart,
@@ -45,6 +44,7 @@ from tokwatt.commands.selectors import (
     Profile,
     pool_names,
 )
+from tokwatt.commands.trace import show_with_trace
 from tokwatt.output import write_files
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def ask_simulation(
     if figure:
         figure.parent.mkdir(parents=True, exist_ok=True)
         _draw(found, figure)
-    show_answer(answer_of(found), as_json)
+    show_with_trace(answer_of(found), served, as_json)
 
 
 def _write(found: "xr.Dataset", path: Path) -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokwatt.commands.options import Columns, Json, Tokenizer
-from tokwatt.commands.printing import show_json
+from tokwatt.commands.printing import show_answer, show_json
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, refusing_file, require_regular
 from tokwatt.params.traces.columns import chosen_columns
 from tokwatt.text import visible
 
 if TYPE_CHECKING:
+    from tokwatt.accounts.answers.answer import Answer
     from tokwatt.params.tables.table import Count
     from tokwatt.params.traces.trace_summary import Lengths, TraceSummary
     from tokwatt.params.traces.traces import Trace
@@ -60,6 +61,16 @@ def told(trace: "Trace") -> str:
     """In one line, what was read of a trace and how it was understood."""
     left_out = [f"{count} {why} left out" for why, count in trace.left_out.items()]
     return "; ".join([f"{trace.name}: {trace.requests:,} requests", *left_out, *trace.notes])
+
+
+def show_with_trace(
+    answer: "Answer", requests: "str | Trace", as_json: bool, **more: object
+) -> None:
+    """An answer, and in its last line what was read of a trace."""
+    read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
+    show_answer(answer, as_json, **more, **read_of)
+    if read_of and not as_json:
+        print(visible(read_of["trace"]))
 
 
 def _count_of(path: Path) -> "Count":

@@ -1,5 +1,6 @@
 """Values that an option cannot take, said in one sentence."""
 
+import re
 from typing import Any
 
 import typer
@@ -10,6 +11,13 @@ from tokwatt.params.errors import ParameterError, shown
 
 class Commands(TyperGroup):
     """Commands that refuse a value as they refuse a record; other wrong usage ends with 2."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command, whose help fills the width of a terminal, not that of the source."""
+        found = super().get_command(ctx, cmd_name)
+        if found and found.help:
+            found.help = re.sub(r"(?<=\S)\n[ ]*(?=\S)", " ", found.help)
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that is asked for.

@@ -2,8 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import UnionType
 
 LONGEST_SHOWN = 60
 """Most characters of a value that a sentence repeats."""
@@ -87,3 +88,18 @@ def _words(text: str) -> list[str]:
 def join(path: str, name: str) -> str:
     """A key below another."""
     return f"{path}.{name}" if path and name else path or name
+
+
+def require_kind(name: str, value: object, kind: type | UnionType, made_by: str) -> None:
+    """Refuse an argument of another type.
+
+    Raises:
+        ParameterError: with what makes one that is right.
+    """
+    if not isinstance(value, kind):
+        raise ParameterError(f"{name}: is {shown(value)}, wanted {made_by}.")
+
+
+def require_changes(changes: object) -> None:
+    """Refuse changes that are no alternatives by the names of choices."""
+    require_kind("changes", changes or {}, Mapping, "alternatives by choice, {'router': 'random'}")

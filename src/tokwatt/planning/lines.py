@@ -26,6 +26,11 @@ GRAMS_PER_KWH = 3.6e9
 MOST_LEVERS = 3
 
 
+def classes_of(said: Mapping[str, Any]) -> str:
+    """How many classes of lengths there are, in words."""
+    return f"{said['classes']} class{'es' * (said['classes'] != 1)} of lengths"
+
+
 def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     """A plan in one screen; levers that draws of the calibration leave undecided are marked."""
     said = summary(plan)
@@ -35,7 +40,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     proof = proved_within(plan.proved.gap)
     yield (
         f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
-        f" {said['configurations']} configurations for {said['classes']} classes of lengths"
+        f" {said['configurations']} configurations for {classes_of(said)}"
     )
     yield f"targets: {targets_in_words(own.demand)}"
     yield ""

@@ -11,7 +11,7 @@ from tokwatt.accounts.answers import fleet
 from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.deployments import CONSISTENT
 from tokwatt.accounts.parts import PoolNames, PoolPart, parts_of
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError, require_kind, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.columns.columns import Columns
@@ -76,6 +76,12 @@ class Plan:
     columns: Columns
     proved: Proved
     least_instances: tuple[Instances, ...] = ()
+
+    def __repr__(self) -> str:
+        """Its pools, and the fleet that they are."""
+        from tokwatt.planning.summary import described_pools
+
+        return f"{described_pools(self.longest, self.names)}\n{self.fleet!r}"
 
     @property
     def llm(self) -> str:
@@ -213,6 +219,8 @@ def plan(
         ParameterError: with one sentence, for unknown names, numbers outside their domain, and
             where no fleet is feasible: which target or budget, and the smallest that would do.
     """
+    wanted = "a workload, a trace as tokwatt.read_trace reads it, or a list of them"
+    require_kind("requests", requests, str | Trace | list | tuple, wanted)
     count = candidates if isinstance(candidates, int | float) else len(candidates) + 2
     if not (2 <= count <= MOST_CANDIDATES and count == int(count)):
         wanted = f"a whole number from 2 to {MOST_CANDIDATES}"

@@ -1,9 +1,12 @@
 """Steps by the account itself, and what boards draw that take many of them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.instance import Instance
@@ -12,6 +15,7 @@ from tokwatt.serving.steps.power import Use, board_power, within_limit
 from tokwatt.serving.steps.step import single_use
 from tokwatt.units import (
     BytesAxis,
+    Dimensionless,
     DimensionlessAxis,
     Seconds,
     SecondsAxis,
@@ -65,25 +69,31 @@ def exact_steps(
     length = np.where(batch > 0, total / np.maximum(batch, 1), 1.0)
     prefills = np.where(prompts > 0, prompts**2 / np.maximum(attended, 1), 0.0)
     columns = np.stack([batch, length, prompts, prefills]).astype(float)
+    return ExactSteps(*_compiled_once(partial(_exact, account, instance), columns))
+
+
+def _compiled_once(
+    function: Callable[..., tuple[ArrayLike, ...]], columns: np.ndarray
+) -> np.ndarray:
+    """A compiled function of columns, so many rows at a time that no other shape is compiled."""
     found = []
     for start in range(0, columns.shape[1], ROWS):
         part = columns[:, start : start + ROWS]
         padded = np.pad(part, ((0, 0), (0, ROWS - part.shape[1])), mode="edge")
-        every = np.stack(_exact(account, instance, Load(*padded)))
-        found.append(every[:, : part.shape[1]])
-    return ExactSteps(*np.concatenate(found, axis=1))
+        found.append(np.stack(function(*padded))[:, : part.shape[1]])
+    return np.concatenate(found, axis=1)
 
 
 @jax.jit
-def _exact(account: Account, instance: Instance, loads: Load) -> tuple[Seconds, ...]:
-    def exact(load: Load) -> tuple[Seconds, ...]:
+def _exact(account: Account, instance: Instance, *loads: DimensionlessAxis) -> tuple[Seconds, ...]:
+    def exact(*load: Dimensionless) -> tuple[Seconds, ...]:
         assumed = account.assumed
-        use = single_use(assumed, instance, load)
+        use = single_use(assumed, instance, Load(*load))
         latency, watts = board_power(assumed, instance, use)
         watts = on_basis(account, instance.gpu, instance.gpus, watts)
         return latency, watts, use.latency, use.moved, use.compute_time, use.launch_time
 
-    return jax.vmap(exact)(loads)
+    return jax.vmap(exact)(*loads)
 
 
 def power_together(
@@ -115,9 +125,21 @@ def power_together(
         total, time = (np.bincount(window, counts * it) for it in (values, over))
         return total / np.where(time > 0, time, 1.0)
 
-    moved, computing, launching = (mean(it, steps.at_full_clock) for it in steps[3:])
-    use = Use(1.0, moved, computing, launching, 0.0, 0.0, 0.0, 0.0)
-    watts = within_limit(instance.gpu.hbm_bandwidth, instance.utilization, use, 1.0)[1]
-    together = np.asarray(on_basis(account, instance.gpu, instance.gpus, watts))
+    means = np.stack([mean(it, steps.at_full_clock) for it in steps[3:]])
+    together = _compiled_once(partial(_mean_power, account, instance), means)[0]
     alone = mean(steps.duration * steps.power, steps.duration)[window]
     return steps.power * together[window] / alone
+
+
+@jax.jit
+def _mean_power(
+    account: Account,
+    instance: Instance,
+    moved: BytesAxis,
+    computing: DimensionlessAxis,
+    launching: DimensionlessAxis,
+) -> tuple[WattsAxis]:
+    """Power of an instance by what its boards do in a second."""
+    use = Use(1.0, moved, computing, launching, 0.0, 0.0, 0.0, 0.0)
+    watts = within_limit(instance.gpu.hbm_bandwidth, instance.utilization, use, 1.0)[1]
+    return (on_basis(account, instance.gpu, instance.gpus, watts),)

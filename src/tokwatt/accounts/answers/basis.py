@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tokwatt.accounts.answers.answer import Basis
 from tokwatt.accounts.answers.support import Support
+from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 
 WATTS = {
@@ -31,6 +32,13 @@ def basis_of(
         calibrated_on=support.calibrated_on if support else "",
         extrapolated=support.extrapolated if support else (),
     )
+
+
+def changes_in_words(changes: Mapping[str, str] | None, demand: Demand) -> dict[str, str]:
+    """Changes as they are said: a stated share of output by its number."""
+    share = {"output_share": f"{float(demand.output_share):g}"}
+    given = dict(changes or {})
+    return given | (share if given.get("output_share") == "fifth" else {})
 
 
 def named_account(account: str, changes: Mapping[str, str] | None) -> str:

@@ -5,7 +5,7 @@ from math import inf
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import require
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError, require_kind
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -20,9 +20,7 @@ def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
 
 def require_demand(demand: Demand) -> None:
     """Refuse what is no demand, and numbers outside their domain."""
-    if not isinstance(demand, Demand):
-        wanted = "a demand, as tokwatt.demanded makes it"
-        raise ParameterError(f"demand: is {shown(demand)}, wanted {wanted}.")
+    require_kind("demand", demand, Demand, "a demand, as tokwatt.demanded makes it")
     require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
     require("latency_target", demand.latency_target, 1e-9, 1e9)
     require("ttft_per_token", demand.ttft_per_token, 0, 1e6)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.basis import basis_of
+from tokwatt.accounts.answers.basis import basis_of, changes_in_words
 from tokwatt.accounts.answers.demand import require_demand, require_targets
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
@@ -114,7 +114,9 @@ def fleet(
         raise ParameterError(f"context_window: {window}, wanted a longer one.")
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
     precisions = dict.fromkeys(own.names.precision_in(catalogue) for own in parts)
-    basis = basis_of(account, alternatives, chosen, support, " and ".join(precisions))
+    basis = basis_of(
+        account, changes_in_words(alternatives, demand), chosen, support, " and ".join(precisions)
+    )
     more = [phrase for it in parts for phrase in unrecorded(it.names, it.part)]
     return Answer(
         quantities(_of_fleet(catalogue, chosen, found, held), support),

@@ -39,14 +39,26 @@ def require_fit(names: DeploymentNames, missing: Bytes) -> None:
     """Refuse a deployment whose GPUs lack memory for the weights."""
     if missing > 0:
         raise ParameterError(
-            f"llm: {names.llm} does not fit on {names.gpus} {names.gpu},"
+            f"llm: {names.llm} does not fit on {names.gpus * names.data_parallel} {names.gpu},"
             f" {missing / 2**30:.1f} GiB are missing on each GPU,"
             " wanted more GPUs, more memory or a narrower precision."
         )
 
 
-def require_held(held: Sequences, window: Tokens, batch: Sequences | None) -> None:
-    """Refuse windows of which the KV cache holds none, and batches that it does not hold."""
+def require_held(
+    held: Sequences, fitting: Sequences, window: Tokens, batch: Sequences | None
+) -> None:
+    """Refuse windows of which the KV cache holds none, and batches that are not held or not run.
+
+    Args:
+        held: sequences that run.
+        fitting: sequences that the KV cache would hold, were there no limit of the engine's own.
+        window: the longest of them.
+        batch: what is asked for.
+    """
+    if batch is not None and held < min(batch, (1 - 1e-6) * fitting):
+        found = f"is {batch:g}, but the engine runs {held:.4g} sequences at most (max_num_seqs)"
+        raise ParameterError(f"batch: {found}, wanted at most as many.")
     found = f"the KV cache holds {held:.4g} sequences in windows of {window:g} tokens"
     if held < 1:
         raise ParameterError(f"context_window: {found}, wanted a shorter window or more memory.")

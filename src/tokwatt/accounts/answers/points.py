@@ -10,8 +10,13 @@ from tokwatt.accounts.answers.memory import memory_held, require_fit, require_he
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.support import support_of
 from tokwatt.accounts.cases import MEAN_FILL
-from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of, require
-from tokwatt.params.errors import ParameterError
+from tokwatt.accounts.deployments import (
+    CONSISTENT,
+    DeploymentNames,
+    account_of,
+    require,
+)
+from tokwatt.params.errors import ParameterError, require_kind
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
@@ -68,6 +73,7 @@ def point(
             does not fit.
     """
     names = names or DeploymentNames()
+    require_kind("names", names, DeploymentNames, "tokwatt.DeploymentNames(llm=..., gpu=...)")
     window, prompt, output = _request(context_window, prompt, output)
     require("utilization", utilization, 1e-6, 1)
     if batch is not None:
@@ -82,7 +88,8 @@ def point(
         _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
     )
     require_fit(names, result.missing)
-    require_held(result.concurrency, window, batch)
+    fitting = float(held.get("tokens", 0.0)) / length * names.data_parallel
+    require_held(result.concurrency, fitting, window, batch)
     support = support_of(catalogue, names, chosen, result.batch, prompt, output, window)
     rent = float(deployment.gpu.price) * rented(chosen, names.gpus * names.data_parallel)
     numbers = {

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from tokwatt.accounts.cases import Case
 from tokwatt.accounts.deployments import DeploymentNames, pick, require
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.params.errors import ParameterError
-from tokwatt.params.specs import Demand
+from tokwatt.params.errors import ParameterError, require_changes, shown
+from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -61,6 +62,7 @@ def changes_of_window(
     changes: Mapping[str, str] | None, context_window: Tokens | None
 ) -> dict[str, str]:
     """Changes of a fleet's account: a window that is asked for is not chosen by the account."""
+    require_changes(changes)
     given = {} if context_window is None else {"baseline": "given"}
     return {**given, **(changes or {})}
 
@@ -79,7 +81,7 @@ def case_of(
         require("split_lengths", split, 0, MOST_TOKENS)
     headlines, trace = Headlines(catalogue), requests if isinstance(requests, Trace) else None
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests
-    workload = pick("workload", workload_name, catalogue.workloads)
+    workload = _workload(catalogue, workload_name)
     return Case(
         gpu=names.gpu,
         deployment=names.deployment(catalogue),
@@ -93,6 +95,14 @@ def case_of(
         paper=account.assumed,
         pairs=pairs_of(trace.prompt, trace.output, trace.weights) if trace else None,
     )
+
+
+def _workload(catalogue: Catalogue, name: str) -> Workload:
+    """A workload by name; a path is told from one."""
+    if isinstance(name, Path) or (isinstance(name, str) and Path(name).suffix):
+        wanted = "a workload, or a trace as tokwatt.read_trace and --trace read it"
+        raise ParameterError(f"workload: is {shown(str(name))}, wanted {wanted}.")
+    return pick("workload", name, catalogue.workloads)
 
 
 def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:

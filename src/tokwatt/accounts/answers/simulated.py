@@ -28,17 +28,18 @@ def answer_of(simulated: "xr.Dataset") -> Answer:
     }
     count = simulated.sizes["seed"]
     runs = f"{simulated.sizes['request']} requests, {count} seed{'s' * (count > 1)}"
+    each = simulated.attrs["instances"]
     pools = " + ".join(
-        f"{count} {part}" if part != "both" else f"{count}"
-        for count, part in zip(simulated.attrs["instances"], simulated.attrs["parts"], strict=True)
+        f"{size} {part}" if part != "both" else f"{size}"
+        for size, part in zip(each, simulated.attrs["parts"], strict=True)
     )
     basis = Basis(
         account=simulated.attrs["account"],
         basis=simulated.attrs["basis"],
         engine=simulated.attrs["engine"],
         precision=simulated.attrs["precision"],
-        calibrated_on=f"simulated: {pools} instances, {runs}",
-        extrapolated=(),
+        calibrated_on=f"simulated: {pools} instance{'s' * (sum(each) > 1)}, {runs}",
+        extrapolated=tuple(filter(None, simulated.attrs["extrapolated"].split("; "))),
     )
     return Answer(quantities, basis)
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.calibration.evidence import Evidence, kind_of
+from tokwatt.params.specs import Precision
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
@@ -62,16 +63,35 @@ class Support:
         asked = {"prompt": self.prompt}
         if self.part != "prefill":
             asked |= {"batch": self.batch, "output": self.output}
-        ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
         trained = float(self.catalogue.llms[self.names.llm].published.trained_context)
         longer = f"context window {self.window:.8g} (trained: up to {trained:.8g})"
-        said = ((longer,) if 0 < trained < self.window else ()) + unrecorded(self.names, self.part)
-        return said + tuple(
+        return (
+            *((longer,) if 0 < trained < self.window else ()),
+            *unrecorded(self.names, self.part),
+            *self._unmeasured_precision(),
+            *self._outside(asked),
+        )
+
+    def _outside(self, asked: Mapping[str, Dimensionless]) -> tuple[str, ...]:
+        """Numbers that no run on the GPU reaches."""
+        ranges = self.evidence.domain(self.names.gpu, self._named("engine"))
+        return tuple(
             f"{name} {asked[name]:.4g} (measured: {least:.4g} to {most:.4g})"
             for name, (least, most) in ranges.items()
             if name in asked
             if not least * (1 - SLACK) <= asked[name] <= most * (1 + SLACK)
         )
+
+    def _unmeasured_precision(self) -> tuple[str, ...]:
+        """A precision of whose width no run on the GPU is, where there are runs on it."""
+        known = self.catalogue.precisions
+        seen, own = (
+            self.evidence.precisions_on(self.names.gpu),
+            self.names.precision_in(self.catalogue),
+        )
+        if not seen or bits_of(known[own]) in {bits_of(known[name]) for name in seen}:
+            return ()
+        return (f"precision {own} (measured: {', '.join(seen)})",)
 
     @property
     def extrapolated(self) -> tuple[str, ...]:
@@ -90,6 +110,12 @@ class Support:
 
     def _named(self, part: str) -> str:
         return str(getattr(self.names, part))
+
+
+def bits_of(precision: Precision) -> Dimensionless:
+    """Bits of its narrowest weights, without their scales: 16, 8 or 4."""
+    narrowest = min(float(precision.experts), float(precision.feed_forward))
+    return next(bits for bits in (16.0, 8.0, 4.0) if 8 * narrowest >= bits)
 
 
 def unrecorded(names: DeploymentNames, part: Part) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from tokwatt.params.tables.table import SAMPLE
 from tokwatt.params.traces.columns import BUCKETS, NAMES, PREFERRED, REQUIRED, SHOWN, UNITS
 from tokwatt.params.traces.requests import WANTED, WANTED_TIME, is_beside
 from tokwatt.params.traces.status import FAILURES, FLAGS, LEAST_HTTP_ERROR, NO, NOTHING
-from tokwatt.params.traces.times import BAILIAN, MOONCAKE, SINCE_1970, WORDS
+from tokwatt.params.traces.times import BAILIAN, LONGEST, MOONCAKE, SINCE_1970, WORDS
 from tokwatt.units import MOST_TOKENS
 
 
@@ -24,6 +24,7 @@ def trace_reading() -> dict[str, object]:
         "units": UNITS,
         "since_1970": SINCE_1970,
         "unit_words": WORDS,
+        "longest": LONGEST,
         "mooncake": MOONCAKE,
         "bailian": BAILIAN,
         "blank": BLANK,

@@ -41,6 +41,15 @@ class Configuration:
             raise self.refused(key, wanted)
         return number
 
+    def alike(self, key: str, otherwise: str | None = None) -> int:
+        """A whole number above 0, or a list of the same one; of another key where it is missing."""
+        value = self.get(key)
+        if value is None and otherwise:
+            return self.whole(otherwise)
+        if not isinstance(value, list) or len(set(map(str, value))) != 1:
+            return self.whole(key)
+        return Configuration(self.section.at("", {**self.section.raw, key: value[0]})).whole(key)
+
     def positive(self, key: str, default: int) -> int:
         """A whole number above 0, or the default where it is left out or 0."""
         return self.whole(key, default) or default

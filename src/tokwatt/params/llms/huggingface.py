@@ -25,13 +25,19 @@ UNITS = {
 }
 """Units of the fields that are no plain numbers."""
 DEFAULTS: dict[str, Tree] = {
+    "cohere": {"tie_word_embeddings": True},
+    "cohere2": {"tie_word_embeddings": True},
+    "ernie4_5": {"tie_word_embeddings": True},
+    "ernie4_5_moe": {"tie_word_embeddings": True},
     "gemma2": {"tie_word_embeddings": True},
+    "minicpm3": {"tie_word_embeddings": True},
     "gemma3": {
         "tie_word_embeddings": True,
         "vocab_size": 262208,
         "num_attention_heads": 8,
         "num_key_value_heads": 4,
         "head_dim": 256,
+        "max_position_embeddings": 131072,
     },
 }
 """What published files of a family leave out, because the library that reads them fills it in."""
@@ -66,7 +72,7 @@ def llm_entry(path: Path, name: str, source: str, family: str | None = None) -> 
     for part in parts:
         fields |= part(config)
     if guess:
-        _refuse_unread(config)
+        _refuse_unread(config, guess)
     for field, value in fields.items():
         if value > MOST:
             raise config.section.fail(f"makes {field} {value:.3g}", f"at most {MOST:.3g}")
@@ -101,7 +107,7 @@ def _language_model(
     whole = Section(path, read_json(path))
     if is_mistral(whole.raw):
         whole = whole.at("", of_mistral(whole))
-    section = whole.child("text_config") if whole.raw.get("text_config") is not None else whole
+    section = _inner(_inner(whole, "thinker_config"), "text_config")
     raw = {key: whole.raw[key] for key in ("model_type", "tie_word_embeddings") if key in whole.raw}
     raw |= {key: value for key, value in section.raw.items() if value is not None}
     if not isinstance(raw.get("model_type"), str):
@@ -117,17 +123,43 @@ def _language_model(
     return config, FAMILIES[name], None if known else name
 
 
-def _refuse_unread(config: Configuration) -> None:
-    """Refuse a shape that nothing asked for, in a family that is only guessed by its keys."""
+def _inner(section: Section, key: str) -> Section:
+    """What stands under a key, the section itself where nothing does."""
+    return section.child(key) if section.raw.get(key) is not None else section
+
+
+def _refuse_unread(config: Configuration, guess: str) -> None:
+    """Refuse a shape that nothing asked for, in a family that is only guessed by its keys.
+
+    Blocks of another activation have a gate in some families and none in others.
+    """
+    gated = ("silu", "swish", *(("gelu_pytorch_tanh",) if guess.startswith("gemma") else ()))
+    if config.get("hidden_act") not in (None, *gated):
+        raise config.refused("hidden_act", f"{' or '.join(gated)}, or {LAID_OUT}")
     for key, value in config.section.raw.items():
-        shape = _SHAPE.search(key) and not _NO_SHAPE.search(key)
-        if shape and key not in config.seen and type(value) is int and value > 1:
-            wanted = "a key that is understood, or the option --family with one that is laid out so"
-            raise config.refused(key, wanted)
+        if key not in config.seen and _shapes(key, value):
+            raise config.refused(key, f"a key that is understood, or {LAID_OUT}")
 
 
-_SHAPE = re.compile("head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$")
-_NO_SHAPE = re.compile(
-    "key_value|^head_dim|qk_head|nextn|mtp|token|group|"
-    "logits|vision|audio|chunk|max_window|keep|sparse_step"
+def _shapes(key: str, value: object) -> bool:
+    """Whether a key may say what layers look like: by a number, a list or a pattern."""
+    if not _SHAPE.search(key) or _NO_SHAPE.search(key):
+        return False
+    if isinstance(value, list):
+        return bool(set(map(str, value)) - {"full_attention", "1"})
+    if isinstance(value, str):
+        return "pattern" in key
+    return type(value) is int and value > (0 if _ONE.search(key) else 1)
+
+
+LAID_OUT = "the option --family with one that is laid out so"
+_SHAPE = re.compile(
+    "head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$|"
+    "intermediate|shared|dense|attn_type|pattern"
 )
+_NO_SHAPE = re.compile(
+    "key_value|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|expert_group|limited_group|norm|"
+    "logits|vision|audio|chunk|max_window|keep|sparse_step|rotary|^no_rope|^intermediate_size$"
+)
+_ONE = re.compile("num_shared|dense")
+"""Keys of which already a 1 is another shape than none."""

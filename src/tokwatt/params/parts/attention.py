@@ -1,7 +1,8 @@
-"""Attention: grouped, latent, in windows, sparse or compressed."""
+"""Attention: grouped, latent, sparse or compressed."""
 
 from tokwatt.params.llms.configuration import Configuration
-from tokwatt.params.parts.types import Fields, Part
+from tokwatt.params.parts.types import Fields
+from tokwatt.params.parts.windows import sliding_windows
 
 
 def trunk(config: Configuration) -> Fields:
@@ -48,45 +49,6 @@ def latent_attention(config: Configuration) -> Fields:
         "nope_dim": config.whole("qk_nope_head_dim"),
         "value_dim": config.whole("v_head_dim"),
     }
-
-
-def sliding_windows(every: int) -> Part:
-    """Sliding-window attention in all layers but the n-th ones."""
-
-    def part(config: Configuration) -> Fields:
-        period = config.positive("sliding_window_pattern", every)
-        return _sliding(config, config.layers - config.layers // period)
-
-    return part
-
-
-def mistral_window(config: Configuration) -> Fields:
-    """Sliding-window attention in every layer, or in none."""
-    window = config.whole("sliding_window", 0)
-    return {"sliding_layers": config.layers if window else 0, "sliding_window": window}
-
-
-def qwen_window(config: Configuration) -> Fields:
-    """Sliding-window attention after the first layers, where it is switched on."""
-    if not config.flag("use_sliding_window"):
-        return {}
-    return _sliding(config, config.layers - config.whole("max_window_layers", 0, config.layers))
-
-
-def _sliding(config: Configuration, otherwise: int) -> Fields:
-    layers = config.layers_of("sliding_attention", otherwise)
-    window = config.whole("sliding_window") if layers else 0
-    return {"sliding_layers": layers, "sliding_window": window}
-
-
-def chunked_attention(config: Configuration) -> Fields:
-    """Attention within chunks in layers with positions, which hold no more than such a window."""
-    period = config.positive("no_rope_layer_interval", 4)
-    positions = config.entries("no_rope_layers", int)
-    chunked = positions.count(1) if positions else config.layers - config.layers // period
-    window = config.whole("attention_chunk_size", 0)
-    layers = config.layers_of("chunked_attention", chunked) if window else 0
-    return {"sliding_layers": layers, "sliding_window": window if layers else 0}
 
 
 def indexer(config: Configuration) -> Fields:

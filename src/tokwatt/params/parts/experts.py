@@ -9,6 +9,11 @@ def dense_blocks(config: Configuration) -> Fields:
     return {"feed_forward": config.whole("intermediate_size")}
 
 
+def plain_blocks(config: Configuration) -> Fields:
+    """One feed-forward block without a gate in every layer: two matrices."""
+    return {**dense_blocks(config), "feed_forward_matrices": 2}
+
+
 def local_experts(config: Configuration) -> Fields:
     """Experts in every layer, nothing beside them."""
     return routed(config, "num_local_experts", "intermediate_size")
@@ -51,7 +56,11 @@ def _layers_before_experts(config: Configuration) -> int:
         return marks.count(0)
     if config.whole("moe_layer_freq", 1) != 1:
         raise config.refused("moe_layer_freq", "1")
-    return config.whole("first_k_dense_replace", 0, most=config.layers)
+    first = config.whole("num_dense_layers", 0, most=config.layers)
+    first = config.whole("first_k_dense_replace", first, most=config.layers)
+    mixed, types = config.entries("is_moe_layer", bool), config.entries("mlp_layer_types", str)
+    listed = mixed.count(False) + types.count("dense")
+    return listed if mixed or types else first
 
 
 def kimi_experts(config: Configuration) -> Fields:
@@ -65,6 +74,48 @@ def kimi_experts(config: Configuration) -> Fields:
         "expert_latent": config.whole("routed_expert_hidden_size", 0),
         "shared_feed_forward": shared * width,
         **dense_layers_of(config, _layers_before_experts(config)),
+    }
+
+
+def numbered_experts(config: Configuration) -> Fields:
+    """Experts after the first layers, and shared ones by their number, as Ling has them."""
+    experts = routed(config, "num_experts", "moe_intermediate_size")
+    width = config.whole("moe_shared_expert_intermediate_size", 0)
+    shared = config.whole("num_shared_experts", 0)
+    return {
+        **experts,
+        "shared_feed_forward": shared * (width or experts["expert_feed_forward"]),
+        **dense_layers_of(config, _layers_before_experts(config)),
+    }
+
+
+def ernie_experts(config: Configuration) -> Fields:
+    """Experts from one layer to another, and a number of shared ones as wide."""
+    width, number = config.whole("moe_intermediate_size"), config.whole("moe_num_experts")
+    last = config.whole("moe_layer_end_index", config.layers - 1, most=config.layers - 1)
+    if config.whole("moe_layer_interval", 1) != 1:
+        raise config.refused("moe_layer_interval", "1")
+    mixed = last + 1 - config.whole("moe_layer_start_index", 0, most=last)
+    return {
+        "expert_feed_forward": width,
+        "experts": number,
+        "active_experts": config.whole("moe_k", most=number),
+        "shared_feed_forward": config.whole("moe_num_shared_experts", 0) * width,
+        **dense_layers_of(config, config.layers - mixed),
+    }
+
+
+def hunyuan_experts(config: Configuration) -> Fields:
+    """Experts after the first layers and shared ones as wide, each number one or one a layer."""
+    if config.flag("use_cla"):
+        raise config.refused("use_cla", "false, a cache of its own for each layer")
+    width = config.alike("moe_intermediate_size", "intermediate_size")
+    return {
+        "expert_feed_forward": width,
+        "experts": config.alike("num_experts"),
+        "active_experts": config.alike("moe_topk"),
+        "shared_feed_forward": config.alike("num_shared_expert") * width,
+        **dense_layers_of(config, config.whole("moe_layer_num_skipped", 0, most=config.layers)),
     }
 
 

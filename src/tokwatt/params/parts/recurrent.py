@@ -54,6 +54,23 @@ def key_delta_networks(config: Configuration) -> Fields:
     }
 
 
+def lightning_attention(config: Configuration) -> Fields:
+    """Linear attention between layers of full attention, those marked 1.
+
+    Its parameters: queries, keys, values, gate, output and a norm.
+    """
+    marks = config.entries("attn_type_list", int)
+    if marks and (len(marks) != config.layers or set(marks) - {0, 1}):
+        raise config.refused("attn_type_list", f"{config.layers} numbers, 0 or 1")
+    width = config.whole("head_dim")
+    inner = config.whole("num_attention_heads") * width
+    return {
+        "linear_layers": config.layers_of("linear_attention", marks.count(0)),
+        "linear_state": inner * width,
+        "linear_parameters": 5 * config.whole("hidden_size") * inner + inner,
+    }
+
+
 LETTERS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
 """Kinds of layers, and their letters."""
 

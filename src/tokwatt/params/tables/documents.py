@@ -81,7 +81,7 @@ def _document(path: Path) -> Json:
 def _of_rows(path: Path, rows: Sequence[Row]) -> Table:
     """A table of rows that are at hand."""
     if not rows:
-        wanted = "objects with prompt and output tokens"
+        wanted = "objects with prompt and output tokens (vLLM: --save-detailed)"
         raise ParameterError(f"{path}: holds no requests, wanted {wanted}.")
     paths = paths_of(rows)
     sample = _sample(paths, rows[:SAMPLE])

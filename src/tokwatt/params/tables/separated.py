@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -20,6 +21,11 @@ ROWS, FAST_ROWS = 2**12, 2**18
 """Rows that are read at once, exactly and fast."""
 BLANK = ("", "nan", "NaN", "NA", "null", "None")
 """What stands in a cell that is empty."""
+
+
+BESIDE_COMMAS = ";"
+"""What separates cells where a comma may separate decimals."""
+_COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$", re.ASCII)
 
 
 class Unclean(ValueError):
@@ -66,7 +72,14 @@ def _begin(
         raise ParameterError(f"{path}: is empty, wanted {wanted}.")
     delimiter = max(",;\t", key=header.count)
     rows = csv_rows(path, chain([header], text), delimiter)
-    return [name.strip() for name in next(rows, (1, [""]))[1]], delimiter, rows
+    names = [name.strip() for name in next(rows, (1, [""]))[1]]
+    return names, delimiter, _pointed(rows) if delimiter == BESIDE_COMMAS else rows
+
+
+def _pointed(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Rows whose decimal commas are points."""
+    for line, row in rows:
+        yield line, [_COMMA.sub(r"\1.\2", cell) for cell in row]
 
 
 def _chunks(
@@ -112,6 +125,7 @@ def _fast(
             parts = pd.read_csv(
                 file,
                 sep=delimiter,
+                decimal="," if delimiter == BESIDE_COMMAS else ".",
                 header=0,
                 names=range(width),
                 index_col=False,

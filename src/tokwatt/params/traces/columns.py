@@ -172,11 +172,16 @@ def chosen_columns(texts: Sequence[str], option: str = "--columns") -> dict[str,
     """Names of columns by what they hold, from texts such as `prompt=a,output=b`."""
     pairs = [part.partition("=") for text in texts for part in text.split(",")]
     for role, _, name in pairs:
-        if role not in NAMES:
-            raise ParameterError(f"{option}: has {shown(role)}, wanted {one_of(role, NAMES)}.")
+        require_role(role, option)
         if not name:
             raise ParameterError(f"{option}: has {shown(role)} alone, wanted {role}=NAME.")
     return {role: name for role, _, name in pairs}
+
+
+def require_role(role: str, option: str) -> None:
+    """Refuse what no column of a request holds."""
+    if role not in NAMES:
+        raise ParameterError(f"{option}: has {shown(role)}, wanted {one_of(role, NAMES)}.")
 
 
 def listed(items: Sequence[str]) -> str:

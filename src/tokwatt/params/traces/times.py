@@ -15,6 +15,10 @@ SINCE_1970 = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
 """Where numbers of a unit begin that count from 1970: the next one is a thousand times as large."""
 MOONCAKE, BAILIAN = ("timestamp", "inputlength", "outputlength"), "chatid"
 """Columns of Mooncake, in milliseconds, and one that Bailian, in seconds, has beside."""
+LONGEST = 10 * 365 * 86400.0
+"""Seconds that a trace spans at most, where its times count from a start."""
+SLOW = 60.0
+"""Mean seconds between requests from which on a unit that nothing says is doubted."""
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
@@ -38,36 +42,27 @@ def date_seconds(cells: Cells) -> SecondsAxis:
     return np.where(dates.isna(), np.nan, seconds)
 
 
-def time_unit(name: str, chosen: str | None, times: np.ndarray, mooncake: bool) -> str:
-    """The unit of times that are numbers.
+def told_unit(name: str, chosen: str | None, mooncake: bool, times: np.ndarray) -> str | None:
+    """The unit of times since a start that something says: an option, a name or a layout.
 
     Args:
         name: of their column, whose ending may say it.
         chosen: what was asked for, if anything.
-        times: as they stand in the file.
         mooncake: whether the table is laid out as Mooncake's, whose timestamps are milliseconds.
-
-    Returns:
-        The unit: of numbers that count from 1970 by their size, else by the name, else seconds.
+        times: as they stand in the file.
     """
-    if chosen:
-        return chosen
-    middle = abs(float(np.median(times)))
-    sizes = [unit for unit, least in SINCE_1970.items() if middle >= least]
-    if sizes:
-        return sizes[-1]
-    named = [unit for unit in UNITS if bare_name(name).endswith(("time" + unit, "stamp" + unit))]
-    named += [unit for unit in UNITS if name.lower().endswith("_" + unit)]
-    if named:
-        return named[0]
-    return "ms" if mooncake and not np.any(times % 1) else "s"
+    endings = [unit for unit in UNITS if bare_name(name).endswith(("time" + unit, "stamp" + unit))]
+    endings += [unit for unit in UNITS if name.lower().endswith("_" + unit)]
+    whole = ["ms"] if mooncake and not np.any(times % 1) else []
+    return next(iter([*([chosen] if chosen else []), *endings, *whole]), None)
 
 
-def disagree(times: np.ndarray) -> bool:
-    """Whether some numbers count from 1970 in one unit and some in another, or in none."""
-    edges = list(SINCE_1970.values())
-    sizes = np.searchsorted(edges, np.abs([times.min(), times.max()]), side="right")
-    return bool(sizes[1] > 0 and sizes[0] != sizes[1])
+def sizes(times: np.ndarray) -> tuple[int, int]:
+    """Of the least and of the most: 0 where they count from a start, else the unit since 1970."""
+    least, most = np.searchsorted(
+        list(SINCE_1970.values()), np.abs([times.min(), times.max()]), side="right"
+    )
+    return int(least), int(most)
 
 
 def arrival_times(
@@ -80,17 +75,34 @@ def arrival_times(
 ) -> tuple[list[str], SecondsAxis | None]:
     """How arrivals were understood, and what they are in seconds; None where nothing says when."""
     if raw is None:
-        return ["arrivals: no column of times"], None
+        return ["arrivals: no column of times (--columns time=NAME)"], None
     name = found["time"].name
     if dates:
         return [f"arrivals: {quoted(name)}, dates"], raw
+    unit, guessed = _unit_of(path, table, name, chosen, raw)
+    times = raw * UNITS[unit]
+    slow = guessed and len(times) > 1 and np.ptp(times) > SLOW * (len(times) - 1)
+    doubt = f", as nothing names another unit (--columns time={name}:ms)" if slow else ""
+    return [f"arrivals: {quoted(name)}, {WORDS[unit]}{doubt}"], times
+
+
+def _unit_of(
+    path: Path, table: Table, name: str, chosen: Mapping[str, str], times: np.ndarray
+) -> tuple[str, bool]:
+    """The unit of times, and whether nothing but their being times says it."""
     asked = chosen.get("time", "").rpartition(":")[2]
-    unit = time_unit(name, asked if asked in UNITS else None, raw, _is_mooncake(table.names))
-    if disagree(raw):
-        wanted = "times of one unit, all since 1970 or all since a start"
-        ends = f"from {raw.min():g} to {raw.max():g}"
-        raise ParameterError(f"{path}: has times {ends} under {quoted(name)}, wanted {wanted}.")
-    return [f"arrivals: {quoted(name)}, {WORDS[unit]}"], raw * UNITS[unit]
+    own = asked if asked in UNITS else None
+    told = told_unit(name, own, _is_mooncake(table.names), times)
+    least, most = sizes(times)
+    if least == most:
+        by_size = list(SINCE_1970)[least - 1] if least else None
+        return own or by_size or told or "s", not (own or by_size or told)
+    if least == 0 and told and np.ptp(times) * UNITS[told] <= LONGEST:
+        return told, False
+    wanted = "times of one unit, all since 1970 or all since a start"
+    option = f", whose unit is told as in --columns time={name}:us"
+    ends = f"from {times.min():g} to {times.max():g}"
+    raise ParameterError(f"{path}: has times {ends} under {quoted(name)}, wanted {wanted}{option}.")
 
 
 def _is_mooncake(names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from tokwatt.params.tables import table_of
 from tokwatt.params.tables.separated import Unclean
 from tokwatt.params.tables.table import Count, Table
-from tokwatt.params.traces.columns import TraceColumn, columns, is_complete
+from tokwatt.params.traces.columns import TraceColumn, columns, is_complete, require_role
 from tokwatt.params.traces.requests import Rows, read_rows
 from tokwatt.units import (
     Dimensionless,
@@ -48,6 +48,13 @@ class Trace:
     counts: RequestsAxis | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """What it is of, in one line."""
+        rate = f", {self.arrival_rate:.4g} req/s" if self.arrival_rate else ""
+        prompt = float(self.prompt @ self.weights)
+        lengths = f"mean prompt {prompt:,.0f} and output {self.mean_output:,.0f} tok"
+        return f"Trace({self.name!r}: {self.requests:,} requests, {lengths}{rate})"
 
     @property
     def weights(self) -> DimensionlessAxis:
@@ -130,6 +137,8 @@ def read_trace(
             editor counts them.
     """
     path, chosen = Path(path), dict(chosen or {})
+    for role in chosen:
+        require_role(role, "chosen")
     table = table_of(path, partial(is_complete, _names(chosen)), count)
     found = columns(path, table.names, table.sample, chosen)
     rows = _rows(path, table, found, chosen)

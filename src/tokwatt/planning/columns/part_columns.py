@@ -151,7 +151,7 @@ class PartColumns:
         lanes = LANES[int(len(windows) > LANES[0])]
         for chunk in np.unique(chunks):
             traffic = self.classes.traffic(float(chunk), self.part)
-            rows = np.flatnonzero(chunks == chunk)
+            rows = np.flatnonzero((chunks == chunk) & np.any(self._started, axis=1))
             parts = []
             for start in range(0, len(windows), lanes):
                 places, known = _filled(np.arange(len(windows)), start, lanes)

@@ -8,6 +8,7 @@ from tokwatt.planning.changes.verified import Verified
 from tokwatt.planning.lines import (
     SCALES,
     UNITS,
+    classes_of,
     doubt_lines,
     proved_within,
     shown_latencies,
@@ -31,7 +32,7 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
     yield (
         f"{objective}: {said['cost_per_token'] * scale:.4g} {unit} in {said['worst']}, the worst of"
         f" {len(plan.each)} traces, {proved_within(plan.proved.gap)} of {said['configurations']}"
-        f" configurations for {said['classes']} classes of lengths"
+        f" configurations for {classes_of(said)}"
     )
     yield f"targets: {targets_in_words(plan.question.demand)}"
     yield ""

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure as Canvas
 
 from tokwatt import __version__, stores
 from tokwatt.output import write_files
-from tokwatt.params.errors import ParameterError
-from tokwatt.params.records.section import Section, refusing
+from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.records.section import refusing
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.drawing.crowding import overlaps
 from tokwatt.reports.drawing.gallery import Entry, Figure, entries
@@ -108,8 +108,7 @@ def write_figure(name: str, params: Path, data: Data, out: Path, form: Print | N
     """
     figures = entries(params)
     if name not in figures:
-        section = Section(params / "paper.yaml", figures, key="figures")
-        raise section.fail("is missing", f"one of {', '.join(figures)}", name)
+        raise ParameterError(f"figure: is {shown(name)}, wanted {one_of(name, figures)}.")
     with refusing(figures[name].section, "drawn"):
         render(name, figures[name], data, out, read_labels(params), form)
 

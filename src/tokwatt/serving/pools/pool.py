@@ -15,6 +15,7 @@ from tokwatt.serving.instance import Instance, concurrency
 from tokwatt.serving.pools.occupancy import batch_at, busy_share
 from tokwatt.serving.pools.prompts import pool_latencies
 from tokwatt.serving.pools.targets import (
+    MEDIAN,
     asked_of,
     batch_within,
     concurrency_within,
@@ -23,6 +24,7 @@ from tokwatt.serving.pools.targets import (
     latencies_at,
 )
 from tokwatt.serving.results import readable
+from tokwatt.serving.steps.passes import LATE
 from tokwatt.serving.steps.power import idle_power
 from tokwatt.serving.steps.step import Step, first_token, step
 from tokwatt.units import (
@@ -127,7 +129,7 @@ def size_pool(
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
     most = batch_within(assumed, instance, asked, traffic, slots, arriving, demand)
-    at_most = latencies_at(assumed, instance, asked, traffic, held, most, arriving)
+    at_most = latencies_at(assumed, instance, asked, traffic, most, arriving)
     if assumed.target == "both":
         prompt_time = at_most.first_token(demand, traffic)
     else:
@@ -149,13 +151,14 @@ def size_pool(
     instances = jnp.where(used, needed, jnp.maximum(left_over, demand.least_instances))
     running = step(assumed, instance, load)
     each = arriving / needed
-    mostly = pool_latencies(assumed, instance, load, traffic, running, each, needed, held)
+    mostly = pool_latencies(assumed, instance, load, traffic, running, each, needed)
     if assumed.prefill == "chunked":  # where requests that share iterations with fewer end sooner
         served = jnp.where(batch > 0, arriving / (needed * batch), service_rate / slots)
-        late_prompt = mostly.late_first_token
+        late_prompt = mostly.first_token(traffic.long_prompt, LATE)
     else:
         served = service_rate / slots
         late_prompt = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
+    typical_prompt = mostly.first_token(traffic.median_prompt, MEDIAN)
     queue = needed * slots, arriving, served, scv
     wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
     middle = queueing.wait_quantile(*queue, probability=0.5)
@@ -177,15 +180,12 @@ def size_pool(
         batch=batch,
         iteration_latency=full.latency,
         median_latency=jnp.where(used, running.median_latency, 0.0),
-        late_latency=jnp.where(used, mostly.late_latency, 0.0),
+        late_latency=jnp.where(used, mostly.late, 0.0),
         prompt_time=prompt_time,
         wait=wait,
-        median_first_token=jnp.where(used, middle + mostly.median_first_token, 0.0),
+        median_first_token=jnp.where(used, middle + typical_prompt, 0.0),
         late_first_token=jnp.where(used, wait + late_prompt, 0.0),
-        prefill_utilization=mostly.prefill_utilization,
-        prefill_share=mostly.prefill_share,
-        blocking=mostly.blocking,
-        kv_peak=mostly.kv_peak,
+        **mostly.use(load, held)._asdict(),
         power=jnp.where(instances == 0, 0.0, powered),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,

@@ -11,10 +11,10 @@ from tokwatt.serving.instance import Instance
 from tokwatt.serving.pools.queue import PromptQueue, prompt_queue
 from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, Load, admitted
 from tokwatt.serving.steps.passes import (
-    LATE,
     Passes,
     Prefill,
     late_iteration,
+    pass_over,
     passes_of,
     resident_deviation,
 )
@@ -34,7 +34,6 @@ def late_first_token(
     passes: Passes,
     queue: PromptQueue,
     prompt: Tokens,
-    passing: Seconds,
     probability: Dimensionless,
 ) -> Seconds:
     """A percentile of the time from admission to the first token.
@@ -44,7 +43,6 @@ def late_first_token(
         passes: what its passes take.
         queue: of its prompts.
         prompt: the same percentile of prompts.
-        passing: its pass, of `passes`.
         probability: share of requests within the percentile.
 
     Returns:
@@ -63,9 +61,10 @@ def late_first_token(
 
     mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
     mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
+    longest = own(prompt, pass_over(prefill, prompt))
     before, deviations = _before(prefill, passes, queue, probability)
     fixed = costs.first_token + costs.first_token_prompt * prompt
-    return fixed + quantile_of_sum(before + mean, (own(prompt, passing) - mean, *deviations))
+    return fixed + quantile_of_sum(before + mean, (longest - mean, *deviations))
 
 
 def shortest_first_token(
@@ -81,8 +80,8 @@ def shortest_first_token(
 
     Source: as `late_first_token`, where only the wait and the rest of an iteration vary.
     """
-    costs = prefill.instance.costs
-    own = costs.first_token + costs.first_token_prompt + passes.median
+    costs, typical = prefill.instance.costs, prefill.traffic.median_prompt
+    own = costs.first_token + costs.first_token_prompt + pass_over(prefill, typical)
     return own + quantile_of_sum(*_before(prefill, passes, queue, probability))
 
 
@@ -97,15 +96,10 @@ def _before(
     return rest + queue.wait + queue.waiting * behind, deviations
 
 
-class PoolLatencies(NamedTuple):
-    """How long the requests of a pool wait for their tokens, once they are admitted.
+class PrefillUse(NamedTuple):
+    """How much the prompts of a pool take of its instances.
 
     Attributes:
-        median_first_token: median time to first token.
-        late_first_token: its 99th percentile.
-        median_shortest: median time to first token of a prompt of one token.
-        late_shortest: its 99th percentile.
-        late_latency: 99th percentile of the inter-token latency.
         prefill_utilization: share of the time that prompts fill the chunks.
         prefill_share: share of iterations that take in prompts.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
@@ -113,15 +107,58 @@ class PoolLatencies(NamedTuple):
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
     """
 
-    median_first_token: Seconds
-    late_first_token: Seconds
-    median_shortest: Seconds
-    late_shortest: Seconds
-    late_latency: Seconds
     prefill_utilization: Dimensionless
     prefill_share: Dimensionless
     blocking: Dimensionless
     kv_peak: Dimensionless
+
+
+class PoolLatencies(NamedTuple):
+    """How long the requests of a pool wait for their tokens, once they are admitted.
+
+    Attributes:
+        prefill: an instance of the pool.
+        passes: what its passes take; None where the rules know no queue of prompts.
+        queue: of its prompts, likewise.
+    """
+
+    prefill: Prefill
+    passes: Passes | None = None
+    queue: PromptQueue | None = None
+
+    def first_token(self, prompt: Tokens, probability: Dimensionless) -> Seconds:
+        """A percentile of the time to first token, from the same percentile of prompts."""
+        if self.passes is None or self.queue is None:
+            own = self.prefill
+            return first_token(own.assumed, own.instance, own.load, prompt)
+        return late_first_token(self.prefill, self.passes, self.queue, prompt, probability)
+
+    def shortest(self, probability: Dimensionless) -> Seconds:
+        """A percentile of the time to first token of a prompt of one token."""
+        if self.passes is None or self.queue is None:
+            return self.first_token(jnp.ones_like(self.prefill.load.batch), probability)
+        return shortest_first_token(self.prefill, self.passes, self.queue, probability)
+
+    @property
+    def late(self) -> Seconds:
+        """99th percentile of the inter-token latency."""
+        if self.passes is None:
+            return self.prefill.iteration.late_latency
+        return late_iteration(self.prefill, self.passes)
+
+    def use(self, load: Load, held: Sequences) -> PrefillUse:
+        """What a load takes of an instance whose KV cache pool holds so many mean requests."""
+        traffic, queue = self.prefill.traffic, self.queue
+        if queue is None:
+            return PrefillUse(*[0.0 * load.batch] * 4)
+        longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
+        most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
+        return PrefillUse(
+            prefill_utilization=queue.used,
+            prefill_share=queue.filled,
+            blocking=queue.blocking / longest,
+            kv_peak=most / (held * load.length),
+        )
 
 
 def pool_latencies(
@@ -132,7 +169,6 @@ def pool_latencies(
     iteration: Step,
     rate: RequestsPerSecond,
     instances: Instances,
-    held: Sequences,
 ) -> PoolLatencies:
     """How long the requests of a pool wait for their tokens, once they are admitted.
 
@@ -145,42 +181,13 @@ def pool_latencies(
         iteration: the mean iteration.
         rate: requests per second of an instance.
         instances: those of the pool.
-        held: mean requests that its KV cache pool holds.
 
     Source: see `late_first_token` and `late_iteration`; requests that run are a Poisson variable,
         and so are their tokens a sum of as many.
     """
     if assumed.prefill != "chunked":
-        typical = first_token(assumed, instance, load, traffic.median_prompt)
-        late = first_token(assumed, instance, load, traffic.long_prompt)
-        shortest, nothing = first_token(assumed, instance, load, 1.0 + 0.0 * typical), 0.0 * typical
-        return PoolLatencies(
-            typical, late, shortest, shortest, iteration.late_latency, *[nothing] * 4
-        )
+        return PoolLatencies(Prefill(assumed, instance, load, traffic, iteration))
     running = admitted(instance.costs, load)
     prefill = Prefill(assumed, instance, running, traffic, iteration)
     passes = passes_of(prefill)
-    queue = prompt_queue(prefill, passes, rate, instances)
-    median, late = (
-        late_first_token(prefill, passes, queue, prompt, passing, probability)
-        for prompt, passing, probability in (
-            (traffic.median_prompt, passes.median, 0.5),
-            (traffic.long_prompt, passes.late, LATE),
-        )
-    )
-    shortest = [
-        shortest_first_token(prefill, passes, queue, probability) for probability in (0.5, LATE)
-    ]
-    longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
-    most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
-    return PoolLatencies(
-        median_first_token=median,
-        late_first_token=late,
-        median_shortest=shortest[0],
-        late_shortest=shortest[1],
-        late_latency=late_iteration(prefill, passes),
-        prefill_utilization=queue.used,
-        prefill_share=queue.filled,
-        blocking=queue.blocking / longest,
-        kv_peak=most / (held * load.length),
-    )
+    return PoolLatencies(prefill, passes, prompt_queue(prefill, passes, rate, instances))

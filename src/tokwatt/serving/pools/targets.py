@@ -1,8 +1,11 @@
 """Latencies that are targets: of the requests of a pool, at the batch that keeps them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from tokwatt.equations.roots import last_within
 from tokwatt.params.specs import Demand
@@ -75,13 +78,13 @@ class Latencies(NamedTuple):
 
     def inter_token(self, demand: Demand) -> Seconds:
         """The percentile of the inter-token latency that is a target."""
-        return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late_latency)
+        return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late)
 
     def first_token(self, demand: Demand, traffic: Traffic) -> Seconds:
         """The percentile of the time to first token that is a target, less what prompts allow."""
-        found, quantile = self.pool, demand.ttft_quantile
-        whole = _percentile(quantile, found.median_first_token, found.late_first_token)
-        shortest = _percentile(quantile, found.median_shortest, found.late_shortest)
+        probability = first_token_share(demand)
+        whole = self.pool.first_token(prompt_within(traffic, demand), probability)
+        shortest = partial(self.pool.shortest, probability)
         return _less_allowed(whole, shortest, traffic, demand)
 
 
@@ -90,7 +93,6 @@ def latencies_at(
     instance: Instance,
     asked: MeanRequest,
     traffic: Traffic,
-    held: Sequences,
     batch: Sequences,
     arriving: RequestsPerSecond,
 ) -> Latencies:
@@ -101,7 +103,6 @@ def latencies_at(
         instance: an instance of the pool.
         asked: its mean request.
         traffic: its requests.
-        held: mean requests that its KV cache pool holds.
         batch: running requests.
         arriving: requests per second of the pool, which has as many instances as they keep at it.
     """
@@ -111,7 +112,7 @@ def latencies_at(
     # At random their number makes no difference, and a search need not be repeated at each.
     drawn = assumed.router == "random"
     instances = jnp.array(1.0) if drawn else jnp.maximum(1.0, arriving / rate)
-    mostly = pool_latencies(assumed, instance, load, traffic, found, rate, instances, held)
+    mostly = pool_latencies(assumed, instance, load, traffic, found, rate, instances)
     return Latencies(found, rate, mostly)
 
 
@@ -168,7 +169,7 @@ def batch_within(
         return slots
 
     def over_target(batch: Sequences) -> Dimensionless:
-        found = latencies_at(assumed, instance, asked, traffic, slots, batch, arriving)
+        found = latencies_at(assumed, instance, asked, traffic, batch, arriving)
         itl, ttft = found.inter_token(demand), found.first_token(demand, traffic)
         return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
@@ -184,7 +185,7 @@ def least_latencies(
     itl = _beside(assumed, instance, asked.at(one), demand)
     if assumed.prefill != "chunked":
         return itl, first_alone(assumed, instance, asked.at(one), traffic, demand)
-    seldom = latencies_at(assumed, instance, asked, traffic, one, SELDOM * one, 0.0 * one)
+    seldom = latencies_at(assumed, instance, asked, traffic, SELDOM * one, 0.0 * one)
     return jnp.maximum(itl, seldom.inter_token(demand)), seldom.first_token(demand, traffic)
 
 
@@ -198,18 +199,21 @@ def first_alone(
     assumed: Assumptions, instance: Instance, load: Load, traffic: Traffic, demand: Demand
 ) -> Seconds:
     """The first token that is a target where no prompts queue, less what its prompt allows."""
-    prompt = prompt_within(traffic, demand)
-    whole, shortest = (
-        first_token(assumed, instance, load, it) for it in (prompt, 1.0 + 0.0 * prompt)
-    )
+    whole = first_token(assumed, instance, load, prompt_within(traffic, demand))
+    shortest = partial(first_token, assumed, instance, load, jnp.ones_like(whole))
     return _less_allowed(whole, shortest, traffic, demand)
 
 
-def _less_allowed(whole: Seconds, shortest: Seconds, traffic: Traffic, demand: Demand) -> Seconds:
+def _less_allowed(
+    whole: Seconds, shortest: Callable[[], Seconds], traffic: Traffic, demand: Demand
+) -> Seconds:
     """A first token less what its prompt allows; that of one token where prompts allow too much."""
     more = demand.ttft_per_token
-    less = whole - more * prompt_within(traffic, demand)
-    return jnp.where(more > 0, jnp.maximum(less, shortest - more), whole)
+
+    def less() -> Seconds:
+        return jnp.maximum(whole - more * prompt_within(traffic, demand), shortest() - more)
+
+    return lax.cond(more > 0, less, lambda: whole)
 
 
 def prompt_within(traffic: Traffic, demand: Demand) -> Tokens:

@@ -30,7 +30,8 @@ class ForwardPass(NamedTuple):
     Attributes:
         latency: its duration.
         weight_time: the part that reads weights.
-        compute_time: arithmetic, at the rates that are reached; a part of it hides behind reading.
+        compute_time: arithmetic, at the rates that are reached, attention to the cache too; a part
+            of it hides behind reading.
         scan_time: the part that reads the KV cache.
         launch_time: the part that launches kernels of experts.
         moved: bytes that one GPU reads.
@@ -119,11 +120,22 @@ def _pass(
     return ForwardPass(
         latency=latency,
         weight_time=costs.dense_read + expert_read,
-        compute_time=dense_math + costs.expert_math * tokens + attention,
+        compute_time=dense_math
+        + costs.expert_math * tokens
+        + attention
+        + own_batch * _attending(costs, length),
         scan_time=scan_time,
         launch_time=launch_time,
         moved=costs.streamed + costs.routed * read + scanned,
     )
+
+
+def _attending(costs: PassCosts, length: Tokens) -> Seconds:
+    """Arithmetic of a decoded token's attention: to all before it, where a prompt's is to half."""
+    cache = costs.cache
+    grouped = jnp.where(costs.latent_math > 0, 0.0, 2 * costs.prompt_math)
+    windowed = 2 * costs.sliding_math * jnp.minimum(length, cache.window)
+    return (costs.latent_math + grouped) * length + windowed
 
 
 def _routed_reading(

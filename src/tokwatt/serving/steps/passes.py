@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from tokwatt.equations.percentiles import gamma_quantile, quantile_of_sum
@@ -43,8 +42,6 @@ class Passes(NamedTuple):
         full: of a full chunk of mean prompts.
         longer: of a full chunk of prompts twice as long.
         mean: of the mean prompt, or of as much of it as a chunk takes.
-        median: of the median prompt.
-        late: of the 99th percentile of prompts.
         decoding: that takes in no prompt.
         filled: with the 99th percentile of what iterations take in.
         crowded: that takes in no prompt, with the 99th percentile of requests.
@@ -53,41 +50,41 @@ class Passes(NamedTuple):
     full: Seconds
     longer: Seconds
     mean: Seconds
-    median: Seconds
-    late: Seconds
     decoding: Seconds
     filled: Seconds
     crowded: Seconds
 
 
 def passes_of(prefill: Prefill) -> Passes:
-    """Passes of an instance, evaluated together, so that one pass is compiled for all of them."""
+    """Passes of an instance."""
     load, traffic, chunk = prefill.load, prefill.traffic, prefill.instance.costs.chunk
     mean = jnp.maximum(1.0, traffic.prompts)
-    median, late = traffic.median_prompt, traffic.long_prompt
-    nothing, taken = 0.0 * mean, late_tokens(prefill)
     batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
     held = (
         load.batch * load.length + load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
     )
     crowded = load._replace(batch=batch, length=held / batch)
-    each = Passes(
-        full=(load, chunk, mean),
-        longer=(load, chunk, 2 * mean),
-        mean=(load, jnp.minimum(mean, chunk), mean),
-        median=(load, jnp.minimum(median, chunk), median),
-        late=(load, jnp.minimum(late, chunk), late),
-        decoding=(load, nothing, mean),
-        filled=(load, taken, mean),
-        crowded=(crowded, nothing, mean),
+    return Passes(
+        full=_passing(prefill, load, chunk, mean),
+        longer=_passing(prefill, load, chunk, 2 * mean),
+        mean=pass_over(prefill, mean),
+        decoding=_passing(prefill, load, 0.0 * mean, mean),
+        filled=_passing(prefill, load, late_tokens(prefill), mean),
+        crowded=_passing(prefill, crowded, 0.0 * mean, mean),
     )
-    loads = [own._replace(prompts=tokens, prefills=tokens / prompt) for own, tokens, prompt in each]
 
-    def passing(load: Load) -> Seconds:
-        use = single_use(prefill.assumed, prefill.instance, load)
-        return board_power(prefill.assumed, prefill.instance, use)[0]
 
-    return Passes(*jax.vmap(passing)(jax.tree.map(lambda *parts: jnp.stack(parts), *loads)))
+def pass_over(prefill: Prefill, prompt: Tokens) -> Seconds:
+    """A pass that takes in a prompt, or as much of it as a chunk takes."""
+    taken = jnp.minimum(prompt, prefill.instance.costs.chunk)
+    return _passing(prefill, prefill.load, taken, prompt)
+
+
+def _passing(prefill: Prefill, load: Load, tokens: Tokens, prompt: Tokens) -> Seconds:
+    """A pass that takes in so many tokens of prompts of a length, at the clock that is kept."""
+    own = load._replace(prompts=tokens, prefills=tokens / prompt)
+    use = single_use(prefill.assumed, prefill.instance, own)
+    return board_power(prefill.assumed, prefill.instance, use)[0]
 
 
 def late_tokens(prefill: Prefill) -> Tokens:

@@ -136,28 +136,27 @@ const Arrivals = (() => {
 
   /* The first requests of a trace, at an arrival rate, a few at a time. */
   function* timed(known, trace, rate, count) {
-    const { time, prompt, output, requests } = trace.arrived,
-      slower = isOwn(rate, trace) ? 1 : trace.rate / rate;
-    let batch = [],
-      number = 0;
-    for (let row = 0; row < time.length && number < count; row += 1)
-      for (let copy = 0; copy < requests[row] && number < count; copy += 1) {
-        batch.push(Requests.requestOf(number, time[row] * slower, prompt[row], output[row]));
-        number += 1;
-        if (batch.length === known.batch) {
-          yield batch;
-          batch = [];
-        }
+    const { time, prompt, output } = trace.arrived,
+      slower = isOwn(rate, trace) ? 1 : trace.rate / rate,
+      most = Math.min(time.length, count);
+    let batch = [];
+    for (let row = 0; row < most; row += 1) {
+      batch.push(Requests.requestOf(row, time[row] * slower, prompt[row], output[row]));
+      if (batch.length === known.batch) {
+        yield batch;
+        batch = [];
       }
+    }
     if (batch.length) yield batch;
   }
 
-  /* The requests of a case: at most so many of a trace, or as many of its kinds, or of those of a
-     workload, drawn. */
+  /* The requests of a case: at most so many of a trace, or as many of its kinds where rows are sums
+     or without times, or of those of a workload, drawn. */
   function of(known, { data, state, requests }, process, count) {
     const { rate, arrived, count: total } = data.workloads[state.workload],
       asked = data.demand.arrival_rate;
-    if (rate) return timed(known, { rate, arrived }, asked, count);
+    const sums = arrived?.requests.some((each) => each > 1);
+    if (rate && !sums) return timed(known, { rate, arrived }, asked, count);
     if (!arrived) return drawn(known, requests, process, asked, count);
     const weight = arrived.requests.map((each) => each / total);
     return drawn(known, { ...arrived, weight }, process, asked, count);

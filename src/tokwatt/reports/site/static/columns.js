@@ -112,14 +112,8 @@ const Columns = (() => {
     return (1e6 * seconds + micro) * 1e-6;
   }
 
-  function timeUnit(known, name, times, names) {
-    const sorted = Float64Array.from(times).sort(),
-      half = sorted.length / 2,
-      middle = (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
-    const sizes = Object.entries(known.since_1970).filter(
-      ([, least]) => Math.abs(middle) >= least,
-    );
-    if (sizes.length) return sizes.at(-1)[0];
+  /* The unit of times since a start that a name or a layout says. */
+  function toldUnit(known, name, times, names) {
     const written = bareName(name),
       units = Object.keys(known.units);
     const named =
@@ -129,7 +123,7 @@ const Columns = (() => {
     const bare = names.map(bareName);
     const mooncake =
       known.mooncake.every((column) => bare.includes(column)) && !bare.includes(known.bailian);
-    return mooncake && times.every((time) => time % 1 === 0) ? "ms" : "s";
+    return mooncake && times.every((time) => time % 1 === 0) ? "ms" : undefined;
   }
 
   /* Their span in seconds, the seconds of one of their units, and how they were understood. */
@@ -139,10 +133,13 @@ const Columns = (() => {
       most = times.reduce((one, other) => Math.max(one, other));
     const name = quoted(column.name);
     if (dates) return { span: most - least, unit: 1, note: `times by ${name}, dates` };
-    const unit = timeUnit(known, column.name, times, table.names);
+    const told = toldUnit(known, column.name, times, table.names);
     const edges = Object.values(known.since_1970);
     const above = (time) => edges.filter((edge) => edge <= Math.abs(time)).length;
-    if (above(most) > 0 && above(least) !== above(most))
+    const since = Object.keys(known.since_1970)[above(least) - 1];
+    const mixed = above(least) !== above(most);
+    const unit = (mixed ? told : since) ?? told ?? "s";
+    if (mixed && (since || !told || (most - least) * known.units[told] > known.longest))
       throw new Refusal(
         `${file}: has times from ${least} to ${most} under ${name}, ` +
           "wanted times of one unit, all since 1970 or all since a start.",

@@ -78,6 +78,9 @@ const Tokwatt = (() => {
     const scanTime = Math.hypot(scanned * costs.scan, ownBatch * length * costs.latent_math);
     const seen = Math.min(prompt, 2 * machine.window);
     const attention = own * (costs.prompt_math * prompt + costs.sliding_math * seen);
+    const attending =
+      (costs.latent_math || 2 * costs.prompt_math) * length +
+      2 * costs.sliding_math * Math.min(length, machine.window);
     const message = costs.message * ownTokens,
       repeated = (costs.tensor_parallel / 2 - 1) * Math.min(message, SMALL_MESSAGE);
     const links =
@@ -95,7 +98,7 @@ const Tokwatt = (() => {
       costs.sequence * batch;
     return {
       latency,
-      computeTime: denseMath + expertMath + attention,
+      computeTime: denseMath + expertMath + attention + ownBatch * attending,
       scanTime,
       launchTime,
       moved: costs.streamed + costs.routed * read + scanned,

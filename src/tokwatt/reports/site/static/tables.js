@@ -28,8 +28,9 @@ const Tables = (() => {
     const delimiter = [",", ";", "\t"].reduce((most, other) =>
       header.split(other).length > header.split(most).length ? other : most,
     );
-    const [first, ...rest] = csvRows(file, text, delimiter);
+    const [first, ...written] = csvRows(file, text, delimiter);
     const names = first.cells.map((name) => name.trim());
+    const rest = delimiter === ";" ? written.map(pointed) : written;
     if (!rest.length)
       throw new Refusal(
         `${file}: holds column names and no requests, wanted a line for each request.`,
@@ -44,6 +45,12 @@ const Tables = (() => {
       ]);
     const at = (row, place) => (row.cells[place] ?? "").trim();
     return { names, rows, problems, at };
+  }
+
+  /* Decimal commas as points, where semicolons separate cells. */
+  function pointed({ line, cells }) {
+    const decimal = /^(\s*[+-]?\d+),(\d+\s*)$/;
+    return { line, cells: cells.map((cell) => cell.replace(decimal, "$1.$2")) };
   }
 
   function csvRows(file, text, delimiter) {
