@@ -80,6 +80,15 @@ def test_every_file_that_a_page_names_is_there_or_made(page):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_what_a_page_selects_of_a_store_is_on_an_axis_of_its_study(params, parameters):
+    """Where a whole study takes too long to run the line itself."""
+    text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    for name, selected in re.findall(r'tw\.open\("(\w+)"\)\.sel\((.*?)\)', text):
+        axes = study.load_study(params, name, parameters).axes
+        for axis, value in re.findall(r'(\w+)="(.*?)"', selected):
+            assert value in axes[axis], (name, axis)
+
+
 @pytest.fixture(scope="module")
 def written(computed):
     return (computed / "reference.md").read_text(encoding="utf-8")
