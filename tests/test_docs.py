@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from conftest import ROOT
 
-from tokwatt import studies
-from tokwatt.commands import reference, workflow
+from tokwatt.commands import workflow
 from tokwatt.serving.choices import choice_names
 from tokwatt.studies import study
 
@@ -21,21 +19,12 @@ PAGES = [ROOT / name for name in ["README.md", "CONTRIBUTING.md"]] + sorted(
 )
 
 
-@pytest.fixture(scope="module")
-def instances(params, tmp_path_factory):
-    """The datasets of one job: enough for the figures that the pages draw."""
-    folder = tmp_path_factory.mktemp("grids")
-    studies.run("instances", params, folder)
-    return folder
-
-
 @pytest.fixture
-def checkout(instances, tmp_path):
+def checkout(grids, tmp_path):
     """A clone after its first run, as far as commands need it."""
     for name in ["params", "src"]:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/grids").symlink_to(instances)
+    shutil.copytree(grids / "instances", tmp_path / "results/grids/instances")
     return tmp_path
 
 
@@ -91,15 +80,22 @@ def test_every_file_that_a_page_names_is_there_or_made(page):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_what_a_page_selects_of_a_store_is_on_an_axis_of_its_study(params, parameters):
+    """Where a whole study takes too long to run the line itself."""
+    text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    for name, selected in re.findall(r'tw\.open\("(\w+)"\)\.sel\((.*?)\)', text):
+        axes = study.load_study(params, name, parameters).axes
+        for axis, value in re.findall(r'(\w+)="(.*?)"', selected):
+            assert value in axes[axis], (name, axis)
+
+
 @pytest.fixture(scope="module")
-def written(instances, params, tmp_path_factory):
-    path = tmp_path_factory.mktemp("reference") / "reference.md"
-    reference.write_reference(typer.main.get_command(workflow.app), params, instances, path)
-    return path.read_text(encoding="utf-8")
+def written(computed):
+    return (computed / "reference.md").read_text(encoding="utf-8")
 
 
 def test_the_reference_has_every_command_record_choice_model_and_dataset(
-    written, parameters, instances
+    written, parameters, grids
 ):
     commands = [
         command.name or command.callback.__name__ for command in workflow.app.registered_commands
@@ -108,7 +104,7 @@ def test_the_reference_has_every_command_record_choice_model_and_dataset(
     expected += [f"| `{record.key}` " for record in parameters.records()]
     expected += [f"| **{name}** " for name in choice_names()]
     expected += [f"### {model}\n" for model in study.MODELS]
-    expected += [f"### {path.stem}\n" for path in instances.rglob("*.nc")]
+    expected += [f"### {path.stem}\n" for path in grids.rglob("*.nc")]
     assert [text for text in expected if text not in written] == []
     assert "### tokwatt llm import\n" in written
 

@@ -12,7 +12,6 @@ import pytest
 from conftest import ROOT
 from fuzz import seeds
 
-from tokwatt import studies
 from tokwatt.commands import workflow
 from tokwatt.output import filled_folder, write_files
 
@@ -99,14 +98,6 @@ def mounted(folder, *options):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.fixture(scope="module")
-def instances(params, tmp_path_factory):
-    """The datasets of one job."""
-    folder = tmp_path_factory.mktemp("grids")
-    studies.run("instances", params, folder)
-    return folder
-
-
 def said(monkeypatch, *arguments):
     """What the command line ends with."""
     monkeypatch.chdir(ROOT)
@@ -126,9 +117,9 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("options", [["size=4k"], ["size=64k", "nr_inodes=2"], ["ro"]])
 def test_a_full_or_read_only_disk_is_one_sentence_and_holds_nothing(
-    name, options, instances, tmp_path, monkeypatch
+    name, options, grids, tmp_path, monkeypatch
 ):
-    arguments = [] if name == "grids" else ["--grids", instances]
+    arguments = [] if name == "grids" else ["--grids", grids]
     with mounted(tmp_path / "disk", *options) as disk:
         sentence = said(monkeypatch, *COMMANDS[name], disk, *arguments)
         assert listed(disk) in ([], ["instances"])
@@ -166,12 +157,12 @@ def test_on_a_disk_of_any_size_files_are_new_or_old_and_none_is_half(tmp_path):
             assert listed(disk) == sorted(["made", *wanted]), seed
 
 
-def test_a_full_disk_leaves_the_old_files(instances, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_files(grids, tmp_path, monkeypatch):
     with mounted(tmp_path / "disk", "size=40k") as disk:
         old = {"generations.csv": "old", "generations.pdf": "old"}
         for name, text in old.items():
             (disk / name).write_text(text)
-        code = said(monkeypatch, *COMMANDS["figure"], disk, "--grids", instances)
+        code = said(monkeypatch, *COMMANDS["figure"], disk, "--grids", grids)
         assert f"{disk}/generations." in code and "No space left on device" in code
         assert {path.name: path.read_text() for path in disk.iterdir()} == old
 

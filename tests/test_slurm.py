@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, workflow_in
 
+from tokwatt.studies import study
+
 BIN = Path(sys.executable).parent
 SCRIPTS = ROOT / "tests" / "slurm"
 STORE = "results/studies/blocks.zarr"
@@ -28,8 +30,7 @@ axes:
   context_window: {geomspace: [1024, 131072, 1024], unit: tok}
   utilization: {linspace: [0.01, 1, 1024], unit: "1"}
 fixed:
-  serving: tp8-16bit
-  precision: 16bit
+  precision: bfloat16
   tensor_parallel: {value: 8, unit: "1"}
   mean_fill: {value: 0.5, unit: "1"}
 quantities: [tokens_per_joule]
@@ -50,11 +51,10 @@ def missing():
     return None
 
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.slurm,
-    pytest.mark.skipif(bool(missing()), reason=str(missing())),
-]
+def on_a_cluster(test):
+    """Marks a test that needs Slurm's daemons."""
+    opted = pytest.mark.skipif(bool(missing()), reason=str(missing()))
+    return pytest.mark.slow(pytest.mark.slurm(opted(test)))
 
 
 def run(folder, *command, limit=60):
@@ -169,6 +169,13 @@ def nodes():
     }
 
 
+def test_the_study_of_these_tests_is_one_that_is_read(checkout, parameters):
+    """Where there is no cluster, too, so that it changes with the files of studies."""
+    blocks = study.load_study(checkout / "params", "blocks", parameters)
+    assert [len(values) for values in blocks.axes.values()] == [4, 4, 1024, 1024]
+
+
+@on_a_cluster
 def test_parts_on_two_nodes_make_the_bytes_of_a_local_run(cluster, checkout):
     done = submit(checkout)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -177,6 +184,7 @@ def test_parts_on_two_nodes_make_the_bytes_of_a_local_run(cluster, checkout):
     assert contents(checkout / STORE) == local(checkout)
 
 
+@on_a_cluster
 def test_a_full_disk_fails_the_run_and_a_rerun_continues_to_the_same_bytes(cluster, checkout, disk):
     expected = local(checkout)
     whole = sum(len(data) for data in expected.values()) / 2**20
@@ -197,6 +205,7 @@ def test_a_full_disk_fails_the_run_and_a_rerun_continues_to_the_same_bytes(clust
     assert {chunk: after[chunk] for chunk in before} == before
 
 
+@on_a_cluster
 def test_a_cancelled_job_fails_the_run(cluster, checkout):
     """Half of the parts are cancelled while they wait for a free node."""
     cancel = "scancel --verbose --state=PENDING --user=root 2>&1 | grep -q Terminating"
