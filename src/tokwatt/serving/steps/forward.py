@@ -82,7 +82,7 @@ def lone_pass(costs: PassCosts, batch: Sequences, length: Tokens, prompt: Tokens
     return _pass(costs, batch, length, prompt, prompt, prompt, expert_coverage, True)
 
 
-def attending(costs: PassCosts, length: Tokens) -> Seconds:
+def attention_time(costs: PassCosts, length: Tokens) -> Seconds:
     """Arithmetic of a decoded token's attention: to all before it, where a prompt's is to half.
 
     Args:
@@ -136,7 +136,7 @@ def _pass(
         compute_time=dense_math
         + costs.expert_math * tokens
         + attention
-        + own_batch * attending(costs, length),
+        + own_batch * attention_time(costs, length),
         scan_time=scan_time,
         launch_time=launch_time,
         moved=costs.streamed + costs.routed * read + scanned,

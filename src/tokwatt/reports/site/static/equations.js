@@ -62,6 +62,14 @@ const Tokwatt = (() => {
     return Math.min(2, 1 + Math.sqrt(2 * Math.log(ranks)) * spread);
   }
 
+  /* Arithmetic of a decoded token's attention. */
+  function attentionTime({ costs, window }, length) {
+    return (
+      (costs.latent_math || 2 * costs.prompt_math) * length +
+      2 * costs.sliding_math * Math.min(length, window)
+    );
+  }
+
   /* `loose` says how experts are touched, and whether tokens take time to reach them. */
   function pass(machine, loose, batch, length, prompts, own, prompt) {
     const { costs } = machine;
@@ -78,9 +86,6 @@ const Tokwatt = (() => {
     const scanTime = Math.hypot(scanned * costs.scan, ownBatch * length * costs.latent_math);
     const seen = Math.min(prompt, 2 * machine.window);
     const attention = own * (costs.prompt_math * prompt + costs.sliding_math * seen);
-    const attending =
-      (costs.latent_math || 2 * costs.prompt_math) * length +
-      2 * costs.sliding_math * Math.min(length, machine.window);
     const message = costs.message * ownTokens,
       repeated = (costs.tensor_parallel / 2 - 1) * Math.min(message, SMALL_MESSAGE);
     const links =
@@ -98,7 +103,7 @@ const Tokwatt = (() => {
       costs.sequence * batch;
     return {
       latency,
-      computeTime: denseMath + expertMath + attention + ownBatch * attending,
+      computeTime: denseMath + expertMath + attention + ownBatch * attentionTime(machine, length),
       scanTime,
       launchTime,
       moved: costs.streamed + costs.routed * read + scanned,
@@ -259,7 +264,9 @@ const Tokwatt = (() => {
     const read = machine.streamed + machine.routed * touched;
     const kv = batch * sequenceBytes(machine, length, machine.read);
     const weightTime = read / machine.weight_bandwidth,
-      scanTime = kv / machine.kv_bandwidth;
+      scanTime = kv / machine.kv_bandwidth,
+      decoded = (machine.token_flops * batch) / machine.prefill_rate,
+      attended = (batch / machine.costs.data_parallel) * attentionTime(machine, length);
     const overhead =
       machine.overhead + machine.dispatch_overhead + machine.dispatch_time * batch;
     const [latency, prefillTime] = prefilled(
@@ -271,7 +278,7 @@ const Tokwatt = (() => {
     return {
       latency,
       moved: read + kv,
-      computeTime: (machine.token_flops * batch) / machine.prefill_rate + prefillTime,
+      computeTime: decoded + attended + prefillTime,
       launchTime: 0,
       batch,
       idleTime: machine.idle_time > 0 ? machine.idle_time : weightTime + machine.overhead,
