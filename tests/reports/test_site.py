@@ -21,7 +21,7 @@ from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.drawing import gallery
 from tokwatt.reports.site import markup, method
 from tokwatt.reports.site.pages import pages as pages_of
-from tokwatt.reports.site.panels import panels_of
+from tokwatt.reports.site.panels import panels_in
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 
@@ -216,7 +216,7 @@ def test_a_new_table_appears_by_itself(params, results, tmp_path):
 
 def test_every_page_shows_a_figure_in_the_same_way(pages, sources):
     """All but thumbnails can be enlarged, and have their panels one below the other."""
-    panelled = panels_of(sources.figures, sources.plots).keys()
+    panelled = panels_in(sources.figures, sources.plots).keys()
     for name, tree in pages.items():
         links = [each for each in tree.iter("a") if "enlarge" in each.get("class", "")]
         stacked = {each.get("href") for each in links if "stacked" in each.get("class")}

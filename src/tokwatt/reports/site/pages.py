@@ -18,7 +18,7 @@ from tokwatt.reports.pages.verdict import VERDICTS
 from tokwatt.reports.site import method, search
 from tokwatt.reports.site.comparison import Comparison
 from tokwatt.reports.site.palette import in_both_palettes
-from tokwatt.reports.site.panels import panels_of
+from tokwatt.reports.site.panels import panels_in
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 from tokwatt.text import visible
@@ -68,7 +68,7 @@ def _shown(path: Path) -> str | bytes:
 
 def pages(sources: Sources) -> dict[str, Page]:
     """How each page, and the script of the explorer's numbers, is written, by its file."""
-    render = Renderer(sources.menu(), panels_of(sources.figures, sources.plots))
+    render = Renderer(sources.menu(), panels_in(sources.figures, sources.plots))
     modules = method.modules(Path(tokwatt.__file__).parent)
     addresses = sources.addresses() | method.addresses(modules)
     return {

@@ -47,7 +47,14 @@ class Panels(NamedTuple):
         return right, max(crop.top + crop.height for crop in crops)
 
 
-def panels_in(svg: str) -> Panels | None:
+def panels_in(figures: Path, names: Iterable[str]) -> dict[str, Panels]:
+    """Panels of the figures that have some, by where the site has their drawings."""
+    drawn = {name: (figures / f"{name}.svg").read_text(encoding="utf-8") for name in names}
+    found = {f"data/{name}.svg": _read(svg) for name, svg in drawn.items()}
+    return {address: panels for address, panels in found.items() if panels}
+
+
+def _read(svg: str) -> Panels | None:
     """The panels of a drawing, as `stacking.panels_of` writes them; None where it has only one."""
     coverage, size = _COVERAGE.search(svg), _SIZE.search(svg)
     panels = coverage[1].split(";") if coverage else []
@@ -55,10 +62,3 @@ def panels_in(svg: str) -> Panels | None:
         return None
     crops = [[Crop(*map(float, it.split())) for it in panel.split(",")] for panel in panels]
     return Panels(float(size[1]), float(size[2]), crops)
-
-
-def panels_of(figures: Path, names: Iterable[str]) -> dict[str, Panels]:
-    """Panels of the figures that have some, by where the site has their drawings."""
-    drawn = {name: (figures / f"{name}.svg").read_text(encoding="utf-8") for name in names}
-    found = {f"data/{name}.svg": panels_in(svg) for name, svg in drawn.items()}
-    return {address: panels for address, panels in found.items() if panels}
