@@ -7,10 +7,12 @@ import random
 import re
 
 import pytest
-from scripts import context_of
+from scripts import FLEET, context_of
 
 from tokwatt.accounts import cases
-from tokwatt.accounts.explorer import ADJUSTABLE, Explorer
+from tokwatt.accounts.answers import demanded, fleet
+from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.explorer import ADJUSTABLE, Explorer, InstanceKey
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import load
@@ -20,6 +22,7 @@ from tokwatt.serving.point import operating_point
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
 RANDOM = random.Random(20260317)
+START = InstanceKey("consistent", "H100", "llama-3.1-70b", "bfloat16", 8)
 PAIRS = {
     "concurrency": "concurrency",
     "latency": "iteration_latency",
@@ -47,7 +50,7 @@ def sampled(explorer):
 
 @pytest.fixture(scope="module")
 def javascript(explorer, sampled):
-    context = context_of(py_mini_racer, ["equations.js"], explorer, sampled)
+    context = context_of(py_mini_racer, ["equations.js"], explorer, [*sampled, START])
 
     def run(expression, **names):
         given = "".join(f"const {name} = {json.dumps(value)};" for name, value in names.items())
@@ -170,6 +173,24 @@ def test_a_workload_without_a_measured_output_share_is_said_to_have_none(sampled
             changed = {**state, "changes": {"output_share": alternative}}
             unmeasured = javascript("Tokwatt.prepare(DATA, state).unmeasured", state=changed)
             assert unmeasured == (alternative == "trace" and not share)
+
+
+@pytest.mark.parametrize("workload", ["lmsys", "agent_heavy"])
+def test_a_fleet_of_a_stated_output_share_is_that_of_the_command(workload, parameters, javascript):
+    names = DeploymentNames(precision="bfloat16")
+    asked, stated = {"latency_target": 60.0, "output_share": 0.3}, {"output_share": "fifth"}
+    demand = demanded(parameters, **asked)
+    wanted = fleet(parameters, workload, demand, names, split_lengths=[2048], changes=stated)
+    found = javascript(
+        "((data) => Tokwatt.fleetAt(Tokwatt.prepare(data, state), 2048, 1))"
+        "({ ...DATA, demand: { ...DATA.demand, ...asked } })",
+        state={**START._asdict(), "workload": workload, "changes": stated},
+        asked=asked,
+    )
+    assert found["tokensPerJoule"] == pytest.approx(wanted.tokens_per_joule, rel=1e-6)
+    for pool, theirs in zip(found["pools"], wanted.pools, strict=True):
+        for name, other in FLEET.items():
+            assert same(pool[name], theirs[other].value), name
 
 
 def test_an_offer_that_is_not_there_is_nothing(javascript):

@@ -1,6 +1,7 @@
 """Shadow prices and break-even points, against plans chosen anew on either side of them."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -69,8 +70,9 @@ def test_a_target_that_does_not_bind_has_no_price(found):
 
 
 def test_the_smallest_relaxation_of_an_inventory_is_found_by_counting_up(found):
-    free = sum(pool["gpus"].value for pool in found.fleet.pools)
     gpu = found.names[0].gpu
+    of_pools = zip(found.names, found.fleet.pools, strict=True)
+    free = sum(pool["gpus"].value for names, pool in of_pools if names.gpu == gpu)
 
     def within(count):
         own = replace(found.question, budget=Budget(inventory={gpu: int(count)}))
@@ -219,8 +221,9 @@ def test_where_prompt_shares_swap_gpus_traces_of_them_cost_as_much_on_either(par
     stretches = break_even_shares(planned(1.0, "B200", "B300"))
     ends = [prompt_share(with_prompts(pairs, MOST_LONGER**sign)) for sign in (-1, 1)]
     assert [stretches[0].low, stretches[-1].high] == pytest.approx(ends)
-    before, after = stretches
-    assert before.low < before.high == after.low < after.high
+    for one, following in pairwise(stretches):
+        assert one.low < one.high == following.low < following.high
+    before, after = stretches[:2]
 
     def beyond(log_factor):
         return prompt_share(with_prompts(pairs, np.exp(log_factor))) - before.high

@@ -22,6 +22,7 @@ from tokwatt import __version__, stores
 from tokwatt.params.errors import ParameterError
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.drawing import gallery, plotting
+from tokwatt.reports.drawing.crowding import texts_of
 from tokwatt.reports.figures.common import looks
 from tokwatt.reports.figures.common.frames import drawn as rounded
 from tokwatt.reports.figures.common.frames import six_digits
@@ -106,16 +107,21 @@ def test_axes_that_show_a_quantity_name_its_unit(settled):
 
 
 def test_a_narrow_screen_is_told_every_panel_with_its_scales(settled, drawn):
-    """Each lies in a crop of its own, as wide and as high as it is, and nothing beyond the page."""
+    """Each lies in a crop of its own, as wide and as high as it is, every text in some crop, and
+    nothing beyond the page."""
     name, canvas = settled
     svg = (drawn / f"{name}.svg").read_text(encoding="utf-8")
     [written] = re.findall(r"<dc:coverage>(.*?)</dc:coverage>", svg)
     crops = [[[*map(float, it.split())] for it in own.split(",")] for own in written.split(";")]
+    with matplotlib.style.context(plotting.STYLE, after_reset=True):
+        canvas.draw_without_rendering()
+        texts = [it.get_window_extent().shrunk(0.95, 0.7).bounds for it in texts_of(canvas)]
     width, height = 72 * canvas.get_size_inches()
     bars = [panel for panel in canvas.axes if panel.get_label() == "<colorbar>"]
     places = {tuple(it.get_position().bounds) for it in canvas.axes if it not in bars}
-    assert len(crops) == len(places) + len(canvas.legends) + len(bars)
-    for left, low, wide, high in places:
+    assert len(crops) == len(places) + len(canvas.texts) + len(canvas.legends) + len(bars)
+    scale = 72 / canvas.dpi / np.array([width, height, width, height])
+    for left, low, wide, high in [*places, *(scale * np.array(box) for box in texts)]:
         frame = np.array([left * width, (1 - low - high) * height, wide * width, high * height])
         assert any(
             (own[:2] <= frame[:2] + 0.1).all()

@@ -10,9 +10,11 @@ from hostile import KEY, PAYLOAD
 from tokwatt.params.folder import Folder
 from tokwatt.reports.markdown import code, escaped, pipe_table
 from tokwatt.reports.site import markup
+from tokwatt.reports.site.renderer import Renderer
 from tokwatt.text import visible
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
+DRAWING = Renderer({}, {}).drawing
 TEXTUAL = {"alt", "aria-label", "content", "data-section", "data-sort", "value"}
 """Attributes that hold text to read or to compare."""
 
@@ -29,7 +31,7 @@ def elements(path):
 
 def cells(text):
     """Cells of a Markdown page as a browser shows them."""
-    page = markup.Article(text).body("results", {})
+    page = markup.Article(text).body("results", {}, DRAWING)
     tree = html5lib.HTMLParser(strict=False, namespaceHTMLElements=False).parseFragment(page)
     tags = {element.tag for element in tree.iter() if element.tag != "DOCUMENT_FRAGMENT"}
     assert tags <= {"div", "table", "thead", "tbody", "tr", "th", "td", "code"}
@@ -147,7 +149,7 @@ def test_a_cell_shows_any_text_as_it_is(text):
 )
 @pytest.mark.parametrize("form", ["[x]({})", "![x]({})", "[x][y]\n\n[y]: {}", "<{}>"])
 def test_an_address_that_is_neither_of_the_web_nor_relative_is_no_link(form, address):
-    page = markup.Article(form.format(address)).body("docs", {})
+    page = markup.Article(form.format(address)).body("docs", {}, DRAWING)
     assert "<a " not in page and "<img " not in page
 
 
@@ -155,7 +157,7 @@ def test_an_address_that_is_neither_of_the_web_nor_relative_is_no_link(form, add
     "address", ["https://a.b/c", "http://a.b", "mailto:a@b.c", "d.md#e", "#f", "./a:b", "a?b:c"]
 )
 def test_an_address_of_the_web_or_a_relative_one_is_a_link(address):
-    assert f'href="{address}"' in markup.Article(f"[x]({address})").body("docs", {})
+    assert f'href="{address}"' in markup.Article(f"[x]({address})").body("docs", {}, DRAWING)
 
 
 def test_mathematics_is_mathematics_alone():

@@ -21,9 +21,12 @@ from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.drawing import gallery
 from tokwatt.reports.site import markup, method
 from tokwatt.reports.site.pages import pages as pages_of
+from tokwatt.reports.site.panels import panels_of
+from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 
 SOURCE = ROOT / "src" / "tokwatt"
+DRAWING = Renderer({}, {}).drawing
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +214,17 @@ def test_a_new_table_appears_by_itself(params, results, tmp_path):
         assert 'href="table-boards.html"' in pages[name]()
 
 
+def test_every_page_shows_a_figure_in_the_same_way(pages, sources):
+    """All but thumbnails can be enlarged, and have their panels one below the other."""
+    panelled = panels_of(sources.figures, sources.plots).keys()
+    for name, tree in pages.items():
+        links = [each for each in tree.iter("a") if "enlarge" in each.get("class", "")]
+        stacked = {each.get("href") for each in links if "stacked" in each.get("class")}
+        images = {each.get("src") for each in tree.iter("img") if not each.get("loading")}
+        assert images == {each.get("href") for each in links}, name
+        assert stacked == images & panelled, name
+
+
 def test_every_page_says_on_which_account_and_basis_it_stands(pages):
     assert [
         name for name, tree in pages.items() if "Account and basis: " not in text_of(tree)
@@ -386,13 +400,13 @@ def test_a_report_points_to_the_files_of_the_site_and_keeps_chosen_columns():
     text = (
         "# T\n\n![x](../figures/a.png)\n\n| a | verdict |\n| --- | --- |\n| 1 | not derivable |\n"
     )
-    body = markup.Article(text).body("results", {"figures/a.png": "data/a.png"})
+    body = markup.Article(text).body("results", {"figures/a.png": "data/a.png"}, DRAWING)
     assert (
-        'src="data/a.png"' in body
+        f"<figure>{DRAWING('data/a.png', 'x')}</figure>" in body
         and '<td class="verdict not-derivable">' in body
         and "<h1>" not in body
     )
-    part = markup.Article(text).body("results", {}, ["verdict"])
+    part = markup.Article(text).body("results", {}, DRAWING, ["verdict"])
     assert "<th>a</th>" not in part and "not derivable" in part
 
 
@@ -401,7 +415,7 @@ def test_a_document_leads_to_other_pages_and_has_places_to_lead_to():
         "# T\n\n## A head\n\n[b](b.md#c) `docs/b.md` [`docs/b.md`](b.md) `c.md` [out](https://a.b)"
         " $x^2$ costs $5\n"
     )
-    body = markup.Article(text).body("docs", {"docs/b.md": "docs-b.html"})
+    body = markup.Article(text).body("docs", {"docs/b.md": "docs-b.html"}, DRAWING)
     assert markup.Article(text).places == [("a-head", "A head")]
     assert '<h2 id="a-head">' in body and '<a href="docs-b.html#c">b</a>' in body
     assert body.count('<a href="docs-b.html"><code>docs/b.md</code></a>') == 2

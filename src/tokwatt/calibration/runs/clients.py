@@ -99,7 +99,7 @@ def run_of(reading: Reading, cells: Cells, llm: str) -> dict[str, object]:
     Returns:
         The columns of `columns.MeasuredRun`.
 
-    Source: lengths and widths as `../shared/data/README.md` explains InferenceX's table.
+    Source: lengths and widths as InferenceX publishes them.
     """
     numbers = {name: float(cell) for name, cell in cells.items() if isinstance(cell, float)}
     engine = reading.engines[str(cells["engine"])]

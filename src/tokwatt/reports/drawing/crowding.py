@@ -17,12 +17,17 @@ def overlaps(canvas: Figure) -> float:
         canvas.draw_without_rendering()
     if any("constrained_layout" in str(warning.message) for warning in caught):
         return math.inf
-    unseen = set(_out_of_view(canvas))
-    texts = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text()]
     # A box is larger than its letters.
-    boxes = [text.get_window_extent().shrunk(1.0, 0.7) for text in texts if text not in unseen]
+    boxes = [text.get_window_extent().shrunk(1.0, 0.7) for text in texts_of(canvas)]
     over = sum(upper.overlaps(lower) for upper, lower in combinations(boxes, 2))
     return over + sum(spine.overlaps(box) for spine in _spines(canvas) for box in boxes)
+
+
+def texts_of(canvas: Figure) -> list[Text]:
+    """What can be read in a drawing."""
+    unseen = set(_out_of_view(canvas))
+    texts = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text()]
+    return [text for text in texts if text not in unseen]
 
 
 def _out_of_view(canvas: Figure) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 POINTS = 72
@@ -38,13 +39,14 @@ def panels_of(canvas: Canvas) -> str:
     Returns:
         A panel each between semicolons, of crops between commas: left and upper edge, width and
         height in points, and the left and upper edge that it is put at. A panel that shares a scale
-        or a title with others is shown beside, above or below that. Legends of the whole figure
-        come first, colour bars last.
+        or a title with others is shown beside, above or below that. Texts and legends of the whole
+        figure come first, colour bars last.
     """
     places = _Places(canvas)
+    texts = [[_Crop(places.in_points(it.get_window_extent()))] for it in canvas.texts]
     legends = [places.legend(it) for it in canvas.legends]
     bars = [[_Crop(places.tight(bar))] for bar in places.bars]
-    stack = [*legends, *(places.panel(own) for own in places.distinct), *bars]
+    stack = [*texts, *legends, *(places.panel(own) for own in places.distinct), *bars]
     return "; ".join(", ".join(map(places.written, crops)) for crops in stack)
 
 
@@ -81,30 +83,34 @@ class _Places:
         left, low, right, high = Bbox.union([self.tight(it) for it in self._upon(own)]).extents
         frame, row, column = self.frame(own), self._beside(own, "y"), self._beside(own, "x")
         scale = None if _labelled(own.yaxis) else _first(row, lambda it: _labelled(it.yaxis))
-        below = None if _labelled(own.xaxis) else _first(column, lambda it: _labelled(it.xaxis))
+        below = own if scale else None  # its names of ticks may begin left of its frame
+        if not _labelled(own.xaxis):
+            below = _first(column, lambda it: _labelled(it.xaxis))
         above = None if _title(own) else _first(column, _title)
-        left, low = (frame.x0 if scale else left), (frame.y0 if below else low)
-        high = frame.y1 if above else high
+        ticks = self.ticks(below) if below else 0.0
+        left, low = (frame.x0 if scale else left), (frame.y0 - ticks if below else low)
         parts = [Bbox.from_extents(left, low, right, high)]
         if above:
             edges = self.frame(above).y1, self.tight(above).y1
             parts.insert(0, Bbox.from_extents(left, edges[0], right, edges[1]))
         if below:
-            around, edge = self.tight(below), self.frame(below).y0
+            around, edge = self.tight(below), self.frame(below).y0 - ticks
             parts.append(Bbox.from_extents(min(left, around.x0), around.y0, around.x1, edge))
         if scale:
             edges = self.tight(scale).x0, self.frame(scale).x0
-            parts.append(Bbox.from_extents(edges[0], low, edges[1], high))
+            named = self.in_points(scale.yaxis.label.get_window_extent())
+            parts.append(Bbox.from_extents(edges[0], min(low, named.y0), edges[1], high))
         return _put(parts, left - (parts[-1].width if scale else 0.0), has_scale=scale is not None)
 
     def legend(self, own: Legend) -> list[_Crop]:
-        """Crops of its entries, in rows as wide as a panel."""
+        """Crops of its title and entries, in rows as wide as a panel."""
         size = float(own.get_texts()[0].get_fontsize())
         before = (own.handlelength + own.handletextpad) * size
         crops, x, y = [], 0.0, 0.0
-        for text in own.get_texts():
+        for text in filter(Text.get_text, [own.get_title(), *own.get_texts()]):
             box = self.in_points(text.get_window_extent())
-            box = Bbox.from_extents(box.x0 - before, box.y0 - 1, box.x1 + before / 3, box.y1 + 1)
+            left = box.x0 - (0 if text is own.get_title() else before)
+            box = Bbox.from_extents(left, box.y0 - 1, box.x1 + before / 3, box.y1 + 1)
             if x + box.width > ROW and x > 0:
                 x, y = 0.0, y + box.height
             crops.append(_Crop(box, x, y))
@@ -128,6 +134,12 @@ class _Places:
         assert box is not None
         return self.in_points(box).padded(PAD)
 
+    def ticks(self, panel: Axes) -> float:
+        """How far below its frame the names of its ticks begin."""
+        names = [it for it in panel.get_xticklabels() if it.get_text() and it.get_visible()]
+        tops = (self.in_points(name.get_window_extent()).y1 for name in names)
+        return self.frame(panel).y0 - max(tops)
+
     def frame(self, panel: Axes) -> Bbox:
         """A panel without them."""
         return self.in_points(panel.get_window_extent())
@@ -148,7 +160,7 @@ def _put(parts: Sequence[Bbox], left: float, has_scale: bool) -> list[_Crop]:
     """Parts of a panel one below the other, the last beside what it is the scale of."""
     crops, y = [], 0.0
     for part in parts[:-1] if has_scale else parts:
-        beside = has_scale and (part.y0, part.y1) == (parts[-1].y0, parts[-1].y1)
+        beside = has_scale and part.y1 == parts[-1].y1
         if beside:
             crops.append(_Crop(parts[-1], 0.0, y))
         crops.append(_Crop(part, max(0.0, part.x0 - left), y))

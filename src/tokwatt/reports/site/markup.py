@@ -1,7 +1,7 @@
 """Markdown, docstrings and mathematics as HTML, none of whose text can become a live tag."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape, unescape
 from itertools import pairwise
 from posixpath import join, normpath
@@ -24,10 +24,8 @@ SCROLLED = (
     '<div class="scroll" role="region" aria-label="Table" tabindex="0"><table class="report">'
 )
 KINDS = {label: kind for kind, label in LABELS.items()}
-ENLARGED = (
-    '<span class="scroll" role="region" aria-label="Figure" tabindex="0">'
-    '<a class="enlarge" href="{}">{}</a></span>'
-)
+Drawing = Callable[[str, str], Markup]
+"""How pages show a figure, by its address and what it shows in words."""
 UNSAFE = ("class", "href", "id", "style")
 """Attributes that LaTeX could set and no formula of ours needs."""
 
@@ -76,7 +74,11 @@ class Article:
         return [_text(token) for opening, token in pairs if opening.type == "th_open"]
 
     def body(
-        self, folder: str, addresses: Mapping[str, str], columns: Sequence[str] = ()
+        self,
+        folder: str,
+        addresses: Mapping[str, str],
+        drawing: Drawing,
+        columns: Sequence[str] = (),
     ) -> Markup:
         """What it holds below its title, or some columns of its first table.
 
@@ -84,15 +86,17 @@ class Article:
             folder: where the page lies, from which its links start.
             addresses: what the site has of the repository, by path; links, pictures and code that
                 name such a path lead there.
+            drawing: shows its pictures.
             columns: heads of the columns to keep; the whole page where there are none.
         """
         tokens = self._tokens[3:] if self._tokens[0].tag == "h1" else self._tokens
         tokens = [_with_links(token, folder, addresses) for token in tokens]
         _mark_accounts(tokens)
         _mark_cells(tokens)
+        _mark_figures(tokens)
         if columns:
             tokens = _with_columns(tokens, columns)
-        html = _READER.renderer.render(tokens, _READER.options, {})
+        html = _READER.renderer.render(tokens, _READER.options, {"drawing": drawing})
         scrolled = html.replace("<table>", SCROLLED).replace("</table>", "</table></div>")
         return Markup(scrolled.replace("<pre>", '<pre tabindex="0">'))
 
@@ -175,6 +179,13 @@ def _mark_cells(tokens: list[Token]) -> None:
             column += 1
 
 
+def _mark_figures(tokens: list[Token]) -> None:
+    """Figures of what would be paragraphs of a picture alone."""
+    for opening, token, closing in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if [inner.type for inner in token.children or []] == ["image"]:
+            opening.tag = closing.tag = "figure"
+
+
 def verdict_class(verdict: str) -> str:
     """How style sheets know a verdict."""
     return f"verdict {verdict.replace(' ', '-')}"
@@ -241,9 +252,9 @@ def _image(
     options: OptionsDict,
     env: EnvType,
 ) -> str:
-    """A picture as large as it can be read, and larger where it is selected."""
-    shown = renderer.image(tokens, place, options, env)
-    return ENLARGED.format(escape(str(tokens[place].attrs["src"])), shown)
+    """A picture as all pages show theirs."""
+    title = renderer.renderInlineAsText(tokens[place].children, options, env)
+    return env["drawing"](str(tokens[place].attrs["src"]), title)
 
 
 _READER = (

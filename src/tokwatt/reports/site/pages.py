@@ -18,7 +18,7 @@ from tokwatt.reports.pages.verdict import VERDICTS
 from tokwatt.reports.site import method, search
 from tokwatt.reports.site.comparison import Comparison
 from tokwatt.reports.site.palette import in_both_palettes
-from tokwatt.reports.site.panels import Panels, panels_in
+from tokwatt.reports.site.panels import panels_of
 from tokwatt.reports.site.renderer import Renderer
 from tokwatt.reports.site.sources import Sources
 from tokwatt.text import visible
@@ -68,7 +68,7 @@ def _shown(path: Path) -> str | bytes:
 
 def pages(sources: Sources) -> dict[str, Page]:
     """How each page, and the script of the explorer's numbers, is written, by its file."""
-    render = Renderer(sources.menu())
+    render = Renderer(sources.menu(), panels_of(sources.figures, sources.plots))
     modules = method.modules(Path(tokwatt.__file__).parent)
     addresses = sources.addresses() | method.addresses(modules)
     return {
@@ -104,7 +104,7 @@ def _start(sources: Sources, render: Renderer) -> str:
     surviving = Counter(headline.verdict for headline in sources.surviving.values())
     addresses = sources.addresses()
     excerpts = [
-        (name, report.title, sources.excerpt(name, addresses))
+        (name, report.title, sources.excerpt(name, addresses, render.drawing))
         for name, report in sources.reports.items()
         if report.start
     ]
@@ -120,14 +120,7 @@ def _start(sources: Sources, render: Renderer) -> str:
         excerpts=excerpts,
         tables=sources.tables,
         plots=sources.plots,
-        panels={
-            name: _panels(sources, name) for name, it in sources.plots.items() if it.entry.start
-        },
     )
-
-
-def _panels(sources: Sources, name: str) -> Panels | None:
-    return panels_in((sources.figures / f"{name}.svg").read_text(encoding="utf-8"))
 
 
 def _accounts_of(sources: Sources, rows: Iterable[Judged]) -> list[AccountEntry]:
@@ -187,7 +180,6 @@ def _figure(sources: Sources, render: Renderer, name: str, figure: Figure) -> st
         accounts=sources.accounts(figure.datasets),
         name=name,
         figure=figure,
-        panels=_panels(sources, name),
         made=[*grids, *([sources.study(figure.study)] if figure.study else [])],
         heads=heads,
         rows=rows[:PREVIEW],
@@ -211,13 +203,13 @@ def _audit(sources: Sources, render: Renderer) -> str:
 def _report(sources: Sources, render: Renderer, name: str, addresses: Mapping[str, str]) -> str:
     article = sources.report(name)
     title = sources.reports[name].title
-    body = article.body("results", addresses)
+    body = article.body("results", addresses, render.drawing)
     return render("report", title, name, body=body, places=article.places)
 
 
 def _document(sources: Sources, render: Renderer, path: str, addresses: Mapping[str, str]) -> str:
     article = sources.document(path)
-    body = article.body(dirname(path), addresses)
+    body = article.body(dirname(path), addresses, render.drawing)
     active = sources.documents[path].removesuffix(".html")
     content = {"accounts": [DOCUMENTED], "body": body, "places": article.places}
     return render("report", article.title, active, **content)

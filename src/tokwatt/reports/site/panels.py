@@ -1,6 +1,8 @@
 """Panels of a drawing, which a narrow screen shows one below the other."""
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 WIDEST = 200.0
@@ -34,6 +36,11 @@ class Panels(NamedTuple):
     crops: list[list[Crop]]
 
     @staticmethod
+    def looks(width: float) -> str:
+        """How style sheets know a panel."""
+        return "wide" if width > WIDEST else ""
+
+    @staticmethod
     def size(crops: list[Crop]) -> tuple[float, float]:
         """Width and height of a panel."""
         right = max(crop.left + crop.width for crop in crops)
@@ -41,14 +48,17 @@ class Panels(NamedTuple):
 
 
 def panels_in(svg: str) -> Panels | None:
-    """The panels of a drawing, as it says; None where it has only one, or one too wide.
-
-    Source: `stacking.panels_of` writes them.
-    """
+    """The panels of a drawing, as `stacking.panels_of` writes them; None where it has only one."""
     coverage, size = _COVERAGE.search(svg), _SIZE.search(svg)
     panels = coverage[1].split(";") if coverage else []
     if len(panels) < 2 or size is None:
         return None
     crops = [[Crop(*map(float, it.split())) for it in panel.split(",")] for panel in panels]
-    found = Panels(float(size[1]), float(size[2]), crops)
-    return found if all(found.size(panel)[0] <= WIDEST for panel in crops) else None
+    return Panels(float(size[1]), float(size[2]), crops)
+
+
+def panels_of(figures: Path, names: Iterable[str]) -> dict[str, Panels]:
+    """Panels of the figures that have some, by where the site has their drawings."""
+    drawn = {name: (figures / f"{name}.svg").read_text(encoding="utf-8") for name in names}
+    found = {f"data/{name}.svg": panels_in(svg) for name, svg in drawn.items()}
+    return {address: panels for address, panels in found.items() if panels}

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from tokwatt.reports.audit import audit
 from tokwatt.reports.site import markup
+from tokwatt.reports.site.panels import Panels
 from tokwatt.text import visible
 
 MENU: dict[str, dict[str, str]] = {
@@ -40,9 +41,10 @@ class Renderer:
 
     Args:
         menu: the pages of each entry of the menu, by their names.
+        panels: those of each figure, by its address.
     """
 
-    def __init__(self, menu: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, menu: Mapping[str, Mapping[str, str]], panels: Mapping[str, Panels]) -> None:
         self._environment = Environment(
             loader=PackageLoader("tokwatt.reports.site"),
             autoescape=True,
@@ -60,6 +62,7 @@ class Renderer:
             "number": _number,
             "listed": _listed,
         }
+        self._environment.globals["panels"] = panels
         self._menu = {entry: pages for entry, pages in menu.items() if pages}
 
     def __call__(self, template: str, title: str, active: str, **content: object) -> str:
@@ -68,6 +71,11 @@ class Renderer:
         entry = next((entry for entry, pages in self._menu.items() if active in pages), "")
         content |= {"title": title, "active": active, "entry": entry, "menu": self._menu}
         return page.render(**{"accounts": [], "policy": Markup(POLICY)} | content)
+
+    def drawing(self, address: str, title: str) -> Markup:
+        """A figure in the text of a page."""
+        macros = vars(self._environment.get_template("macros.html").module)
+        return macros["drawing"](address, title)
 
 
 def _shown(value: object) -> object:
@@ -78,9 +86,10 @@ def _shown(value: object) -> object:
 def _number(text: str) -> str:
     """A number of a CSV file, short enough to read."""
     try:
-        return f"{float(text):.6g}"
+        number = float(text)
     except ValueError:
         return text
+    return f"{number:.0f}" if number.is_integer() else f"{number:.6g}"
 
 
 def _listed(value: float | list[float]) -> str:

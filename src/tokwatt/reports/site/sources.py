@@ -24,7 +24,7 @@ from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.pages.accounts import AccountEntry, Kind, accounts_of, by_kind
 from tokwatt.reports.pages.verdict import Survival, survivals
 from tokwatt.reports.site.comparison import Comparison, compare
-from tokwatt.reports.site.markup import Article
+from tokwatt.reports.site.markup import Article, Drawing
 from tokwatt.reports.site.records import site_records
 from tokwatt.reports.site.renderer import MENU, PAGES
 
@@ -242,7 +242,7 @@ class Sources:
         records = {f"params/{name}.yaml": f"parameters.html#{name}" for name in self.records}
         return figures | tables | reports | records | self.documents
 
-    def excerpt(self, name: str, addresses: Mapping[str, str]) -> Markup:
+    def excerpt(self, name: str, addresses: Mapping[str, str], drawing: Drawing) -> Markup:
         """What the start page shows of a report: all of it, or columns of its first table."""
         report = self.report(name)
         start = self.reports[name].start
@@ -252,7 +252,7 @@ class Sources:
                 place = self.paper.child("reports").child(name)
                 wanted = f"some of {', '.join(report.heads)}"
                 raise place.fail(f"names {column!r}", wanted, "start")
-        return report.body("results", addresses, columns)
+        return report.body("results", addresses, drawing, columns)
 
     def accounts(self, datasets: Iterable[str]) -> list[AccountEntry]:
         """On which accounts, and whose watts, datasets and stores of studies stand."""

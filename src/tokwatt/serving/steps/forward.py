@@ -82,6 +82,19 @@ def lone_pass(costs: PassCosts, batch: Sequences, length: Tokens, prompt: Tokens
     return _pass(costs, batch, length, prompt, prompt, prompt, expert_coverage, True)
 
 
+def attending(costs: PassCosts, length: Tokens) -> Seconds:
+    """Arithmetic of a decoded token's attention: to all before it, where a prompt's is to half.
+
+    Args:
+        costs: of forward passes.
+        length: tokens that its request holds.
+    """
+    cache = costs.cache
+    grouped = jnp.where(costs.latent_math > 0, 0.0, 2 * costs.prompt_math)
+    windowed = 2 * costs.sliding_math * jnp.minimum(length, cache.window)
+    return (costs.latent_math + grouped) * length + windowed
+
+
 @partial(jax.jit, static_argnames=("touched", "dispatched"))  # traced once for many passes
 def _pass(
     costs: PassCosts,
@@ -123,19 +136,11 @@ def _pass(
         compute_time=dense_math
         + costs.expert_math * tokens
         + attention
-        + own_batch * _attending(costs, length),
+        + own_batch * attending(costs, length),
         scan_time=scan_time,
         launch_time=launch_time,
         moved=costs.streamed + costs.routed * read + scanned,
     )
-
-
-def _attending(costs: PassCosts, length: Tokens) -> Seconds:
-    """Arithmetic of a decoded token's attention: to all before it, where a prompt's is to half."""
-    cache = costs.cache
-    grouped = jnp.where(costs.latent_math > 0, 0.0, 2 * costs.prompt_math)
-    windowed = 2 * costs.sliding_math * jnp.minimum(length, cache.window)
-    return (costs.latent_math + grouped) * length + windowed
 
 
 def _routed_reading(

@@ -10,7 +10,7 @@ from tokwatt.serving.instance import TOUCHED, Instance, step_weight_bytes
 from tokwatt.serving.results import readable
 from tokwatt.serving.steps import kernels
 from tokwatt.serving.steps.chunked import Load, first_token_time, iterations
-from tokwatt.serving.steps.forward import ForwardPass, Touched, forward_pass
+from tokwatt.serving.steps.forward import ForwardPass, Touched, attending, forward_pass
 from tokwatt.serving.steps.power import Use, board_power
 from tokwatt.units import (
     Dimensionless,
@@ -182,6 +182,7 @@ def _computed_use(
     decoding = _decoding_time(assumed, instance, load, weight_time + scan_time)
     latency, prefill_time = _prefilled(assumed, instance, load, decoding)
     decoded = instance.token_flops * load.batch / instance.times.prefill_rate
+    attended = load.batch / instance.costs.data_parallel * attending(instance.costs, load.length)
     idle_time = jnp.where(
         instance.times.idle_time > 0,
         instance.times.idle_time,
@@ -190,7 +191,7 @@ def _computed_use(
     use = Use(
         latency=latency,
         moved=streamed + scanned,
-        compute_time=decoded + prefill_time,
+        compute_time=decoded + attended + prefill_time,
         launch_time=0.0 * scan_time,
         batch=load.batch,
         idle_time=idle_time,

@@ -129,7 +129,7 @@ function drawLaw(state, ready, point) {
   const lines = Object.keys(EXPLORER.accounts).map((account) => {
     const own = account === state.account ? ready : prepared({ ...state, account });
     const points =
-      own && !contradiction(own.assumed)
+      own && !own.unmeasured && !contradiction(own.assumed)
         ? windows.map((window) => [
             window,
             Tokwatt.instanceAt(own, window, Number(state.utilization)).tokensPerJoule,

@@ -10,6 +10,7 @@ const START = {
   window: OFFER.context_window,
   utilization: 1,
   workload: Object.keys(EXPLORER.workloads)[0],
+  share: "",
   long_window: OFFER.longest_window,
   split: OFFER.split_length,
   overflow: OFFER.overflow_factor,
@@ -114,10 +115,12 @@ function prepared(state) {
   const changes = Object.fromEntries(
     EXPLORER.adjustable.filter((name) => state[name]).map((name) => [name, state[name]]),
   );
+  if (state.share) changes.output_share = "fifth";
   const demand = {
     ...EXPLORER.demand,
     arrival_rate: number("arrivals"),
     latency_target: number("limit") / 1e3,
+    output_share: number("share") || EXPLORER.demand.output_share,
   };
   const energy = {
     electricity_price: number("electricity") / 3.6e6,
@@ -145,11 +148,11 @@ function problemOf(state, ready) {
       `The account “${state.account}” does not describe ${EXPLORER.llms[state.llm]}: ` +
       "choose another LLM or preset."
     );
-  if (ready.unmeasured) {
-    const stated = EXPLORER.choices.output_share.alternatives.fifth.meaning;
-    const name = EXPLORER.workloads[state.workload].name;
-    return `${name} has no measured output share: choose “${stated}”.`;
-  }
+  if (ready.unmeasured)
+    return (
+      `${EXPLORER.workloads[state.workload].name} has no measured output share: ` +
+      `state that of every request, such as ${EXPLORER.demand.output_share}.`
+    );
   const met = contradiction(ready.assumed);
   return met ? `These assumptions contradict each other: ${met.reason}.` : "";
 }

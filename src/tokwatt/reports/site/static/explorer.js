@@ -197,6 +197,15 @@ function showPreset(ready) {
   }
 }
 
+/* What an output share that is left out is; one that is stated stands for any alternative. */
+function showShare({ unmeasured, assumed, state }) {
+  const { share, output_share } = form.elements,
+    measured = unmeasured ? "none measured" : "as measured";
+  share.placeholder =
+    assumed.output_share === "trace" ? measured : EXPLORER.demand.output_share;
+  output_share.disabled = Boolean(state.share);
+}
+
 let pending = 0;
 
 function update() {
@@ -207,8 +216,11 @@ function update() {
   note.textContent = problem;
   note.hidden = !problem;
   document.getElementById("account-note").textContent = `${EXPLORER.accounts[state.account]}.`;
-  document.querySelector(".results").classList.toggle("stale", Boolean(problem));
-  if (ready) showPreset(ready);
+  document.querySelector(".explorer").classList.toggle("stale", Boolean(problem));
+  if (ready) {
+    showPreset(ready);
+    showShare(ready);
+  }
   if (location.hash !== addressOf(state)) forget();
   for (const id of ["plan", "serve"]) document.getElementById(id).disabled = Boolean(problem);
   if (problem) return;

@@ -34,13 +34,14 @@ function tell(sentence, isProblem = false) {
   note.classList.toggle("problem", isProblem);
 }
 
-/* The page goes on with a trace as its workload, at its own rate; a split that all its requests
-   are within is none. */
+/* The page goes on with a trace as its workload, at its own rate and with its own outputs; a split
+   that all its requests are within is none. */
 function takeTrace(trace) {
   ownTrace = trace;
-  const { workload, arrivals, split } = form.elements;
+  const { workload, share, arrivals, split } = form.elements;
   workload.value = OWN_TRACE;
   workload.selectedOptions[0].textContent = `Your own trace: ${trace.name}`;
+  share.value = "";
   if (trace.rate) arrivals.value = round(trace.rate);
   const longest = trace.requests.prompt.at(-1) + trace.requests.output.at(-1);
   if (Number(split.value) >= longest) split.value = 0;

@@ -29,13 +29,16 @@ function commandOf({ pools, requests, ready, isPlan }) {
     workload.arrived ? `--trace ${quotedName(workload.name)}` : `--workload ${state.workload}`,
     `--llm ${state.llm} --gpu ${state.gpu} --gpus ${state.tensor_parallel}`,
     `--precision ${state.precision}`,
+    ...(state.share ? [`--output-share ${state.share}`] : []),
     ...(timed && Arrivals.isOwn(rate, workload) ? [] : [`--arrival-rate ${rate}`]),
     ...(timed ? [] : [`--arrivals ${control("arrivals").value} --requests ${requests.count}`]),
     ...windows.slice(0, -1).map((window) => `--split-length ${window}`),
     ...(assumed.baseline === "given" ? [`--context-window ${longWindow}`] : []),
     ...pools.map(({ instances }) => `--instances ${instances}`),
     `--router ${control("router").value}`,
-    ...Object.entries(state.changes).map(([choice, value]) => `--set ${choice}=${value}`),
+    ...Object.entries(state.changes)
+      .filter(([choice]) => choice !== "output_share" || !state.share)
+      .map(([choice, value]) => `--set ${choice}=${value}`),
   ].join(" ");
 }
 

@@ -1,6 +1,26 @@
 "use strict";
-/* Tables that sort and filter, figures that fill the screen, the way to the search. Without scripts
-   every row is there, and a figure is a link to its file. */
+/* Tables that sort, filter and fit a phone, figures that fill the screen, the way to the search.
+   Without scripts every row is there, and a figure is a link to its file. */
+
+/* Letters of a cell that may take more than a line. */
+const SENTENCE = 40;
+
+/* Columns of sentences are wide enough for them; a narrow screen shows a table that has some row by
+   row, for which each cell knows its head. */
+function layOut(table) {
+  const rows = [...table.tBodies[0].rows],
+    text = (cell) => cell.textContent.trim();
+  [...table.tHead.rows[0].cells].forEach((head, place) => {
+    const cells = rows.map((row) => row.cells[place]),
+      isLong = cells.some((cell) => text(cell).length > SENTENCE);
+    for (const cell of cells) {
+      cell.classList.toggle("words", isLong);
+      if (text(cell)) cell.dataset.head = text(head) && `${text(head)}: `;
+    }
+  });
+  const isCards = table.querySelector(".words") && !table.matches(".data");
+  table.classList.add("laid", ...(isCards ? ["cards"] : []));
+}
 
 function sortKey(cell) {
   const text = cell.dataset.sort ?? cell.textContent.trim();
@@ -121,5 +141,6 @@ function makeSearch(form) {
 
 document.querySelectorAll("form.search").forEach(makeSearch);
 document.querySelectorAll("a.enlarge").forEach(makeEnlarging);
+document.querySelectorAll("main table:has(tbody)").forEach(layOut);
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("form[data-filters]").forEach(makeFilters);
