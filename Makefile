@@ -6,6 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
+unexport PYTHONDONTWRITEBYTECODE # each of a run's processes would compile the package anew
 export UV_COMPILE_BYTECODE := 1
 export UV_LINK_MODE := copy
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra test \

@@ -223,3 +223,21 @@ def damaged(params, tmp_path):
         return folder
 
     return damaged_folder
+
+
+@pytest.fixture
+def tokwatt(monkeypatch, capsys):
+    """Runs the command line in this process: exit code, output, errors."""
+    monkeypatch.chdir(ROOT)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tokwatt", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            workflow.main()
+        said = capsys.readouterr()
+        if isinstance(ended.value.code, str):  # what Python prints to stderr before it ends with 1
+            return 1, said.out, said.err + ended.value.code
+        return ended.value.code or 0, said.out, said.err
+
+    return run

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fuzz import refusal, seeds
-from stores import chunks, contents, instances, study_folder, sweep, tokwatt
+from stores import chunks, contents, instances, study_folder, sweep
 
 import tokwatt as tw
 from tokwatt import stores
@@ -261,18 +261,17 @@ def test_what_is_no_store_is_left_alone_and_named(put, tmp_path):
         tw.open("made", tmp_path)
 
 
-def test_the_command_heals_a_finished_store_and_says_so(tmp_path):
+def test_the_command_heals_a_finished_store_and_says_so(tokwatt, tmp_path):
     params = study_folder(tmp_path, small=instances(64, 8))
     study = ["study", "small", "--params", params, "--out", tmp_path]
-    said = [*tokwatt(*study).communicate()]
+    said = [tokwatt(*study)]
     whole = contents(tmp_path / "small.zarr")
     chunk = next(path for path in chunks(tmp_path) if "tokens_per_joule" in path.parts)
     chunk.unlink()
-    said += tokwatt(*study, "--check").communicate()
-    said += tokwatt(*study).communicate()
+    said += [tokwatt(*study, "--check"), tokwatt(*study)]
     name = chunk.relative_to(tmp_path / "small.zarr")
     healed = f"{tmp_path}/small.zarr: {name} is missing or damaged, made anew.\n"
-    assert said == ["", "", "", healed, "", ""]
+    assert said == [(0, "", ""), (0, "", healed), (0, "", "")]
     assert contents(tmp_path / "small.zarr") == whole
 
 

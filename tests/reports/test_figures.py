@@ -61,13 +61,21 @@ def test_drawn_again_it_is_the_same_to_the_byte(name, entries, data, label, draw
         assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
 
 
-@each_figure
-def test_the_written_numbers_alone_make_the_drawing(name, canvas_of, label, drawn):
-    """What is read back from the CSV draws the same paths as what was drawn."""
-    text = io.BytesIO()
+@pytest.fixture(scope="module", params=gallery.entries(ROOT / "params"))
+def settled(request, canvas_of, label, drawn):
+    """A figure's name, and its drawing from what is read back from its CSV."""
+    name = request.param
     canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
     with matplotlib.style.context(plotting.STYLE, after_reset=True):
         plotting.settle(canvas)
+    return name, canvas
+
+
+def test_the_written_numbers_alone_make_the_drawing(settled, drawn):
+    """It has the same paths as what was drawn."""
+    name, canvas = settled
+    text = io.BytesIO()
+    with matplotlib.style.context(plotting.STYLE, after_reset=True):
         canvas.savefig(text, format="svg", metadata={"Date": None})
     body = text.getvalue().partition(b"</metadata>")[2]
     assert body == (drawn / f"{name}.svg").read_bytes().partition(b"</metadata>")[2]
@@ -76,38 +84,36 @@ def test_the_written_numbers_alone_make_the_drawing(name, canvas_of, label, draw
 def test_a_panel_that_another_processor_lays_out_a_little_elsewhere_is_drawn_the_same(
     canvas_of, label, drawn
 ):
+    canvas = canvas_of("waterfall", pd.read_csv(drawn / "waterfall.csv"), label)
     written = []
-    for noise in (0.0, NOISE, -NOISE):
-        canvas = canvas_of("waterfall", pd.read_csv(drawn / "waterfall.csv"), label)
-        with matplotlib.style.context(plotting.STYLE, after_reset=True):
-            canvas.draw_without_rendering()
-            canvas.set_layout_engine("none")
-            for panel in canvas.axes:
-                panel.set_position(np.array(panel.get_position().bounds) * (1 + noise))
+    with matplotlib.style.context(plotting.STYLE, after_reset=True):
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
+        places = [np.array(panel.get_position().bounds) for panel in canvas.axes]
+        for noise in (0.0, NOISE, -NOISE):
+            for panel, place in zip(canvas.axes, places, strict=True):
+                panel.set_position(place * (1 + noise))
             written.append(io.BytesIO())
             plotting.settle(canvas)
             canvas.savefig(written[-1], format="svg", metadata={"Date": None})
     assert written[0].getvalue() == written[1].getvalue() == written[2].getvalue()
 
 
-@each_figure
-def test_axes_that_show_a_quantity_name_its_unit(name, canvas_of, label, drawn):
-    canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
+def test_axes_that_show_a_quantity_name_its_unit(settled):
+    _, canvas = settled
     titles = [axis.get_label_text() for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)]
     assert any(titles)
     assert [title for title in titles if title and not title.endswith(")")] == []
 
 
-@each_figure
-def test_a_narrow_screen_is_told_every_panel_with_its_scales(name, canvas_of, label, drawn):
+def test_a_narrow_screen_is_told_every_panel_with_its_scales(settled, drawn):
     """Each lies in a crop of its own, as wide and as high as it is, every text in some crop, and
     nothing beyond the page."""
+    name, canvas = settled
     svg = (drawn / f"{name}.svg").read_text(encoding="utf-8")
     [written] = re.findall(r"<dc:coverage>(.*?)</dc:coverage>", svg)
     crops = [[[*map(float, it.split())] for it in own.split(",")] for own in written.split(";")]
-    canvas = canvas_of(name, pd.read_csv(drawn / f"{name}.csv"), label)
     with matplotlib.style.context(plotting.STYLE, after_reset=True):
-        plotting.settle(canvas)
         canvas.draw_without_rendering()
         texts = [it.get_window_extent().shrunk(0.95, 0.7).bounds for it in texts_of(canvas)]
     width, height = 72 * canvas.get_size_inches()

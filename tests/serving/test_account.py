@@ -506,7 +506,7 @@ def test_impossible_mixtures_are_refused_with_a_reason(headlines, changes):
         headlines.result("azure_h100_homogeneous", changes)
 
 
-@settings(max_examples=10)
+@settings(max_examples=settings.default.max_examples // 8)  # each is compiled
 @given(
     st.fixed_dictionaries({name: st.sampled_from(choices.alternatives(name)) for name in CHOICES})
 )
