@@ -1,7 +1,6 @@
 """Fleets summed exactly: what goes in comes out, and more is never worse."""
 
-from dataclasses import replace
-from types import SimpleNamespace
+from dataclasses import make_dataclass, replace
 
 import jax
 import numpy as np
@@ -56,8 +55,8 @@ def test_making_an_instance_and_sizing_its_pool_read_no_other_choices(parameters
     deployment = parameters.profiled(parameters.profiles["H100"])
 
     def only(names):
-        known = SimpleNamespace(**{name: getattr(assumed, name) for name in names})
-        return Account(known, sets.constants)
+        known = make_dataclass("Known", names, frozen=True)
+        return Account(known(*(getattr(assumed, name) for name in names)), sets.constants)
 
     def sized(deployment, traffic):
         instance = instance_of(only(OF_INSTANCES), deployment)

@@ -1,7 +1,9 @@
 """Passes of an instance that takes in prompts: how long they last, by what they take in."""
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations.percentiles import gamma_quantile, quantile_of_sum
@@ -83,8 +85,12 @@ def pass_over(prefill: Prefill, prompt: Tokens) -> Seconds:
 def _passing(prefill: Prefill, load: Load, tokens: Tokens, prompt: Tokens) -> Seconds:
     """A pass that takes in so many tokens of prompts of a length, at the clock that is kept."""
     own = load._replace(prompts=tokens, prefills=tokens / prompt)
-    use = single_use(prefill.assumed, prefill.instance, own)
-    return board_power(prefill.assumed, prefill.instance, use)[0]
+    return _kept(prefill.assumed, prefill.instance, own)
+
+
+@partial(jax.jit, static_argnames="assumed")  # traced once for many passes
+def _kept(assumed: Assumptions, instance: Instance, load: Load) -> Seconds:
+    return board_power(assumed, instance, single_use(assumed, instance, load))[0]
 
 
 def late_tokens(prefill: Prefill) -> Tokens:
