@@ -16,7 +16,7 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.studies import models
 
 RANDOM = random.Random(13)
-MACHINES, FLEETS = 200, 12
+MACHINES, FLEETS = 200, 30
 QUANTITIES = ("concurrency", "batch", "iteration_latency", "throughput", "power")
 SIZED = ("instances", "gpus", "throughput", "power", "tokens_per_joule", "rejected")
 LATENCIES = {

@@ -417,10 +417,11 @@ def test_a_wider_basis_counts_more_power(headlines, low, high):
     ],
 )
 def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headline):
-    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 14 %.
+    """Steps composed of NVIDIA's kernels know nothing of our roofline; they agree to 12 %.
 
-    That is what they are off measured runs by in the median. Prompts come apart
-    from decoding in both, as kernels have no passes that they share.
+    That is less than what they are off measured runs by, 14 % in the median. Prompts come apart
+    from decoding in both, as kernels have no passes that they share. Whole instances may be exactly
+    12 % apart.
     """
     own, other = (
         headlines.value(headlines.headlines[headline], vars(consistent) | changes)
@@ -429,7 +430,7 @@ def test_kernels_that_others_measured_tell_the_same(headlines, consistent, headl
             {"prefill": "additive", "step": "kernels", "dispatch": "free"},
         )
     )
-    assert other == pytest.approx(own, rel=0.14)
+    assert other == pytest.approx(own, rel=0.12 + 1e-9)
 
 
 def test_kernels_are_not_made_up_where_there_are_none(headlines, consistent):
@@ -506,7 +507,7 @@ def test_impossible_mixtures_are_refused_with_a_reason(headlines, changes):
         headlines.result("azure_h100_homogeneous", changes)
 
 
-@settings(max_examples=settings.default.max_examples // 8)  # each is compiled
+@settings(max_examples=10)
 @given(
     st.fixed_dictionaries({name: st.sampled_from(choices.alternatives(name)) for name in CHOICES})
 )
