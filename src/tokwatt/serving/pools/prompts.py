@@ -118,39 +118,37 @@ class PoolLatencies(NamedTuple):
 
     Attributes:
         prefill: an instance of the pool.
-        passes: what its passes take; None where the rules know no queue of prompts.
-        queue: of its prompts, likewise.
+        queued: its passes and the queue of its prompts; None where the rules know none.
     """
 
     prefill: Prefill
-    passes: Passes | None = None
-    queue: PromptQueue | None = None
+    queued: tuple[Passes, PromptQueue] | None = None
 
     def first_token(self, prompt: Tokens, probability: Dimensionless) -> Seconds:
         """A percentile of the time to first token, from the same percentile of prompts."""
-        if self.passes is None or self.queue is None:
+        if self.queued is None:
             own = self.prefill
             return first_token(own.assumed, own.instance, own.load, prompt)
-        return late_first_token(self.prefill, self.passes, self.queue, prompt, probability)
+        return late_first_token(self.prefill, *self.queued, prompt, probability)
 
     def shortest(self, probability: Dimensionless) -> Seconds:
         """A percentile of the time to first token of a prompt of one token."""
-        if self.passes is None or self.queue is None:
+        if self.queued is None:
             return self.first_token(jnp.ones_like(self.prefill.load.batch), probability)
-        return shortest_first_token(self.prefill, self.passes, self.queue, probability)
+        return shortest_first_token(self.prefill, *self.queued, probability)
 
     @property
     def late(self) -> Seconds:
         """99th percentile of the inter-token latency."""
-        if self.passes is None:
+        if self.queued is None:
             return self.prefill.iteration.late_latency
-        return late_iteration(self.prefill, self.passes)
+        return late_iteration(self.prefill, self.queued[0])
 
     def use(self, load: Load, held: Sequences) -> PrefillUse:
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""
-        traffic, queue = self.prefill.traffic, self.queue
-        if queue is None:
+        if self.queued is None:
             return PrefillUse(*[0.0 * load.batch] * 4)
+        traffic, queue = self.prefill.traffic, self.queued[1]
         longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(
@@ -190,4 +188,4 @@ def pool_latencies(
     running = admitted(instance.costs, load)
     prefill = Prefill(assumed, instance, running, traffic, iteration)
     passes = passes_of(prefill)
-    return PoolLatencies(prefill, passes, prompt_queue(prefill, passes, rate, instances))
+    return PoolLatencies(prefill, (passes, prompt_queue(prefill, passes, rate, instances)))
