@@ -106,6 +106,11 @@ def test_axes_that_show_a_quantity_name_its_unit(settled):
     assert [title for title in titles if title and not title.endswith(")")] == []
 
 
+def test_no_number_is_written_with_an_exponent(settled):
+    said = [text.get_text() for text in texts_of(settled[1])]
+    assert [text for text in said if re.search(r"\de[+-]?\d", text)] == []
+
+
 def test_a_narrow_screen_is_told_every_panel_with_its_scales(settled, drawn):
     """Each lies in a crop of its own, as wide and as high as it is, every text in some crop, and
     nothing beyond the page."""

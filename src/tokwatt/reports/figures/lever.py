@@ -13,6 +13,7 @@ from tokwatt.reports.figures.common.axes import note, plain_log, times
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, OPEN, Look
 from tokwatt.reports.figures.common.panels import lattice, pairs
 from tokwatt.reports.labels import Labels
+from tokwatt.reports.markdown import significant
 
 BATCH, EFFICIENCY = "batch [seq]", "tokens_per_joule [tok/J]"
 ORDER = ["reading", "gpu", "llm", "batch"]
@@ -82,7 +83,7 @@ def _rings(axes: Axes, even: pd.DataFrame, dense: pd.DataFrame) -> None:
     ):
         ring = batch, float(np.exp(np.interp(np.log(batch), batches, levels)))
         axes.plot(*ring, **RING | {"markeredgecolor": LOOKS[llm]["color"]})
-        note(axes, f"{batch:.2g}", ring, size=6.5, weight="bold", **PLACES[place])
+        note(axes, significant(batch, 2), ring, size=6.5, weight="bold", **PLACES[place])
 
 
 def _absent(axes: Axes, llms: list[str]) -> None:
