@@ -1,6 +1,7 @@
 """Where a function passes zero."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -47,15 +48,27 @@ def last_within(rising: Callable[[Array], Array], upper: Array) -> Array:
     Source: Anderson and Bjorck (1973), doi:10.1007/BF01951936, with bisection beside.
     """
     bound = jnp.asarray(upper)
-    start = jax.lax.stop_gradient(bound)
+    flat, hoisted = jax.closure_convert(rising, bound)
+    place = _root(flat, jax.lax.stop_gradient(bound), *hoisted)
+    return jnp.where((place == bound) | jnp.isnan(bound), bound, place)
 
-    def slope(linear: Callable[[Array], Array], value: Array) -> Array:
-        rise = linear(jnp.ones_like(value))
-        return jnp.where(rise > 0, value / jnp.where(rise > 0, rise, 1.0), 0.0)
 
-    place, rise = jax.lax.custom_root(rising, start, _crossing, slope, has_aux=True)
-    place = jnp.where(rise > JUMP, jax.lax.stop_gradient(place), place)
-    return jnp.where((place == start) | jnp.isnan(bound), bound, place)
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _root(rising: Callable[..., Array], bound: Array, *parameters: Array) -> Array:
+    return _crossing(lambda place: rising(place, *parameters), bound)[0]
+
+
+@_root.defjvp
+def _implicit_slope(
+    rising: Callable[..., Array], primals: tuple[Array, ...], tangents: tuple[Array, ...]
+) -> tuple[Array, Array]:
+    """A root moves as far as a function rises with its parameters, over its own slope there."""
+    bound, *parameters = primals
+    place, jump = _crossing(lambda place: rising(place, *parameters), bound)
+    _, slope = jax.jvp(lambda place: rising(place, *parameters), (place,), (jnp.ones_like(place),))
+    _, rise = jax.jvp(partial(rising, place), tuple(parameters), tuple(tangents[1:]))
+    smooth = (slope > 0) & (jump <= JUMP)
+    return place, jnp.where(smooth, -rise / jnp.where(smooth, slope, 1.0), 0.0)
 
 
 def _crossing(function: Callable[[Array], Array], bound: Array) -> tuple[Array, Array]:
