@@ -1,5 +1,6 @@
 """Command line: what users ask, and below it what the rules of the Snakefile call."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -39,6 +40,10 @@ from tokwatt.commands.values import Commands
 from tokwatt.params.errors import ParameterError, StoreError, printable
 from tokwatt.params.files import READ
 from tokwatt.text import visible
+
+OBJECTS = 200_000
+"""New objects after which unreachable ones are looked for: by Python's 700 a question, for which
+JAX makes millions that stay, takes a sixth longer."""
 
 app = typer.Typer(cls=Commands, no_args_is_help=True)
 for command in (studies, study, headline, *CALIBRATED):
@@ -228,11 +233,13 @@ def verify(
 
 def main() -> None:
     """Run the command line; what is wrong is said in one sentence, with exit code 1."""
+    gc.set_threshold(OBJECTS)
     try:
         try:
             app()
         finally:
             sys.stdout.flush()
+            gc.freeze()  # what is there goes with the process
     except (ParameterError, StoreError) as error:
         sys.exit(str(error))
     except ModuleNotFoundError as error:
