@@ -71,3 +71,10 @@ def test_its_slopes_are_those_of_finite_differences(factor, most):
     ]
     for slopes in (jax.grad(of_cubic, (0, 1)), jax.jacfwd(of_cubic, (0, 1))):
         np.testing.assert_allclose(slopes(factor, most, 10.0), differences, rtol=1e-5)
+
+
+@given(between(0.2, 5), between(0.01, 100), between(0.001, 1))
+def test_a_nearer_bound_makes_no_other_difference(exponent, most, share):
+    far = float(of_power(exponent, most, 100.0))
+    near = float(of_power(exponent, most, 100.0 * share))
+    assert near == pytest.approx(min(far, 100.0 * share), rel=1e-9, abs=1e-7)

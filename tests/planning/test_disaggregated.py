@@ -69,7 +69,7 @@ def test_the_best_pair_of_each_class_is_the_best_of_all_that_there_are(found, ob
 
 def test_other_requests_have_the_best_of_all_pairs_too(found):
     """At other arrival rates, where the best may be a pair that is none of the plan's own rows."""
-    classes = AtRates(**vars(found.columns.classes), factors=np.geomspace(0.01, 10, 32))
+    classes = AtRates.of(found.columns.classes, np.geomspace(0.01, 10, 32))
     columns = found.columns.of_requests(classes)
     widths = [float(own.precision.kv) for own in columns.whole.configurations.deployments]
     prefill, decode = columns.parts["prefill"].power, columns.parts["decode"].power

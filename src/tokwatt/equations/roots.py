@@ -12,6 +12,8 @@ NEAR = 1e-9
 """Share of the bound that the search begins at."""
 TOLERANCE = 1e-12
 """Width of the bracket that ends the search, as a share of its upper end."""
+RESIDUAL = 1e-14
+"""Value that is 0 but for rounding, which ends the search too."""
 MOST_EVALUATIONS = 100
 STRAIGHT = 9
 """Evaluations after which every other place is the middle of the bracket."""
@@ -72,7 +74,7 @@ def _implicit_slope(
 
 
 def _crossing(function: Callable[[Array], Array], bound: Array) -> tuple[Array, Array]:
-    """Where a function passes 0 up to a bound, and its rise within the last bracket.
+    """Where a function passes 0 up to a bound, and how far it jumps there.
 
     Each round evaluates it once, so that it is compiled once: near 0 and at the bound first.
     """
@@ -80,7 +82,7 @@ def _crossing(function: Callable[[Array], Array], bound: Array) -> tuple[Array, 
 
     def wide(state: tuple[Array, Array, _Bracket]) -> Array:
         step, _, ends = state
-        searching = (ends.at_near > 0) != (ends.at_far > 0)
+        searching = ((ends.at_near > 0) != (ends.at_far > 0)) & ~_is_root(ends)
         far_apart = jnp.abs(ends.far - ends.near) > TOLERANCE * jnp.maximum(ends.near, ends.far)
         return (step < 2) | (step < MOST_EVALUATIONS) & jnp.any(searching & far_apart)
 
@@ -105,8 +107,12 @@ def _crossing(function: Callable[[Array], Array], bound: Array) -> tuple[Array, 
     # it where another does; both ends are then as good, unless nothing was ever within.
     low = jnp.minimum(ends.near, ends.far)
     lower = jnp.where(ends.at_far <= 0, ends.far, jnp.where(low > NEAR * bound, low, zero))
-    place = jnp.where(ends.at_near <= 0, ends.near, lower)
-    return place, jnp.abs(ends.at_far - ends.at_near)
+    place = jnp.where((ends.at_near <= 0) | _is_root(ends), ends.near, lower)
+    return place, jnp.where(_is_root(ends), 0.0, jnp.abs(ends.at_far - ends.at_near))
+
+
+def _is_root(ends: _Bracket) -> Array:
+    return jnp.abs(ends.at_near) <= RESIDUAL
 
 
 def _between(ends: _Bracket) -> Array:

@@ -37,7 +37,7 @@ class Held(NamedTuple):
 def _held(
     account: Account, instances: Instance, deployment: Deployment, traffic: Traffic, window: Tokens
 ) -> Held:
-    instance = jax.tree.map(lambda leaf: leaf[0], instances)
+    instance = jax.tree.map(lambda leaf: leaf[0, 0], instances)
     limits = step_limits(deployment.serving_engine, deployment.gpu)
     return Held(
         concurrency(account.assumed, instance, window, traffic.steps_mean / traffic.steps),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -137,10 +137,10 @@ def break_even_rates(plan: Plan) -> list[Stretch]:
         Stretches of rates, rising, on a grid of rates a few percent apart; where they swap is
         refined to a thousandth. Whole instances make small fleets swap several times.
     """
-    rate, own = float(plan.question.demand.arrival_rate), vars(plan.columns.classes)
+    rate = float(plan.question.demand.arrival_rate)
 
     def cheapest(rates: DimensionlessAxis) -> np.ndarray:
-        return _cheapest(plan, AtRates(**own, factors=rates / rate))
+        return _cheapest(plan, AtRates.of(plan.columns.classes, rates / rate))
 
     rates = np.geomspace(min(LEAST_RATE, rate), MOST_TIMES * rate, LANES[0])
     return _stretches(rates, cheapest)
@@ -157,14 +157,14 @@ def break_even_shares(plan: Plan) -> list[Stretch]:
         arrive as often; the ratio of prompt to output of each is its own times one factor for all,
         from an eighth to eight. Where they swap is refined to half a percent of that factor.
     """
-    own = vars(plan.columns.classes)
+    own = plan.columns.classes
 
     def cheapest(factors: DimensionlessAxis) -> np.ndarray:
-        return _cheapest(plan, AtPrompts(**own, factors=factors))
+        return _cheapest(plan, AtPrompts.of(own, factors))
 
     factors = np.geomspace(1 / MOST_LONGER, MOST_LONGER, SHARES)
     return [
-        Stretch(gpu, *(prompt_share(with_prompts(own["requests"], ratio)) for ratio in ends))
+        Stretch(gpu, *(prompt_share(with_prompts(own.requests, ratio)) for ratio in ends))
         for gpu, *ends in _stretches(factors, cheapest)
     ]
 
@@ -213,6 +213,11 @@ class AtFactors(Classes):
     """
 
     factors: DimensionlessAxis
+
+    @classmethod
+    def of(cls, classes: Classes, factors: DimensionlessAxis) -> Self:
+        """The requests of classes at factors."""
+        return cls(classes.assumed, classes.requests, classes.edges, factors)
 
     @property
     def windows(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Classes of requests by length or prompt: each run of neighbours between candidate lengths."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -8,8 +9,10 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.demand.requests import Requests, smallest_window
 from tokwatt.serving.demand.routing import routed_tokens
 from tokwatt.serving.demand.traffic import PROMPT_QUANTILE, Part, Traffic, beside_part, work_of
-from tokwatt.units import Dimensionless, DimensionlessAxis, Tokens, TokensAxis
+from tokwatt.units import DimensionlessAxis, Tokens, TokensAxis
 
+QUANTILES = {"long_prompt": PROMPT_QUANTILE, "median_prompt": 0.5}
+"""Of the prompts of a class, by their names in `Traffic`."""
 ROUNDING = 1e-12
 """Share of a quantile that sums of weights may be off by."""
 
@@ -90,13 +93,12 @@ class Classes:
             share=share,
             credited=generated,
             generated=generated,
-            long_prompt=self._prompts(PROMPT_QUANTILE),
-            median_prompt=self._prompts(0.5),
+            **self._prompts,
             **means,
         )
         return found._replace(**beside_part(found, part))
 
-    @property
+    @cached_property
     def _bin(self) -> np.ndarray:
         """Bin of each kind of request."""
         own = self.requests
@@ -110,8 +112,9 @@ class Classes:
         low, high = self.ends
         return running[high] - running[low]
 
-    def _prompts(self, quantile: Dimensionless) -> np.ndarray:
-        """Quantile of the prompts of each class: a table of bins by prompts, summed along both."""
+    @cached_property
+    def _prompts(self) -> dict[str, np.ndarray]:
+        """Quantiles of the prompts of each class: a table of bins by prompts, summed along both."""
         prompts, place = np.unique(self.requests.prompt, return_inverse=True)
         shape = self.bins, len(prompts)
         cells = np.bincount(
@@ -119,12 +122,13 @@ class Classes:
         )
         running = np.cumsum(np.cumsum(cells.reshape(shape), axis=0), axis=1)
         running = np.concatenate([np.zeros((1, shape[1])), running])
-        found = []
+        found: dict[str, list[np.ndarray]] = {name: [] for name in QUANTILES}
         for low in range(self.bins):
             within = running[low + 1 :] - running[low]
-            wanted = quantile * (1 - ROUNDING) * within[:, -1:]
-            found.append(prompts[np.argmax(within >= wanted, axis=1)])
-        return np.concatenate(found)
+            for name, quantile in QUANTILES.items():
+                wanted = quantile * (1 - ROUNDING) * within[:, -1:]
+                found[name].append(prompts[np.argmax(within >= wanted, axis=1)])
+        return {name: np.concatenate(rows) for name, rows in found.items()}
 
 
 def _ratio(total: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -157,7 +157,24 @@ class Configurations:
 
     def chunks(self, chunked: bool) -> np.ndarray:
         """Prompt tokens that a step of each takes in."""
-        return np.array([float(own.prefill_chunk(chunked)) for own in self.deployments])
+        return np.asarray(self._stacked.prefill_chunk(chunked))
+
+    def alike_but_for_caps(self, places: np.ndarray, members: int) -> np.ndarray:
+        """Some of them in groups, shape (group, member), that differ in their cap on the batch.
+
+        Args:
+            places: of those that are wanted, each at least once.
+            members: of a group; one with fewer repeats them.
+        """
+        groups: dict[DeploymentNames, list[int]] = {}
+        for place in places.tolist():
+            groups.setdefault(replace(self.names[place], max_num_seqs=None), []).append(place)
+        split = (
+            own[start : start + members]
+            for own in groups.values()
+            for start in range(0, len(own), members)
+        )
+        return np.array([np.resize(own, members) for own in split], int).reshape(-1, members)
 
     @cached_property
     def _stacked(self) -> Deployment:

@@ -14,8 +14,8 @@ from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.gpu.share import memory_of
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pools.disaggregated import transfer_time
-from tokwatt.serving.pools.pool import size_pool
-from tokwatt.serving.pools.targets import least_latencies, prompt_within
+from tokwatt.serving.pools.pool import held_requests, size_pool
+from tokwatt.serving.pools.targets import batch_limits, least_latencies, prompt_within
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.units import BytesPerSecond, Dimensionless, Instances, Seconds, Tokens, Watts
 
@@ -42,7 +42,7 @@ class Alone(NamedTuple):
 @jax.jit
 def block_instances(account: Account, deployments: Deployment) -> Instance:
     """Instances of a block, apart from columns, which compile sooner so."""
-    return jax.vmap(partial(instance_of, account))(deployments)
+    return jax.vmap(jax.vmap(partial(instance_of, account)))(deployments)
 
 
 @jax.jit
@@ -68,24 +68,35 @@ def block_columns(
     transfer: BytesPerSecond,
     least: Instances,
 ) -> Column:
-    """Columns of a block, infinite where the LLM misses a target.
+    """Columns of a block, shape (group, member, class), infinite where the LLM misses a target.
 
-    Each has at least so many instances, shape (configuration, class). What the cache of a prompt
-    takes to leave a GPU is no time that the first token may take.
+    Members of a group hold more or fewer requests and are else the same, so that one search for the
+    batch that keeps the targets does for all. Each has at least so many instances, shape (group,
+    member, class). What the cache of a prompt takes to leave a GPU is no time that the first token
+    may take.
     """
 
-    def of(block: tuple[Instance, Instances]) -> Column:
-        instance, least = block
+    def of(group: tuple[Instance, Instances]) -> Column:
+        members, least = group
+        first = jax.tree.map(lambda leaf: leaf[0], members)
 
-        def column(traffic: Traffic, window: Tokens, fewest: Instances) -> Column:
-            sending = transfer_time(instance, prompt_within(traffic, demand), transfer)
-            left = demand.latency_target - sending
-            own = replace(demand, latency_target=left, least_instances=fewest)
-            pool = size_pool(account, instance, traffic, window, own)
-            holds = jnp.isfinite(pool.power) & (left > 0)
-            return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
+        def column(traffic: Traffic, window: Tokens, least: Instances) -> Column:
+            sending = transfer_time(first, prompt_within(traffic, demand), transfer)
+            own = replace(demand, latency_target=demand.latency_target - sending)
+            held = jax.vmap(lambda it: held_requests(account.assumed, it, traffic, window))(members)
+            limits = batch_limits(account, first, traffic, jnp.nanmax(held), own)
 
-        return jax.vmap(column)(traffic, windows, least)
+            def of_member(instance: Instance, fewest: Instances) -> Column:
+                asked = replace(own, least_instances=fewest)
+                pool = size_pool(account, instance, traffic, window, asked, limits)
+                holds = jnp.isfinite(pool.power) & (own.latency_target > 0)
+                return Column(
+                    *(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances))
+                )
+
+            return jax.vmap(of_member)(members, least)
+
+        return jax.vmap(column, in_axes=(0, 0, 1), out_axes=1)(traffic, windows, least)
 
     return jax.lax.map(of, (instances, least))
 
@@ -101,4 +112,5 @@ def block_alone(
         return Alone(*(jnp.where(instance.kv_budget >= 0, it, jnp.inf) for it in found))
 
     over_classes = jax.vmap(of, in_axes=(None, 0, 0))
-    return jax.lax.map(lambda instance: over_classes(instance, traffic, windows), instances)
+    over_members = jax.vmap(over_classes, in_axes=(0, None, None))
+    return jax.lax.map(lambda members: over_members(members, traffic, windows), instances)

@@ -28,12 +28,13 @@ from tokwatt.serving.demand.traffic import Part, Traffic
 from tokwatt.serving.instance import Instance
 from tokwatt.units import BytesPerSecond, DimensionlessAxis, Instances, Tokens
 
-ROWS = 8
-"""Configurations that are evaluated at once."""
+GROUPS, MEMBERS = 8, 3
+"""Configurations that are evaluated at once: so many that differ in more than their cap on the
+batch, and of each so many that differ in nothing else."""
 LANES = 128, 512
 """Classes that are evaluated at once, so that one program serves every plan of few or of many."""
 WIDE = 32
-"""Windows that are evaluated at once."""
+"""Windows, and configurations for them, that are evaluated at once."""
 THREADS = 2
 
 
@@ -97,8 +98,7 @@ class PartColumns:
 
     def repeated(self, configuration: int) -> Instance:
         """A block of one configuration, so that no other program has to be compiled for it."""
-        same = np.full(ROWS, configuration)
-        return self._instances(same)
+        return self._instances(np.full((GROUPS, MEMBERS), configuration))
 
     def _evaluated(
         self, function: Callable[..., tuple], more: Callable[["_Block"], tuple]
@@ -118,8 +118,7 @@ class PartColumns:
                 *more(block),
             )
             for whole, result in zip(found, results, strict=True):
-                part = np.asarray(result)[: len(block.rows), : len(block.places)]
-                whole[np.ix_(block.rows, block.places)] = part
+                whole[block.filled] = np.asarray(result)
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(fill, self._blocks()))
@@ -138,8 +137,8 @@ class PartColumns:
         every = np.unique(self.classes.windows)
         windows, known = _filled(every, 0, -(-len(every) // WIDE) * WIDE)
         parts = []
-        for first in range(0, len(places), ROWS):
-            filled, own = _filled(places, first, ROWS)
+        for first in range(0, len(places), WIDE):
+            filled, own = _filled(places, first, WIDE)
             fits = block_starts(account, self.configurations.stacked(filled), windows)
             parts.append(np.asarray(fits)[: len(own), : len(known)])
         return np.concatenate(parts)[:, np.searchsorted(known, self.classes.windows)]
@@ -154,25 +153,26 @@ class PartColumns:
             rows = np.flatnonzero((chunks == chunk) & np.any(self._started, axis=1))
             parts = []
             for start in range(0, len(windows), lanes):
-                places, known = _filled(np.arange(len(windows)), start, lanes)
+                places, _ = _filled(np.arange(len(windows)), start, lanes)
                 some = jax.tree.map(lambda leaf, places=places: leaf[places], traffic)
-                parts.append((*jax.device_put((some, windows[places])), known))
-            for first in range(0, len(rows), ROWS):
-                filled, own = _filled(rows, first, ROWS)
+                parts.append((*jax.device_put((some, windows[places])), places))
+            groups = self.configurations.alike_but_for_caps(rows, MEMBERS)
+            for first in range(0, len(groups), GROUPS):
+                filled, _ = _filled(groups, first, GROUPS)
                 instances = self._instances(filled)
                 for part in parts:
-                    yield _Block(own, instances, *part)
+                    yield _Block(filled, instances, *part)
 
 
 class _Block(NamedTuple):
     """Configurations and classes that are evaluated together, filled up to one shape.
 
     Attributes:
-        rows: places of the configurations that it is for.
+        rows: places of its configurations, shape (group, member).
         instances: of its configurations.
         traffic: of its classes.
         windows: of its classes.
-        places: of the classes that it is for.
+        places: of its classes.
     """
 
     rows: np.ndarray
@@ -183,14 +183,14 @@ class _Block(NamedTuple):
 
     @property
     def filled(self) -> tuple[np.ndarray, ...]:
-        """Places of the filled block in an array of all configurations and classes."""
-        return np.ix_(np.resize(self.rows, ROWS), np.resize(self.places, len(self.windows)))
+        """Places in an array of all configurations and classes, shape (group, member, class)."""
+        return self.rows[:, :, None], self.places
 
 
 def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Places of a block filled up to its size, and those that it is for."""
     own = places[start : start + size]
-    return np.resize(own, size), own
+    return np.resize(own, (size, *own.shape[1:])), own
 
 
 def one_configuration(
@@ -215,6 +215,6 @@ def one_configuration(
         windows,
         demand,
         columns.transfer,
-        np.full((ROWS, len(lanes)), float(demand.least_instances)),
+        np.full((GROUPS, MEMBERS, len(lanes)), float(demand.least_instances)),
     )
-    return Column(*(np.asarray(it)[0, places] for it in found))
+    return Column(*(np.asarray(it)[0, 0, places] for it in found))

@@ -16,9 +16,9 @@ from tokwatt.serving.pools.occupancy import batch_at, busy_share
 from tokwatt.serving.pools.prompts import pool_latencies
 from tokwatt.serving.pools.targets import (
     MEDIAN,
+    BatchLimits,
     asked_of,
-    batch_within,
-    concurrency_within,
+    batch_limits,
     first_alone,
     first_token_share,
     latencies_at,
@@ -97,12 +97,21 @@ class Pool(NamedTuple):
     generated: TokensPerSecond
 
 
+def held_requests(
+    assumed: Assumptions, instance: Instance, traffic: Traffic, window: Tokens
+) -> Sequences:
+    """Running requests of a pool that an instance holds."""
+    own = jnp.where(traffic.share > 0, window, 1.0)
+    return concurrency(assumed, instance, own, asked_of(assumed, traffic).length)
+
+
 def size_pool(
     account: Account,
     instance: Instance,
     traffic: Traffic,
     window: Tokens,
     demand: Demand,
+    limits: BatchLimits | None = None,
 ) -> Pool:
     """The smallest pool that carries its requests within the bounds.
 
@@ -112,6 +121,7 @@ def size_pool(
         traffic: the requests of the pool.
         window: context window of the pool.
         demand: arrival rate of all requests, and the bounds to keep.
+        limits: what the targets leave of any batch; worked out if left out.
 
     Returns:
         The pool. One that nobody arrives at has the fewest instances of the demand, and one in the
@@ -122,13 +132,14 @@ def size_pool(
     """
     assumed, used = account.assumed, traffic.share > 0
     asked = asked_of(assumed, traffic)
-    held = concurrency(assumed, instance, jnp.where(used, window, 1.0), asked.length)
-    slots = concurrency_within(assumed, instance, asked, traffic, held, demand)
+    held = held_requests(assumed, instance, traffic, window)
+    limits = limits or batch_limits(account, instance, traffic, held, demand)
+    slots = jnp.minimum(held, limits.slots)
     full = step(assumed, instance, asked.at(slots))
     service_rate = full.running / (asked.steps * full.latency)
     scv = _service_scv(assumed, instance, traffic, full, slots, asked.length)
     arriving = jnp.where(used, demand.arrival_rate * traffic.share, service_rate)
-    most = batch_within(assumed, instance, asked, traffic, slots, arriving, demand)
+    most = jnp.minimum(slots, limits.mean)
     at_most = latencies_at(assumed, instance, asked, traffic, most, arriving)
     if assumed.target == "both":
         prompt_time = at_most.first_token(demand, traffic)

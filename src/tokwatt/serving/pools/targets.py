@@ -116,22 +116,38 @@ def latencies_at(
     return Latencies(found, rate, mostly)
 
 
-def concurrency_within(
-    assumed: Assumptions,
-    instance: Instance,
-    asked: MeanRequest,
-    traffic: Traffic,
-    held: Sequences,
-    demand: Demand,
-) -> Sequences:
-    """Running requests of an instance: what it holds, or fewer that keep the targets.
+class BatchLimits(NamedTuple):
+    """Most running requests of an instance whose latencies are within the targets.
 
-    Where prompts are taken in by chunks, the first token is the business of the mean batch.
+    Attributes:
+        slots: beside which a request still is.
+        mean: on the average, so that the percentiles of a pool are.
     """
-    if assumed.target != "both":
-        return held
 
-    def over_target(batch: Sequences) -> Dimensionless:
+    slots: Sequences
+    mean: Sequences
+
+
+def batch_limits(
+    account: Account, instance: Instance, traffic: Traffic, held: Sequences, demand: Demand
+) -> BatchLimits:
+    """How many requests instances may run that keep the targets, whatever else limits them.
+
+    Args:
+        account: whether there are two targets, and a queue of prompts for their chunks.
+        instance: an instance of the pool; how many requests it holds makes no difference.
+        traffic: its requests.
+        held: the greatest answer.
+        demand: the targets.
+
+    Returns:
+        Both at most `held`; 0 where requests that come one by one are late.
+    """
+    assumed, asked = account.assumed, asked_of(account.assumed, traffic)
+    if assumed.target != "both":
+        return BatchLimits(held, held)
+
+    def beside(batch: Sequences) -> Dimensionless:
         load = asked.at(batch)
         over = _beside(assumed, instance, load, demand) / demand.itl_target
         if assumed.prefill != "chunked":
@@ -139,41 +155,16 @@ def concurrency_within(
             over = jnp.maximum(over, first / demand.latency_target)
         return over - 1
 
-    return last_within(over_target, held)
-
-
-def batch_within(
-    assumed: Assumptions,
-    instance: Instance,
-    asked: MeanRequest,
-    traffic: Traffic,
-    slots: Sequences,
-    arriving: RequestsPerSecond,
-    demand: Demand,
-) -> Sequences:
-    """Mean batch of an instance at which the percentiles of its pool keep both targets.
-
-    Args:
-        assumed: whether there are two targets, and a queue of prompts for their chunks.
-        instance: an instance of the pool.
-        asked: its mean request.
-        traffic: its requests.
-        slots: most running requests.
-        arriving: requests per second of the pool.
-        demand: the targets.
-
-    Returns:
-        At most `slots`; 0 where requests that come one by one are late.
-    """
-    if assumed.target != "both" or assumed.prefill != "chunked":
-        return slots
-
-    def over_target(batch: Sequences) -> Dimensionless:
+    def of_pool(batch: Sequences) -> Dimensionless:
+        arriving = demand.arrival_rate * traffic.share
         found = latencies_at(assumed, instance, asked, traffic, batch, arriving)
         itl, ttft = found.inter_token(demand), found.first_token(demand, traffic)
         return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
-    return last_within(over_target, slots)
+    slots = last_within(beside, held)
+    # Where prompts are taken in by chunks, the first token is the business of the mean batch.
+    mean = last_within(of_pool, slots) if assumed.prefill == "chunked" else slots
+    return BatchLimits(slots, mean)
 
 
 def least_latencies(
