@@ -4,6 +4,7 @@ The NumPy twin takes an instance as plain numbers: the constants of its forward 
 law of power. Everything that depends on the grid it works out anew.
 """
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.timing import OURS, Row, rates, seconds, shared
 from benchmarks.workers import account, catalogue, equal, streamed_sweep
 
@@ -29,7 +31,7 @@ BOUNDS = {
     "overflow_factor": 1.0,
     "context_window": 65536.0,
 }
-SERVED, RATE, REPEATS = 100_000, 100.0, 3
+RATES, SERVED, SERVED_BY_PEER, REPEATS = (100.0, 1000.0, 10000.0), 50_000, 2000, 3
 
 
 def deployed(llm: str) -> dict[str, object]:
@@ -192,14 +194,25 @@ def fleets(threads: int) -> list[Row]:
 
 
 def simulated(threads: int) -> list[Row]:
-    """Requests of the Azure workload through the fleet that `fleet` says, one core."""
-    from tokwatt.accounts.answers import demanded
+    """Requests of the Azure workload through the fleet that `fleet` says, one core.
+
+    fleet-sim serves the same kinds of request by as many instances, without their steps.
+    """
+    from tokwatt.accounts.answers import demanded, fleet
     from tokwatt.accounts.simulated import simulate
 
-    demand = demanded(catalogue(), arrival_rate=RATE)
-    run = partial(simulate, catalogue(), "azure", demand, count=SERVED)
-    each = [SERVED / seconds(run) for _ in range(REPEATS)]
-    return [Row("simulation", OURS, threads, "warm", each, "requests/s")]
+    rows = []
+    for rate in RATES:
+        demand = demanded(catalogue(), arrival_rate=rate)
+        run = partial(simulate, catalogue(), "azure", demand, count=SERVED)
+        instances = fleet(catalogue(), "azure", demand).quantities["instances"].value
+        programs: dict[str, tuple[Callable[[], Any], int]] = {OURS: (run, SERVED)}
+        if importlib.util.find_spec("fleet_sim"):
+            law = peers.law_of(catalogue().workloads["azure"])
+            theirs = partial(peers.fleet_sim_served, law, rate, int(instances), SERVED_BY_PEER)
+            programs["fleet-sim"] = theirs, SERVED_BY_PEER
+        rows += rates(f"simulation, {rate:,.0f} requests/s", threads, "requests/s", programs)
+    return rows
 
 
 def planned(threads: int) -> list[Row]:

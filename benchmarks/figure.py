@@ -15,6 +15,9 @@ PANELS = {
     "fleets, paper's rules": "Sized two-pool fleets, paper's rules",
     "fleets, plain rules": "Sized two-pool fleets, plain rules",
     "Erlang C": "Erlang C",
+    "simulation, 100 requests/s": "Simulated requests, 100 per second",
+    "simulation, 1,000 requests/s": "Simulated requests, 1,000 per second",
+    "simulation, 10,000 requests/s": "Simulated requests, 10,000 per second",
 }
 MARKS = {1: "o", 2: "D"}
 COLOURS = {1: "#0072B2", 2: "#D55E00"}

@@ -328,6 +328,30 @@ def fleet_sim_optimized(
     return sorted(found, key=lambda it: it[1].cost_per_hr)
 
 
+def fleet_sim_served(
+    cdf: list[tuple[int, float]], rate: float, instances: int, count: int
+) -> int:
+    """Requests that fleet-sim's discrete events serve by one pool."""
+    from fleet_sim import core
+    from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu
+
+    draws = np.random.default_rng(0)
+    knots, shares = np.array([(0.0, 0.0), *cdf]).T
+    lengths = np.maximum(2, np.rint(np.interp(draws.uniform(size=count), shares, knots)))
+    outputs = np.maximum(1, np.rint(OUTPUT_SHARE * lengths))
+    arrivals = np.cumsum(draws.exponential(1 / rate, count))
+    columns = arrivals, (lengths - outputs).astype(int), outputs.astype(int)
+    asked = [
+        (arrival, core.Request(number, arrival, prompt, output))
+        for number, (arrival, prompt, output) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True)
+        )
+    ]
+    pool = core.PoolConfig("pool", gpu, instances, gpu.calibration_ctx)
+    fleet = core.Fleet(core.FleetConfig([pool], router_type="RandomRouter"))
+    return len(fleet.run(asked).completed)
+
+
 class ExactFleetSim:
     """fleet-sim with its 3,000 draws replaced by exact moments, as a context."""
 

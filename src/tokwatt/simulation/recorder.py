@@ -1,5 +1,6 @@
 """What is kept of an engine's steps: requests as they finish, seconds as they pass."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from tokwatt.units import (
     SequencesAxis,
     TokensAxis,
     Watts,
+    WattsAxis,
 )
 
 BIN = 0.002
@@ -92,12 +94,18 @@ class Recorder:
         self._shared = np.zeros(1)  # joules of a request that ran in all steps before
         self._spent: dict[int, float] = {}
 
-    def read(self) -> None:
-        """Take what the engine has left since the last time."""
+    def read(self, steps: Segment, exact: SecondsAxis, watts: WattsAxis) -> None:
+        """Take what the engine has left since the last time.
+
+        Args:
+            steps: of its segments, which go.
+            exact: how long a step of each lasts by the account itself.
+            watts: what the instance draws in each.
+        """
         engine = self.engine
-        if engine.segments:
-            self._read_steps(Segment(*np.array(engine.segments, float).T))
-            engine.segments.clear()
+        engine.segments.clear()
+        if len(watts):
+            self._read_steps(steps, exact, watts)
         self.histogram += latency_counts(np.array(engine.pauses))
         engine.pauses.clear()
         if engine.done or engine.spans:
@@ -108,16 +116,11 @@ class Recorder:
             self._latency, self._shared = self._latency[gone:], self._shared[gone:]
             self._behind = oldest
 
-    def _read_steps(self, read: Segment) -> None:
+    def _read_steps(self, read: Segment, exact: SecondsAxis, watts: WattsAxis) -> None:
         table, steps, running = self.table, read.steps, read.batch + read.filling
-        decoding = np.where(read.prompts > 0, read.batch, running)
-        own = table.account, table.instance
-        exact = exact_steps(*own, decoding, read.total, read.prompts, read.attended)
-        begun = np.floor(read.start / WINDOW)
-        watts = power_together(*own, exact, steps, begun - begun[0])
         each = read.duration / steps
         if table.factor == table.prompt_factor == 1:
-            self.deviation = max(self.deviation, float(np.abs(each / exact.duration - 1).max()))
+            self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
         counts = steps.astype(int)
         self.steps += int(counts.sum())
         self.histogram += latency_counts(each, steps * read.batch)
@@ -181,6 +184,36 @@ class Recorder:
                     first_token=found.first_token + beside, latency=found.latency + beside
                 )
             )
+
+
+def read_all(recorders: Iterable[Recorder]) -> None:
+    """Read what engines have left, the steps of all that share a table at once."""
+    by_table: dict[StepTable, list[Recorder]] = {}
+    for recorder in recorders:
+        by_table.setdefault(recorder.table, []).append(recorder)
+    for table, own in by_table.items():
+        left = [
+            np.array(it.engine.segments, float).reshape(-1, len(Segment._fields)).T for it in own
+        ]
+        exact, watts = _powers(table, left)
+        ends = np.cumsum([steps.shape[1] for steps in left])[:-1]
+        parts = np.split(exact, ends), np.split(watts, ends)
+        for recorder, steps, *part in zip(own, left, *parts, strict=True):
+            recorder.read(Segment(*steps), *part)
+
+
+def _powers(table: StepTable, left: list[np.ndarray]) -> tuple[SecondsAxis, WattsAxis]:
+    """Duration and watts of the steps of several engines, by the account itself."""
+    read = Segment(*np.concatenate(left, axis=1))
+    decoding = np.where(read.prompts > 0, read.batch, read.batch + read.filling)
+    own = table.account, table.instance
+    exact = exact_steps(*own, decoding, read.total, read.prompts, read.attended)
+    begun, windows = [np.floor(steps[0] / WINDOW) for steps in left], 0.0
+    for each in begun:
+        if len(each):
+            each += windows - each[0]
+            windows = each[-1] + 1
+    return exact.duration, power_together(*own, exact, read.steps, np.concatenate(begun))
 
 
 def latency_counts(latency: SecondsAxis, times: DimensionlessAxis | None = None) -> SequencesAxis:

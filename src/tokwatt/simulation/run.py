@@ -7,11 +7,14 @@ import numpy as np
 
 from tokwatt.simulation.arrivals import Arrived
 from tokwatt.simulation.engine import SimulatedEngine
-from tokwatt.simulation.recorder import Finished, Recorder
+from tokwatt.simulation.recorder import Finished, Recorder, read_all
 from tokwatt.simulation.requests import Limits, Request
 from tokwatt.simulation.routers import LEAST_LOADED, Router
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import Seconds
+
+LEFT = 2**17
+"""Segments of all engines that are left before they are read."""
 
 
 class Blocked(NamedTuple):
@@ -92,14 +95,15 @@ def run_pools(
                 request.output = 1
             chosen.offer(request)
             number += 1
-        for engine, recorder in zip(engines, recorders, strict=True):
+        for engine in engines:
             engine.advance(last)
-            recorder.read()
+        if sum(len(engine.segments) for engine in engines) > LEFT:
+            read_all(recorders)
         progress(len(arriving.arrival))
     blocked = _blocked(engines)
-    for engine, recorder in zip(engines, recorders, strict=True):
+    for engine in engines:
         engine.advance(float("inf"))
-        recorder.read()
+    read_all(recorders)
     parts = [part for recorder in recorders for part in recorder.finished]
     order = np.argsort(np.concatenate([part.number for part in parts]))
     finished = Finished(*(np.concatenate(columns)[order] for columns in zip(*parts, strict=True)))

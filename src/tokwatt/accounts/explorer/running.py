@@ -4,7 +4,7 @@ import numpy as np
 
 from tokwatt.accounts import simulated, simulated_fleet
 from tokwatt.accounts.answers.simulated import BESIDE_SECONDS
-from tokwatt.simulation import arrivals, engine, limits, recorder, routers, steps, summary
+from tokwatt.simulation import arrivals, engine, limits, recorder, routers, run, steps, summary
 
 SEED = 0
 """Of the requests that are drawn: the first of `tokwatt simulate`."""
@@ -24,6 +24,7 @@ def simulation_running() -> dict[str, object]:
         "shortest": recorder.SHORTEST,
         "window": recorder.WINDOW,
         "batch": arrivals.BATCH,
+        "left": run.LEFT,
         "count": simulated.COUNT,
         "seconds": BESIDE_SECONDS,
         "settled": simulated.SETTLED,

@@ -87,12 +87,12 @@ const Simulation = (() => {
         requests.push(request);
         if (request.number % ROUTED === 0) yield doneBy(engines);
       }
-      yield* readAll(recorder, engines, batch.at(-1).arrival);
+      yield* readAll(known, recorder, engines, batch.at(-1).arrival);
     }
     const blocked = blockedOf(engines),
       found = overloaded(known, blocked, requests);
     if (found) return { overloaded: found };
-    yield* readAll(recorder, engines, Infinity);
+    yield* readAll(known, recorder, engines, Infinity);
     for (const request of requests) timed(pools[request.pool].table, request);
     const held = sum(pools.map(({ limits, engines: own }) => limits.blocks * own.length)),
       totals = Recorders.totalsOf(recorder, requests, held, settled);
@@ -103,15 +103,18 @@ const Simulation = (() => {
 
   const doneBy = (engines) => engines.reduce((total, { done }) => total + done, 0);
 
-  /* Rests say how many requests ended, where they know. */
-  function* readAll(recorder, engines, until) {
-    let before = doneBy(engines);
+  /* Advances engines, and reads what they leave where it is much. Rests say how many requests
+     ended. */
+  function* readAll(known, recorder, engines, until) {
+    let ended = doneBy(engines);
     for (const engine of engines) {
-      const others = before - engine.done;
+      const others = ended - engine.done;
       for (const _ of advanced(engine, until)) yield others + engine.done;
-      for (const _ of recorder.read(engine)) yield others + engine.done;
-      before = others + engine.done;
+      ended = others + engine.done;
     }
+    if (until < Infinity && sum(engines.map(({ segments }) => segments.length)) <= known.left)
+      return;
+    for (const engine of engines) for (const _ of recorder.read(engine)) yield ended;
   }
 
   /* Times of a request since it arrived, with what it spends beside the steps. */
