@@ -46,7 +46,10 @@ class Domain(NamedTuple):
         """What is wanted of a number."""
         if self.least < 0:
             return "a finite number"
-        kind = "a number that is not negative" if zero else "a positive number"
+        if self.least > 0:
+            kind = f"a number {'from' if zero else 'above'} {self.least:g}"
+        else:
+            kind = "a number that is not negative" if zero else "a positive number"
         if self.most == math.inf:
             return kind
         return f"{kind} of at most {self.most:.8g}" + ("" if unit == "1" else f" {unit}")
@@ -87,6 +90,7 @@ TokensPerDollar = Annotated[Scalar, "tok/USD"]
 TokensPerJoule = Annotated[Scalar, "tok/J"]
 TokensPerSecond = Annotated[Scalar, "tok/s"]
 Watts = Annotated[Scalar, "W"]
+Window = Annotated[Scalar, "tok", Domain(least=1.0, most=MOST_TOKENS)]
 
 DimensionlessAxis = Annotated[Scalar, "1", MANY]
 SignedAxis = Annotated[Scalar, "1", Domain(least=-math.inf), MANY]

@@ -60,3 +60,10 @@ def test_a_trace_in_bursts_must_be_simulated_and_one_at_random_not(parameters):
 def test_the_papers_account_has_no_such_percentiles(parameters):
     answer, _ = asked(parameters, 5.0, account="paper")
     assert answer.basis.simulate == ()
+
+
+def test_a_doubt_says_of_which_pool_it_is_unless_it_is_of_all(parameters):
+    demand = tw.demanded(parameters, arrival_rate=1000.0)
+    told = tw.fleet(parameters, "azure", demand, split_lengths=(4096.0,)).basis.simulate
+    assert told
+    assert all(" of requests up to 4096: " in phrase for phrase in told)

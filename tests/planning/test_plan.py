@@ -197,6 +197,7 @@ def test_targets_out_of_reach_are_refused_with_what_would_do(found):
     [
         (Budget(power=100.0), r"power_cap: no fleet .* wanted power_cap of .* kW"),
         (Budget(inventory={"H100": 1, "B200": 1}), "inventory: .* wanted inventory of .* B200"),
+        (Budget(inventory={"A100": 8}), "inventory: has A100, which no pool of the plan may have"),
     ],
 )
 def test_budgets_out_of_reach_are_refused_with_what_would_do(parameters, demand, budget, message):

@@ -240,7 +240,7 @@ DAMAGES = {
         "example",
         ["axes", "context_window", "value"],
         [4096, -1],
-        ["axes.context_window.value", "-1", "not negative"],
+        ["axes.context_window.value", "-1", "a number from 1"],
     ),
     "a number twice": (
         "example",
@@ -328,6 +328,12 @@ DAMAGES = {
         "flaot32",
         ["dtype", "'flaot32'", "did you mean 'float32'?"],
     ),
+    "a window of nothing": (
+        "example",
+        ["axes", "context_window"],
+        {"value": [0, 8192], "unit": "tok"},
+        ["axes.context_window", "0", "a number from 1"],
+    ),
     "no title": ("example", ["title"], GONE, ["title", "missing"]),
 }
 
@@ -372,6 +378,23 @@ def test_instances_of_a_study_are_those_of_the_cases(case, basis, parameters):
     for name in ("tokens_per_joule", "power", "concurrency"):
         value = float(getattr(wanted, name))
         assert float(getattr(point, name)) == pytest.approx(value, rel=1e-12), name
+
+
+def test_a_layout_that_no_engine_has_is_no_number(parameters):
+    """`point` refuses it: three GPUs for 64 heads, and two and a half."""
+    found = [
+        models.instances(
+            parameters,
+            AssumptionSets(parameters).account("consistent"),
+            parameters.boards["H100"],
+            parameters.llms["llama-3.1-70b"],
+            parameters.precisions["fp8"],
+            tensor_parallel=gpus,
+            context_window=8192.0,
+        ).tokens_per_joule
+        for gpus in (2.0, 2.5, 3.0, 4.0)
+    ]
+    assert np.isfinite(found).tolist() == [True, False, False, True]
 
 
 def test_half_the_load_is_half_the_batch_at_a_shorter_step(parameters):

@@ -1,7 +1,7 @@
 """Which percentiles of a fleet its formula cannot tell, and why: those must be simulated."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 from tokwatt.params.traces.trace_summary import summary_of
 from tokwatt.params.traces.traces import Trace
@@ -59,10 +59,20 @@ def burstiness_of(requests: str | Trace) -> Dimensionless:
     return 1.0 if known is None else known
 
 
-def simulate_first(pools: Sequence[Pool], requests: str | Trace) -> tuple[str, ...]:
-    """What of a fleet's answer must be simulated, in words."""
-    reasons: dict[str, dict[str, None]] = {}
+def simulate_first(pools: Mapping[str, Pool], requests: str | Trace) -> tuple[str, ...]:
+    """What of a fleet's answer must be simulated, in words.
+
+    Args:
+        pools: by what they are called; a reason that is not that of all says whose it is.
+        requests: what arrives.
+    """
+    reasons: dict[str, dict[str, dict[str, None]]] = {}
     burstiness = burstiness_of(requests)
-    for name, reason in (doubt for pool in pools for doubt in doubts(pool, burstiness)):
-        reasons.setdefault(reason, {})[name.replace("_", " ")] = None
-    return tuple(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    for called, pool in pools.items():
+        for name, reason in doubts(pool, burstiness):
+            reasons.setdefault(reason, {}).setdefault(called, {})[name.replace("_", " ")] = None
+    return tuple(
+        f"{', '.join(dict.fromkeys(name for names in of.values() for name in names))}"
+        f"{'' if len(of) == len(pools) else ' ' + ' and '.join(of)}: {reason}"
+        for reason, of in reasons.items()
+    )

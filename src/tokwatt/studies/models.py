@@ -4,8 +4,9 @@ Their annotations say how a study file writes each input.
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.params.errors import ParameterError
@@ -26,8 +27,10 @@ from tokwatt.units import (
     Seconds,
     SecondsPerToken,
     Tokens,
+    Window,
 )
 
+Result = TypeVar("Result", OperatingPoint, Fleet)
 LONGEST = 65536
 """Longest request that fleets of a study are summed over."""
 
@@ -39,7 +42,7 @@ def instances(
     llm: Annotated[LlmRecord, In("llms")],
     precision: Annotated[Precision, In("precisions")],
     tensor_parallel: Dimensionless,
-    context_window: Tokens,
+    context_window: Window,
     utilization: Dimensionless = 1.0,
     mean_fill: Dimensionless = 0.5,
     prompt_ratio: Dimensionless = 4.0,
@@ -47,17 +50,19 @@ def instances(
     """Operating points of an LLM on GPUs; each holds whole experts of a mixture.
 
     Tokens are those of the output; `prompt_ratio` is how many prompt tokens there are for each.
-    What does not fit is NaN, and `missing` says how many bytes of a GPU.
+    What does not fit is NaN, and `missing` says how many bytes of a GPU; all is NaN where so many
+    GPUs do not share the heads of an LLM evenly.
     """
     deployment = catalogue.deployment(gpu, llm, precision, tensor_parallel, tensor_parallel)
-    return _point(account, deployment, context_window, utilization, mean_fill, prompt_ratio)
+    found = _point(account, deployment, context_window, utilization, mean_fill, prompt_ratio)
+    return _laid_out(found, llm, tensor_parallel)
 
 
 def profiles(
     catalogue: Catalogue,
     account: Account,
     profile: Annotated[Profile, In("profiles")],
-    context_window: Tokens,
+    context_window: Window,
     utilization: Dimensionless = 1.0,
     mean_fill: Dimensionless = 0.5,
 ) -> OperatingPoint:
@@ -76,7 +81,7 @@ def fleets(
     workload: Annotated[Workload, In("workloads")],
     split_length: Tokens,
     overflow_factor: Dimensionless,
-    context_window: Tokens,
+    context_window: Window,
     arrival_rate: RequestsPerSecond,
     latency_target: Seconds,
     max_utilization: Dimensionless,
@@ -88,7 +93,10 @@ def fleets(
     spare_instances: Instances = 0.0,
     least_instances: Instances = 0.0,
 ) -> Fleet:
-    """Two-pool fleets; the short pool's window holds the split length times the overflow factor."""
+    """Two-pool fleets; the short pool's window holds the split length times the overflow factor.
+
+    All is NaN where so many GPUs do not share the heads of an LLM evenly.
+    """
     demand = Demand(
         arrival_rate=arrival_rate,
         latency_target=latency_target,
@@ -110,7 +118,8 @@ def fleets(
     table = law_table(assumed, workload, output_share, chunk, LONGEST)
     cut = jnp.floor(split_length * overflow_factor)
     instance = instance_of(account, deployment)
-    return split_fleet(account, instance, table, demand, cut, context_window)
+    found = split_fleet(account, instance, table, demand, cut, context_window)
+    return _laid_out(found, llm, tensor_parallel)
 
 
 def profile_fleets(
@@ -120,7 +129,7 @@ def profile_fleets(
     workload: Annotated[Workload, In("workloads")],
     split_length: Tokens,
     overflow_factor: Dimensionless,
-    context_window: Tokens,
+    context_window: Window,
     arrival_rate: RequestsPerSecond,
     latency_target: Seconds,
     max_utilization: Dimensionless,
@@ -143,10 +152,16 @@ def profile_fleets(
     return exact.two_pools(account, instance, law, demand, split, overflow_factor, context_window)
 
 
+def _laid_out(found: Result, llm: LlmRecord, tensor_parallel: Dimensionless) -> Result:
+    """What an engine that lays an LLM out would answer, and NaN where none does."""
+    divides = llm.published.query_heads % tensor_parallel == 0
+    return jax.tree.map(lambda number: jnp.where(divides, number, jnp.nan), found)
+
+
 def _point(
     account: Account,
     deployment: Deployment,
-    context_window: Tokens,
+    context_window: Window,
     utilization: Dimensionless,
     mean_fill: Dimensionless,
     prompt_ratio: Dimensionless,

@@ -123,7 +123,9 @@ def fleet(
         replace(
             basis,
             extrapolated=tuple(dict.fromkeys([*basis.extrapolated, *more])),
-            simulate=simulate_first([it.sized for it in found if it.traffic.share], requests),
+            simulate=simulate_first(
+                {it.called: it.sized for it in found if it.traffic.share}, requests
+            ),
         ),
         tuple(quantities(_of_pool(it), support) for it in found),
         tuple(it.own.part for it in found),

@@ -49,6 +49,12 @@ class SizedPart(NamedTuple):
         return float(self.laid.routed.windows[self.own.pool])
 
     @property
+    def called(self) -> str:
+        """What they do, and for which requests."""
+        does = "requests" if self.own.part == "both" else self.own.part
+        return f"of {does} up to {self.window:g}"
+
+    @property
     def gpus(self) -> Dimensionless:
         """GPUs of an instance."""
         return float(self.laid.gpus)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from tokwatt.accounts.deployments import pick, require
+from tokwatt.params.errors import ParameterError
 from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.optimum.arcs import POOLS, POWER, Arcs, cost_left, undominated
 from tokwatt.planning.optimum.choice import TIE, Partition
@@ -50,6 +51,14 @@ class Budget:
         for name, most in {"power_cap": self.power, "max_pools": self.pools}.items():
             if most is not None:
                 require(name, most, 1, MOST)
+
+    def require_limiting(self, gpus: Sequence[str]) -> None:
+        """Refuse an inventory of GPUs that no pool may have."""
+        for gpu in self.inventory or {}:
+            if gpu not in gpus:
+                found = f"has {gpu}, which no pool of the plan may have"
+                wanted = f"some of {', '.join(dict.fromkeys(gpus))}, or {gpu} among its GPUs"
+                raise ParameterError(f"inventory: {found}, wanted {wanted}.")
 
     @property
     def couples(self) -> bool:
