@@ -15,7 +15,7 @@ TOLERANCE = 1e-12
 RESIDUAL = 1e-14
 """Value that is 0 but for rounding, which ends the search too."""
 MOST_EVALUATIONS = 100
-STRAIGHT = 9
+STRAIGHT = 12
 """Evaluations after which every other place is the middle of the bracket."""
 JUMP = 1e-6
 """A function that rises by more than this within the bracket jumps there."""

@@ -47,6 +47,6 @@ def fleetopt_table(worth: xr.Dataset, levers: xr.Dataset, label: Labels) -> Mark
 
 
 def _times(factor: float) -> str:
-    if factor == 0:
+    if np.isnan(factor):
         return "no fleet"
     return f"×{significant(factor)}" if np.isfinite(factor) else "no plain fleet"

@@ -155,8 +155,8 @@ class FleetOptWorth(NamedTuple):
         paper_best_gain: of the best that its rules may buy: any split, any factor, a GPU for each
             pool.
         homogeneous: joules of a token of one pool of eight H100 an instance in 16 bits, consistent.
-        split_gain: over it, of a second pool at the paper's split; 0 where no such fleet keeps the
-            targets.
+        split_gain: over it, of a second pool at the paper's split; NaN where no such fleet keeps
+            the targets.
         best_gain: of the plan.
     """
 
@@ -224,8 +224,9 @@ def _consistent(own: Plan | None, split: Tokens) -> tuple[float, float, float]:
         return NONE
     plain = columns_of(own.question, [plain_names(own)], [split])
     short, _, long = plain.power[0]
-    one = cost_without(own, list(LEVERS))
-    return one, one * plain.generated / (short + long), one / own.cost_per_token
+    one, both = cost_without(own, list(LEVERS)), short + long
+    split = one * plain.generated / both if np.isfinite(both) else np.nan
+    return one, split, one / own.cost_per_token
 
 
 def _bought_words(own: Bought) -> str:
