@@ -96,13 +96,14 @@ def traffic_of(
     weight = served.weight / share
     credited = arriving if assumed.oversized == "clip_credit_all" else served
     powers = work_of(assumed, served.prompt, served.output, chunk, part)
+    median_prompt, long_prompt = _quantiles(served.prompt, weight, (0.5, PROMPT_QUANTILE)).tolist()
     found = Traffic(
         share=share,
         credited=share * _credited(assumed, credited),
-        generated=share * float(weight @ served.output),
-        long_prompt=_quantile(served.prompt, weight, PROMPT_QUANTILE),
-        median_prompt=_quantile(served.prompt, weight, 0.5),
-        **{name: float(weight @ power) for name, power in powers.items()},
+        generated=share * _mean(served.output, weight),
+        long_prompt=long_prompt,
+        median_prompt=median_prompt,
+        **{name: _mean(power, weight) for name, power in powers.items()},
     )
     return found._replace(**beside_part(found, part))
 
@@ -161,11 +162,17 @@ def request_powers(prompt: Tokens, output: Tokens, steps: Dimensionless) -> dict
     }
 
 
-def _quantile(values: np.ndarray, weight: np.ndarray, quantile: float) -> float:
-    """The smallest value that at least this share of the weight does not exceed."""
+def _mean(values: TokensAxis, weight: np.ndarray) -> float:
+    """A mean by weights that sum to 1."""
+    # The threads of a scalar product wait for cores that other processes have.
+    return float((weight * values).sum())
+
+
+def _quantiles(values: TokensAxis, weight: np.ndarray, shares: tuple[float, ...]) -> np.ndarray:
+    """The smallest value that at least each share of the weight does not exceed."""
     order = np.argsort(values)
-    place = np.searchsorted(np.cumsum(weight[order]), quantile * (1 - 1e-12))
-    return float(values[order][place])
+    wanted = np.array(shares) * (1 - 1e-12)
+    return values[order][np.searchsorted(np.cumsum(weight[order]), wanted)]
 
 
 def _credited(assumed: Assumptions, requests: Requests) -> float:
@@ -176,6 +183,6 @@ def _credited(assumed: Assumptions, requests: Requests) -> float:
     """
     weight = requests.weight / requests.weight.sum()
     if assumed.output_rounding == "none":
-        return float(weight @ requests.output)
-    share = 1 - float(weight @ requests.prompt_share)
-    return float(max(1, int(share * (float(weight @ requests.length) - 0.5) + 1e-9)))
+        return _mean(requests.output, weight)
+    share = 1 - _mean(requests.prompt_share, weight)
+    return float(max(1, int(share * (_mean(requests.length, weight) - 0.5) + 1e-9)))
