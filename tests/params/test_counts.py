@@ -229,8 +229,9 @@ COUNTED = {
     ),
     "LongCat-Flash": (
         {"architectures": ["LongcatFlashForCausalLM"], "hidden_size": 6144, "num_layers": 28,
-         "num_attention_heads": 64, "vocab_size": 131072, **MLA, "q_lora_rank": 1536,
-         "ffn_hidden_size": 12288, "expert_ffn_hidden_size": 2048, "n_routed_experts": 512,
+         "num_hidden_layers": 28, "num_attention_heads": 64, "vocab_size": 131072, **MLA,
+         "q_lora_rank": 1536, "ffn_hidden_size": 12288, "expert_ffn_hidden_size": 2048,
+         "n_routed_experts": 512,
          "zero_expert_num": 256, "zero_expert_type": "identity", "moe_topk": 12},
         "560",
         28 * (2 * (mla(6144, 64, 1536) + 3 * 6144 * 12288 + 2 * 6144) + 6144 * 768 + 768

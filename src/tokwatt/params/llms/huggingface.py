@@ -8,7 +8,12 @@ import yaml
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.llms.families import ALIASES, FAMILIES, layout_of
-from tokwatt.params.llms.synonyms import in_usual_names, is_mistral, mistral_family
+from tokwatt.params.llms.synonyms import (
+    in_usual_names,
+    is_mistral,
+    mistral_family,
+    says_twice,
+)
 from tokwatt.params.parts.attention import trunk
 from tokwatt.params.parts.types import Fields, Part
 from tokwatt.params.records.names import WANTED, is_name
@@ -152,8 +157,9 @@ def _refuse_unread(config: Configuration, guess: str) -> None:
     gated = ("silu", "swish", *(("gelu_pytorch_tanh",) if guess.startswith("gemma") else ()))
     if config.get("hidden_act") not in (None, *gated):
         raise config.refused("hidden_act", f"{' or '.join(gated)}, or {LAID_OUT}")
-    for key, value in config.section.raw.items():
-        if key not in config.seen and _shapes(key, value):
+    raw = config.section.raw
+    for key, value in raw.items():
+        if key not in config.seen and not says_twice(raw, key) and _shapes(key, value):
             raise config.refused(key, f"a key that is understood, or {LAID_OUT}")
 
 

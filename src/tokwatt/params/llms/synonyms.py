@@ -35,18 +35,16 @@ USUAL = {
 
 
 def in_usual_names(raw: Mapping[str, object]) -> tuple[Tree, dict[str, str]]:
-    """A configuration with the usual names beside its own, and its own by the usual ones.
-
-    What a file says twice counts once.
-    """
-    own = {
-        key: value
-        for key, value in raw.items()
-        if value is not None and (key not in USUAL or value != raw.get(USUAL[key]))
-    }
+    """A configuration with the usual names beside its own, and its own by the usual ones."""
+    own = {key: value for key, value in raw.items() if value is not None}
     found = {name: value for name in USUAL if (value := _under(raw, name)) is not None}
     written = {USUAL[name]: name for name in found if USUAL[name] not in own}
     return {usual: found[name] for usual, name in written.items()} | own, written
+
+
+def says_twice(raw: Mapping[str, object], key: str) -> bool:
+    """Whether a key repeats what stands under the usual name."""
+    return key in USUAL and raw.get(USUAL[key]) == raw[key]
 
 
 def _under(raw: object, name: str) -> object:
