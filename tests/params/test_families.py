@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 
 import pytest
-from test_huggingface import CONFIGS
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.llms import huggingface
 from tokwatt.params.llms.checkpoint import formats_of
-from tokwatt.params.llms.families import ALIASES, FAMILIES
+from tokwatt.params.llms.families import FAMILIES
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving.gpu import llm
 
@@ -386,17 +385,10 @@ def test_parameters_are_those_published_and_cache_is_exact(name, imported):
     assert llm.sliding_bytes_per_token(model, 2.0, 1.0) == pytest.approx(windowed, rel=1e-12)
 
 
-def test_every_family_has_a_published_configuration():
-    configs = [*CONFIGS.values(), *(config for config, _, _ in PUBLISHED.values())]
-    there = {config.get("model_type", "mistral") for config in configs}
-    untried = set(FAMILIES) - {ALIASES.get(name, name) for name in there}
-    assert untried == {"deepseek_v2", "gemma2", "kimi_k2", "minimax_m2", "qwen3_5", "qwen3_5_moe"}
-
-
 # Families whose keys are those of others, or say nothing of a block without a gate.
-TOLD_APART = {"Ling-1T", "ERNIE-4.5-21B-A3B", "ERNIE-4.5-0.3B", "Command-A", "Command-R+"}
+TOLD_APART = {"ERNIE-4.5-21B-A3B", "ERNIE-4.5-0.3B", "Command-A", "Command-R+"}
 TOLD_APART |= {"EXAONE-4.0-32B", "K-EXAONE-236B-A23B", "Trinity-Mini", "Hunyuan-A13B"}
-TOLD_APART |= {"MiniCPM3-4B", "MiniMax-Text-01", "StarCoder2-15B", "Apertus-8B"}
+TOLD_APART |= {"MiniMax-Text-01", "StarCoder2-15B", "Apertus-8B"}
 
 
 @pytest.mark.parametrize(
@@ -450,8 +442,6 @@ def test_the_language_model_of_a_thinker_is_read(imported):
         ("Hunyuan-A13B", "use_cla", True),
         ("MiniMax-Text-01", "attn_type_list", [2] * 80),
         ("ERNIE-4.5-21B-A3B", "moe_layer_interval", 2),
-        ("Gemma-4-31B", "num_kv_shared_layers", 10),
-        ("Gemma-4-31B", "hidden_size_per_layer_input", 256),
         ("DeepSeek-V4-Flash", "compress_ratios", [4]),
         ("MiMo-V2-Flash", "hybrid_layer_pattern", [2] * 48),
         ("MiMo-V2-Flash", "moe_layer_freq", [1]),

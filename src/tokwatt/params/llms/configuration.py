@@ -1,5 +1,6 @@
 """The language model's part of a Hugging Face `config.json`, read key by key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,15 +18,17 @@ class Configuration:
 
     Attributes:
         section: the file and its keys.
+        written: what stands in the file instead of a key, where it has another name.
         seen: keys that were asked for.
     """
 
     section: Section
+    written: Mapping[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set, compare=False)
 
     def get(self, key: str) -> object:
         """What stands under a key; None where it is left out."""
-        self.seen.add(key)
+        self.seen.update((key, self.written.get(key, key)))
         return self.section.raw.get(key)
 
     def whole(self, key: str, default: int | None = None, most: int | None = None) -> int:
@@ -54,9 +57,10 @@ class Configuration:
         """A whole number above 0, or the default where it is left out or 0."""
         return self.whole(key, default) or default
 
-    def number(self, key: str) -> float:
+    def number(self, key: str, default: float | None = None) -> float:
         """A positive number, whole or not."""
         value = self.get(key)
+        value = default if value is None else value
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
@@ -100,7 +104,8 @@ class Configuration:
 
     def refused(self, key: str, wanted: str) -> ParameterError:
         """The sentence about a value that is not what is wanted."""
-        return self.section.fail(f"is {shown(self.get(key))}", wanted, key)
+        written = self.written.get(key, key)
+        return self.section.fail(f"is {shown(self.get(key))}", wanted, written)
 
     @property
     def layers(self) -> int:
@@ -111,8 +116,13 @@ class Configuration:
         return self.whole("num_hidden_layers")
 
     def layers_of(self, kind: str, otherwise: int) -> int:
-        """How many layers `layer_types` says are of a kind; another count where it is left out."""
+        """How many layers `layer_types` says are of a kind; another count where it is left out.
+
+        What it says of layers that predict further tokens is left out.
+        """
         types = self.entries("layer_types", str)
+        if len(types) == self.layers + self.whole("num_nextn_predict_layers", 0):
+            types = types[: self.layers]
         if types and len(types) != self.layers:
             wanted = f"{self.layers}, as many as num_hidden_layers"
             raise self.section.fail(f"has {len(types)} entries", wanted, "layer_types")

@@ -8,7 +8,12 @@ import yaml
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.llms.families import ALIASES, FAMILIES, layout_of
-from tokwatt.params.llms.mistral import is_mistral, of_mistral
+from tokwatt.params.llms.synonyms import (
+    in_usual_names,
+    is_mistral,
+    mistral_family,
+    says_twice,
+)
 from tokwatt.params.parts.attention import trunk
 from tokwatt.params.parts.types import Fields, Part
 from tokwatt.params.records.names import WANTED, is_name
@@ -21,16 +26,24 @@ UNITS = {
     "linear_parameters": "param",
     "attention_parameters": "param",
     "index_parameters": "param",
+    "table_parameters": "param",
     "index_cache": "B/tok",
+    "state_width": "B/param",
 }
 """Units of the fields that are no plain numbers."""
 DEFAULTS: dict[str, Tree] = {
     "cohere": {"tie_word_embeddings": True},
     "cohere2": {"tie_word_embeddings": True},
+    "cohere2_moe": {"tie_word_embeddings": True},
     "ernie4_5": {"tie_word_embeddings": True},
     "ernie4_5_moe": {"tie_word_embeddings": True},
     "gemma2": {"tie_word_embeddings": True},
+    "gemma3n": {"tie_word_embeddings": True},
+    "lfm2": {"tie_word_embeddings": True},
+    "lfm2_moe": {"tie_word_embeddings": True},
     "minicpm3": {"tie_word_embeddings": True},
+    "olmo_hybrid": {"attn_output_gate": False},
+    "phi4flash": {"tie_word_embeddings": True},
     "gemma3": {
         "tie_word_embeddings": True,
         "vocab_size": 262208,
@@ -41,6 +54,10 @@ DEFAULTS: dict[str, Tree] = {
     },
 }
 """What published files of a family leave out, because the library that reads them fills it in."""
+INNER = ("thinker_config", "text_config", "llm_config", "language_config")
+"""Where the language model stands in the file of one that sees or hears."""
+OUTER = ("model_type", "tie_word_embeddings")
+"""What counts from around it where it does not say so itself."""
 MOST = 2**53
 """Largest number of an entry: the last that a float counts to."""
 
@@ -105,21 +122,25 @@ def _language_model(
 ) -> tuple[Configuration, tuple[Part, ...], str | None]:
     """The language model's part of a file, how its family is read, and a family that is a guess."""
     whole = Section(path, read_json(path))
-    if is_mistral(whole.raw):
-        whole = whole.at("", of_mistral(whole))
-    section = _inner(_inner(whole, "thinker_config"), "text_config")
-    raw = {key: whole.raw[key] for key in ("model_type", "tie_word_embeddings") if key in whole.raw}
-    raw |= {key: value for key, value in section.raw.items() if value is not None}
+    section = whole
+    for key in INNER:
+        section = _inner(section, key)
+    raw, written = in_usual_names(section.raw)
+    raw = {key: whole.raw[key] for key in OUTER if key in whole.raw} | raw
+    if is_mistral(raw):
+        raw = mistral_family(raw)
+    elif "model_type" not in raw and isinstance(raw.get("architectures"), list):
+        raw["model_type"] = ", ".join(map(str, raw["architectures"]))
     if not isinstance(raw.get("model_type"), str):
         problem = f"is {shown(raw['model_type'])}" if "model_type" in raw else "is missing"
         raise section.fail(problem, "text", "model_type")
-    written = raw["model_type"].removesuffix("_text")
-    name = family or ALIASES.get(written, written)
+    own = raw["model_type"].removesuffix("_text")
+    name = family or ALIASES.get(own, own)
     if name not in FAMILIES and family:
         raise ParameterError(f"--family: is {shown(family)}, wanted {one_of(family, FAMILIES)}.")
     known = name in FAMILIES
     name = name if known else layout_of(raw)
-    config = Configuration(section.at("", DEFAULTS.get(name, {}) | raw))
+    config = Configuration(section.at("", DEFAULTS.get(name, {}) | raw), written)
     return config, FAMILIES[name], None if known else name
 
 
@@ -136,8 +157,9 @@ def _refuse_unread(config: Configuration, guess: str) -> None:
     gated = ("silu", "swish", *(("gelu_pytorch_tanh",) if guess.startswith("gemma") else ()))
     if config.get("hidden_act") not in (None, *gated):
         raise config.refused("hidden_act", f"{' or '.join(gated)}, or {LAID_OUT}")
-    for key, value in config.section.raw.items():
-        if key not in config.seen and _shapes(key, value):
+    raw = config.section.raw
+    for key, value in raw.items():
+        if key not in config.seen and not says_twice(raw, key) and _shapes(key, value):
             raise config.refused(key, f"a key that is understood, or {LAID_OUT}")
 
 
@@ -155,7 +177,7 @@ def _shapes(key: str, value: object) -> bool:
 LAID_OUT = "the option --family with one that is laid out so"
 _SHAPE = re.compile(
     "head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$|"
-    "intermediate|shared|dense|attn_type|pattern"
+    "intermediate|shared|dense|attn_type|pattern|loop|ut_steps"
 )
 _NO_SHAPE = re.compile(
     "key_value|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|expert_group|limited_group|norm|"

@@ -2,7 +2,6 @@
 
 from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.parts.types import Fields
-from tokwatt.params.parts.windows import sliding_windows
 
 
 def trunk(config: Configuration) -> Fields:
@@ -35,6 +34,27 @@ def _head_dim(config: Configuration) -> int:
         wanted = "a whole number, as hidden_size is no multiple of num_attention_heads"
         raise config.section.fail("is missing", wanted, "head_dim")
     return width
+
+
+def factored_attention(config: Configuration) -> Fields:
+    """Grouped queries that are made of one narrow query, as Step-3 has them (MFA)."""
+    grouped = grouped_attention(config)
+    hidden, narrow = config.whole("hidden_size"), config.whole("share_q_dim")
+    queries = config.whole("num_attention_heads") * grouped["head_dim"]
+    keys_and_values = 2 * grouped["kv_heads"] * grouped["head_dim"]
+    parameters = narrow * (hidden + queries) + hidden * (keys_and_values + queries)
+    return {**grouped, "attention_parameters": parameters}
+
+
+def queries_by_layer(config: Configuration) -> Fields:
+    """Grouped attention whose layers each have a number of queries of their own, as Laguna's."""
+    heads = config.entries("num_attention_heads_per_layer", int)
+    if len(heads) != config.layers:
+        raise config.refused("num_attention_heads_per_layer", f"{config.layers} numbers")
+    grouped = grouped_attention(config)
+    queries = sum(heads) / len(heads)
+    width = 2 * config.whole("hidden_size") * grouped["head_dim"]
+    return {**grouped, "attention_parameters": width * (queries + grouped["kv_heads"])}
 
 
 def latent_attention(config: Configuration) -> Fields:
@@ -82,33 +102,6 @@ def block_indexer(config: Configuration) -> Fields:
     return {
         "index_parameters": layers * config.whole("hidden_size") * width * (heads + 1),
         "index_cache": layers * width * 2,
-    }
-
-
-def global_attention(config: Configuration) -> Fields:
-    """Full layers with other heads than those with a sliding window; values may be their keys."""
-    sliding = sliding_windows(every=6)(config)
-    layers, heads = config.layers, config.whole("num_attention_heads")
-    kv_heads, head_dim = config.whole("num_key_value_heads"), config.whole("head_dim")
-    global_heads = config.whole("num_global_key_value_heads", 0) or kv_heads
-    global_dim = config.whole("global_head_dim", 0) or head_dim
-    if config.whole("hidden_size_per_layer_input", 0):
-        raise config.refused("hidden_size_per_layer_input", "0, no embeddings of each layer")
-    if config.whole("num_kv_shared_layers", 0):
-        raise config.refused("num_kv_shared_layers", "0, a cache of its own for each layer")
-    matrices = 1 if config.flag("attention_k_eq_v") else 2
-    full = (2 * heads + matrices * global_heads) * global_dim
-    windowed = (2 * heads + 2 * kv_heads) * head_dim
-    slid = int(sliding["sliding_layers"])
-    return {
-        **sliding,
-        "kv_heads": global_heads,
-        "head_dim": global_dim,
-        "sliding_kv_heads": kv_heads,
-        "sliding_head_dim": head_dim,
-        "attention_parameters": config.whole("hidden_size")
-        * (slid * windowed + (layers - slid) * full)
-        / layers,
     }
 
 

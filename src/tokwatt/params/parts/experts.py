@@ -1,17 +1,7 @@
-"""Feed-forward blocks: dense, or experts under the names that families give them."""
+"""Experts, under the names that families give them."""
 
 from tokwatt.params.llms.configuration import Configuration
 from tokwatt.params.parts.types import Fields
-
-
-def dense_blocks(config: Configuration) -> Fields:
-    """One feed-forward block in every layer."""
-    return {"feed_forward": config.whole("intermediate_size")}
-
-
-def plain_blocks(config: Configuration) -> Fields:
-    """One feed-forward block without a gate in every layer: two matrices."""
-    return {**dense_blocks(config), "feed_forward_matrices": 2}
 
 
 def local_experts(config: Configuration) -> Fields:
@@ -29,10 +19,12 @@ def qwen_experts(config: Configuration) -> Fields:
         for layer in config.entries("mlp_only_layers", int)
         if 0 <= layer < config.layers and (layer + 1) % period == 0
     }
+    dense = config.layers - config.layers // period + len(without)
+    types = config.entries("mlp_layer_types", str)
     return {
         **routed(config, "num_experts", "moe_intermediate_size"),
         "shared_feed_forward": config.whole("shared_expert_intermediate_size", 0),
-        **dense_layers_of(config, config.layers - config.layers // period + len(without)),
+        **dense_layers_of(config, types.count("dense") if types else dense),
     }
 
 
@@ -56,6 +48,8 @@ def _layers_before_experts(config: Configuration) -> int:
         return marks.count(0)
     if config.whole("moe_layer_freq", 1) != 1:
         raise config.refused("moe_layer_freq", "1")
+    if isinstance(numbers := config.get("moe_layers_enum"), str):
+        return config.layers - len(numbers.split(","))
     first = config.whole("num_dense_layers", 0, most=config.layers)
     first = config.whole("first_k_dense_replace", first, most=config.layers)
     mixed, types = config.entries("is_moe_layer", bool), config.entries("mlp_layer_types", str)
@@ -86,6 +80,17 @@ def numbered_experts(config: Configuration) -> Fields:
         **experts,
         "shared_feed_forward": shared * (width or experts["expert_feed_forward"]),
         **dense_layers_of(config, _layers_before_experts(config)),
+    }
+
+
+def prefixed_experts(config: Configuration) -> Fields:
+    """Experts and shared ones of one width, after the first layers with another, as Cohere's."""
+    width = config.whole("intermediate_size")
+    first = _layers_before_experts(config)
+    return {
+        **routed(config, "num_experts", "intermediate_size"),
+        "shared_feed_forward": config.whole("num_shared_experts", 0) * width,
+        **dense_layers_of(config, first, "prefix_dense_intermediate_size"),
     }
 
 
@@ -139,10 +144,40 @@ def step_experts(config: Configuration) -> Fields:
     }
 
 
+def grok_experts(config: Configuration) -> Fields:
+    """Experts in every layer, and beside them a dense block where `residual_moe` says so."""
+    beside = config.whole("intermediate_size") if config.flag("residual_moe") else 0
+    experts = routed(config, "num_local_experts", "moe_intermediate_size")
+    return {**experts, "shared_feed_forward": beside}
+
+
+def shortcut_experts(config: Configuration) -> Fields:
+    """LongCat: a layer attends twice, each time before a dense block; one has experts beside it.
+
+    Of the experts that a token is sent to, those that compute nothing count as none.
+    """
+    layers, width = config.whole("num_layers"), config.whole("intermediate_size")
+    number = config.whole("n_routed_experts")
+    every = number + config.whole("zero_expert_num", 0)
+    return {
+        "layers": 2 * layers,
+        "dense_layers": layers,
+        "feed_forward": width,
+        "shared_feed_forward": width,
+        "expert_feed_forward": config.whole("expert_ffn_hidden_size"),
+        "experts": number,
+        "active_experts": config.whole("moe_topk", most=every) * number / every,
+    }
+
+
 def gemma_experts(config: Configuration) -> Fields:
-    """A dense block in every layer, and beside it experts where they are switched on."""
+    """A dense block in every layer, and beside it experts where they are switched on.
+
+    Layers that share a cache may have it twice as wide.
+    """
     if not config.flag("enable_moe_block"):
-        return dense_blocks(config)
+        wider = config.whole("num_kv_shared_layers", 0) if config.flag("use_double_wide_mlp") else 0
+        return {"feed_forward": config.whole("intermediate_size") * (1 + wider / config.layers)}
     number = config.whole("num_experts")
     return {
         "expert_feed_forward": config.whole("moe_intermediate_size"),

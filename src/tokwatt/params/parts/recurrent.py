@@ -1,8 +1,8 @@
 """Linear recurrences, and layers of several kinds in one LLM."""
 
 from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.parts.blocks import dense_blocks
 from tokwatt.params.parts.experts import (
-    dense_blocks,
     dense_layers_of,
     nemotron_experts,
     routed,
@@ -27,7 +27,7 @@ def delta_networks(config: Configuration) -> Fields:
     period = config.positive("full_attention_interval", 4)
     others = config.layers - config.layers // period
     return {
-        "attention_gate": 1,
+        "attention_gate": int(config.get("attn_output_gate") is not False),
         "linear_layers": config.layers_of("linear_attention", others),
         "linear_state": values * key_dim + convolved * (kernel - 1),
         "linear_parameters": projections + convolved * kernel + 2 * heads + value_dim,
@@ -35,40 +35,71 @@ def delta_networks(config: Configuration) -> Fields:
 
 
 def key_delta_networks(config: Configuration) -> Fields:
-    """Kimi's delta networks between layers of latent attention.
+    """Kimi's delta networks between layers of latent attention, or of gated grouped attention.
 
     Their parameters: queries, keys, values with convolutions, decay and gate through a head's width
     (the gate at once, where it has full rank), two rates, norm and output.
     """
     linear = config.required("linear_attn_config")
-    hidden, heads = config.whole("hidden_size"), linear.whole("num_heads")
+    full_ranks = int(linear.flag("use_full_rank_gate"))
+    attending = config.entries("gqa_layers", int)
+    layers = config.layers - len(attending) if attending else len(linear.entries("kda_layers", int))
+    gated = config.flag("use_gqa_gate") or config.flag("mla_use_output_gate")
+    return {
+        "attention_gate": int(gated),
+        "linear_layers": layers,
+        **_key_delta(config, linear, linear.whole("num_heads"), full_ranks),
+    }
+
+
+def _key_delta(config: Configuration, linear: Configuration, heads: int, full_ranks: int) -> Fields:
+    """One of Kimi's delta networks, with none, one or both of gate and decay at full rank."""
+    hidden = config.whole("hidden_size")
     width, kernel = linear.whole("head_dim"), linear.whole("short_conv_kernel_size")
     inner = heads * width
     low_rank = hidden * width + width * inner
-    gate = hidden * inner if linear.flag("use_full_rank_gate") else low_rank
-    projections = 4 * hidden * inner + low_rank + gate + hidden * heads
+    projections = (4 + full_ranks) * hidden * inner + (2 - full_ranks) * low_rank + hidden * heads
     return {
-        "linear_layers": len(linear.entries("kda_layers", int)),
         "linear_state": inner * width + 3 * inner * (kernel - 1),
         "linear_parameters": projections + 3 * inner * kernel + inner + heads + width,
     }
 
 
 def lightning_attention(config: Configuration) -> Fields:
-    """Linear attention between layers of full attention, those marked 1.
-
-    Its parameters: queries, keys, values, gate, output and a norm.
-    """
+    """Linear attention between layers of full attention, those marked 1."""
     marks = config.entries("attn_type_list", int)
     if marks and (len(marks) != config.layers or set(marks) - {0, 1}):
         raise config.refused("attn_type_list", f"{config.layers} numbers, 0 or 1")
+    return {
+        "linear_layers": config.layers_of("linear_attention", marks.count(0)),
+        **_lightning(config),
+    }
+
+
+def _lightning(config: Configuration) -> Fields:
+    """Its parameters: queries, keys, values, gate, output and a norm."""
     width = config.whole("head_dim")
     inner = config.whole("num_attention_heads") * width
     return {
-        "linear_layers": config.layers_of("linear_attention", marks.count(0)),
         "linear_state": inner * width,
         "linear_parameters": 5 * config.whole("hidden_size") * inner + inner,
     }
+
+
+def grouped_recurrences(config: Configuration) -> Fields:
+    """Ling: the last layer of each group, and what is left over, attends; the others are linear.
+
+    They are Kimi's delta networks where they convolve, lightning attention elsewhere.
+    """
+    size = config.whole("layer_group_size", 1, most=config.layers)
+    if size < 1:
+        raise config.refused("layer_group_size", "at least 1")
+    groups, heads = config.layers // size, config.whole("num_attention_heads")
+    convolves = config.get("short_conv_kernel_size") is not None
+    full_ranks = 2 * int(config.flag("no_kda_lora"))
+    mixer = _key_delta(config, config, heads, full_ranks) if convolves else _lightning(config)
+    gate = config.get("gated_attention_proj_granularity_type") == "element_wise"
+    return {"attention_gate": int(gate), "linear_layers": groups * (size - 1), **mixer}
 
 
 LETTERS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
@@ -107,24 +138,58 @@ def granite_hybrid(config: Configuration) -> Fields:
     types = config.entries("layer_types", str) or config.entries("layers_block_type", str)
     if len(types) != config.layers or set(types) - {"mamba", "attention"}:
         raise config.refused("layer_types", f"{config.layers} of mamba and attention")
+    return {"linear_layers": types.count("mamba"), **_granite_mixer(config)}
+
+
+def bamba_hybrid(config: Configuration) -> Fields:
+    """Layers of Mamba-2 but for those whose numbers are listed, which attend."""
+    attending = config.entries("attn_layer_indices", int)
+    if set(attending) - set(range(config.layers)):
+        raise config.refused("attn_layer_indices", f"numbers of layers below {config.layers}")
+    return {"linear_layers": config.layers - len(set(attending)), **_granite_mixer(config)}
+
+
+def parallel_hybrid(config: Configuration) -> Fields:
+    """Mamba-2 and attention side by side in every layer, as Falcon-H1 has them."""
+    layers = config.layers
+    return {"linear_layers": layers, "parallel_layers": layers, **_granite_mixer(config)}
+
+
+def _granite_mixer(config: Configuration) -> Fields:
     heads, head_dim = config.whole("mamba_n_heads"), config.whole("mamba_d_head")
     groups, state = config.whole("mamba_n_groups"), config.whole("mamba_d_state")
-    mixer = _mamba2(config, heads, head_dim, groups, state, config.whole("mamba_d_conv"))
-    return {"linear_layers": types.count("mamba"), **mixer}
+    return _mamba2(config, heads, head_dim, groups, state, config.whole("mamba_d_conv"))
+
+
+def short_convolutions(config: Configuration) -> Fields:
+    """Gated short convolutions between layers of full attention, as LFM2 has them.
+
+    Their parameters: two gates and what they gate, convolution, output. The state is as wide as an
+    activation.
+    """
+    hidden, kernel = config.whole("hidden_size"), config.whole("conv_L_cache")
+    others = config.layers - len(config.entries("full_attn_idxs", int))
+    return {
+        "linear_layers": config.layers_of("conv", others),
+        "linear_state": hidden * (kernel - 1),
+        "linear_parameters": hidden * (4 * hidden + kernel),
+        "state_width": 2,
+    }
 
 
 def jamba_mixers(config: Configuration) -> Fields:
-    """Mamba-1 in all layers but every n-th, which attends.
-
-    Its parameters: input, convolution with bias, rates and states from the input, output.
-    """
-    hidden, state = config.whole("hidden_size"), config.whole("mamba_d_state")
-    kernel, rank = config.whole("mamba_d_conv"), config.whole("mamba_dt_rank")
-    inner = hidden * config.whole("mamba_expand")
+    """Mamba-1 in all layers but every n-th, which attends."""
     attending = _periodic(config, "attn_layer")
+    mixer = mamba1(config, config.whole("mamba_dt_rank"))
+    return {"linear_layers": config.layers - attending, **mixer}
+
+
+def mamba1(config: Configuration, rank: int) -> Fields:
+    """Mamba-1: input, convolution with bias, rates and states from the input, output."""
+    hidden, state = config.whole("hidden_size"), config.whole("mamba_d_state", 16)
+    kernel, inner = config.whole("mamba_d_conv", 4), hidden * config.whole("mamba_expand", 2)
     mixing = inner * (rank + 2 * state) + (rank + 1) * inner + inner * (state + 1)
     return {
-        "linear_layers": config.layers - attending,
         "linear_state": inner * state + inner * (kernel - 1),
         "linear_parameters": 3 * hidden * inner + inner * (kernel + 1) + mixing,
     }

@@ -41,9 +41,27 @@ def gated_windows(config: Configuration) -> Fields:
     return {"attention_gate": 1, **_sliding(config, config.layers - config.layers // period)}
 
 
+def step_windows(config: Configuration) -> Fields:
+    """Sliding-window attention in all layers but every fourth, with queries of their own."""
+    sliding = sliding_windows(every=4)(config)
+    other = config.inner("attention_other_setting")
+    if other is None:
+        return sliding
+    heads, kv_heads = config.whole("num_attention_heads"), config.whole("num_key_value_heads")
+    share = sliding["sliding_layers"] / config.layers
+    queries = heads + share * (other.whole("num_attention_heads") - heads)
+    width = config.whole("hidden_size") * config.whole("head_dim")
+    return {**sliding, "attention_parameters": 2 * width * (queries + kv_heads)}
+
+
 def qwen_window(config: Configuration) -> Fields:
-    """Sliding-window attention after the first layers, where it is switched on."""
-    if not config.flag("use_sliding_window"):
+    """Sliding-window attention in layers of that type or after the first, where it is switched on.
+
+    Types of layers alone switch it on as well, unless it is said to be off.
+    """
+    said = config.get("use_sliding_window")
+    typed = said is None and "sliding_attention" in config.entries("layer_types", str)
+    if not (typed or config.flag("use_sliding_window")):
         return {}
     return _sliding(config, config.layers - config.whole("max_window_layers", 0, config.layers))
 

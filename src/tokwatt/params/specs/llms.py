@@ -46,6 +46,10 @@ class Llm:
         sliding_window: tokens that they look back [tok].
         sliding_kv_heads: their heads of keys and values; 0 for as many as elsewhere.
         sliding_head_dim: width of their heads; 0 for as wide as elsewhere.
+        kv_shared_layers: layers with full attention to the cache of another one, which keep none.
+        sliding_kv_shared_layers: the same among those with a sliding window.
+        table_parameters: parameters of tables beside the input table that are read by the row
+            [param].
         kept_layers: layers' worth of cache that each token adds for good, where an entry stands for
             several tokens; 0 where each of the layers keeps one.
         attention_parameters: mean parameters of an attention layer, where they do not follow from
@@ -53,6 +57,7 @@ class Llm:
         index_parameters: parameters of what chooses the tokens of sparse attention [param].
         index_cache: what it keeps of each token over all layers [B/tok].
         linear_layers: layers with a linear recurrence.
+        parallel_layers: those of them that attend beside it.
         linear_state: elements that such a layer keeps of a sequence.
         linear_parameters: parameters of the mixer of such a layer [param].
         state_width: bytes of such an element; 0 for 32 bits.
@@ -86,11 +91,15 @@ class Llm:
     sliding_window: Tokens = 0.0
     sliding_kv_heads: Dimensionless = 0.0
     sliding_head_dim: Dimensionless = 0.0
+    kv_shared_layers: Dimensionless = 0.0
+    sliding_kv_shared_layers: Dimensionless = 0.0
+    table_parameters: Parameters = 0.0
     kept_layers: Dimensionless = 0.0
     attention_parameters: Parameters = 0.0
     index_parameters: Parameters = 0.0
     index_cache: BytesPerToken = 0.0
     linear_layers: Dimensionless = 0.0
+    parallel_layers: Dimensionless = 0.0
     linear_state: Dimensionless = 0.0
     linear_parameters: Parameters = 0.0
     state_width: BytesPerParameter = 0.0

@@ -30,6 +30,7 @@ class KvCache:
         held: bytes per token of the layers that keep every token.
         read: the part of them that a step reads.
         sliding: bytes per token of the layers with a sliding window.
+        sliding_read: what a step reads of them.
         window: tokens that those look back.
         state: bytes of the recurrent state of a sequence.
         state_moved: bytes of it that a step reads and writes.
@@ -38,6 +39,7 @@ class KvCache:
     held: BytesPerToken
     read: BytesPerToken
     sliding: BytesPerToken
+    sliding_read: BytesPerToken
     window: Tokens
     state: Bytes
     state_moved: Bytes
@@ -56,12 +58,12 @@ def cache_of(
     held = width if state_width is None else state_width
     if measured:
         held = jnp.where(llm.state_width > 0, llm.state_width, STATE_WIDTH)
-    every_head = llms.cache_bytes_per_token(llm, width, 1.0)
-    sharded = llms.cache_bytes_per_token(llm, width, ranks)
+    read = llms.read_bytes_per_token
     return KvCache(
-        held=every_head if whole else sharded,
-        read=every_head / ranks if whole else sharded,
+        held=llms.cache_bytes_per_token(llm, width, 1.0 if whole else ranks),
+        read=read(llm, width, 1.0) / ranks if whole else read(llm, width, ranks),
         sliding=llms.sliding_bytes_per_token(llm, width, ranks),
+        sliding_read=llms.sliding_read_bytes_per_token(llm, width, ranks),
         window=llm.sliding_window,
         state=llms.state_bytes(llm, held, ranks),
         state_moved=llms.state_bytes(llm, 2 * held if measured else held, ranks),
@@ -70,5 +72,5 @@ def cache_of(
 
 def moved_bytes(cache: KvCache, length: Tokens) -> Bytes:
     """KV cache and recurrent state of a sequence of so many tokens, as a step moves them."""
-    windowed = cache.sliding * jnp.minimum(length, cache.window)
+    windowed = cache.sliding_read * jnp.minimum(length, cache.window)
     return cache.read * length + windowed + cache.state_moved

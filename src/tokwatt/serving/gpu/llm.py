@@ -22,8 +22,8 @@ def total_parameters(llm: Llm) -> Parameters:
 
 
 def lookup_parameters(llm: Llm) -> Parameters:
-    """Parameters of an input table beside the output head; none where the two are tied."""
-    return (1 - llm.tied_embeddings) * embedding_parameters(llm)
+    """Parameters that are read by the row: tables, and the input table unless it is tied."""
+    return (1 - llm.tied_embeddings) * embedding_parameters(llm) + llm.table_parameters
 
 
 def active_parameters(llm: Llm) -> Parameters:
@@ -152,7 +152,20 @@ def cache_bytes_per_token(
 
     Source: arXiv:2305.13245 for grouped queries, arXiv:2405.04434 for latent attention.
     """
-    layers = full_layers(llm)
+    kept = full_layers(llm) - llm.kv_shared_layers
+    return _full_bytes(llm, kept, kv_width, tensor_parallel)
+
+
+def read_bytes_per_token(
+    llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
+) -> BytesPerToken:
+    """The same as a step reads it: layers that share a cache each read it."""
+    return _full_bytes(llm, full_layers(llm), kv_width, tensor_parallel)
+
+
+def _full_bytes(
+    llm: Llm, layers: Dimensionless, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
+) -> BytesPerToken:
     latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
     grouped = grouped_bytes(llm, layers, kv_width, tensor_parallel)
     return jnp.where(is_latent(llm), latent, grouped) + llm.index_cache
@@ -173,7 +186,20 @@ def sliding_bytes_per_token(
 
     Source: sliding-window attention, arXiv:2004.05150.
     """
-    layers = llm.sliding_layers
+    kept = llm.sliding_layers - llm.sliding_kv_shared_layers
+    return _sliding_bytes(llm, kept, kv_width, tensor_parallel)
+
+
+def sliding_read_bytes_per_token(
+    llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
+) -> BytesPerToken:
+    """The same as a step reads it: layers that share a cache each read it."""
+    return _sliding_bytes(llm, llm.sliding_layers, kv_width, tensor_parallel)
+
+
+def _sliding_bytes(
+    llm: Llm, layers: Dimensionless, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
+) -> BytesPerToken:
     latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
     heads = jnp.where(llm.sliding_kv_heads > 0, llm.sliding_kv_heads, llm.kv_heads)
     head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
@@ -221,7 +247,7 @@ def is_latent(llm: Llm) -> Dimensionless:
 
 def attention_layers(llm: Llm) -> Dimensionless:
     """Layers that attend, to everything or in a sliding window."""
-    return llm.layers - llm.linear_layers - llm.feed_forward_layers
+    return llm.layers - llm.linear_layers + llm.parallel_layers - llm.feed_forward_layers
 
 
 def full_layers(llm: Llm) -> Dimensionless:

@@ -231,14 +231,13 @@ def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken)
 
     Source: definition.
     """
-    return _tokens_bytes(instance, length, per_token) + instance.cache.state_moved
+    cache = instance.cache
+    windowed = cache.sliding_read * jnp.minimum(length, cache.window)
+    return per_token * length + windowed + cache.state_moved
 
 
 def held_bytes(instance: GpuShare, length: Tokens) -> Bytes:
     """KV cache and recurrent state of a sequence of so many tokens, as one GPU holds them."""
-    return _tokens_bytes(instance, length, instance.cache.held) + instance.cache.state
-
-
-def _tokens_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
     cache = instance.cache
-    return per_token * length + cache.sliding * jnp.minimum(length, cache.window)
+    windowed = cache.sliding * jnp.minimum(length, cache.window)
+    return cache.held * length + windowed + cache.state

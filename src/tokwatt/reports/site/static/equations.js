@@ -12,11 +12,12 @@ const Tokwatt = (() => {
 
   /* ---- tokwatt.serving.instance, tokwatt.serving.steps.step: one instance ---- */
 
-  const tokensBytes = (machine, length, perToken) =>
-    perToken * length + machine.sliding * Math.min(length, machine.window);
   const sequenceBytes = (machine, length, perToken) =>
-    tokensBytes(machine, length, perToken) + machine.state_moved;
-  const heldBytes = (machine, length) => tokensBytes(machine, length, machine.held) + machine.state;
+    perToken * length +
+    machine.sliding_read * Math.min(length, machine.window) +
+    machine.state_moved;
+  const heldBytes = (machine, length) =>
+    machine.held * length + machine.sliding * Math.min(length, machine.window) + machine.state;
 
   function concurrency(assumed, machine, window, meanLength) {
     const budget = Math.max(0, machine.kv_budget);

@@ -1,0 +1,70 @@
+"""Other names that publishers give the shapes of an LLM, and the usual ones of a `config.json`."""
+
+from collections.abc import Mapping
+
+from tokwatt.params.records.reading import Tree
+
+USUAL = {
+    "attn_config.kv_n_heads": "num_key_value_heads",
+    "d_model": "hidden_size",
+    "dim": "hidden_size",
+    "expert_hidden_dim": "moe_intermediate_size",
+    "ffn_config.ffn_hidden_size": "intermediate_size",
+    "ffn_config.moe_num_experts": "num_local_experts",
+    "ffn_config.moe_top_k": "num_experts_per_tok",
+    "ffn_hidden_size": "intermediate_size",
+    "hidden_dim": "intermediate_size",
+    "max_position_embedding": "max_position_embeddings",
+    "max_seq_len": "max_position_embeddings",
+    "moe.expert_hidden_dim": "moe_intermediate_size",
+    "moe.first_k_dense_replace": "first_k_dense_replace",
+    "moe.num_experts": "num_local_experts",
+    "moe.num_experts_per_tok": "num_experts_per_tok",
+    "moe.num_shared_experts": "n_shared_experts",
+    "moe_num_experts": "num_experts",
+    "moe_top_k": "num_experts_per_tok",
+    "n_heads": "num_attention_heads",
+    "n_kv_heads": "num_key_value_heads",
+    "n_layers": "num_hidden_layers",
+    "num_attention_groups": "num_key_value_heads",
+    "num_layers": "num_hidden_layers",
+    "tie_embedding": "tie_word_embeddings",
+    "tied_embeddings": "tie_word_embeddings",
+}
+"""The usual name of each other one, with dots where it stands in a section of its own."""
+
+
+def in_usual_names(raw: Mapping[str, object]) -> tuple[Tree, dict[str, str]]:
+    """A configuration with the usual names beside its own, and its own by the usual ones."""
+    own = {key: value for key, value in raw.items() if value is not None}
+    found = {name: value for name in USUAL if (value := _under(raw, name)) is not None}
+    written = {USUAL[name]: name for name in found if USUAL[name] not in own}
+    return {usual: found[name] for usual, name in written.items()} | own, written
+
+
+def says_twice(raw: Mapping[str, object], key: str) -> bool:
+    """Whether a key repeats what stands under the usual name."""
+    return key in USUAL and raw.get(USUAL[key]) == raw[key]
+
+
+def _under(raw: object, name: str) -> object:
+    for key in name.split("."):
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw
+
+
+def is_mistral(raw: Mapping[str, object]) -> bool:
+    """Whether keys are those of Mistral's own `params.json`."""
+    return "model_type" not in raw and {"dim", "n_layers", "n_heads"} <= set(raw)
+
+
+def mistral_family(raw: Tree) -> Tree:
+    """Mistral's own file, in the usual names, as one of the families that it may be.
+
+    It is dense, or has Mixtral's experts, or latent attention with DeepSeek's.
+    """
+    if "num_local_experts" not in raw:
+        return {"model_type": "mistral", **raw}
+    if "kv_lora_rank" not in raw:
+        return {"model_type": "mixtral", **raw}
+    return {"model_type": "deepseek_v3", "n_routed_experts": raw["num_local_experts"], **raw}
