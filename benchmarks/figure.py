@@ -67,6 +67,7 @@ def draw(table: list[dict]) -> Figure:
         rates = [f"{float(row['value']) / 1e6:.3g}" for row in table if _is_ours(row, what)]
         panel.set_title(f"{PANELS[what]} (ours: {' and '.join(rates)} million/s)", loc="right")
         panel.grid(axis="x")
+        panel.xaxis.set_major_formatter("{x:g}")
     faces = {1: "white", 2: COLOURS[2]}
     handles = [
         panels[0].plot([], [], MARKS[count], color=COLOURS[count], markerfacecolor=faces[count])[0]
