@@ -1,8 +1,8 @@
 """The requests that options name, and what a fleet must carry of them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tokwatt.commands.groups import RequestOptions, TargetOptions
 from tokwatt.commands.trace import trace_of_options
 from tokwatt.params.errors import ParameterError, shown
 
@@ -14,43 +14,21 @@ if TYPE_CHECKING:
 
 def asked(
     catalogue: "Catalogue",
-    workload: str | None,
-    trace: Path | None,
-    columns: list[str] | None,
-    tokenizer: Path | None,
+    options: RequestOptions,
     arrival_rate: float | None,
+    targets: TargetOptions,
     **bounds: float | None,
 ) -> tuple["str | Trace", "Demand"]:
     """A workload by name or a trace, and what a fleet must carry of it."""
     from tokwatt.accounts.answers import demanded
 
-    if trace:
-        require_alone(workload=workload, output_share=bounds["output_share"])
-    requests = trace_of_options(trace, columns, tokenizer) if trace else workload or "azure"
-    rate = arrival_rate if isinstance(requests, str) else rate_of(requests, trace, arrival_rate)
-    return requests, demanded(catalogue, arrival_rate=rate, **bounds)
-
-
-def asked_each(
-    catalogue: "Catalogue",
-    workloads: list[str] | None,
-    traces: list[Path] | None,
-    columns: list[str] | None,
-    tokenizer: Path | None,
-    arrival_rate: float | None,
-    **bounds: float | None,
-) -> list[tuple["str | Trace", "Demand"]]:
-    """Workloads or traces, each with what a fleet must carry of it."""
-    if traces and workloads:
-        require_alone(workload=workloads[0])
-    pairs: list[tuple[str | None, Path | None]] = [
-        *((own, None) for own in workloads or ()),
-        *((None, trace) for trace in traces or ()),
-    ]
-    return [
-        asked(catalogue, workload, trace, columns, tokenizer, arrival_rate, **bounds)
-        for workload, trace in pairs or [(None, None)]
-    ]
+    requests: str | Trace = options.workload or "azure"
+    rate = arrival_rate
+    if options.trace:
+        require_alone(workload=options.workload, output_share=bounds["output_share"])
+        requests = trace_of_options(options.trace, options.columns, options.tokenizer)
+        rate = rate_of(requests, options.trace, arrival_rate)
+    return requests, demanded(catalogue, arrival_rate=rate, **targets.bounds, **bounds)
 
 
 def require_alone(**options: object) -> None:

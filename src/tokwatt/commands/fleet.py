@@ -6,41 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokwatt.commands.asked import asked, rate_of
+from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, grouped
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Bound,
     Changes,
-    Columns,
     Json,
     Lengths,
     Params,
-    PerThousand,
-    Quantile,
     Rate,
     Share,
-    Target,
-    Tokenizer,
-    TraceFile,
     Window,
-    WorkloadName,
     named_as_options,
     stated_changes,
-)
-from tokwatt.commands.selectors import (
-    Apart,
-    BoardLimit,
-    DataRanks,
-    EngineName,
-    ExpertRanks,
-    GpuName,
-    Gpus,
-    KvPrecision,
-    LlmName,
-    MemoryShare,
-    PrecisionName,
-    Profile,
-    pool_names,
 )
 from tokwatt.commands.trace import show_with_trace, trace_of_options
 from tokwatt.params.errors import ParameterError, shown
@@ -57,37 +36,19 @@ if TYPE_CHECKING:
     from tokwatt.serving.catalogue import Catalogue
     from tokwatt.units import Instances
 
-PlanFile = Annotated[
-    Path | None, typer.Option("--plan", help="A plan that `tokwatt plan --out` wrote.")
-]
+PlanFile = Annotated[Path | None, typer.Option(help="A plan that `tokwatt plan --out` wrote.")]
 
 
+@grouped
 def ask_fleet(
+    *,
     context: typer.Context,
-    workload: WorkloadName = None,
-    trace: TraceFile = None,
-    columns: Columns = None,
-    tokenizer: Tokenizer = None,
-    llm: LlmName = "llama-3.1-70b",
-    gpu: GpuName = "H100",
-    gpus: Gpus = 8,
-    data_parallel: DataRanks = 1,
-    expert_parallel: ExpertRanks = None,
-    precision: PrecisionName = None,
-    kv_precision: KvPrecision = None,
-    engine: EngineName = "vllm",
-    memory_utilization: MemoryShare = None,
-    power_limit: BoardLimit = None,
-    profile: Profile = None,
-    disaggregated: Apart = False,
+    served: RequestOptions,
+    instance: PoolOptions,
     arrival_rate: Rate = None,
     split_length: Lengths = None,
     context_window: Window = None,
-    ttft: Target = None,
-    ttft_quantile: Quantile = None,
-    ttft_per_1k: PerThousand = None,
-    itl: Target = None,
-    itl_quantile: Quantile = None,
+    targets: TargetOptions,
     max_utilization: Bound = None,
     output_share: Share = None,
     account: AccountName = "consistent",
@@ -111,25 +72,10 @@ def ask_fleet(
     catalogue = Catalogue(params)
     if plan:
         _require_of_plan(context)
-        return _show_planned(
-            catalogue, plan, trace, columns, tokenizer, workload, arrival_rate, simulate, as_json
-        )
-    requests, demand = asked(
-        catalogue,
-        workload,
-        trace,
-        columns,
-        tokenizer,
-        arrival_rate,
-        latency_target=ttft,
-        ttft_quantile=ttft_quantile,
-        ttft_per_token=ttft_per_1k,
-        itl_target=itl,
-        itl_quantile=itl_quantile,
-        max_utilization=max_utilization,
-        output_share=output_share,
-    )
-    names = pool_names(context)
+        return _show_planned(catalogue, plan, served, arrival_rate, simulate, as_json)
+    bounds = {"max_utilization": max_utilization, "output_share": output_share}
+    requests, demand = asked(catalogue, served, arrival_rate, targets, **bounds)
+    names = instance.pools
     question: FleetQuestion = {
         "split_lengths": split_length or (),
         "context_window": context_window,
@@ -168,10 +114,7 @@ def _require_of_plan(context: typer.Context) -> None:
 def _show_planned(
     catalogue: "Catalogue",
     path: Path,
-    trace: Path | None,
-    columns: list[str] | None,
-    tokenizer: Path | None,
-    workload: str | None,
+    served: RequestOptions,
     arrival_rate: float | None,
     simulate: bool,
     as_json: bool,
@@ -181,14 +124,14 @@ def _show_planned(
     from tokwatt.accounts.answers.demand import require_demand
     from tokwatt.planning.record import named_as_keys, read_plan
 
-    record = read_plan(path)
+    record, workload, trace = read_plan(path), served.workload, served.trace
     with named_as_options():
         require_demand(demanded(catalogue, arrival_rate=arrival_rate))
     if trace or not (workload or record.workload):
         if not (trace or record.trace):
             raise ParameterError(f"{path}: {_unnamed(record)}.")
         requests: str | Trace = trace_of_options(
-            trace or Path(str(record.trace)), columns, tokenizer
+            trace or Path(str(record.trace)), served.columns, served.tokenizer
         )
     else:
         requests = workload or str(record.workload)

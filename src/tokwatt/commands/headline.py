@@ -21,11 +21,7 @@ Name = Annotated[
     str | None, typer.Argument(help="A headline of assumptions.yaml; all of them where not given.")
 ]
 Start = Annotated[
-    str,
-    typer.Option(
-        "--account",
-        help="The account to start from; with paper, the one its number stands on.",
-    ),
+    str, typer.Option(help="The account to start from; with paper, the one its number stands on.")
 ]
 
 

@@ -108,7 +108,7 @@ Kinds = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AccountName = Annotated[
-    str, typer.Option("--account", help="consistent, or paper for the numbers of the paper.")
+    str, typer.Option(help="consistent, or paper for the numbers of the paper.")
 ]
 Changes = Annotated[
     list[str] | None,
@@ -125,65 +125,30 @@ Window = Annotated[
 Lengths = Annotated[
     list[float] | None,
     typer.Option(
-        "--split-length",
         parser=str,
         callback=lengths,
         metavar="TOKENS",
         help="Longest request of a pool; once for each pool but the last.",
     ),
 ]
-WorkloadName = Annotated[
-    str | None, typer.Option(help="A workload by name; azure where there is no trace.")
-]
 Rate = Annotated[
     float | None,
     typer.Option(callback=finite, help="Requests per second; a trace's own where it has times."),
 ]
 Bound = Annotated[float | None, typer.Option(callback=finite, help="Highest utilization.")]
-Target = Annotated[
-    float | None,
-    typer.Option(parser=str, callback=seconds, metavar="SECONDS", help="Target: 1s, 50ms."),
-]
-PerThousand = Annotated[
-    float | None,
-    typer.Option(
-        parser=str,
-        callback=per_thousand,
-        metavar="SECONDS",
-        help="How much longer a first token may take for 1,000 tokens of its prompt.",
-    ),
-]
-Quantile = Annotated[
-    float | None,
-    typer.Option(callback=finite, help="Of the target before it: 0.5 or 0.99."),
-]
 Share = Annotated[
     float | None,
     typer.Option(callback=finite, help="One output share of all requests, for a measured one."),
 ]
+LlmName = Annotated[str, typer.Option(help="An LLM by name.")]
+EngineName = Annotated[str, typer.Option(help="A serving engine by name.")]
 TraceFile = Annotated[
-    Path | None,
-    typer.Option("--trace", help="Requests with prompt and output tokens: CSV, JSON or Parquet."),
-]
-TraceFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--trace",
-        help="Requests with prompt and output tokens; several traces share one fleet.",
-    ),
-]
-WorkloadNames = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--workload", help="A workload by name; azure where there is no trace; may be repeated."
-    ),
+    Path | None, typer.Option(help="Requests with prompt and output tokens: CSV, JSON or Parquet.")
 ]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--columns",
-        metavar="KIND=NAME",
-        help="Columns of a trace, such as prompt=in,output=out,time=when:ms.",
+        metavar="KIND=NAME", help="Columns of a trace, such as prompt=in,output=out,time=when:ms."
     ),
 ]
 Tokenizer = Annotated[

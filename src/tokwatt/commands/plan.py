@@ -5,71 +5,41 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.asked import asked_each
+from tokwatt.commands.asked import asked
+from tokwatt.commands.groups import TargetOptions, grouped
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Bound,
     Changes,
-    Columns,
+    EngineName,
     Json,
     Lengths,
+    LlmName,
     Params,
-    PerThousand,
-    Quantile,
     Rate,
     Share,
-    Target,
-    Tokenizer,
-    TraceFiles,
-    WorkloadNames,
     named_as_options,
     stated_changes,
 )
-from tokwatt.commands.plan_options import (
-    BoardLimits,
-    Caps,
-    Chunks,
-    DataRanks,
-    ExpertRanks,
-    Inventory,
-    KvPrecisions,
-    Names,
-    PowerCap,
-    Precisions,
-    Widths,
-)
+from tokwatt.commands.plan_options import ChoiceOptions, Inventory, PowerCap, TrafficOptions
 from tokwatt.commands.printing import show_json
-from tokwatt.commands.selectors import EngineName, LlmName
 from tokwatt.commands.shared_plan import require_one, show_shared
 from tokwatt.text import visible
 
 
+@grouped
 def ask_plan(
-    workload: WorkloadNames = None,
-    trace: TraceFiles = None,
-    columns: Columns = None,
-    tokenizer: Tokenizer = None,
+    *,
+    served: TrafficOptions,
     llm: LlmName = "llama-3.1-70b",
-    gpu: Names = None,
-    gpus: Widths = None,
-    data_parallel: DataRanks = None,
-    expert_parallel: ExpertRanks = None,
-    precision: Precisions = None,
-    kv_precision: KvPrecisions = None,
-    max_num_seqs: Caps = None,
-    max_num_batched_tokens: Chunks = None,
-    power_limit: BoardLimits = None,
+    choices: ChoiceOptions,
     engine: EngineName = "vllm",
     objective: Annotated[
         str, typer.Option(help="Least per output token: joules, dollars, carbon or gpus.")
     ] = "joules",
     arrival_rate: Rate = None,
-    ttft: Target = None,
-    ttft_quantile: Quantile = None,
-    ttft_per_1k: PerThousand = None,
-    itl: Target = None,
-    itl_quantile: Quantile = None,
+    targets: TargetOptions,
     max_utilization: Bound = None,
     spare: Annotated[
         int, typer.Option(min=0, max=10**6, help="Instances of each pool beyond its need.")
@@ -86,15 +56,13 @@ def ask_plan(
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
     ] = False,
     disaggregated: Annotated[
-        bool,
-        typer.Option("--disaggregated", help="Pools may also prefill and decode apart."),
+        bool, typer.Option("--disaggregated", help="Pools may also prefill and decode apart.")
     ] = False,
     draws: Annotated[
         bool, typer.Option("--draws", help="The same choice at joint draws of the calibration.")
     ] = False,
     sensitivity: Annotated[
-        bool,
-        typer.Option("--sensitivity", help="What more of each bound saves, where GPUs swap."),
+        bool, typer.Option("--sensitivity", help="What more of each bound saves, where GPUs swap.")
     ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Simulate it, and plan anew until its targets hold.")
@@ -143,35 +111,12 @@ def ask_plan(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
-    each = asked_each(
-        catalogue,
-        workload,
-        trace,
-        columns,
-        tokenizer,
-        arrival_rate,
-        latency_target=ttft,
-        ttft_quantile=ttft_quantile,
-        ttft_per_token=ttft_per_1k,
-        itl_target=itl,
-        itl_quantile=itl_quantile,
-        max_utilization=max_utilization,
-        output_share=output_share,
-        spare_instances=float(spare),
-    )
-    chosen: dict[str, list | None] = {
-        "gpu": gpu,
-        "gpus": gpus,
-        "data_parallel": data_parallel,
-        "expert_parallel": _own(expert_parallel),
-        "precision": precision,
-        "kv_precision": kv_precision,
-        "max_num_seqs": _own(max_num_seqs),
-        "max_num_batched_tokens": _own(max_num_batched_tokens),
-        "power_limit": power_limit,
-    }
-    given: dict[str, Any] = {name: tuple(it) for name, it in chosen.items() if it}
-    options = Options(engine=engine, disaggregated=disaggregated, **given)
+    bounds = {"max_utilization": max_utilization, "output_share": output_share}
+    each = [
+        asked(catalogue, own, arrival_rate, targets, **bounds, spare_instances=float(spare))
+        for own in served.each
+    ]
+    options = Options(engine=engine, disaggregated=disaggregated, **choices.given)
     question: PlanOptions = {
         "options": options,
         "objective": objective,
@@ -182,7 +127,7 @@ def ask_plan(
     }
     if len(each) > 1:
         require_one(len(each), day=day, draws=draws, sensitivity=sensitivity)
-        return show_shared(catalogue, each, llm, question, trace, verify, as_json, out)
+        return show_shared(catalogue, each, llm, question, served.trace, verify, as_json, out)
     [(requests, demand)] = each
     with named_as_options():
         found = plan(catalogue, requests, demand, llm, **question)
@@ -193,7 +138,7 @@ def ask_plan(
         checked = verified(found) if verify else None
     found = checked.plan if checked else found
     if out:
-        write_plan(record_of(found, trace[0] if trace else None), out)
+        write_plan(record_of(found, served.trace[0] if served.trace else None), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
     prices = shadow_prices(found) if sensitivity else {}
     rents = break_even_prices(found) if sensitivity else {}
@@ -216,8 +161,3 @@ def ask_plan(
         *([verified_line(checked)] if checked else ()),
     ]
     print(visible("\n".join([*plan_lines(found, decided), *more])))
-
-
-def _own(numbers: list[int] | None) -> list[int | None]:
-    """Numbers of which 0 leaves the choice to the engine."""
-    return [number or None for number in numbers or []]

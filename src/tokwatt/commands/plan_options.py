@@ -1,11 +1,15 @@
 """Options of a plan: values to choose among, and budgets."""
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.options import watts
+from tokwatt.commands.asked import require_alone
+from tokwatt.commands.groups import RequestOptions
+from tokwatt.commands.options import Columns, Tokenizer, watts
 from tokwatt.params.errors import ParameterError, shown
 
 
@@ -20,58 +24,93 @@ def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] |
     return {gpu: int(count) for gpu, _, count in pairs}
 
 
-Names = Annotated[list[str] | None, typer.Option("--gpu", help="A GPU by name; may be repeated.")]
-Widths = Annotated[
-    list[int] | None,
-    typer.Option("--gpus", help="GPUs that share the LLM (tensor parallel); may be repeated."),
-]
-DataRanks = Annotated[
-    list[int] | None, typer.Option("--data-parallel", help="Ranks of attention; may be repeated.")
-]
-ExpertRanks = Annotated[
-    list[int] | None,
-    typer.Option("--expert-parallel", help="1 to slice experts, 0 for all GPUs; may be repeated."),
-]
-Precisions = Annotated[
-    list[str] | None, typer.Option("--precision", help="A precision by name; may be repeated.")
-]
-KvPrecisions = Annotated[
-    list[str] | None,
-    typer.Option("--kv-precision", help="A precision whose KV cache is as wide; may be repeated."),
-]
-Caps = Annotated[
-    list[int] | None,
-    typer.Option("--max-num-seqs", help="A cap on the batch, 0 for the engine's; may be repeated."),
-]
-Chunks = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--max-num-batched-tokens",
-        help="Prompt tokens of a step, 0 for the engine's; may be repeated.",
-    ),
-]
-
-
 def board_limits(option: typer.CallbackParam, texts: list[str] | None) -> list[float | None]:
     """Watts of a board, 0W for its own limit."""
     return [watts(option, text) or None for text in texts or ()]
 
 
-BoardLimits = Annotated[
-    list[float] | None,
-    typer.Option(
-        "--power-limit",
-        parser=str,
-        callback=board_limits,
-        metavar="WATTS",
-        help="A limit of each board such as 500W, 0W for its own; may be repeated.",
-    ),
-]
+@dataclass(frozen=True)
+class TrafficOptions:
+    """The requests of a plan: workloads by name, or traces and how they are read."""
+
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(help="A workload by name; azure where there is no trace; may be repeated."),
+    ] = None
+    trace: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Requests with prompt and output tokens; several traces share one fleet."
+        ),
+    ] = None
+    columns: Columns = None
+    tokenizer: Tokenizer = None
+
+    @property
+    def each(self) -> list[RequestOptions]:
+        """Each workload or trace by itself."""
+        if self.trace and self.workload:
+            require_alone(workload=self.workload[0])
+        named = [RequestOptions(name) for name in self.workload or ()]
+        traces = self.trace or ()
+        read = [RequestOptions(None, path, self.columns, self.tokenizer) for path in traces]
+        return [*named, *read] or [RequestOptions()]
+
+
+@dataclass(frozen=True)
+class ChoiceOptions:
+    """What a plan may choose among; all that there is where one is left out."""
+
+    gpu: Annotated[list[str] | None, typer.Option(help="A GPU by name; may be repeated.")] = None
+    gpus: Annotated[
+        list[int] | None,
+        typer.Option(help="GPUs that share the LLM (tensor parallel); may be repeated."),
+    ] = None
+    data_parallel: Annotated[
+        list[int] | None, typer.Option(help="Ranks of attention; may be repeated.")
+    ] = None
+    expert_parallel: Annotated[
+        list[int] | None, typer.Option(help="1 to slice experts, 0 for all GPUs; may be repeated.")
+    ] = None
+    precision: Annotated[
+        list[str] | None, typer.Option(help="A precision by name; may be repeated.")
+    ] = None
+    kv_precision: Annotated[
+        list[str] | None,
+        typer.Option(help="A precision whose KV cache is as wide; may be repeated."),
+    ] = None
+    max_num_seqs: Annotated[
+        list[int] | None,
+        typer.Option(help="A cap on the batch, 0 for the engine's; may be repeated."),
+    ] = None
+    max_num_batched_tokens: Annotated[
+        list[int] | None,
+        typer.Option(help="Prompt tokens of a step, 0 for the engine's; may be repeated."),
+    ] = None
+    power_limit: Annotated[
+        list[float] | None,
+        typer.Option(
+            parser=str,
+            callback=board_limits,
+            metavar="WATTS",
+            help="A limit of each board such as 500W, 0W for its own; may be repeated.",
+        ),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is given by name."""
+        free = ("expert_parallel", "max_num_seqs", "max_num_batched_tokens")
+        return {
+            name: tuple(value or None for value in values) if name in free else tuple(values)
+            for name, values in vars(self).items()
+            if values
+        }
+
+
 PowerCap = Annotated[
     float | None,
-    typer.Option(
-        "--power-cap", parser=str, callback=watts, metavar="WATTS", help="On the account's basis."
-    ),
+    typer.Option(parser=str, callback=watts, metavar="WATTS", help="On the account's basis."),
 ]
 Inventory = Annotated[
     Any,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokwatt.commands.groups import DeploymentOptions, grouped
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
@@ -18,20 +19,6 @@ from tokwatt.commands.options import (
     tokens,
 )
 from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
-from tokwatt.commands.selectors import (
-    BoardLimit,
-    DataRanks,
-    EngineName,
-    ExpertRanks,
-    GpuName,
-    Gpus,
-    KvPrecision,
-    LlmName,
-    MemoryShare,
-    PrecisionName,
-    Profile,
-    selected,
-)
 
 if TYPE_CHECKING:
     from tokwatt.accounts.answers.answer import Answer
@@ -55,19 +42,10 @@ Output = Annotated[
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
 
+@grouped
 def ask_point(
-    context: typer.Context,
-    llm: LlmName = "llama-3.1-70b",
-    gpu: GpuName = "H100",
-    gpus: Gpus = 8,
-    data_parallel: DataRanks = 1,
-    expert_parallel: ExpertRanks = None,
-    precision: PrecisionName = None,
-    kv_precision: KvPrecision = None,
-    engine: EngineName = "vllm",
-    memory_utilization: MemoryShare = None,
-    power_limit: BoardLimit = None,
-    profile: Profile = None,
+    *,
+    instance: DeploymentOptions,
     context_window: Window = None,
     prompt: Prompt = None,
     output: Output = None,
@@ -84,7 +62,7 @@ def ask_point(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue, alternatives = Catalogue(params), parsed_changes(changes)
-    names = selected(context)
+    names = instance.names
 
     def answer() -> "Answer":
         return point(

@@ -8,42 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokwatt.commands.asked import asked
+from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, grouped
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
     Changes,
-    Columns,
     Json,
     Lengths,
     Params,
-    PerThousand,
-    Quantile,
     Rate,
     Share,
-    Target,
-    Tokenizer,
-    TraceFile,
     Window,
-    WorkloadName,
     named_as_options,
     stated_changes,
 )
 from tokwatt.commands.progress import bar
-from tokwatt.commands.selectors import (
-    Apart,
-    BoardLimit,
-    DataRanks,
-    EngineName,
-    ExpertRanks,
-    GpuName,
-    Gpus,
-    KvPrecision,
-    LlmName,
-    MemoryShare,
-    PrecisionName,
-    Profile,
-    pool_names,
-)
 from tokwatt.commands.trace import show_with_trace
 from tokwatt.output import write_files
 
@@ -53,46 +32,31 @@ if TYPE_CHECKING:
 Process = StrEnum("Process", ["poisson", "constant", "gamma", "daily"])
 Rule = StrEnum("Rule", ["random", "round_robin", "least_loaded", "least_work", "by_prefix"])
 Behind = Annotated[
-    Rule | None,
-    typer.Option("--router", help="Which instance of a pool; that of the account if left out."),
+    Rule | None, typer.Option(help="Which instance of a pool; that of the account if left out.")
 ]
 Sizes = Annotated[
     list[int] | None,
     typer.Option(
-        "--instances",
-        help="Of each pool, once for each, prefill before decode; as `fleet` sizes it if left out.",
+        help="Of each pool, once for each, prefill before decode; as `fleet` sizes it if left out."
     ),
 ]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1000, help="How many runs, each a seed.")]
+Seeds = Annotated[int, typer.Option(min=1, max=1000, help="How many runs, each a seed.")]
 Count = Annotated[
-    int | None, typer.Option("--requests", min=1, help="Requests of a workload; 10000 if left out.")
+    int | None, typer.Option(min=1, help="Requests of a workload; 10000 if left out.")
 ]
 File = Annotated[
-    Path | None, typer.Option("--out", help="Write requests and seconds as NetCDF to this file.")
+    Path | None, typer.Option(help="Write requests and seconds as NetCDF to this file.")
 ]
 Picture = Annotated[
-    Path | None, typer.Option("--figure", help="Draw the first run to this file: .pdf, .svg, .png.")
+    Path | None, typer.Option(help="Draw the first run to this file: .pdf, .svg, .png.")
 ]
 
 
+@grouped
 def ask_simulation(
-    context: typer.Context,
-    workload: WorkloadName = None,
-    trace: TraceFile = None,
-    columns: Columns = None,
-    tokenizer: Tokenizer = None,
-    llm: LlmName = "llama-3.1-70b",
-    gpu: GpuName = "H100",
-    gpus: Gpus = 8,
-    data_parallel: DataRanks = 1,
-    expert_parallel: ExpertRanks = None,
-    precision: PrecisionName = None,
-    kv_precision: KvPrecision = None,
-    engine: EngineName = "vllm",
-    memory_utilization: MemoryShare = None,
-    power_limit: BoardLimit = None,
-    profile: Profile = None,
-    disaggregated: Apart = False,
+    *,
+    asked_for: RequestOptions,
+    instance: PoolOptions,
     arrival_rate: Rate = None,
     instances: Sizes = None,
     router: Behind = None,
@@ -103,11 +67,7 @@ def ask_simulation(
     seeds: Seeds = 1,
     split_length: Lengths = None,
     context_window: Window = None,
-    ttft: Target = None,
-    ttft_quantile: Quantile = None,
-    ttft_per_1k: PerThousand = None,
-    itl: Target = None,
-    itl_quantile: Quantile = None,
+    targets: TargetOptions,
     output_share: Share = None,
     account: AccountName = "consistent",
     changes: Changes = None,
@@ -126,21 +86,8 @@ def ask_simulation(
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
-    served, demand = asked(
-        catalogue,
-        workload,
-        trace,
-        columns,
-        tokenizer,
-        arrival_rate,
-        latency_target=ttft,
-        ttft_quantile=ttft_quantile,
-        ttft_per_token=ttft_per_1k,
-        itl_target=itl,
-        itl_quantile=itl_quantile,
-        output_share=output_share,
-    )
-    names = pool_names(context)
+    served, demand = asked(catalogue, asked_for, arrival_rate, targets, output_share=output_share)
+    names = instance.pools
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
     with named_as_options(), bar("requests", total * seeds) as advance:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from tokwatt.params.traces.trace_summary import Lengths, TraceSummary
     from tokwatt.params.traces.traces import Trace
 
-FigureFile = Annotated[
-    Path | None, typer.Option("--figure", help="Draw it too: a .svg, .pdf or .png file.")
-]
+FigureFile = Annotated[Path | None, typer.Option(help="Draw it too: a .svg, .pdf or .png file.")]
 
 
 LARGEST = 256 * MEBIBYTE
