@@ -39,10 +39,7 @@ class Exact(NamedTuple):
 
 
 def sampling_error(
-    catalogue: Catalogue,
-    common: PaperFleetInputs,
-    traffic: dict[str, TrafficEntry],
-    seeds: Seeds,
+    catalogue: Catalogue, common: PaperFleetInputs, traffic: dict[str, TrafficEntry], seeds: Seeds
 ) -> xr.Dataset:
     """Fleets of Table 3 by seed, from 0 on, and by exact sums; counts that agree survive."""
     printed = PaperFleets(catalogue, common)

@@ -78,10 +78,7 @@ def _reopen(target: Path, damaged: list[str], growing: Path) -> None:
 
 
 def _compute_what_is_missing(
-    sweep: StreamedSweep,
-    store: GrowingStore,
-    part: Part,
-    progress: Callable[[int], None],
+    sweep: StreamedSweep, store: GrowingStore, part: Part, progress: Callable[[int], None]
 ) -> None:
     """Every n-th block from the i-th on, a few at a time."""
 

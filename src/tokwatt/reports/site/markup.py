@@ -246,11 +246,7 @@ def as_yaml(entry: Mapping[str, object]) -> str:
 
 
 def _image(
-    renderer: RendererHTML,
-    tokens: Sequence[Token],
-    place: int,
-    options: OptionsDict,
-    env: EnvType,
+    renderer: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType
 ) -> str:
     """A picture as all pages show theirs."""
     title = renderer.renderInlineAsText(tokens[place].children, options, env)

@@ -10,10 +10,7 @@ from tokwatt.serving.catalogue import Catalogue
 
 
 def tabulate_changes(
-    catalogue: Catalogue,
-    changes: dict,
-    dimension: str,
-    table: Callable[[Account], xr.Dataset],
+    catalogue: Catalogue, changes: dict, dimension: str, table: Callable[[Account], xr.Dataset]
 ) -> xr.Dataset:
     """Datasets under the consistent account with changes, side by side along a dimension."""
     sets = AssumptionSets(catalogue)

@@ -15,13 +15,7 @@ from tokwatt.serving.point import operating_point
 from tokwatt.studies.accounts.changed import tabulate_changes
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout
-from tokwatt.units import (
-    Seconds,
-    Sequences,
-    Tokens,
-    TokensPerJoule,
-    Watts,
-)
+from tokwatt.units import Seconds, Sequences, Tokens, TokensPerJoule, Watts
 
 
 class Lever(NamedTuple):

@@ -23,14 +23,7 @@ from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.accounts.changed import tabulate_changes
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.replay.points import LlmLayout
-from tokwatt.units import (
-    Bytes,
-    Dimensionless,
-    Sequences,
-    Tokens,
-    TokensAxis,
-    TokensPerJoule,
-)
+from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens, TokensAxis, TokensPerJoule
 
 
 class Bends(NamedTuple):

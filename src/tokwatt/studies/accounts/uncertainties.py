@@ -5,9 +5,7 @@ import xarray as xr
 from tokwatt.accounts import uncertainty
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import (
-    Dimensionless,
-)
+from tokwatt.units import Dimensionless
 
 
 def uncertainties(

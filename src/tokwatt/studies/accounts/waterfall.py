@@ -10,9 +10,7 @@ from tokwatt import grid
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import (
-    Dimensionless,
-)
+from tokwatt.units import Dimensionless
 
 AS_PUBLISHED, REPLAYED = "as published", "as replayed"
 

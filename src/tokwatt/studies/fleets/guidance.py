@@ -11,11 +11,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.fleets.topologies import PaperFleetInputs, TrafficEntry, paper_fleets
 from tokwatt.studies.instances import Boards, roofline_points
 from tokwatt.studies.replay.points import LlmLayout
-from tokwatt.units import (
-    Dimensionless,
-    Tokens,
-    TokensPerJoule,
-)
+from tokwatt.units import Dimensionless, Tokens, TokensPerJoule
 
 
 @spec

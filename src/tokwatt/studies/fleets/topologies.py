@@ -82,11 +82,7 @@ class PaperFleets:
         return AssumptionSets(self.catalogue).account("paper")
 
     def fleet(
-        self,
-        traffic: TrafficEntry,
-        topology: str,
-        gpu: str,
-        sampler: Sampler = sampling.sampled,
+        self, traffic: TrafficEntry, topology: str, gpu: str, sampler: Sampler = sampling.sampled
     ) -> SizedFleet:
         """The fleet of a topology on a GPU."""
         return self.fleets(traffic, topology, gpu, [sampler])[0]

@@ -71,10 +71,7 @@ def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame
     return {
         AccountName.MEASURED: measured(rows),
         **_assumed(
-            catalogue,
-            rows.assign(precision=recipes),
-            residents,
-            prompts / rows.output.to_numpy(),
+            catalogue, rows.assign(precision=recipes), residents, prompts / rows.output.to_numpy()
         ),
         AccountName.KERNELS: by_kernels(catalogue, runs, logs, fitted.law, residents),
         AccountName.IN_SAMPLE: of_frame(intervals.predicted_runs(runs, logs, fitted.law)),
@@ -116,10 +113,7 @@ def step_by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: TokensA
 
 
 def _assumed(
-    catalogue: Catalogue,
-    rows: pd.DataFrame,
-    residents: TokensAxis,
-    ratio: DimensionlessAxis,
+    catalogue: Catalogue, rows: pd.DataFrame, residents: TokensAxis, ratio: DimensionlessAxis
 ) -> Predictions:
     """The paper's account and the consistent one; prompts are `ratio` times the output."""
     sets = AssumptionSets(catalogue)

@@ -72,11 +72,7 @@ def law_of(
 
 
 def one_pool(
-    account: Account,
-    instance: Instance,
-    law: ExactLaw,
-    demand: Demand,
-    window: Tokens,
+    account: Account, instance: Instance, law: ExactLaw, demand: Demand, window: Tokens
 ) -> Fleet:
     """Every request in one pool."""
     traffic = _traffic(1.0, demand, _clipped(law, -1, window), law.middles[-1])

@@ -102,11 +102,7 @@ def replayed(catalogue: Catalogue) -> xr.Dataset:
 
 
 def _facts(
-    name: str,
-    server: Server,
-    place: int,
-    beyond: RequestsPerSecond,
-    factors: tuple[float, float],
+    name: str, server: Server, place: int, beyond: RequestsPerSecond, factors: tuple[float, float]
 ) -> Facts:
     rate = float(server.arrival_rate[place])
     alone = len(server.runs) == 1
