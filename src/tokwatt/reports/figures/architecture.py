@@ -1,19 +1,18 @@
 """Tokens per watt of LLMs, and what dispatch leaves of the bound for mixtures of experts."""
 
 import json
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import note, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
+from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import (
     COLORS,
     DOUBLE,
@@ -28,7 +27,7 @@ from tokwatt.reports.labels import Labels
 DISPATCH = "dispatch_time [ms]"
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """Points of Table 2 (dense or bound), the curve over dispatch, and where dense is level."""
     points, dispatch = grids["architecture"], grids["dispatch"]
     served = json.loads(dispatch.attrs["inputs"])
@@ -84,9 +83,9 @@ def _points(axes: Axes, rows: pd.DataFrame, label: Labels) -> None:
 
 
 def _legend(axes: Axes, gpus: list[str]) -> None:
-    bound: Look = {**OPEN, "marker": "o", "color": GREY, "label": "open: MoE upper bound"}
-    looks = [*({**mark_look(gpu), "label": gpu} for gpu in gpus), bound]
-    handles = [Line2D([], [], markersize=5, **look) for look in looks]
+    looks = {gpu: {**mark_look(gpu), "markersize": 5} for gpu in gpus}
+    bound: Look = {**OPEN, "marker": "o", "color": GREY, "markersize": 5}
+    handles = named_lines({**looks, "open: MoE upper bound": bound})
     corner: Look = {"loc": "lower left", "bbox_to_anchor": (0, 1.01), "ncols": 3}
     axes.legend(handles=handles, handletextpad=0.2, columnspacing=1, **corner)
 

@@ -1,15 +1,12 @@
 """Tokens per watt against context window under the consistent account, for several LLMs."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
@@ -26,7 +23,7 @@ CHOSEN = {
 MARKERS = ("o", "s", "^", "D", "v")
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per GPU, LLM and window; LLMs that do not fit have none."""
     frame = frame_columns(grids["consistent"].sel(CHOSEN), "tokens_per_joule")
     return frame[["gpu", "llm", WINDOW, EFFICIENCY]].dropna()

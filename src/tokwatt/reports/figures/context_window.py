@@ -1,16 +1,13 @@
 """Tokens per watt against context window, and how far its fall is from inverse proportion."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import log2_ticks, note, plain_log, signed
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import COLORS, GREY, SINGLE, Look, line_look
 from tokwatt.reports.labels import Labels
 
@@ -20,7 +17,7 @@ ABOVE: Look = {"points": (2, 3), "ha": "left", "va": "bottom"}
 BELOW: Look = {"points": (-2, -3), "ha": "right", "va": "top"}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per GPU and context window; the slope is the one from the window before."""
     frame = frame_columns(grids["context_window"], "tokens_per_joule", "local_slope")
     frame = frame.sort_values(["gpu", WINDOW], ascending=[False, True])

@@ -1,17 +1,15 @@
 """Tokens per watt of two-pool fleets over where they are split, for fleets of any size."""
 
-from collections.abc import Mapping
 from itertools import cycle
 
 import matplotlib
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
@@ -21,7 +19,7 @@ TICKS = (256, 1024, 4096, 16384)
 DASHES = (":", "-.", DASHED, (0, (6, 1, 1, 1)), "-")
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per workload, arrival rate and split length."""
     return frame_columns(grids["fleet_size"], "tokens_per_joule")[
         ["workload", RATE, SPLIT, EFFICIENCY]

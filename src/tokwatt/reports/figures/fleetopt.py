@@ -1,12 +1,11 @@
 """What FleetOpt is worth, by the paper's rules and by ours, beside every other lever."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import plain_log, rows, times
+from tokwatt.reports.figures.common.frames import Grids
+from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.pages.fleetopt import ALL, FREE, PAPER, SPLIT, factors
@@ -34,7 +33,7 @@ NAMES = {
 }
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per workload, LLM and factor."""
     found = factors(grids["plan_fleetopt"], grids["plan_levers"])
     lines = [
@@ -62,5 +61,5 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     axes.margins(x=0.05)
     axes.set_xlabel("Tokens per joule over those of one plain pool of H100 (×)")
     plain_log(axes.xaxis, times(1, 2, 5))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    legend_above(figure, axes, 5)
     return figure

@@ -1,15 +1,12 @@
 """Tokens per watt of whole fleets, over workload, topology and GPU."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tokwatt.reports.figures.common.axes import note
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look, bar_look
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels, context_window
@@ -19,7 +16,7 @@ WIDTH = 0.38
 BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per workload, topology and GPU, in the order of Table 3."""
     frame = frame_columns(grids["fleets"], "tokens_per_joule", "instances", "short_window")
     return frame[["workload", "topology", "gpu", SHORT, INSTANCES, EFFICIENCY]]

@@ -1,14 +1,13 @@
 """How gains of topology and GPU generation multiply, and what their product overstates."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from tokwatt.reports.figures.common.axes import note, plain_log, rows
+from tokwatt.reports.figures.common.frames import Grids
+from tokwatt.reports.figures.common.legends import named_patches
 from tokwatt.reports.figures.common.looks import GREY, LOWERS, RAISES, SINGLE, Look
 from tokwatt.reports.labels import Labels
 
@@ -17,7 +16,7 @@ LOOKS: dict[str, Look] = {"topology": RAISES, "generation": LOWERS}
 BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """Two steps from the plainest fleet to the best, by either path, and the gains multiplied."""
     fleets = grids["fleets"].tokens_per_joule
     paths = [_paths(fleet) for _, fleet in fleets.groupby("workload")]
@@ -51,7 +50,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     plain_log(last.xaxis, [1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20])
     last.set_xlabel("Gain over the homogeneous H100 fleet (×)")
     edge: Look = {"edgecolor": "white", "linewidth": 0}
-    handles = [Patch(label=name.capitalize(), **edge, **look) for name, look in LOOKS.items()]
+    handles = named_patches({name.capitalize(): edge | look for name, look in LOOKS.items()})
     corner: Look = {"loc": "lower right", "bbox_to_anchor": (1, 1.02), "ncols": 2}
     panels[0].legend(handles=handles, handleheight=1.1, **corner)
     return figure

@@ -1,21 +1,18 @@
 """What a watt and what a dollar buy on four GPU generations."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import rows
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import SINGLE, bar_look
 from tokwatt.reports.labels import Labels
 
 MILLIONS = "million_tokens_per_dollar [Mtok/USD]"
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per GPU."""
     frame = frame_columns(grids["generations"], "tokens_per_joule", "tokens_per_dollar")
     millions = frame["tokens_per_dollar [tok/USD]"] / 1e6

@@ -4,19 +4,19 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.frames import Grids
+from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, OPEN, Look
-from tokwatt.reports.figures.common.panels import lattice, pairs
+from tokwatt.reports.figures.common.panels import lattice
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.markdown import significant
 
 BATCH, EFFICIENCY = "batch [seq]", "tokens_per_joule [tok/J]"
-ORDER = ["reading", "gpu", "llm", "batch"]
+ORDER = ["reading", "gpu", "llm", BATCH]
 DENSE = "llama-3.1-70b"
 LOOKS: dict[str, Look] = {
     "llama-3.1-8b": {"color": "0.55", "linestyle": "-", "marker": "v"},
@@ -38,21 +38,21 @@ APART = 1.3
 """Ratio of batches from which rings lie beside each other."""
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per reading, GPU, LLM and batch that fits; `even` where a mixture equals dense."""
     grid = grids["lever"].sel(llm=list(LOOKS))
-    points = grid[["tokens_per_joule"]].to_dataframe(dim_order=ORDER).assign(kind="point")
-    even = grid.even_batch.to_dataframe("batch", dim_order=ORDER[:-1]).assign(kind="even")
-    frame = pd.concat([part.dropna().reset_index() for part in (points, even)])
-    frame = frame[["kind", *ORDER, "tokens_per_joule"]]
-    return frame.rename(columns={"batch": BATCH, "tokens_per_joule": EFFICIENCY})
+    points = grid.tokens_per_joule.rename(batch=BATCH).to_dataframe(EFFICIENCY, dim_order=ORDER)
+    even = grid.even_batch.to_dataframe(BATCH, dim_order=ORDER[:-1])
+    parts = {"point": points, "even": even}
+    frames = [part.dropna().reset_index().assign(kind=kind) for kind, part in parts.items()]
+    return pd.concat(frames)[["kind", *ORDER, EFFICIENCY]]
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A panel per GPU and reading; a ring where a mixture of experts falls behind the dense LLM."""
     figure = Figure(figsize=(DOUBLE, 4.3))
-    grid = lattice(figure, frame, "gpu", "reading")
-    for axes, name, rows in pairs(grid, frame, "gpu", "reading"):
+    grid, panels = lattice(figure, frame, "gpu", "reading")
+    for axes, name, rows in panels:
         lines = {llm: rows[(rows.llm == llm) & (rows.kind == "point")] for llm in LOOKS}
         _lines(axes, lines)
         _rings(axes, rows[rows.kind == "even"].sort_values(BATCH), lines[DENSE])
@@ -63,8 +63,8 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
         axes.set_ylabel("Tokens per joule (tok/J)")
     for axes in grid[-1]:
         axes.set_xlabel("Batch (seq)")
-    handles = [Line2D([], [], label=label(llm), **look) for llm, look in LOOKS.items()]
-    handles.append(Line2D([], [], label=f"falls behind {label(DENSE)}", **RING))
+    looks = {label(llm): look for llm, look in LOOKS.items()}
+    handles = named_lines({**looks, f"falls behind {label(DENSE)}": RING})
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
 

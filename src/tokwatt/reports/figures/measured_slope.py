@@ -1,16 +1,13 @@
 """How fast tokens per joule fall with the context window: measured, by the law, and by account."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import log2_ticks, note, plain_log, signed
-from tokwatt.reports.figures.common.frames import frame_columns
+from tokwatt.reports.figures.common.frames import Grids, unit_columns
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 
@@ -21,13 +18,12 @@ SPANS = {SURE: "to 64K", "all": "all"}
 """Windows over which slopes are fitted, and how that is said beside one."""
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per account and window, with the account's slopes to 64K and over all windows."""
     sweep = grids["measured_sweep"].sel(curve=list(ACCOUNTS))
-    frame = sweep[["tokens_per_joule"]].to_dataframe().reset_index()
-    frame = frame.rename(columns={"context_window": WINDOW, "tokens_per_joule": EFFICIENCY})
+    frame = unit_columns(sweep, "tokens_per_joule")
     for span in sweep.span.values:
-        slopes = frame_columns(sweep.sel(span=[span]), "slope", "slope_error").set_index("curve")
+        slopes = unit_columns(sweep.sel(span=[span]), "slope", "slope_error").set_index("curve")
         for name in (SLOPE, ERROR):
             frame[f"{span}: {name}"] = slopes.loc[frame.curve, name].to_numpy()
     return frame

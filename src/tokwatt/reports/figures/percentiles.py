@@ -1,10 +1,7 @@
 """Latencies of fleets by formula over the same ones simulated, by load, workload and GPU."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
@@ -12,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import heat_map_axes
-from tokwatt.reports.figures.common.frames import frame_columns
+from tokwatt.reports.figures.common.frames import Grids, frame_columns
+from tokwatt.reports.figures.common.legends import color_bar
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
@@ -36,7 +34,7 @@ CASE = ["workload", "gpu", "arrivals"]
 """What a row of the map stands for."""
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per percentile, workload, GPU, process of arrival and load."""
     parts = [
         frame_columns(grids[name], "over_simulated", "doubtful").assign(arrivals=arrivals)
@@ -55,10 +53,9 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
         mesh = _map(axes, rows, label)
         axes.set(title=TITLES[percentile], xlabel="Load (1)")
     everywhere = [panel.axes for panel in panels]
-    look: Look = {"pad": 0.01, "aspect": 30, "label": "Formula over simulation (×)"}
-    bar = figure.colorbar(mesh, ax=everywhere, ticks=[-1, -0.5, 0, 0.5, 1], **look)
+    look: Look = {"aspect": 30, "label": "Formula over simulation (×)"}
+    bar = color_bar(figure, mesh, everywhere, ticks=[-1, -0.5, 0, 0.5, 1], **look)
     bar.ax.set_yticklabels(["0.5", "0.7", "1", "1.4", "2"])
-    bar.outline.set_visible(False)
     return figure
 
 

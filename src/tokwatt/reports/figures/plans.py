@@ -1,13 +1,12 @@
 """Levers taken from the best fleet one after another, and its joules over the latency target."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import note, plain_log, rows, times
+from tokwatt.reports.figures.common.frames import Grids
+from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, Look
 from tokwatt.reports.labels import Labels
 
@@ -23,25 +22,19 @@ OTHER: Look = {"color": "0.35", "linestyle": ":", "marker": "v"}
 HEIGHT = 0.36
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per LLM and lever, the best fleet first, and one per LLM and target."""
     levers, front = (grids[name].sel(workload=WORKLOAD) for name in ("plan_levers", "plan_front"))
-    left = levers.left.to_dataframe().reset_index().rename(columns={"left": JOULES})
-    targets = front.joules_per_token.to_dataframe().reset_index()
-    targets = targets.rename(columns={"joules_per_token": JOULES, "itl_target": TARGET})
-    best = left.iloc[: levers.sizes["llm"]].assign(
-        llm=levers.llm.values, lever=BEST, **{JOULES: _best(levers)}
-    )
+    first = levers.isel(lever=0)
+    # Joules of the best fleet: what is left without the first lever, over that one's own worth.
+    best = (first.left / first.alone).assign_coords(lever=BEST)
+    parts = [bars.to_dataframe(JOULES).reset_index() for bars in (best, levers.left)]
+    targets = front.joules_per_token.to_dataframe(JOULES).reset_index()
+    targets = targets.rename(columns={"itl_target": TARGET})
     frame = pd.concat(
-        [best.assign(kind="lever"), left.assign(kind="lever"), targets.assign(kind="front")]
+        [*(part.assign(kind="lever") for part in parts), targets.assign(kind="front")]
     )
     return frame[["kind", "llm", "lever", TARGET, JOULES]].dropna(subset=[JOULES])
-
-
-def _best(levers: xr.Dataset) -> pd.Series:
-    """Joules of the best fleet: what is left without the first lever, over its own worth."""
-    first = levers.isel(lever=0)
-    return (first.left / first.alone).values
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
@@ -63,7 +56,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     right.margins(y=0.1)
     plain_log(right.xaxis, times(1, 1.5, 2, 3, 5))
     plain_log(right.yaxis, times(1, 1.5, 2, 3, 5))
-    figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=len(llms))
+    legend_above(figure, right)
     return figure
 
 

@@ -1,15 +1,12 @@
 """Power of a GPU over its batch, and where the operating points of Table 1 lie on the curve."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import note, window_names
-from tokwatt.reports.figures.common.frames import frame_columns
+from tokwatt.reports.figures.common.frames import Grids, frame_columns
 from tokwatt.reports.figures.common.looks import COLORS, SINGLE, Look, line_look, mark_look
 from tokwatt.reports.labels import Labels
 
@@ -18,7 +15,7 @@ ABOVE: Look = {"points": (2, 4), "ha": "right", "va": "bottom"}
 BELOW: Look = {"points": (-2, -4), "ha": "left", "va": "top"}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """Points of the curve, without a context window, and operating points, which have one."""
     curve = frame_columns(grids["power_curve"], "power")
     points = frame_columns(grids["context_window"], "batch", "power")

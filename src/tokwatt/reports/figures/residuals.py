@@ -1,16 +1,15 @@
 """What each account misses, against the batch and against the size of the LLM."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common.axes import decades
+from tokwatt.reports.figures.common.frames import Grids, unit_columns
+from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY, OPEN
 from tokwatt.reports.labels import Labels
 
@@ -23,15 +22,14 @@ DRAWN = (AccountName.PAPER, AccountName.CONSISTENT, AccountName.HELD_OUT)
 BATCH, SIZE = "batch [seq]", "parameters [param]"
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per account and run: predicted over measured."""
     runs = grids["measured_runs"]
-    ratio = runs[[f"{name}_over_measured" for name in QUANTITIES]].sel(account=list(DRAWN))
-    titles = {f"{name}_over_measured": _column(name) for name in QUANTITIES}
-    frame = ratio.to_dataframe().reset_index().rename(columns=titles)
-    about = runs[["gpu", "llm", "task", "batch", "parameters"]].to_dataframe().loc[frame.run]
-    about = about.rename(columns={"batch": BATCH, "parameters": SIZE}).reset_index(drop=True)
-    return pd.concat([about, frame.drop(columns="run")], axis=1)
+    about = ["gpu", "llm", "task", "batch", "parameters"]
+    ratios = [f"{name}_over_measured" for name in QUANTITIES]
+    frame = unit_columns(runs.sel(account=list(DRAWN)), *ratios, *about)
+    named = ["gpu", "llm", "task", BATCH, SIZE, "account"]
+    return frame[[*named, *map(_column, QUANTITIES)]]
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
@@ -46,8 +44,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     for axes, text in zip(grid[-1], ("Batch (seq)", "Parameters of the LLM (param)"), strict=True):
         axes.set(xlabel=text, xscale="log")
         decades(axes.xaxis)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(DRAWN))
+    legend_above(figure, grid[0, 0])
     return figure
 
 

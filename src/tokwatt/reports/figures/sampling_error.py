@@ -1,17 +1,15 @@
 """How much of Table 3 is the luck of one seed: fleets of many seeds around the exact ones."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import margin_note
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
-from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, MARKERS, Look
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
+from tokwatt.reports.figures.common.legends import named_lines
+from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, MARKERS, Look, mark_look
 from tokwatt.reports.labels import Labels
 
 INSTANCES, SEED, SPREAD = "instances [instance]", "seed [1]", "tokens_per_joule_spread [1]"
@@ -22,7 +20,7 @@ LINE: Look = {"color": "black", "linewidth": 0.8}
 DIAMOND: Look = {"marker": "d", "color": "black", "linestyle": "none", "markersize": 3.8}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per workload, topology, GPU and seed, with the exact fleet and the published one."""
     grid = grids["sampling_error"]
     kinds = ("", EXACT, PAPER)
@@ -98,14 +96,8 @@ def _look(gpu: str) -> Look:
 
 
 def _handles(gpus: list[str]) -> list[Line2D]:
-    looks: list[Look] = [
-        {"color": COLORS[gpu], "marker": MARKERS[gpu], "linestyle": "none", "alpha": 0.6}
-        for gpu in gpus
-    ]
-    names = [f"{gpu}, all seeds" for gpu in gpus]
-    return [
-        *(Line2D([], [], label=name, **look) for name, look in zip(names, looks, strict=True)),
-        Line2D([], [], label="The paper's seed: count survives", **DIAMOND),
-        Line2D([], [], label="does not", markerfacecolor="white", **DIAMOND),
-        Line2D([], [], label="Exact integration", **LINE),
-    ]
+    looks: dict[str, Look] = {f"{gpu}, all seeds": {**mark_look(gpu), "alpha": 0.6} for gpu in gpus}
+    looks["The paper's seed: count survives"] = DIAMOND
+    looks["does not"] = {**DIAMOND, "markerfacecolor": "white"}
+    looks["Exact integration"] = LINE
+    return named_lines(looks)

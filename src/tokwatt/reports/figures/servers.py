@@ -1,14 +1,13 @@
 """Latencies of servers over the arrival rate, measured and simulated."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokwatt.reports.figures.common.axes import decades, plain_log, times
+from tokwatt.reports.figures.common.frames import Grids, unit_columns
+from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, Look
 from tokwatt.reports.labels import Labels
 
@@ -37,15 +36,14 @@ PERCENTILES: dict[str, Look] = {
 }
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per series and run of a server that was measured at several rates."""
     runs = grids["replayed_servers"].drop_dims("server_name").sel(series=list(SERIES))
     columns = [f"{name}{share}" for name in LATENCIES for share in PERCENTILES]
-    frame = runs[["server", "arrival_rate", *columns]].to_dataframe().reset_index()
-    frame = frame[frame.arrival_rate < MOST_RATE]
-    rates = frame.groupby("server").arrival_rate.transform("nunique")
-    names = {name: f"{name} [s]" for name in columns}
-    return frame[rates >= FEWEST].rename(columns={**names, "arrival_rate": RATE})
+    frame = unit_columns(runs, "server", "arrival_rate", *columns)
+    frame = frame[frame[RATE] < MOST_RATE]
+    rates = frame.groupby("server")[RATE].transform("nunique")
+    return frame[rates >= FEWEST]
 
 
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
@@ -75,9 +73,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, latency: str) -> None:
 
 
 def _handles() -> list[Line2D]:
-    series = [Line2D([], [], label=NAMES[name], **look) for name, look in SERIES.items()]
+    looks = {NAMES[name]: look for name, look in SERIES.items()}
     shares = {"": "Median", "_p99": "99th percentile"}
-    lines = [
-        Line2D([], [], color="black", label=shares[s], **look) for s, look in PERCENTILES.items()
-    ]
-    return [*series, *lines]
+    looks |= {shares[s]: {"color": "black", **look} for s, look in PERCENTILES.items()}
+    return named_lines(looks)

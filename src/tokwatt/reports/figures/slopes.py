@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
@@ -11,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import heat_map_axes, signed, window_names
-from tokwatt.reports.figures.common.frames import frame_columns, six_digits
+from tokwatt.reports.figures.common.frames import Grids, frame_columns, six_digits
+from tokwatt.reports.figures.common.legends import color_bar
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.figures.common.panels import lattice, pairs
+from tokwatt.reports.figures.common.panels import lattice
 from tokwatt.reports.labels import Labels
 
 WINDOW, SLOPE, MISSING = "context_window [tok]", "slope [1]", "missing [B]"
@@ -33,7 +33,7 @@ BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
 SMALL: Look = {"ha": "center", "size": 5.5}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per account, GPU, LLM and window, with the cause that moves the slope most."""
     grid = grids["slopes"].sel(gpu=list(GPUS))
     causes = grid[list(CAUSES)].to_array("cause").fillna(0)
@@ -46,14 +46,13 @@ def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A map per GPU and account on one scale of colour."""
     figure = Figure(figsize=(DOUBLE, 5.2))
-    grid = lattice(figure, frame, "gpu", "account")
-    for axes, name, rows in pairs(grid, frame, "gpu", "account"):
+    grid, panels = lattice(figure, frame, "gpu", "account")
+    for axes, name, rows in panels:
         mesh = _map(axes, rows, label)
         axes.set_title(name)
     for axes in grid[-1]:
         axes.set_xlabel("Context window (tok)")
-    look: Look = {"pad": 0.01, "aspect": 40, "label": "Slope of log tok/J over log window (1)"}
-    figure.colorbar(mesh, ax=grid, **look).outline.set_visible(False)
+    color_bar(figure, mesh, grid, aspect=40, label="Slope of log tok/J over log window (1)")
     named = ";  ".join(f"{letter} {name}" for letter, name in CAUSES.values())
     figure.suptitle(f"Letters name what keeps the slope from −1 the most:\n{named}", size=7)
     return figure

@@ -1,7 +1,6 @@
 """Tokens per watt of two-pool fleets over split length and overflow factor."""
 
 import json
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import heat_map_axes, plain_log, times
-from tokwatt.reports.figures.common.frames import EFFICIENCY, frame_columns
+from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
+from tokwatt.reports.figures.common.legends import color_bar
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels, context_window
@@ -22,7 +22,7 @@ SPLIT, OVERFLOW, CHOSEN = "split_length [tok]", "overflow_factor [1]", "chosen"
 MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per GPU, overflow factor and split length, and whether the paper chose that pair."""
     split, paper = grids["split"], grids["fleets"]
     workload = json.loads(split.attrs["inputs"])["workload"]
@@ -49,9 +49,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
         axes.set_title("□ the paper's choice", loc="right", size=6.5, weight="normal")
     panels[0].axes.set_ylabel("Overflow factor (× split length)")
     everywhere = [panel.axes for panel in panels]
-    look: Look = {"pad": 0.01, "aspect": 25, "label": "Tokens per watt (tok/W)"}
-    bar = figure.colorbar(mesh, ax=everywhere, **look)
-    bar.outline.set_visible(False)
+    bar = color_bar(figure, mesh, everywhere, aspect=25, label="Tokens per watt (tok/W)")
     plain_log(bar.ax.yaxis, times(1, 1.5, 2, 3, 4, 6, 8))
     return figure
 

@@ -1,17 +1,13 @@
 """How tokens per joule of operating points follow each number behind them, by either account."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
-from tokwatt.reports.figures.common.frames import six_digits
+from tokwatt.reports.figures.common.frames import Grids, six_digits
+from tokwatt.reports.figures.common.legends import named_lines, named_patches
 from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, Look
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
@@ -25,7 +21,7 @@ FALLS: Look = {**LOWERS, **PLAIN}
 MARK: Look = {"marker": "o", "markerfacecolor": "white", "color": "black", "linestyle": "none"}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per case, number and account, for the numbers among the largest of one account."""
     order = ["case", "parameter", "account"]
     frame = grids["elasticities"].elasticity.to_dataframe(ELASTICITY, dim_order=order).reset_index()
@@ -51,11 +47,9 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
         axes.set_title(label(case).replace(", ", "\n", 1))
         styled.rows(axes, [_named(name, label) for name in names], size=6.5)
         axes.set_xlim(*_limits(frame[ELASTICITY]))
-    handles = [
-        Patch(label="consistent account: more of it raises tok/J", **RISES),
-        Patch(label="consistent account: more of it lowers tok/J", **FALLS),
-        Line2D([], [], label="the paper's account", **MARK),
-    ]
+    bars = {"raises": RISES, "lowers": FALLS}
+    patches = {f"consistent account: more of it {what} tok/J": bars[what] for what in bars}
+    handles = [*named_patches(patches), *named_lines({"the paper's account": MARK})]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, handleheight=1.1)
     return figure
 

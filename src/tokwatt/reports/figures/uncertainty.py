@@ -8,12 +8,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import margin_note, plain_log, times
-from tokwatt.reports.figures.common.frames import six_digits
+from tokwatt.reports.figures.common.frames import Grids, six_digits
+from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 
@@ -38,7 +38,7 @@ MATTERS = 0.1
 """Total index from which a second number is named."""
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per headline and account, with the two numbers of the largest total-order index."""
     spread, waterfall = grids["uncertainty"], grids["waterfall"]
     rows = []
@@ -80,8 +80,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     styled.rows(axes, [fill(claim[0].upper() + claim[1:], 27) for claim in claims], size=6.5)
     named = {f"{label(name)}: median, 90 % interval": LOOKS[name] for name in accounts}
     named["Published"] = {"color": "black", "linewidth": 0.7}
-    handles = [Line2D([], [], label=name, **look) for name, look in named.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.legend(handles=named_lines(named), loc="outside upper center", ncols=3)
     return figure
 
 

@@ -1,16 +1,15 @@
 """Predicted against measured, run by run, for each account and quantity."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common.axes import decades, plain_log
+from tokwatt.reports.figures.common.frames import Grids
+from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, GREY, OPEN, Look
 from tokwatt.reports.labels import Labels
 
@@ -28,7 +27,7 @@ KINDS = {"dense": "Dense", "hybrid": "Hybrid", "experts": "Mixture of experts"}
 CROSS: Look = {"color": "0.6", "marker": "x", "linestyle": ""}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per account and run, with what was measured beside it."""
     runs = grids["measured_runs"][[*NAMES, "gpu", "llm", "task", "kind", "gpus", "batch"]]
     long = runs.to_dataframe().reset_index()
@@ -61,7 +60,7 @@ def _handles() -> list[Line2D]:
     gpus = {gpu: {"color": COLORS[gpu], "marker": "s", "linestyle": ""} for gpu in ("H100", "B200")}
     kinds = {KINDS[kind]: {**OPEN, "color": GREY, "marker": MARKERS[kind]} for kind in KINDS}
     looks: dict[str, Look] = {**gpus, **kinds, "Calibrated, LLM not held out": CROSS}
-    return [Line2D([], [], label=name, **look) for name, look in looks.items()]
+    return named_lines(looks)
 
 
 def _panel(axes: Axes, frame: pd.DataFrame, account: str, column: str) -> None:

@@ -1,6 +1,6 @@
 """Each headline's way from its published to its consistent value, one correction at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from textwrap import fill
 
 import numpy as np
@@ -8,10 +8,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.frames import Grids
+from tokwatt.reports.figures.common.legends import named_patches
 from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, RAISES, Look
 from tokwatt.reports.labels import Labels
 
@@ -33,7 +34,7 @@ LOOKS: dict[str, Look] = {"lowers": {**LOWERS, **EDGE}, "raises": {**RAISES, **E
 QUANTITIES = {"1": "Ratio (1)", "tok/W": "Tokens per watt (tok/W)"}
 
 
-def data(grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+def data(grids: Grids) -> pd.DataFrame:
     """One row per headline and bar, in the order of corrections; an end has no value before."""
     waterfall = grids["waterfall"]
     rows = []
@@ -76,9 +77,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
         axes.set_title(claim, loc="right", multialignment="left")
     for axes in grid.flat[len(paths) :]:
         axes.remove()
-    handles = [
-        Patch(label=f"{name.capitalize()} the value", **look) for name, look in LOOKS.items()
-    ]
+    handles = named_patches({f"{name.capitalize()} the value": LOOKS[name] for name in LOOKS})
     figure.legend(handles=handles, loc="outside upper right", ncols=2, handleheight=1.1)
     return figure
 

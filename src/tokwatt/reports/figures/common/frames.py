@@ -1,5 +1,7 @@
 """Columns that name their units, and the one place where numbers are rounded to be drawn."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -7,6 +9,8 @@ import xarray as xr
 
 from tokwatt.reports.labels import label_text
 
+Grids = Mapping[str, xr.Dataset]
+"""The datasets of a figure by name."""
 DIGITS = 6
 """Significant digits that are drawn."""
 EXACT = 11
@@ -19,17 +23,15 @@ EFFICIENCY = "tokens_per_watt [tok/W]"
 
 
 def frame_columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
+    """As `unit_columns`, with tokens per joule called as the paper does."""
+    return unit_columns(grid, *names).rename(columns={"tokens_per_joule [tok/J]": EFFICIENCY})
+
+
+def unit_columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
     """Variables of a grid and their coordinates, each column named with its unit."""
     frame = grid[list(names)].to_dataframe().reset_index()
-    return frame.rename(columns={name: titled(grid, name) for name in frame})
-
-
-def titled(grid: xr.Dataset, name: str) -> str:
-    """How the column of a variable is named: tokens per joule as the paper does."""
-    if name == "tokens_per_joule":
-        return EFFICIENCY
-    attrs = grid[name].attrs
-    return f"{name} [{attrs['units']}]" if "units" in attrs else name
+    units = {name: grid[name].attrs.get("units") for name in frame}
+    return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
 
 
 def drawn(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tokwatt.reports.figures.common.axes import decades, heat_map_axes, log2_ticks, plain_log, times
+from tokwatt.reports.figures.common.legends import color_bar, legend_above
 from tokwatt.reports.figures.common.looks import GPUS, Look, bar_look, line_look
 from tokwatt.reports.labels import Labels, context_window
 
@@ -168,22 +169,21 @@ def _norm(frame: pd.DataFrame, columns: Encoding) -> Normalize:
     return LogNorm(*ends) if "color" in columns.log else Normalize(*ends)
 
 
-def color_bar(
+def heat_scale(
     figure: Figure, panels: Sequence[Axes], frame: pd.DataFrame, columns: Encoding
 ) -> None:
     """What the colours of heat maps mean."""
     shown = ScalarMappable(_norm(frame, columns), "cividis")
-    bar = figure.colorbar(shown, ax=panels, pad=0.01, aspect=25, label=columns.title("color"))
-    bar.outline.set_visible(False)
+    bar = color_bar(figure, shown, panels, aspect=25, label=columns.title("color"))
     if "color" in columns.log:
         log_ticks(bar.ax.yaxis)
 
 
 def legend(figure: Figure, panel: Axes) -> None:
     """What tells the series apart, in as many columns as a figure has room for."""
-    handles, names = panel.get_legend_handles_labels()
+    _, names = panel.get_legend_handles_labels()
     room = POINTS * figure.get_figwidth() // (HANDLE + LETTER * max(map(len, names)))
-    figure.legend(handles, names, loc="outside upper center", ncols=max(1, int(room)))
+    legend_above(figure, panel, max(1, int(room)))
 
 
 def _scale(axes: Axes, columns: Encoding) -> None:

@@ -1,6 +1,6 @@
 """Small multiples: a panel for each entry of a column, or of two."""
 
-from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -37,15 +37,15 @@ def panels_side_by_side(
     ]
 
 
-def lattice(figure: Figure, frame: pd.DataFrame, down: str, across: str) -> np.ndarray:
-    """Axes for each pair of entries of two columns, both axes shared."""
+def lattice(
+    figure: Figure, frame: pd.DataFrame, down: str, across: str
+) -> tuple[np.ndarray, list[Panel]]:
+    """Axes for each pair of entries of two columns, both axes shared, and what each shows."""
+    entries = list(product(frame[down].unique(), frame[across].unique()))
     size = frame[down].nunique(), frame[across].nunique()
-    return figure.subplots(*size, sharex=True, sharey=True, squeeze=False)
-
-
-def pairs(grid: np.ndarray, frame: pd.DataFrame, down: str, across: str) -> Iterator[Panel]:
-    """What each panel of a lattice shows, row by row."""
-    entries = [(upper, left) for upper in frame[down].unique() for left in frame[across].unique()]
-    for axes, (upper, left) in zip(grid.flat, entries, strict=True):
-        rows = frame[(frame[down] == upper) & (frame[across] == left)]
-        yield Panel(axes, f"{upper}, {left}", rows)
+    grid = figure.subplots(*size, sharex=True, sharey=True, squeeze=False)
+    panels = [
+        Panel(axes, f"{upper}, {left}", frame[(frame[down] == upper) & (frame[across] == left)])
+        for axes, (upper, left) in zip(grid.flat, entries, strict=True)
+    ]
+    return grid, panels

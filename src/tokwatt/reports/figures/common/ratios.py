@@ -1,11 +1,15 @@
 """Ratios of tokens per joule over the batch: a panel for each pair, a line for each account."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import plain_log
+from tokwatt.reports.figures.common.frames import Grids, unit_columns
+from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
@@ -15,27 +19,38 @@ PER_ROW, HEIGHT, AROUND = 3, 1.75, 0.6
 """Panels in a row, and inches of a row and of what lies around the rows."""
 
 
-def ratios(grid: xr.Dataset) -> pd.DataFrame:
-    """Rows of a grid of ratios, without what is missing."""
-    accounts = [name for name in ACCOUNTS if name in grid.account]
-    frame = grid[["ratio"]].sel(account=accounts).to_dataframe().reset_index().dropna()
-    return frame.rename(columns={"batch": BATCH, "ratio": RATIO})
+@dataclass(frozen=True)
+class Ratios:
+    """Draws a grid of ratios.
 
+    Attributes:
+        grid: its name.
+        quantity: what the vertical axis is called.
+        ticks: numbers on that axis.
+    """
 
-def draw_ratios(frame: pd.DataFrame, label: Labels, quantity: str, ticks: list[float]) -> Figure:
-    """Three panels to a row, on one vertical axis."""
-    lines = -(-frame.pair.nunique() // PER_ROW)
-    figure = Figure(figsize=(DOUBLE, HEIGHT * lines + AROUND))
-    panels = panels_side_by_side(figure, frame, "pair", PER_ROW)
-    for axes, pair, rows in panels:
-        _lines(axes, rows, label)
-        _scales(axes, rows[BATCH].unique(), ticks)
-        axes.set_title(label(pair))
-    for axes, *_ in panels[::PER_ROW]:
-        axes.set_ylabel(quantity)
-    handles, labels = panels[0].axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    return figure
+    grid: str
+    quantity: str
+    ticks: Sequence[float]
+
+    def data(self, grids: Grids) -> pd.DataFrame:
+        """One row per pair, account and batch at which both were measured."""
+        accounts = [name for name in ACCOUNTS if name in grids[self.grid].account]
+        return unit_columns(grids[self.grid].sel(account=accounts), "ratio").dropna()
+
+    def draw(self, frame: pd.DataFrame, label: Labels) -> Figure:
+        """Three panels to a row, one for each pair, on one vertical axis."""
+        lines = -(-frame.pair.nunique() // PER_ROW)
+        figure = Figure(figsize=(DOUBLE, HEIGHT * lines + AROUND))
+        panels = panels_side_by_side(figure, frame, "pair", PER_ROW)
+        for axes, pair, rows in panels:
+            _lines(axes, rows, label)
+            _scales(axes, rows[BATCH].unique(), self.ticks)
+            axes.set_title(label(pair))
+        for axes, *_ in panels[::PER_ROW]:
+            axes.set_ylabel(self.quantity)
+        legend_above(figure, panels[0].axes)
+        return figure
 
 
 def _lines(axes: Axes, rows: pd.DataFrame, label: Labels) -> None:
@@ -45,7 +60,7 @@ def _lines(axes: Axes, rows: pd.DataFrame, label: Labels) -> None:
         axes.plot(line[BATCH], line[RATIO], markersize=2.8, **look)
 
 
-def _scales(axes: Axes, batches: list[float], ticks: list[float]) -> None:
+def _scales(axes: Axes, batches: list[float], ticks: Sequence[float]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     shown = batches[:: 1 + len(batches) // 6]

@@ -1,6 +1,5 @@
 """Standard figures, which a study's file describes, in place of a module of their own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,8 @@ from matplotlib.figure import Figure
 
 from tokwatt.params.records.plots import Plot
 from tokwatt.params.records.quantity import Quantity, factor
-from tokwatt.reports.figures.common.kinds import ALL, KINDS, Encoding, color_bar, legend, log_ticks
+from tokwatt.reports.figures.common.frames import Grids, unit_columns
+from tokwatt.reports.figures.common.kinds import ALL, KINDS, Encoding, heat_scale, legend, log_ticks
 from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
 from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
@@ -31,13 +31,14 @@ class Standard:
     study: str
     plot: Plot
 
-    def data(self, grids: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    def data(self, grids: Grids) -> pd.DataFrame:
         """One row per point; of lines and bars, what does not fit has none."""
         grid = grids[self.study]
         places = {name: _coordinate(grid[name], place) for name, place in self.plot.at.items()}
-        frame = grid[[self.plot.quantity]].sel(places).to_dataframe().reset_index()
+        frame = unit_columns(grid.sel(places), self.plot.quantity)
+        named = {column.partition(" [")[0]: column for column in frame}
         names = [*reversed(self.plot.drawn.values()), self.plot.quantity]
-        frame = frame[names].rename(columns={name: _column(grid, name) for name in names})
+        frame = frame[[named[name] for name in names]]
         return frame if self.plot.kind == "heat" else frame.dropna()
 
     def draw(self, frame: pd.DataFrame, label: Labels) -> Figure:
@@ -61,7 +62,7 @@ class Standard:
         if "y" in self.plot.log:
             log_ticks(panels[0].axes.yaxis)
         if self.plot.kind == "heat":
-            color_bar(figure, [panel.axes for panel in panels], frame, columns)
+            heat_scale(figure, [panel.axes for panel in panels], frame, columns)
         if self.plot.series:
             legend(figure, panels[0].axes)
         return figure
@@ -73,9 +74,3 @@ def _coordinate(axis: xr.DataArray, place: str | Quantity) -> str | float:
         return place
     value = np.asarray(place.value) * (factor(place.unit, axis.attrs["units"]) or np.nan)
     return float(axis[np.argmin(abs(axis.to_numpy() - value))])
-
-
-def _column(grid: xr.Dataset, name: str) -> str:
-    """A name with the unit that the dataset gives it."""
-    unit = grid[name].attrs.get("units")
-    return f"{name} [{unit}]" if unit else name
