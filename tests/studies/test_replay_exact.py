@@ -9,10 +9,12 @@ from reference import paper_program as program
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.specs import Demand
+from tokwatt.serving.pools.fleet import fleet_of
+from tokwatt.serving.pools.pool import size_pool
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.replay import exact
 
-two_pools, one_pool = jax.jit(exact.two_pools), jax.jit(exact.one_pool)
+two_pools = jax.jit(exact.two_pools)
 PAPER = {
     "arrival_rate": 1000.0,
     "latency_target": 0.5,
@@ -21,6 +23,14 @@ PAPER = {
 }
 SHORT = {"azure": 4096.0, "lmsys": 1536.0}
 NAMES = {"Azure": "azure", "LMSYS": "lmsys"}
+
+
+@jax.jit
+def one_pool(account, instance, law, demand, window):
+    """Every request in one pool, by the sums that two pools are made of."""
+    sums = exact._clipped(law, -1, window)
+    traffic = exact._traffic(1.0, demand, sums, law.middles[-1])
+    return fleet_of([size_pool(account, instance, traffic, window, demand)], instance.gpus, 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,7 +12,7 @@ from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.records import Calibrated
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, TokensPerSecond
+from tokwatt.units import Dimensionless
 
 FITS = ("in_sample", *CLASSES, "roofline")
 """Whose errors are recorded: of the fit to every run, of those that leave things out, of none."""
@@ -38,75 +37,14 @@ class Target:
     at_most: Dimensionless
 
 
-class ErrorColumns(NamedTuple):
-    """Median errors over fit x group of runs x quantity; NaN where nothing was measured."""
-
-    median_error: Dimensionless
-
-
-class IntervalColumns(NamedTuple):
-    """Intervals over what is unknown x cell x quantity; NaN where there are too few LLMs."""
-
-    half_width: Dimensionless
-    coverage: Dimensionless
-
-
-class TargetColumns(NamedTuple):
-    """Targets and what is reached, over target."""
-
-    quantity_of_target: ArrayLike
-    gpu_of_target: ArrayLike
-    kind_of_target: ArrayLike
-    at_most: Dimensionless
-    reached: Dimensionless
-
-
-class CalibrationScalars(NamedTuple):
-    """What holds for the calibration as a whole."""
-
-    sweep_at_most: Dimensionless
-    fitted_runs: Dimensionless
-
-
-class Published(NamedTuple):
-    """What others reach, over published."""
-
-    error: Dimensionless
-
-
-class ClientColumns(NamedTuple):
-    """The recorded runs of load generators, over client run."""
-
-    source: ArrayLike
-    release: ArrayLike
-    llm: ArrayLike
-    gpu: ArrayLike
-    precision: ArrayLike
-    kind: ArrayLike
-    odd: Dimensionless
-    tensor_parallel: Dimensionless
-    data_parallel: Dimensionless
-    batch: Sequences
-    prompt: Tokens
-    output: Tokens
-
-
-class ClientAnswers(NamedTuple):
-    """What was measured of them or predicted without their LLM, over account x client run."""
-
-    client_latency: Seconds
-    client_throughput: TokensPerSecond
-    first_token: Seconds
-
-
-class ClientIntervals(NamedTuple):
-    """Half-widths of the intervals of these predictions, over client run."""
-
-    client_latency_half_width: Dimensionless
-    client_throughput_half_width: Dimensionless
-    first_token_half_width: Dimensionless
-
-
+CLIENT_COLUMNS = {
+    **dict.fromkeys(("source", "release", "llm", "gpu", "precision", "kind")),
+    **dict.fromkeys(("odd", "tensor_parallel", "data_parallel"), "1"),
+    **{"batch": "seq", "prompt": "tok", "output": "tok"},
+}
+"""What is known of a recorded run of a load generator, and its unit."""
+CLIENT_ANSWERS = {"client_latency": "s", "client_throughput": "tok/s", "first_token": "s"}
+"""What was measured of it or predicted without its LLM, and its unit."""
 LONG_NAMES = {
     "half_width": "half_width_of_the_interval_of_the_logarithm",
     "coverage": "share_of_left_out_runs_inside",
@@ -119,7 +57,10 @@ LONG_NAMES = {
     "kind": "kind_of_llm",
     "client_latency": "time_per_output_token",
 }
-CLIENT_QUANTITIES = ("latency", "throughput", "first_token")
+
+
+Variables = dict[str, tuple[tuple[str, ...], ArrayLike, str | None]]
+"""Dimensions, numbers and unit by name."""
 
 
 def calibrated_errors(
@@ -128,33 +69,51 @@ def calibrated_errors(
     """Errors of the calibration, intervals and their coverage, targets, and client runs."""
     calibrated = Calibrated(catalogue)
     errors = calibrated.errors
-    groups = list(errors["in_sample"])
-    of_fits = [_table(groups, errors[fit]) for fit in FITS]
-    counts = grid.dataset(
-        {"group": groups}, GroupColumns(_column(groups, errors["in_sample"], "runs"))
+    groups, cells = list(errors["in_sample"]), list(calibrated.widths[CLASSES[0]])
+    widths, coverage = (
+        [_table(cells, table[what]) for what in CLASSES]
+        for table in (calibrated.widths, calibrated.coverage)
     )
-    axes: dict[str, ArrayLike] = {"fit": [*FITS], "group": groups, "quantity": [*QUANTITIES]}
     section = catalogue.section("measured/inferencex").child("published")
-    published = [section.quantity(name, Dimensionless) for name in section.raw]
-    return xr.merge(
-        [
-            grid.dataset(axes, ErrorColumns(np.array(of_fits)), LONG_NAMES),
-            counts,
-            _intervals(calibrated),
-            grid.dataset({"target": [*targets]}, _targets(catalogue, targets, errors), LONG_NAMES),
-            grid.dataset({"published": [*section.raw]}, Published(np.array(published)), LONG_NAMES),
-            grid.dataset(
-                {}, CalibrationScalars(float(sweep_target), calibrated.table.runs), LONG_NAMES
-            ),
-            _clients(calibrated),
-        ]
+    peers = [section.quantity(name, Dimensionless) for name in section.raw]
+    by_cell = ("unknown", "cell", "quantity")
+    variables: Variables = {
+        "median_error": (
+            ("fit", "group", "quantity"),
+            [_table(groups, errors[fit]) for fit in FITS],
+            "1",
+        ),
+        "runs": (("group",), _column(groups, errors["in_sample"], "runs"), "1"),
+        "half_width": (by_cell, widths, "1"),
+        "coverage": (by_cell, coverage, "1"),
+        **_targets(catalogue, targets, errors),
+        "error": (("published",), peers, "1"),
+        "sweep_at_most": ((), float(sweep_target), "1"),
+        "fitted_runs": ((), calibrated.table.runs, "1"),
+        **_clients(calibrated),
+    }
+    axes = {
+        "fit": FITS,
+        "group": groups,
+        "quantity": QUANTITIES,
+        "unknown": CLASSES,
+        "cell": cells,
+        "target": [*targets],
+        "published": [*section.raw],
+        "client_run": np.arange(len(calibrated.model.measured.client_runs)),
+        "account": ["measured", "held_out"],
+    }
+    return xr.Dataset(
+        {
+            name: (dimensions, np.asarray(values), _described(name, unit))
+            for name, (dimensions, values, unit) in variables.items()
+        },
+        {name: ((name,), np.asarray(labels), _described(name)) for name, labels in axes.items()},
     )
 
 
-class GroupColumns(NamedTuple):
-    """How many runs a group has."""
-
-    runs: Dimensionless
+def _described(name: str, unit: str | None = None) -> dict[str, str]:
+    return grid.describe(LONG_NAMES.get(name, name), unit)
 
 
 def _table(names: Sequence[str], rows: Mapping[str, Mapping[str, Dimensionless]]) -> np.ndarray:
@@ -168,22 +127,11 @@ def _column(
     return np.array([float(rows.get(name, {}).get(key, np.nan)) for name in names])
 
 
-def _intervals(calibrated: Calibrated) -> xr.Dataset:
-    cells = list(calibrated.widths[CLASSES[0]])
-    tables = [
-        np.array([_table(cells, table[what]) for what in CLASSES])
-        for table in (calibrated.widths, calibrated.coverage)
-    ]
-    axes: dict[str, ArrayLike] = {"unknown": [*CLASSES], "cell": cells}
-    axes["quantity"] = [*QUANTITIES]
-    return grid.dataset(axes, IntervalColumns(*tables), LONG_NAMES)
-
-
 def _targets(
     catalogue: Catalogue,
     targets: Mapping[str, Target],
     errors: Mapping[str, Mapping[str, Mapping[str, Dimensionless]]],
-) -> TargetColumns:
+) -> Variables:
     """Targets beside the median errors of held-out LLMs."""
     section = catalogue.section("paper").child("grids")
     reached = []
@@ -192,32 +140,33 @@ def _targets(
         what = f"gpu.{target.gpu}" if whole else f"cell.{target.gpu}-{target.kind}"
         row = section.pick("targets", f"{SOURCE}.{what}", errors["llm"])
         reached.append(float(section.pick("targets", target.quantity, row)))
-    return TargetColumns(
-        [target.quantity for target in targets.values()],
-        [target.gpu for target in targets.values()],
-        [target.kind for target in targets.values()],
-        [target.at_most for target in targets.values()],
-        reached,
-    )
+    asked = {
+        f"{name}_of_target": (
+            ("target",),
+            [vars(target)[name] for target in targets.values()],
+            None,
+        )
+        for name in ("quantity", "gpu", "kind")
+    }
+    most = [target.at_most for target in targets.values()]
+    return {**asked, "at_most": (("target",), most, "1"), "reached": (("target",), reached, "1")}
 
 
-def _clients(calibrated: Calibrated) -> xr.Dataset:
+def _clients(calibrated: Calibrated) -> Variables:
     """The recorded runs of load generators beside what is predicted without their LLM."""
     rows = calibrated.model.measured.client_runs
-    predicted, observed = calibrated.predict(rows), intervals.observed(rows)
-    columns = rows.assign(kind=calibrated.model.kinds(rows.llm))
-    known = ClientColumns(*(columns[name] for name in ClientColumns._fields))
-    answers = [
-        np.array([table[name] for table in (observed, predicted)]) for name in CLIENT_QUANTITIES
-    ]
-    widths = calibrated.widths_of(rows)
-    own = ClientIntervals(*(widths[name] for name in CLIENT_QUANTITIES))
-    places = np.arange(len(rows))
-    axes: dict[str, ArrayLike] = {"account": ["measured", "held_out"], "client_run": places}
-    tables = [
-        grid.dataset({"client_run": places}, known, LONG_NAMES),
-        grid.dataset(axes, ClientAnswers(*answers), LONG_NAMES),
-        grid.dataset({"client_run": places}, own, LONG_NAMES),
-    ]
-    clash = {"runs", "quantity"}
-    return xr.merge(tables).drop_vars(clash, errors="ignore")
+    tables, widths = (
+        (intervals.observed(rows), calibrated.predict(rows)),
+        calibrated.widths_of(rows),
+    )
+    known = rows.assign(kind=calibrated.model.kinds(rows.llm))
+    columns: Variables = {
+        name: (("client_run",), known[name], unit) for name, unit in CLIENT_COLUMNS.items()
+    }
+    for name, unit in CLIENT_ANSWERS.items():
+        answers = [table[name.removeprefix("client_")] for table in tables]
+        columns[name] = ("account", "client_run"), answers, unit
+    for name in CLIENT_ANSWERS:
+        half_width = widths[name.removeprefix("client_")]
+        columns[f"{name}_half_width"] = ("client_run",), half_width, "1"
+    return columns

@@ -71,14 +71,6 @@ def law_of(
     return ExactLaw(knots, fractions, upto, lengths.running_sums(masses[:, None] * means), middles)
 
 
-def one_pool(
-    account: Account, instance: Instance, law: ExactLaw, demand: Demand, window: Tokens
-) -> Fleet:
-    """Every request in one pool."""
-    traffic = _traffic(1.0, demand, _clipped(law, -1, window), law.middles[-1])
-    return fleet_of([size_pool(account, instance, traffic, window, demand)], instance.gpus, 0.0)
-
-
 def two_pools(
     account: Account,
     instance: Instance,
