@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import xarray as xr
 
@@ -16,18 +16,26 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand import sampling
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.instances import Profiles
+from tokwatt.studies.labelled import Variables, labelled
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     In,
-    RequestsPerSecond,
-    Seconds,
     Tokens,
     TokensAxis,
 )
 
 TOPOLOGIES = ("homogeneous", "pool", "fleetopt")
+INPUTS = {
+    "arrival_rate": "req/s",
+    "latency_target": "s",
+    "max_utilization": "1",
+    "output_share": "1",
+    "long_window": "tok",
+    "overflow_factor": "1",
+}
+"""What the fleets of Table 3 have in common, as the dataset repeats it, and its unit."""
 POOLS = ("long", "short")
 """Pools of a fleet, counted from the one of the longest window."""
 
@@ -113,26 +121,6 @@ class PaperFleets:
         )
 
 
-class FleetInputs(NamedTuple):
-    """What the fleets of Table 3 have in common.
-
-    Attributes:
-        arrival_rate: requests per second.
-        latency_target: longest wait.
-        max_utilization: highest utilization.
-        output_share: output as a share of all tokens.
-        long_window: window of the only pool, or of the long one.
-        overflow_factor: how much longer a request may be that FleetOpt's short pool takes.
-    """
-
-    arrival_rate: RequestsPerSecond
-    latency_target: Seconds
-    max_utilization: Dimensionless
-    output_share: Dimensionless
-    long_window: Tokens
-    overflow_factor: Dimensionless
-
-
 def paper_fleets(
     catalogue: Catalogue, common: PaperFleetInputs, traffic: dict[str, TrafficEntry]
 ) -> xr.Dataset:
@@ -154,19 +142,14 @@ def paper_fleets(
     pools = grid.tabulate(pool, **axes, pool=POOLS[::-1])
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
     described = grid.describe("gain over the homogeneous fleet of the first GPU", "1")
-    asked = {
-        name: value for name, value in vars(common.demand).items() if name in FleetInputs._fields
-    }
-    inputs = FleetInputs(
-        **asked, long_window=common.long_window, overflow_factor=common.overflow_factor
-    )
-    windows = xr.DataArray([row.short_window for row in traffic.values()], dims="workload")
+    given = vars(common) | vars(common.demand)
+    inputs: Variables = {name: ((), given[name], unit) for name, unit in INPUTS.items()}
+    windows = [row.short_window for row in traffic.values()]
     return xr.merge(
         [
             table.assign(gain=gain.assign_attrs(described)),
             pools.rename({name: f"pool_{name}" for name in pools.data_vars}),
-            grid.dataset({}, inputs),
-            windows.rename("short_window").assign_attrs(grid.describe("short_window", "tok")),
+            labelled({**inputs, "short_window": ("workload", windows, "tok")}, {}),
         ]
     )
 

@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from tokwatt import grid
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.studies.labelled import labelled
 
 
 def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
@@ -14,22 +14,18 @@ def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
     within = [np.interp(knots, [0, *law.lengths], [0, *law.fractions]) for law in laws.values()]
     quantile = [np.interp(0.99, [0, *law.fractions], [0, *law.lengths]) for law in laws.values()]
     longest = [law.lengths[-1] for law in laws.values()]
-    return xr.Dataset(
+    return labelled(
         {
-            "fraction_within": (
-                ("workload", "length"),
-                within,
-                grid.describe("share_of_requests_within_a_length", "1"),
-            ),
-            "length_quantile_99": (
-                ("workload",),
-                quantile,
-                grid.describe("99th_percentile_of_length", "tok"),
-            ),
-            "longest": (("workload",), longest, grid.describe("longest_request", "tok")),
+            "fraction_within": (("workload", "length"), within, "1"),
+            "length_quantile_99": ("workload", quantile, "tok"),
+            "longest": ("workload", longest, "tok"),
         },
+        {"workload": list(laws), "length": knots},
         {
-            "workload": (("workload",), list(laws), grid.describe("workload", None)),
-            "length": (("length",), knots, grid.describe("total_tokens", "tok")),
+            "fraction_within": "share_of_requests_within_a_length",
+            "length_quantile_99": "99th_percentile_of_length",
+            "longest": "longest_request",
+            "length": "total_tokens",
         },
+        length="tok",
     )

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from tokwatt import grid
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.records import Calibrated
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.studies.labelled import Variables, labelled
 from tokwatt.units import Dimensionless
 
 FITS = ("in_sample", *CLASSES, "roofline")
@@ -59,10 +59,6 @@ LONG_NAMES = {
 }
 
 
-Variables = dict[str, tuple[tuple[str, ...], ArrayLike, str | None]]
-"""Dimensions, numbers and unit by name."""
-
-
 def calibrated_errors(
     catalogue: Catalogue, targets: dict[str, Target], sweep_target: Dimensionless
 ) -> xr.Dataset:
@@ -83,16 +79,16 @@ def calibrated_errors(
             [_table(groups, errors[fit]) for fit in FITS],
             "1",
         ),
-        "runs": (("group",), _column(groups, errors["in_sample"], "runs"), "1"),
+        "runs": ("group", _column(groups, errors["in_sample"], "runs"), "1"),
         "half_width": (by_cell, widths, "1"),
         "coverage": (by_cell, coverage, "1"),
         **_targets(catalogue, targets, errors),
-        "error": (("published",), peers, "1"),
+        "error": ("published", peers, "1"),
         "sweep_at_most": ((), float(sweep_target), "1"),
         "fitted_runs": ((), calibrated.table.runs, "1"),
         **_clients(calibrated),
     }
-    axes = {
+    axes: dict[str, ArrayLike] = {
         "fit": FITS,
         "group": groups,
         "quantity": QUANTITIES,
@@ -103,17 +99,7 @@ def calibrated_errors(
         "client_run": np.arange(len(calibrated.model.measured.client_runs)),
         "account": ["measured", "held_out"],
     }
-    return xr.Dataset(
-        {
-            name: (dimensions, np.asarray(values), _described(name, unit))
-            for name, (dimensions, values, unit) in variables.items()
-        },
-        {name: ((name,), np.asarray(labels), _described(name)) for name, labels in axes.items()},
-    )
-
-
-def _described(name: str, unit: str | None = None) -> dict[str, str]:
-    return grid.describe(LONG_NAMES.get(name, name), unit)
+    return labelled(variables, axes, LONG_NAMES)
 
 
 def _table(names: Sequence[str], rows: Mapping[str, Mapping[str, Dimensionless]]) -> np.ndarray:
@@ -149,7 +135,7 @@ def _targets(
         for name in ("quantity", "gpu", "kind")
     }
     most = [target.at_most for target in targets.values()]
-    return {**asked, "at_most": (("target",), most, "1"), "reached": (("target",), reached, "1")}
+    return {**asked, "at_most": ("target", most, "1"), "reached": ("target", reached, "1")}
 
 
 def _clients(calibrated: Calibrated) -> Variables:
@@ -160,13 +146,13 @@ def _clients(calibrated: Calibrated) -> Variables:
         calibrated.widths_of(rows),
     )
     known = rows.assign(kind=calibrated.model.kinds(rows.llm))
-    columns: Variables = {
-        name: (("client_run",), known[name], unit) for name, unit in CLIENT_COLUMNS.items()
+    columns: dict = {
+        name: ("client_run", known[name], unit) for name, unit in CLIENT_COLUMNS.items()
     }
     for name, unit in CLIENT_ANSWERS.items():
         answers = [table[name.removeprefix("client_")] for table in tables]
         columns[name] = ("account", "client_run"), answers, unit
     for name in CLIENT_ANSWERS:
         half_width = widths[name.removeprefix("client_")]
-        columns[f"{name}_half_width"] = ("client_run",), half_width, "1"
+        columns[f"{name}_half_width"] = "client_run", half_width, "1"
     return columns

@@ -1,7 +1,6 @@
 """Table 2's bound for mixtures of experts, and what measured kernels leave of it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,8 +9,9 @@ from tokwatt import grid
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards, roofline_points
+from tokwatt.studies.labelled import Variables, labelled
 from tokwatt.studies.replay.points import MEAN_FILL, LlmLayout
-from tokwatt.units import Dimensionless, Seconds, Tokens, TokensPerJoule
+from tokwatt.units import Dimensionless, Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,21 +27,8 @@ class KernelLayout:
     expert_parallel: Dimensionless = 0.0
 
 
-class KernelBounds(NamedTuple):
-    """Tokens per joule by kernels, without and with what they send, over LLM x GPU."""
-
-    tokens_per_joule_without_sending: TokensPerJoule
-    tokens_per_joule_with_sending: TokensPerJoule
-    communication: Seconds
-    measured_share: Dimensionless
-
-
-class BoundsOverDense(NamedTuple):
-    """Bounds over those of the dense LLM, over LLM x GPU."""
-
-    tokens_per_joule_over_dense: Dimensionless
-    tokens_per_joule_without_sending_over_dense: Dimensionless
-    tokens_per_joule_with_sending_over_dense: Dimensionless
+SENDING = ("tokens_per_joule_without_sending", "tokens_per_joule_with_sending")
+"""Tokens per joule by kernels, without and with what they send."""
 
 
 def kernel_bounds(
@@ -64,10 +51,11 @@ def kernel_bounds(
     ]
     length = np.full(len(configs), MEAN_FILL * context_window)
     by_kernels = _bounds(Kernels(catalogue), configs, bound, length)
-    table = bound.merge(grid.dataset({"llm": list(served), "gpu": list(gpus)}, by_kernels))
-    names = [name.removesuffix("_over_dense") for name in BoundsOverDense._fields]
-    over = BoundsOverDense(*(table[name] / table[name].sel(llm=dense, drop=True) for name in names))
-    return table.merge(grid.dataset({}, over))
+    table = bound.merge(labelled(by_kernels, {"llm": list(served), "gpu": list(gpus)}))
+    for name in ("tokens_per_joule", *SENDING):
+        over = table[name] / table[name].sel(llm=dense, drop=True)
+        table[f"{name}_over_dense"] = over.assign_attrs(grid.describe(f"{name}_over_dense", "1"))
+    return table
 
 
 def _config(gpu: str, llm: str, served: LlmLayout, kernels: KernelLayout) -> KernelConfig:
@@ -77,14 +65,18 @@ def _config(gpu: str, llm: str, served: LlmLayout, kernels: KernelLayout) -> Ker
 
 def _bounds(
     kernels: Kernels, configs: list[KernelConfig], bound: xr.Dataset, length: np.ndarray
-) -> KernelBounds:
-    """What kernels leave of a bound, shape (LLM, GPU)."""
+) -> Variables:
+    """What kernels leave of a bound, over LLM x GPU."""
     shape = bound.concurrency.shape
     times = kernels.times(configs, bound.concurrency.values.ravel(), length)
     step, communication = (column.reshape(shape) for column in times)
     rate = (bound.concurrency / bound.power).values
     entries = (kernels.entries.get(config.name) for config in configs)
     share = [entry.measured_share if entry else np.nan for entry in entries]
-    return KernelBounds(
-        rate / (step - communication), rate / step, communication, np.reshape(share, shape)
-    )
+    axes, (without, within) = ("llm", "gpu"), SENDING
+    return {
+        without: (axes, rate / (step - communication), "tok/J"),
+        within: (axes, rate / step, "tok/J"),
+        "communication": (axes, communication, "s"),
+        "measured_share": (axes, np.reshape(share, shape), "1"),
+    }

@@ -1,31 +1,18 @@
 """The calibrated parameters, their ranges and their starts."""
 
 from dataclasses import fields
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
 
-from tokwatt import grid
 from tokwatt.calibration.fit.start import POWER_TERMS
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.calibrated import OTHER
 from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import Dimensionless, units_of
-
-
-class ParameterColumns(NamedTuple):
-    """Parameters over parameter, each in the unit that `unit` says."""
-
-    value: Dimensionless
-    low: Dimensionless
-    high: Dimensionless
-    start: Dimensionless
-    unit: ArrayLike
-
+from tokwatt.studies.labelled import labelled
+from tokwatt.units import units_of
 
 LONG_NAMES = {
     name: f"{name}_in_the_unit_of_the_parameter" for name in ("value", "low", "high", "start")
@@ -54,7 +41,10 @@ def parameters(catalogue: Catalogue) -> xr.Dataset:
             ends = [np.log(law[name]) for law in laws]
             values = np.log(numbers[name]), min(ends), max(ends)
             rows[f"{board}.{name}"] = (*values, records.power[name].start, "1")
-    value, low, high, start = np.exp(np.array([row[:4] for row in rows.values()], float)).T
-    units_of_rows = [row[4] for row in rows.values()]
-    columns = ParameterColumns(value, low, high, start, units_of_rows)
-    return grid.dataset({"parameter": [*rows]}, columns, LONG_NAMES)
+    numbers_of_rows = np.exp(np.array([row[:4] for row in rows.values()], float)).T
+    columns: dict = {
+        name: ("parameter", column, "1")
+        for name, column in zip(LONG_NAMES, numbers_of_rows, strict=True)
+    }
+    columns["unit"] = "parameter", [row[4] for row in rows.values()], None
+    return labelled(columns, {"parameter": [*rows]}, LONG_NAMES)

@@ -1,7 +1,6 @@
 """Every recorded run beside every account, errors by GPU and LLM, and ratios of pairs of series."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,10 @@ from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import PREDICTIONS, AccountName
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.gpu.llm import total_parameters
+from tokwatt.studies.labelled import labelled
 from tokwatt.studies.measured.accounts import QUANTITIES, predictions
 from tokwatt.units import (
-    Dimensionless,
-    Parameters,
-    Seconds,
-    Sequences,
     SequencesAxis,
-    TokensPerJoule,
-    TokensPerSecond,
-    Watts,
 )
 
 LONG_NAMES = {
@@ -39,6 +32,7 @@ LONG_NAMES = {
     "fitted": "whether_the_calibration_saw_the_llm",
     **{f"{name}_half_width": f"half_width_of_the_interval_of_log_{name}" for name in QUANTITIES},
 }
+UNITS = dict(zip(QUANTITIES, ("s", "tok/s", "W", "tok/J"), strict=True))
 BATCH_SLACK = 1e-2
 """How far the log of a run's mean batch size falls short of the largest that it may have."""
 HYBRID = "hybrid"
@@ -60,70 +54,30 @@ class Pair:
     below: str
 
 
-class RunColumns(NamedTuple):
-    """What is known of a run, over run."""
-
-    gpu: ArrayLike
-    llm: ArrayLike
-    task: ArrayLike
-    precision: ArrayLike
-    series: ArrayLike
-    kind: ArrayLike
-    batch: Sequences
-    gpus: Dimensionless
-    parameters: Parameters
-    fitted: ArrayLike
-    latency_half_width: Dimensionless
-    throughput_half_width: Dimensionless
-    power_half_width: Dimensionless
-    tokens_per_joule_half_width: Dimensionless
-
-
-class AccountColumns(NamedTuple):
-    """What was measured or predicted of a run, and the same over what was measured."""
-
-    latency: Seconds
-    throughput: TokensPerSecond
-    power: Watts
-    tokens_per_joule: TokensPerJoule
-    latency_over_measured: Dimensionless
-    throughput_over_measured: Dimensionless
-    power_over_measured: Dimensionless
-    tokens_per_joule_over_measured: Dimensionless
-
-
-class SeriesRatio(NamedTuple):
-    """One series over another, over pair x account x batch size."""
-
-    ratio: Dimensionless
-
-
 def runs(catalogue: Catalogue) -> xr.Dataset:
     """Every run of the records: what was measured and what each account says."""
     calibrated = Calibrated(catalogue)
     rows = calibrated.model.measured.runs()
     by_account = predictions(catalogue, calibrated, rows)
-    values = np.moveaxis(np.array(list(by_account.values())), 1, 0)
     widths = calibrated.widths_of(rows)
-    measured = np.array(by_account[AccountName.MEASURED])[:, None]
-    known = RunColumns(
-        gpu=rows.gpu,
-        llm=rows.llm,
-        task=rows.task,
-        precision=rows.precision,
-        series=rows.series,
-        kind=_kinds(catalogue, rows.llm),
-        batch=rows.batch,
-        gpus=intervals.instance_gpus(rows),
-        parameters=_parameters(catalogue, rows.llm),
-        fitted=rows.llm.isin(list(calibrated.held_out)),
-        **{f"{name}_half_width": widths[name] for name in QUANTITIES},
-    )
-    places = np.arange(len(rows))
-    accounts = AccountColumns(*values, *(values / measured))
-    return grid.dataset({"run": places}, known, LONG_NAMES).merge(
-        grid.dataset({"account": list(by_account), "run": places}, accounts, LONG_NAMES)
-    )
+    known: dict[str, tuple[ArrayLike, str | None]] = {
+        **{name: (rows[name], None) for name in ("gpu", "llm", "task", "precision", "series")},
+        "kind": (_kinds(catalogue, rows.llm), None),
+        "batch": (rows.batch, "seq"),
+        "gpus": (intervals.instance_gpus(rows), "1"),
+        "parameters": (_parameters(catalogue, rows.llm), "param"),
+        "fitted": (rows.llm.isin(list(calibrated.held_out)), None),
+        **{f"{name}_half_width": (widths[name], "1") for name in QUANTITIES},
+    }
+    variables: dict = {name: ("run", *column) for name, column in known.items()}
+    values = dict(zip(QUANTITIES, np.moveaxis(np.array([*by_account.values()]), 1, 0), strict=True))
+    measured = by_account[AccountName.MEASURED]._asdict()
+    for name, unit in UNITS.items():
+        variables[name] = ("account", "run"), values[name], unit
+    for name in UNITS:
+        variables[f"{name}_over_measured"] = ("account", "run"), values[name] / measured[name], "1"
+    axes: dict[str, ArrayLike] = {"run": np.arange(len(rows)), "account": list(by_account)}
+    return labelled(variables, axes, LONG_NAMES)
 
 
 def errors(catalogue: Catalogue, runs: xr.Dataset) -> xr.Dataset:
@@ -169,9 +123,7 @@ def series_ratios(
     ratio = np.exp([curves[pair.above] - curves[pair.below] for pair in pairs.values()])
     axes = {"pair": list(pairs), "account": runs.account.values, "batch": batch}
     long_names = {"ratio": "ratio_of_tokens_per_joule", "batch": "batch_size"}
-    dataset = grid.dataset(axes, SeriesRatio(ratio), long_names)
-    dataset.batch.attrs["units"] = "seq"
-    return dataset
+    return labelled({"ratio": (tuple(axes), ratio, "1")}, axes, long_names, batch="seq")
 
 
 def _curve(runs: xr.Dataset, series: str, batch: SequencesAxis) -> np.ndarray:

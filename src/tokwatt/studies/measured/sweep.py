@@ -1,15 +1,13 @@
 """The measured sweep over context windows beside every account, and slopes over the window."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
@@ -24,6 +22,7 @@ from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.gpu.cache import moved_bytes
 from tokwatt.serving.gpu.share import share_of
 from tokwatt.serving.point import OperatingPoint, operating_point
+from tokwatt.studies.labelled import labelled
 from tokwatt.studies.measured.accounts import (
     Predictions,
     by_kernels,
@@ -38,12 +37,9 @@ from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     In,
-    Seconds,
     Tokens,
     TokensAxis,
     TokensPerJoule,
-    TokensPerSecond,
-    Watts,
 )
 
 LAW = "law"
@@ -52,58 +48,8 @@ FOREVER = 1e12
 """Output tokens of requests that never end, so that a batch only decodes."""
 SPANS = {"up to 64K": 65536.0, "all": np.inf}
 """Windows that a slope is drawn through, by the largest of them; larger ones are indicative."""
-
-
-class AccountAxes(NamedTuple):
-    """Accounts over context windows."""
-
-    account: ArrayLike
-    context_window: Tokens
-
-
-class SweepColumns(NamedTuple):
-    """What was measured or predicted at a context window."""
-
-    latency: Seconds
-    throughput: TokensPerSecond
-    power: Watts
-
-
-class WindowAxis(NamedTuple):
-    """Context windows alone."""
-
-    context_window: Tokens
-
-
-class OfWindow(NamedTuple):
-    """Throughput as calibrated with the overhead of each sequence, and what the step must read.
-
-    The latter is the share of peak bandwidth that weights and full sequences take of the measured
-    step, if nothing else takes time.
-    """
-
-    throughput_with_sequences: TokensPerSecond
-    bandwidth_share: Dimensionless
-
-
-class CurveAxes(NamedTuple):
-    """Accounts and the law over context windows."""
-
-    curve: ArrayLike
-    context_window: Tokens
-
-
-class CurveColumns(NamedTuple):
-    """Efficiency at a context window."""
-
-    tokens_per_joule: TokensPerJoule
-
-
-class SlopeColumns(NamedTuple):
-    """Slope of log tokens per joule over log window, and its standard error."""
-
-    slope: Dimensionless
-    slope_error: Dimensionless
+PREDICTED = {"latency": "s", "throughput": "tok/s", "power": "W"}
+"""What was measured or predicted at a context window, and its unit."""
 
 
 def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) -> xr.Dataset:
@@ -123,18 +69,30 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
     curves[LAW] = curves[AccountName.MEASURED][0] * windows[0] / windows
     predicted = zip(*(prediction[:3] for prediction in by_account.values()), strict=True)
     loaded = _calibrated(catalogue, calibrated, rows, sequences=True)
-    columns = SweepColumns(*map(np.array, predicted))
-    efficiency = CurveColumns(np.array([*curves.values()]))
-    return (
-        grid.dataset(AccountAxes([*by_account], windows), columns, LONG_NAMES)
-        .merge(
-            grid.dataset(
-                WindowAxis(windows),
-                OfWindow(loaded[AccountName.IN_SAMPLE].throughput, _bandwidth_share(run, rows)),
-            )
-        )
-        .merge(grid.dataset(CurveAxes([*curves], windows), efficiency, LONG_NAMES))
-        .merge(_slopes(windows, curves))
+    by_window, by_curve = ("account", "context_window"), ("curve", "context_window")
+    slopes = np.array(
+        [[_slope(windows, curve, most) for most in SPANS.values()] for curve in curves.values()]
+    )
+    of_slopes = "of_log_tokens_per_joule_over_log_window"
+    return labelled(
+        {
+            **{
+                name: (by_window, np.array(numbers), unit)
+                for (name, unit), numbers in zip(PREDICTED.items(), predicted, strict=True)
+            },
+            "throughput_with_sequences": (
+                "context_window",
+                loaded[AccountName.IN_SAMPLE].throughput,
+                "tok/s",
+            ),
+            "bandwidth_share": ("context_window", _bandwidth_share(run, rows), "1"),
+            "tokens_per_joule": (by_curve, np.array([*curves.values()]), "tok/J"),
+            "slope": (("curve", "span"), slopes[..., 0], "1"),
+            "slope_error": (("curve", "span"), slopes[..., 1], "1"),
+        },
+        {"account": [*by_account], "context_window": windows, "curve": [*curves], "span": [*SPANS]},
+        LONG_NAMES | {name: f"{name}_{of_slopes}" for name in ("slope", "slope_error")},
+        context_window="tok",
     )
 
 
@@ -144,18 +102,6 @@ def _bandwidth_share(run: Deployment, rows: pd.DataFrame) -> DimensionlessAxis:
     scanned = rows.batch * np.asarray(moved_bytes(share.cache, rows.residents.to_numpy()))
     movable = run.gpu.hbm_bandwidth * rows.batch / rows.throughput
     return ((share.streamed + scanned) / movable).to_numpy()
-
-
-def _slopes(windows: TokensAxis, curves: Mapping[str, TokensPerJoule]) -> xr.Dataset:
-    """Slopes of curves over spans of windows."""
-    slopes = [
-        [_slope(windows, curve, largest) for largest in SPANS.values()] for curve in curves.values()
-    ]
-    return grid.dataset(
-        {"curve": [*curves], "span": [*SPANS]},
-        SlopeColumns(*np.moveaxis(np.array(slopes), -1, 0)),
-        {name: f"{name}_of_log_tokens_per_joule_over_log_window" for name in SlopeColumns._fields},
-    )
 
 
 def _assumed(

@@ -8,6 +8,7 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.deployments import pick
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.studies.labelled import labelled
 from tokwatt.studies.servers.records import Sent, Server
 from tokwatt.studies.servers.replay import STEPS, Replay, Scores
 from tokwatt.units import Dimensionless, RequestsPerSecond, RequestsPerSecondAxis, SecondsAxis
@@ -42,12 +43,6 @@ class Facts(NamedTuple):
     saturated: Dimensionless
     factor: Dimensionless
     prompt_factor: Dimensionless
-
-
-class Knees(NamedTuple):
-    """Arrival rate from which the late first token takes several times that of the lowest."""
-
-    knee: RequestsPerSecond
 
 
 def knee(rates: RequestsPerSecondAxis, late: SecondsAxis) -> RequestsPerSecond:
@@ -92,12 +87,11 @@ def replayed(catalogue: Catalogue) -> xr.Dataset:
     series = ["measured", *STEPS]
     columns = Scores(*np.concatenate(scores, axis=1).transpose(2, 0, 1))
     known = Facts(*(np.array(column) for column in zip(*facts, strict=True)))
+    by_server = {"server_name": list(servers), "series": series}
     return (
         grid.dataset({"run": names}, known)
         .merge(grid.dataset({"series": series, "run": names}, columns))
-        .merge(
-            grid.dataset({"server_name": list(servers), "series": series}, Knees(np.array(knees)))
-        )
+        .merge(labelled({"knee": (tuple(by_server), knees, "req/s")}, by_server))
     )
 
 
