@@ -1,6 +1,6 @@
 """Datasets of single instances: Tables 1, 2, 4, 5 and 7, and the catalogues they rest on."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.point import OperatingPoint, operating_point
+from tokwatt.studies.labelled import Variables, labelled
 from tokwatt.studies.replay.points import LlmLayout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
     Dimensionless,
@@ -23,7 +24,6 @@ from tokwatt.units import (
     Sequences,
     Tokens,
     TokensAxis,
-    TokensPerDollar,
     Watts,
 )
 
@@ -45,24 +45,6 @@ class Rented:
 
     gpu: Annotated[Board, In("boards")]
     price: DollarsPerSecond
-
-
-class PowerParameters(NamedTuple):
-    """What TDP and the roofline would make of the printed power curves.
-
-    Attributes:
-        tdp: thermal design power.
-        idle_from_tdp: idle power as a share of it.
-        nominal_from_tdp: nominal power as a share of it.
-        log2_midpoint_from_roofline: from weight time over scan time.
-        log2_midpoint_used: that of the profile.
-    """
-
-    tdp: Watts
-    idle_from_tdp: Watts
-    nominal_from_tdp: Watts
-    log2_midpoint_from_roofline: Dimensionless
-    log2_midpoint_used: Dimensionless
 
 
 def gpu_catalogue(catalogue: Catalogue, gpus: Gpus) -> xr.Dataset:
@@ -124,14 +106,15 @@ def power_parameters(catalogue: Catalogue, gpus: Boards, layout: LlmLayout) -> x
     tdp = np.array([board.gpu.tdp for board in gpus.values()])
     midpoints = [float(catalogue.profiles[name].power.log2_midpoint) for name in gpus]
     points = _points(account, catalogue, {"llm": layout}, gpus, 2 * CALIBRATED).isel(llm=0)
-    derived = PowerParameters(
-        tdp=tdp,
-        idle_from_tdp=fractions.idle_fraction * tdp,
-        nominal_from_tdp=fractions.nominal_fraction * tdp,
-        log2_midpoint_from_roofline=np.log2(points.weight_time / points.scan_time).values,
-        log2_midpoint_used=np.array(midpoints),
-    )
-    return printed.merge(grid.dataset({"gpu": list(gpus)}, derived))
+    from_roofline = np.log2(points.weight_time / points.scan_time)
+    derived: Variables = {
+        "tdp": ("gpu", tdp, "W"),
+        "idle_from_tdp": ("gpu", fractions.idle_fraction * tdp, "W"),
+        "nominal_from_tdp": ("gpu", fractions.nominal_fraction * tdp, "W"),
+        "log2_midpoint_from_roofline": ("gpu", from_roofline, "1"),
+        "log2_midpoint_used": ("gpu", midpoints, "1"),
+    }
+    return printed.merge(labelled(derived, {"gpu": list(gpus)}))
 
 
 CALIBRATED = 4096.0
@@ -172,22 +155,6 @@ def dispatch_times(
     )
 
 
-class Rents(NamedTuple):
-    """What Table 5 shows beside the points.
-
-    Attributes:
-        tdp: thermal design power of a GPU.
-        idle: idle power that Table 7 prints.
-        price: rent of an instance.
-        tokens_per_dollar: output tokens that a dollar buys.
-    """
-
-    tdp: Watts
-    idle: Watts
-    price: DollarsPerSecond
-    tokens_per_dollar: TokensPerDollar
-
-
 def generations(
     catalogue: Catalogue, served: LlmLayout, rented: dict[str, Rented], context_window: Tokens
 ) -> xr.Dataset:
@@ -197,13 +164,13 @@ def generations(
     table = _points(account, catalogue, {"llm": served}, boards, context_window)
     table = table.isel(llm=0, drop=True)
     price = np.array([row.price for row in rented.values()])
-    rents = Rents(
-        tdp=np.array([board.gpu.tdp for board in boards.values()]),
-        idle=np.array([board.logistic.idle for board in boards.values()]),
-        price=price,
-        tokens_per_dollar=tokens_per_dollar(table.throughput.values, price),
-    )
-    return table.merge(grid.dataset({"gpu": list(rented)}, rents))
+    rents: Variables = {
+        "tdp": ("gpu", [board.gpu.tdp for board in boards.values()], "W"),
+        "idle": ("gpu", [board.logistic.idle for board in boards.values()], "W"),
+        "price": ("gpu", price, "USD/s"),
+        "tokens_per_dollar": ("gpu", tokens_per_dollar(table.throughput.values, price), "tok/USD"),
+    }
+    return table.merge(labelled(rents, {"gpu": list(rented)}))
 
 
 def routed_pools(

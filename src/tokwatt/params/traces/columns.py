@@ -168,13 +168,13 @@ def is_complete(chosen: Mapping[str, str], names: list[str]) -> bool:
     )
 
 
-def chosen_columns(texts: Sequence[str], option: str = "--columns") -> dict[str, str]:
+def chosen_columns(texts: Sequence[str]) -> dict[str, str]:
     """Names of columns by what they hold, from texts such as `prompt=a,output=b`."""
     pairs = [part.partition("=") for text in texts for part in text.split(",")]
     for role, _, name in pairs:
-        require_role(role, option)
+        require_role(role, "--columns")
         if not name:
-            raise ParameterError(f"{option}: has {shown(role)} alone, wanted {role}=NAME.")
+            raise ParameterError(f"--columns: has {shown(role)} alone, wanted {role}=NAME.")
     return {role: name for role, _, name in pairs}
 
 

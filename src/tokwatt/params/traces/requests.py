@@ -14,7 +14,7 @@ from tokwatt.params.traces.columns import BUCKETS, TraceColumn, bare_name, liste
 from tokwatt.params.traces.numbers import blanks, numbers, packed
 from tokwatt.params.traces.status import is_failure
 from tokwatt.params.traces.times import arrival_times, date_seconds, is_date
-from tokwatt.units import MOST_TOKENS, RequestsAxis, SecondsAxis, TokensAxis
+from tokwatt.units import MOST_TOKENS
 
 WANTED = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
 WANTED_TIME = "a number, or an ISO date, the same kind in every row"
@@ -25,20 +25,13 @@ class Rows(NamedTuple):
     """Requests that were served, and what was found beside them.
 
     Attributes:
-        prompt: tokens of each prompt [tok].
-        output: tokens of each output [tok].
-        cached: prompt tokens that were found in a cache [tok], where the file says.
-        times: seconds since 1970 or since a start, where the file says [s].
-        counts: requests of each row, where the file says [req].
+        columns: prompt, output and cached tokens [tok], times [s] and counts [req] by what they
+            hold, of those that the file has.
         left_out: rows that are no served request, by why.
         notes: how the file was understood.
     """
 
-    prompt: TokensAxis
-    output: TokensAxis
-    cached: TokensAxis | None
-    times: SecondsAxis | None
-    counts: RequestsAxis | None
+    columns: dict[str, np.ndarray]
     left_out: dict[str, int]
     notes: tuple[str, ...]
 
@@ -82,15 +75,8 @@ def read_rows(
     if "count" in parts:
         sums = quoted(found["count"].name)
         notes += [f"rows are sums of {sums} requests; each has the mean length of its row"]
-    return Rows(
-        prompt=parts["prompt"],
-        output=parts["output"],
-        cached=parts.get("cached"),
-        times=times,
-        counts=parts.get("count"),
-        left_out=dict(reader.left_out),
-        notes=tuple(notes),
-    )
+    columns = parts | ({} if times is None else {"time": times})
+    return Rows(columns, dict(reader.left_out), tuple(notes))
 
 
 class _Reader:

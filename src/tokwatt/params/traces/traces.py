@@ -142,15 +142,16 @@ def read_trace(
     table = table_of(path, partial(is_complete, _names(chosen)), count)
     found = columns(path, table.names, table.sample, chosen)
     rows = _rows(path, table, found, chosen)
-    order = _order(rows.times)
-    times = None if rows.times is None else rows.times[order]
+    order = _order(rows.columns.get("time"))
+    served = {role: column[order] for role, column in rows.columns.items()}
+    times = served.get("time")
     return Trace(
         name=path.name,
-        prompt=rows.prompt[order],
-        output=rows.output[order],
-        cached=None if rows.cached is None else rows.cached[order],
+        prompt=served["prompt"],
+        output=served["output"],
+        cached=served.get("cached"),
         arrivals=None if times is None else times - times[0],
-        counts=None if rows.counts is None else rows.counts[order],
+        counts=served.get("count"),
         left_out=rows.left_out,
         notes=rows.notes,
     )

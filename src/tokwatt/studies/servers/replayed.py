@@ -1,17 +1,15 @@
 """Servers beside their simulation, rate by rate, and the rates from which latencies rise."""
 
-from typing import Any, NamedTuple
-
 import numpy as np
 import xarray as xr
 
 from tokwatt import grid
 from tokwatt.accounts.deployments import pick
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.labelled import labelled
+from tokwatt.studies.labelled import Variables, labelled
 from tokwatt.studies.servers.records import Sent, Server
 from tokwatt.studies.servers.replay import STEPS, Replay, Scores
-from tokwatt.units import Dimensionless, RequestsPerSecond, RequestsPerSecondAxis, SecondsAxis
+from tokwatt.units import RequestsPerSecond, RequestsPerSecondAxis, SecondsAxis
 
 KNEE = 4.0
 """Times the late first token of the lowest rate that it takes at the knee."""
@@ -19,30 +17,16 @@ WIDEST = 20.0
 """Largest ratio of two rates between which a knee is looked for."""
 
 
-class Facts(NamedTuple):
-    """What is known of a run.
-
-    Attributes:
-        server: the server.
-        llm: its LLM.
-        gpu: its GPU.
-        gpus: GPUs of all its instances.
-        arrival_rate: requests per second.
-        lowest: 1 for the lowest rate of its server, at which step times are fitted.
-        saturated: 1 from the knee on; NaN where there is no lower rate to tell it by.
-        factor: by which decoding takes longer than the account says, as fitted.
-        prompt_factor: by which what prompts add does.
-    """
-
-    server: Any
-    llm: Any
-    gpu: Any
-    gpus: Dimensionless
-    arrival_rate: RequestsPerSecond
-    lowest: Dimensionless
-    saturated: Dimensionless
-    factor: Dimensionless
-    prompt_factor: Dimensionless
+FACTS = {
+    **dict.fromkeys(("server", "llm", "gpu")),
+    "gpus": "1",  # of all its instances
+    "arrival_rate": "req/s",
+    "lowest": "1",  # 1 for the lowest rate of its server, at which step times are fitted
+    "saturated": "1",  # 1 from the knee on; NaN where there is no lower rate to tell it by
+    "factor": "1",  # by which decoding takes longer than the account says, as fitted
+    "prompt_factor": "1",  # by which what prompts add does
+}
+"""What is known of a run, and its unit."""
 
 
 def knee(rates: RequestsPerSecondAxis, late: SecondsAxis) -> RequestsPerSecond:
@@ -86,10 +70,12 @@ def replayed(catalogue: Catalogue) -> xr.Dataset:
         facts += [_facts(name, server, place, knees[-1][0], factors[-1]) for place in places]
     series = ["measured", *STEPS]
     columns = Scores(*np.concatenate(scores, axis=1).transpose(2, 0, 1))
-    known = Facts(*(np.array(column) for column in zip(*facts, strict=True)))
+    known: Variables = {
+        name: ("run", [fact[name] for fact in facts], unit) for name, unit in FACTS.items()
+    }
     by_server = {"server_name": list(servers), "series": series}
     return (
-        grid.dataset({"run": names}, known)
+        labelled(known, {"run": names})
         .merge(grid.dataset({"series": series, "run": names}, columns))
         .merge(labelled({"knee": (tuple(by_server), knees, "req/s")}, by_server))
     )
@@ -97,17 +83,17 @@ def replayed(catalogue: Catalogue) -> xr.Dataset:
 
 def _facts(
     name: str, server: Server, place: int, beyond: RequestsPerSecond, factors: tuple[float, float]
-) -> Facts:
+) -> dict[str, str | float]:
     rate = float(server.arrival_rate[place])
     alone = len(server.runs) == 1
-    return Facts(
-        server=name,
-        llm=server.llm,
-        gpu=server.gpu,
-        gpus=float(server.gpus * server.data_parallel * server.instances[place]),
-        arrival_rate=rate,
-        lowest=float(place == 0),
-        saturated=float("nan") if alone else float(rate >= beyond),
-        factor=factors[0],
-        prompt_factor=factors[1],
-    )
+    return {
+        "server": name,
+        "llm": server.llm,
+        "gpu": server.gpu,
+        "gpus": float(server.gpus * server.data_parallel * server.instances[place]),
+        "arrival_rate": rate,
+        "lowest": float(place == 0),
+        "saturated": float("nan") if alone else float(rate >= beyond),
+        "factor": factors[0],
+        "prompt_factor": factors[1],
+    }
