@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokwatt.commands.asked import asked, rate_of
-from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, grouped
+from tokwatt.commands.groups import (
+    PoolOptions,
+    RequestOptions,
+    TargetOptions,
+    asked,
+    grouped,
+    rate_of,
+)
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,

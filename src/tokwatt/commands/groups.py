@@ -1,4 +1,4 @@
-"""Options that several commands have together: a command takes each group as one argument."""
+"""Options that several commands have together, as groups, and the requests that they name."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -19,10 +19,15 @@ from tokwatt.commands.options import (
     seconds,
     watts,
 )
+from tokwatt.commands.trace import trace_of_options
+from tokwatt.params.errors import ParameterError, shown
 
 if TYPE_CHECKING:
     from tokwatt.accounts.deployments import DeploymentNames
     from tokwatt.accounts.parts import PoolNames
+    from tokwatt.params.specs import Demand
+    from tokwatt.params.traces.traces import Trace
+    from tokwatt.serving.catalogue import Catalogue
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -170,3 +175,41 @@ class PoolOptions(DeploymentOptions):
 
         own = self.names
         return Disaggregated(prefill=own, decode=own) if self.disaggregated else own
+
+
+def asked(
+    catalogue: "Catalogue",
+    options: RequestOptions,
+    arrival_rate: float | None,
+    targets: TargetOptions,
+    **bounds: float | None,
+) -> tuple["str | Trace", "Demand"]:
+    """A workload by name or a trace, and what a fleet must carry of it."""
+    from tokwatt.accounts.answers import demanded
+
+    requests: str | Trace = options.workload or "azure"
+    rate = arrival_rate
+    if options.trace:
+        require_alone(workload=options.workload, output_share=bounds["output_share"])
+        requests = trace_of_options(options.trace, options.columns, options.tokenizer)
+        rate = rate_of(requests, options.trace, arrival_rate)
+    return requests, demanded(catalogue, arrival_rate=rate, **targets.bounds, **bounds)
+
+
+def require_alone(**options: object) -> None:
+    """Refuse what a trace has of its own."""
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            wanted = "one of the two, as a trace has its own"
+            raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
+
+
+def rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:
+    """Requests per second: those asked for, or the trace's own."""
+    rate = trace.arrival_rate if arrival_rate is None else arrival_rate
+    if rate is None:
+        at_once = "has all requests arrive at one time"
+        found = "has no arrival times of a known unit" if trace.arrivals is None else at_once
+        raise ParameterError(f"{path}: {found}, wanted the option --arrival-rate.")
+    return rate

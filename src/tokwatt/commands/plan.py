@@ -1,12 +1,11 @@
 """The best fleet for a workload or for a trace of one's own, and what would change it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokwatt.commands.asked import asked
-from tokwatt.commands.groups import TargetOptions, grouped
+from tokwatt.commands.groups import TargetOptions, asked, grouped
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
@@ -24,8 +23,14 @@ from tokwatt.commands.options import (
 )
 from tokwatt.commands.plan_options import ChoiceOptions, Inventory, PowerCap, TrafficOptions
 from tokwatt.commands.printing import show_json
-from tokwatt.commands.shared_plan import require_one, show_shared
+from tokwatt.params.errors import ParameterError
 from tokwatt.text import visible
+
+if TYPE_CHECKING:
+    from tokwatt.params.specs import Demand
+    from tokwatt.params.traces.traces import Trace
+    from tokwatt.planning.question import PlanOptions
+    from tokwatt.serving.catalogue import Catalogue
 
 
 @grouped
@@ -83,29 +88,16 @@ def ask_plan(
     --ttft-per-1k lets long prompts take longer. Latencies are shown at their median and 99th
     percentile. Several traces share one fleet, which costs least in the worst of them.
     """
-    from tokwatt.planning.changes.break_even import (
-        break_even_intensities,
-        break_even_prices,
-        break_even_rates,
-        break_even_shares,
-    )
+    from tokwatt.planning import lines
+    from tokwatt.planning.changes import break_even
     from tokwatt.planning.changes.day import Day, day_of
     from tokwatt.planning.changes.decisions import decisions
     from tokwatt.planning.changes.draws import contest
     from tokwatt.planning.changes.shadow import shadow_prices
     from tokwatt.planning.changes.verified import verified
     from tokwatt.planning.columns.configurations import Options
-    from tokwatt.planning.lines import (
-        break_even_lines,
-        day_lines,
-        draw_lines,
-        plan_lines,
-        shadow_lines,
-        verified_line,
-    )
     from tokwatt.planning.optimum.constrained import Budget
     from tokwatt.planning.plan import plan
-    from tokwatt.planning.question import PlanOptions
     from tokwatt.planning.record import record_of, write_plan
     from tokwatt.planning.summary import summary
     from tokwatt.serving.catalogue import Catalogue
@@ -126,8 +118,8 @@ def ask_plan(
         "changes": stated_changes(changes, output_share),
     }
     if len(each) > 1:
-        require_one(len(each), day=day, draws=draws, sensitivity=sensitivity)
-        return show_shared(catalogue, each, llm, question, served.trace, verify, as_json, out)
+        _require_one(len(each), day=day, draws=draws, sensitivity=sensitivity)
+        return _show_shared(catalogue, each, llm, question, served.trace, verify, as_json, out)
     [(requests, demand)] = each
     with named_as_options():
         found = plan(catalogue, requests, demand, llm, **question)
@@ -141,10 +133,10 @@ def ask_plan(
         write_plan(record_of(found, served.trace[0] if served.trace else None), out)
     days = day_of(found, Day.of(catalogue)) if day else {}
     prices = shadow_prices(found) if sensitivity else {}
-    rents = break_even_prices(found) if sensitivity else {}
-    grids = break_even_intensities(found) if sensitivity else {}
-    by_rate = break_even_rates(found) if sensitivity else []
-    by_share = break_even_shares(found) if sensitivity else []
+    rents = break_even.break_even_prices(found) if sensitivity else {}
+    grids = break_even.break_even_intensities(found) if sensitivity else {}
+    by_rate = break_even.break_even_rates(found) if sensitivity else []
+    by_share = break_even.break_even_shares(found) if sensitivity else []
     if as_json:
         views: dict[str, Any] = {"day": days}
         views |= {"draws": rivals and rivals.contenders, "decisions": decided}
@@ -154,10 +146,50 @@ def ask_plan(
         show_json(summary(found) | {name: answer for name, answer in views.items() if answer})
         return
     more = [
-        *day_lines(days),
-        *(draw_lines(rivals, decided) if rivals else ()),
-        *shadow_lines(prices),
-        *(break_even_lines(found, rents, grids, by_rate, by_share) if sensitivity else ()),
-        *([verified_line(checked)] if checked else ()),
+        *lines.day_lines(days),
+        *(lines.draw_lines(rivals, decided) if rivals else ()),
+        *lines.shadow_lines(prices),
+        *(lines.break_even_lines(found, rents, grids, by_rate, by_share) if sensitivity else ()),
+        *([lines.verified_line(checked)] if checked else ()),
     ]
-    print(visible("\n".join([*plan_lines(found, decided), *more])))
+    print(visible("\n".join([*lines.plan_lines(found, decided), *more])))
+
+
+def _require_one(traces: int, **asked: bool) -> None:
+    """Refuse what is asked of a plan for one trace alone."""
+    for name in (name for name, given in asked.items() if given):
+        wanted = "one, as what would change a plan is that of its trace"
+        raise ParameterError(f"--{name}: is beside {traces} traces, wanted {wanted}.")
+
+
+def _show_shared(
+    catalogue: "Catalogue",
+    each: list[tuple["str | Trace", "Demand"]],
+    llm: str,
+    question: "PlanOptions",
+    traces: list[Path] | None,
+    verify: bool,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """The fleet of the least cost in the worst of several traces."""
+    from tokwatt.planning.changes.verified import verified
+    from tokwatt.planning.plan import plan
+    from tokwatt.planning.record import record_of_shared, write_plan
+    from tokwatt.planning.shared.lines import shared_lines, shared_verified_lines
+    from tokwatt.planning.shared.summary import shared_summary, shared_verified
+
+    requests, demands = [own for own, _ in each], [demand for _, demand in each]
+    with named_as_options():
+        found = plan(catalogue, requests, demands, llm, **question)
+        checked = verified(found) if verify else None
+    found = checked.plan if checked else found
+    if out:
+        write_plan(record_of_shared(found, traces or [None] * len(each)), out)
+    if as_json:
+        show_json(
+            shared_summary(found) | ({"verified": shared_verified(checked)} if checked else {})
+        )
+        return
+    lines = [*shared_lines(found), *(shared_verified_lines(checked) if checked else ())]
+    print(visible("\n".join(lines)))

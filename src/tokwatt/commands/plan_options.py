@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.asked import require_alone
-from tokwatt.commands.groups import RequestOptions
+from tokwatt.commands.groups import RequestOptions, require_alone
 from tokwatt.commands.options import Columns, Tokenizer, watts
 from tokwatt.params.errors import ParameterError, shown
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokwatt.commands.asked import asked
-from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, grouped
+from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, asked, grouped
 from tokwatt.commands.options import (
     PARAMS,
     AccountName,
