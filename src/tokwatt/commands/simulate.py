@@ -109,8 +109,10 @@ def ask_simulation(
     if out:
         _write(found, out)
     if figure:
+        from tokwatt.reports.drawing.simulated import write_run
+
         figure.parent.mkdir(parents=True, exist_ok=True)
-        _draw(found, figure)
+        write_run(found, figure)
     show_with_trace(answer_of(found), served, as_json)
 
 
@@ -121,9 +123,3 @@ def _write(found: "xr.Dataset", path: Path) -> None:
         part = Path(folder) / "run.nc"
         found.to_netcdf(part)
         write_files({path: part.read_bytes()})
-
-
-def _draw(found: "xr.Dataset", path: Path) -> None:
-    from tokwatt.reports.drawing.simulated import write_run
-
-    write_run(found, path)

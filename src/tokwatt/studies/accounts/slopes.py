@@ -26,26 +26,6 @@ from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens, TokensAxis, TokensPerJoule
 
 
-class Bends(NamedTuple):
-    """What keeps the slope from -1, each by itself; they add up to slope + 1.
-
-    Attributes:
-        by_limited_layers: layers that do not keep every token.
-        by_sequence_limit: the engine's limit of running requests.
-        by_experts: experts that a smaller batch leaves unread.
-        by_overhead: overheads of running requests.
-        by_prompts: prefill.
-        by_arithmetic: arithmetic of decoding, and the scan itself.
-    """
-
-    by_limited_layers: Dimensionless
-    by_sequence_limit: Dimensionless
-    by_experts: Dimensionless
-    by_overhead: Dimensionless
-    by_prompts: Dimensionless
-    by_arithmetic: Dimensionless
-
-
 class Slope(NamedTuple):
     """The law at one window, and what bends it.
 
@@ -59,12 +39,12 @@ class Slope(NamedTuple):
         idle_power_share: idle power over power.
         bounded_share: share of a sequence's bytes that does not grow with it.
         missing: bytes of a GPU by which the weights do not fit.
-        by_limited_layers: see `Bends`.
-        by_sequence_limit: see `Bends`.
-        by_experts: see `Bends`.
-        by_overhead: see `Bends`.
-        by_prompts: see `Bends`.
-        by_arithmetic: see `Bends`.
+        by_limited_layers: what layers that do not keep every token add to a slope of -1.
+        by_sequence_limit: what the engine's limit of running requests adds.
+        by_experts: what experts that a smaller batch leaves unread add.
+        by_overhead: what overheads of running requests add.
+        by_prompts: what prefill adds.
+        by_arithmetic: what arithmetic of decoding adds, and the scan itself.
     """
 
     tokens_per_joule: TokensPerJoule
@@ -82,6 +62,10 @@ class Slope(NamedTuple):
     by_overhead: Dimensionless
     by_prompts: Dimensionless
     by_arithmetic: Dimensionless
+
+
+BENDS = tuple(name for name in Slope._fields if name.startswith("by_"))
+"""What keeps the slope from -1, each by itself; they add up to slope + 1."""
 
 
 def slopes(
@@ -125,7 +109,7 @@ def _slope(
     reading = overlapped(iteration.weight_time, iteration.compute_time) + iteration.scan_time
     slope = jax.grad(log_efficiency)(jnp.log(window))
     bends = _bends(account, instance, window, prompt_ratio)
-    explained = sum(bends) - bends.by_experts
+    explained = sum(bends[name] for name in BENDS) - bends["by_experts"]
     return Slope(
         tokens_per_joule=full.tokens_per_joule,
         slope=slope,
@@ -136,7 +120,7 @@ def _slope(
         idle_power_share=instance.utilization.idle / iteration.power,
         bounded_share=1 - held * length / held_bytes(instance, length),
         missing=full.missing,
-        **bends._replace(by_experts=slope + 1 - explained)._asdict(),
+        **bends | {"by_experts": slope + 1 - explained},
     )
 
 
@@ -148,7 +132,7 @@ def _load(window: Tokens, batch: Sequences, prompt_ratio: Dimensionless) -> Load
 
 def _bends(
     account: Account, instance: Instance, window: Tokens, prompt_ratio: Dimensionless
-) -> Bends:
+) -> dict[str, Dimensionless]:
     """Partial derivatives of log tok/J, as if each part of an instance had a window of its own.
 
     What the other parts leave of the slope is that of experts.
@@ -162,21 +146,21 @@ def _bends(
     def touched(expert_share: Dimensionless, tokens: Tokens) -> Dimensionless:
         return jax.lax.stop_gradient(TOUCHED[assumed.experts](expert_share, tokens))
 
-    def log_efficiency(windows: Bends) -> Array:
-        costs, batch = instance.costs, held(windows.by_arithmetic)
+    def log_efficiency(windows: dict[str, Array]) -> Array:
+        costs, batch = instance.costs, held(windows["by_arithmetic"])
         apart = replace(
-            costs, launch=costs.launch + costs.sequence * held(windows.by_overhead), sequence=0.0
+            costs, launch=costs.launch + costs.sequence * held(windows["by_overhead"]), sequence=0.0
         )
-        prompts = _load(jnp.exp(windows.by_prompts), held(windows.by_prompts), prompt_ratio)
-        load = prompts._replace(batch=batch, length=MEAN_FILL * jnp.exp(windows.by_arithmetic))
+        prompts = _load(jnp.exp(windows["by_prompts"]), held(windows["by_prompts"]), prompt_ratio)
+        load = prompts._replace(batch=batch, length=MEAN_FILL * jnp.exp(windows["by_arithmetic"]))
         iteration = measured_step(assumed, replace(instance, costs=apart), load, touched)
-        return jnp.log(held(windows.by_limited_layers) / (iteration.latency * iteration.power))
+        return jnp.log(held(windows["by_limited_layers"]) / (iteration.latency * iteration.power))
 
-    bends = jax.grad(log_efficiency)(Bends(*[jnp.log(window)] * len(Bends._fields)))
-    limited = bends.by_limited_layers + 1
+    bends = jax.grad(log_efficiency)(dict.fromkeys(BENDS, jnp.log(window)))
+    limited = bends["by_limited_layers"] + 1
     most = instance.data_parallel * instance.max_sequences
     capped = held(jnp.log(window)) >= most
-    return bends._replace(
-        by_limited_layers=jnp.where(capped, 0.0, limited),
-        by_sequence_limit=jnp.where(capped, limited, 0.0),
-    )
+    return bends | {
+        "by_limited_layers": jnp.where(capped, 0.0, limited),
+        "by_sequence_limit": jnp.where(capped, limited, 0.0),
+    }

@@ -69,7 +69,7 @@ def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame
     prompts = np.asarray(runs.arrays.asked.prompt) * np.exp(logs[-1])
     residents = np.asarray(resident_tokens(prompts, rows.output, rows.output_scv))
     return {
-        AccountName.MEASURED: measured(rows),
+        AccountName.MEASURED: of_frame(intervals.observed(rows)),
         **_assumed(
             catalogue, rows.assign(precision=recipes), residents, prompts / rows.output.to_numpy()
         ),
@@ -77,11 +77,6 @@ def predictions(catalogue: Catalogue, calibrated: Calibrated, rows: pd.DataFrame
         AccountName.IN_SAMPLE: of_frame(intervals.predicted_runs(runs, logs, fitted.law)),
         AccountName.HELD_OUT: of_frame(calibrated.predict(rows)),
     }
-
-
-def measured(rows: pd.DataFrame) -> Prediction:
-    """What was measured, in the form of a prediction."""
-    return of_frame(intervals.observed(rows))
 
 
 def of_frame(frame: pd.DataFrame) -> Prediction:
@@ -96,20 +91,15 @@ def by_kernels(
     law: PowerLaw,
     residents: TokensAxis,
 ) -> Prediction:
-    """Decoding by kernel tables, with power by the calibrated law at their steps."""
+    """Decoding by kernel tables, with power by the calibrated law; NaN where there are none."""
     rows, use, boards = runs.rows, runs.answers(logs), board_laws(runs, law)
     bandwidth = runs.arrays.share.gpu.hbm_bandwidth
-    bare = jnp.asarray(step_by_kernels(catalogue, rows, residents))
+    configs = [config_of(row) for row in rows.itertuples()]
+    bare = jnp.asarray(Kernels(catalogue).times(configs, rows.batch.to_numpy(), residents).step)
     latency, power = map(np.asarray, within_limit(bandwidth, boards, use, bare))
     throughput = rows.batch.to_numpy() / latency
     efficiency = throughput / power / intervals.instance_gpus(rows)
     return Prediction(latency, throughput, power, efficiency)
-
-
-def step_by_kernels(catalogue: Catalogue, rows: pd.DataFrame, residents: TokensAxis) -> SecondsAxis:
-    """Steps by the kernels of each run's configuration, NaN where there are none."""
-    configs = [config_of(row) for row in rows.itertuples()]
-    return Kernels(catalogue).times(configs, rows.batch.to_numpy(), residents).step
 
 
 def _assumed(

@@ -26,7 +26,6 @@ from tokwatt.studies.labelled import labelled
 from tokwatt.studies.measured.accounts import (
     Predictions,
     by_kernels,
-    measured,
     of_frame,
     of_one_gpu,
     points,
@@ -59,7 +58,7 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
     windows = rows.context_window.to_numpy()
     run = run_deployment(catalogue, rows.iloc[0])
     by_account = {
-        AccountName.MEASURED: measured(rows),
+        AccountName.MEASURED: of_frame(intervals.observed(rows)),
         **_assumed(catalogue, run, rows, profile),
         **_calibrated(catalogue, calibrated, rows),
     }
