@@ -420,7 +420,7 @@ def test_letters_of_the_slopes_name_the_largest_part_and_misfits_their_missing_b
 def test_a_wrong_entry_is_one_sentence(file, key, value, sentence, damaged):
     folder = damaged(file, ["figures", *key], value)
     with pytest.raises(ParameterError) as caught:
-        gallery.check_figures(folder)
+        gallery.entries(folder)
     assert str(caught.value).startswith(f"{folder}/{file}.yaml: {sentence}")
     assert "\n" not in str(caught.value)
 

@@ -61,18 +61,18 @@ def folder(damaged):
 @pytest.mark.parametrize("case", DAMAGES)
 def test_a_wrong_description_is_one_sentence(case, folder):
     path, value, found, wanted = DAMAGES[case]
-    sentence = complaint(folder, damage(TREE, ["plot", *path], value), gallery.check_figures)
+    sentence = complaint(folder, damage(TREE, ["plot", *path], value), gallery.entries)
     assert sentence.startswith(found) and wanted in sentence.partition("wanted ")[2]
 
 
 def test_a_plot_stands_last_and_makes_no_second_figure(folder):
     """What stands above it in the file is what the workflow takes for the study."""
     first = {"plot": TREE["plot"]} | {key: TREE[key] for key in TREE if key != "plot"}
-    assert "plot stands above other keys" in complaint(folder, first, gallery.check_figures)
+    assert "plot stands above other keys" in complaint(folder, first, gallery.entries)
     (folder / "studies" / "mine.yaml").unlink()
     (folder / "studies" / "fleets.yaml").write_text(quick_yaml.dump(TREE))
     with pytest.raises(ParameterError, match="makes a second figure 'fleets', wanted another name"):
-        gallery.check_figures(folder)
+        gallery.entries(folder)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """One operating point, and where its numbers come from."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,20 +64,18 @@ def ask_point(
 
     catalogue, alternatives = Catalogue(params), parsed_changes(changes)
     names = instance.names
-
-    def answer() -> "Answer":
-        return point(
-            catalogue,
-            names,
-            context_window=context_window,
-            prompt=prompt,
-            output=output,
-            batch=batch,
-            utilization=utilization,
-            account=account,
-            changes=alternatives,
-        )
-
+    answer = partial(
+        point,
+        catalogue,
+        names,
+        context_window=context_window,
+        prompt=prompt,
+        output=output,
+        batch=batch,
+        utilization=utilization,
+        account=account,
+        changes=alternatives,
+    )
     with named_as_options():
         if explain:
             _explain(catalogue, names, answer, as_json)

@@ -96,7 +96,7 @@ def check(params: Params = PARAMS) -> None:
     from tokwatt.calibration.kernels import Kernels
     from tokwatt.calibration.records import Calibrated
     from tokwatt.reports import site, tables
-    from tokwatt.reports.audit import audit
+    from tokwatt.reports.audit import claims
     from tokwatt.reports.drawing import gallery
     from tokwatt.serving import catalogue
     from tokwatt.studies import study
@@ -106,13 +106,10 @@ def check(params: Params = PARAMS) -> None:
     study.check_studies(everything)
     for looked_up in (Headlines, Calibrated, Kernels, Explorer):
         looked_up(everything).check()
-    for reading in (
-        tables.check_tables,
-        gallery.check_figures,
-        audit.check_claims,
-        site.check_site,
-    ):
-        reading(params)
+    tables.check_tables(params)
+    gallery.entries(params)
+    claims.headlines_of(params)
+    site.check_site(params)
 
 
 @app.command(rich_help_panel="Workflow")

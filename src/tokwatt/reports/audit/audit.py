@@ -1,15 +1,15 @@
 """The audit as files: what the paper prints beside what our datasets give."""
 
 import ast
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from tokwatt.output import write_files
-from tokwatt.reports.audit.claims import Claim, Judged, Verdict, headlines_of, judged
+from tokwatt.reports.audit.claims import Claim, Judged, Verdict, judged
 from tokwatt.reports.audit.expressions import Value
 from tokwatt.reports.markdown import pipe_table
 from tokwatt.reports.pages.accounts import lines_of
@@ -25,11 +25,6 @@ what is printed. *Exact* agrees to half a unit of the last printed digit, *appro
 paper gives no way to compute it. A statement in words is exact where it holds and inconsistent
 where it does not. Exact means that the paper's own calculation gives the number, not that the
 calculation is right; where a note stands beside it, read it."""
-
-
-def check_claims(params: Path) -> None:
-    """Read every claim and say what is wrong with the first one that is."""
-    headlines_of(params)
 
 
 def write_audit(params: Path, grids: Path, out: Path) -> None:
@@ -54,21 +49,21 @@ def write_audit(params: Path, grids: Path, out: Path) -> None:
 
 def audit_csv(rows: Iterable[Judged]) -> str:
     """One line a claim, computed values at full precision."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    for row in rows:
-        place = row.placed
-        cells = (
-            place.claim.claim,
-            _listed(place.claim.printed),
-            place.claim.unit,
+    lines = [
+        (
+            row.placed.id,
+            row.placed.section,
+            row.placed.location,
+            row.placed.claim.claim,
+            _listed(row.placed.claim.printed),
+            row.placed.claim.unit,
             "; ".join(map(_full, row.computed)),
             row.verdict,
             row.reason,
         )
-        lines.writerow((place.id, place.section, place.location, *cells))
-    return text.getvalue()
+        for row in rows
+    ]
+    return pd.DataFrame(lines, columns=COLUMNS).to_csv(index=False, lineterminator="\n")
 
 
 def _account(params: Path, rows: Iterable[Judged]) -> str:

@@ -52,14 +52,9 @@ class Figure:
     plot: Plot | None = None
 
     @property
-    def study(self) -> str | None:
-        """The study whose store it is drawn from."""
-        return self.entry.study
-
-    @property
     def datasets(self) -> list[str]:
         """Names of the datasets it is drawn from."""
-        return [*self.entry.grids, *([self.study] if self.study else [])]
+        return [*self.entry.grids, *([self.entry.study] if self.entry.study else [])]
 
 
 def entries(params: Path) -> dict[str, Figure]:
@@ -102,8 +97,3 @@ def _plotted(study: Section, name: str, plot: Plot) -> Figure:
     title = plot.title or str(study.raw["title"])
     entry = Entry(title=title, caption=plot.caption, category=plot.category, study=name)
     return Figure(study.child(PLOT), entry, plot)
-
-
-def check_figures(params: Path) -> None:
-    """Read every entry, so that what is wrong comes up now."""
-    entries(params)

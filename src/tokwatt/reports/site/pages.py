@@ -172,7 +172,9 @@ def _figures(sources: Sources, render: Renderer) -> str:
 
 def _figure(sources: Sources, render: Renderer, name: str, figure: Figure) -> str:
     heads, *rows = sources.rows(name)
-    grids = [sources.grid(grid) for grid in figure.entry.grids]
+    made = [sources.grid(grid) for grid in figure.entry.grids]
+    if study := figure.entry.study:
+        made.append(sources.study(study))
     return render(
         "figure",
         figure.entry.title,
@@ -180,7 +182,7 @@ def _figure(sources: Sources, render: Renderer, name: str, figure: Figure) -> st
         accounts=sources.accounts(figure.datasets),
         name=name,
         figure=figure,
-        made=[*grids, *([sources.study(figure.study)] if figure.study else [])],
+        made=made,
         heads=heads,
         rows=rows[:PREVIEW],
         total=len(rows),
