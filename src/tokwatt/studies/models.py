@@ -14,7 +14,6 @@ from tokwatt.params.specs import Board, Demand, LlmRecord, Precision, Profile, W
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.running_sums import law_table
-from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.pools.fleet import Fleet, split_fleet
 from tokwatt.serving.steps.times import instance_of
@@ -54,7 +53,8 @@ def instances(
     GPUs do not share the heads of an LLM evenly.
     """
     deployment = catalogue.deployment(gpu, llm, precision, tensor_parallel, tensor_parallel)
-    found = _point(account, deployment, context_window, utilization, mean_fill, prompt_ratio)
+    asked = context_window, mean_fill, prompt_ratio
+    found = operating_point(account, deployment, *asked, utilization=utilization)
     return _laid_out(found, llm, tensor_parallel)
 
 
@@ -68,7 +68,8 @@ def profiles(
 ) -> OperatingPoint:
     """Operating points of hand-calibrated instances and of those scaled from them."""
     deployment = catalogue.profiled(profile)
-    return _point(account, deployment, context_window, utilization, mean_fill, 0.0)
+    asked = context_window, mean_fill, 0.0
+    return operating_point(account, deployment, *asked, utilization=utilization)
 
 
 def fleets(
@@ -156,16 +157,3 @@ def _laid_out(found: Result, llm: LlmRecord, tensor_parallel: Dimensionless) -> 
     """What an engine that lays an LLM out would answer, and NaN where none does."""
     divides = llm.published.query_heads % tensor_parallel == 0
     return jax.tree.map(lambda number: jnp.where(divides, number, jnp.nan), found)
-
-
-def _point(
-    account: Account,
-    deployment: Deployment,
-    context_window: Window,
-    utilization: Dimensionless,
-    mean_fill: Dimensionless,
-    prompt_ratio: Dimensionless,
-) -> OperatingPoint:
-    return operating_point(
-        account, deployment, context_window, mean_fill, prompt_ratio, utilization=utilization
-    )
