@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokwatt.commands import options as opt
 from tokwatt.commands.groups import (
     PoolOptions,
     RequestOptions,
@@ -12,20 +13,6 @@ from tokwatt.commands.groups import (
     asked,
     grouped,
     rate_of,
-)
-from tokwatt.commands.options import (
-    PARAMS,
-    AccountName,
-    Bound,
-    Changes,
-    Json,
-    Lengths,
-    Params,
-    Rate,
-    Share,
-    Window,
-    named_as_options,
-    stated_changes,
 )
 from tokwatt.commands.trace import show_with_trace, trace_of_options
 from tokwatt.params.errors import ParameterError, shown
@@ -51,20 +38,20 @@ def ask_fleet(
     context: typer.Context,
     served: RequestOptions,
     instance: PoolOptions,
-    arrival_rate: Rate = None,
-    split_length: Lengths = None,
-    context_window: Window = None,
+    arrival_rate: opt.Rate = None,
+    split_length: opt.Lengths = None,
+    context_window: opt.Window = None,
     targets: TargetOptions,
-    max_utilization: Bound = None,
-    output_share: Share = None,
-    account: AccountName = "consistent",
-    changes: Changes = None,
+    max_utilization: opt.Bound = None,
+    output_share: opt.Share = None,
+    account: opt.AccountName = "consistent",
+    changes: opt.Changes = None,
     plan: PlanFile = None,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Also serve requests one by one.")
     ] = False,
-    params: Params = PARAMS,
-    as_json: Json = False,
+    params: opt.Params = opt.PARAMS,
+    as_json: opt.Json = False,
 ) -> None:
     """GPUs, power, cost and latencies of a fleet for a workload or for your own trace.
 
@@ -86,9 +73,9 @@ def ask_fleet(
         "split_lengths": split_length or (),
         "context_window": context_window,
         "account": account,
-        "changes": stated_changes(changes, output_share),
+        "changes": opt.stated_changes(changes, output_share),
     }
-    with named_as_options():
+    with opt.named_as_options():
         _show_fleet(simulate, as_json, catalogue, requests, demand, names, (), **question)
 
 
@@ -131,7 +118,7 @@ def _show_planned(
     from tokwatt.planning.record import named_as_keys, read_plan
 
     record, workload, trace = read_plan(path), served.workload, served.trace
-    with named_as_options():
+    with opt.named_as_options():
         require_demand(demanded(catalogue, arrival_rate=arrival_rate))
     if trace or not (workload or record.workload):
         if not (trace or record.trace):

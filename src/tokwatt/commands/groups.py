@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
-from tokwatt.commands.options import (
-    Columns,
-    EngineName,
-    LlmName,
-    Tokenizer,
-    TraceFile,
-    finite,
-    per_thousand,
-    seconds,
-    watts,
-)
+from tokwatt.commands import options as opt
 from tokwatt.commands.trace import trace_of_options
 from tokwatt.params.errors import ParameterError, shown
 
@@ -69,17 +59,17 @@ class RequestOptions:
     workload: Annotated[
         str | None, typer.Option(help="A workload by name; azure where there is no trace.")
     ] = None
-    trace: TraceFile = None
-    columns: Columns = None
-    tokenizer: Tokenizer = None
+    trace: opt.TraceFile = None
+    columns: opt.Columns = None
+    tokenizer: opt.Tokenizer = None
 
 
 Target = Annotated[
     float | None,
-    typer.Option(parser=str, callback=seconds, metavar="SECONDS", help="Target: 1s, 50ms."),
+    typer.Option(parser=str, callback=opt.seconds, metavar="SECONDS", help="Target: 1s, 50ms."),
 ]
 Quantile = Annotated[
-    float | None, typer.Option(callback=finite, help="Of the target before it: 0.5 or 0.99.")
+    float | None, typer.Option(callback=opt.finite, help="Of the target before it: 0.5 or 0.99.")
 ]
 
 
@@ -93,7 +83,7 @@ class TargetOptions:
         float | None,
         typer.Option(
             parser=str,
-            callback=per_thousand,
+            callback=opt.per_thousand,
             metavar="SECONDS",
             help="How much longer a first token may take for 1,000 tokens of its prompt.",
         ),
@@ -117,7 +107,7 @@ class TargetOptions:
 class DeploymentOptions:
     """What an instance runs on: an LLM, GPUs and how they share it."""
 
-    llm: LlmName = "llama-3.1-70b"
+    llm: opt.LlmName = "llama-3.1-70b"
     gpu: Annotated[str, typer.Option(help="A GPU by name.")] = "H100"
     gpus: Annotated[int, typer.Option(help="GPUs that share the LLM (tensor parallel).")] = 8
     data_parallel: Annotated[
@@ -133,15 +123,16 @@ class DeploymentOptions:
     kv_precision: Annotated[
         str | None, typer.Option(help="A precision whose KV cache is as wide.")
     ] = None
-    engine: EngineName = "vllm"
+    engine: opt.EngineName = "vllm"
     memory_utilization: Annotated[
-        float | None, typer.Option(callback=finite, help="Share of the memory the engine may use.")
+        float | None,
+        typer.Option(callback=opt.finite, help="Share of the memory the engine may use."),
     ] = None
     power_limit: Annotated[
         float | None,
         typer.Option(
             parser=str,
-            callback=watts,
+            callback=opt.watts,
             metavar="WATTS",
             help="Limit of each board, such as 500W; its own if left out.",
         ),

@@ -5,15 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.commands.options import (
-    PARAMS,
-    Changes,
-    Json,
-    Params,
-    TraceFile,
-    named_as_options,
-    parsed_changes,
-)
+from tokwatt.commands import options as opt
 from tokwatt.commands.printing import digits, show
 from tokwatt.text import visible
 
@@ -28,10 +20,10 @@ Start = Annotated[
 def headline(
     name: Name = None,
     account: Start = "consistent",
-    changes: Changes = None,
-    trace: TraceFile = None,
-    params: Params = PARAMS,
-    as_json: Json = False,
+    changes: opt.Changes = None,
+    trace: opt.TraceFile = None,
+    params: opt.Params = opt.PARAMS,
+    as_json: opt.Json = False,
 ) -> None:
     """What the paper concludes, under any account; a trace's rows replace its workloads."""
     from tokwatt.accounts.answers.basis import named_account
@@ -42,11 +34,11 @@ def headline(
 
     headlines = Headlines(Catalogue(params), read_trace(trace) if trace else None)
     traced = {"lengths": "pairs", "output_share": "trace"} if trace else {}
-    alternatives = traced | parsed_changes(changes)
+    alternatives = traced | opt.parsed_changes(changes)
     claims = [*headlines.headlines.values()]
     if name:
         claims = [pick("headline", name, headlines.headlines)]
-    with named_as_options():
+    with opt.named_as_options():
         preset = pick("account", account, headlines.presets)
         start = {} if account == "paper" else vars(preset)
         switches = {**start, **headlines.switches(alternatives)}

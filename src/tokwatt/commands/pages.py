@@ -2,25 +2,15 @@
 
 from pathlib import Path
 
-from tokwatt.commands.options import (
-    GRIDS,
-    PARAMS,
-    RESULTS,
-    Docs,
-    Figures,
-    Grids,
-    Out,
-    Params,
-    Results,
-)
+from tokwatt.commands import options as opt
 
 
 def site(
-    params: Params = PARAMS,
-    results: Results = RESULTS,
-    figures: Figures = Path("figures"),
-    docs: Docs = Path("docs"),
-    out: Out = Path("results/site"),
+    params: opt.Params = opt.PARAMS,
+    results: opt.Results = opt.RESULTS,
+    figures: opt.Figures = Path("figures"),
+    docs: opt.Docs = Path("docs"),
+    out: opt.Out = Path("results/site"),
 ) -> None:
     """Make the site from what the other rules have written."""
     from tokwatt.reports import site
@@ -28,28 +18,34 @@ def site(
     site.write_site(params, results, figures, docs, out)
 
 
-def verdict(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def verdict(
+    params: opt.Params = opt.PARAMS, grids: opt.Grids = opt.GRIDS, out: opt.Out = opt.RESULTS
+) -> None:
     """Say which headlines survive, for whom, and what to plan with."""
     from tokwatt.reports.pages import verdict
 
     verdict.write_verdict(params, grids, out)
 
 
-def validation(grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def validation(grids: opt.Grids = opt.GRIDS, out: opt.Out = opt.RESULTS) -> None:
     """Write the page that holds predictions against measured runs."""
     from tokwatt.reports.pages import validation
 
     validation.write_validation(grids, out)
 
 
-def planning(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def planning(
+    params: opt.Params = opt.PARAMS, grids: opt.Grids = opt.GRIDS, out: opt.Out = opt.RESULTS
+) -> None:
     """Write the page of the best fleets and of what would change them."""
     from tokwatt.reports.pages import planning
 
     planning.write_planning(params, grids, out)
 
 
-def simulation(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def simulation(
+    params: opt.Params = opt.PARAMS, grids: opt.Grids = opt.GRIDS, out: opt.Out = opt.RESULTS
+) -> None:
     """Write the page that holds simulated servers against real ones."""
     from tokwatt.reports.pages import simulation
 

@@ -5,22 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tokwatt.commands import options as opt
 from tokwatt.commands.groups import TargetOptions, asked, grouped
-from tokwatt.commands.options import (
-    PARAMS,
-    AccountName,
-    Bound,
-    Changes,
-    EngineName,
-    Json,
-    Lengths,
-    LlmName,
-    Params,
-    Rate,
-    Share,
-    named_as_options,
-    stated_changes,
-)
 from tokwatt.commands.plan_options import ChoiceOptions, Inventory, PowerCap, TrafficOptions
 from tokwatt.commands.printing import show_json
 from tokwatt.params.errors import ParameterError
@@ -37,26 +23,26 @@ if TYPE_CHECKING:
 def ask_plan(
     *,
     served: TrafficOptions,
-    llm: LlmName = "llama-3.1-70b",
+    llm: opt.LlmName = "llama-3.1-70b",
     choices: ChoiceOptions,
-    engine: EngineName = "vllm",
+    engine: opt.EngineName = "vllm",
     objective: Annotated[
         str, typer.Option(help="Least per output token: joules, dollars, carbon or gpus.")
     ] = "joules",
-    arrival_rate: Rate = None,
+    arrival_rate: opt.Rate = None,
     targets: TargetOptions,
-    max_utilization: Bound = None,
+    max_utilization: opt.Bound = None,
     spare: Annotated[
         int, typer.Option(min=0, max=10**6, help="Instances of each pool beyond its need.")
     ] = 0,
-    output_share: Share = None,
+    output_share: opt.Share = None,
     power_cap: PowerCap = None,
     inventory: Inventory = None,
     max_pools: Annotated[int | None, typer.Option(min=1, help="Most pools.")] = None,
     split_candidates: Annotated[
         int, typer.Option(help="Lengths that may split requests, both ends among them.")
     ] = 32,
-    split_length: Lengths = None,
+    split_length: opt.Lengths = None,
     day: Annotated[
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
     ] = False,
@@ -72,10 +58,10 @@ def ask_plan(
     verify: Annotated[
         bool, typer.Option("--verify", help="Simulate it, and plan anew until its targets hold.")
     ] = False,
-    account: AccountName = "consistent",
-    changes: Changes = None,
-    params: Params = PARAMS,
-    as_json: Json = False,
+    account: opt.AccountName = "consistent",
+    changes: opt.Changes = None,
+    params: opt.Params = opt.PARAMS,
+    as_json: opt.Json = False,
     out: Annotated[
         Path | None, typer.Option(help="Write the plan for `tokwatt fleet --plan`.")
     ] = None,
@@ -115,18 +101,18 @@ def ask_plan(
         "budget": Budget(power_cap, inventory, max_pools),
         "candidates": split_length or split_candidates,
         "account": account,
-        "changes": stated_changes(changes, output_share),
+        "changes": opt.stated_changes(changes, output_share),
     }
     if len(each) > 1:
         _require_one(len(each), day=day, draws=draws, sensitivity=sensitivity)
         return _show_shared(catalogue, each, llm, question, served.trace, verify, as_json, out)
     [(requests, demand)] = each
-    with named_as_options():
+    with opt.named_as_options():
         found = plan(catalogue, requests, demand, llm, **question)
     rivals = contest(found, catalogue) if draws else None
     decided = decisions(rivals) if rivals else {}
     found = rivals.named if rivals else found
-    with named_as_options():
+    with opt.named_as_options():
         checked = verified(found) if verify else None
     found = checked.plan if checked else found
     if out:
@@ -180,7 +166,7 @@ def _show_shared(
     from tokwatt.planning.shared.summary import shared_summary, shared_verified
 
     requests, demands = [own for own, _ in each], [demand for _, demand in each]
-    with named_as_options():
+    with opt.named_as_options():
         found = plan(catalogue, requests, demands, llm, **question)
         checked = verified(found) if verify else None
     found = checked.plan if checked else found

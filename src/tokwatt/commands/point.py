@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokwatt.commands import options as opt
 from tokwatt.commands.groups import DeploymentOptions, grouped
-from tokwatt.commands.options import (
-    PARAMS,
-    AccountName,
-    Changes,
-    Json,
-    Params,
-    Window,
-    finite,
-    named_as_options,
-    parsed_changes,
-    tokens,
-)
 from tokwatt.commands.printing import digits, of_answer, show, show_answer, show_json
 
 if TYPE_CHECKING:
@@ -27,18 +16,18 @@ if TYPE_CHECKING:
     from tokwatt.serving.catalogue import Catalogue
 
 Share = Annotated[
-    float, typer.Option(callback=finite, help="Share of what the memory holds that runs.")
+    float, typer.Option(callback=opt.finite, help="Share of what the memory holds that runs.")
 ]
 Batch = Annotated[
-    float | None, typer.Option(callback=finite, help="Running requests, instead of a share.")
+    float | None, typer.Option(callback=opt.finite, help="Running requests, instead of a share.")
 ]
 Prompt = Annotated[
     float | None,
-    typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Prompt of a request."),
+    typer.Option(parser=str, callback=opt.tokens, metavar="TOKENS", help="Prompt of a request."),
 ]
 Output = Annotated[
     float | None,
-    typer.Option(parser=str, callback=tokens, metavar="TOKENS", help="Output of a request."),
+    typer.Option(parser=str, callback=opt.tokens, metavar="TOKENS", help="Output of a request."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
@@ -47,22 +36,22 @@ Explain = Annotated[bool, typer.Option("--explain", help="Print records and equa
 def ask_point(
     *,
     instance: DeploymentOptions,
-    context_window: Window = None,
+    context_window: opt.Window = None,
     prompt: Prompt = None,
     output: Output = None,
     batch: Batch = None,
     utilization: Share = 1.0,
-    account: AccountName = "consistent",
-    changes: Changes = None,
+    account: opt.AccountName = "consistent",
+    changes: opt.Changes = None,
     explain: Explain = False,
-    params: Params = PARAMS,
-    as_json: Json = False,
+    params: opt.Params = opt.PARAMS,
+    as_json: opt.Json = False,
 ) -> None:
     """Latency, throughput, power and cost of one instance, with 90 % intervals."""
     from tokwatt.accounts.answers import point
     from tokwatt.serving.catalogue import Catalogue
 
-    catalogue, alternatives = Catalogue(params), parsed_changes(changes)
+    catalogue, alternatives = Catalogue(params), opt.parsed_changes(changes)
     names = instance.names
     answer = partial(
         point,
@@ -76,7 +65,7 @@ def ask_point(
         account=account,
         changes=alternatives,
     )
-    with named_as_options():
+    with opt.named_as_options():
         if explain:
             _explain(catalogue, names, answer, as_json)
         else:

@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokwatt.commands import options as opt
 from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, asked, grouped
-from tokwatt.commands.options import (
-    PARAMS,
-    AccountName,
-    Changes,
-    Json,
-    Lengths,
-    Params,
-    Rate,
-    Share,
-    Window,
-    named_as_options,
-    stated_changes,
-)
 from tokwatt.commands.progress import bar
 from tokwatt.commands.trace import show_with_trace
 from tokwatt.output import write_files
@@ -56,7 +44,7 @@ def ask_simulation(
     *,
     asked_for: RequestOptions,
     instance: PoolOptions,
-    arrival_rate: Rate = None,
+    arrival_rate: opt.Rate = None,
     instances: Sizes = None,
     router: Behind = None,
     process: Annotated[
@@ -64,16 +52,16 @@ def ask_simulation(
     ] = Process.poisson,
     requests: Count = None,
     seeds: Seeds = 1,
-    split_length: Lengths = None,
-    context_window: Window = None,
+    split_length: opt.Lengths = None,
+    context_window: opt.Window = None,
     targets: TargetOptions,
-    output_share: Share = None,
-    account: AccountName = "consistent",
-    changes: Changes = None,
+    output_share: opt.Share = None,
+    account: opt.AccountName = "consistent",
+    changes: opt.Changes = None,
     out: File = None,
     figure: Picture = None,
-    params: Params = PARAMS,
-    as_json: Json = False,
+    params: opt.Params = opt.PARAMS,
+    as_json: opt.Json = False,
 ) -> None:
     """Serve a workload or your own trace request by request: waits, latencies, power, tok/J.
 
@@ -89,7 +77,7 @@ def ask_simulation(
     names = instance.pools
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
-    with named_as_options(), bar("requests", total * seeds) as advance:
+    with opt.named_as_options(), bar("requests", total * seeds) as advance:
         found = simulated.simulate(
             catalogue,
             served,
@@ -103,7 +91,7 @@ def ask_simulation(
             split_lengths=split_length or (),
             context_window=context_window,
             account=account,
-            changes=stated_changes(changes, output_share),
+            changes=opt.stated_changes(changes, output_share),
             progress=advance,
         )
     if out:

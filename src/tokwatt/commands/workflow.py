@@ -9,26 +9,11 @@ from typing import Annotated
 import typer
 
 import tokwatt
+from tokwatt.commands import options as opt
 from tokwatt.commands.calibration import COMMANDS as CALIBRATED
 from tokwatt.commands.fleet import ask_fleet
 from tokwatt.commands.headline import headline
 from tokwatt.commands.llm import LLM
-from tokwatt.commands.options import (
-    GRIDS,
-    PARAMS,
-    RESULTS,
-    STORES,
-    Dpi,
-    Grids,
-    Height,
-    Json,
-    Kinds,
-    Out,
-    OutFile,
-    Params,
-    Stores,
-    Width,
-)
 from tokwatt.commands.pages import PAGES
 from tokwatt.commands.plan import ask_plan
 from tokwatt.commands.point import ask_point
@@ -88,7 +73,7 @@ def whole(version: Version = False, read: Read = False) -> None:
 
 
 @app.command(rich_help_panel="Workflow")
-def check(params: Params = PARAMS) -> None:
+def check(params: opt.Params = opt.PARAMS) -> None:
     """Read every parameter file and say what is wrong with the first one that is."""
     from tokwatt import studies
     from tokwatt.accounts.explorer import Explorer
@@ -113,7 +98,7 @@ def check(params: Params = PARAMS) -> None:
 
 
 @app.command(rich_help_panel="Workflow")
-def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
+def grids(job: str, params: opt.Params = opt.PARAMS, out: opt.Out = opt.GRIDS) -> None:
     """Compute the grids of a job."""
     from tokwatt import studies
 
@@ -123,9 +108,9 @@ def grids(job: str, params: Params = PARAMS, out: Out = GRIDS) -> None:
 @app.command(rich_help_panel="Workflow")
 def table(
     name: Annotated[str | None, typer.Argument(help="All of them where not given.")] = None,
-    params: Params = PARAMS,
-    grids: Grids = GRIDS,
-    out: Out = Path("results/tables"),
+    params: opt.Params = opt.PARAMS,
+    grids: opt.Grids = opt.GRIDS,
+    out: opt.Out = Path("results/tables"),
 ) -> None:
     """Print a table from its grid, as CSV and as Markdown."""
     from tokwatt.params.folder import Folder
@@ -139,10 +124,10 @@ def table(
 @app.command(rich_help_panel="Workflow")
 def figure(
     name: str,
-    params: Params = PARAMS,
-    grids: Grids = GRIDS,
-    stores: Stores = STORES,
-    out: Out = Path("figures"),
+    params: opt.Params = opt.PARAMS,
+    grids: opt.Grids = opt.GRIDS,
+    stores: opt.Stores = opt.STORES,
+    out: opt.Out = Path("figures"),
 ) -> None:
     """Draw a figure from its datasets, as PDF, SVG and PNG, with the numbers drawn as CSV."""
     from tokwatt.reports.drawing import plotting
@@ -153,14 +138,14 @@ def figure(
 @app.command()
 def export(
     name: str,
-    kinds: Kinds,
-    width: Width = None,
-    height: Height = None,
-    dpi: Dpi = None,
-    params: Params = PARAMS,
-    grids: Grids = GRIDS,
-    stores: Stores = STORES,
-    out: Out = Path("print"),
+    kinds: opt.Kinds,
+    width: opt.Width = None,
+    height: opt.Height = None,
+    dpi: opt.Dpi = None,
+    params: opt.Params = opt.PARAMS,
+    grids: opt.Grids = opt.GRIDS,
+    stores: opt.Stores = opt.STORES,
+    out: opt.Out = Path("print"),
 ) -> None:
     """Print a figure at a journal's size, in chosen formats, with the hash of its parameters."""
     from tokwatt.reports.drawing import plotting
@@ -170,7 +155,9 @@ def export(
 
 
 @app.command(rich_help_panel="Workflow")
-def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> None:
+def audit(
+    params: opt.Params = opt.PARAMS, grids: opt.Grids = opt.GRIDS, out: opt.Out = opt.RESULTS
+) -> None:
     """Judge every published number against ours, and set the headlines beside what survives."""
     from tokwatt.reports.audit import audit
     from tokwatt.reports.pages import headlines
@@ -180,7 +167,9 @@ def audit(params: Params = PARAMS, grids: Grids = GRIDS, out: Out = RESULTS) -> 
 
 
 @app.command(rich_help_panel="Workflow")
-def explorer(params: Params = PARAMS, out: OutFile = Path("results/explorer.json")) -> None:
+def explorer(
+    params: opt.Params = opt.PARAMS, out: opt.OutFile = Path("results/explorer.json")
+) -> None:
     """Compute what the explorer of the site stands on."""
     from tokwatt.accounts import explorer
 
@@ -193,7 +182,9 @@ for page in PAGES:
 
 @app.command(rich_help_panel="Workflow")
 def reference(
-    params: Params = PARAMS, grids: Grids = GRIDS, out: Out = Path("results/reference.md")
+    params: opt.Params = opt.PARAMS,
+    grids: opt.Grids = opt.GRIDS,
+    out: opt.Out = Path("results/reference.md"),
 ) -> None:
     """Write the reference of commands, parameters, choices, models and datasets, as Markdown."""
     from tokwatt.commands import reference
@@ -202,7 +193,7 @@ def reference(
 
 
 @app.command(rich_help_panel="Workflow")
-def record(outputs: list[Path], params: Params = PARAMS) -> None:
+def record(outputs: list[Path], params: opt.Params = opt.PARAMS) -> None:
     """Record what a run read, which versions it used and what came out, as an RO-Crate."""
     from tokwatt.reports import provenance
 
@@ -214,7 +205,7 @@ def verify(
     record: Annotated[Path, typer.Option(help="The record of a run.")] = Path(
         "ro-crate-metadata.json"
     ),
-    as_json: Json = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Compare with the record of the last run; exit code 1 where files differ."""
     from tokwatt.reports import provenance
