@@ -86,11 +86,6 @@ def calibrated_records(catalogue: Catalogue, gpu: str, engine: str) -> list[Reco
     return [record for record in values if record.key.startswith(own)]
 
 
-def of_entry(records: list[Record], prefix: str) -> list[Record]:
-    """The records of one entry of a catalogue."""
-    return [record for record in records if record.key.startswith(f"{prefix}.")]
-
-
 @contextmanager
 def _noted(steps: list[EquationRun]) -> Iterator[None]:
     noting = {on_basis: _noting(on_basis, steps)} | {

@@ -75,12 +75,12 @@ def ask_point(
 def _explain(
     catalogue: "Catalogue", names: "DeploymentNames", ask: Callable[[], "Answer"], as_json: bool
 ) -> None:
-    from tokwatt.commands.explain import calibrated_records, explained, of_entry
+    from tokwatt.commands.explain import calibrated_records, explained
 
     answer, runs = explained(ask)
     every, measured = catalogue.records(), bool(answer.basis.calibrated_on)
     keys = record_keys(catalogue, names, measured)
-    records = [record for key in keys for record in of_entry(every, key)]
+    records = [record for key in keys for record in every if record.key.startswith(f"{key}.")]
     if measured:
         records += calibrated_records(catalogue, names.gpu, names.engine)
     if as_json:

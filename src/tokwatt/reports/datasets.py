@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 import xarray as xr
 
 
@@ -25,3 +26,9 @@ def load_datasets(grids: Path, names: Iterable[str]) -> dict[str, xr.Dataset]:
     """Datasets by name, read whole."""
     paths = dataset_paths(grids)
     return {name: xr.load_dataset(paths.get(name, grids / f"{name}.nc")) for name in names}
+
+
+def with_units(frame: pd.DataFrame, dataset: xr.Dataset) -> pd.DataFrame:
+    """A frame of variables of a dataset, each column named with its unit."""
+    units = {name: dataset[name].attrs.get("units") for name in frame}
+    return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from tokwatt.text import visible
+from tokwatt.reports.labels import one_line
 
 WIDEST = 24
 """Cells are padded to the width of their column, or to so many characters where it is wider."""
@@ -24,13 +24,13 @@ def escaped(text: object) -> Markdown:
     """Text of others on one line, every character that Markdown would read as markup escaped."""
     if isinstance(text, Markdown):
         return text
-    plain = " ".join(visible(str(text)).split())
+    plain = one_line(str(text))
     return Markdown(_MARKUP.sub(lambda match: re.sub("(.)", r"\\\1", match[0]), plain))
 
 
 def code(text: object) -> Markdown:
     """Text of others as code, whatever backticks it holds."""
-    plain = " ".join(visible(str(text)).split())
+    plain = one_line(str(text))
     longest = max(map(len, re.findall("`+", plain)), default=0)
     fence = "`" * (longest + 1)
     space = " " if plain.startswith("`") or plain.endswith("`") else ""

@@ -18,9 +18,8 @@ from tokwatt.params.files import MEBIBYTE, contents
 from tokwatt.params.records.reading import read_yaml
 
 if TYPE_CHECKING:
-    from rocrate.model.creativework import CreativeWork
+    from rocrate.model.contextentity import ContextEntity
     from rocrate.model.file import File
-    from rocrate.model.softwareapplication import SoftwareApplication
     from rocrate.rocrate import ROCrate
 
 RECORD = Path("ro-crate-metadata.json")
@@ -78,7 +77,7 @@ def write_record(
     workflow = crate.add_workflow(
         dest_path=WORKFLOW.as_posix(), main=True, lang="snakemake", properties=_described(WORKFLOW)
     )
-    program = crate.add(_software(crate, "tokwatt", citation["version"]))
+    program = _software(crate, "tokwatt", citation["version"])
     crate.add_action(
         program,
         "#run",
@@ -86,8 +85,11 @@ def write_record(
         result=_files(crate, sorted({path for output in outputs for path in _within(output)})),
         properties={"name": "The workflow, from parameters to results"},
     )
-    program["softwareRequirements"] = [crate.add(_software(crate, *pair)) for pair in _versions()]
-    profiles = [crate.add(_profile(crate, *pair)) for pair in PROFILES.items()]
+    program["softwareRequirements"] = [_software(crate, *pair) for pair in _versions()]
+    profiles = [
+        _named(crate, "CreativeWork", address, name, version=address.rpartition("/")[2])
+        for address, name in PROFILES.items()
+    ]
     crate.root_dataset.append_to("conformsTo", profiles)
     write_files({out: json.dumps(crate.metadata.generate(), indent=1) + "\n"})
 
@@ -193,17 +195,12 @@ def _versions() -> Iterator[tuple[str, str]]:
     yield from ((name, version(name)) for name in dependencies())
 
 
-def _software(crate: "ROCrate", name: str, version: str) -> "SoftwareApplication":
-    from rocrate.model.softwareapplication import SoftwareApplication
+def _named(crate: "ROCrate", kind: str, identity: str, name: str, **more: str) -> "ContextEntity":
+    from rocrate.model.contextentity import ContextEntity
 
-    return SoftwareApplication(
-        crate, f"#{name.lower()}", properties={"name": name, "softwareVersion": version}
-    )
+    about = {"@type": kind, "name": name, **more}
+    return crate.add(ContextEntity(crate, identity, properties=about))
 
 
-def _profile(crate: "ROCrate", address: str, name: str) -> "CreativeWork":
-    from rocrate.model.creativework import CreativeWork
-
-    return CreativeWork(
-        crate, address, properties={"name": name, "version": address.rpartition("/")[2]}
-    )
+def _software(crate: "ROCrate", name: str, version: str) -> "ContextEntity":
+    return _named(crate, "SoftwareApplication", f"#{name.lower()}", name, softwareVersion=version)

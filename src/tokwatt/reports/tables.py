@@ -12,7 +12,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section, refusing
-from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.datasets import dataset_path, with_units
 from tokwatt.reports.labels import Labels, context_window, read_labels
 from tokwatt.reports.markdown import escaped, pipe_table
 from tokwatt.reports.pages.accounts import lines_of
@@ -173,9 +173,8 @@ def tidy(table: TableLayout, dataset: xr.Dataset) -> pd.DataFrame:
         for name, variable in dataset.data_vars.items()
         if variable.dims and set(variable.dims) <= set(table.dimensions)
     ]
-    frame = dataset[inside].to_dataframe(dim_order=table.dimensions).dropna(how="all").reset_index()
-    units = {name: dataset[name].attrs.get("units") for name in frame.columns}
-    return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
+    frame = dataset[inside].to_dataframe(dim_order=table.dimensions).dropna(how="all")
+    return with_units(frame.reset_index(), dataset)
 
 
 def printed_table(table: TableLayout, dataset: xr.Dataset, label: Labels) -> PrintedTable:

@@ -39,14 +39,13 @@ def axes_of(section: Section, hints: Hints) -> dict[str, Axis]:
 def _of_one_size(laws: dict[str, Workload]) -> dict[str, Workload]:
     """Distributions that stack: all get as many knots, the further ones beyond every request."""
     knots = max(len(law.lengths) for law in laws.values())
-    return {name: _with_knots(law, knots - len(law.lengths)) for name, law in laws.items()}
 
+    def with_knots(law: Workload) -> Workload:
+        more = knots - len(law.lengths)
+        lengths = np.append(law.lengths, law.lengths[-1] + np.arange(1, 1 + more))
+        return Workload(lengths=lengths, fractions=np.append(law.fractions, np.ones(more)))
 
-def _with_knots(law: Workload, more: int) -> Workload:
-    beyond = law.lengths[-1] + np.arange(1, 1 + more)
-    return Workload(
-        lengths=np.append(law.lengths, beyond), fractions=np.append(law.fractions, np.ones(more))
-    )
+    return {name: with_knots(law) for name, law in laws.items()}
 
 
 def _refuse_repeats(section: Section, name: str, values: list) -> None:

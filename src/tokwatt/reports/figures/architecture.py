@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tokwatt.reports.figures.common import axes as styled
-from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.axes import named_lines, note, plain_log, times
 from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
-from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import (
     COLORS,
     DOUBLE,

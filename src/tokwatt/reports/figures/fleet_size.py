@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import log2_ticks, plain_log, times
+from tokwatt.reports.figures.common.axes import log2_ticks, panels_side_by_side, plain_log, times
 from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 SPLIT, RATE = "split_length [tok]", "arrival_rate [req/s]"

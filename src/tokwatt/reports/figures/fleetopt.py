@@ -3,9 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import plain_log, rows, times
+from tokwatt.reports.figures.common.axes import legend_above, plain_log, rows, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.pages.fleetopt import ALL, FREE, PAPER, SPLIT, factors

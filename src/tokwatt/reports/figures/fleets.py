@@ -5,10 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from tokwatt.reports.figures.common.axes import note
+from tokwatt.reports.figures.common.axes import note, panels_side_by_side
 from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look, bar_look
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels, context_window
 
 INSTANCES, SHORT = "instances [instance]", "short_window [tok]"

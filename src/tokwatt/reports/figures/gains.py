@@ -5,9 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import note, plain_log, rows
+from tokwatt.reports.figures.common.axes import named_patches, note, plain_log, rows
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.legends import named_patches
 from tokwatt.reports.figures.common.looks import GREY, LOWERS, RAISES, SINGLE, Look
 from tokwatt.reports.labels import Labels
 

@@ -7,11 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.axes import lattice, named_lines, note, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, OPEN, Look
-from tokwatt.reports.figures.common.panels import lattice
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.markdown import significant
 

@@ -8,11 +8,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tokwatt.reports.figures.common.axes import heat_map_axes
+from tokwatt.reports.figures.common.axes import color_bar, heat_map_axes, panels_side_by_side
 from tokwatt.reports.figures.common.frames import Grids, frame_columns
-from tokwatt.reports.figures.common.legends import color_bar
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 GRIDS = {"percentiles": "", "percentiles_in_bursts": ", bursts"}

@@ -4,9 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import note, plain_log, rows, times
+from tokwatt.reports.figures.common.axes import legend_above, note, plain_log, rows, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, Look
 from tokwatt.reports.labels import Labels
 

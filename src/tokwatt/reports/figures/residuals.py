@@ -7,9 +7,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from tokwatt.params.account_names import AccountName
-from tokwatt.reports.figures.common.axes import decades
+from tokwatt.reports.figures.common.axes import decades, legend_above
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
-from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY, OPEN
 from tokwatt.reports.labels import Labels
 

@@ -6,9 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokwatt.reports.figures.common import axes as styled
-from tokwatt.reports.figures.common.axes import margin_note
+from tokwatt.reports.figures.common.axes import margin_note, named_lines
 from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
-from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, MARKERS, Look, mark_look
 from tokwatt.reports.labels import Labels
 

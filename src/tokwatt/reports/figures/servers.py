@@ -5,9 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tokwatt.reports.figures.common.axes import decades, plain_log, times
+from tokwatt.reports.figures.common.axes import decades, named_lines, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
-from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, Look
 from tokwatt.reports.labels import Labels
 

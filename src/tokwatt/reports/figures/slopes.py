@@ -9,11 +9,15 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tokwatt.reports.figures.common.axes import heat_map_axes, signed, window_names
+from tokwatt.reports.figures.common.axes import (
+    color_bar,
+    heat_map_axes,
+    lattice,
+    signed,
+    window_names,
+)
 from tokwatt.reports.figures.common.frames import Grids, frame_columns, six_digits
-from tokwatt.reports.figures.common.legends import color_bar
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.figures.common.panels import lattice
 from tokwatt.reports.labels import Labels
 
 WINDOW, SLOPE, MISSING = "context_window [tok]", "slope [1]", "missing [B]"

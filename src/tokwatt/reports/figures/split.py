@@ -11,11 +11,15 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tokwatt.reports.figures.common.axes import heat_map_axes, plain_log, times
+from tokwatt.reports.figures.common.axes import (
+    color_bar,
+    heat_map_axes,
+    panels_side_by_side,
+    plain_log,
+    times,
+)
 from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
-from tokwatt.reports.figures.common.legends import color_bar
 from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels, context_window
 
 SPLIT, OVERFLOW, CHOSEN = "split_length [tok]", "overflow_factor [1]", "chosen"

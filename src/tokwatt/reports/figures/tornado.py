@@ -6,10 +6,9 @@ from matplotlib.figure import Figure
 
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
+from tokwatt.reports.figures.common.axes import named_lines, named_patches, panels_side_by_side
 from tokwatt.reports.figures.common.frames import Grids, six_digits
-from tokwatt.reports.figures.common.legends import named_lines, named_patches
 from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, Look
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 ELASTICITY = "elasticity [1]"

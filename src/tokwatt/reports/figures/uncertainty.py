@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
-from tokwatt.reports.figures.common.axes import margin_note, plain_log, times
+from tokwatt.reports.figures.common.axes import margin_note, named_lines, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids, six_digits
-from tokwatt.reports.figures.common.legends import named_lines
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 

@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokwatt.params.account_names import AccountName
-from tokwatt.reports.figures.common.axes import decades, plain_log
-from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.legends import named_lines
+from tokwatt.reports.figures.common.axes import decades, named_lines, plain_log
+from tokwatt.reports.figures.common.frames import Grids, unit_columns
 from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, GREY, OPEN, Look
 from tokwatt.reports.labels import Labels
 
@@ -29,13 +28,12 @@ CROSS: Look = {"color": "0.6", "marker": "x", "linestyle": ""}
 
 def data(grids: Grids) -> pd.DataFrame:
     """One row per account and run, with what was measured beside it."""
-    runs = grids["measured_runs"][[*NAMES, "gpu", "llm", "task", "kind", "gpus", "batch"]]
-    long = runs.to_dataframe().reset_index()
+    about = "gpu", "llm", "task", "kind", "gpus", "batch"
+    long = unit_columns(grids["measured_runs"], *NAMES, *about)
     measured = long[long.account == AccountName.MEASURED].set_index("run")
     frame = long[long.account != AccountName.MEASURED].copy()
-    for name, column in NAMES.items():
-        frame[f"measured_{column}"] = measured.loc[frame.run, name].to_numpy()
-    frame = frame.rename(columns={**NAMES, "batch": "batch [seq]", "gpus": "gpus [1]"})
+    for column in PANELS:
+        frame[f"measured_{column}"] = measured.loc[frame.run, column].to_numpy()
     pairs = [f"{kind}{column}" for column in PANELS for kind in ("measured_", "")]
     return frame[["account", "gpu", "llm", "task", "kind", "gpus [1]", "batch [seq]", *pairs]]
 

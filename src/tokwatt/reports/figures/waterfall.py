@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common import axes as styled
-from tokwatt.reports.figures.common.axes import note, plain_log, times
+from tokwatt.reports.figures.common.axes import named_patches, note, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.legends import named_patches
 from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, RAISES, Look
 from tokwatt.reports.labels import Labels
 

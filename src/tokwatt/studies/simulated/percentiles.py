@@ -1,5 +1,6 @@
 """Percentiles of one instance by the formula of fleets, and the same instance simulated."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from math import inf
@@ -39,7 +40,6 @@ from tokwatt.units import (
     DimensionlessAxis,
     RequestsPerSecond,
     Seconds,
-    SecondsAxis,
     Tokens,
 )
 
@@ -77,28 +77,13 @@ class Compared(NamedTuple):
     arrival_rate: RequestsPerSecond
 
 
-class Waited(NamedTuple):
-    """What requests of a run waited for.
-
-    Attributes:
-        first_token: times to first token, once the engine is no longer empty.
-        histogram: inter-token latencies by bin.
-    """
-
-    first_token: SecondsAxis
-    histogram: np.ndarray
-
-    @property
-    def percentiles(self) -> dict[str, Seconds]:
-        """By the names of PERCENTILES."""
-        first = np.quantile(self.first_token, (0.5, 0.99)).tolist()
-        between = [latency_quantile(self.histogram, share) for share in (0.5, 0.99)]
-        return dict(zip(PERCENTILES, first + between, strict=True))
-
-
-def _waited(done: SimulatedRun) -> Waited:
-    first = done.finished.first_token[done.finished.settled(SETTLED)]
-    return Waited(first, done.recorders[0].histogram)
+def _percentiles(runs: Sequence[SimulatedRun]) -> dict[str, Seconds]:
+    """What requests of runs waited for, once an engine is no longer empty, by PERCENTILES."""
+    waits = [done.finished.first_token[done.finished.settled(SETTLED)] for done in runs]
+    first = np.quantile(np.concatenate(waits), (0.5, 0.99)).tolist()
+    histogram = np.sum([done.recorders[0].histogram for done in runs], 0)
+    between = [latency_quantile(histogram, share) for share in (0.5, 0.99)]
+    return dict(zip(PERCENTILES, first + between, strict=True))
 
 
 class LoadedInstance(NamedTuple):
@@ -127,14 +112,13 @@ class LoadedInstance(NamedTuple):
         own = self.account, self.instance, self.traffic, self.window
         return plain_numbers(sized_pool(*own, demand))
 
-    def runs(self, process: str, rate: RequestsPerSecond, count: int) -> list[Waited]:
+    def runs(self, process: str, rate: RequestsPerSecond, count: int) -> list[SimulatedRun]:
         """The same, simulated: a run for each seed."""
         streams = (arrivals(self.requests, process, rate, count, seed) for seed in SEEDS)
-        runs = (
+        return [
             run_pools([self.table], [self.limits], stream, Router("random", [1]))
             for stream in streams
-        )
-        return [_waited(done) for done in runs]
+        ]
 
 
 def percentiles(
@@ -187,15 +171,13 @@ def _compared(
     rate = load * float(asked.pool(demand).service_rate)
     pool = asked.pool(replace(demand, arrival_rate=rate))
     runs = asked.runs(process, rate, int(count / (1 - load)))
-    together = Waited(
-        np.concatenate([it.first_token for it in runs]), np.sum([it.histogram for it in runs], 0)
-    ).percentiles
+    together, alone = _percentiles(runs), [_percentiles([done]) for done in runs]
     burstiness = 1 / BURSTINESS if process == "gamma" else 1.0
     doubtful = dict(doubts(pool, burstiness))
     found = {}
     for name, field in PERCENTILES.items():
         formula, simulated = getattr(pool, field), together[name]
-        half = half_width(np.array([it.percentiles[name] for it in runs]))
+        half = half_width(np.array([of_seed[name] for of_seed in alone]))
         found[name] = Compared(
             formula=formula,
             simulated=simulated,

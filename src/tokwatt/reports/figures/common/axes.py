@@ -1,12 +1,20 @@
-"""Axes and notes of several figures: plain logarithmic ticks, cells, texts beside points."""
+"""What figures are put together of: panels, plain axes, texts beside points, legends."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from tokwatt.reports.figures.common.looks import Look
 from tokwatt.reports.labels import context_window
 
 MOST_TICKS = 8
@@ -85,3 +93,70 @@ def times(*factors: float) -> list[float]:
 def signed(number: str) -> str:
     """A printed number with a minus sign as wide as a digit."""
     return number.replace("-", "−")
+
+
+def named_lines(looks: Mapping[str, Look]) -> list[Line2D]:
+    """A line or mark for each name."""
+    return [Line2D([], [], label=name, **look) for name, look in looks.items()]
+
+
+def named_patches(looks: Mapping[str, Look]) -> list[Patch]:
+    """A patch for each name."""
+    return [Patch(label=name, **look) for name, look in looks.items()]
+
+
+def legend_above(figure: Figure, panel: Axes, most: int | None = None) -> None:
+    """What is drawn in a panel, above all of them, in so many columns at the most."""
+    handles, names = panel.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=most or len(names))
+
+
+def color_bar(
+    figure: Figure, shown: ScalarMappable, panels: Sequence[Axes] | np.ndarray, **look: Any
+) -> Colorbar:
+    """What the colours of maps mean."""
+    bar = figure.colorbar(shown, ax=panels, pad=0.01, **look)
+    bar.outline.set_visible(False)
+    return bar
+
+
+class Panel(NamedTuple):
+    """A panel and what it shows.
+
+    Attributes:
+        axes: where it is drawn.
+        name: the entry that it shows.
+        rows: the rows of that entry.
+    """
+
+    axes: Axes
+    name: str
+    rows: pd.DataFrame
+
+
+def panels_side_by_side(
+    figure: Figure, frame: pd.DataFrame, column: str, per_row: int = 0
+) -> list[Panel]:
+    """A panel for each entry of a column, from the left, on one vertical axis."""
+    parts = list(frame.groupby(column, sort=False))
+    width = per_row or len(parts)
+    grid = figure.subplots(-(-len(parts) // width), width, sharey=True, squeeze=False)
+    for axes in grid.flat[len(parts) :]:
+        axes.remove()
+    return [
+        Panel(axes, str(name), rows) for axes, (name, rows) in zip(grid.flat, parts, strict=False)
+    ]
+
+
+def lattice(
+    figure: Figure, frame: pd.DataFrame, down: str, across: str
+) -> tuple[np.ndarray, list[Panel]]:
+    """Axes for each pair of entries of two columns, both axes shared, and what each shows."""
+    entries = list(product(frame[down].unique(), frame[across].unique()))
+    size = frame[down].nunique(), frame[across].nunique()
+    grid = figure.subplots(*size, sharex=True, sharey=True, squeeze=False)
+    panels = [
+        Panel(axes, f"{upper}, {left}", frame[(frame[down] == upper) & (frame[across] == left)])
+        for axes, (upper, left) in zip(grid.flat, entries, strict=True)
+    ]
+    return grid, panels

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from tokwatt.reports.datasets import with_units
 from tokwatt.reports.labels import label_text
 
 Grids = Mapping[str, xr.Dataset]
@@ -29,9 +30,7 @@ def frame_columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
 
 def unit_columns(grid: xr.Dataset, *names: str) -> pd.DataFrame:
     """Variables of a grid and their coordinates, each column named with its unit."""
-    frame = grid[list(names)].to_dataframe().reset_index()
-    units = {name: grid[name].attrs.get("units") for name in frame}
-    return frame.rename(columns={name: f"{name} [{unit}]" for name, unit in units.items() if unit})
+    return with_units(grid[list(names)].to_dataframe().reset_index(), grid)
 
 
 def drawn(frame: pd.DataFrame) -> pd.DataFrame:

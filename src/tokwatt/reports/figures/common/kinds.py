@@ -12,8 +12,15 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tokwatt.reports.figures.common.axes import decades, heat_map_axes, log2_ticks, plain_log, times
-from tokwatt.reports.figures.common.legends import color_bar, legend_above
+from tokwatt.reports.figures.common.axes import (
+    color_bar,
+    decades,
+    heat_map_axes,
+    legend_above,
+    log2_ticks,
+    plain_log,
+    times,
+)
 from tokwatt.reports.figures.common.looks import GPUS, Look, bar_look, line_look
 from tokwatt.reports.labels import Labels, context_window
 

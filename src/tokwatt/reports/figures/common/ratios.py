@@ -7,11 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.figures.common.axes import plain_log
+from tokwatt.reports.figures.common.axes import legend_above, panels_side_by_side, plain_log
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
-from tokwatt.reports.figures.common.legends import legend_above
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 BATCH, RATIO = "batch [seq]", "ratio [1]"

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from tokwatt.params.records.plots import Plot
 from tokwatt.params.records.quantity import Quantity, factor
+from tokwatt.reports.figures.common.axes import panels_side_by_side
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
 from tokwatt.reports.figures.common.kinds import ALL, KINDS, Encoding, heat_scale, legend, log_ticks
 from tokwatt.reports.figures.common.looks import DOUBLE, SINGLE
-from tokwatt.reports.figures.common.panels import panels_side_by_side
 from tokwatt.reports.labels import Labels
 
 PER_ROW, HEIGHT, AROUND = 3, 1.9, 0.75
