@@ -70,12 +70,9 @@ def compare(
         (labels, [_compared(cell, dataset, table.grid, claims) for cell in cells])
         for labels, cells in layout.rows
     ]
-    return Comparison(layout.heads, rows, _others(claims, rows))
-
-
-def _others(claims: Sequence[Judged], rows: Sequence[Row]) -> list[Judged]:
-    ids = {cell.claim.placed.id for _, cells in rows for cell in cells if cell.claim}
-    return [claim for claim in claims if claim.placed.id not in ids]
+    shown = {cell.claim.placed.id for _, cells in rows for cell in cells if cell.claim}
+    others = [claim for claim in claims if claim.placed.id not in shown]
+    return Comparison(layout.heads, rows, others)
 
 
 def _compared(cell: Cell, dataset: xr.Dataset, grid: str, claims: Sequence[Judged]) -> ComparedCell:

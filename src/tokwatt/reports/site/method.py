@@ -94,7 +94,9 @@ def _equation(node: ast.FunctionDef) -> Equation:
         name=node.name,
         line=node.lineno,
         summary=documentation(_joined(summary)),
-        formulas=[mathematics(_formula(text), "block") for text in displayed],
+        formulas=[
+            mathematics(_joined(text.removeprefix(DISPLAYED)), "block") for text in displayed
+        ],
         remarks=[documentation(_joined(text)) for text in paragraphs if text not in displayed],
         arguments=[
             (name, units.get(name, ""), documentation(text))
@@ -122,10 +124,6 @@ def _listed(text: str) -> list[tuple[str, str]]:
     """Arguments and their meanings."""
     parts = re.split(r"^\*{0,2}(\w+): ", text, flags=re.MULTILINE)[1:]
     return [(name, _joined(text)) for name, text in zip(parts[::2], parts[1::2], strict=True)]
-
-
-def _formula(paragraph: str) -> str:
-    return _joined(paragraph.removeprefix(DISPLAYED))
 
 
 def _joined(text: str) -> str:

@@ -133,7 +133,7 @@ def _figure_accounts(sources: Sources) -> dict[str, list[AccountEntry]]:
 
 def _tables(sources: Sources, render: Renderer) -> str:
     rows = [
-        (name, table, sources.accounts([table.grid]), _verdicts(sources.comparison(name)))
+        (name, table, sources.accounts([table.grid]), _verdicts(sources.comparisons[name]))
         for name, (_, table) in sources.tables.items()
     ]
     return render("tables", "Tables", "tables", tables=rows, order=audit.ORDER)
@@ -153,7 +153,7 @@ def _table(sources: Sources, render: Renderer, name: str) -> str:
         accounts=sources.accounts([table.grid]),
         name=name,
         table=table,
-        comparison=sources.comparison(name),
+        comparison=sources.comparisons[name],
         made=[sources.grid(table.grid)],
     )
 

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tokwatt.params.records.section import Section
 from tokwatt.reports import tables
 from tokwatt.reports.audit import claims
 from tokwatt.reports.audit.claims import Judged
-from tokwatt.reports.datasets import dataset_path
+from tokwatt.reports.datasets import dataset_path, load_datasets
 from tokwatt.reports.drawing import gallery
 from tokwatt.reports.labels import Labels, read_labels
 from tokwatt.reports.pages.accounts import AccountEntry, Kind, accounts_of, by_kind
@@ -81,7 +81,6 @@ class Sources:
     results: Path
     figures: Path
     docs: Path
-    _comparisons: dict[str, Comparison] = field(default_factory=dict, init=False)
 
     @property
     def grids(self) -> Path:
@@ -122,16 +121,14 @@ class Sources:
 
     def menu(self) -> dict[str, dict[str, str]]:
         """The pages of each entry of the menu, by their names."""
-        stems = (file.removesuffix(".html") for file in self.documents.values())
-        documents = {stem: _words(stem.removeprefix("docs-")) for stem in stems if stem != "docs"}
-        joining = {"Docs": documents}
-        return {
-            entry: pages | self._reports_of(entry) | joining.get(entry, {})
-            for entry, pages in MENU.items()
-        }
-
-    def _reports_of(self, entry: str) -> dict[str, str]:
-        return {name: each.title for name, each in self.reports.items() if each.menu == entry}
+        menu = {entry: dict(pages) for entry, pages in MENU.items()}
+        for name, report in self.reports.items():
+            menu[report.menu][name] = report.title
+        for file in self.documents.values():
+            stem = file.removesuffix(".html")
+            if stem != "docs":
+                menu["Docs"][stem] = stem.removeprefix("docs-").replace("-", " ").capitalize()
+        return menu
 
     @cached_property
     def judged(self) -> list[Judged]:
@@ -148,14 +145,14 @@ class Sources:
         """Printed names."""
         return read_labels(self.params)
 
-    def comparison(self, name: str) -> Comparison:
-        """A table with what the paper prints in its cells."""
-        if name not in self._comparisons:
-            section, table = self.tables[name]
-            dataset = xr.load_dataset(dataset_path(self.grids, table.grid))
-            compared = compare(table, section, dataset, self.labels, self.judged)
-            self._comparisons[name] = compared
-        return self._comparisons[name]
+    @cached_property
+    def comparisons(self) -> dict[str, Comparison]:
+        """Every table with what the paper prints in its cells."""
+        datasets = load_datasets(self.grids, {table.grid for _, table in self.tables.values()})
+        return {
+            name: compare(table, section, datasets[table.grid], self.labels, self.judged)
+            for name, (section, table) in self.tables.items()
+        }
 
     @cached_property
     def records(self) -> dict[str, list[Record]]:
@@ -267,10 +264,6 @@ class Sources:
         basis = choices.child("basis").child("alternatives").raw
         kind = KINDS.get(entry["account"], "other")
         return AccountEntry(kind, f"{changed}watts of {basis[entry['basis']]['meaning']}")
-
-
-def _words(stem: str) -> str:
-    return stem.replace("-", " ").capitalize()
 
 
 def check_site(params: Path) -> None:
