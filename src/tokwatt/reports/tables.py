@@ -97,28 +97,8 @@ class Cell(NamedTuple):
     text: str
 
 
-class TableRow(NamedTuple):
-    """One row of a table.
-
-    Attributes:
-        labels: what stands before its cells.
-        cells: its cells.
-    """
-
-    labels: list[str]
-    cells: list[Cell]
-
-
-class PrintedTable(NamedTuple):
-    """A table ready to be shown.
-
-    Attributes:
-        heads: the heads of its columns.
-        rows: its rows.
-    """
-
-    heads: list[str]
-    rows: list[TableRow]
+TableRow = tuple[list[str], list[Cell]]
+"""What stands before the cells of a row, and its cells."""
 
 
 def check_tables(params: Path) -> None:
@@ -177,8 +157,10 @@ def tidy(table: TableLayout, dataset: xr.Dataset) -> pd.DataFrame:
     return with_units(frame.reset_index(), dataset)
 
 
-def printed_table(table: TableLayout, dataset: xr.Dataset, label: Labels) -> PrintedTable:
-    """The table with every cell's place."""
+def printed_table(
+    table: TableLayout, dataset: xr.Dataset, label: Labels
+) -> tuple[list[str], list[TableRow]]:
+    """Heads of the columns, and rows with every cell's place."""
     label = label.updated({**_labels(dataset), **table.names})
     columns = list(_columns(table, dataset))
     heads = [
@@ -187,8 +169,8 @@ def printed_table(table: TableLayout, dataset: xr.Dataset, label: Labels) -> Pri
     ]
     points = product(*(dataset[dimension].values.tolist() for dimension in table.rows))
     rows = [_row(table, dataset, columns, point, label) for point in points]
-    rows = [row for row in rows if any(cell.text != "-" for cell in row.cells)]
-    return PrintedTable([*(row.replace("_", " ") for row in table.rows), *heads], rows)
+    rows = [(labels, cells) for labels, cells in rows if any(cell.text != "-" for cell in cells)]
+    return [*(row.replace("_", " ") for row in table.rows), *heads], rows
 
 
 def _columns(table: TableLayout, dataset: xr.Dataset) -> Iterator[tuple[Entry | None, TableColumn]]:
@@ -211,14 +193,13 @@ def _row(
         place = dict(zip(table.dimensions, (*point, group), strict=False))
         value = dataset[column.variable].sel(place).item()
         cells.append(Cell(column, place, column.text(value, place, label)))
-    return TableRow([_printed(entry, label) for entry in point], cells)
+    return [_printed(entry, label) for entry in point], cells
 
 
 def printed(table: TableLayout, dataset: xr.Dataset, label: Labels) -> str:
     """The table in Markdown."""
-    layout = printed_table(table, dataset, label)
-    lines = [row.labels + [cell.text for cell in row.cells] for row in layout.rows]
-    return pipe_table(layout.heads, lines)
+    heads, rows = printed_table(table, dataset, label)
+    return pipe_table(heads, [labels + [cell.text for cell in cells] for labels, cells in rows])
 
 
 def _labels(dataset: xr.Dataset) -> Mapping[str, str]:

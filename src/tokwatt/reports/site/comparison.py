@@ -65,14 +65,14 @@ def compare(
     """
     claims = [row for row in judged if table.place and row.placed.location.startswith(table.place)]
     require_dimensions(table, dataset, section)
-    layout = printed_table(table, dataset, label)
+    heads, printed = printed_table(table, dataset, label)
     rows = [
         (labels, [_compared(cell, dataset, table.grid, claims) for cell in cells])
-        for labels, cells in layout.rows
+        for labels, cells in printed
     ]
     shown = {cell.claim.placed.id for _, cells in rows for cell in cells if cell.claim}
     others = [claim for claim in claims if claim.placed.id not in shown]
-    return Comparison(layout.heads, rows, others)
+    return Comparison(heads, rows, others)
 
 
 def _compared(cell: Cell, dataset: xr.Dataset, grid: str, claims: Sequence[Judged]) -> ComparedCell:
