@@ -11,7 +11,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from tokwatt.params.errors import StoreError
-from tokwatt.stores import bytes_of, growing
+from tokwatt.stores import growing
 
 
 def replace_file(path: Path, *parts: bytes) -> None:
@@ -27,11 +27,6 @@ def replace_file(path: Path, *parts: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def holds(path: Path, data: bytes) -> bool:
-    """Whether a file is there with these bytes."""
-    return bytes_of(path) == data
 
 
 def remove(path: Path) -> None:
@@ -97,11 +92,6 @@ def exclusive(path: Path, part: Part | None) -> Iterator[None]:
         raise StoreError(
             f"{path}: another process is writing this part of the store, wait for it or stop it."
         ) from None
-
-
-def creating(path: Path) -> FileLock:
-    """Hold the place where a store begins to grow, until it has its metadata."""
-    return FileLock(path.with_suffix(".create.lock"))
 
 
 @contextmanager

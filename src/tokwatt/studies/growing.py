@@ -23,20 +23,13 @@ from tokwatt.stores import (
     SEAL,
     Checksum,
     as_lines,
+    bytes_of,
     checksums,
     digest,
     is_intact,
 )
 from tokwatt.studies.blocks import Region, StreamedSweep
-from tokwatt.studies.disk import (
-    Part,
-    holds,
-    remove,
-    remove_leftovers,
-    remove_locks,
-    replace_file,
-    share,
-)
+from tokwatt.studies.disk import Part, remove, remove_leftovers, remove_locks, replace_file, share
 
 COMPRESSORS = (BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec())
 BLOSC = Blosc(cname="lz4", clevel=1, shuffle=Blosc.SHUFFLE)
@@ -72,16 +65,18 @@ class GrowingStore:
     def write(self, region: Region, values: Mapping[str, np.ndarray]) -> None:
         """Write the chunks of a block, each atomically."""
         chunk = self._chunk(region)
-        for name in self.quantities:
-            data = BLOSC.encode(np.ascontiguousarray(values[name]))
+        for quantity in self.quantities:
+            name = f"{quantity}/{chunk}"
+            data = BLOSC.encode(np.ascontiguousarray(values[quantity]))
             crc = google_crc32c.value(data).to_bytes(4, "little")
-            replace_file(self.path / name / chunk, data, crc)
-            self.checksums[f"{name}/{chunk}"] = Checksum(len(data) + len(crc), crc.hex())
-            self._record(f"{name}/{chunk}")
+            replace_file(self.path / name, data, crc)
+            self.checksums[name] = Checksum(len(data) + len(crc), crc.hex())
+            with self.journal.open("ab", buffering=0) as file:
+                file.write(as_lines({name: self.checksums[name]}))
 
     def is_whole(self) -> bool:
         """Whether everything is still there that was laid out and written."""
-        laid_out = all(holds(self.path / name, data) for name, data in self.skeleton.items())
+        laid_out = all(bytes_of(self.path / name) == data for name, data in self.skeleton.items())
         names = (f"{name}/{chunk}" for name in self.quantities for chunk in self.chunks)
         return laid_out and all(self._is_intact(name, False) for name in names)
 
@@ -110,7 +105,7 @@ class GrowingStore:
             if entry.name not in arrays and entry.suffix != ".csv":
                 remove(entry)
         for name, data in self.skeleton.items():
-            if not holds(self.path / name, data):
+            if bytes_of(self.path / name) != data:
                 replace_file(self.path / name, data)
 
     def _seal(self) -> None:
@@ -134,10 +129,6 @@ class GrowingStore:
     def _is_intact(self, name: str, every_byte: bool) -> bool:
         checksum = self.checksums.get(name)
         return checksum is not None and is_intact(self.path / name, checksum, every_byte)
-
-    def _record(self, name: str) -> None:
-        with self.journal.open("ab", buffering=0) as file:
-            file.write(as_lines({name: self.checksums[name]}))
 
 
 def empty_store(sweep: StreamedSweep) -> dict[str, bytes]:

@@ -11,11 +11,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 
+from filelock import FileLock
+
 from tokwatt.stores import CHECKSUMS, ROOT, attributes, damages
 from tokwatt.studies.blocks import THREADS, Region, StreamedSweep
 from tokwatt.studies.disk import (
     Part,
-    creating,
     disk_errors_as_sentences,
     exclusive,
     refuse_what_is_no_store,
@@ -57,7 +58,7 @@ def stream(
             return []
         growing = sweep.growing_path(target)
         with exclusive(growing, part):
-            with creating(growing):
+            with FileLock(growing.with_suffix(".create.lock")):  # until it has its metadata
                 if not growing.exists():
                     remove_leftovers(target)
                     if same and ROOT not in damaged:

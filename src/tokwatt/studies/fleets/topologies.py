@@ -18,13 +18,7 @@ from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.instances import Profiles
 from tokwatt.studies.labelled import Variables, labelled
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
-from tokwatt.units import (
-    Dimensionless,
-    DimensionlessAxis,
-    In,
-    Tokens,
-    TokensAxis,
-)
+from tokwatt.units import Dimensionless, DimensionlessAxis, In, Tokens, TokensAxis
 
 TOPOLOGIES = ("homogeneous", "pool", "fleetopt")
 INPUTS = {

@@ -16,9 +16,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.gpu.llm import total_parameters
 from tokwatt.studies.labelled import labelled
 from tokwatt.studies.measured.accounts import QUANTITIES, predictions
-from tokwatt.units import (
-    SequencesAxis,
-)
+from tokwatt.units import SequencesAxis
 
 LONG_NAMES = {
     "latency": "median_inter-token_latency",

@@ -32,14 +32,7 @@ from tokwatt.studies.measured.accounts import (
     run_deployment,
 )
 from tokwatt.studies.measured.runs import LONG_NAMES
-from tokwatt.units import (
-    Dimensionless,
-    DimensionlessAxis,
-    In,
-    Tokens,
-    TokensAxis,
-    TokensPerJoule,
-)
+from tokwatt.units import Dimensionless, DimensionlessAxis, In, Tokens, TokensAxis, TokensPerJoule
 
 LAW = "law"
 """The curve of the paper's law: tokens per joule in inverse proportion to the window."""

@@ -35,13 +35,7 @@ from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
 from tokwatt.studies.instances import Boards
 from tokwatt.studies.plans.common import Workloads, workload_changes
-from tokwatt.units import (
-    Dimensionless,
-    DimensionlessAxis,
-    RequestsPerSecond,
-    Seconds,
-    Tokens,
-)
+from tokwatt.units import Dimensionless, DimensionlessAxis, RequestsPerSecond, Seconds, Tokens
 
 PERCENTILES = {
     "first_token": "median_first_token",
