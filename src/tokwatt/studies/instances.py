@@ -14,7 +14,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.studies.labelled import Variables, labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.replay.points import LlmLayout, RooflinePoint, roofline_point, routed_point
 from tokwatt.units import (
     Dimensionless,
@@ -107,12 +107,12 @@ def power_parameters(catalogue: Catalogue, gpus: Boards, layout: LlmLayout) -> x
     midpoints = [float(catalogue.profiles[name].power.log2_midpoint) for name in gpus]
     points = _points(account, catalogue, {"llm": layout}, gpus, 2 * CALIBRATED).isel(llm=0)
     from_roofline = np.log2(points.weight_time / points.scan_time)
-    derived: Variables = {
-        "tdp": ("gpu", tdp, "W"),
-        "idle_from_tdp": ("gpu", fractions.idle_fraction * tdp, "W"),
-        "nominal_from_tdp": ("gpu", fractions.nominal_fraction * tdp, "W"),
-        "log2_midpoint_from_roofline": ("gpu", from_roofline, "1"),
-        "log2_midpoint_used": ("gpu", midpoints, "1"),
+    derived = {
+        "tdp": Variable("gpu", tdp, "W"),
+        "idle_from_tdp": Variable("gpu", fractions.idle_fraction * tdp, "W"),
+        "nominal_from_tdp": Variable("gpu", fractions.nominal_fraction * tdp, "W"),
+        "log2_midpoint_from_roofline": Variable("gpu", from_roofline, "1"),
+        "log2_midpoint_used": Variable("gpu", midpoints, "1"),
     }
     return printed.merge(labelled(derived, {"gpu": list(gpus)}))
 
@@ -164,11 +164,13 @@ def generations(
     table = _points(account, catalogue, {"llm": served}, boards, context_window)
     table = table.isel(llm=0, drop=True)
     price = np.array([row.price for row in rented.values()])
-    rents: Variables = {
-        "tdp": ("gpu", [board.gpu.tdp for board in boards.values()], "W"),
-        "idle": ("gpu", [board.logistic.idle for board in boards.values()], "W"),
-        "price": ("gpu", price, "USD/s"),
-        "tokens_per_dollar": ("gpu", tokens_per_dollar(table.throughput.values, price), "tok/USD"),
+    rents = {
+        "tdp": Variable("gpu", [board.gpu.tdp for board in boards.values()], "W"),
+        "idle": Variable("gpu", [board.logistic.idle for board in boards.values()], "W"),
+        "price": Variable("gpu", price, "USD/s"),
+        "tokens_per_dollar": Variable(
+            "gpu", tokens_per_dollar(table.throughput.values, price), "tok/USD"
+        ),
     }
     return table.merge(labelled(rents, {"gpu": list(rented)}))
 

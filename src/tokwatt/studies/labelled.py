@@ -1,6 +1,7 @@
 """Datasets from tables of variables, each with its dimensions, its numbers and its unit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -8,13 +9,24 @@ from numpy.typing import ArrayLike
 
 from tokwatt import grid
 
-Variables = Mapping[str, tuple[str | tuple[str, ...], ArrayLike, str | None]]
-"""Dimensions, numbers and unit by name; words have no unit."""
+
+class Variable(NamedTuple):
+    """Numbers or words of a dataset.
+
+    Attributes:
+        dimensions: what they are over; one by its name alone.
+        values: the numbers, in `unit`.
+        unit: their unit; words have none.
+    """
+
+    dimensions: str | tuple[str, ...]
+    values: ArrayLike
+    unit: str | None = None
 
 
 def labelled(
-    variables: Variables,
-    axes: Mapping[str, ArrayLike],
+    variables: Mapping[str, Variable],
+    axes: Mapping[str, Iterable],
     long_names: Mapping[str, str] = {},
     **units: str,
 ) -> xr.Dataset:
@@ -32,11 +44,11 @@ def labelled(
 
     return xr.Dataset(
         {
-            name: (dimensions, np.asarray(numbers), described(name, unit))
-            for name, (dimensions, numbers, unit) in variables.items()
+            name: (own.dimensions, np.asarray(own.values), described(name, own.unit))
+            for name, own in variables.items()
         },
         {
-            name: (name, np.asarray(labels), described(name, units.get(name)))
+            name: (name, np.asarray(list(labels)), described(name, units.get(name)))
             for name, labels in axes.items()
         },
     )

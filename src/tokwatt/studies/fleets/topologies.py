@@ -16,7 +16,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand import sampling
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.studies.instances import Profiles
-from tokwatt.studies.labelled import Variables, labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.replay.table3 import FleetRow, PoolRow, SizedFleet
 from tokwatt.units import Dimensionless, DimensionlessAxis, In, Tokens, TokensAxis
 
@@ -137,13 +137,13 @@ def paper_fleets(
     gain = table.tokens_per_joule / table.tokens_per_joule.isel(topology=0, gpu=0, drop=True)
     described = grid.describe("gain over the homogeneous fleet of the first GPU", "1")
     given = vars(common) | vars(common.demand)
-    inputs: Variables = {name: ((), given[name], unit) for name, unit in INPUTS.items()}
+    inputs = {name: Variable((), given[name], unit) for name, unit in INPUTS.items()}
     windows = [row.short_window for row in traffic.values()]
     return xr.merge(
         [
             table.assign(gain=gain.assign_attrs(described)),
             pools.rename({name: f"pool_{name}" for name in pools.data_vars}),
-            labelled({**inputs, "short_window": ("workload", windows, "tok")}, {}),
+            labelled({**inputs, "short_window": Variable("workload", windows, "tok")}, {}),
         ]
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.labelled import labelled
+from tokwatt.studies.labelled import Variable, labelled
 
 
 def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
@@ -16,9 +16,9 @@ def workload_catalogue(catalogue: Catalogue) -> xr.Dataset:
     longest = [law.lengths[-1] for law in laws.values()]
     return labelled(
         {
-            "fraction_within": (("workload", "length"), within, "1"),
-            "length_quantile_99": ("workload", quantile, "tok"),
-            "longest": ("workload", longest, "tok"),
+            "fraction_within": Variable(("workload", "length"), within, "1"),
+            "length_quantile_99": Variable("workload", quantile, "tok"),
+            "longest": Variable("workload", longest, "tok"),
         },
         {"workload": list(laws), "length": knots},
         {

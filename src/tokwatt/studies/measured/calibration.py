@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.records import Calibrated
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.labelled import Variables, labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.units import Dimensionless
 
 FITS = ("in_sample", *CLASSES, "roofline")
@@ -73,22 +72,22 @@ def calibrated_errors(
     section = catalogue.section("measured/inferencex").child("published")
     peers = [section.quantity(name, Dimensionless) for name in section.raw]
     by_cell = ("unknown", "cell", "quantity")
-    variables: Variables = {
-        "median_error": (
+    variables = {
+        "median_error": Variable(
             ("fit", "group", "quantity"),
             [_table(groups, errors[fit]) for fit in FITS],
             "1",
         ),
-        "runs": ("group", _column(groups, errors["in_sample"], "runs"), "1"),
-        "half_width": (by_cell, widths, "1"),
-        "coverage": (by_cell, coverage, "1"),
+        "runs": Variable("group", _column(groups, errors["in_sample"], "runs"), "1"),
+        "half_width": Variable(by_cell, widths, "1"),
+        "coverage": Variable(by_cell, coverage, "1"),
         **_targets(catalogue, targets, errors),
-        "error": ("published", peers, "1"),
-        "sweep_at_most": ((), float(sweep_target), "1"),
-        "fitted_runs": ((), calibrated.table.runs, "1"),
+        "error": Variable("published", peers, "1"),
+        "sweep_at_most": Variable((), float(sweep_target), "1"),
+        "fitted_runs": Variable((), calibrated.table.runs, "1"),
         **_clients(calibrated),
     }
-    axes: dict[str, ArrayLike] = {
+    axes = {
         "fit": FITS,
         "group": groups,
         "quantity": QUANTITIES,
@@ -117,7 +116,7 @@ def _targets(
     catalogue: Catalogue,
     targets: Mapping[str, Target],
     errors: Mapping[str, Mapping[str, Mapping[str, Dimensionless]]],
-) -> Variables:
+) -> dict[str, Variable]:
     """Targets beside the median errors of held-out LLMs."""
     section = catalogue.section("paper").child("grids")
     reached = []
@@ -127,18 +126,18 @@ def _targets(
         row = section.pick("targets", f"{SOURCE}.{what}", errors["llm"])
         reached.append(float(section.pick("targets", target.quantity, row)))
     asked = {
-        f"{name}_of_target": (
-            ("target",),
-            [vars(target)[name] for target in targets.values()],
-            None,
-        )
+        f"{name}_of_target": Variable("target", [vars(own)[name] for own in targets.values()])
         for name in ("quantity", "gpu", "kind")
     }
     most = [target.at_most for target in targets.values()]
-    return {**asked, "at_most": ("target", most, "1"), "reached": ("target", reached, "1")}
+    return {
+        **asked,
+        "at_most": Variable("target", most, "1"),
+        "reached": Variable("target", reached, "1"),
+    }
 
 
-def _clients(calibrated: Calibrated) -> Variables:
+def _clients(calibrated: Calibrated) -> dict[str, Variable]:
     """The recorded runs of load generators beside what is predicted without their LLM."""
     rows = calibrated.model.measured.client_runs
     tables, widths = (
@@ -146,13 +145,13 @@ def _clients(calibrated: Calibrated) -> Variables:
         calibrated.widths_of(rows),
     )
     known = rows.assign(kind=calibrated.model.kinds(rows.llm))
-    columns: dict = {
-        name: ("client_run", known[name], unit) for name, unit in CLIENT_COLUMNS.items()
+    columns = {
+        name: Variable("client_run", known[name], unit) for name, unit in CLIENT_COLUMNS.items()
     }
     for name, unit in CLIENT_ANSWERS.items():
         answers = [table[name.removeprefix("client_")] for table in tables]
-        columns[name] = ("account", "client_run"), answers, unit
+        columns[name] = Variable(("account", "client_run"), answers, unit)
     for name in CLIENT_ANSWERS:
         half_width = widths[name.removeprefix("client_")]
-        columns[f"{name}_half_width"] = "client_run", half_width, "1"
+        columns[f"{name}_half_width"] = Variable("client_run", half_width, "1")
     return columns

@@ -9,7 +9,7 @@ from tokwatt import grid
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards, roofline_points
-from tokwatt.studies.labelled import Variables, labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.replay.points import MEAN_FILL, LlmLayout
 from tokwatt.units import Dimensionless, Tokens
 
@@ -65,7 +65,7 @@ def _config(gpu: str, llm: str, served: LlmLayout, kernels: KernelLayout) -> Ker
 
 def _bounds(
     kernels: Kernels, configs: list[KernelConfig], bound: xr.Dataset, length: np.ndarray
-) -> Variables:
+) -> dict[str, Variable]:
     """What kernels leave of a bound, over LLM x GPU."""
     shape = bound.concurrency.shape
     times = kernels.times(configs, bound.concurrency.values.ravel(), length)
@@ -75,8 +75,8 @@ def _bounds(
     share = [entry.measured_share if entry else np.nan for entry in entries]
     axes, (without, within) = ("llm", "gpu"), SENDING
     return {
-        without: (axes, rate / (step - communication), "tok/J"),
-        within: (axes, rate / step, "tok/J"),
-        "communication": (axes, communication, "s"),
-        "measured_share": (axes, np.reshape(share, shape), "1"),
+        without: Variable(axes, rate / (step - communication), "tok/J"),
+        within: Variable(axes, rate / step, "tok/J"),
+        "communication": Variable(axes, communication, "s"),
+        "measured_share": Variable(axes, np.reshape(share, shape), "1"),
     }

@@ -11,7 +11,7 @@ from tokwatt.calibration.records import Calibrated
 from tokwatt.params.calibrated import OTHER
 from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.labelled import labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.units import units_of
 
 LONG_NAMES = {
@@ -42,9 +42,9 @@ def parameters(catalogue: Catalogue) -> xr.Dataset:
             values = np.log(numbers[name]), min(ends), max(ends)
             rows[f"{board}.{name}"] = (*values, records.power[name].start, "1")
     numbers_of_rows = np.exp(np.array([row[:4] for row in rows.values()], float)).T
-    columns: dict = {
-        name: ("parameter", column, "1")
+    columns = {
+        name: Variable("parameter", column, "1")
         for name, column in zip(LONG_NAMES, numbers_of_rows, strict=True)
     }
-    columns["unit"] = "parameter", [row[4] for row in rows.values()], None
+    columns["unit"] = Variable("parameter", [row[4] for row in rows.values()])
     return labelled(columns, {"parameter": [*rows]}, LONG_NAMES)

@@ -14,7 +14,7 @@ from tokwatt.calibration.records import Calibrated
 from tokwatt.params.account_names import PREDICTIONS, AccountName
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.gpu.llm import total_parameters
-from tokwatt.studies.labelled import labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.measured.accounts import QUANTITIES, predictions
 from tokwatt.units import SequencesAxis
 
@@ -67,15 +67,16 @@ def runs(catalogue: Catalogue) -> xr.Dataset:
         "fitted": (rows.llm.isin(list(calibrated.held_out)), None),
         **{f"{name}_half_width": (widths[name], "1") for name in QUANTITIES},
     }
-    variables: dict = {name: ("run", *column) for name, column in known.items()}
+    variables = {name: Variable("run", *column) for name, column in known.items()}
     values = dict(zip(QUANTITIES, np.moveaxis(np.array([*by_account.values()]), 1, 0), strict=True))
     measured = by_account[AccountName.MEASURED]._asdict()
     for name, unit in UNITS.items():
-        variables[name] = ("account", "run"), values[name], unit
+        variables[name] = Variable(("account", "run"), values[name], unit)
     for name in UNITS:
-        variables[f"{name}_over_measured"] = ("account", "run"), values[name] / measured[name], "1"
-    axes: dict[str, ArrayLike] = {"run": np.arange(len(rows)), "account": list(by_account)}
-    return labelled(variables, axes, LONG_NAMES)
+        over = values[name] / measured[name]
+        variables[f"{name}_over_measured"] = Variable(("account", "run"), over, "1")
+    places = np.arange(len(rows))
+    return labelled(variables, {"run": places, "account": list(by_account)}, LONG_NAMES)
 
 
 def errors(catalogue: Catalogue, runs: xr.Dataset) -> xr.Dataset:
@@ -121,7 +122,7 @@ def series_ratios(
     ratio = np.exp([curves[pair.above] - curves[pair.below] for pair in pairs.values()])
     axes = {"pair": list(pairs), "account": runs.account.values, "batch": batch}
     long_names = {"ratio": "ratio_of_tokens_per_joule", "batch": "batch_size"}
-    return labelled({"ratio": (tuple(axes), ratio, "1")}, axes, long_names, batch="seq")
+    return labelled({"ratio": Variable(tuple(axes), ratio, "1")}, axes, long_names, batch="seq")
 
 
 def _curve(runs: xr.Dataset, series: str, batch: SequencesAxis) -> np.ndarray:

@@ -22,7 +22,7 @@ from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.gpu.cache import moved_bytes
 from tokwatt.serving.gpu.share import share_of
 from tokwatt.serving.point import OperatingPoint, operating_point
-from tokwatt.studies.labelled import labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.measured.accounts import (
     Predictions,
     by_kernels,
@@ -69,18 +69,18 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
     return labelled(
         {
             **{
-                name: (by_window, np.array(numbers), unit)
+                name: Variable(by_window, np.array(numbers), unit)
                 for (name, unit), numbers in zip(PREDICTED.items(), predicted, strict=True)
             },
-            "throughput_with_sequences": (
+            "throughput_with_sequences": Variable(
                 "context_window",
                 loaded[AccountName.IN_SAMPLE].throughput,
                 "tok/s",
             ),
-            "bandwidth_share": ("context_window", _bandwidth_share(run, rows), "1"),
-            "tokens_per_joule": (by_curve, np.array([*curves.values()]), "tok/J"),
-            "slope": (("curve", "span"), slopes[..., 0], "1"),
-            "slope_error": (("curve", "span"), slopes[..., 1], "1"),
+            "bandwidth_share": Variable("context_window", _bandwidth_share(run, rows), "1"),
+            "tokens_per_joule": Variable(by_curve, np.array([*curves.values()]), "tok/J"),
+            "slope": Variable(("curve", "span"), slopes[..., 0], "1"),
+            "slope_error": Variable(("curve", "span"), slopes[..., 1], "1"),
         },
         {"account": [*by_account], "context_window": windows, "curve": [*curves], "span": [*SPANS]},
         LONG_NAMES | {name: f"{name}_{of_slopes}" for name in ("slope", "slope_error")},

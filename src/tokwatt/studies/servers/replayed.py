@@ -6,7 +6,7 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.deployments import pick
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.labelled import Variables, labelled
+from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.servers.records import Sent, Server
 from tokwatt.studies.servers.replay import STEPS, Replay, Scores
 from tokwatt.units import RequestsPerSecond, RequestsPerSecondAxis, SecondsAxis
@@ -70,14 +70,14 @@ def replayed(catalogue: Catalogue) -> xr.Dataset:
         facts += [_facts(name, server, place, knees[-1][0], factors[-1]) for place in places]
     series = ["measured", *STEPS]
     columns = Scores(*np.concatenate(scores, axis=1).transpose(2, 0, 1))
-    known: Variables = {
-        name: ("run", [fact[name] for fact in facts], unit) for name, unit in FACTS.items()
+    known = {
+        name: Variable("run", [fact[name] for fact in facts], unit) for name, unit in FACTS.items()
     }
     by_server = {"server_name": list(servers), "series": series}
     return (
         labelled(known, {"run": names})
         .merge(grid.dataset({"series": series, "run": names}, columns))
-        .merge(labelled({"knee": (tuple(by_server), knees, "req/s")}, by_server))
+        .merge(labelled({"knee": Variable(tuple(by_server), knees, "req/s")}, by_server))
     )
 
 
