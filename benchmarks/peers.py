@@ -328,9 +328,7 @@ def fleet_sim_optimized(
     return sorted(found, key=lambda it: it[1].cost_per_hr)
 
 
-def fleet_sim_served(
-    cdf: list[tuple[int, float]], rate: float, instances: int, count: int
-) -> int:
+def fleet_sim_served(cdf: list[tuple[int, float]], rate: float, instances: int, count: int) -> int:
     """Requests that fleet-sim's discrete events serve by one pool."""
     from fleet_sim import core
     from fleet_sim.gpu_profiles.profiles import H100_80GB as gpu

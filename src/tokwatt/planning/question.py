@@ -120,7 +120,7 @@ def columns_of_each(
     between: Disaggregation | None = None,
 ) -> list[Columns]:
     """Everything that a pool may be, under each question, between the same candidate lengths."""
-    each[0].budget.require_limiting([own.gpu for own in names])
+    each[0].budget.check_gpus([own.gpu for own in names])
     asked = [_asked(own, names) for own in each]
     for account, _ in asked:
         require_chunked(account, between is not None)

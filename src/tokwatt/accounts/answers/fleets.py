@@ -124,7 +124,7 @@ def fleet(
             basis,
             extrapolated=tuple(dict.fromkeys([*basis.extrapolated, *more])),
             simulate=simulate_first(
-                {it.called: it.sized for it in found if it.traffic.share}, requests
+                {it.name: it.sized for it in found if it.traffic.share}, requests
             ),
         ),
         tuple(quantities(_of_pool(it), support) for it in found),

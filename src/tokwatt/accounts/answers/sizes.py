@@ -49,7 +49,7 @@ class SizedPart(NamedTuple):
         return float(self.laid.routed.windows[self.own.pool])
 
     @property
-    def called(self) -> str:
+    def name(self) -> str:
         """What they do, and for which requests."""
         does = "requests" if self.own.part == "both" else self.own.part
         return f"of {does} up to {self.window:g}"

@@ -159,7 +159,7 @@ class Configurations:
         """Prompt tokens that a step of each takes in."""
         return np.asarray(self._stacked.prefill_chunk(chunked))
 
-    def alike_but_for_caps(self, places: np.ndarray, members: int) -> np.ndarray:
+    def grouped(self, places: np.ndarray, members: int) -> np.ndarray:
         """Some of them in groups, shape (group, member), that differ in their cap on the batch.
 
         Args:

@@ -156,7 +156,7 @@ class PartColumns:
                 places, _ = _filled(np.arange(len(windows)), start, lanes)
                 some = jax.tree.map(lambda leaf, places=places: leaf[places], traffic)
                 parts.append((*jax.device_put((some, windows[places])), places))
-            groups = self.configurations.alike_but_for_caps(rows, MEMBERS)
+            groups = self.configurations.grouped(rows, MEMBERS)
             for first in range(0, len(groups), GROUPS):
                 filled, _ = _filled(groups, first, GROUPS)
                 instances = self._instances(filled)

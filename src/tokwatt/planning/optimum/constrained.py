@@ -52,7 +52,7 @@ class Budget:
             if most is not None:
                 require(name, most, 1, MOST)
 
-    def require_limiting(self, gpus: Sequence[str]) -> None:
+    def check_gpus(self, gpus: Sequence[str]) -> None:
         """Refuse an inventory of GPUs that no pool may have."""
         for gpu in self.inventory or {}:
             if gpu not in gpus:

@@ -120,12 +120,12 @@ class BatchLimits(NamedTuple):
     """Most running requests of an instance whose latencies are within the targets.
 
     Attributes:
-        slots: beside which a request still is.
-        mean: on the average, so that the percentiles of a pool are.
+        concurrency: beside which a request still is.
+        batch: on the average, so that the percentiles of a pool are.
     """
 
-    slots: Sequences
-    mean: Sequences
+    concurrency: Sequences
+    batch: Sequences
 
 
 def batch_limits(
