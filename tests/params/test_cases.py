@@ -19,7 +19,7 @@ from tokwatt.params.llms import huggingface
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.traces.traces import read_trace
 from tokwatt.serving.catalogue import load
-from tokwatt.serving.gpu import llm
+from tokwatt.serving.gpu import cache, llm
 from tokwatt.serving.gpu.share import memory_of
 
 CASES = ROOT.parent / "shared" / "review" / "cases.csv"
@@ -125,8 +125,8 @@ def test_the_cache_of_one_request_is_what_engines_say(case, right, catalogue):
     name, tokens, written, size = CACHE[case]
     assert written in right[case]
     model = catalogue.llms[name].published
-    kept = llm.cache_bytes_per_token(model, 2.0, 1.0) * tokens
-    windowed = llm.sliding_bytes_per_token(model, 2.0, 1.0) * min(tokens, model.sliding_window)
+    kept = cache.cache_bytes_per_token(model, 2.0, 1.0) * tokens
+    windowed = cache.sliding_bytes_per_token(model, 2.0, 1.0) * min(tokens, model.sliding_window)
     assert float(kept + windowed) == pytest.approx(size * GIB, rel=0.01)
 
 
@@ -152,7 +152,7 @@ def test_an_imported_llm_is_what_its_publisher_says(case, right, tmp_path):
     (tmp_path / "llms.yaml").write_text(entry, encoding="utf-8")
     model = ParameterFolder(tmp_path).llms["name"].published
     assert not total or llm.total_parameters(model) == pytest.approx(total * 1e9, rel=5e-3)
-    assert not kept or llm.cache_bytes_per_token(model, 2.0, 1.0) == pytest.approx(kept)
+    assert not kept or cache.cache_bytes_per_token(model, 2.0, 1.0) == pytest.approx(kept)
 
 
 TRACES = {  # file, as it stands, requests, rate

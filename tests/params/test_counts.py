@@ -17,7 +17,7 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.llms import huggingface
 from tokwatt.params.llms.families import ALIASES, FAMILIES
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving.gpu import llm
+from tokwatt.serving.gpu import cache, llm
 
 WINDOWED, FULL, CONV = "sliding_attention", "full_attention", "conv"
 MAMBA = {"mamba_d_conv": 4, "mamba_n_groups": 1}
@@ -447,9 +447,11 @@ def test_parameters_cache_and_state_are_those_of_the_modelling_code(name, import
     config, size, tensors, (kept, windowed), state = COUNTED[name]
     model = imported(config)
     assert llm.total_parameters(model) == pytest.approx(tensors, rel=5e-3)
-    assert llm.cache_bytes_per_token(model, 2.0, 1.0) == pytest.approx(kept, rel=1e-12)
-    assert llm.sliding_bytes_per_token(model, 2.0, 1.0) == pytest.approx(windowed, rel=1e-12)
-    assert llm.state_bytes(model, model.state_width or 4.0, 1.0) == pytest.approx(state, rel=1e-12)
+    assert cache.cache_bytes_per_token(model, 2.0, 1.0) == pytest.approx(kept, rel=1e-12)
+    assert cache.sliding_bytes_per_token(model, 2.0, 1.0) == pytest.approx(windowed, rel=1e-12)
+    assert cache.state_bytes(model, model.state_width or 4.0, 1.0) == pytest.approx(
+        state, rel=1e-12
+    )
     if size:
         rounded = max(5e-3 * float(size), half_a_unit(size))
         assert tensors / 1e9 == pytest.approx(float(size), abs=rounded)
@@ -470,8 +472,8 @@ def test_what_a_token_multiplies_is_what_the_publisher_says(name, imported):
 def test_layers_that_share_a_cache_each_read_it(imported):
     config = COUNTED["Gemma-4-E2B"][0]
     model = imported(config)
-    assert llm.read_bytes_per_token(model, 2.0, 1.0) == 7 * 2 * 512 * 2
-    assert llm.sliding_read_bytes_per_token(model, 2.0, 1.0) == 28 * 2 * 256 * 2
+    assert cache.read_bytes_per_token(model, 2.0, 1.0) == 7 * 2 * 512 * 2
+    assert cache.sliding_read_bytes_per_token(model, 2.0, 1.0) == 28 * 2 * 256 * 2
 
 
 def test_every_family_has_a_published_configuration():

@@ -16,7 +16,7 @@ from tokwatt.params.llms import huggingface
 from tokwatt.params.llms.checkpoint import formats_of
 from tokwatt.params.llms.families import FAMILIES
 from tokwatt.params.parameters import ParameterFolder
-from tokwatt.serving.gpu import llm
+from tokwatt.serving.gpu import cache, llm
 
 MLA = {"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
 
@@ -381,8 +381,8 @@ def test_parameters_are_those_published_and_cache_is_exact(name, imported):
     assert llm.total_parameters(model) == pytest.approx(total * 1e9, rel=5e-3)
     if active:
         assert llm.active_parameters(model) == pytest.approx(active * 1e9, rel=3e-2)
-    assert llm.cache_bytes_per_token(model, 2.0, 1.0) == pytest.approx(kept, rel=1e-12)
-    assert llm.sliding_bytes_per_token(model, 2.0, 1.0) == pytest.approx(windowed, rel=1e-12)
+    assert cache.cache_bytes_per_token(model, 2.0, 1.0) == pytest.approx(kept, rel=1e-12)
+    assert cache.sliding_bytes_per_token(model, 2.0, 1.0) == pytest.approx(windowed, rel=1e-12)
 
 
 # Families whose keys are those of others, or say nothing of a block without a gate.
@@ -421,7 +421,7 @@ def test_what_keys_of_an_unknown_family_do_not_tell_is_refused(name, imported):
 
 def test_a_window_that_is_switched_off_is_none(imported):
     config = PUBLISHED["Phi-4"][0] | {"sliding_window": 4096}
-    assert llm.sliding_bytes_per_token(imported(config), 2.0, 1.0) == 40 * 2 * 10 * 128 * 2
+    assert cache.sliding_bytes_per_token(imported(config), 2.0, 1.0) == 40 * 2 * 10 * 128 * 2
     off = config | {"use_sliding_window": False}
     assert imported(off) == imported(PUBLISHED["Phi-4"][0])
 

@@ -15,6 +15,7 @@ from strategies import between, head_dims, heads, layer_counts, whole
 from tokwatt import units
 from tokwatt.equations import memory, weights
 from tokwatt.params.specs import Llm
+from tokwatt.serving.gpu import cache
 from tokwatt.serving.gpu import llm as of
 
 # Parameters in billions. The total is that of the language model's checkpoint, without layers that
@@ -113,7 +114,7 @@ def architectures(parameters):
 
 
 def kv(architecture, tensor_parallel=1.0):
-    return float(of.cache_bytes_per_token(architecture, 2.0, tensor_parallel))
+    return float(cache.cache_bytes_per_token(architecture, 2.0, tensor_parallel))
 
 
 @st.composite
@@ -206,7 +207,7 @@ def test_qwen3_next_is_its_checkpoint_but_for_norms_and_gates(architectures):
 def test_kv_bytes_are_those_of_the_configuration(name, architectures):
     full, every = KV_BYTES[name]
     assert kv(architectures[name]) == full
-    assert full + float(of.sliding_bytes_per_token(architectures[name], 2.0, 1.0)) == every
+    assert full + float(cache.sliding_bytes_per_token(architectures[name], 2.0, 1.0)) == every
 
 
 def test_a_latent_is_not_sharded(architectures):
@@ -226,9 +227,9 @@ def test_four_heads_on_eight_gpus_are_held_twice(architectures):
 def test_the_state_of_a_hybrid_does_not_grow_and_is_shared(architectures):
     nano = architectures["nemotron-nano-9b-v2"]
     recurrence, convolution = 128 * 80 * 128, 3 * (128 * 80 + 2 * 8 * 128)
-    assert float(of.state_bytes(nano, 2.0, 1.0)) == 27 * 2 * (recurrence + convolution)
-    assert float(of.state_bytes(nano, 2.0, 8.0)) * 8 == float(of.state_bytes(nano, 2.0, 1.0))
-    assert float(of.state_bytes(architectures["llama-3.1-8b"], 2.0, 1.0)) == 0
+    assert float(cache.state_bytes(nano, 2.0, 1.0)) == 27 * 2 * (recurrence + convolution)
+    assert float(cache.state_bytes(nano, 2.0, 8.0)) * 8 == float(cache.state_bytes(nano, 2.0, 1.0))
+    assert float(cache.state_bytes(architectures["llama-3.1-8b"], 2.0, 1.0)) == 0
 
 
 def test_tied_embeddings_are_counted_once_and_streamed(architectures):
@@ -279,7 +280,7 @@ def test_choosing_every_expert_multiplies_everything_but_the_lookup(architecture
 @given(anything(), st.integers(1, 64), st.integers(1, 64))
 def test_more_gpus_never_hold_more_each_and_never_less_together(architecture, one, other):
     few, many = sorted((float(one), float(other)))
-    for held in (of.cache_bytes_per_token, of.sliding_bytes_per_token, of.state_bytes):
+    for held in (cache.cache_bytes_per_token, cache.sliding_bytes_per_token, cache.state_bytes):
         alone, fewer, more = (float(held(architecture, 2.0, gpus)) for gpus in (1.0, few, many))
         assert more <= fewer * (1 + 1e-12)
         assert more * many >= alone * (1 - 1e-12)
@@ -340,7 +341,7 @@ def test_a_catalogue_stacks_and_maps_to_what_each_architecture_has(name, archite
 def test_kv_bytes_map_over_architectures_and_gpus(architectures):
     stacked = jax.tree.map(lambda *values: jnp.array(values), *architectures.values())
     gpus = jnp.array([1.0, 2.0, 3.0, 8.0, 49.0])
-    over_gpus = jax.vmap(of.cache_bytes_per_token, in_axes=(None, None, 0))
+    over_gpus = jax.vmap(cache.cache_bytes_per_token, in_axes=(None, None, 0))
     mapped = jax.jit(jax.vmap(over_gpus, in_axes=(0, None, None)))(stacked, 2.0, gpus)
     assert mapped.tolist() == [
         [kv(each, float(count)) for count in gpus] for each in architectures.values()
@@ -349,7 +350,7 @@ def test_kv_bytes_map_over_architectures_and_gpus(architectures):
 
 def test_bytes_have_a_gradient_in_their_width(architectures):
     llm = architectures["deepseek-v3"]
-    slope = jax.grad(lambda width: of.cache_bytes_per_token(llm, width, 8.0))(2.0)
+    slope = jax.grad(lambda width: cache.cache_bytes_per_token(llm, width, 8.0))(2.0)
     assert float(slope) == 70_272 / 2
 
 

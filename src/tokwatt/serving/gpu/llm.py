@@ -1,10 +1,10 @@
-"""What an LLM weighs, what a step of it reads, and what a sequence keeps."""
+"""What an LLM weighs, and what of it a step reads."""
 
 import jax.numpy as jnp
 
-from tokwatt.equations import memory, weights
+from tokwatt.equations import weights
 from tokwatt.params.specs import Llm
-from tokwatt.units import Bytes, BytesPerParameter, BytesPerToken, Dimensionless, Parameters
+from tokwatt.units import Dimensionless, Parameters
 
 
 def total_parameters(llm: Llm) -> Parameters:
@@ -134,105 +134,6 @@ def attention_layer_parameters(llm: Llm) -> Parameters:
     gate = llm.attention_gate * hidden * query_heads * width
     shaped = jnp.where(is_latent(llm), latent, grouped) + gate
     return jnp.where(llm.attention_parameters > 0, llm.attention_parameters, shaped)
-
-
-def cache_bytes_per_token(
-    llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
-) -> BytesPerToken:
-    """KV cache of the layers that keep every token, on each GPU.
-
-    Args:
-        llm: the LLM.
-        kv_width: bytes of one element.
-        tensor_parallel: GPUs of the instance.
-
-    Returns:
-        Bytes per token and GPU. Whole heads are shared out; every GPU holds a latent and what an
-        indexer keeps.
-
-    Source: arXiv:2305.13245 for grouped queries, arXiv:2405.04434 for latent attention.
-    """
-    kept = full_layers(llm) - llm.kv_shared_layers
-    return _full_bytes(llm, kept, kv_width, tensor_parallel)
-
-
-def read_bytes_per_token(
-    llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
-) -> BytesPerToken:
-    """The same as a step reads it: layers that share a cache each read it."""
-    return _full_bytes(llm, full_layers(llm), kv_width, tensor_parallel)
-
-
-def _full_bytes(
-    llm: Llm, layers: Dimensionless, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
-) -> BytesPerToken:
-    latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
-    grouped = grouped_bytes(llm, layers, kv_width, tensor_parallel)
-    return jnp.where(is_latent(llm), latent, grouped) + llm.index_cache
-
-
-def sliding_bytes_per_token(
-    llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
-) -> BytesPerToken:
-    """KV cache of the sliding-window layers on each GPU, for each token that they still see.
-
-    Args:
-        llm: the LLM.
-        kv_width: bytes of one element.
-        tensor_parallel: GPUs of the instance.
-
-    Returns:
-        Bytes per token and GPU; a sequence holds at most `sliding_window` of them.
-
-    Source: sliding-window attention, arXiv:2004.05150.
-    """
-    kept = llm.sliding_layers - llm.sliding_kv_shared_layers
-    return _sliding_bytes(llm, kept, kv_width, tensor_parallel)
-
-
-def sliding_read_bytes_per_token(
-    llm: Llm, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
-) -> BytesPerToken:
-    """The same as a step reads it: layers that share a cache each read it."""
-    return _sliding_bytes(llm, llm.sliding_layers, kv_width, tensor_parallel)
-
-
-def _sliding_bytes(
-    llm: Llm, layers: Dimensionless, kv_width: BytesPerParameter, tensor_parallel: Dimensionless
-) -> BytesPerToken:
-    latent = memory.latent_bytes_per_token(layers, llm.kv_latent, llm.rope_dim, kv_width)
-    heads = jnp.where(llm.sliding_kv_heads > 0, llm.sliding_kv_heads, llm.kv_heads)
-    head_dim = jnp.where(llm.sliding_head_dim > 0, llm.sliding_head_dim, llm.head_dim)
-    held = memory.rank_heads(heads, tensor_parallel)
-    grouped = memory.kv_bytes_per_token(layers, held, head_dim, kv_width)
-    return jnp.where(is_latent(llm), latent, grouped)
-
-
-def state_bytes(llm: Llm, state_width: BytesPerParameter, tensor_parallel: Dimensionless) -> Bytes:
-    """Recurrent state of the linear layers for one sequence on each GPU, of any length.
-
-    Args:
-        llm: the LLM.
-        state_width: bytes of one element.
-        tensor_parallel: GPUs that share its heads evenly.
-
-    Returns:
-        Bytes per sequence and GPU.
-
-    Source: gated delta networks, arXiv:2412.06464; Mamba-2, arXiv:2405.21060.
-    """
-    return llm.linear_layers * llm.linear_state * state_width / tensor_parallel
-
-
-def grouped_bytes(
-    llm: Llm,
-    layers: Dimensionless,
-    kv_width: BytesPerParameter,
-    tensor_parallel: Dimensionless,
-) -> BytesPerToken:
-    """Keys and values of one token in so many layers of grouped-query attention, on each GPU."""
-    heads = memory.rank_heads(llm.kv_heads, tensor_parallel)
-    return memory.kv_bytes_per_token(layers, heads, llm.head_dim, kv_width)
 
 
 def expert_share(llm: Llm) -> Dimensionless:

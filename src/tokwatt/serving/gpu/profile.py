@@ -15,9 +15,9 @@ from tokwatt.params.specs import (
     Profile,
     Scaling,
 )
+from tokwatt.serving.gpu.cache import cache_bytes_per_token
 from tokwatt.serving.gpu.llm import (
     attention_layer_parameters,
-    cache_bytes_per_token,
     routed_parameters,
     streamed_parameters,
 )
