@@ -6,15 +6,13 @@ from typing import NamedTuple
 import jax
 
 from tokwatt.accounts.answers.support import Support
-from tokwatt.planning.optimum.choice import class_place
-from tokwatt.planning.plan import Plan, PlannedPart
+from tokwatt.planning.part import PlannedPart
+from tokwatt.planning.plan import Plan
 from tokwatt.serving.account import Account
-from tokwatt.serving.demand.routing import Routed
 from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.gpu.limits import step_limits
 from tokwatt.serving.instance import Instance, concurrency
-from tokwatt.serving.pools.fleet import sized_pools
 from tokwatt.units import Sequences, Tokens
 
 NEAR = 1e-6
@@ -45,15 +43,6 @@ def _held(
     )
 
 
-def traffic_of_part(part: PlannedPart) -> Traffic:
-    """What instances of a plan are asked for."""
-    columns, edges = part.columns, part.edges
-    own = columns.configurations.deployments[part.configuration]
-    chunk = own.prefill_chunk(columns.account.assumed.prefill == "chunked")
-    at = class_place(*edges, columns.classes.bins)
-    return Traffic(*(float(it[at]) for it in columns.classes.traffic(float(chunk), part.own.part)))
-
-
 def binding(part: PlannedPart) -> list[str]:
     """What binds instances of a plan: their batch first, then their number.
 
@@ -64,10 +53,8 @@ def binding(part: PlannedPart) -> list[str]:
         One of `itl`, `ttft`, `KV cache` and `max_num_seqs`; one of `utilization` and `ttft`.
     """
     columns, demand = part.columns, part.columns.demand
-    own, window = columns.configurations.deployments[part.configuration], part.window
-    traffic = traffic_of_part(part)
-    found = _held(columns.account, columns.repeated(part.configuration), own, traffic, window)
-    [pool] = sized_pools(columns.account, own, Routed((window,), (traffic,), 0.0), demand)
+    instances, pool = columns.repeated(part.configuration), part.pool
+    found = _held(columns.account, instances, part.deployment, part.traffic, part.window)
     if float(pool.concurrency) >= float(found.held) * (1 - NEAR):
         batch = "max_num_seqs" if found.held >= found.most * (1 - NEAR) else "KV cache"
     else:
@@ -84,7 +71,7 @@ def extrapolated(plan: Plan) -> list[str]:
     phrases: list[str] = []
     for place, part in enumerate(plan.parts):
         whole = part._replace(own=part.own._replace(part="both"))
-        names, traffic = part.own.names, traffic_of_part(whole)
+        names, traffic = part.own.names, whole.traffic
         if not traffic.share:
             continue
         support = Support(

@@ -1,9 +1,10 @@
 """The best fleet for requests: pools by length, a configuration for each, whole instances."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 
@@ -16,11 +17,11 @@ from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.columns.configurations import Options
-from tokwatt.planning.columns.part_columns import PartColumns
 from tokwatt.planning.optimum.best import best
-from tokwatt.planning.optimum.choice import Partition, class_place, shortest
+from tokwatt.planning.optimum.choice import Partition, shortest
 from tokwatt.planning.optimum.constrained import Budget, Proved
 from tokwatt.planning.optimum.infeasible import infeasible_error
+from tokwatt.planning.part import PlannedPart
 from tokwatt.planning.question import PlanOptions, Question, columns_of_each, questions_of
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.pools.disaggregated import Disaggregation
@@ -32,33 +33,6 @@ if TYPE_CHECKING:
 CANDIDATES = 32
 """Candidate lengths of a plan that is asked for no other number."""
 MOST_CANDIDATES = 128
-
-
-class PlannedPart(NamedTuple):
-    """Instances of one kind of a plan.
-
-    Attributes:
-        own: which pool they are of, what they do and what they are.
-        columns: what every configuration takes that does the same.
-        configuration: place of their own.
-        edges: places of the lengths between which their requests are.
-    """
-
-    own: PoolPart
-    columns: PartColumns
-    configuration: int
-    edges: tuple[int, int]
-
-    @property
-    def longest(self) -> Tokens:
-        """Longest request, or prompt where pools go by prompts."""
-        return float(self.columns.classes.edges[self.edges[1]])
-
-    @property
-    def window(self) -> Tokens:
-        """Longest request."""
-        classes = self.columns.classes
-        return float(classes.windows[class_place(*self.edges, classes.bins)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,10 +207,21 @@ def plan(
     names = options.names(catalogue, llm)
     columns = columns_of_each(each, names, candidates, between)
     if isinstance(requests, str | Trace):
-        return plan_of_columns(each[0], columns[0])
+        # What sizes the fleet of a plan compiles on one core, what evaluates columns on the other.
+        with ThreadPoolExecutor(1) as ahead:
+            ahead.submit(lambda: _any_part(columns[0]).pool)
+            return plan_of_columns(each[0], columns[0])
     from tokwatt.planning.shared.shared_plan import shared_plan
 
     return shared_plan(each, columns)
+
+
+def _any_part(columns: Columns) -> PlannedPart:
+    """All requests on the largest configuration, whether it is of any use or not."""
+    whole = columns.whole
+    place = int(np.argmax(whole.configurations.gpus))
+    own = PoolPart(0, "both", whole.configurations.names[place])
+    return PlannedPart(own, whole, place, (0, whole.classes.bins))
 
 
 def plan_of_columns(own: Question, columns: Columns) -> Plan:

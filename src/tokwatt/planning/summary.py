@@ -7,7 +7,8 @@ from tokwatt.accounts.answers.answer import Estimate
 from tokwatt.accounts.parts import Disaggregated, PoolNames
 from tokwatt.planning.binding import binding, extrapolated
 from tokwatt.planning.changes.levers import lever_waterfall
-from tokwatt.planning.plan import Plan, PlannedPart
+from tokwatt.planning.part import PlannedPart
+from tokwatt.planning.plan import Plan
 from tokwatt.units import Tokens
 
 

@@ -10,7 +10,8 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.folder import Folder
 from tokwatt.params.specs import spec
 from tokwatt.planning.columns.part_columns import one_configuration
-from tokwatt.planning.plan import Plan, PlannedPart
+from tokwatt.planning.part import PlannedPart
+from tokwatt.planning.plan import Plan
 from tokwatt.serving.account import on_basis
 from tokwatt.units import (
     Dimensionless,

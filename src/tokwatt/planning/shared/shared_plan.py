@@ -14,7 +14,8 @@ from tokwatt.planning.optimum.best import least_worst
 from tokwatt.planning.optimum.choice import class_place, cost_of
 from tokwatt.planning.optimum.constrained import Proved
 from tokwatt.planning.optimum.infeasible import shared_error
-from tokwatt.planning.plan import Plan, PlannedPart, plan_of_columns
+from tokwatt.planning.part import PlannedPart
+from tokwatt.planning.plan import Plan, plan_of_columns
 from tokwatt.planning.question import Question
 from tokwatt.units import Instances
 

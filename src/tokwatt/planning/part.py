@@ -1,0 +1,60 @@
+"""Instances of one kind of a plan, and what they are asked for."""
+
+from typing import NamedTuple
+
+from tokwatt.accounts.parts import PoolPart
+from tokwatt.planning.columns.part_columns import PartColumns
+from tokwatt.planning.optimum.choice import class_place
+from tokwatt.serving.demand.routing import Routed
+from tokwatt.serving.demand.traffic import Traffic
+from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.pools.fleet import sized_pools
+from tokwatt.serving.pools.pool import Pool
+from tokwatt.units import Tokens
+
+
+class PlannedPart(NamedTuple):
+    """Instances of one kind of a plan.
+
+    Attributes:
+        own: which pool they are of, what they do and what they are.
+        columns: what every configuration takes that does the same.
+        configuration: place of their own.
+        edges: places of the lengths between which their requests are.
+    """
+
+    own: PoolPart
+    columns: PartColumns
+    configuration: int
+    edges: tuple[int, int]
+
+    @property
+    def longest(self) -> Tokens:
+        """Longest request, or prompt where pools go by prompts."""
+        return float(self.columns.classes.edges[self.edges[1]])
+
+    @property
+    def window(self) -> Tokens:
+        """Longest request."""
+        classes = self.columns.classes
+        return float(classes.windows[class_place(*self.edges, classes.bins)])
+
+    @property
+    def deployment(self) -> Deployment:
+        """What they are."""
+        return self.columns.configurations.deployments[self.configuration]
+
+    @property
+    def traffic(self) -> Traffic:
+        """What they are asked for."""
+        columns, classes = self.columns, self.columns.classes
+        chunk = self.deployment.prefill_chunk(columns.account.assumed.prefill == "chunked")
+        at = class_place(*self.edges, classes.bins)
+        return Traffic(*(float(it[at]) for it in classes.traffic(float(chunk), self.own.part)))
+
+    @property
+    def pool(self) -> Pool:
+        """As many of them as their requests need."""
+        columns, routed = self.columns, Routed((self.window,), (self.traffic,), 0.0)
+        [pool] = sized_pools(columns.account, self.deployment, routed, columns.demand)
+        return pool
