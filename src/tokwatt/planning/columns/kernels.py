@@ -1,5 +1,6 @@
 """Programs of a plan: what a block of configurations takes for a block of classes of requests."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from tokwatt.serving.gpu.share import memory_of
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pools.disaggregated import transfer_time
 from tokwatt.serving.pools.pool import held_requests, size_pool
-from tokwatt.serving.pools.targets import batch_limits, least_latencies, prompt_within
+from tokwatt.serving.pools.targets import BatchLimits, batch_limits, least_latencies, prompt_within
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.units import BytesPerSecond, Dimensionless, Instances, Seconds, Tokens, Watts
 
@@ -76,29 +77,53 @@ def block_columns(
     may take.
     """
 
+    def left(instance: Instance, traffic: Traffic) -> Demand:
+        sending = transfer_time(instance, prompt_within(traffic, demand), transfer)
+        return replace(demand, latency_target=demand.latency_target - sending)
+
     def of(group: tuple[Instance, Instances]) -> Column:
-        members, least = group
-        first = jax.tree.map(lambda leaf: leaf[0], members)
-
-        def column(traffic: Traffic, window: Tokens, least: Instances) -> Column:
-            sending = transfer_time(first, prompt_within(traffic, demand), transfer)
-            own = replace(demand, latency_target=demand.latency_target - sending)
-            held = jax.vmap(lambda it: held_requests(account.assumed, it, traffic, window))(members)
-            limits = batch_limits(account, first, traffic, jnp.nanmax(held), own)
-
-            def of_member(instance: Instance, fewest: Instances) -> Column:
-                asked = replace(own, least_instances=fewest)
-                pool = size_pool(account, instance, traffic, window, asked, limits)
-                holds = jnp.isfinite(pool.power) & (own.latency_target > 0)
-                return Column(
-                    *(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances))
-                )
-
-            return jax.vmap(of_member)(members, least)
-
-        return jax.vmap(column, in_axes=(0, 0, 1), out_axes=1)(traffic, windows, least)
+        limits = _limits(account, group[0], traffic, windows, left)
+        columns = partial(_columns, account, traffic, windows, limits, left)
+        return jax.lax.map(lambda member: columns(*member), group)
 
     return jax.lax.map(of, (instances, least))
+
+
+def _limits(
+    account: Account,
+    members: Instance,
+    traffic: Traffic,
+    windows: Tokens,
+    left: Callable[[Instance, Traffic], Demand],
+) -> BatchLimits:
+    """Most running requests that keep the targets, of any member of a group, shape (class,)."""
+    first = jax.tree.map(lambda leaf: leaf[0], members)
+
+    def limits(traffic: Traffic, window: Tokens) -> BatchLimits:
+        held = jax.vmap(lambda it: held_requests(account.assumed, it, traffic, window))(members)
+        return batch_limits(account, first, traffic, jnp.nanmax(held), left(first, traffic))
+
+    return jax.vmap(limits)(traffic, windows)
+
+
+def _columns(
+    account: Account,
+    traffic: Traffic,
+    windows: Tokens,
+    limits: BatchLimits,
+    left: Callable[[Instance, Traffic], Demand],
+    instance: Instance,
+    least: Instances,
+) -> Column:
+    """Columns of one configuration, shape (class,)."""
+
+    def column(traffic: Traffic, window: Tokens, limits: BatchLimits, fewest: Instances) -> Column:
+        own = replace(left(instance, traffic), least_instances=fewest)
+        pool = size_pool(account, instance, traffic, window, own, limits)
+        holds = jnp.isfinite(pool.power) & (own.latency_target > 0)
+        return Column(*(jnp.where(holds, it, jnp.inf) for it in (pool.power, pool.instances)))
+
+    return jax.vmap(column)(traffic, windows, limits, least)
 
 
 @jax.jit
