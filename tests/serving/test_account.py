@@ -21,8 +21,9 @@ from tokwatt.serving.catalogue import load
 from tokwatt.serving.choices import switched
 from tokwatt.serving.demand import routing
 from tokwatt.serving.demand.routing import Topology
+from tokwatt.serving.gpu.cache import moved_bytes
 from tokwatt.serving.gpu.llm import routed_parameters
-from tokwatt.serving.gpu.share import held_bytes, sequence_bytes
+from tokwatt.serving.gpu.share import held_bytes
 from tokwatt.serving.instance import concurrency, step_weight_bytes
 from tokwatt.serving.point import operating_point
 from tokwatt.serving.pools.pool import size_pool
@@ -465,8 +466,9 @@ def test_what_a_sliding_window_and_a_state_hold_does_not_grow(headlines):
     account = headlines.account("consistent")
     for llm in ("gpt-oss-120b", "qwen3-next-80b-a3b"):
         instance = instance_of(account, deployment_of(headlines, llm))
-        bounded = sequence_bytes(instance, 1e6, 0.0)
-        assert bounded == sequence_bytes(instance, 2e6, 0.0) > 0
+        windowed = replace(instance.cache, read=0.0)
+        bounded = moved_bytes(windowed, 1e6)
+        assert bounded == moved_bytes(windowed, 2e6) > 0
 
 
 def test_one_token_touches_its_own_experts_and_a_crowd_all(headlines, consistent):

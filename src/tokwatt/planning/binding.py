@@ -1,6 +1,7 @@
 """What keeps a pool of a plan from being smaller, and what in it no measured run supports."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -70,7 +71,7 @@ def extrapolated(plan: Plan) -> list[str]:
     """What no measured run supports, a phrase for each kind of it: the first pool's that has it."""
     phrases: list[str] = []
     for place, part in enumerate(plan.parts):
-        whole = part._replace(own=part.own._replace(part="both"))
+        whole = replace(part, own=part.own._replace(part="both"))
         names, traffic = part.own.names, whole.traffic
         if not traffic.share:
             continue

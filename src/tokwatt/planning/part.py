@@ -1,6 +1,7 @@
 """Instances of one kind of a plan, and what they are asked for."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from tokwatt.accounts.parts import PoolPart
 from tokwatt.planning.columns.part_columns import PartColumns
@@ -13,7 +14,8 @@ from tokwatt.serving.pools.pool import Pool
 from tokwatt.units import Tokens
 
 
-class PlannedPart(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class PlannedPart:
     """Instances of one kind of a plan.
 
     Attributes:
@@ -44,7 +46,7 @@ class PlannedPart(NamedTuple):
         """What they are."""
         return self.columns.configurations.deployments[self.configuration]
 
-    @property
+    @cached_property
     def traffic(self) -> Traffic:
         """What they are asked for."""
         columns, classes = self.columns, self.columns.classes

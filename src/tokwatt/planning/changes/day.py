@@ -128,7 +128,7 @@ def _pool(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Watts and dollars per second of instances, of which there are so many, in each hour."""
     columns, own = part.columns, part.configuration
-    deployment = columns.configurations.deployments[own]
+    deployment = part.deployment
     gpus, price = columns.configurations.gpus[own], columns.configurations.price[own]
     least = most if policy == "on" else 0.0
     kept = replace(columns, demand=replace(columns.demand, least_instances=least))

@@ -135,13 +135,13 @@ class PartColumns:
         account = self.account.alike(OF_INSTANCES)
         places = np.arange(len(self.configurations.names))
         every = np.unique(self.classes.windows)
-        windows, known = _filled(every, 0, -(-len(every) // WIDE) * WIDE)
+        windows = _filled(every, 0, -(-len(every) // WIDE) * WIDE)
         parts = []
         for first in range(0, len(places), WIDE):
-            filled, own = _filled(places, first, WIDE)
-            fits = block_starts(account, self.configurations.stacked(filled), windows)
-            parts.append(np.asarray(fits)[: len(own), : len(known)])
-        return np.concatenate(parts)[:, np.searchsorted(known, self.classes.windows)]
+            some = self.configurations.stacked(_filled(places, first, WIDE))
+            parts.append(np.asarray(block_starts(account, some, windows)))
+        fits = np.concatenate(parts)[: len(places)]
+        return fits[:, np.searchsorted(every, self.classes.windows)]
 
     def _blocks(self) -> Iterator["_Block"]:
         """Blocks of one shape, the last ones filled up with what is there already."""
@@ -153,12 +153,12 @@ class PartColumns:
             rows = np.flatnonzero((chunks == chunk) & np.any(self._started, axis=1))
             parts = []
             for start in range(0, len(windows), lanes):
-                places, _ = _filled(np.arange(len(windows)), start, lanes)
+                places = _filled(np.arange(len(windows)), start, lanes)
                 some = jax.tree.map(lambda leaf, places=places: leaf[places], traffic)
                 parts.append((*jax.device_put((some, windows[places])), places))
             groups = self.configurations.grouped(rows, MEMBERS)
             for first in range(0, len(groups), GROUPS):
-                filled, _ = _filled(groups, first, GROUPS)
+                filled = _filled(groups, first, GROUPS)
                 instances = self._instances(filled)
                 for part in parts:
                     yield _Block(filled, instances, *part)
@@ -187,10 +187,9 @@ class _Block(NamedTuple):
         return self.rows[:, :, None], self.places
 
 
-def _filled(places: np.ndarray, start: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of a block filled up to its size, and those that it is for."""
-    own = places[start : start + size]
-    return np.resize(own, (size, *own.shape[1:])), own
+def _filled(places: np.ndarray, start: int, size: int) -> np.ndarray:
+    """Places of a block, filled up to its size with the same ones again."""
+    return np.resize(places[start : start + size], (size, *places.shape[1:]))
 
 
 def one_configuration(

@@ -27,7 +27,6 @@ from tokwatt.serving.gpu.memory import weights_by_class, weights_by_two_widths
 from tokwatt.units import (
     Bytes,
     BytesPerParameter,
-    BytesPerToken,
     Dimensionless,
     FlopsPerToken,
     Sequences,
@@ -216,24 +215,6 @@ def memory_of(layout: Layout, llm: Llm, length: Tokens) -> Memory:
         missing=jnp.maximum(0.0, -share.kv_budget),
         tokens=memory.kv_blocks(pool, per_token, share.block_size) * share.block_size,
     )
-
-
-def sequence_bytes(instance: GpuShare, length: Tokens, per_token: BytesPerToken) -> Bytes:
-    r"""KV cache that a step moves for a sequence, :math:`\kappa \ell + \kappa_s \min(\ell, w) + s`.
-
-    Args:
-        instance: the instance.
-        length: tokens of the sequence.
-        per_token: bytes per token of the layers that keep all of them.
-
-    Returns:
-        Bytes on one GPU; linear in `length` but for sliding-window layers and recurrent state.
-
-    Source: definition.
-    """
-    cache = instance.cache
-    windowed = cache.sliding_read * jnp.minimum(length, cache.window)
-    return per_token * length + windowed + cache.state_moved
 
 
 def held_bytes(instance: GpuShare, length: Tokens) -> Bytes:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.gpu.share import sequence_bytes
+from tokwatt.serving.gpu.cache import moved_bytes
 from tokwatt.serving.instance import TOUCHED, Instance, step_weight_bytes
 from tokwatt.serving.results import readable
 from tokwatt.serving.steps import kernels
@@ -176,7 +176,7 @@ def _computed_use(
 ) -> tuple[Use, Seconds, Seconds]:
     """What an iteration uses by the paper's rules, or by kernels; its weight and prefill time."""
     streamed = step_weight_bytes(assumed, instance, load.batch)
-    scanned = load.batch * sequence_bytes(instance, load.length, instance.cache.read)
+    scanned = load.batch * moved_bytes(instance.cache, load.length)
     weight_time = streamed / instance.times.weight_bandwidth
     scan_time = scanned / instance.times.kv_bandwidth
     decoding = _decoding_time(assumed, instance, load, weight_time + scan_time)
