@@ -23,6 +23,8 @@ py_mini_racer = pytest.importorskip("py_mini_racer")
 
 RANDOM = random.Random(20260317)
 START = InstanceKey("consistent", "H100", "llama-3.1-70b", "bfloat16", 8)
+PROFILED = START._replace(account="paper")
+COMPUTED = PROFILED._replace(llm="llama-3.1-8b", tensor_parallel=1)
 PAIRS = {
     "concurrency": "concurrency",
     "latency": "iteration_latency",
@@ -50,7 +52,9 @@ def sampled(explorer):
 
 @pytest.fixture(scope="module")
 def javascript(explorer, sampled):
-    context = context_of(py_mini_racer, ["equations.js"], explorer, [*sampled, START])
+    context = context_of(
+        py_mini_racer, ["equations.js"], explorer, [*sampled, START, PROFILED, COMPUTED]
+    )
 
     def run(expression, **names):
         given = "".join(f"const {name} = {json.dumps(value)};" for name, value in names.items())
@@ -186,6 +190,35 @@ def test_a_fleet_of_a_stated_output_share_is_that_of_the_command(workload, param
         "({ ...DATA, demand: { ...DATA.demand, ...asked } })",
         state={**START._asdict(), "workload": workload, "changes": stated},
         asked=asked,
+    )
+    assert found["tokensPerJoule"] == pytest.approx(wanted.tokens_per_joule, rel=1e-6)
+    for pool, theirs in zip(found["pools"], wanted.pools, strict=True):
+        for name, other in FLEET.items():
+            assert same(pool[name], theirs[other].value), name
+
+
+@pytest.mark.parametrize("split", [0, 1536])
+@pytest.mark.parametrize(
+    "choice, names",
+    [
+        (PROFILED, DeploymentNames(profile="H100")),
+        (COMPUTED, DeploymentNames(llm="llama-3.1-8b", gpus=1, precision="bfloat16")),
+    ],
+)
+def test_a_fleet_of_the_papers_account_is_that_of_the_command(
+    choice, names, split, parameters, javascript
+):
+    """Its profile is the page's where the paper has one; the page sums lengths exactly."""
+    own = {"split_lengths": [split] if split else (), "changes": {"lengths": "exact"}}
+    wanted = fleet(parameters, "lmsys", demanded(parameters), names, account="paper", **own)
+    found = javascript(
+        "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), split, 1)",
+        state={
+            **choice._asdict(),
+            "workload": "lmsys",
+            "longWindow": 65536,
+        },
+        split=split,
     )
     assert found["tokensPerJoule"] == pytest.approx(wanted.tokens_per_joule, rel=1e-6)
     for pool, theirs in zip(found["pools"], wanted.pools, strict=True):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tokwatt.accounts.answers import demanded
+from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.params.errors import ParameterError
 from tokwatt.planning.paper import bought, paper_pools
 
 H100, B200 = DeploymentNames(profile="H100"), DeploymentNames(profile="B200")
@@ -44,6 +45,23 @@ def test_the_planner_returns_the_paper_s_fleets(parameters, demand, workload, na
         assert table[topology].instances == instances
         assert round(table[topology].tokens_per_joule, 2) == tokens
     assert named(fleets[0]) == "fleetopt"
+
+
+@pytest.mark.parametrize("workload, names", TABLE_3, ids=lambda it: str(getattr(it, "profile", it)))
+def test_the_papers_account_answers_with_table_3(parameters, demand, workload, names):
+    for topology, splits in {"homogeneous": (), "pool": (SPLITS[workload],)}.items():
+        found = fleet(parameters, workload, demand, names, split_lengths=splits, account="paper")
+        instances, tokens = TABLE_3[workload, names][topology]
+        assert found.instances == instances
+        assert round(found.tokens_per_joule, 2) == tokens
+
+
+def test_the_papers_draws_are_of_one_split(parameters, demand):
+    with pytest.raises(ParameterError, match=r"^split_lengths: are 2 beside lengths=sampled"):
+        fleet(parameters, "azure", demand, H100, split_lengths=(2048, 8192), account="paper")
+    exact = {"lengths": "exact"}
+    splits = (2048, 8192)
+    fleet(parameters, "azure", demand, H100, split_lengths=splits, account="paper", changes=exact)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tokwatt.accounts.answers import demanded, fleet
-from tokwatt.accounts.deployments import DeploymentNames
+from tokwatt.accounts.deployments import CONSERVING, DeploymentNames
 from tokwatt.commands.workflow import app
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces.traces import Trace
@@ -29,7 +29,7 @@ from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.question import Question, columns_of
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.serving.choices import switched
-from tokwatt.serving.demand.requests import Requests
+from tokwatt.serving.demand.requests import Requests, smallest_window
 from tokwatt.serving.demand.routing import Topology, route
 from tokwatt.serving.demand.traffic import traffic_of
 from tokwatt.simulation.arrivals import Arrived
@@ -112,7 +112,8 @@ split_by = st.sampled_from(["length", "prompt"])
 def test_sums_of_a_class_are_those_of_its_requests(consistent, seed, kinds, chunk, by):
     requests, assumed = drawn_requests(seed, kinds), switched(consistent, {"split_by": by})
     routed = requests.length if by == "length" else requests.prompt
-    classes = Classes(assumed, requests, candidate_lengths(assumed, requests, 6))
+    longest = smallest_window(requests)
+    classes = Classes(assumed, requests, candidate_lengths(assumed, requests, 6, longest))
     table = classes.traffic(chunk)
     for at, (low, high) in enumerate(zip(*classes.ends, strict=True)):
         inside = (routed > classes.edges[low]) & (routed <= classes.edges[high])
@@ -129,7 +130,8 @@ def test_neighbouring_classes_are_the_pools_that_requests_are_shared_out_to(
     consistent, seed, kinds, by
 ):
     requests, assumed = drawn_requests(seed, kinds), switched(consistent, {"split_by": by})
-    classes = Classes(assumed, requests, candidate_lengths(assumed, requests, 6))
+    longest = smallest_window(requests)
+    classes = Classes(assumed, requests, candidate_lengths(assumed, requests, 6, longest))
     topology = Topology(classes.edges[-1], tuple(classes.edges[1:-1]))
     routed = route(assumed, requests, classes.edges, topology, 2048.0, 0.0)
     table, (low, high) = classes.traffic(2048.0), classes.ends
@@ -311,14 +313,28 @@ def test_a_plan_finds_its_trace_from_wherever_it_is_read(tmp_path, monkeypatch, 
     assert Path(str(read.trace)).resolve() == tmp_path / "requests.csv"
 
 
-def test_dollars_of_a_plan_are_those_of_its_fleet_where_one_gpu_of_an_instance_counts(
-    parameters, demand
+@pytest.mark.parametrize(
+    "objective, account, changes, cost",
+    [
+        ("dollars", "consistent", {"basis": "gpu"}, "dollars_per_token"),
+        ("joules", "consistent", {"baseline": "given"}, "joules_per_token"),
+        ("joules", "paper", {}, "joules_per_token"),
+    ],
+)
+def test_a_plan_costs_what_its_fleet_does_whatever_is_assumed(
+    parameters, demand, objective, account, changes, cost
 ):
     found = plan(
-        parameters, "azure", demand, options=FEW, objective="dollars", candidates=2,
-        changes={"basis": "gpu"},
+        parameters, "azure", demand, options=FEW, objective=objective, candidates=3,
+        account=account, changes=changes,
     )  # fmt: skip
-    assert found.cost_per_token == pytest.approx(found.fleet.dollars_per_token, rel=1e-9)
+    assert found.cost_per_token == pytest.approx(getattr(found.fleet, cost), rel=1e-9)
+
+
+def test_a_plan_for_requests_beyond_the_given_window_is_one_sentence(parameters, demand):
+    trace = Trace(name="long", prompt=np.full(3, 1e5), output=np.full(3, 1e3))
+    with pytest.raises(ParameterError, match=r"^context_window: is 65536, which holds none"):
+        plan(parameters, trace, demand, options=FEW, changes={"baseline": "given"})
 
 
 def test_a_plan_of_no_requests_asks_for_some(tmp_path, parameters, demand):
@@ -365,10 +381,18 @@ def test_the_paper_s_two_choices_are_a_special_case(parameters, profile, workloa
     """Its account, its instances, its split: the cheaper of one pool and two as it counts them."""
     names, demand = DeploymentNames(profile=profile), demanded(parameters)
     one, two = (
-        fleet(parameters, workload, demand, names, split_lengths=splits, account="paper")
+        fleet(
+            parameters,
+            workload,
+            demand,
+            names,
+            split_lengths=splits,
+            account="paper",
+            changes=CONSERVING,
+        )
         for splits in ((), (4096.0,))
     )
-    own = Question(parameters, workload, demand, "joules", Budget(), "paper", {})
+    own = Question(parameters, workload, demand, "joules", Budget(), "paper", CONSERVING)
     found = plan_of_columns(own, columns_of(own, [names], [4096.0]))
     assert found.partition.cost == pytest.approx(min(one.power, two.power), rel=1e-9)
     assert found.fleet.tokens_per_joule == pytest.approx(

@@ -215,7 +215,13 @@ class Case:
         """The same pools with service averaged over the draws of the paper's program.
 
         Shares and credit stay those of the distribution, as the program computes them from it.
+
+        Raises:
+            ParameterError: for more than two pools, which the program does not know.
         """
+        if len(self.splits) > 1:
+            found = f"are {len(self.splits)} beside lengths=sampled"
+            raise ParameterError(f"split_lengths: {found}, wanted one, or lengths=exact.")
         assumed, share = account.assumed, float(demand.output_share)
         lengths, fractions = self.workload.lengths.tolist(), self.workload.fractions.tolist()
         knots = list(zip(lengths, fractions, strict=True))

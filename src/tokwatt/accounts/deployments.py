@@ -25,7 +25,7 @@ CONSERVING = {
     "batch_rounding": "none",
     "search_start": "fewest",
 }
-"""What makes fleets of the set `paper` conserve requests and tokens."""
+"""What makes the set `paper` conserve requests and tokens, where its own rules have no meaning."""
 PAIRED = {"lengths": "pairs", "output_share": "trace"}
 """What makes the rows of a trace count in pairs of prompt and output."""
 FEASIBLE = {"misfit": "infeasible"}
@@ -230,11 +230,16 @@ def fleet_account(
     requests: str | Trace,
     changes: Mapping[str, str] | None = None,
 ) -> Account:
-    """An account for fleets: the paper's conserves requests, and a trace's rows count in pairs."""
+    """An account for fleets, in which a trace's rows count in pairs."""
     rules = fleet_rules(account, traced=isinstance(requests, Trace))
     return account_of(catalogue, account, names, {**rules, **(changes or {})})
 
 
 def fleet_rules(account: str, *, traced: bool) -> dict[str, str]:
-    """What fleets change in an account, for a trace or for a workload."""
-    return {**(CONSERVING if account == PAPER else {}), **(PAIRED if traced else {})}
+    """What fleets for a trace change in an account; for a workload they follow its own rules."""
+    return {**conserving(account), **PAIRED} if traced else {}
+
+
+def conserving(account: str) -> dict[str, str]:
+    """What an account changes where each request has to be in just one pool."""
+    return CONSERVING if account == PAPER else {}

@@ -8,7 +8,7 @@ import numpy as np
 
 from tokwatt.accounts.answers.demand import require_demand, require_targets
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
-from tokwatt.accounts.deployments import DeploymentNames, fleet_account, require_limited
+from tokwatt.accounts.deployments import DeploymentNames, conserving, fleet_account, require_limited
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.parts import require_chunked
 from tokwatt.params.errors import ParameterError, one_of, shown
@@ -73,6 +73,8 @@ def questions_of(
 ) -> list[Question]:
     """A question for each trace, of which only the requests and their rates differ.
 
+    Classes of a plan share its requests, which the paper's pools do not: its changes are said.
+
     Raises:
         ParameterError: for numbers outside their domain, and targets that differ between traces.
     """
@@ -84,6 +86,7 @@ def questions_of(
     each = [requests] if isinstance(requests, str | Trace) else [*requests]
     asked = [demand] * len(each) if isinstance(demand, Demand) else [*demand]
     _require_alike(len(each), asked)
+    changes = {**conserving(account), **changes}
     return [
         Question(catalogue, own, it, objective, budget, account, changes)
         for own, it in zip(each, asked, strict=True)
@@ -151,9 +154,12 @@ def _edges(
     assumed: Assumptions, requests: Requests, candidates: int | Sequence[Tokens]
 ) -> np.ndarray:
     """Candidate lengths, from 0 to the longest window."""
-    if isinstance(candidates, int):
-        return candidate_lengths(assumed, requests, candidates)
     last = smallest_window(requests) if assumed.baseline == "smallest" else LONGEST
+    if not len(served_within(requests, last).weight):
+        found = f"is {last:g}, which holds none of the requests"
+        raise ParameterError(f"context_window: {found}, wanted baseline=smallest.")
+    if isinstance(candidates, int):
+        return candidate_lengths(assumed, requests, candidates, last)
     require_splits(candidates, last)
     return np.array([0.0, *candidates, last])
 

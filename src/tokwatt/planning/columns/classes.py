@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from tokwatt.serving.choices import Assumptions
-from tokwatt.serving.demand.requests import Requests, smallest_window
+from tokwatt.serving.demand.requests import Requests
 from tokwatt.serving.demand.routing import routed_tokens
 from tokwatt.serving.demand.traffic import PROMPT_QUANTILE, Part, Traffic, beside_part, work_of
 from tokwatt.units import DimensionlessAxis, Tokens, TokensAxis
@@ -23,18 +23,20 @@ def served_within(requests: Requests, longest: Tokens) -> Requests:
     return Requests(*(values[kept] for values in vars(requests).values()))
 
 
-def candidate_lengths(assumed: Assumptions, requests: Requests, candidates: int) -> np.ndarray:
-    """Lengths that may split requests, from 0 to the window that holds all of them.
+def candidate_lengths(
+    assumed: Assumptions, requests: Requests, candidates: int, longest: Tokens
+) -> np.ndarray:
+    """Lengths that may split requests, from 0 to the window of the last pool.
 
     Args:
         assumed: whether they are those of requests or of prompts.
         requests: all that arrive.
         candidates: at most so many, both ends among them.
+        longest: that window.
 
     Returns:
         Lengths between which requests, and their tokens, are about equally many.
     """
-    longest = smallest_window(requests)
     arriving = served_within(requests, longest)
     routed = routed_tokens(assumed.split_by, arriving.prompt, arriving.output)
     order = np.argsort(routed, kind="stable")
