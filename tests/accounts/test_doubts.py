@@ -57,6 +57,15 @@ def test_a_trace_in_bursts_must_be_simulated_and_one_at_random_not(parameters):
     )
 
 
+@pytest.mark.parametrize("long, doubted", [(2_000, False), (40_000, True)])
+def test_a_median_behind_far_longer_prompts_must_be_simulated(parameters, long, doubted):
+    """One prompt in ten has 40,000 tokens, 1,000 the others: simulated 0.09 s, by formula 0.3 s."""
+    prompt = np.where(np.arange(1000) % 10, 1_000, long)
+    trace = Trace(name="mine.csv", prompt=prompt, output=np.full(1000, 200))
+    told = "; ".join(asked(parameters, 20.0, trace)[0].basis.simulate)
+    assert ("first token: prompts differ" in told) == doubted
+
+
 def test_the_papers_account_has_no_such_percentiles(parameters):
     answer, _ = asked(parameters, 5.0, account="paper")
     assert answer.basis.simulate == ()

@@ -68,6 +68,7 @@ class Pool(NamedTuple):
         prefill_share: share of iterations that take in prompts.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
             percentile of prompts.
+        median_blocking: the same over all of the time of the median prompt.
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
         power: watts of the whole pool on the basis that is assumed.
         credited: output tokens per second that the account credits.
@@ -91,6 +92,7 @@ class Pool(NamedTuple):
     prefill_utilization: Dimensionless
     prefill_share: Dimensionless
     blocking: Dimensionless
+    median_blocking: Dimensionless
     kv_peak: Dimensionless
     power: Watts
     credited: TokensPerSecond

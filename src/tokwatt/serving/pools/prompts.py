@@ -104,12 +104,14 @@ class PrefillUse(NamedTuple):
         prefill_share: share of iterations that take in prompts.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
             percentile of prompts.
+        median_blocking: the same over all of the time of the median prompt.
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
     """
 
     prefill_utilization: Dimensionless
     prefill_share: Dimensionless
     blocking: Dimensionless
+    median_blocking: Dimensionless
     kv_peak: Dimensionless
 
 
@@ -147,14 +149,18 @@ class PoolLatencies(NamedTuple):
     def use(self, load: Load, held: Sequences) -> PrefillUse:
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""
         if self.queued is None:
-            return PrefillUse(*[0.0 * load.batch] * 4)
+            return PrefillUse(*[0.0 * load.batch] * 5)
         traffic, queue = self.prefill.traffic, self.queued[1]
-        longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
+
+        def over(prompt: Tokens) -> Dimensionless:
+            return queue.blocking / (queue.linear * prompt + queue.quadratic * prompt**2)
+
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(
             prefill_utilization=queue.used,
             prefill_share=queue.filled,
-            blocking=queue.blocking / longest,
+            blocking=over(traffic.long_prompt),
+            median_blocking=over(traffic.median_prompt),
             kv_peak=most / (held * load.length),
         )
 
