@@ -57,7 +57,8 @@ ARGUMENTS = {
     "memory.whole_blocks": {"length": 9000.5, "block_size": 16.0},
     "memory.weight_bytes": {"parameters": 7e10, "weight_width": 2.0, "tensor_parallel": 8.0},
     "percentiles.gamma_quantile": {"mean": 900.0, "square": 1.5e6, "probability": 0.9},
-    "percentiles.late_wait": {"utilization": 0.6, "wait": 0.2, "probability": 0.9},
+    "percentiles.late_wait": {"delayed": 0.6, "wait": 0.2, "scv": 1.5, "probability": 0.9},
+    "percentiles.wait_scv": {"utilization": 0.6, "mean": 0.2, "square": 0.1, "cube": 0.2},
     "percentiles.mean_wait": {"utilization": 0.6, "arrival_rate": 4.0, "square": 0.05},
     "percentiles.quantile_of_sum": {"mean": 0.3, "deviations": np.array([0.2, -0.1])},
     "power.activity_power": {

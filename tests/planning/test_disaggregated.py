@@ -20,6 +20,7 @@ from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.planning.plan import plan, plan_of_columns
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.planning.summary import summary
+from tokwatt.serving.demand.traffic import PROMPTS
 from tokwatt.serving.pools.disaggregated import Disaggregation
 
 FEW = Options(
@@ -124,7 +125,7 @@ def test_prefill_and_decode_share_the_work_of_a_request(found):
     chunk, classes = 512.0, found.columns.classes
     whole, prefill, decode = (classes.traffic(chunk, it) for it in ("both", "prefill", "decode"))
     assert (prefill.prompts == whole.prompts).all() and (prefill.generated == 0).all()
-    for power in ("prompts", "prompts2", "prompts3", "prompts4"):
+    for power in PROMPTS:
         assert (getattr(decode, power) == 0).all()
     assert (decode.generated == whole.generated).all()
     own = classes.requests

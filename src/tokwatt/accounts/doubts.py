@@ -15,11 +15,11 @@ EXPONENTIAL = 1 / math.log(100)
 HEAVIER, OFTEN = 1.5, 0.2
 """Times that of a prompt in progress beyond which rare prompts hold up others, and the use of the
 chunks from which on those are more than one in a hundred."""
-UNEVEN, SELDOM = 3.2, 0.1
-"""Times that of the median prompt beyond which what a prompt in progress still takes decides the
-median first token, and the use of the chunks below which prompts seldom find one before them.
-Simulated with 70B on eight H100, prompts of two lengths or lognormal: up to 3.0 formulas are 0.8 to
-1.2 times the median, from 3.3 on 0.4 to 3 times."""
+UNEVEN, SELDOM = 2.0, 0.1
+"""Times the first token of the median prompt alone beyond which what a prompt in progress still
+takes decides the median, and the use of the chunks below which prompts seldom find one before them.
+Simulated with 70B on eight H100, prompts of two lengths or lognormal: below formulas are 0.8 to 1.3
+times the median, above 0.4 to 3 times."""
 MOST_KV = 0.5
 """Use of the KV cache pool by the 99th percentile beyond which a few long requests fill it: their
 tokens spread wider than a normal law."""
@@ -52,7 +52,7 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
     if pool.blocking > HEAVIER * EXPONENTIAL and pool.prefill_utilization > OFTEN:
         yield FIRST_TOKEN[1], "prompts beyond the 99th percentile hold up all others"
     if pool.median_blocking > UNEVEN and pool.prefill_utilization > SELDOM:
-        longer = f"{pool.median_blocking:.3g} times as long as the median prompt"
+        longer = f"{pool.median_blocking:.3g} times as long as the median prompt alone"
         yield FIRST_TOKEN[0], f"prompts differ, and those in progress still take {longer}"
     decodes = pool.late_latency > 0
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):

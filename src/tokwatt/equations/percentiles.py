@@ -3,7 +3,6 @@
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
 
-from tokwatt.equations.elementary import log
 from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds, SecondsAxis, Tokens
 
 
@@ -27,24 +26,52 @@ def mean_wait(
     return arrival_rate * square / (2 * (1 - utilization))
 
 
-def late_wait(utilization: Dimensionless, wait: Seconds, probability: Dimensionless) -> Seconds:
-    r"""Wait in M/G/1 that a share `probability` of arrivals stays within.
+def wait_scv(
+    utilization: Dimensionless, mean: Seconds, square: Seconds, cube: Seconds
+) -> Dimensionless:
+    r"""Squared coefficient of variation of the wait in M/G/1, of those who wait.
 
-    .. math:: t = \max\!\left(0, \frac{\bar w}{\rho} \ln \frac{\rho}{1 - p}\right)
+    .. math:: c^2 = 2 \rho - 1 + \frac{4}{3} (1 - \rho)
+        \frac{\bar s \, \overline{s^3}}{\overline{s^2}^2}
 
     Args:
-        utilization: share of arrivals that wait.
+        utilization: share of the time that the server works, below 1.
+        mean: of the time that it works on a request.
+        square: its mean square.
+        cube: its mean third power.
+
+    Returns:
+        1 for exponential service, a third for equal times and little work, above 1 for laws whose
+        longest values are rare but very long.
+
+    Source: the transform of Pollaczek and Khinchine differentiated twice, as in Kleinrock 1975,
+        "Queueing Systems", chapter 5; exact.
+    """
+    spread = mean * cube / jnp.maximum(square, 1e-30) ** 2
+    return 2 * utilization - 1 + 4 / 3 * (1 - utilization) * spread
+
+
+def late_wait(
+    delayed: Dimensionless, wait: Seconds, scv: Dimensionless, probability: Dimensionless
+) -> Seconds:
+    """Wait that a share of arrivals stays within; that of those who wait is taken for a gamma law.
+
+    Args:
+        delayed: share of arrivals that wait.
         wait: their mean, those that do not wait among them.
+        scv: squared coefficient of variation of the wait of those who wait.
         probability: share of arrivals, below 1.
 
     Returns:
-        Seconds.
+        Seconds; 0 where no more wait than may be later.
 
-    Source: exact for exponential service; of a law whose longest values are rare but very long the
-        tail is no exponential, and the wait is longer.
+    Source: the first two moments of the wait; for exponential service within 1.5 % of what is
+        exact, which an exponential is.
     """
-    delayed = jnp.maximum(utilization, 1e-12)
-    return wait / delayed * log(jnp.maximum(1.0, delayed / (1 - probability)))
+    some = jnp.maximum(delayed, 1e-12)
+    mean, within = wait / some, 1 - (1 - probability) / some
+    late = gamma_quantile(mean, (1 + scv) * mean**2, jnp.maximum(within, 1e-12))
+    return jnp.where(within > 0, late, 0.0)
 
 
 def quantile_of_sum(mean: Seconds, deviations: SecondsAxis) -> Seconds:

@@ -38,6 +38,8 @@ class Traffic(NamedTuple):
         prompts2: i squared.
         prompts3: i to the third power.
         prompts4: i to the fourth power.
+        prompts5: i to the fifth power.
+        prompts6: i to the sixth power.
         long_prompt: 99th percentile of prompt tokens; in a table, those of a request of n tokens.
         median_prompt: median of prompt tokens; in a table, as `long_prompt`.
     """
@@ -57,13 +59,15 @@ class Traffic(NamedTuple):
     prompts2: Tokens
     prompts3: Tokens
     prompts4: Tokens
+    prompts5: Tokens
+    prompts6: Tokens
     long_prompt: Tokens
     median_prompt: Tokens
 
 
-PROMPTS = ("prompts", "prompts2", "prompts3", "prompts4")
+PROMPTS = ("prompts", "prompts2", "prompts3", "prompts4", "prompts5", "prompts6")
 """Sums over prompts, of which an instance that decodes alone has none."""
-EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 14)
+EMPTY = Traffic(0.0, 0.0, 0.0, *[1.0] * 16)
 """Traffic of a pool that nobody arrives at: no share, and finite stand-ins for its means."""
 
 
@@ -159,6 +163,8 @@ def request_powers(prompt: Tokens, output: Tokens, steps: Dimensionless) -> dict
         "prompts2": prompt**2,
         "prompts3": prompt**3,
         "prompts4": prompt**4,
+        "prompts5": prompt**5,
+        "prompts6": prompt**6,
     }
 
 

@@ -68,7 +68,7 @@ class Pool(NamedTuple):
         prefill_share: share of iterations that take in prompts.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
             percentile of prompts.
-        median_blocking: the same over all of the time of the median prompt.
+        median_blocking: the same over the time to first token of the median prompt alone.
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
         power: watts of the whole pool on the basis that is assumed.
         credited: output tokens per second that the account credits.

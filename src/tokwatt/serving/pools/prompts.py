@@ -85,13 +85,20 @@ def shortest_first_token(
     return own + quantile_of_sum(*_before(prefill, passes, queue, probability))
 
 
+def alone_first_token(prefill: Prefill, prompt: Tokens) -> Seconds:
+    """Time to first token of a prompt that finds no others, but for the iteration that runs."""
+    costs = prefill.instance.costs
+    passes = pass_over(prefill, prompt) * jnp.maximum(1.0, prompt / costs.chunk)
+    return costs.first_token + costs.first_token_prompt * prompt + passes
+
+
 def _before(
     prefill: Prefill, passes: Passes, queue: PromptQueue, probability: Dimensionless
 ) -> tuple[Seconds, tuple[Seconds, Seconds]]:
     """Mean time of what a prompt shares its passes with or waits for, and its deviations."""
     rest = prefill.iteration.latency / 2
     behind = jnp.minimum(rest + queue.wait / (1 + queue.waiting), passes.full / 2)
-    late = late_wait(queue.waiting, queue.wait, probability)
+    late = late_wait(queue.waiting, queue.wait, queue.wait_scv, probability)
     deviations = late - queue.wait, (2 * probability - 1) * rest
     return rest + queue.wait + queue.waiting * behind, deviations
 
@@ -104,7 +111,7 @@ class PrefillUse(NamedTuple):
         prefill_share: share of iterations that take in prompts.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
             percentile of prompts.
-        median_blocking: the same over all of the time of the median prompt.
+        median_blocking: the same over the time to first token of the median prompt alone.
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
     """
 
@@ -151,16 +158,14 @@ class PoolLatencies(NamedTuple):
         if self.queued is None:
             return PrefillUse(*[0.0 * load.batch] * 5)
         traffic, queue = self.prefill.traffic, self.queued[1]
-
-        def over(prompt: Tokens) -> Dimensionless:
-            return queue.blocking / (queue.linear * prompt + queue.quadratic * prompt**2)
-
+        longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
+        alone = alone_first_token(self.prefill, traffic.median_prompt)
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(
             prefill_utilization=queue.used,
             prefill_share=queue.filled,
-            blocking=over(traffic.long_prompt),
-            median_blocking=over(traffic.median_prompt),
+            blocking=queue.blocking / longest,
+            median_blocking=queue.blocking / alone,
             kv_peak=most / (held * load.length),
         )
 

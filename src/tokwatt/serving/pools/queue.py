@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from tokwatt.equations.percentiles import mean_wait
+from tokwatt.equations.percentiles import mean_wait, wait_scv
 from tokwatt.equations.routers import (
     LEAST_USED,
     wait_in_order,
@@ -33,6 +33,7 @@ class PromptQueue(NamedTuple):
         used: share of the time that prompts fill the chunks.
         waiting: share of prompts that find others before them.
         wait: mean time to take in the prompts before one.
+        wait_scv: squared variation of that time, of the prompts that find others before them.
         blocking: mean time that a prompt in progress still takes, over the time in progress.
         filled: share of iterations that take in prompts.
     """
@@ -42,6 +43,7 @@ class PromptQueue(NamedTuple):
     used: Dimensionless
     waiting: Dimensionless
     wait: Seconds
+    wait_scv: Dimensionless
     blocking: Seconds
     filled: Dimensionless
 
@@ -76,6 +78,12 @@ def prompt_queue(
         + 2 * linear * quadratic * traffic.prompts3
         + quadratic**2 * traffic.prompts4
     )
+    cube = (
+        linear**3 * traffic.prompts3
+        + 3 * linear**2 * quadratic * traffic.prompts4
+        + 3 * linear * quadratic**2 * traffic.prompts5
+        + quadratic**3 * traffic.prompts6
+    )
     used = jnp.minimum(MOST_QUEUED, rate * mean)
     wait = mean_wait(used, rate, square)
     scv = square / jnp.maximum(mean, 1e-12) ** 2 - 1
@@ -86,6 +94,7 @@ def prompt_queue(
         used=used,
         waiting=waiting,
         wait=shorter * wait,
+        wait_scv=wait_scv(used, mean, square, cube),
         blocking=square / (2 * jnp.maximum(mean, 1e-12)),
         filled=filled_share(costs, prefill.load),
     )

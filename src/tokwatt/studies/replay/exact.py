@@ -34,6 +34,8 @@ SUMMED = (
     "prompts2",
     "prompts3",
     "prompts4",
+    "prompts5",
+    "prompts6",
 )
 
 

@@ -466,9 +466,16 @@ const Tokwatt = (() => {
 
   /* ---- tokwatt.equations.percentiles ---- */
 
-  function lateWait(used, wait, probability) {
-    const delayed = Math.max(used, 1e-12);
-    return (wait / delayed) * Math.log(Math.max(1, delayed / (1 - probability)));
+  function waitScv(used, mean, square, cube) {
+    const spread = (mean * cube) / Math.max(square, 1e-30) ** 2;
+    return 2 * used - 1 + (4 / 3) * (1 - used) * spread;
+  }
+
+  function lateWait(delayed, wait, scv, probability) {
+    const some = Math.max(delayed, 1e-12),
+      mean = wait / some,
+      within = 1 - (1 - probability) / some;
+    return within > 0 ? gammaQuantile(mean, (1 + scv) * mean ** 2, within) : 0;
   }
 
   function quantileOfSum(mean, deviations) {
@@ -647,6 +654,8 @@ const Tokwatt = (() => {
     prompts2: 1,
     prompts3: 1,
     prompts4: 1,
+    prompts5: 1,
+    prompts6: 1,
     longestPrompt: 1,
     medianPrompt: 1,
   };
@@ -665,7 +674,9 @@ const Tokwatt = (() => {
       stepsMeans2 = 0,
       prompts2 = 0,
       prompts3 = 0,
-      prompts4 = 0;
+      prompts4 = 0,
+      prompts5 = 0,
+      prompts6 = 0;
     for (let kind = 0; kind < served.weight.length; kind += 1) {
       const weight = served.weight[kind] / share,
         prompt = served.prompt[kind],
@@ -683,6 +694,8 @@ const Tokwatt = (() => {
       prompts2 += weight * prompt ** 2;
       prompts3 += weight * prompt ** 3;
       prompts4 += weight * prompt ** 4;
+      prompts5 += weight * prompt ** 5;
+      prompts6 += weight * prompt ** 6;
     }
     const credited =
       share * creditedOf(assumed, assumed.oversized === "clip_credit_all" ? arriving : served);
@@ -702,6 +715,8 @@ const Tokwatt = (() => {
       prompts2,
       prompts3,
       prompts4,
+      prompts5,
+      prompts6,
       longestPrompt,
       medianPrompt,
     };
@@ -869,6 +884,11 @@ const Tokwatt = (() => {
       linear ** 2 * own.prompts2 +
       2 * linear * quadratic * own.prompts3 +
       quadratic ** 2 * own.prompts4;
+    const cube =
+      linear ** 3 * own.prompts3 +
+      3 * linear ** 2 * quadratic * own.prompts4 +
+      3 * linear * quadratic ** 2 * own.prompts5 +
+      quadratic ** 3 * own.prompts6;
     const each = linear * own.prompts + quadratic * own.prompts2,
       used = Math.min(MOST_QUEUED, rate * each);
     const [delayed, shorter] = routed(
@@ -877,7 +897,8 @@ const Tokwatt = (() => {
       square / Math.max(each, 1e-12) ** 2 - 1,
       instances,
     );
-    const wait = (shorter * rate * square) / (2 * (1 - used));
+    const wait = (shorter * rate * square) / (2 * (1 - used)),
+      scv = waitScv(used, each, square, cube);
     const taken = (length) => {
       const alone =
         passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
@@ -891,7 +912,7 @@ const Tokwatt = (() => {
       costs.first_token_prompt * length +
       quantileOfSum(rest + wait + mean + delayed * behind, [
         taken(length) - mean,
-        lateWait(delayed, wait, probability) - wait,
+        lateWait(delayed, wait, scv, probability) - wait,
         (2 * probability - 1) * rest,
       ]);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
