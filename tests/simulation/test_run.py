@@ -71,6 +71,18 @@ def test_seconds_hold_what_requests_and_steps_do(table):
     assert sums.throughput == pytest.approx(finished.output.sum() / done.duration)
 
 
+def test_rates_are_of_the_part_in_which_a_run_neither_fills_nor_drains(table):
+    one = pairs_of(np.array([200.0]), np.array([300.0]), np.ones(1))
+    stream = arrivals(one, "constant", 60.0, 1500, 1)
+    done = run_pools([table], [LIMITS], stream, Router("round_robin", [4]))
+    whole, steady = totals(done), totals(done, 0.2)
+    assert whole.throughput < 0.95 * 60 * 300
+    assert steady.throughput == pytest.approx(60 * 300, rel=0.005)
+    middle = slice(8, 22)
+    assert steady.power == pytest.approx(by_second(done).power[middle].mean(), rel=0.005)
+    assert steady.tokens_per_joule == pytest.approx(steady.throughput / steady.power)
+
+
 def test_a_long_queue_is_as_long_as_its_requests_wait(table):
     done = served(table, 400.0, engines=(1,))
     waited = float(done.finished.queued.sum())

@@ -28,10 +28,10 @@ FEWEST = 10
 
 
 class Totals(NamedTuple):
-    """Numbers of a whole run.
+    """Numbers of a run: of all of it, or of that part in which it neither fills nor drains.
 
     Attributes:
-        throughput: output tokens per second, from the first arrival to the last token.
+        throughput: output tokens per second.
         power: mean watts of all instances on the basis of the account, idle ones included.
         tokens_per_joule: their ratio.
         running: requests that run, on the average.
@@ -80,23 +80,19 @@ def totals(done: SimulatedRun, settled: Dimensionless = 0.0) -> Totals:
 
     Args:
         done: the run.
-        settled: share of the requests whose latencies are left out, as it started empty.
+        settled: share of the requests whose latencies are left out, as it started empty; where it
+            is above 0, rates are those from the next arrival to the last, if they are a second
+            apart or more.
     """
-    finished, recorders = done.finished, done.recorders
+    finished = done.finished
     counted = finished.settled(settled)
-    ended = float((finished.arrival + finished.latency).max())
-    power = mean_power(recorders, ended)
-    throughput = float(finished.output.sum()) / done.duration
-    histogram = sum(recorder.histogram for recorder in recorders)
-    running, _, blocks, _, _ = sum(recorder.seconds.sum(axis=1) for recorder in recorders)
-    held = sum(recorder.engine.limits.blocks for recorder in recorders)
+    arrival = finished.arrival[counted]
+    steady = int(np.ceil(arrival.min())), int(arrival.max())
+    rates = _rates_within(done, *steady) if settled and np.diff(steady) >= 1 else _rates(done)
+    histogram = sum(recorder.histogram for recorder in done.recorders)
     queued, first = finished.queued[counted], finished.first_token[counted]
     return Totals(
-        throughput=throughput,
-        power=power,
-        tokens_per_joule=float(finished.output.sum()) / (power * ended),
-        running=running / done.duration,
-        kv_use=blocks / held / done.duration,
+        **rates,
         queued=float(np.quantile(queued, 0.5)),
         queued_p99=float(np.quantile(queued, 0.99)),
         first_token=float(np.quantile(first, 0.5)),
@@ -105,6 +101,42 @@ def totals(done: SimulatedRun, settled: Dimensionless = 0.0) -> Totals:
         inter_token_latency_p99=latency_quantile(histogram, 0.99),
         preempted=float(finished.preempted.mean()),
     )
+
+
+def _rates(done: SimulatedRun) -> dict[str, Dimensionless]:
+    """From the first arrival to the last token; watts from the beginning on."""
+    finished, recorders = done.finished, done.recorders
+    output = float(finished.output.sum())
+    ended = float((finished.arrival + finished.latency).max())
+    power = mean_power(recorders, ended)
+    running, _, blocks, _, _ = sum(recorder.seconds.sum(axis=1) for recorder in recorders)
+    held = sum(recorder.engine.limits.blocks for recorder in recorders)
+    return {
+        "throughput": output / done.duration,
+        "power": power,
+        "tokens_per_joule": output / (power * ended),
+        "running": running / done.duration,
+        "kv_use": blocks / held / done.duration,
+    }
+
+
+def _rates_within(done: SimulatedRun, begun: int, ended: int) -> dict[str, Dimensionless]:
+    """Within some seconds, in which each request generates its tokens evenly."""
+    finished, seconds = done.finished, by_second(done)
+    first = finished.arrival + finished.first_token
+    last = finished.arrival + finished.latency
+    inside = np.minimum(last, ended) - np.maximum(first, begun)
+    share = np.maximum(inside, 0.0) / np.maximum(last - first, 1e-9)
+    tokens = (finished.output - 1) * share + ((begun <= first) & (first < ended))
+    throughput = float(tokens.sum()) / (ended - begun)
+    power = float(seconds.power[begun:ended].mean())
+    return {
+        "throughput": throughput,
+        "power": power,
+        "tokens_per_joule": throughput / power,
+        "running": float(seconds.running[begun:ended].mean()),
+        "kv_use": float(seconds.kv_use[begun:ended].mean()),
+    }
 
 
 def by_second(done: SimulatedRun) -> SecondByRate:

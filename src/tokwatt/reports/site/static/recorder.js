@@ -112,7 +112,8 @@ const Recorders = (() => {
   const sumOf = (values) => values.reduce((total, value) => total + value, 0);
 
   /* Totals of a run whose requests have `queued`, `firstToken` and `latency`; latencies of the
-     first share of them, which found it empty, do not count. */
+     first share of them, which found it empty, do not count, and rates are those from the next
+     arrival to the last. */
   function totalsOf(recorder, requests, held, settled) {
     const counted = requests.slice(Math.ceil(settled * requests.length)),
       both = (name) =>
@@ -124,21 +125,56 @@ const Recorders = (() => {
         );
     const ended = requests.reduce((last, it) => Math.max(last, it.arrival + it.latency), 0),
       duration = ended - requests[0].arrival,
-      output = sumOf(requests.map((request) => request.output)),
-      power = (recorder.joules + recorder.idle * ended) / ended;
+      begun = Math.ceil(counted[0].arrival),
+      last = Math.trunc(counted.at(-1).arrival);
+    const rates =
+      settled > 0 && last > begun
+        ? ratesWithin(recorder, requests, held, ended, begun, last)
+        : ratesOf(recorder, requests, held, ended, duration);
     return {
       requests: requests.length,
       ended,
       duration,
+      ...rates,
+      queued: both("queued"),
+      firstToken: both("firstToken"),
+      latency: [0.5, 0.99].map((share) => recorder.latencyQuantile(share)),
+      preempted: sumOf(requests.map((request) => request.preempted)) / requests.length,
+    };
+  }
+
+  function ratesOf(recorder, requests, held, ended, duration) {
+    const output = sumOf(requests.map((request) => request.output)),
+      power = (recorder.joules + recorder.idle * ended) / ended;
+    return {
       throughput: output / duration,
       power,
       tokensPerJoule: output / (power * ended),
       running: sumOf(recorder.seconds.running) / duration,
       kvUse: sumOf(recorder.seconds.blocks) / held / duration,
-      queued: both("queued"),
-      firstToken: both("firstToken"),
-      latency: [0.5, 0.99].map((share) => recorder.latencyQuantile(share)),
-      preempted: sumOf(requests.map((request) => request.preempted)) / requests.length,
+    };
+  }
+
+  /* Within some seconds, in which each request generates its tokens evenly. */
+  function ratesWithin(recorder, requests, held, ended, begun, until) {
+    let tokens = 0;
+    for (const { arrival, firstToken, latency, output } of requests) {
+      const first = arrival + firstToken,
+        last = arrival + latency,
+        inside = Math.min(last, until) - Math.max(first, begun);
+      tokens += ((output - 1) * Math.max(inside, 0)) / Math.max(last - first, 1e-9);
+      tokens += begun <= first && first < until ? 1 : 0;
+    }
+    const seconds = bySecond(recorder, held, ended),
+      mean = (values) => sumOf(values.slice(begun, until)) / (until - begun),
+      throughput = tokens / (until - begun),
+      power = mean(seconds.power);
+    return {
+      throughput,
+      power,
+      tokensPerJoule: throughput / power,
+      running: mean(seconds.running),
+      kvUse: mean(seconds.kvUse),
     };
   }
 
