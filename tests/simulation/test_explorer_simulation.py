@@ -157,7 +157,7 @@ def test_requests_are_served_as_the_package_serves_them(fleet, javascript, packa
     require_same(javascript(key, trace, *asked), package(key, trace, *asked))
 
 
-@pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded"])
+@pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded", "least_work"])
 def test_two_pools_share_requests_by_length_and_each_among_its_engines(rule, javascript, package):
     asked = DENSE, times_of(rule), 40.0, [1024, 8192], [2, 2]
     found, wanted = javascript(*asked, rule=rule), package(*asked, rule=rule)

@@ -29,6 +29,8 @@ const Engines = (() => {
       this.since = 0;
       this.inFlight = this.done = 0;
       this.ended = []; // requests, by when they finish
+      this.prompts = 0; // tokens of requests without a first token, as of the last step taken
+      this.filled = []; // whose prompts that step ends, if it takes in any
     }
 
     /* Requests that have not ended at a time, up to which it advanced: not all of a step. */
@@ -36,6 +38,12 @@ const Engines = (() => {
       let still = 0;
       while (still < this.ended.length && this.ended.at(-1 - still).finished > time) still += 1;
       return this.inFlight + still;
+    }
+
+    /* Prompt tokens of requests that have no first token at a time, up to which it advanced. */
+    work(time) {
+      const late = this.filled.filter(({ first }) => first > time);
+      return late.reduce((sum, { prompt }) => sum + prompt, this.prompts);
     }
 
     /* A request that arrives later than all before it. */
@@ -48,6 +56,7 @@ const Engines = (() => {
             "what the KV cache pool holds.",
         );
       this.inFlight += 1;
+      this.prompts += request.prompt;
       this.arriving.push(request);
     }
 
@@ -79,7 +88,8 @@ const Engines = (() => {
       const taken = this.takeIn(wanted, preempting);
       this.pass(until, wanted, taken);
       this.end();
-      taken.filled.forEach((request) => this.answer(request));
+      this.filled = taken.filled;
+      this.filled.forEach((request) => this.answer(request));
     }
 
     /* Blocks for the tokens to come; the last admitted give theirs away if there are none. */
@@ -270,8 +280,10 @@ const Engines = (() => {
 
     /* A request whose prompt is taken in: its first token, or the next one after a pause. */
     answer(request) {
-      if (request.first < 0) request.first = this.now;
-      else if (request.made) this.pauses.push(this.now - request.stopped);
+      if (request.first < 0) {
+        request.first = this.now;
+        this.prompts -= request.prompt;
+      } else if (request.made) this.pauses.push(this.now - request.stopped);
       const held = request.prompt + request.made,
         left = request.output - request.made - 1;
       request.joined = this.step;

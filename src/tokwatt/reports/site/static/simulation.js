@@ -14,12 +14,23 @@ const Simulation = (() => {
       return pool.engines[pool.turns++ % pool.engines.length];
     },
     *least_loaded(pool, time) {
-      for (const engine of pool.engines) while (!engine.advance(time, ROUNDS)) yield;
-      return pool.engines.reduce((least, engine) =>
-        engine.load(time) < least.load(time) ? engine : least,
-      );
+      return yield* least(pool, time, (engine) => [engine.load(time)]);
+    },
+    *least_work(pool, time) {
+      return yield* least(pool, time, (engine) => [engine.work(time), engine.load(time)]);
     },
   };
+
+  /* The engine that has least at a time: of the first of some numbers, of equals of the next. */
+  function* least({ engines }, time, numbers) {
+    for (const engine of engines) while (!engine.advance(time, ROUNDS)) yield;
+    const each = engines.map((engine) => ({ engine, of: numbers(engine) }));
+    const isLess = (one, other) => {
+      const place = one.of.findIndex((number, index) => number !== other.of[index]);
+      return place >= 0 && one.of[place] < other.of[place];
+    };
+    return each.reduce((best, it) => (isLess(it, best) ? it : best)).engine;
+  }
 
   /* Engines at random of the requests of a batch, drawn pool by pool as the package draws them. */
   function drawnEngines(pools, batch, draws) {
