@@ -197,6 +197,14 @@ def test_the_page_says_what_the_datasets_hold(grids):
     assert page.count("LLM left out") > 20
 
 
+def test_prose_about_residuals_is_of_this_fit(grids):
+    """Work its sentences in `validation.md` out anew after another fit, and set ANALYSED."""
+    parameters = xr.load_dataset(grids / "measured/measured_parameters.nc")
+    assert validation.fit_digest(parameters) == validation.ANALYSED
+    other = parameters.assign(value=1.01 * parameters.value)
+    assert "read them as history" in str(validation.analysed(validation.fit_digest(other)))
+
+
 def test_the_measured_slope_is_shallower_than_the_law_and_than_every_account(grids):
     sweep = xr.load_dataset(grids / "measured/measured_sweep.nc")
     slope, error = (sweep[name].sel(span="up to 64K") for name in ("slope", "slope_error"))

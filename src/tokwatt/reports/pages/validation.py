@@ -1,6 +1,7 @@
 """`results/validation.md`: how far each account is from real machines, and where."""
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,6 +26,8 @@ ACCOUNTS = {
 STATISTICS = ("signed", "median", "percentile_90")
 BEHIND = ("tokens_per_joule_without_sending", "tokens_per_joule_with_sending")
 """What is left of the bound `tokens_per_joule` without communication, and with it."""
+ANALYSED = "1f6eb84b122c"
+"""The fit that the prose about residuals was worked out for."""
 SHORT = 16384
 """Longest window of the sweep that is more than indicative, tokens."""
 
@@ -62,6 +65,7 @@ def validation_page(data: Mapping[str, xr.Dataset]) -> str:
         machines=_machines(data["errors"]),
         worst=accuracy.worst(data["runs"], targets),
         parameters=_parameters(data["parameters"]),
+        analysed=analysed(fit_digest(data["parameters"])),
         **_targets(data["runs"], targets, short.throughput),
     )
 
@@ -177,6 +181,18 @@ def _slopes(sweep: xr.Dataset) -> Markdown:
         texts = [f"{float(row.slope):.2f} ± {float(row.slope_error):.2f}" for row in spans]
         rows.append([ACCOUNTS.get(curve, curve), *texts])
     return pipe_table(["curve", *map(str, sweep.span.values)], rows)
+
+
+def fit_digest(parameters: xr.Dataset) -> str:
+    """A fit by what it gave all parameters."""
+    numbers = [f"{name} {value:.5g}" for name, value in parameters.value.to_series().items()]
+    return sha256("\n".join(sorted(numbers)).encode()).hexdigest()[:12]
+
+
+def analysed(fit: str) -> Markdown:
+    """Which fit prose is about that was worked out once, and whether this is another one."""
+    said = f"Sentences about residuals and the sweep were worked out for the fit {ANALYSED}"
+    return Markdown(said + ("." if fit == ANALYSED else f", this is {fit}: read them as history."))
 
 
 def _parameters(parameters: xr.Dataset) -> Markdown:
