@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +256,9 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, fou
     record = read_plan(tmp_path / "plan.yaml")
     assert record == written
     assert record.names == found.names and record.split_lengths == found.split_lengths
+    unbound = msgspec.structs.replace(written, demand=written.demand | {"itl_target": math.inf})
+    write_plan(unbound, tmp_path / "unbound.yaml")
+    assert read_plan(tmp_path / "unbound.yaml") == unbound
     text = (tmp_path / "plan.yaml").read_text(encoding="utf-8")
     for number in (".nan", "-1.0", "0", ".inf"):
         edited = re.sub("\n  instances: .*", f"\n  instances: {number}", text, count=1)
@@ -280,9 +284,13 @@ def test_the_command_writes_what_fleet_reads(tmp_path):
 
 WRONG_KEYS = {
     "gpu: B200": ("gpu: B9", r"plan\.yaml: pools\[0\]\.deployment\.gpu is 'B9', wanted"),
-    "latency_target: 1.5": (
-        "latency_target: -1",
-        r"plan\.yaml: demand\.latency_target is -1, wanted",
+    "latency_target: {value: 1.5,": (
+        "latency_target: {value: -1,",
+        r"plan\.yaml: demand\.latency_target\.value is -1 s, wanted",
+    ),
+    "itl_target: {value: 0.05, unit: s}": (
+        "itl_target: 50",
+        r"plan\.yaml: demand\.itl_target is 50, wanted a number with its unit",
     ),
     "account: consistent": ("account: mine", r"plan\.yaml: account is 'mine', wanted"),
 }

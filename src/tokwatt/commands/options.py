@@ -78,9 +78,10 @@ def per_thousand(option: typer.CallbackParam, text: str | None) -> float | None:
 
 
 def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
-    """A time, with ms or s; seconds where it has neither."""
-    scales = {"": 1.0, "s": 1.0, "ms": 1e-3}
-    return scaled(option, text, scales, "a time such as 50ms or 0.5s")
+    """A time, with ms or s: a number alone may be either."""
+    number = text if text and re.fullmatch(r"[0-9.]+", text) else None
+    like = f"a unit, as in {number}ms or {number}s" if number else "a time such as 50ms or 0.5s"
+    return scaled(option, text, {"s": 1.0, "ms": 1e-3}, like)
 
 
 Params = Annotated[

@@ -1,9 +1,10 @@
 """A plan as a record that `fleet` reads back."""
 
+import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,14 @@ from tokwatt.planning.plan import Plan
 from tokwatt.planning.shared.shared_plan import SharedPlan
 from tokwatt.serving.demand.traffic import Part
 from tokwatt.serving.results import MOST
-from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Tokens
+from tokwatt.units import (
+    Dimensionless,
+    Instances,
+    RequestsPerSecond,
+    Tokens,
+    hints_of,
+    units_of,
+)
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
 
@@ -71,7 +79,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
         objective: what is least.
         workload: a workload by name, where it is for one.
         trace: a file of requests, where it is for one, from the folder of the plan.
-        demand: arrival rate and bounds, in SI units.
+        demand: arrival rate and bounds in SI units; each is written with its unit.
         pools: by rising length of their requests.
         traces: where it is for several, which keep the instances of its pools.
     """
@@ -154,7 +162,8 @@ def write_plan(record: PlanRecord, path: Path) -> None:
     """Write a plan, or leave the file as it was."""
     folder = path.resolve().parent
     record = _with_traces(record, lambda trace: os.path.relpath(Path(trace).resolve(), folder))
-    text = yaml.safe_dump(msgspec.to_builtins(record), sort_keys=False, default_flow_style=None)
+    written = msgspec.to_builtins(record) | {"demand": _with_units(record.demand)}
+    text = yaml.safe_dump(written, sort_keys=False, default_flow_style=None)
     write_files({path: HEADER + text})
 
 
@@ -165,7 +174,8 @@ def read_plan(path: Path) -> PlanRecord:
         ParameterError: with one sentence, where the file is no plan.
     """
     section = Section(path, read_yaml(path))
-    found = section.convert(PlanRecord)
+    demand = _in_si(section.child("demand"))
+    found = section.at("", section.raw | {"demand": demand}).convert(PlanRecord)
     if not found.pools:
         raise complaint(path, "pools", "is empty", "a pool or more")
     for place, pool in enumerate(found.pools):
@@ -178,11 +188,22 @@ def read_plan(path: Path) -> PlanRecord:
             key, wanted = f"traces[{place}].arrival_rate", f"a number above 0 and up to {MOST:g}"
             raise complaint(path, key, f"is {trace.arrival_rate:g}", wanted)
     _require_pairs(path, found.pools)
-    known = {field.name for field in fields(Demand)}
-    for name in found.demand:
-        if name not in known:
-            raise complaint(path, f"demand.{name}", "is unknown", f"one of {', '.join(known)}")
     return _with_traces(found, lambda trace: str(path.parent / trace))
+
+
+def _with_units(demand: Mapping[str, Dimensionless]) -> dict[str, dict[str, object]]:
+    """What is asked of a fleet as records; what has no bound is left out."""
+    units = units_of(Demand)
+    finite = {name: number for name, number in demand.items() if math.isfinite(number)}
+    return {name: {"value": number, "unit": units[name]} for name, number in finite.items()}
+
+
+def _in_si(section: Section) -> dict[str, Dimensionless]:
+    """Records of what is asked of a fleet as numbers; one that may be left out has its default."""
+    hints = hints_of(Demand)
+    section.only(*hints)
+    given = {name: section.quantity(name, hints[name], positive=False) for name in section.raw}
+    return {it.name: it.default for it in fields(Demand) if it.default is not MISSING} | given
 
 
 def _with_traces(record: PlanRecord, named: Callable[[str], str]) -> PlanRecord:
