@@ -527,7 +527,9 @@ def test_a_figure_of_a_trace_ends_in_a_known_name(tokwatt, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text(TRACE, encoding="utf-8")
     code, _, errors = tokwatt("trace", str(file), "--figure", "trace.gif")
-    assert code == 1 and "wanted a name that ends in svg, pdf, png" in errors
+    assert code == 1 and "wanted a name that ends in pdf, svg, png" in errors
+    code, _, errors = tokwatt("simulate", "--figure", tmp_path / "run")
+    assert code == 1 and errors.startswith("--figure: is '") and "wanted a name that" in errors
 
 
 def test_texts_are_counted_by_a_tokenizer_of_ones_own(tokwatt, tmp_path):
@@ -546,3 +548,15 @@ def test_texts_are_counted_by_a_tokenizer_of_ones_own(tokwatt, tmp_path):
 
 def test_a_simulation_offers_the_arrivals_and_routers_that_there_are():
     assert list(Process) == list(ARRIVALS) and list(Rule) == list(ROUTERS)
+
+
+def test_requests_of_one_output_token_have_no_inter_token_latency_and_miss_no_target(
+    tokwatt, tmp_path
+):
+    file = tmp_path / "classify.csv"
+    file.write_text("timestamp,prompt_tokens,output_tokens\n0,9,1\n1,9,1\n2,9,1\n", "utf-8")
+    served = tokwatt("simulate", "--trace", file)[1]
+    assert "inter token latency           none" in served and "nan" not in served
+    few = ["--gpu", "H100", "--gpus", 8, "--precision", "bfloat16", "--split-candidates", 2]
+    planned = tokwatt("plan", "--trace", file, "--ttft", "1s", "--verify", *few)[1]
+    assert "simulated          holds" in planned and "nan" not in planned

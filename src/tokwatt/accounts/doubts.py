@@ -45,7 +45,7 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         reason = f"prompts use {pool.prefill_utilization:.0%} of the chunks"
         yield from ((name, reason) for name in FIRST_TOKEN)
     if pool.blocking > HEAVIER * EXPONENTIAL and pool.prefill_utilization > OFTEN:
-        yield FIRST_TOKEN[1], "prompts beyond the 99th percentile hold up all others"
+        yield FIRST_TOKEN[1], "prompts in progress hold up all others"
     decodes = pool.late_latency > 0
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
         if decodes and least < pool.prefill_share < most:

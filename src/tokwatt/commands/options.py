@@ -84,6 +84,17 @@ def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
     return scaled(option, text, {"s": 1.0, "ms": 1e-3}, like)
 
 
+Kind = StrEnum("Kind", ["pdf", "svg", "png"])
+
+
+def drawing(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """A file to draw to, refused where its name ends in no format."""
+    if path and path.suffix.removeprefix(".") not in list(Kind):
+        found, wanted = shown(str(path)), f"a name that ends in {', '.join(Kind)}"
+        raise ParameterError(f"{option.opts[0]}: is {found}, wanted {wanted}.")
+    return path
+
+
 Params = Annotated[
     Path, typer.Option(help="Folder of parameter files.", show_default="params, or tokwatt's own")
 ]
@@ -102,7 +113,6 @@ Height = Annotated[float | None, typer.Option(parser=inches, help="A length such
 Dpi = Annotated[
     int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")
 ]
-Kind = StrEnum("Kind", ["pdf", "svg", "png"])
 Kinds = Annotated[
     list[Kind],
     typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),

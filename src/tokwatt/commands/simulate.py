@@ -35,7 +35,8 @@ File = Annotated[
     Path | None, typer.Option(help="Write requests and seconds as NetCDF to this file.")
 ]
 Picture = Annotated[
-    Path | None, typer.Option(help="Draw the first run to this file: .pdf, .svg, .png.")
+    Path | None,
+    typer.Option(callback=opt.drawing, help="Draw the first run to this file: .pdf, .svg, .png."),
 ]
 
 
@@ -97,10 +98,10 @@ def ask_simulation(
     if out:
         _write(found, out)
     if figure:
-        from tokwatt.reports.drawing.simulated import write_run
+        from tokwatt.reports.drawing.plotting import write_drawing
+        from tokwatt.reports.drawing.simulated import draw_run
 
-        figure.parent.mkdir(parents=True, exist_ok=True)
-        write_run(found, figure)
+        write_drawing(lambda: draw_run(found.isel(seed=0)), figure)
     show_with_trace(answer_of(found), served, as_json)
 
 
