@@ -198,3 +198,12 @@ def test_a_target_for_each_prompt_token_has_a_fleet_that_keeps_it(parameters):
 def test_an_argument_of_another_kind_is_refused(parameters, ask, sentence):
     with pytest.raises(ParameterError, match=sentence):
         ask(parameters)
+
+
+def test_an_instance_of_more_than_one_server_is_no_measured_one(parameters):
+    numbers = {"prompt": 1000.0, "output": 500.0, "batch": 64.0}
+    one, two = (point(parameters, DeploymentNames(gpus=gpus), **numbers) for gpus in (8, 16))
+    assert one.basis.extrapolated == ()
+    assert two.basis.extrapolated == ("instance of 16 GPUs (measured: up to 8)",)
+    low, high = (it.quantities["power"].high / it.power for it in (one, two))
+    assert low < high

@@ -5,24 +5,21 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import yaml
 
-from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import PoolNames, PoolPart, pools_of
 from tokwatt.output import write_files
-from tokwatt.params.errors import ParameterError, complaint, shown
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.planned_pools import PlannedPool, require_number, require_pools
 from tokwatt.planning.shared.shared_plan import SharedPlan
-from tokwatt.serving.demand.traffic import Part
-from tokwatt.serving.results import MOST
 from tokwatt.units import (
     Dimensionless,
     Instances,
@@ -33,22 +30,6 @@ from tokwatt.units import (
 )
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
-
-
-class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
-    """A pool of a plan as it is written.
-
-    Attributes:
-        longest: longest request that it takes, or prompt where pools go by prompts.
-        instances: whole instances.
-        deployment: what each of them is.
-        part: what they do for a request; prefill stands before the decode of its pool.
-    """
-
-    longest: Tokens
-    instances: Instances
-    deployment: DeploymentNames
-    part: Part = "both"
 
 
 class PlannedTrace(msgspec.Struct, forbid_unknown_fields=True):
@@ -176,18 +157,9 @@ def read_plan(path: Path) -> PlanRecord:
     section = Section(path, read_yaml(path))
     demand = _in_si(section.child("demand"))
     found = section.at("", section.raw | {"demand": demand}).convert(PlanRecord)
-    if not found.pools:
-        raise complaint(path, "pools", "is empty", "a pool or more")
-    for place, pool in enumerate(found.pools):
-        for name in ("longest", "instances"):
-            if not 0 < (number := getattr(pool, name)) <= MOST:
-                wanted = f"a number above 0 and up to {MOST:g}"
-                raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
+    require_pools(path, found.pools)
     for place, trace in enumerate(found.traces):
-        if not 0 < trace.arrival_rate <= MOST:
-            key, wanted = f"traces[{place}].arrival_rate", f"a number above 0 and up to {MOST:g}"
-            raise complaint(path, key, f"is {trace.arrival_rate:g}", wanted)
-    _require_pairs(path, found.pools)
+        require_number(path, f"traces[{place}].arrival_rate", trace.arrival_rate)
     return _with_traces(found, lambda trace: str(path.parent / trace))
 
 
@@ -233,16 +205,3 @@ def _key_of(record: PlanRecord, name: str, said: str) -> str:
         if said.startswith(f"is {shown(getattr(pool.deployment, name, None))}"):
             return f"pools[{place}].deployment.{name}"
     return name
-
-
-def _require_pairs(path: Path, pools: list[PlannedPool]) -> None:
-    """Refuse pools that prefill for none, decode without prefill, or for another window."""
-    parts = [pool.part for pool in pools]
-    for place, (part, following) in enumerate(zip(["both", *parts], [*parts, "both"], strict=True)):
-        if (part == "prefill") != (following == "decode"):
-            wanted = "decode after prefill, and nowhere else"
-            raise complaint(path, f"pools[{place}].part", f"is {following} after {part}", wanted)
-    for place, (pool, decode) in enumerate(pairwise(pools)):
-        if pool.part == "prefill" and pool.longest != decode.longest:
-            key, found = f"pools[{place}].longest", f"is {pool.longest:g}"
-            raise complaint(path, key, found, f"{decode.longest:g}, as where they decode")
