@@ -8,7 +8,9 @@ from tokwatt.accounts.answers import demanded, fleet, point
 from tokwatt.accounts.answers.simulated import beside
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import Disaggregated
+from tokwatt.accounts.simulated import simulate
 from tokwatt.params.errors import ParameterError
+from tokwatt.planning.plan import plan
 
 
 def test_memory_is_weights_and_tokens_as_counted_by_hand(parameters):
@@ -207,3 +209,13 @@ def test_an_instance_of_more_than_one_server_is_no_measured_one(parameters):
     assert two.basis.extrapolated == ("instance of 16 GPUs (measured: up to 8)",)
     low, high = (it.quantities["power"].high / it.power for it in (one, two))
     assert low < high
+
+
+def test_an_output_share_beside_the_measured_one_is_refused_and_not_ignored(parameters):
+    demand = demanded(parameters, arrival_rate=10, latency_target=1, output_share=0.5)
+    for ask in (fleet, simulate, plan):
+        with pytest.raises(
+            ParameterError, match="output_share: is 0.5 beside output_share"
+        ):
+            ask(parameters, "azure", demand)
+    assert fleet(parameters, "azure", demand, changes={"output_share": "fifth"}).instances > 0

@@ -8,6 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from tokwatt.accounts.answers import fleet
+from tokwatt.accounts.answers.demand import require_share
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.pools import changes_of_window, share_out
 from tokwatt.accounts.deployments import fleet_account
@@ -121,6 +122,7 @@ def simulated_fleet(
     names = parts[0].names
     chosen = fleet_account(catalogue, question["account"], names, requests, alternatives)
     require_parts(catalogue, chosen, parts)
+    require_share(catalogue, chosen, demand)
     splits = question["split_lengths"]
     laid = share_out(catalogue, requests, names, chosen, splits, window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
