@@ -214,8 +214,6 @@ def test_an_instance_of_more_than_one_server_is_no_measured_one(parameters):
 def test_an_output_share_beside_the_measured_one_is_refused_and_not_ignored(parameters):
     demand = demanded(parameters, arrival_rate=10, latency_target=1, output_share=0.5)
     for ask in (fleet, simulate, plan):
-        with pytest.raises(
-            ParameterError, match="output_share: is 0.5 beside output_share"
-        ):
+        with pytest.raises(ParameterError, match=r"output_share: is .* beside output_share=trace"):
             ask(parameters, "azure", demand)
     assert fleet(parameters, "azure", demand, changes={"output_share": "fifth"}).instances > 0

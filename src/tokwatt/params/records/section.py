@@ -193,8 +193,8 @@ class Section:
         allowed = np.atleast_1d(domain.contains(numbers, zero))
         if not allowed.all():
             wrong = np.atleast_1d(quantity.value)[~allowed][0]
-            wanted = domain.words(unit, zero)
-            raise self.fail(f"is {wrong:g} {quantity.unit}", wanted, f"{field}.value")
+            found = f"is {wrong:g} {quantity.unit}".removesuffix(" 1")
+            raise self.fail(found, domain.words(unit, zero), f"{field}.value")
         return numbers if many else float(numbers)
 
 
