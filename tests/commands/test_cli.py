@@ -190,6 +190,14 @@ OUTSIDE = [
     (["fleet", "--itl", 50], "--itl: is '50', wanted a unit, as in 50ms or 50s."),
     (["plan", "--ttft", 1], "--ttft: is '1', wanted a unit, as in 1ms or 1s."),
     (["simulate", "--ttft-per-1k", 0.1], "is '0.1', wanted a unit, as in 0.1ms or 0.1s."),
+    (["fleet", "--columns", "prompt=x"], "--columns: is given alone, wanted --trace"),
+    (
+        ["plan", "--tokenizer", "t.json"],
+        "--tokenizer: is given alone, wanted --trace",
+    ),
+    (["plan", "--inventory", "H100=8,H100=9"], "--inventory: has 'H100' twice, wanted it once."),
+    (["fleet", "--set", "basis=gpu", "--set", "basis=instance"], "--set: has 'basis' twice"),
+    (["trace", "x.csv", "--columns", "prompt=a,prompt=b"], "--columns: has 'prompt' twice"),
     (["fleet", "--ttft", "0s"], "--ttft: is 0, wanted a number from 1e-09"),
     (["fleet", "--ttft", "1ms"], "--ttft: is 0.001 s, but one request alone in the pool"),
     (["fleet", "--itl", "0ms"], "--itl: is 0, wanted a number from 1e-09"),
@@ -560,3 +568,18 @@ def test_requests_of_one_output_token_have_no_inter_token_latency_and_miss_no_ta
     few = ["--gpu", "H100", "--gpus", 8, "--precision", "bfloat16", "--split-candidates", 2]
     planned = tokwatt("plan", "--trace", file, "--ttft", "1s", "--verify", *few)[1]
     assert "simulated          holds" in planned and "nan" not in planned
+
+
+def test_a_trace_is_served_at_its_own_times_or_the_options_against_them_are_refused(
+    tokwatt, tmp_path
+):
+    file = tmp_path / "requests.csv"
+    file.write_text("timestamp,prompt_tokens,output_tokens\n0,9,9\n1,9,9\n", "utf-8")
+    for option, value in (("--requests", 5), ("--arrivals", "gamma")):
+        code, _, errors = tokwatt("simulate", "--trace", file, option, value)
+        assert code == 1 and errors.startswith(f"{option}: is ") and "beside --trace" in errors
+
+
+def test_a_single_request_is_simulated(tokwatt):
+    served = answer(tokwatt("simulate", "--arrival-rate", 5, "--requests", 1, "--json"))
+    assert served["first_token"]["value"] == served["first_token_p99"]["value"] > 0

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError, require_once, shown
 from tokwatt.params.files import parameter_folder
 
 PARAMS, STORES = parameter_folder(), Path("results/studies")
@@ -177,6 +177,7 @@ def parsed_changes(changes: list[str] | None) -> dict[str, str]:
     for choice, _, alternative in pairs:
         if not (choice and alternative):
             raise ParameterError(f"--set: is {choice!r}, wanted CHOICE=ALTERNATIVE.")
+    require_once("--set", [choice for choice, _, _ in pairs])
     return {choice: alternative for choice, _, alternative in pairs}
 
 

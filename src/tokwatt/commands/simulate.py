@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokwatt.commands import options as opt
-from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, asked, grouped
+from tokwatt.commands.groups import (
+    PoolOptions,
+    RequestOptions,
+    TargetOptions,
+    asked,
+    grouped,
+    require_alone,
+)
 from tokwatt.commands.progress import bar
 from tokwatt.commands.trace import show_with_trace
 from tokwatt.output import write_files
@@ -71,10 +78,14 @@ def ask_simulation(
     """
     from tokwatt.accounts import simulated
     from tokwatt.accounts.answers.simulated import answer_of
+    from tokwatt.accounts.simulated_fleet import timed
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
     served, demand = asked(catalogue, asked_for, arrival_rate, targets, output_share=output_share)
+    if not isinstance(served, str) and timed(served, demand):
+        drawn = None if process == Process.poisson else process.value
+        require_alone(requests=requests, arrivals=drawn)
     names = instance.pools
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
