@@ -217,3 +217,8 @@ def test_an_output_share_beside_the_measured_one_is_refused_and_not_ignored(para
         with pytest.raises(ParameterError, match=r"output_share: is .* beside output_share=trace"):
             ask(parameters, "azure", demand)
     assert fleet(parameters, "azure", demand, changes={"output_share": "fifth"}).instances > 0
+
+
+def test_a_demand_has_no_other_numbers(parameters):
+    with pytest.raises(ParameterError, match="itl: is no number of a demand, wanted one of"):
+        demanded(parameters, itl=0.05)

@@ -140,7 +140,7 @@ def simulated_fleet(
         for it in parts
     ]
     limits = [limits_of(chosen, instance, edge, mean) for instance, edge in engines]
-    trace = timed(requests, demand) if isinstance(requests, Trace) else None
+    trace = arrivals_of(requests, demand) if isinstance(requests, Trace) else None
     between = Disaggregation.of(catalogue)
     return Simulated(
         account=chosen,
@@ -166,7 +166,7 @@ def _sent(instance: Instance, transfer: BytesPerSecond, prompt: TokensAxis) -> S
     return np.asarray(transfer_time(instance, prompt.astype(float), transfer))
 
 
-def timed(trace: Trace, demand: Demand) -> Arrived | None:
+def arrivals_of(trace: Trace, demand: Demand) -> Arrived | None:
     """The requests of a trace at the arrival rate that is asked for.
 
     None where it does not say when each came: it has no times, or sums over a time.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tokwatt.commands.groups import RequestOptions, require_alone, require_trace
-from tokwatt.commands.options import Columns, Tokenizer, watts
+from tokwatt.commands.options import Columns, Tokenizer, lengths, watts
 from tokwatt.params.errors import ParameterError, require_once, shown
 
 
@@ -118,5 +118,14 @@ Inventory = Annotated[
     Any,
     typer.Option(
         parser=str, callback=inventory, metavar="GPU=COUNT,...", help="Most GPUs of a kind."
+    ),
+]
+Between = Annotated[
+    list[float] | None,
+    typer.Option(
+        parser=str,
+        callback=lengths,
+        metavar="TOKENS",
+        help="A length that may split requests, instead of --split-candidates; may be repeated.",
     ),
 ]

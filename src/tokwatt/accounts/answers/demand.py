@@ -1,11 +1,11 @@
 """What a fleet must carry: the demand of the parameter folder with other numbers."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import require
-from tokwatt.params.errors import ParameterError, require_kind
+from tokwatt.params.errors import ParameterError, one_of, require_kind
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -18,6 +18,10 @@ def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
     An output share is that of all requests under the choice `output_share=fifth`; without it they
     keep the measured one.
     """
+    known = [field.name for field in fields(Demand)]
+    for name in numbers:
+        if name not in known:
+            raise ParameterError(f"{name}: is no number of a demand, wanted {one_of(name, known)}.")
     given = {name: number for name, number in numbers.items() if number is not None}
     return replace(AssumptionSets(catalogue).demand, **given)
 
