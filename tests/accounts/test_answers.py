@@ -8,7 +8,9 @@ from tokwatt.accounts.answers import demanded, fleet, point
 from tokwatt.accounts.answers.simulated import beside
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import Disaggregated
+from tokwatt.accounts.simulated import simulate
 from tokwatt.params.errors import ParameterError
+from tokwatt.planning.plan import plan
 
 
 def test_memory_is_weights_and_tokens_as_counted_by_hand(parameters):
@@ -198,3 +200,25 @@ def test_a_target_for_each_prompt_token_has_a_fleet_that_keeps_it(parameters):
 def test_an_argument_of_another_kind_is_refused(parameters, ask, sentence):
     with pytest.raises(ParameterError, match=sentence):
         ask(parameters)
+
+
+def test_an_instance_of_more_than_one_server_is_no_measured_one(parameters):
+    numbers = {"prompt": 1000.0, "output": 500.0, "batch": 64.0}
+    one, two = (point(parameters, DeploymentNames(gpus=gpus), **numbers) for gpus in (8, 16))
+    assert one.basis.extrapolated == ()
+    assert two.basis.extrapolated == ("instance of 16 GPUs (measured: up to 8)",)
+    low, high = (it.quantities["power"].high / it.power for it in (one, two))
+    assert low < high
+
+
+def test_an_output_share_beside_the_measured_one_is_refused_and_not_ignored(parameters):
+    demand = demanded(parameters, arrival_rate=10, latency_target=1, output_share=0.5)
+    for ask in (fleet, simulate, plan):
+        with pytest.raises(ParameterError, match=r"output_share: is .* beside output_share=trace"):
+            ask(parameters, "azure", demand)
+    assert fleet(parameters, "azure", demand, changes={"output_share": "fifth"}).instances > 0
+
+
+def test_a_demand_has_no_other_numbers(parameters):
+    with pytest.raises(ParameterError, match="itl: is no number of a demand, wanted one of"):
+        demanded(parameters, itl=0.05)

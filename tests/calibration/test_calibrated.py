@@ -166,7 +166,7 @@ def test_nine_in_ten_left_out_runs_lie_within_intervals(committed):
             "calibration",
             ["fit", "scale"],
             {"value": -1, "unit": "1"},
-            r"fit.scale.value is -1 1, wanted a positive number",
+            r"fit.scale.value is -1, wanted a positive number",
         ),
     ],
 )

@@ -187,9 +187,20 @@ OUTSIDE = [
     (["fleet", "--max-utilization", 2], "--max-utilization: is 2, wanted a number from 1e-06 to"),
     (["fleet", "--output-share", 2], "--output-share: is 2, wanted a number from 0 to 1."),
     (["fleet", "--ttft", "nan"], "--ttft: is 'nan', wanted a time such as 50ms or 0.5s."),
-    (["fleet", "--ttft", 0], "--ttft: is 0, wanted a number from 1e-09"),
+    (["fleet", "--itl", 50], "--itl: is '50', wanted a unit, as in 50ms or 50s."),
+    (["plan", "--ttft", 1], "--ttft: is '1', wanted a unit, as in 1ms or 1s."),
+    (["simulate", "--ttft-per-1k", 0.1], "is '0.1', wanted a unit, as in 0.1ms or 0.1s."),
+    (["fleet", "--columns", "prompt=x"], "--columns: is given alone, wanted --trace"),
+    (
+        ["plan", "--tokenizer", "t.json"],
+        "--tokenizer: is given alone, wanted --trace",
+    ),
+    (["plan", "--inventory", "H100=8,H100=9"], "--inventory: has 'H100' twice, wanted it once."),
+    (["fleet", "--set", "basis=gpu", "--set", "basis=instance"], "--set: has 'basis' twice"),
+    (["trace", "x.csv", "--columns", "prompt=a,prompt=b"], "--columns: has 'prompt' twice"),
+    (["fleet", "--ttft", "0s"], "--ttft: is 0, wanted a number from 1e-09"),
     (["fleet", "--ttft", "1ms"], "--ttft: is 0.001 s, but one request alone in the pool"),
-    (["fleet", "--itl", 0], "--itl: is 0, wanted a number from 1e-09"),
+    (["fleet", "--itl", "0ms"], "--itl: is 0, wanted a number from 1e-09"),
     (["fleet", "--itl", "1ms"], "--itl: is 0.001 s, but one request alone in the pool"),
     (["fleet", "--itl-quantile", 0.7], "--itl-quantile: is 0.7, wanted 0.5 or 0.99."),
     (["fleet", "--arrival-rate", 0], "--arrival-rate: is 0, wanted a number from"),
@@ -524,7 +535,9 @@ def test_a_figure_of_a_trace_ends_in_a_known_name(tokwatt, tmp_path):
     file = tmp_path / "requests.csv"
     file.write_text(TRACE, encoding="utf-8")
     code, _, errors = tokwatt("trace", str(file), "--figure", "trace.gif")
-    assert code == 1 and "wanted a name that ends in svg, pdf, png" in errors
+    assert code == 1 and "wanted a name that ends in pdf, svg, png" in errors
+    code, _, errors = tokwatt("simulate", "--figure", tmp_path / "run")
+    assert code == 1 and errors.startswith("--figure: is '") and "wanted a name that" in errors
 
 
 def test_texts_are_counted_by_a_tokenizer_of_ones_own(tokwatt, tmp_path):
@@ -543,3 +556,30 @@ def test_texts_are_counted_by_a_tokenizer_of_ones_own(tokwatt, tmp_path):
 
 def test_a_simulation_offers_the_arrivals_and_routers_that_there_are():
     assert list(Process) == list(ARRIVALS) and list(Rule) == list(ROUTERS)
+
+
+def test_requests_of_one_output_token_have_no_inter_token_latency_and_miss_no_target(
+    tokwatt, tmp_path
+):
+    file = tmp_path / "classify.csv"
+    file.write_text("timestamp,prompt_tokens,output_tokens\n0,9,1\n1,9,1\n2,9,1\n", "utf-8")
+    served = tokwatt("simulate", "--trace", file)[1]
+    assert "inter token latency           none" in served and "nan" not in served
+    few = ["--gpu", "H100", "--gpus", 8, "--precision", "bfloat16", "--split-candidates", 2]
+    planned = tokwatt("plan", "--trace", file, "--ttft", "1s", "--verify", *few)[1]
+    assert "simulated          holds" in planned and "nan" not in planned
+
+
+def test_a_trace_is_served_at_its_own_times_or_the_options_against_them_are_refused(
+    tokwatt, tmp_path
+):
+    file = tmp_path / "requests.csv"
+    file.write_text("timestamp,prompt_tokens,output_tokens\n0,9,9\n1,9,9\n", "utf-8")
+    for option, value in (("--requests", 5), ("--arrivals", "gamma")):
+        code, _, errors = tokwatt("simulate", "--trace", file, option, value)
+        assert code == 1 and errors.startswith(f"{option}: is ") and "beside --trace" in errors
+
+
+def test_a_single_request_is_simulated(tokwatt):
+    served = answer(tokwatt("simulate", "--arrival-rate", 5, "--requests", 1, "--json"))
+    assert served["first_token"]["value"] == served["first_token_p99"]["value"] > 0

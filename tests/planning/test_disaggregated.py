@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import product
 
-import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -184,7 +183,9 @@ EDITS = {
 
 @pytest.mark.parametrize("sentence", EDITS)
 def test_a_plan_that_was_edited_by_hand_is_refused_in_one_sentence(sentence, tmp_path, found):
-    path, plan = tmp_path / "plan.yaml", msgspec.to_builtins(record_of(found))
+    path = tmp_path / "plan.yaml"
+    write_plan(record_of(found), path)
+    plan = yaml.safe_load(path.read_text(encoding="utf-8"))
     EDITS[sentence](plan)
     path.write_text(yaml.safe_dump(plan), encoding="utf-8")
     with pytest.raises(ParameterError, match=rf"plan\.yaml: {sentence}"):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from tokwatt.planning.optimum.choice import shortest
 from tokwatt.planning.optimum.constrained import Budget
 from tokwatt.planning.optimum.infeasible import common_factor, relaxations
 from tokwatt.planning.plan import plan, plan_of_columns
+from tokwatt.planning.planned_pools import PlannedPool, require_pools
 from tokwatt.planning.question import Question, columns_of
 from tokwatt.planning.record import read_plan, record_of, write_plan
 from tokwatt.serving.choices import switched
@@ -257,8 +259,11 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, fou
     record = read_plan(tmp_path / "plan.yaml")
     assert record == written
     assert record.names == found.names and record.split_lengths == found.split_lengths
+    unbound = msgspec.structs.replace(written, demand=written.demand | {"itl_target": math.inf})
+    write_plan(unbound, tmp_path / "unbound.yaml")
+    assert read_plan(tmp_path / "unbound.yaml") == unbound
     text = (tmp_path / "plan.yaml").read_text(encoding="utf-8")
-    for number in (".nan", "-1.0", "0", ".inf"):
+    for number in (".nan", "-1.0", "0", ".inf", "two", "1.5"):
         edited = re.sub("\n  instances: .*", f"\n  instances: {number}", text, count=1)
         (tmp_path / "plan.yaml").write_text(edited, encoding="utf-8")
         with pytest.raises(ParameterError, match=r"plan\.yaml: pools\[0\]\.instances is"):
@@ -266,6 +271,12 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, fou
     (tmp_path / "plan.yaml").write_text("pools: 3\n", encoding="utf-8")
     with pytest.raises(ParameterError, match=r"plan\.yaml: "):
         read_plan(tmp_path / "plan.yaml")
+
+
+def test_pools_of_a_plan_rise_by_the_length_of_their_requests():
+    pools = [PlannedPool(longest, 1.0, DeploymentNames()) for longest in (8192.0, 4096.0)]
+    with pytest.raises(ParameterError, match=r"pools\[1\]\.longest is 4096, wanted more than the"):
+        require_pools(Path("plan.yaml"), pools)
 
 
 def test_the_command_writes_what_fleet_reads(tmp_path):
@@ -282,9 +293,13 @@ def test_the_command_writes_what_fleet_reads(tmp_path):
 
 WRONG_KEYS = {
     "gpu: B200": ("gpu: B9", r"plan\.yaml: pools\[0\]\.deployment\.gpu is 'B9', wanted"),
-    "latency_target: 1.5": (
-        "latency_target: -1",
-        r"plan\.yaml: demand\.latency_target is -1, wanted",
+    "latency_target: {value: 1.5,": (
+        "latency_target: {value: -1,",
+        r"plan\.yaml: demand\.latency_target\.value is -1 s, wanted",
+    ),
+    "itl_target: {value: 0.05, unit: s}": (
+        "itl_target: 50",
+        r"plan\.yaml: demand\.itl_target is 50, wanted a number with its unit",
     ),
     "account: consistent": ("account: mine", r"plan\.yaml: account is 'mine', wanted"),
 }

@@ -50,7 +50,7 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         reason = f"prompts use {pool.prefill_utilization:.0%} of the chunks"
         yield from ((name, reason) for name in FIRST_TOKEN)
     if pool.blocking > HEAVIER * EXPONENTIAL and pool.prefill_utilization > OFTEN:
-        yield FIRST_TOKEN[1], "prompts beyond the 99th percentile hold up all others"
+        yield FIRST_TOKEN[1], "prompts in progress hold up all others"
     if pool.median_blocking > UNEVEN and pool.prefill_utilization > SELDOM:
         longer = f"{pool.median_blocking:.3g} times as long as the median prompt alone"
         yield FIRST_TOKEN[0], f"prompts differ, and those in progress still take {longer}"

@@ -8,6 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from tokwatt.accounts.answers import fleet
+from tokwatt.accounts.answers.demand import require_share
 from tokwatt.accounts.answers.fleets import FleetQuestion
 from tokwatt.accounts.answers.pools import changes_of_window, share_out
 from tokwatt.accounts.deployments import fleet_account
@@ -121,6 +122,7 @@ def simulated_fleet(
     names = parts[0].names
     chosen = fleet_account(catalogue, question["account"], names, requests, alternatives)
     require_parts(catalogue, chosen, parts)
+    require_share(catalogue, chosen, demand)
     splits = question["split_lengths"]
     laid = share_out(catalogue, requests, names, chosen, splits, window, demand)
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
@@ -138,7 +140,7 @@ def simulated_fleet(
         for it in parts
     ]
     limits = [limits_of(chosen, instance, edge, mean) for instance, edge in engines]
-    trace = _timed(requests, demand) if isinstance(requests, Trace) else None
+    trace = arrivals_of(requests, demand) if isinstance(requests, Trace) else None
     between = Disaggregation.of(catalogue)
     return Simulated(
         account=chosen,
@@ -164,7 +166,7 @@ def _sent(instance: Instance, transfer: BytesPerSecond, prompt: TokensAxis) -> S
     return np.asarray(transfer_time(instance, prompt.astype(float), transfer))
 
 
-def _timed(trace: Trace, demand: Demand) -> Arrived | None:
+def arrivals_of(trace: Trace, demand: Demand) -> Arrived | None:
     """The requests of a trace at the arrival rate that is asked for.
 
     None where it does not say when each came: it has no times, or sums over a time.

@@ -180,7 +180,9 @@ def asked(
 
     requests: str | Trace = options.workload or "azure"
     rate = arrival_rate
-    if options.trace:
+    if not options.trace:
+        require_trace(columns=options.columns, tokenizer=options.tokenizer)
+    else:
         require_alone(workload=options.workload, output_share=bounds["output_share"])
         requests = trace_of_options(options.trace, options.columns, options.tokenizer)
         rate = rate_of(requests, options.trace, arrival_rate)
@@ -194,6 +196,13 @@ def require_alone(**options: object) -> None:
             option = f"--{name.replace('_', '-')}"
             wanted = "one of the two, as a trace has its own"
             raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
+
+
+def require_trace(**options: object) -> None:
+    """Refuse what says how a trace is read where there is none."""
+    for name, value in options.items():
+        if value:
+            raise ParameterError(f"--{name}: is given alone, wanted --trace beside it.")
 
 
 def rate_of(trace: "Trace", path: object, arrival_rate: float | None) -> float:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError, require_once, shown
 from tokwatt.params.files import parameter_folder
 
 PARAMS, STORES = parameter_folder(), Path("results/studies")
@@ -78,9 +78,21 @@ def per_thousand(option: typer.CallbackParam, text: str | None) -> float | None:
 
 
 def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
-    """A time, with ms or s; seconds where it has neither."""
-    scales = {"": 1.0, "s": 1.0, "ms": 1e-3}
-    return scaled(option, text, scales, "a time such as 50ms or 0.5s")
+    """A time, with ms or s: a number alone may be either."""
+    number = text if text and re.fullmatch(r"[0-9.]+", text) else None
+    like = f"a unit, as in {number}ms or {number}s" if number else "a time such as 50ms or 0.5s"
+    return scaled(option, text, {"s": 1.0, "ms": 1e-3}, like)
+
+
+Kind = StrEnum("Kind", ["pdf", "svg", "png"])
+
+
+def drawing(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """A file to draw to, refused where its name ends in no format."""
+    if path and path.suffix.removeprefix(".") not in list(Kind):
+        found, wanted = shown(str(path)), f"a name that ends in {', '.join(Kind)}"
+        raise ParameterError(f"{option.opts[0]}: is {found}, wanted {wanted}.")
+    return path
 
 
 Params = Annotated[
@@ -101,7 +113,6 @@ Height = Annotated[float | None, typer.Option(parser=inches, help="A length such
 Dpi = Annotated[
     int | None, typer.Option(min=30, max=2400, help="Dots per inch of the bitmap; 300 if left out.")
 ]
-Kind = StrEnum("Kind", ["pdf", "svg", "png"])
 Kinds = Annotated[
     list[Kind],
     typer.Option("--format", default_factory=lambda: list(Kind), help="Once for each format."),
@@ -166,6 +177,7 @@ def parsed_changes(changes: list[str] | None) -> dict[str, str]:
     for choice, _, alternative in pairs:
         if not (choice and alternative):
             raise ParameterError(f"--set: is {choice!r}, wanted CHOICE=ALTERNATIVE.")
+    require_once("--set", [choice for choice, _, _ in pairs])
     return {choice: alternative for choice, _, alternative in pairs}
 
 

@@ -7,7 +7,13 @@ import typer
 
 from tokwatt.commands import options as opt
 from tokwatt.commands.groups import TargetOptions, asked, grouped
-from tokwatt.commands.plan_options import ChoiceOptions, Inventory, PowerCap, TrafficOptions
+from tokwatt.commands.plan_options import (
+    Between,
+    ChoiceOptions,
+    Inventory,
+    PowerCap,
+    TrafficOptions,
+)
 from tokwatt.commands.printing import show_json
 from tokwatt.params.errors import ParameterError
 from tokwatt.text import visible
@@ -42,7 +48,7 @@ def ask_plan(
     split_candidates: Annotated[
         int, typer.Option(help="Lengths that may split requests, both ends among them.")
     ] = 32,
-    split_length: opt.Lengths = None,
+    split_length: Between = None,
     day: Annotated[
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
     ] = False,

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tokwatt.commands.groups import RequestOptions, require_alone
-from tokwatt.commands.options import Columns, Tokenizer, watts
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.commands.groups import RequestOptions, require_alone, require_trace
+from tokwatt.commands.options import Columns, Tokenizer, lengths, watts
+from tokwatt.params.errors import ParameterError, require_once, shown
 
 
 def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] | None:
@@ -20,6 +20,7 @@ def inventory(option: typer.CallbackParam, text: str | None) -> dict[str, int] |
     if not all(gpu and re.fullmatch("[0-9]{1,9}", count) for gpu, _, count in pairs):
         wanted = "GPUs such as H100=512,B200=64"
         raise ParameterError(f"{option.opts[0]}: is {shown(text)}, wanted {wanted}.")
+    require_once(option.opts[0], [gpu for gpu, _, _ in pairs])
     return {gpu: int(count) for gpu, _, count in pairs}
 
 
@@ -50,6 +51,8 @@ class TrafficOptions:
         """Each workload or trace by itself."""
         if self.trace and self.workload:
             require_alone(workload=self.workload[0])
+        if not self.trace:
+            require_trace(columns=self.columns, tokenizer=self.tokenizer)
         named = [RequestOptions(name) for name in self.workload or ()]
         traces = self.trace or ()
         read = [RequestOptions(None, path, self.columns, self.tokenizer) for path in traces]
@@ -115,5 +118,14 @@ Inventory = Annotated[
     Any,
     typer.Option(
         parser=str, callback=inventory, metavar="GPU=COUNT,...", help="Most GPUs of a kind."
+    ),
+]
+Between = Annotated[
+    list[float] | None,
+    typer.Option(
+        parser=str,
+        callback=lengths,
+        metavar="TOKENS",
+        help="A length that may split requests, instead of --split-candidates; may be repeated.",
     ),
 ]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokwatt.commands import options as opt
-from tokwatt.commands.groups import PoolOptions, RequestOptions, TargetOptions, asked, grouped
+from tokwatt.commands.groups import (
+    PoolOptions,
+    RequestOptions,
+    TargetOptions,
+    asked,
+    grouped,
+    require_alone,
+)
 from tokwatt.commands.progress import bar
 from tokwatt.commands.trace import show_with_trace
 from tokwatt.output import write_files
@@ -35,7 +42,8 @@ File = Annotated[
     Path | None, typer.Option(help="Write requests and seconds as NetCDF to this file.")
 ]
 Picture = Annotated[
-    Path | None, typer.Option(help="Draw the first run to this file: .pdf, .svg, .png.")
+    Path | None,
+    typer.Option(callback=opt.drawing, help="Draw the first run to this file: .pdf, .svg, .png."),
 ]
 
 
@@ -70,10 +78,14 @@ def ask_simulation(
     """
     from tokwatt.accounts import simulated
     from tokwatt.accounts.answers.simulated import answer_of
+    from tokwatt.accounts.simulated_fleet import arrivals_of
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
     served, demand = asked(catalogue, asked_for, arrival_rate, targets, output_share=output_share)
+    if not isinstance(served, str) and arrivals_of(served, demand):
+        drawn = None if process == Process.poisson else process.value
+        require_alone(requests=requests, arrivals=drawn)
     names = instance.pools
     total = requests or simulated.COUNT
     total = served.requests if not isinstance(served, str) else total
@@ -97,10 +109,10 @@ def ask_simulation(
     if out:
         _write(found, out)
     if figure:
-        from tokwatt.reports.drawing.simulated import write_run
+        from tokwatt.reports.drawing.plotting import write_drawing
+        from tokwatt.reports.drawing.simulated import draw_run
 
-        figure.parent.mkdir(parents=True, exist_ok=True)
-        write_run(found, figure)
+        write_drawing(lambda: draw_run(found.isel(seed=0)), figure)
     show_with_trace(answer_of(found), served, as_json)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokwatt.commands.options import Columns, Json, Tokenizer
+from tokwatt.commands.options import Columns, Json, Tokenizer, drawing
 from tokwatt.commands.printing import show_answer, show_json
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE, refusing_file, require_regular
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from tokwatt.params.traces.trace_summary import Lengths, TraceSummary
     from tokwatt.params.traces.traces import Trace
 
-FigureFile = Annotated[Path | None, typer.Option(help="Draw it too: a .svg, .pdf or .png file.")]
-
+FigureFile = Annotated[
+    Path | None,
+    typer.Option(callback=drawing, help="Draw it too: a .svg, .pdf or .png file."),
+]
 
 LARGEST = 256 * MEBIBYTE
 """Bytes that a tokenizer may hold."""
@@ -38,9 +40,10 @@ def ask_trace(
     requests = trace_of_options(trace, columns, tokenizer)
     summary = summary_of(requests)
     if figure:
-        from tokwatt.reports.drawing.trace import write_trace_figure
+        from tokwatt.reports.drawing.plotting import write_drawing
+        from tokwatt.reports.drawing.trace import draw_trace
 
-        write_trace_figure(requests, figure)
+        write_drawing(lambda: draw_trace(requests), figure)
     if as_json:
         show_json(summary)
     else:
@@ -58,7 +61,7 @@ def trace_of_options(path: Path, columns: list[str] | None, tokenizer: Path | No
 def told(trace: "Trace") -> str:
     """In one line, what was read of a trace and how it was understood."""
     left_out = [f"{count} {why} left out" for why, count in trace.left_out.items()]
-    return "; ".join([f"{trace.name}: {trace.requests:,} requests", *left_out, *trace.notes])
+    return "; ".join([f"{trace.name}: {trace.requests_in_words}", *left_out, *trace.notes])
 
 
 def show_with_trace(

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 
@@ -103,3 +103,10 @@ def require_kind(name: str, value: object, kind: type | UnionType, made_by: str)
 def require_changes(changes: object) -> None:
     """Refuse changes that are no alternatives by the names of choices."""
     require_kind("changes", changes or {}, Mapping, "alternatives by choice, {'router': 'random'}")
+
+
+def require_once(option: str, names: Sequence[str]) -> None:
+    """Refuse a name that an option has twice, as nobody knows which is meant."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ParameterError(f"{option}: has {shown(name)} twice, wanted it once.")

@@ -228,8 +228,9 @@ def verified_line(found: Verified[Plan] | Verified[SharedPlan]) -> str:
         name: it.removeprefix("simulated_").replace("inter_token", "inter-token")
         for name, it in names.items()
     }
+    errors = {name: round(error, 6) for name, error in found.errors.items()}
     latencies = (
-        f"{shown[name]} {found.simulated[name]:.3g} ± {found.errors[name]:.1g} of {target:.3g} s"
+        f"{shown[name]} {found.simulated[name]:.3g} ± {errors[name]:.1g} of {target:.3g} s"
         for name, target in found.targets.items()
     )
     said = "holds" if found.holds else "misses a target"

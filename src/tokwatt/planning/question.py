@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from tokwatt.accounts.answers.demand import require_demand, require_targets
+from tokwatt.accounts.answers.demand import require_demand, require_share, require_targets
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import DeploymentNames, conserving, fleet_account, require_limited
 from tokwatt.accounts.energy import Energy
@@ -146,6 +146,7 @@ def columns_of_each(
 def _asked(own: Question, names: Sequence[DeploymentNames]) -> tuple[Account, Requests]:
     """The account of a question, and the requests that arrive."""
     account = fleet_account(own.catalogue, own.account, names[0], own.requests, own.changes)
+    require_share(own.catalogue, account, own.demand)
     case = case_of(own.catalogue, own.requests, names[0], account, (), LONGEST)
     return account, case.requests(account.assumed, float(own.demand.output_share))
 

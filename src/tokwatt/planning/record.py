@@ -1,46 +1,35 @@
 """A plan as a record that `fleet` reads back."""
 
+import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
-from itertools import pairwise
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import yaml
 
-from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import PoolNames, PoolPart, pools_of
 from tokwatt.output import write_files
-from tokwatt.params.errors import ParameterError, complaint, shown
+from tokwatt.params.errors import ParameterError, shown
 from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
+from tokwatt.planning.planned_pools import PlannedPool, require_number, require_pools
 from tokwatt.planning.shared.shared_plan import SharedPlan
-from tokwatt.serving.demand.traffic import Part
-from tokwatt.serving.results import MOST
-from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Tokens
+from tokwatt.units import (
+    Dimensionless,
+    Instances,
+    RequestsPerSecond,
+    Tokens,
+    hints_of,
+    units_of,
+)
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
-
-
-class PlannedPool(msgspec.Struct, forbid_unknown_fields=True):
-    """A pool of a plan as it is written.
-
-    Attributes:
-        longest: longest request that it takes, or prompt where pools go by prompts.
-        instances: whole instances.
-        deployment: what each of them is.
-        part: what they do for a request; prefill stands before the decode of its pool.
-    """
-
-    longest: Tokens
-    instances: Instances
-    deployment: DeploymentNames
-    part: Part = "both"
 
 
 class PlannedTrace(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,7 +60,7 @@ class PlanRecord(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
         objective: what is least.
         workload: a workload by name, where it is for one.
         trace: a file of requests, where it is for one, from the folder of the plan.
-        demand: arrival rate and bounds, in SI units.
+        demand: arrival rate and bounds in SI units; each is written with its unit.
         pools: by rising length of their requests.
         traces: where it is for several, which keep the instances of its pools.
     """
@@ -154,7 +143,8 @@ def write_plan(record: PlanRecord, path: Path) -> None:
     """Write a plan, or leave the file as it was."""
     folder = path.resolve().parent
     record = _with_traces(record, lambda trace: os.path.relpath(Path(trace).resolve(), folder))
-    text = yaml.safe_dump(msgspec.to_builtins(record), sort_keys=False, default_flow_style=None)
+    written = msgspec.to_builtins(record) | {"demand": _with_units(record.demand)}
+    text = yaml.safe_dump(written, sort_keys=False, default_flow_style=None)
     write_files({path: HEADER + text})
 
 
@@ -165,24 +155,27 @@ def read_plan(path: Path) -> PlanRecord:
         ParameterError: with one sentence, where the file is no plan.
     """
     section = Section(path, read_yaml(path))
-    found = section.convert(PlanRecord)
-    if not found.pools:
-        raise complaint(path, "pools", "is empty", "a pool or more")
-    for place, pool in enumerate(found.pools):
-        for name in ("longest", "instances"):
-            if not 0 < (number := getattr(pool, name)) <= MOST:
-                wanted = f"a number above 0 and up to {MOST:g}"
-                raise complaint(path, f"pools[{place}].{name}", f"is {number:g}", wanted)
+    demand = _in_si(section.child("demand"))
+    found = section.at("", section.raw | {"demand": demand}).convert(PlanRecord)
+    require_pools(path, found.pools)
     for place, trace in enumerate(found.traces):
-        if not 0 < trace.arrival_rate <= MOST:
-            key, wanted = f"traces[{place}].arrival_rate", f"a number above 0 and up to {MOST:g}"
-            raise complaint(path, key, f"is {trace.arrival_rate:g}", wanted)
-    _require_pairs(path, found.pools)
-    known = {field.name for field in fields(Demand)}
-    for name in found.demand:
-        if name not in known:
-            raise complaint(path, f"demand.{name}", "is unknown", f"one of {', '.join(known)}")
+        require_number(path, f"traces[{place}].arrival_rate", trace.arrival_rate)
     return _with_traces(found, lambda trace: str(path.parent / trace))
+
+
+def _with_units(demand: Mapping[str, Dimensionless]) -> dict[str, dict[str, object]]:
+    """What is asked of a fleet as records; what has no bound is left out."""
+    units = units_of(Demand)
+    finite = {name: number for name, number in demand.items() if math.isfinite(number)}
+    return {name: {"value": number, "unit": units[name]} for name, number in finite.items()}
+
+
+def _in_si(section: Section) -> dict[str, Dimensionless]:
+    """Records of what is asked of a fleet as numbers; one that may be left out has its default."""
+    hints = hints_of(Demand)
+    section.only(*hints)
+    given = {name: section.quantity(name, hints[name], positive=False) for name in section.raw}
+    return {it.name: it.default for it in fields(Demand) if it.default is not MISSING} | given
 
 
 def _with_traces(record: PlanRecord, named: Callable[[str], str]) -> PlanRecord:
@@ -212,16 +205,3 @@ def _key_of(record: PlanRecord, name: str, said: str) -> str:
         if said.startswith(f"is {shown(getattr(pool.deployment, name, None))}"):
             return f"pools[{place}].deployment.{name}"
     return name
-
-
-def _require_pairs(path: Path, pools: list[PlannedPool]) -> None:
-    """Refuse pools that prefill for none, decode without prefill, or for another window."""
-    parts = [pool.part for pool in pools]
-    for place, (part, following) in enumerate(zip(["both", *parts], [*parts, "both"], strict=True)):
-        if (part == "prefill") != (following == "decode"):
-            wanted = "decode after prefill, and nowhere else"
-            raise complaint(path, f"pools[{place}].part", f"is {following} after {part}", wanted)
-    for place, (pool, decode) in enumerate(pairwise(pools)):
-        if pool.part == "prefill" and pool.longest != decode.longest:
-            key, found = f"pools[{place}].longest", f"is {pool.longest:g}"
-            raise complaint(path, key, found, f"{decode.longest:g}, as where they decode")

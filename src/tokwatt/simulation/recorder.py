@@ -63,7 +63,7 @@ class Finished(NamedTuple):
 
     def settled(self, share: Dimensionless) -> np.ndarray:
         """Which requests count where the first share of them, which found it empty, does not."""
-        return self.number >= share * len(self.number)
+        return self.number >= min(share * len(self.number), len(self.number) - 1)
 
 
 class Recorder:

@@ -1,5 +1,6 @@
 """An answer: its numbers with intervals, and what they stand on."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -97,7 +98,10 @@ class Answer:
         return f"<table><caption>{escape(self.basis.sentence)}</caption>{cells}</table>{notes}"
 
     def rows(self) -> Iterator[tuple[str, str, str, str]]:
-        """Name, value, unit and interval of each number, as they are shown."""
+        """Name, value, unit and interval of each number, as they are shown.
+
+        Where requests have one output token, no time lies between two: there is none.
+        """
         for name, quantity in self.quantities.items():
             scale, unit = _scaled(quantity)
             between = ""
@@ -105,7 +109,10 @@ class Answer:
                 between = f"{quantity.low / scale:.4g} - {quantity.high / scale:.4g}"
                 if quantity.value and not is_known(quantity.low, quantity.high):
                     between += ", not known"
-            yield name.replace("_", " "), f"{quantity.value / scale:.4g}", unit, between
+            if math.isnan(quantity.value):
+                yield name.replace("_", " "), "none", "", ""
+            else:
+                yield name.replace("_", " "), f"{quantity.value / scale:.4g}", unit, between
 
     def _notes(self) -> list[str]:
         notes = {

@@ -1,11 +1,11 @@
 """What a fleet must carry: the demand of the parameter folder with other numbers."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.accounts.deployments import require
-from tokwatt.params.errors import ParameterError, require_kind
+from tokwatt.params.errors import ParameterError, one_of, require_kind
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -13,7 +13,15 @@ from tokwatt.units import Dimensionless
 
 
 def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
-    """The demand of `params/assumptions.yaml` with other numbers; None leaves one as it is."""
+    """The demand of `params/assumptions.yaml` with other numbers; None leaves one as it is.
+
+    An output share is that of all requests under the choice `output_share=fifth`; without it they
+    keep the measured one.
+    """
+    known = [field.name for field in fields(Demand)]
+    for name in numbers:
+        if name not in known:
+            raise ParameterError(f"{name}: is no number of a demand, wanted {one_of(name, known)}.")
     given = {name: number for name, number in numbers.items() if number is not None}
     return replace(AssumptionSets(catalogue).demand, **given)
 
@@ -39,6 +47,14 @@ def require_targets(account: Account, demand: Demand) -> None:
     if demand.ttft_per_token and account.assumed.target == "wait":
         found = f"is {1000 * float(demand.ttft_per_token):g} s for 1,000 tokens beside target=wait"
         raise ParameterError(f"ttft_per_token: {found}, wanted target=both, as in consistent.")
+
+
+def require_share(catalogue: Catalogue, account: Account, demand: Demand) -> None:
+    """Refuse an output share that is asked for where requests keep the one that was measured."""
+    own, usual = float(demand.output_share), float(AssumptionSets(catalogue).demand.output_share)
+    if account.assumed.output_share == "trace" and own != usual:
+        found = f"is {own:g} beside output_share=trace, the measured one"
+        raise ParameterError(f"output_share: {found}, wanted the choice output_share=fifth.")
 
 
 def targets_in_words(demand: Demand) -> str:

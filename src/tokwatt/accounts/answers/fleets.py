@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
 from tokwatt.accounts.answers.basis import basis_of, changes_in_words
-from tokwatt.accounts.answers.demand import require_demand, require_targets
+from tokwatt.accounts.answers.demand import require_demand, require_share, require_targets
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
@@ -87,6 +87,7 @@ def fleet(
     chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)
     require_parts(catalogue, chosen, parts)
     require_targets(chosen, demand)
+    require_share(catalogue, chosen, demand)
     least = least_instances or [0.0] * len(parts)
     require_instances("least_instances", least, parts, MOST)
 

@@ -93,7 +93,8 @@ def beside(
 def _less_allowed(found: "xr.Dataset", demand: Demand) -> np.ndarray:
     """The percentile that is a target of first tokens less what their prompts allow, by seed."""
     over = found["request_first_token"] - demand.ttft_per_token * found["request_prompt"]
-    first = int(np.ceil(found.attrs["settled"] * over.sizes["request"]))
+    served = over.sizes["request"]
+    first = min(int(np.ceil(found.attrs["settled"] * served)), served - 1)
     counted = over.isel(request=slice(first, None))
     return counted.quantile(float(demand.ttft_quantile), "request").values
 

@@ -16,6 +16,11 @@ SLACK = 0.02
 """How far beyond the measured runs a number still counts as measured, of the number."""
 
 
+WIDEST = 8
+"""Most GPUs of an instance in any measured run: one server, whose links are not those to the next.
+"""
+
+
 @dataclass(frozen=True)
 class Support:
     """Measured runs behind an answer.
@@ -120,8 +125,9 @@ def bits_of(precision: Precision) -> Dimensionless:
 
 def unrecorded(names: DeploymentNames, part: Part) -> tuple[str, ...]:
     """What no run has of instances, whatever they serve, a phrase for each."""
-    limit = names.power_limit
+    limit, gpus = names.power_limit, names.gpus * names.data_parallel
     said = {
+        f"instance of {gpus} GPUs (measured: up to {WIDEST})": gpus > WIDEST,
         "prefill apart": part != "both",
         f"power limit {limit or 0:g} W a board": limit is not None,
     }

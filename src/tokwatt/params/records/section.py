@@ -106,6 +106,8 @@ class Section:
     def bind(self, hints: Hints, optional: Sequence[str] = ()) -> dict[str, Any]:
         """This section as values: quantities in SI, references looked up, sections inside built."""
         fields = [(name, _written_as(hint), name in optional) for name, hint in hints.items()]
+        for name, hint in hints.items():
+            self._require_unit(name, hint)
         entry: Any = self.convert(_structure(tuple(fields)))
         written = {name: getattr(entry, name) for name in hints}
         return {
@@ -116,6 +118,7 @@ class Section:
 
     def quantity(self, name: str, hint: object, positive: bool = True) -> Any:
         """What stands under a key in SI, for keys that are not known beforehand."""
+        self._require_unit(name, hint)
         return self._si(name, self.child(name).convert(Quantity), hint, positive)
 
     def choose(self, field: str, name: str, catalogue: str) -> Any:
@@ -164,6 +167,13 @@ class Section:
             return self.child(name).specs(get_args(hint)[1])
         return self.child(name).spec(hint) if _is_spec(hint) else written
 
+    def _require_unit(self, name: str, hint: object) -> None:
+        """Refuse a number or text where a quantity is wanted, whose unit nobody may guess."""
+        written = self.raw.get(name) if isinstance(self.raw, dict) else None
+        if isinstance(written, int | float | str) and _written_as(hint) is Quantity:
+            wanted = f"a number with its unit, as in {{value: 1, unit: {mark_of(hint)}}}"
+            raise self.fail(f"is {shown(written)}", wanted, name)
+
     def _si(
         self, field: str, quantity: Quantity, hint: object, positive: bool
     ) -> float | np.ndarray:
@@ -183,8 +193,8 @@ class Section:
         allowed = np.atleast_1d(domain.contains(numbers, zero))
         if not allowed.all():
             wrong = np.atleast_1d(quantity.value)[~allowed][0]
-            wanted = domain.words(unit, zero)
-            raise self.fail(f"is {wrong:g} {quantity.unit}", wanted, f"{field}.value")
+            found = f"is {wrong:g} {quantity.unit}".removesuffix(" 1")
+            raise self.fail(found, domain.words(unit, zero), f"{field}.value")
         return numbers if many else float(numbers)
 
 

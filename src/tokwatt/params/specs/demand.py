@@ -4,12 +4,12 @@ import math
 
 from tokwatt.params.specs.record import spec
 from tokwatt.units import (
-    Dimensionless,
     DimensionlessAxis,
     Instances,
     RequestsPerSecond,
     Seconds,
     SecondsPerToken,
+    Share,
     TokensAxis,
 )
 
@@ -47,11 +47,11 @@ class Demand:
 
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
-    ttft_quantile: Dimensionless = 0.99
+    ttft_quantile: Share = 0.99
     ttft_per_token: SecondsPerToken = 0.0
     itl_target: Seconds = math.inf
-    itl_quantile: Dimensionless = 0.5
-    max_utilization: Dimensionless
-    output_share: Dimensionless
+    itl_quantile: Share = 0.5
+    max_utilization: Share
+    output_share: Share
     spare_instances: Instances = 0.0
     least_instances: Instances = 0.0

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, one_of, require_once, shown
 from tokwatt.params.tables.table import Cell
 
 NAMES: dict[str, tuple[str, ...]] = {
@@ -175,6 +175,7 @@ def chosen_columns(texts: Sequence[str]) -> dict[str, str]:
         require_role(role, "--columns")
         if not name:
             raise ParameterError(f"--columns: has {shown(role)} alone, wanted {role}=NAME.")
+    require_once("--columns", [role for role, _, _ in pairs])
     return {role: name for role, _, name in pairs}
 
 

@@ -87,7 +87,7 @@ def _burstiness(trace: Trace) -> Dimensionless | None:
     if trace.arrivals is None or trace.counts is not None or not trace.span:
         return None
     gaps = np.diff(trace.arrivals)
-    return float(gaps.var() / gaps.mean() ** 2)
+    return round(float(gaps.var() / gaps.mean() ** 2), 12)
 
 
 def _lengths(tokens: TokensAxis, weights: DimensionlessAxis) -> Lengths:

@@ -54,7 +54,12 @@ class Trace:
         rate = f", {self.arrival_rate:.4g} req/s" if self.arrival_rate else ""
         prompt = float(self.prompt @ self.weights)
         lengths = f"mean prompt {prompt:,.0f} and output {self.mean_output:,.0f} tok"
-        return f"Trace({self.name!r}: {self.requests:,} requests, {lengths}{rate})"
+        return f"Trace({self.name!r}: {self.requests_in_words}, {lengths}{rate})"
+
+    @property
+    def requests_in_words(self) -> str:
+        """How many requests, in words."""
+        return f"{self.requests:,} request{'s' * (self.requests != 1)}"
 
     @property
     def weights(self) -> DimensionlessAxis:

@@ -1,10 +1,10 @@
 """Whether a plan keeps its targets when it is served request by request, and one that does."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from typing import Generic, TypeVar
 
-from tokwatt.accounts.answers.answer import Answer
+from tokwatt.accounts.answers.answer import Answer, Estimate
 from tokwatt.accounts.answers.simulated import ALLOWED, beside
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
@@ -130,12 +130,18 @@ def latencies_of_targets(demand: Demand) -> dict[str, str]:
     }
 
 
+def _latency(answer: Answer, name: str) -> Estimate:
+    """A simulated latency; 0 where no request has one, as of one output token."""
+    found = answer.quantities[name]
+    return Estimate(0.0, 0.0, 0.0, found.unit) if isnan(found.value) else found
+
+
 def _simulated(plan: Planned, targets: dict[str, Seconds]) -> Verified[Planned]:
     demand, seen = plan.question.demand, plan.each if isinstance(plan, SharedPlan) else (plan,)
     answers = tuple(beside(own.fleet, seeds=SEEDS, **own.asked) for own in seen)
     names = latencies_of_targets(demand)
     found = {
-        name: max((it.quantities[names[name]] for it in answers), key=lambda it: it.value)
+        name: max((_latency(it, names[name]) for it in answers), key=lambda it: it.value)
         for name in targets
     }
     return Verified(

@@ -1,7 +1,7 @@
 """Figures from datasets, drawn and written the same way each time."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,6 +31,15 @@ STYLE = "tokwatt.reports.figures.tokwatt"
 KINDS = ("pdf", "svg", "png")
 PLACES = 6
 """Decimals of where a panel lies, as a share of its figure."""
+
+
+def write_drawing(draw: Callable[[], Canvas], path: Path) -> None:
+    """Draw to one file, in the format that its suffix names, or leave the file as it was."""
+    kind, content = path.suffix.removeprefix("."), BytesIO()
+    with matplotlib.style.context(STYLE, after_reset=True):
+        metadata = {"Date": None} if kind == "svg" else None
+        draw().savefig(content, format=kind, metadata=metadata)
+    write_files({path: content.getvalue()})
 
 
 class FigureModule(Protocol):

@@ -1,14 +1,10 @@
 """One simulated run as a figure: its seconds, and the latencies of its requests."""
 
-from pathlib import Path
-
-import matplotlib.style
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.reports.drawing.plotting import STYLE
 from tokwatt.reports.figures.common.axes import decades
 from tokwatt.reports.figures.common.looks import DOUBLE
 
@@ -20,17 +16,6 @@ PASSING = {
 """Panels over time: their variables by the name of the line."""
 LATENCIES = {"first token": "request_first_token", "inter-token, median": "request_itl_p50",
              "inter-token, p99": "request_itl_p99"}  # fmt: skip
-
-
-def write_run(found: xr.Dataset, path: Path) -> None:
-    """Draw the first run of a simulation.
-
-    Args:
-        found: what `simulate` returns.
-        path: the file, whose suffix names the format.
-    """
-    with matplotlib.style.context(STYLE):
-        draw_run(found.isel(seed=0)).savefig(path)
 
 
 def draw_run(run: xr.Dataset) -> Figure:

@@ -1,46 +1,17 @@
 """A figure of a trace: how long its requests are, and when they come."""
 
-from io import BytesIO
-from pathlib import Path
-
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tokwatt.output import write_files
-from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces.traces import Trace
-from tokwatt.reports.drawing.plotting import STYLE
 from tokwatt.reports.figures.common.looks import ACCOUNTS, DASHED, DOUBLE
 from tokwatt.reports.labels import context_window
 
-KINDS = ("svg", "pdf", "png")
 BINS = 120
 """Parts of the time that a trace spans."""
 SHOWN = 1000
 """Points of a distribution."""
-
-
-def write_trace_figure(trace: Trace, path: Path) -> None:
-    """Draw the lengths of a trace's requests and their arrivals.
-
-    Args:
-        trace: the trace.
-        path: a file whose name ends in svg, pdf or png.
-
-    Raises:
-        ParameterError: where it ends in something else.
-    """
-    kind = path.suffix.removeprefix(".")
-    if kind not in KINDS:
-        wanted = f"a name that ends in {', '.join(KINDS)}"
-        raise ParameterError(f"--figure: is {str(path)!r}, wanted {wanted}.")
-    content = BytesIO()
-    with matplotlib.style.context(STYLE, after_reset=True):
-        metadata = {"Date": None} if kind == "svg" else None
-        draw_trace(trace).savefig(content, format=kind, metadata=metadata)
-    write_files({path: content.getvalue()})
 
 
 def draw_trace(trace: Trace) -> Figure:
