@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tokwatt.params.errors import ParameterError, one_of, shown
-from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration, Fields, Part
 from tokwatt.params.llms.families import ALIASES, FAMILIES, layout_of
 from tokwatt.params.llms.synonyms import (
     in_usual_names,
@@ -15,7 +15,6 @@ from tokwatt.params.llms.synonyms import (
     says_twice,
 )
 from tokwatt.params.parts.attention import trunk
-from tokwatt.params.parts.types import Fields, Part
 from tokwatt.params.records.names import WANTED, is_name
 from tokwatt.params.records.reading import Tree, read_json
 from tokwatt.params.records.section import Section

@@ -1,13 +1,12 @@
 """Linear recurrences, and layers of several kinds in one LLM."""
 
-from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration, Fields
 from tokwatt.params.parts.blocks import dense_blocks
 from tokwatt.params.parts.experts import (
     dense_layers_of,
     nemotron_experts,
     routed,
 )
-from tokwatt.params.parts.types import Fields
 
 
 def delta_networks(config: Configuration) -> Fields:
