@@ -1,7 +1,6 @@
 """`results/validation.md`: how far each account is from real machines, and where."""
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.labels import context_window
-from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
+from tokwatt.reports.markdown import Markdown, filled_page, joined, percent, pipe_table, significant
 from tokwatt.reports.pages import accuracy
 from tokwatt.reports.pages.accuracy import FITS, QUANTITIES
 
@@ -41,8 +40,8 @@ def validation_page(data: Mapping[str, xr.Dataset]) -> str:
     sweep, targets = data["sweep"], data["targets"]
     short = sweep.sel(context_window=sweep.context_window <= SHORT)
     too_low = 1 - short.throughput_with_sequences / short.throughput.sel(account="measured")
-    template = files("tokwatt.reports.pages").joinpath("validation.md").read_text(encoding="utf-8")
-    return template.format(
+    return filled_page(
+        "validation.md",
         runs=data["runs"].sizes["run"],
         clients=targets.sizes["client_run"],
         odd=int(targets.odd.sum()),
