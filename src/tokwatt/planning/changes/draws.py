@@ -181,10 +181,6 @@ class Contest:
 def contest(plan: Plan, catalogue: Catalogue) -> Contest:
     """A plan at joint draws of the calibration's parameters.
 
-    Args:
-        plan: chosen at the calibration's own values.
-        catalogue: the parameter folder, whose joint draws these are.
-
     Raises:
         ParameterError: where the calibration has no joint draws.
     """

@@ -30,11 +30,6 @@ calculation is right; where a note stands beside it, read it."""
 def write_audit(params: Path, grids: Path, out: Path) -> None:
     """Judge every claim of `published.yaml`; write `audit.csv` and `audit.md`.
 
-    Args:
-        params: the parameter folder.
-        grids: the folder that holds the datasets.
-        out: the folder to write to.
-
     Raises:
         ParameterError: with one sentence, where a claim or its expression is wrong; nothing is
             written then.

@@ -23,12 +23,7 @@ LATENCIES = {"first token": "request_first_token", "inter-token, median": "reque
 
 
 def write_run(found: xr.Dataset, path: Path) -> None:
-    """Draw the first run of a simulation.
-
-    Args:
-        found: what `simulate` returns.
-        path: the file, whose suffix names the format.
-    """
+    """Draw the first run of a simulation."""
     with matplotlib.style.context(STYLE):
         draw_run(found.isel(seed=0)).savefig(path)
 

@@ -25,12 +25,8 @@ SHOWN = 1000
 def write_trace_figure(trace: Trace, path: Path) -> None:
     """Draw the lengths of a trace's requests and their arrivals.
 
-    Args:
-        trace: the trace.
-        path: a file whose name ends in svg, pdf or png.
-
     Raises:
-        ParameterError: where it ends in something else.
+        ParameterError: where the path ends in anything but svg, pdf or png.
     """
     kind = path.suffix.removeprefix(".")
     if kind not in KINDS:

@@ -37,11 +37,6 @@ SURVIVING = ("what survives", "90 % interval", "verdict")
 def write_headlines(params: Path, grids: Path, out: Path) -> None:
     """Write `headlines.md`: the claims of `published.yaml` that are headlines, and what survives.
 
-    Args:
-        params: the parameter folder.
-        grids: the folder that holds the datasets.
-        out: the folder to write to.
-
     Raises:
         ParameterError: with one sentence, where a claim or its expression is wrong.
     """

@@ -115,12 +115,7 @@ def survivals(params: Path, grids: Path) -> dict[str, Survival]:
 
 
 def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str]) -> str:
-    """The page as Markdown: `verdict.md` of this package with the numbers filled in.
-
-    Args:
-        grids: the datasets that it names.
-        ids: the claim of the audit that says what a headline does, by its name.
-    """
+    """The page as Markdown: numbers filled in, `ids` the claims of the audit by headline."""
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
     verdicts = [verdict for verdict in VERDICTS if counts[verdict]]
