@@ -97,7 +97,7 @@ def run_of(reading: Reading, cells: Cells, llm: str) -> dict[str, object]:
         llm: the LLM by name.
 
     Returns:
-        The columns of `layouts.MeasuredRun`.
+        The columns of `columns.MeasuredRun`.
 
     Source: lengths and widths as InferenceX publishes them.
     """

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokwatt.calibration.runs import tables
 from tokwatt.calibration.runs.clients import Reading
-from tokwatt.calibration.runs.layouts import COLUMNS
+from tokwatt.calibration.runs.columns import COLUMNS
 from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.records.section import Section

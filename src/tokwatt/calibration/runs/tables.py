@@ -17,7 +17,7 @@ from tokwatt.params.traces.columns import listed, quoted
 
 if TYPE_CHECKING:
     from tokwatt.calibration.runs.runs import Measured
-from tokwatt.calibration.runs.layouts import (
+from tokwatt.calibration.runs.columns import (
     CLIENT,
     COLUMNS,
     MLENERGY,
