@@ -42,16 +42,13 @@ def write_headlines(params: Path, grids: Path, out: Path) -> None:
     """
     rows = [row for row in judged(params, grids) if row.placed.claim.headline]
     surviving = survivals(params, grids)
+    datasets = [lookup.dataset for row in rows for lookup in row.lookups]
     text = PAGE.format(
-        accounts=lines_of(params, [*_datasets(rows), "uncertainty"]),
+        accounts=lines_of(params, [*datasets, "uncertainty"]),
         beside=_beside(rows, surviving),
         formulas=pipe_table(("headline", "formula", "rows", "note"), map(_formula, rows)),
     )
     write_files({out / "headlines.md": text})
-
-
-def _datasets(rows: Iterable[Judged]) -> list[str]:
-    return [lookup.dataset for row in rows for lookup in row.lookups]
 
 
 def _beside(rows: Iterable[Judged], surviving: Mapping[str, Survival]) -> Markdown:

@@ -114,7 +114,7 @@ def _error(quantity: xr.DataArray) -> xr.DataArray:
 
 def _machines(errors: xr.Dataset) -> Markdown:
     rows = []
-    for gpu, llm in _recorded(errors.runs.isel(account=0)):
+    for gpu, llm in errors.runs.isel(account=0).to_series().dropna().index:
         for account in errors.account.values:
             row = errors.sel(gpu=gpu, llm=llm, account=account)
             texts = [
@@ -130,11 +130,6 @@ def _three(signed: xr.DataArray, median: xr.DataArray, percentile_90: xr.DataArr
         return "-"
     texts = [percent(float(signed), "+.0"), percent(float(median), ".1")]
     return " / ".join([*texts, percent(float(percentile_90))])
-
-
-def _recorded(table: xr.DataArray) -> list[tuple[str, str]]:
-    """Labels of two dimensions where there is a number."""
-    return table.to_series().dropna().index.tolist()
 
 
 def _kernels(kernels: xr.Dataset) -> Markdown:
