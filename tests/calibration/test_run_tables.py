@@ -11,8 +11,7 @@ from conftest import ROOT
 
 from tokwatt.calibration import calibrate
 from tokwatt.calibration.fit.model import ServingModel
-from tokwatt.calibration.runs.columns import COLUMNS
-from tokwatt.calibration.runs.layouts import CLIENT, MLENERGY
+from tokwatt.calibration.runs.columns import CLIENT, COLUMNS, MLENERGY
 from tokwatt.calibration.runs.tables import LARGEST, read_runs
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.parameters import ParameterFolder

@@ -212,7 +212,8 @@ class Headlines(AssumptionSets):
             int(entry.tensor_parallel),
             int(entry.expert_parallel > 1),
         )
-        return bare.equipped(
+        return replace(
+            bare,
             logistic=profile.power if profile else board.logistic,
             active_parameters=entry.active_parameters,
             profile=profile,

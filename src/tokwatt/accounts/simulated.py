@@ -7,10 +7,9 @@ import numpy as np
 
 from tokwatt import grid
 from tokwatt.accounts.answers import demanded
-from tokwatt.accounts.answers.basis import WATTS, changes_in_words, named_account
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
-from tokwatt.accounts.answers.support import support_of
+from tokwatt.accounts.answers.support import WATTS, changes_in_words, named_account, support_of
 from tokwatt.accounts.deployments import CONSISTENT, pick, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet

@@ -60,7 +60,7 @@ def calibrated(model: ServingModel, rows: pd.DataFrame) -> tuple[Tree, Tree]:
     runs = WeightedRuns(model, rows)
     every = np.ones(len(rows))
     whole = intervals.fit(runs, every, intervals.fit(runs, every))
-    made = {what: _nothing(rows) for what in CLASSES}
+    made = {what: pd.DataFrame(np.nan, rows.index, [*QUANTITIES]) for what in CLASSES}
     without: dict[str, Fit] = {}
     names = intervals.groups(runs)
     for what, name, fitted in intervals.held_out_fits(runs, whole):
@@ -90,10 +90,6 @@ def calibrated(model: ServingModel, rows: pd.DataFrame) -> tuple[Tree, Tree]:
 
 def _predicted(runs: WeightedRuns, fitted: Fit) -> pd.DataFrame:
     return intervals.predicted_runs(runs, runs.pooling.logs(fitted.steps), fitted.law)
-
-
-def _nothing(rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(np.nan, rows.index, [*QUANTITIES])
 
 
 def _require_enough(model: ServingModel, rows: pd.DataFrame) -> None:

@@ -78,13 +78,7 @@ def write_tables(parameters: ParameterFolder, path: Path) -> None:
 
 
 def tabulated(parameters: ParameterFolder) -> Tree:
-    """Every configuration of `params/kernel_runs.yaml` and of measured runs.
-
-    Args:
-        parameters: the parameter folder.
-
-    Returns:
-        What `params/kernels.yaml` holds.
+    """What `params/kernels.yaml` holds: configurations of `kernel_runs.yaml` and measured runs.
 
     Raises:
         ParameterError: where the extra `kernels` is not installed.

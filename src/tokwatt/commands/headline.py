@@ -26,7 +26,7 @@ def headline(
     as_json: opt.Json = False,
 ) -> None:
     """What the paper concludes, under any account; a trace's rows replace its workloads."""
-    from tokwatt.accounts.answers.basis import named_account
+    from tokwatt.accounts.answers.support import named_account
     from tokwatt.accounts.deployments import pick
     from tokwatt.accounts.headlines import Headlines
     from tokwatt.params.traces.traces import read_trace

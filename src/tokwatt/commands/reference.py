@@ -34,14 +34,7 @@ class Command(Protocol):
 
 
 def write_reference(command: Command, params: Path, grids: Path, out: Path) -> None:
-    """Write the reference.
-
-    Args:
-        command: the command line, with its commands inside.
-        params: the parameter folder.
-        grids: the folder that holds the datasets.
-        out: the file to write.
-    """
+    """Write the reference."""
     parts = [HEAD, *_commands(command, "tokwatt"), *_inputs(params), *_datasets(params, grids)]
     parts += _dependencies()
     write_files({out: "\n\n".join(parts) + "\n"})

@@ -47,9 +47,6 @@ def _held(
 def binding(part: PlannedPart) -> list[str]:
     """What binds instances of a plan: their batch first, then their number.
 
-    Args:
-        part: the instances.
-
     Returns:
         One of `itl`, `ttft`, `KV cache` and `max_num_seqs`; one of `utilization` and `ttft`.
     """

@@ -45,9 +45,6 @@ def kind(pool: Mapping[str, Any]) -> str:
 def summary(plan: Plan) -> dict[str, Any]:
     """Everything that is said of a plan, as plain values.
 
-    Args:
-        plan: the plan.
-
     Returns:
         What it stands on, its cost, its pools with what binds them, one pool beside it, its levers
         and what in it is extrapolated.

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 from urllib.parse import quote
 
 from tokwatt.reports.labels import one_line
@@ -53,6 +54,12 @@ def pipe_table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> Mar
     widths = [min(WIDEST, max(map(len, column))) for column in zip(*lines, strict=True)]
     rule = ["-" * max(3, width) for width in widths]
     return Markdown("\n".join(_line(line, widths) for line in (lines[0], rule, *lines[1:])))
+
+
+def filled_page(name: str, /, **values: object) -> str:
+    """A Markdown file beside the page builders with values in the place of their names."""
+    template = files("tokwatt.reports.pages").joinpath(name)
+    return template.read_text(encoding="utf-8").format(**values)
 
 
 def percent(share: float, form: str = ".0") -> str:

@@ -85,7 +85,8 @@ def write_record(
         result=_files(crate, sorted({path for output in outputs for path in _within(output)})),
         properties={"name": "The workflow, from parameters to results"},
     )
-    program["softwareRequirements"] = [_software(crate, *pair) for pair in _versions()]
+    versions = [("Python", python_version()), *((it, version(it)) for it in dependencies())]
+    program["softwareRequirements"] = [_software(crate, *pair) for pair in versions]
     profiles = [
         _named(crate, "CreativeWork", address, name, version=address.rpartition("/")[2])
         for address, name in PROFILES.items()
@@ -187,12 +188,6 @@ def licence(name: str) -> str:
     words = [line.rpartition(" :: ")[2] for line in named if line.startswith("License :: ")]
     first = [text.strip().partition("\n")[0] for text in about.get_all("License", [])]
     return ", ".join(expression or words or first) or "not named"
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    """Python, and the packages that the workflow runs on."""
-    yield "Python", python_version()
-    yield from ((name, version(name)) for name in dependencies())
 
 
 def _named(crate: "ROCrate", kind: str, identity: str, name: str, **more: str) -> "ContextEntity":

@@ -1,7 +1,5 @@
 """What is deployed: an LLM on GPUs of one kind, with all that any assumption may need to know."""
 
-from dataclasses import replace
-
 from tokwatt.params.specs import (
     ActivityPower,
     Engine,
@@ -69,19 +67,3 @@ class Deployment(Layout):
         if chunked:
             return step_limits(self.serving_engine, self.gpu).tokens
         return (self.profile or self.engine).prefill_chunk
-
-    def equipped(
-        self,
-        logistic: LogisticPower,
-        active_parameters: Parameters,
-        profile: Profile | None,
-        kernels: KernelSteps | None,
-    ) -> "Deployment":
-        """The same with what only some deployments have."""
-        return replace(
-            self,
-            logistic=logistic,
-            active_parameters=active_parameters,
-            profile=profile,
-            kernels=kernels,
-        )

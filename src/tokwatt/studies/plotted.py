@@ -19,17 +19,7 @@ SAME = 1e-6
 def check_plot(
     section: Section, plot: Plot, axes: Mapping[str, Axis], hints: Mapping[str, Any]
 ) -> None:
-    """Refuse what an axis is too long for, and values that it has not.
-
-    Args:
-        section: where the figure is described.
-        plot: what is written there.
-        axes: of the study, in SI units.
-        hints: how a single value of each axis is written.
-
-    Raises:
-        ParameterError: with one sentence, at the first thing that is wrong.
-    """
+    """Refuse what an axis is too long for, and values that it has not."""
     if plot.kind == "line" and isinstance(axes[plot.x], dict):
         raise section.fail(f"is {plot.x!r}, an axis of names", "one of numbers, or kind: bar", "x")
     for role, axis in plot.drawn.items():

@@ -6,13 +6,18 @@ from functools import cache
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.basis import basis_of, changes_in_words
 from tokwatt.accounts.answers.demand import require_demand, require_share, require_targets
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.sizes import SizedPart, size_parts
-from tokwatt.accounts.answers.support import Support, support_of, unrecorded
+from tokwatt.accounts.answers.support import (
+    Support,
+    basis_of,
+    changes_in_words,
+    support_of,
+    unrecorded,
+)
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import simulate_first
 from tokwatt.accounts.parts import (

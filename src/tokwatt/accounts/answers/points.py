@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import jax
 
 from tokwatt.accounts.answers.answer import Answer, Estimate
-from tokwatt.accounts.answers.basis import basis_of
 from tokwatt.accounts.answers.memory import memory_held, require_fit, require_held
 from tokwatt.accounts.answers.quantities import quantities, rented, views
-from tokwatt.accounts.answers.support import support_of
+from tokwatt.accounts.answers.support import basis_of, support_of
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.accounts.deployments import (
     CONSISTENT,

@@ -1,12 +1,13 @@
-"""What supports an answer: measured runs behind it, and how wide its intervals are."""
+"""What an answer stands on: measured runs behind it and their intervals, and how it is said."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from tokwatt.accounts.answers.answer import Basis
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.calibration.evidence import Evidence, kind_of
-from tokwatt.params.specs import Precision
+from tokwatt.params.specs import Demand, Precision
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
@@ -14,6 +15,13 @@ from tokwatt.units import Dimensionless, Sequences, Tokens
 
 SLACK = 0.02
 """How far beyond the measured runs a number still counts as measured, of the number."""
+WATTS = {
+    "gpu": "watts of one GPU",
+    "instance": "watts of every GPU",
+    "server": "watts of servers",
+    "facility": "watts of the facility",
+}
+"""Whose watts a basis counts, in words."""
 
 
 WIDEST = 8
@@ -149,3 +157,33 @@ def support_of(
         return None
     numbers = float(batch), float(prompt), float(output), float(window)
     return Support(catalogue, names, *numbers, part)
+
+
+def basis_of(
+    account: str,
+    changes: Mapping[str, str] | None,
+    chosen: Account,
+    support: Support | None,
+    precision: str,
+) -> Basis:
+    """The basis of an answer of a chosen account: names, runs and what they do not reach."""
+    return Basis(
+        account=named_account(account, changes),
+        basis=WATTS[chosen.assumed.basis],
+        engine=support.names.engine if support else "",
+        precision=precision,
+        calibrated_on=support.calibrated_on if support else "",
+        extrapolated=support.extrapolated if support else (),
+    )
+
+
+def changes_in_words(changes: Mapping[str, str] | None, demand: Demand) -> dict[str, str]:
+    """Changes as they are said: a stated share of output by its number."""
+    share = {"output_share": f"{float(demand.output_share):g}"}
+    given = dict(changes or {})
+    return given | (share if given.get("output_share") == "fifth" else {})
+
+
+def named_account(account: str, changes: Mapping[str, str] | None) -> str:
+    """An account in words: its assumption set, and what was changed in it."""
+    return account + "".join(f", {name} {value}" for name, value in (changes or {}).items())

@@ -1,6 +1,7 @@
 """Every instance that the explorer offers, by the names of its parts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import product
 
@@ -117,7 +118,8 @@ class Explorer(Checked):
         precision = catalogue.precisions[choice.precision]
         bare = catalogue.deployment(board, catalogue.llms[choice.llm], precision, gpus, gpus)
         printed = self.printed.get(choice.llm)
-        return bare.equipped(
+        return replace(
+            bare,
             logistic=profile.power if profile else board.logistic,
             active_parameters=printed.active_parameters if printed else 0.0,
             profile=profile,

@@ -1,8 +1,15 @@
-"""A run as a row of a data frame, in SI units."""
+"""Columns of runs: those of a data frame, and of tables, and which cells there are believed."""
 
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from tokwatt.calibration.runs import clients
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.traces.columns import quoted
 from tokwatt.units import (
+    MOST_TOKENS,
     BytesPerParameter,
     Dimensionless,
     Seconds,
@@ -66,3 +73,129 @@ class MeasuredRun(NamedTuple):
 
 COLUMNS = list(MeasuredRun._fields)
 """Columns of rows: names first, then numbers in SI units."""
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
+
+
+class CellDomain(NamedTuple):
+    """The numbers that are believed in a column.
+
+    Attributes:
+        least: the smallest.
+        most: the largest.
+        whole: whether it must be a whole number.
+    """
+
+    least: float
+    most: float
+    whole: bool = False
+
+    def number(self, cell: str) -> Dimensionless | None:
+        """A cell as a number; None where it is none, or one that is not believed."""
+        if not _NUMBER(cell):
+            return None
+        number = float(cell)
+        inside = self.least <= number <= self.most and not (self.whole and number % 1)
+        return number if inside else None
+
+    @property
+    def words(self) -> str:
+        """What is wanted of a cell."""
+        return f"a {'whole ' * self.whole}number from {self.least:g} to {self.most:.10g}"
+
+
+class ColumnLayout(NamedTuple):
+    """Columns that a kind of table has; others are skipped.
+
+    Attributes:
+        name: whose runs they are.
+        names: columns of names that it must have.
+        numbers: columns of numbers that it must have.
+        optional: what stands for an empty cell or a missing column.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    numbers: Mapping[str, CellDomain]
+    optional: Mapping[str, str | float]
+
+    @property
+    def required(self) -> list[str]:
+        """Columns that must be there."""
+        return [name for name in (*self.names, *self.numbers) if name not in self.optional]
+
+
+_GPUS, _TOKENS, _TIME = CellDomain(1, 1024, True), CellDomain(1, MOST_TOKENS), CellDomain(1e-3, 1e6)
+MLENERGY = ColumnLayout(
+    "ML.ENERGY's",
+    ("gpu_model", "model_id", "weight_precision", "task"),
+    {
+        "num_gpus": _GPUS,
+        "expert_parallel": _GPUS,
+        "avg_batch_size": CellDomain(0.1, 2**20),
+        "avg_power_watts": CellDomain(1, 1e6),
+        "output_throughput_tokens_per_sec": CellDomain(1e-3, 1e8),
+        "median_itl_ms": _TIME,
+        "avg_output_len": _TOKENS,
+    },
+    {},
+)
+CLIENT = ColumnLayout(
+    "InferenceX's",
+    (
+        *("engine", "llm", "gpu", "engine_version", "measured"),
+        *("gemm_precision", "mode", "suspect", clients.EXACT),
+    ),
+    {
+        "prompt_max": _TOKENS,
+        "output_max": _TOKENS,
+        "concurrency": CellDomain(1, 2**20),
+        "tensor_parallel": _GPUS,
+        "attention_data_parallel": _GPUS,
+        "expert_parallel": CellDomain(0, 1024, True),
+        "ttft_ms": CellDomain(1e-3, 1e7),
+        "tpot_ms": _TIME,
+    },
+    {
+        **dict.fromkeys(("engine_version", "measured", "gemm_precision", "mode", "suspect"), ""),
+        clients.EXACT: "",
+        "concurrency": float("nan"),
+        "attention_data_parallel": 1.0,
+        "expert_parallel": 1.0,
+    },
+)
+Row = dict[str, str | Dimensionless]
+
+
+def require_columns(path: Path, names: Sequence[str], layout: ColumnLayout) -> None:
+    """Refuse a table that lacks a column, or has one of them twice."""
+    for name in layout.required:
+        if name not in names:
+            wanted = f"the columns of {layout.name} runs"
+            raise ParameterError(f"{path}: the column {name} is missing, wanted {wanted}.")
+    for name in (*layout.names, *layout.numbers):
+        if (count := list(names).count(name)) > 1:
+            raise ParameterError(f"{path}: has {count} columns {name}, wanted one.")
+
+
+def row_of(
+    cells: Sequence[str],
+    places: Mapping[str, Dimensionless],
+    width: Dimensionless,
+    layout: ColumnLayout,
+) -> tuple[Row, str]:
+    """A row by column, and what is wrong with its first bad cell; empty where nothing is."""
+    row: Row = {}
+    if len(cells) != width:
+        return row, f"has {len(cells)} cells, wanted {width} as there are column names"
+    for name, place in places.items():
+        cell = cells[place].strip()
+        if not cell and name in layout.optional:
+            continue
+        value = layout.numbers[name].number(cell) if name in layout.numbers else cell or None
+        if value is None:
+            wanted = layout.numbers[name].words if name in layout.numbers else "a name"
+            return row, f"has {quoted(cell) if cell else 'nothing'} under {name}, wanted {wanted}"
+        row[name] = value
+    return row, ""

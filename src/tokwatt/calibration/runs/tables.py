@@ -17,9 +17,9 @@ from tokwatt.params.traces.columns import listed, quoted
 
 if TYPE_CHECKING:
     from tokwatt.calibration.runs.runs import Measured
-from tokwatt.calibration.runs.columns import COLUMNS
-from tokwatt.calibration.runs.layouts import (
+from tokwatt.calibration.runs.columns import (
     CLIENT,
+    COLUMNS,
     MLENERGY,
     ColumnLayout,
     Row,

@@ -101,11 +101,8 @@ def _compressed(path: Path, told: Tree) -> str:
 
 
 def _strings(lists: Iterable[object]) -> list[str]:
-    return [name for names in lists if isinstance(names, list) for name in names if _is_text(name)]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    known = [name for names in lists if isinstance(names, list) for name in names]
+    return [name for name in known if isinstance(name, str)]
 
 
 def _class_of(module: str) -> str | None:

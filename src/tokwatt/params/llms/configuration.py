@@ -1,6 +1,6 @@
 """The language model's part of a Hugging Face `config.json`, read key by key."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -130,3 +130,8 @@ class Configuration:
             wanted = f"only full_attention and {kind}"
             raise self.section.fail(f"has {shown(unknown)}", wanted, "layer_types")
         return types.count(kind) if types else otherwise
+
+
+Fields = dict[str, float]
+"""Fields of `specs.Llm` by name."""
+Part = Callable[[Configuration], Fields]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tokwatt.params.llms.configuration import Part
 from tokwatt.params.parts.attention import (
     block_indexer,
     blocks_of_their_own,
@@ -51,7 +52,6 @@ from tokwatt.params.parts.shared import (
     nested_layers,
     ngram_tables,
 )
-from tokwatt.params.parts.types import Part
 from tokwatt.params.parts.windows import (
     chunked_attention,
     gated_windows,

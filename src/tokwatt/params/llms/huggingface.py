@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tokwatt.params.errors import ParameterError, one_of, shown
-from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration, Fields, Part
 from tokwatt.params.llms.families import ALIASES, FAMILIES, layout_of
 from tokwatt.params.llms.synonyms import (
     in_usual_names,
@@ -15,7 +15,6 @@ from tokwatt.params.llms.synonyms import (
     says_twice,
 )
 from tokwatt.params.parts.attention import trunk
-from tokwatt.params.parts.types import Fields, Part
 from tokwatt.params.records.names import WANTED, is_name
 from tokwatt.params.records.reading import Tree, read_json
 from tokwatt.params.records.section import Section
@@ -31,21 +30,13 @@ UNITS = {
     "state_width": "B/param",
 }
 """Units of the fields that are no plain numbers."""
+_TIED: Tree = {"tie_word_embeddings": True}
 DEFAULTS: dict[str, Tree] = {
-    "cohere": {"tie_word_embeddings": True},
-    "cohere2": {"tie_word_embeddings": True},
-    "cohere2_moe": {"tie_word_embeddings": True},
-    "ernie4_5": {"tie_word_embeddings": True},
-    "ernie4_5_moe": {"tie_word_embeddings": True},
-    "gemma2": {"tie_word_embeddings": True},
-    "gemma3n": {"tie_word_embeddings": True},
-    "lfm2": {"tie_word_embeddings": True},
-    "lfm2_moe": {"tie_word_embeddings": True},
-    "minicpm3": {"tie_word_embeddings": True},
+    **dict.fromkeys(("cohere", "cohere2", "cohere2_moe", "ernie4_5", "ernie4_5_moe"), _TIED),
+    **dict.fromkeys(("gemma2", "gemma3n", "lfm2", "lfm2_moe", "minicpm3", "phi4flash"), _TIED),
     "olmo_hybrid": {"attn_output_gate": False},
-    "phi4flash": {"tie_word_embeddings": True},
     "gemma3": {
-        "tie_word_embeddings": True,
+        **_TIED,
         "vocab_size": 262208,
         "num_attention_heads": 8,
         "num_key_value_heads": 4,
@@ -124,7 +115,7 @@ def _language_model(
     whole = Section(path, read_json(path))
     section = whole
     for key in INNER:
-        section = _inner(section, key)
+        section = section.child(key) if section.raw.get(key) is not None else section
     raw, written = in_usual_names(section.raw)
     raw = {key: whole.raw[key] for key in OUTER if key in whole.raw} | raw
     if is_mistral(raw):
@@ -142,11 +133,6 @@ def _language_model(
     name = name if known else layout_of(raw)
     config = Configuration(section.at("", DEFAULTS.get(name, {}) | raw), written)
     return config, FAMILIES[name], None if known else name
-
-
-def _inner(section: Section, key: str) -> Section:
-    """What stands under a key, the section itself where nothing does."""
-    return section.child(key) if section.raw.get(key) is not None else section
 
 
 def _refuse_unread(config: Configuration, guess: str) -> None:

@@ -1,7 +1,6 @@
 """Attention: grouped, latent, sparse or compressed."""
 
-from tokwatt.params.llms.configuration import Configuration
-from tokwatt.params.parts.types import Fields
+from tokwatt.params.llms.configuration import Configuration, Fields
 
 
 def trunk(config: Configuration) -> Fields:

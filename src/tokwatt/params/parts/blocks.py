@@ -1,7 +1,6 @@
 """Feed-forward blocks without experts."""
 
-from tokwatt.params.llms.configuration import Configuration
-from tokwatt.params.parts.types import Fields
+from tokwatt.params.llms.configuration import Configuration, Fields
 
 
 def dense_blocks(config: Configuration) -> Fields:

@@ -1,7 +1,6 @@
 """Experts, under the names that families give them."""
 
-from tokwatt.params.llms.configuration import Configuration
-from tokwatt.params.parts.types import Fields
+from tokwatt.params.llms.configuration import Configuration, Fields
 
 
 def local_experts(config: Configuration) -> Fields:

@@ -1,13 +1,16 @@
 """Linear recurrences, and layers of several kinds in one LLM."""
 
-from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration, Fields
 from tokwatt.params.parts.blocks import dense_blocks
 from tokwatt.params.parts.experts import (
     dense_layers_of,
     nemotron_experts,
     routed,
 )
-from tokwatt.params.parts.types import Fields
+
+NEMOTRON = ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size", "conv_kernel")
+GRANITE = ("mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state", "mamba_d_conv")
+"""Keys of heads, their width, groups, state and kernel of a layer of Mamba-2."""
 
 
 def delta_networks(config: Configuration) -> Fields:
@@ -115,7 +118,7 @@ def mamba_hybrid(config: Configuration) -> Fields:
         "feed_forward_layers": dense_layers + pattern.count("E"),
         **(nemotron_experts(config, dense_layers) if "E" in pattern else dense_blocks(config)),
         "linear_layers": pattern.count("M"),
-        **(_mamba_mixer(config) if "M" in pattern else {}),
+        **(_mamba2(config, NEMOTRON) if "M" in pattern else {}),
     }
 
 
@@ -138,7 +141,7 @@ def granite_hybrid(config: Configuration) -> Fields:
     types = config.entries("layer_types", str) or config.entries("layers_block_type", str)
     if len(types) != config.layers or set(types) - {"mamba", "attention"}:
         raise config.refused("layer_types", f"{config.layers} of mamba and attention")
-    return {"linear_layers": types.count("mamba"), **_granite_mixer(config)}
+    return {"linear_layers": types.count("mamba"), **_mamba2(config, GRANITE)}
 
 
 def bamba_hybrid(config: Configuration) -> Fields:
@@ -146,19 +149,13 @@ def bamba_hybrid(config: Configuration) -> Fields:
     attending = config.entries("attn_layer_indices", int)
     if set(attending) - set(range(config.layers)):
         raise config.refused("attn_layer_indices", f"numbers of layers below {config.layers}")
-    return {"linear_layers": config.layers - len(set(attending)), **_granite_mixer(config)}
+    return {"linear_layers": config.layers - len(set(attending)), **_mamba2(config, GRANITE)}
 
 
 def parallel_hybrid(config: Configuration) -> Fields:
     """Mamba-2 and attention side by side in every layer, as Falcon-H1 has them."""
     layers = config.layers
-    return {"linear_layers": layers, "parallel_layers": layers, **_granite_mixer(config)}
-
-
-def _granite_mixer(config: Configuration) -> Fields:
-    heads, head_dim = config.whole("mamba_n_heads"), config.whole("mamba_d_head")
-    groups, state = config.whole("mamba_n_groups"), config.whole("mamba_d_state")
-    return _mamba2(config, heads, head_dim, groups, state, config.whole("mamba_d_conv"))
+    return {"linear_layers": layers, "parallel_layers": layers, **_mamba2(config, GRANITE)}
 
 
 def short_convolutions(config: Configuration) -> Fields:
@@ -208,16 +205,9 @@ def _periodic(config: Configuration, kind: str) -> int:
     return len(range(config.whole(f"{kind}_offset", 0), config.layers, period))
 
 
-def _mamba_mixer(config: Configuration) -> Fields:
+def _mamba2(config: Configuration, keys: tuple[str, ...]) -> Fields:
     """Mamba-2: input projection, convolution with bias, three rates a head, norm and output."""
-    heads, head_dim = config.whole("mamba_num_heads"), config.whole("mamba_head_dim")
-    groups, state = config.whole("n_groups"), config.whole("ssm_state_size")
-    return _mamba2(config, heads, head_dim, groups, state, config.whole("conv_kernel"))
-
-
-def _mamba2(
-    config: Configuration, heads: int, head_dim: int, groups: int, state: int, kernel: int
-) -> Fields:
+    heads, head_dim, groups, state, kernel = map(config.whole, keys)
     hidden, inner = config.whole("hidden_size"), heads * head_dim
     convolved = inner + 2 * groups * state
     projections = hidden * (2 * inner + convolved + heads)

@@ -1,9 +1,8 @@
 """What layers share or look up: a cache of another layer, tables of each layer or of n-grams."""
 
-from tokwatt.params.llms.configuration import Configuration
+from tokwatt.params.llms.configuration import Configuration, Fields
 from tokwatt.params.parts.attention import grouped_attention
 from tokwatt.params.parts.recurrent import mamba1
-from tokwatt.params.parts.types import Fields
 from tokwatt.params.parts.windows import sliding_windows
 
 

@@ -1,7 +1,6 @@
 """Attention in windows: in which layers, and how long they are."""
 
-from tokwatt.params.llms.configuration import Configuration
-from tokwatt.params.parts.types import Fields, Part
+from tokwatt.params.llms.configuration import Configuration, Fields, Part
 
 
 def sliding_windows(every: int) -> Part:

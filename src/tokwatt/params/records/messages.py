@@ -25,13 +25,7 @@ WORDS = {
 
 
 def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
-    """The key, what was found there and what is wanted, of a message about a value.
-
-    Args:
-        message: what msgspec says.
-        kind: the type that was wanted of the whole.
-        raw: the whole.
-    """
+    """The key, what was found there and what is wanted, of a message about a value."""
     problem, _, place = message.partition(" - at `$")
     key = place.rstrip("`").lstrip(".")
     if unknown := re.search(r"unknown field `(.*)`", problem):

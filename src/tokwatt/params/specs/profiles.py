@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from tokwatt.params.specs.boards import Board
+from tokwatt.params.specs.boards import Board, LogisticPower
 from tokwatt.params.specs.llms import LlmRecord, Precision
-from tokwatt.params.specs.power import LogisticPower
 from tokwatt.params.specs.record import spec
 from tokwatt.units import (
     Dimensionless,

@@ -23,13 +23,7 @@ Complete = Callable[[list[str]], bool]
 
 
 def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
-    """The table in JSON lines or a JSON document, whose rows stand at any depth.
-
-    Args:
-        path: the file.
-        complete: whether names of columns are all that a row needs.
-        count: tokens of a text, for conversations.
-    """
+    """The table in JSON lines or a JSON document, whose rows stand at any depth."""
     search = partial(rows_of, path, complete=complete, count=count)
     if not _is_lines(path):
         document = _document(path)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.separated import Unclean
-from tokwatt.params.tables.table import Cell, Cells, Chunk, Table
+from tokwatt.params.tables.table import Cells, Chunk, Table
 from tokwatt.params.traces.columns import BUCKETS, TraceColumn, bare_name, listed, quoted
 from tokwatt.params.traces.numbers import blanks, numbers, packed
 from tokwatt.params.traces.status import is_failure
@@ -58,7 +58,8 @@ def read_rows(
         ParameterError: where any is, and it is true.
     """
     _refuse_sums(path, table.names, found)
-    reader = _Reader(found, is_date(_sample(table, found.get("time"))))
+    sample = [row[found["time"].place] for row in table.sample] if "time" in found else []
+    reader = _Reader(found, is_date(sample))
     for chunk in table.chunks([column.place for column in found.values()], exactly):
         reader.add(chunk)
         if reader.bad and not exactly:
@@ -187,10 +188,6 @@ def is_beside(prompt: str, cache: str) -> bool:
 def _whole(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return (values >= 0) & (values % 1 == 0) & (values < 2.0**53)
-
-
-def _sample(table: Table, column: TraceColumn | None) -> list[Cell]:
-    return [row[column.place] for row in table.sample] if column else []
 
 
 def _refuse_sums(path: Path, names: Sequence[str], found: Mapping[str, TraceColumn]) -> None:

@@ -144,7 +144,8 @@ def read_trace(
     path, chosen = Path(path), dict(chosen or {})
     for role in chosen:
         require_role(role, "chosen")
-    table = table_of(path, partial(is_complete, _names(chosen)), count)
+    names = {role: name for role, name in chosen.items() if role != "time"}
+    table = table_of(path, partial(is_complete, names), count)
     found = columns(path, table.names, table.sample, chosen)
     rows = _rows(path, table, found, chosen)
     order = _order(rows.columns.get("time"))
@@ -160,10 +161,6 @@ def read_trace(
         left_out=rows.left_out,
         notes=rows.notes,
     )
-
-
-def _names(chosen: Mapping[str, str]) -> dict[str, str]:
-    return {role: name for role, name in chosen.items() if role != "time"}
 
 
 def _rows(

@@ -34,9 +34,6 @@ class Decision:
 def decisions(contest: Contest) -> dict[str, Decision]:
     """Each lever that the plan of the least expected cost uses.
 
-    Args:
-        contest: the plan at joint draws of the calibration.
-
     Returns:
         By lever, then for its GPUs and for its configurations as a whole; those only that make a
         difference of a ten-thousandth. The rival is fixed before the draw, as what is bought is.

@@ -86,7 +86,9 @@ class Contest:
         own = self.plan.partition
         edges = tuple(map(self.edges.index, own.edges))
         itself = Partition(1.0, edges, tuple(map(self.configurations.index, own.configurations)))
-        return _distinct([itself, *at_draws, self.best_without(())])
+        plans = [it for it in (itself, *at_draws, self.best_without(())) if it.edges]
+        known = dict.fromkeys((it.edges, it.configurations) for it in plans)
+        return [Partition(1.0, *it) for it in known]
 
     def best_without(self, places: Sequence[int], most_pools: int | None = None) -> Partition:
         """The least expected cost without some configurations; of infinite cost for none.
@@ -181,10 +183,6 @@ class Contest:
 def contest(plan: Plan, catalogue: Catalogue) -> Contest:
     """A plan at joint draws of the calibration's parameters.
 
-    Args:
-        plan: chosen at the calibration's own values.
-        catalogue: the parameter folder, whose joint draws these are.
-
     Raises:
         ParameterError: where the calibration has no joint draws.
     """
@@ -216,9 +214,3 @@ def _competing(plan: Plan) -> tuple[tuple[int, ...], tuple[int, ...]]:
     some = np.linspace(0, bins, LENGTHS).round().astype(int)
     edges = {*map(int, some), *own.edges, *(edge for it in simpler for edge in it.edges)}
     return tuple(sorted(places)), tuple(sorted(edges))
-
-
-def _distinct(partitions: Sequence[Partition]) -> list[Partition]:
-    """Plans that there are, each once."""
-    known = dict.fromkeys((it.edges, it.configurations) for it in partitions if it.edges)
-    return [Partition(1.0, *it) for it in known]

@@ -47,9 +47,6 @@ class ShadowPrice(NamedTuple):
 def shadow_prices(plan: Plan) -> Mapping[str, ShadowPrice]:
     """What more of each bound saves, found by choosing the plan again.
 
-    Args:
-        plan: the plan.
-
     Returns:
         By bound: `itl`, `ttft`, `power_cap`, and each GPU of the inventory by name. A saving of
         less than a ten-thousandth, to which plans within budgets are proved, is none.

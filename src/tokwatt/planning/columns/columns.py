@@ -1,6 +1,6 @@
 """Columns of a plan: everything that a pool may be, for every class of requests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -48,16 +48,7 @@ class Columns:
         energy: Energy,
         between: Disaggregation | None = None,
     ) -> "Columns":
-        """Columns of configurations, and of pairs of them where prefill may be apart.
-
-        Args:
-            account: how tokens and joules are counted.
-            configurations: what may be chosen.
-            classes: requests by length.
-            demand: arrival rate and targets.
-            energy: what a joule costs and emits.
-            between: what lies between prefill and decode.
-        """
+        """Columns of configurations, and of pairs of them where prefill may be apart."""
         both = PartColumns(account, configurations, classes, demand)
         rows = tuple(Row(BOTH, (place,)) for place in range(len(configurations.names)))
         if between is None:
@@ -104,20 +95,20 @@ class Columns:
     @cached_property
     def power(self) -> np.ndarray:
         """Watts of a pool."""
-        return self._summed({part: own.power for part, own in self.parts.items()})
+        return self._summed(lambda own: own.power)
 
     @cached_property
     def gpus(self) -> np.ndarray:
         """GPUs of a pool."""
-        return self._summed({part: own.gpus for part, own in self.parts.items()})
+        return self._summed(lambda own: own.gpus)
 
     def gpus_of(self, gpu: str) -> np.ndarray:
         """GPUs of a kind of a pool; none where it has no such GPU."""
-        return self._of_kind(gpu, {part: own.gpus for part, own in self.parts.items()})
+        return self._summed(lambda own: np.where(self._has(gpu), own.gpus, 0.0))
 
     def rented_of(self, gpu: str) -> np.ndarray:
         """GPUs of a kind that are paid for, as `gpus_of`."""
-        return self._of_kind(gpu, {part: own.rented for part, own in self.parts.items()})
+        return self._summed(lambda own: np.where(self._has(gpu), own.rented, 0.0))
 
     def cost(self, objective: str) -> np.ndarray:
         """What a pool costs a second: joules, dollars, kilograms, or its GPUs."""
@@ -131,14 +122,13 @@ class Columns:
 
     def rent(self, without: str = "") -> np.ndarray:
         """Dollars a second of a pool; those of a kind of GPU may be left out."""
-        configurations = self.whole.configurations
-        price, paid = configurations.price[:, None], configurations.gpu[:, None] != without
-        return self._summed(
-            {
-                part: np.where(paid | np.isinf(own.rented), own.rented * price, 0.0)
-                for part, own in self.parts.items()
-            }
-        )
+        price = self.whole.configurations.price[:, None]
+
+        def paid(own: PartColumns) -> np.ndarray:
+            kept = ~self._has(without) | np.isinf(own.rented)
+            return np.where(kept, own.rented * price, 0.0)
+
+        return self._summed(paid)
 
     @cached_property
     def generated(self) -> float:
@@ -159,36 +149,54 @@ class Columns:
 
     def between_lengths(self, classes: Classes) -> "Columns":
         """The same rows for other classes of the same requests."""
-        parts = {part: replace(own, classes=classes) for part, own in self.parts.items()}
-        return replace(self, parts=parts)
+        return self._with(lambda own: replace(own, classes=classes))
 
     def only(self, rows: Sequence[int]) -> "Columns":
         """Some of the rows."""
         kept = [self.rows[place] for place in rows]
         places = sorted({place for row in kept for place in row.places})
-        parts = {
-            part: replace(own, configurations=own.configurations.only(places))
-            for part, own in self.parts.items()
-        }
         renamed = (row._replace(places=tuple(map(places.index, row.places))) for row in kept)
-        return replace(self, parts=parts, rows=tuple(renamed))
+        some = self._with(lambda own: replace(own, configurations=own.configurations.only(places)))
+        return replace(some, rows=tuple(renamed))
 
     def configured(self, configurations: Configurations) -> "Columns":
         """The same rows with other numbers of the same configurations."""
-        parts = {
-            part: replace(own, configurations=configurations) for part, own in self.parts.items()
-        }
-        return replace(self, parts=parts)
+        return self._with(lambda own: replace(own, configurations=configurations))
 
-    def _of_kind(self, gpu: str, numbers: dict[Part, np.ndarray]) -> np.ndarray:
-        """Numbers of parts that are of a kind of GPU, as those of rows."""
-        own = self.whole.configurations.gpu[:, None] == gpu
-        return self._summed({part: np.where(own, it, 0.0) for part, it in numbers.items()})
+    def _with(self, changed: Callable[[PartColumns], PartColumns]) -> "Columns":
+        return replace(self, parts={part: changed(own) for part, own in self.parts.items()})
 
-    def _summed(self, numbers: dict[Part, np.ndarray]) -> np.ndarray:
+    def _has(self, gpu: str) -> np.ndarray:
+        """Whether configurations have a kind of GPU, shape (configuration, 1)."""
+        return self.whole.configurations.gpu[:, None] == gpu
+
+    def _summed(self, of_part: Callable[[PartColumns], np.ndarray]) -> np.ndarray:
         """Numbers of parts, shape (configuration, class), as those of rows."""
+        numbers = {part: of_part(own) for part, own in self.parts.items()}
         found = []
         for parts in dict.fromkeys(row.parts for row in self.rows):
             places = np.array([row.places for row in self.rows if row.parts == parts])
             found.append(sum(numbers[part][at] for part, at in zip(parts, places.T, strict=True)))
         return np.concatenate(found)
+
+
+def shared_columns(each: Sequence[Columns]) -> list[Columns]:
+    r"""What pools take under each trace that have instances enough for all of them.
+
+    .. math:: n_{kc} = \max_t n_{tkc}
+
+    Args:
+        each: columns of each trace, of the same configurations between the same lengths.
+
+    Returns:
+        Columns of each trace with the instances that the neediest has, its watts from the same
+        sizing; infinite in all where one trace misses a target.
+    """
+    most = {
+        part: np.max([own.parts[part].instances for own in each], axis=0) for part in each[0].parts
+    }
+    kept = [{part: replace(it, kept=most[part]) for part, it in own.parts.items()} for own in each]
+    rows = tuple(row for row in each[0].rows if row.parts == BOTH)
+    if each[0].between is not None:
+        rows += tuple(useful_pairs(*([parts[part] for parts in kept] for part in APART)))
+    return [replace(own, parts=parts, rows=rows) for own, parts in zip(each, kept, strict=True)]

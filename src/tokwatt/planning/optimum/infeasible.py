@@ -47,10 +47,6 @@ def _keeps_targets(columns: Columns, most_pools: int | None) -> bool:
 def relaxations(columns: Columns, most_pools: int | None = None) -> dict[str, Seconds]:
     """The least value of each target that some plan meets, the other target as it is.
 
-    Args:
-        columns: every configuration for every class.
-        most_pools: most pools.
-
     Returns:
         By target: seconds, infinite where the other target alone is missed everywhere. One request
         alone waits least, and a partition is as late as its latest pool; of pools whose prefill and

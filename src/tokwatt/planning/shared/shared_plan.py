@@ -8,8 +8,7 @@ import numpy as np
 
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.binding import binding
-from tokwatt.planning.columns.columns import Columns
-from tokwatt.planning.columns.shared import shared_columns
+from tokwatt.planning.columns.columns import Columns, shared_columns
 from tokwatt.planning.optimum.best import least_worst
 from tokwatt.planning.optimum.choice import class_place, cost_of
 from tokwatt.planning.optimum.constrained import Proved

@@ -11,9 +11,6 @@ from tokwatt.planning.summary import described, described_pools
 def shared_summary(plan: SharedPlan) -> dict[str, Any]:
     """Everything that is said of a fleet for several traces.
 
-    Args:
-        plan: the fleet.
-
     Returns:
         What it stands on, its cost in the worst trace, its pools with the trace that needs most of
         each, every trace with its numbers and its own plan, and what is extrapolated.

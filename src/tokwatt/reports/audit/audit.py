@@ -30,19 +30,15 @@ calculation is right; where a note stands beside it, read it."""
 def write_audit(params: Path, grids: Path, out: Path) -> None:
     """Judge every claim of `published.yaml`; write `audit.csv` and `audit.md`.
 
-    Args:
-        params: the parameter folder.
-        grids: the folder that holds the datasets.
-        out: the folder to write to.
-
     Raises:
         ParameterError: with one sentence, where a claim or its expression is wrong; nothing is
             written then.
     """
     rows = judged(params, grids)
+    account = lines_of(params, (lookup.dataset for row in rows for lookup in row.lookups))
     pages = {
         "audit.csv": audit_csv(rows),
-        "audit.md": "\n\n".join([AUDIT, _account(params, rows), *_by_verdict(rows)]) + "\n",
+        "audit.md": "\n\n".join([AUDIT, account, *_by_verdict(rows)]) + "\n",
     }
     write_files({out / name: text for name, text in pages.items()})
 
@@ -64,10 +60,6 @@ def audit_csv(rows: Iterable[Judged]) -> str:
         for row in rows
     ]
     return pd.DataFrame(lines, columns=COLUMNS).to_csv(index=False, lineterminator="\n")
-
-
-def _account(params: Path, rows: Iterable[Judged]) -> str:
-    return lines_of(params, (lookup.dataset for row in rows for lookup in row.lookups))
 
 
 def _by_verdict(rows: Sequence[Judged]) -> list[str]:

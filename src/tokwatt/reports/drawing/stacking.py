@@ -33,9 +33,6 @@ class _Crop(NamedTuple):
 def panels_of(canvas: Canvas) -> str:
     """What a narrow screen shows of a drawing whose layout is settled.
 
-    Args:
-        canvas: the drawing.
-
     Returns:
         A panel each between semicolons, of crops between commas: left and upper edge, width and
         height in points, and the left and upper edge that it is put at. A panel that shares a scale

@@ -7,7 +7,7 @@ from tokwatt.reports.figures.common.axes import legend_above, plain_log, rows, t
 from tokwatt.reports.figures.common.frames import Grids
 from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
-from tokwatt.reports.pages.fleetopt import ALL, FREE, PAPER, SPLIT, factors
+from tokwatt.reports.pages.planning import ALL, FREE, PAPER, SPLIT, factors
 
 FACTOR = "factor [1]"
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"

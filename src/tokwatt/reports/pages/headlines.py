@@ -37,26 +37,18 @@ SURVIVING = ("what survives", "90 % interval", "verdict")
 def write_headlines(params: Path, grids: Path, out: Path) -> None:
     """Write `headlines.md`: the claims of `published.yaml` that are headlines, and what survives.
 
-    Args:
-        params: the parameter folder.
-        grids: the folder that holds the datasets.
-        out: the folder to write to.
-
     Raises:
         ParameterError: with one sentence, where a claim or its expression is wrong.
     """
     rows = [row for row in judged(params, grids) if row.placed.claim.headline]
     surviving = survivals(params, grids)
+    datasets = [lookup.dataset for row in rows for lookup in row.lookups]
     text = PAGE.format(
-        accounts=lines_of(params, [*_datasets(rows), "uncertainty"]),
+        accounts=lines_of(params, [*datasets, "uncertainty"]),
         beside=_beside(rows, surviving),
         formulas=pipe_table(("headline", "formula", "rows", "note"), map(_formula, rows)),
     )
     write_files({out / "headlines.md": text})
-
-
-def _datasets(rows: Iterable[Judged]) -> list[str]:
-    return [lookup.dataset for row in rows for lookup in row.lookups]
 
 
 def _beside(rows: Iterable[Judged], surviving: Mapping[str, Survival]) -> Markdown:

@@ -1,7 +1,7 @@
 """`results/planning.md`: the best fleets of the catalogue's workloads, and what changes them."""
 
-from collections.abc import Iterator, Mapping
-from importlib.resources import files
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.labels import Labels, read_labels
-from tokwatt.reports.markdown import Markdown, percent, pipe_table, significant
-from tokwatt.reports.pages.fleetopt import fleetopt_table
+from tokwatt.reports.markdown import Markdown, filled_page, percent, pipe_table, significant
 
 GRIDS = (
     "plans",
@@ -23,6 +22,13 @@ GRIDS = (
     "plan_days",
     "plan_fleetopt",
 )
+PAPER, FREE, SPLIT, ALL = (
+    "FleetOpt, paper",
+    "its rules, free",
+    "its split, consistent",
+    "all levers",
+)
+"""Factors beside those of single levers."""
 
 
 def write_planning(params: Path, grids: Path, out: Path) -> None:
@@ -33,8 +39,8 @@ def write_planning(params: Path, grids: Path, out: Path) -> None:
 
 def planning_page(data: Mapping[str, xr.Dataset], label: Labels) -> str:
     """The page as Markdown: `planning.md` of this package with the tables filled in."""
-    template = files("tokwatt.reports.pages").joinpath("planning.md").read_text(encoding="utf-8")
-    return template.format(
+    return filled_page(
+        "planning.md",
         rate=f"{float(data['plan_rates'].arrival_rate.max()):g}",
         draws=f"{float(data['plan_decisions'].draws):g}",
         plans=_plans(data["plans"], label),
@@ -44,26 +50,36 @@ def planning_page(data: Mapping[str, xr.Dataset], label: Labels) -> str:
         decisions=_decisions(data["plan_decisions"], label),
         named=_named(data["plan_decisions"], label),
         rents=_rents(data["plan_rents"], label),
-        front=_over(data["plan_front"], "itl_target", "ms", 1e3, label),
+        front=_front(data["plan_front"], label),
         rates=_rates(data["plan_rates"], label),
         days=_days(data["plan_days"], label),
     )
 
 
-def _cases(data: xr.Dataset) -> Iterator[tuple[str, str]]:
-    """Workloads and LLMs of a dataset."""
-    yield from ((str(w), str(llm)) for w in data.workload.values for llm in data.llm.values)
+Cells = Callable[[xr.Dataset], Iterable[str]]
+"""What stands in a row, from the numbers of its case."""
 
 
-def _of(data: xr.Dataset, case: tuple[str, str]) -> xr.Dataset:
-    return data.sel(workload=case[0], llm=case[1])
+def _table(
+    data: xr.Dataset, label: Labels, heads: Iterable[str], cells: Cells, *axes: str
+) -> Markdown:
+    """A row for each workload and LLM, and for each entry of further axes."""
+    names = ("workload", "llm", *axes)
+    rows = [
+        (*map(label, map(str, point[:2])), *cells(data.sel(dict(zip(names, point, strict=True)))))
+        for point in product(*(data[name].values for name in names))
+    ]
+    return pipe_table(("workload", "LLM", *heads), rows)
+
+
+def _pools(own: xr.Dataset) -> str:
+    return str(own.configuration.values) or "no fleet"
 
 
 def _plans(data: xr.Dataset, label: Labels) -> Markdown:
-    rows = []
-    for case in _cases(data):
-        own = _of(data, case)
-        cells = (
+    def cells(own: xr.Dataset) -> tuple[str, ...]:
+        return (
+            _pools(own),
             significant(float(own.gpus), 4),
             significant(float(own.power) / 1e3, 4),
             significant(float(own.joules_per_token)),
@@ -71,22 +87,20 @@ def _plans(data: xr.Dataset, label: Labels) -> Markdown:
             significant(1e3 * float(own.inter_token_latency)),
             significant(float(own.late_first_token)),
         )
-        rows.append((*map(label, case), str(own.configuration.values) or "no fleet", *cells))
-    heads = ("workload", "LLM", "pools", "GPUs", "kW", "J/tok", "USD/Mtok")
-    return pipe_table((*heads, "ITL, median [ms]", "TTFT, p99 [s]"), rows)
+
+    heads = ("pools", "GPUs", "kW", "J/tok", "USD/Mtok", "ITL, median [ms]", "TTFT, p99 [s]")
+    return _table(data, label, heads, cells)
 
 
 def _levers(data: xr.Dataset, label: Labels) -> Markdown:
-    levers = list(reversed(data.lever.values))
-    rows = [
-        (*map(label, case), *(_worth(_of(data, case).sel(lever=lever)) for lever in levers))
-        for case in _cases(data)
-    ]
-    return pipe_table(("workload", "LLM", *map(label, levers)), rows)
+    levers = data.lever.values[::-1]
 
+    def cells(own: xr.Dataset) -> Iterator[str]:
+        for lever in levers:
+            worth = own.sel(lever=lever)
+            yield " / ".join(_ratio(float(it)) for it in (worth.alone, worth.added))
 
-def _worth(lever: xr.Dataset) -> str:
-    return " / ".join(_ratio(float(it)) for it in (lever.alone, lever.added))
+    return _table(data, label, map(label, levers), cells)
 
 
 def _ratio(number: float) -> str:
@@ -101,29 +115,26 @@ def _split(data: xr.Dataset) -> str:
 
 def _named(data: xr.Dataset, label: Labels) -> Markdown:
     """The plan of the least expected cost, and how it and the planned one fare."""
-    rows = []
-    for case in _cases(data):
-        own = _of(data, case)
+
+    def cells(own: xr.Dataset) -> tuple[str, ...]:
         shares = (own.expected_regret, own.planned_regret, own.planned_missed)
-        cells = (percent(float(it), ".1") for it in shares)
-        rows.append((*map(label, case), str(own.named.values) or "no fleet", *cells))
-    heads = ("workload", "LLM", "least expected joules", "its regret", "regret of the plan above")
-    return pipe_table((*heads, "draws at which that misses a target"), rows)
+        return str(own.named.values) or "no fleet", *(percent(float(it), ".1") for it in shares)
+
+    heads = ("least expected joules", "its regret", "regret of the plan above")
+    return _table(data, label, (*heads, "draws at which that misses a target"), cells)
 
 
 def _decisions(data: xr.Dataset, label: Labels) -> Markdown:
     rows = [
         (
-            *map(label, case),
-            label(str(lever)),
+            *map(label, map(str, point)),
             percent(float(own.gain), ".1"),
             percent(float(own.high_regret), ".1"),
             "undecided" if own.undecided else "decided",
             str(own.rival.values),
         )
-        for case in _cases(data)
-        for lever in data.lever.values
-        for own in [_of(data, case).sel(lever=lever)]
+        for point in product(data.workload.values, data.llm.values, data.lever.values)
+        for own in [data.sel(dict(zip(("workload", "llm", "lever"), point, strict=True)))]
         if not np.isnan(own.gain)
     ]
     heads = ("workload", "LLM", "lever", "gain", "regret, 95 %", "is")
@@ -131,50 +142,66 @@ def _decisions(data: xr.Dataset, label: Labels) -> Markdown:
 
 
 def _rents(data: xr.Dataset, label: Labels) -> Markdown:
-    rows = []
-    for case in _cases(data):
-        own = _of(data, case)
-        pairs = zip(own.break_even_price.values, own.price.values, strict=True)
-        rows.append((*map(label, case), *(f"{_hourly(it)} ({_hourly(now)})" for it, now in pairs)))
-    return pipe_table(("workload", "LLM", *map(str, data.gpu.values)), rows)
+    def cells(own: xr.Dataset) -> Iterator[str]:
+        for at, now in zip(own.break_even_price.values, own.price.values, strict=True):
+            yield f"{_hourly(at)} ({_hourly(now)})"
+
+    return _table(data, label, map(str, data.gpu.values), cells)
 
 
 def _hourly(price: float) -> str:
     return "any" if np.isinf(price) else significant(3600 * float(price)) or "–"
 
 
-def _over(data: xr.Dataset, axis: str, unit: str, scale: float, label: Labels) -> Markdown:
-    values = [f"{significant(scale * float(it))} {unit}" for it in data[axis].values]
-    rows = [
-        (*map(label, case), *(_ratio(float(it)) for it in _of(data, case).joules_per_token.values))
-        for case in _cases(data)
-    ]
-    return pipe_table(("workload", "LLM", *values), rows)
+def _front(data: xr.Dataset, label: Labels) -> Markdown:
+    heads = (f"{significant(1e3 * float(it))} ms" for it in data.itl_target.values)
+    return _table(data, label, heads, lambda own: map(_ratio, own.joules_per_token.values))
 
 
 def _rates(data: xr.Dataset, label: Labels) -> Markdown:
-    rows = [
-        (
-            *map(label, case),
-            f"{float(rate):g}",
-            _ratio(float(own.joules_per_token)),
-            str(own.configuration.values) or "no fleet",
-        )
-        for case in _cases(data)
-        for rate in data.arrival_rate.values
-        for own in [_of(data, case).sel(arrival_rate=rate)]
-    ]
-    return pipe_table(("workload", "LLM", "req/s", "J/tok", "pools"), rows)
+    def cells(own: xr.Dataset) -> tuple[str, ...]:
+        return f"{float(own.arrival_rate):g}", _ratio(float(own.joules_per_token)), _pools(own)
+
+    return _table(data, label, ("req/s", "J/tok", "pools"), cells, "arrival_rate")
 
 
 def _days(data: xr.Dataset, label: Labels) -> Markdown:
-    rows = []
-    for case in _cases(data):
-        own = _of(data, case)
-        joules = (_ratio(float(own.joules_per_token.sel(policy=it))) for it in own.policy.values)
-        dollars = (1e6 * float(own.dollars_per_token.sel(policy=it)) for it in own.policy.values)
-        flat = float(own.over_peak.sel(policy="on"))
-        rows.append((*map(label, case), *joules, _ratio(flat), *map(_ratio, dollars)))
+    def cells(own: xr.Dataset) -> Iterator[str]:
+        flat = own.over_peak.sel(policy="on").values
+        numbers = own.joules_per_token.values, [flat], 1e6 * own.dollars_per_token.values
+        return map(_ratio, np.concatenate(numbers))
+
     policies = [str(it) for it in data.policy.values]
     heads = [f"{it} [J/tok]" for it in policies] + ["on over peak"]
-    return pipe_table(("workload", "LLM", *heads, *(f"{it} [USD/Mtok]" for it in policies)), rows)
+    return _table(data, label, [*heads, *(f"{it} [USD/Mtok]" for it in policies)], cells)
+
+
+def factors(worth: xr.Dataset, levers: xr.Dataset) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """Workload, LLM and factors by name: tokens per joule over those of one plain pool."""
+    for workload, llm in product(worth.workload.values, worth.llm.values):
+        own = worth.sel(workload=workload, llm=llm)
+        added = levers.added.sel(workload=workload, llm=llm)
+        found = {
+            PAPER: float(own.paper_fleetopt_gain),
+            FREE: float(own.paper_best_gain),
+            SPLIT: float(own.split_gain),
+            **{str(lever): float(added.sel(lever=lever)) for lever in levers.lever.values[::-1]},
+            ALL: float(own.best_gain),
+        }
+        yield str(workload), str(llm), found
+
+
+def fleetopt_table(worth: xr.Dataset, levers: xr.Dataset, label: Labels) -> Markdown:
+    """A row for each workload and LLM, and what the paper's rules buy where they are free."""
+    rows, names = [], list[str]()
+    for workload, llm, found in factors(worth, levers):
+        pools = str(worth.paper_pools.sel(workload=workload, llm=llm).values)
+        rows.append((label(workload), label(llm), *map(_times, found.values()), pools))
+        names = [label(name) for name in found]
+    return pipe_table(["workload", "LLM", *names, "what its rules buy, free"], rows)
+
+
+def _times(factor: float) -> str:
+    if np.isnan(factor):
+        return "no fleet"
+    return f"×{significant(factor)}" if np.isfinite(factor) else "no plain fleet"

@@ -1,8 +1,9 @@
 """`results/simulation.md`: how far simulated servers are from real ones, rate by rate."""
 
+import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import xarray as xr
@@ -10,8 +11,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.labels import Labels, read_labels
-from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
-from tokwatt.reports.pages.table3 import keeping, simulated_table
+from tokwatt.reports.markdown import Markdown, filled_page, joined, percent, pipe_table, significant
 
 SCORES = {
     "throughput": "throughput",
@@ -50,8 +50,8 @@ def write_simulation(params: Path, grids: Path, out: Path) -> None:
 def simulation_page(grids: Mapping[str, xr.Dataset], label: Labels) -> str:
     """The page as Markdown: `simulation.md` of this package with the numbers filled in."""
     data = grids[SERVERS]
-    template = files("tokwatt.reports.pages").joinpath("simulation.md").read_text(encoding="utf-8")
-    return template.format(
+    return filled_page(
+        "simulation.md",
         runs=data.sizes["run"],
         servers=data.sizes["server_name"],
         errors=_errors(data),
@@ -145,3 +145,38 @@ def _agreement(grids: Mapping[str, xr.Dataset]) -> Markdown:
             rows.append([arriving, title, *cells])
     heads = ["arrivals", "percentile", "answered", "farthest", "to be simulated", "farthest"]
     return pipe_table(heads, rows)
+
+
+def simulated_table(fleets: xr.Dataset, label: Labels) -> Markdown:
+    """What the fleets of Table 3 do under each account, request by request."""
+    rows = []
+    for workload in fleets.workload.values:
+        for gpu in fleets.gpu.values:
+            for topology in fleets.topology.values:
+                own = fleets.sel(workload=workload, gpu=gpu, topology=topology)
+                cells = [_kept(own.sel(account=account)) for account in fleets.account.values]
+                size = f"{float(own.instances[0]):.0f}"
+                rows.append([*map(label, map(str, (workload, gpu, topology))), size, *cells])
+    accounts = [f"{account}: TTFT p99, within target" for account in fleets.account.values]
+    return pipe_table(["workload", "GPU", "topology", "instances", *accounts], rows)
+
+
+def _kept(fleet: xr.Dataset) -> str:
+    """Late first tokens of a fleet and how many keep the target."""
+    late, within = float(fleet.first_token_p99), float(fleet.within_target)
+    grows = ", the queue grows" if fleet.growing else ""
+    return f"{significant(late)} s, {percent(within, '.1')}{grows}"
+
+
+def keeping(fleets: xr.Dataset) -> SimpleNamespace:
+    """How many fleets keep the target for 99 % of the requests and no queue, by account."""
+    kept = (fleets.within_target >= 0.99) & (fleets.growing == 0)
+    kept = kept.sum(("workload", "topology", "gpu"))
+    inputs = json.loads(fleets.attrs["inputs"])
+    return SimpleNamespace(
+        paper=int(kept.sel(account="paper")),
+        consistent=int(kept.sel(account="consistent")),
+        number=fleets.within_target.isel(account=0).size,
+        target=inputs["common"]["demand"]["latency_target"]["value"],
+        duration=inputs["duration"]["value"],
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import xarray as xr
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
 from tokwatt.reports.labels import context_window
-from tokwatt.reports.markdown import Markdown, joined, percent, pipe_table, significant
+from tokwatt.reports.markdown import Markdown, filled_page, joined, percent, pipe_table, significant
 from tokwatt.reports.pages import accuracy
 from tokwatt.reports.pages.accuracy import FITS, QUANTITIES
 
@@ -44,8 +43,8 @@ def validation_page(data: Mapping[str, xr.Dataset]) -> str:
     sweep, targets = data["sweep"], data["targets"]
     short = sweep.sel(context_window=sweep.context_window <= SHORT)
     too_low = 1 - short.throughput_with_sequences / short.throughput.sel(account="measured")
-    template = files("tokwatt.reports.pages").joinpath("validation.md").read_text(encoding="utf-8")
-    return template.format(
+    return filled_page(
+        "validation.md",
         runs=data["runs"].sizes["run"],
         clients=targets.sizes["client_run"],
         odd=int(targets.odd.sum()),
@@ -119,7 +118,7 @@ def _error(quantity: xr.DataArray) -> xr.DataArray:
 
 def _machines(errors: xr.Dataset) -> Markdown:
     rows = []
-    for gpu, llm in _recorded(errors.runs.isel(account=0)):
+    for gpu, llm in errors.runs.isel(account=0).to_series().dropna().index:
         for account in errors.account.values:
             row = errors.sel(gpu=gpu, llm=llm, account=account)
             texts = [
@@ -135,11 +134,6 @@ def _three(signed: xr.DataArray, median: xr.DataArray, percentile_90: xr.DataArr
         return "-"
     texts = [percent(float(signed), "+.0"), percent(float(median), ".1")]
     return " / ".join([*texts, percent(float(percentile_90))])
-
-
-def _recorded(table: xr.DataArray) -> list[tuple[str, str]]:
-    """Labels of two dimensions where there is a number."""
-    return table.to_series().dropna().index.tolist()
 
 
 def _kernels(kernels: xr.Dataset) -> Markdown:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -15,9 +14,9 @@ from tokwatt.output import write_files
 from tokwatt.params.intervals import is_known
 from tokwatt.reports.audit.claims import headlines_of
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.markdown import link, pipe_table
-from tokwatt.reports.pages.fleetopt import ALL, SPLIT, factors
-from tokwatt.reports.pages.table3 import keeping
+from tokwatt.reports.markdown import filled_page, link, pipe_table
+from tokwatt.reports.pages.planning import ALL, SPLIT, factors
+from tokwatt.reports.pages.simulation import keeping
 
 GRIDS = (
     "waterfall",
@@ -116,17 +115,12 @@ def survivals(params: Path, grids: Path) -> dict[str, Survival]:
 
 
 def verdict_page(grids: Mapping[str, xr.Dataset], ids: Mapping[str, str]) -> str:
-    """The page as Markdown: `verdict.md` of this package with the numbers filled in.
-
-    Args:
-        grids: the datasets that it names.
-        ids: the claim of the audit that says what a headline does, by its name.
-    """
+    """The page as Markdown: numbers filled in, `ids` the claims of the audit by headline."""
     rows = {str(name): survival(grids, str(name)) for name in grids["waterfall"].headline.values}
     counts = Counter(row.verdict for row in rows.values())
     verdicts = [verdict for verdict in VERDICTS if counts[verdict]]
-    template = files("tokwatt.reports.pages").joinpath("verdict.md").read_text(encoding="utf-8")
-    return template.format(
+    return filled_page(
+        "verdict.md",
         headlines=len(rows),
         summary=", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts),
         legend="; ".join(f"*{verdict}*: {VERDICTS[verdict]}" for verdict in verdicts),

@@ -38,13 +38,6 @@ Page = Callable[[], str]
 def write_site(params: Path, results: Path, figures: Path, docs: Path, out: Path) -> None:
     """Write the site.
 
-    Args:
-        params: the parameter folder.
-        results: what the other rules have written.
-        figures: the published figures.
-        docs: the documents.
-        out: the folder of the site.
-
     Raises:
         ParameterError: with one sentence, where an entry of `params/` is wrong.
     """

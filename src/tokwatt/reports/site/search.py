@@ -78,11 +78,7 @@ class _Reader(HTMLParser):
 
 
 def pieces(pages: Mapping[str, str]) -> list[list]:
-    """Every page by its address, its title, and its parts: place, title and text of each.
-
-    Args:
-        pages: what is written of each page, by its address.
-    """
+    """Every page by its address, its title, and its parts: place, title and text of each."""
     return [[address, *_read(page)] for address, page in pages.items()]
 
 

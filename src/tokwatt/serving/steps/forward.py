@@ -83,12 +83,7 @@ def lone_pass(costs: PassCosts, batch: Sequences, length: Tokens, prompt: Tokens
 
 
 def attention_time(costs: PassCosts, length: Tokens) -> Seconds:
-    """Arithmetic of a decoded token's attention: to all before it, where a prompt's is to half.
-
-    Args:
-        costs: of forward passes.
-        length: tokens that its request holds.
-    """
+    """Arithmetic of a decoded token's attention: to all before it, where a prompt's is to half."""
     cache = costs.cache
     grouped = jnp.where(costs.latent_math > 0, 0.0, 2 * costs.prompt_math)
     windowed = 2 * costs.sliding_math * jnp.minimum(length, cache.window)

@@ -12,9 +12,8 @@ Study                     Dataset
 ========================  ======================================================================
 """
 
+from tokwatt.studies.accounts.headlines import elasticities, readings, uncertainties, waterfall
 from tokwatt.studies.accounts.lever import lever
 from tokwatt.studies.accounts.slopes import slopes
-from tokwatt.studies.accounts.uncertainties import elasticities, uncertainties
-from tokwatt.studies.accounts.waterfall import readings, waterfall
 
 __all__ = ["elasticities", "lever", "readings", "slopes", "uncertainties", "waterfall"]

@@ -13,9 +13,8 @@ Study                     Dataset
 ========================  ======================================================================
 """
 
-from tokwatt.studies.measured.calibration import calibrated_errors
+from tokwatt.studies.measured.calibration import calibrated_errors, parameters
 from tokwatt.studies.measured.kernels import kernel_bounds
-from tokwatt.studies.measured.parameters import parameters
 from tokwatt.studies.measured.runs import errors, runs, series_ratios
 from tokwatt.studies.measured.sweep import window_sweep
 

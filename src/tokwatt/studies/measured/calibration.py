@@ -1,17 +1,21 @@
-"""The calibration over all of its runs: errors, intervals and targets."""
+"""The calibration over all of its runs: errors, intervals, targets and parameters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
+from tokwatt.calibration.fit.start import POWER_TERMS
 from tokwatt.calibration.records import Calibrated
+from tokwatt.params.calibrated import OTHER
+from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.labelled import Variable, labelled
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, units_of
 
 FITS = ("in_sample", *CLASSES, "roofline")
 """Whose errors are recorded: of the fit to every run, of those that leave things out, of none."""
@@ -155,3 +159,35 @@ def _clients(calibrated: Calibrated) -> dict[str, Variable]:
         half_width = widths[name.removeprefix("client_")]
         columns[f"{name}_half_width"] = Variable("client_run", half_width, "1")
     return columns
+
+
+def parameters(catalogue: Catalogue) -> xr.Dataset:
+    """Common parameters and shares of power, their ranges without each LLM, and their starts."""
+    calibrated = Calibrated(catalogue)
+    records, fitted = calibrated.model.records, calibrated.fitted
+    units = {name: str(unit) for name, unit in units_of(StepParameters).items()}
+    without = pd.DataFrame([numbers.common for numbers in calibrated.held_out.values()])
+    rows = {
+        f"step.{name}": (
+            fitted.common[name],
+            without[name].min(),
+            without[name].max(),
+            records.priors[name].start,
+            units[name],
+        )
+        for name in (field.name for field in fields(StepParameters))
+    }
+    for board, numbers in fitted.law.items():
+        laws = [held.law[board] for held in calibrated.held_out.values()]
+        for name in POWER_TERMS if board == OTHER else ("idle", "scale"):
+            ends = [np.log(law[name]) for law in laws]
+            values = np.log(numbers[name]), min(ends), max(ends)
+            rows[f"{board}.{name}"] = (*values, records.power[name].start, "1")
+    *numbers_of_rows, units_of_rows = zip(*rows.values(), strict=True)
+    columns = {
+        name: Variable("parameter", np.exp(np.array(column, float)), "1")
+        for name, column in zip(("value", "low", "high", "start"), numbers_of_rows, strict=True)
+    }
+    long_names = {name: f"{name}_in_the_unit_of_the_parameter" for name in columns}
+    columns["unit"] = Variable("parameter", units_of_rows)
+    return labelled(columns, {"parameter": [*rows]}, long_names)

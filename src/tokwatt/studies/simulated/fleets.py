@@ -86,16 +86,7 @@ def simulated_fleets(
     gpus_per_instance: Dimensionless,
     duration: Seconds,
 ) -> xr.Dataset:
-    """Latencies of the fleets of Table 3, over account x workload x topology x GPU.
-
-    Args:
-        catalogue: the parameter folder.
-        common: what the fleets have in common.
-        traffic: workloads and how they are split.
-        llm: what they serve on the consistent account.
-        gpus_per_instance: that it takes there.
-        duration: how long requests arrive.
-    """
+    """Latencies of the fleets of Table 3, over account x workload x topology x GPU."""
     printed, demand = PaperFleets(catalogue, common), common.demand
     target, long_window = float(demand.latency_target), common.long_window
 

@@ -1,4 +1,4 @@
-"""Headlines from their published to their consistent values, and as they may have been meant."""
+"""Headlines on their way to consistent values, as they may have been meant, and how certain."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
+from tokwatt.accounts import uncertainty
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.catalogue import Catalogue
@@ -104,3 +105,27 @@ def readings(catalogue: Catalogue) -> xr.Dataset:
         headline=("reading", [entry.headline for entry in entries]),
         meaning=("reading", [entry.meaning for entry in entries]),
     )
+
+
+def uncertainties(
+    catalogue: Catalogue, accounts: dict, draws: Dimensionless, seed: Dimensionless
+) -> xr.Dataset:
+    """Headlines with every uncertain number drawn at once: quantiles, and which numbers matter."""
+    headlines = Headlines(catalogue)
+    tables = [
+        uncertainty.spread(headlines, headlines.presets[preset], int(draws), int(seed))
+        for preset in accounts.values()
+    ]
+    return xr.concat(tables, xr.Variable("account", list(accounts)))
+
+
+def elasticities(catalogue: Catalogue, cases: list[str], accounts: dict) -> xr.Dataset:
+    """Elasticity d log tok/J / d log x of every number behind an operating point."""
+    headlines = Headlines(catalogue)
+
+    def beside(preset: str) -> xr.Dataset:
+        tables = [uncertainty.elasticity(headlines, case, preset) for case in cases]
+        return xr.concat(tables, xr.Variable("case", cases), join="outer")
+
+    tables = [beside(preset) for preset in accounts.values()]
+    return xr.concat(tables, xr.Variable("account", list(accounts)), join="outer")
