@@ -32,27 +32,34 @@ class Domain(NamedTuple):
     Attributes:
         least: numbers lie above it; the number itself is allowed where zero would be.
         most: the largest number.
+        whole: whether only whole numbers are.
     """
 
     least: float = 0.0
     most: float = math.inf
+    whole: bool = False
 
     def contains(self, numbers: Scalar, zero: bool) -> Scalar:
         """Whether numbers lie inside; `zero` says whether the least of them does too."""
         above = (self.least < numbers) | (zero & (numbers == self.least))
-        return above & (numbers <= self.most) & (numbers <= sys.float_info.max)
+        inside = above & (numbers <= self.most) & (numbers <= sys.float_info.max)
+        return inside & (numbers % 1 == 0) if self.whole else inside
 
     def words(self, unit: str, zero: bool) -> str:
         """What is wanted of a number."""
+        number = "whole number" if self.whole else "number"
         if self.least < 0:
-            return "a finite number"
+            return f"a finite {number}"
+        beside = "" if unit == "1" else f" {unit}"
+        if self.least > 0 and self.most < math.inf:
+            return f"a {number} from {self.least:g} to {self.most:.8g}{beside}"
         if self.least > 0:
-            kind = f"a number {'from' if zero else 'above'} {self.least:g}"
+            kind = f"a {number} {'from' if zero else 'above'} {self.least:g}"
         else:
-            kind = "a number that is not negative" if zero else "a positive number"
+            kind = f"a {number} that is not negative" if zero else f"a positive {number}"
         if self.most == math.inf:
             return kind
-        return f"{kind} of at most {self.most:.8g}" + ("" if unit == "1" else f" {unit}")
+        return f"{kind} of at most {self.most:.8g}{beside}"
 
 
 MANY = "many"
@@ -66,6 +73,7 @@ BytesPerToken = Annotated[Scalar, "B/tok"]
 BytesPerParameter = Annotated[Scalar, "B/param"]
 Dimensionless = Annotated[Scalar, "1"]
 Share = Annotated[Scalar, "1", Domain(most=1.0)]
+Count = Annotated[Scalar, "1", Domain(whole=True)]
 Signed = Annotated[Scalar, "1", Domain(least=-math.inf)]
 Dollars = Annotated[Scalar, "USD"]
 DollarsPerJoule = Annotated[Scalar, "USD/J"]

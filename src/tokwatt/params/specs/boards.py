@@ -1,12 +1,15 @@
 """GPUs by their data sheets, laws of their power, and what steps take on them."""
 
+from typing import Annotated
+
 from tokwatt.params.specs.record import spec
 from tokwatt.units import (
-    Bytes,
     BytesPerSecond,
     Dimensionless,
     DollarsPerSecond,
+    Domain,
     FlopsPerSecond,
+    Scalar,
     Seconds,
     SecondsPerToken,
     Signed,
@@ -147,6 +150,13 @@ class ProjectedPower:
     log2_midpoint: Signed
 
 
+BoardBandwidth = Annotated[Scalar, "B/s", Domain(least=1e9, most=1e15)]
+BoardMemory = Annotated[Scalar, "B", Domain(least=1e9, most=1e13)]
+BoardRate = Annotated[Scalar, "FLOP/s", Domain(least=1e11, most=1e18)]
+BoardPower = Annotated[Scalar, "W", Domain(least=10, most=1e4)]
+"""What is believed of a board: a unit that is a thousand times another is none of it."""
+
+
 @spec
 class Gpu:
     """One accelerator, by its data sheet.
@@ -165,14 +175,14 @@ class Gpu:
         price: rent of one GPU [USD/s].
     """
 
-    hbm_bandwidth: BytesPerSecond
-    hbm_capacity: Bytes
-    usable_memory: Bytes
-    fp16_rate: FlopsPerSecond
+    hbm_bandwidth: BoardBandwidth
+    hbm_capacity: BoardMemory
+    usable_memory: BoardMemory
+    fp16_rate: BoardRate
     fp8_rate: FlopsPerSecond = 0.0
     fp4_rate: FlopsPerSecond = 0.0
     link_bandwidth: BytesPerSecond = 0.0
-    tdp: Watts
+    tdp: BoardPower
     host_power: Watts = 0.0
     price: DollarsPerSecond
 

@@ -4,6 +4,7 @@ from tokwatt.params.specs.record import spec
 from tokwatt.units import (
     BytesPerParameter,
     BytesPerToken,
+    Count,
     Dimensionless,
     Parameters,
     Seconds,
@@ -65,21 +66,21 @@ class Llm:
         trained_context: longest sequence that it is made for [tok]; 0 where nothing says so.
     """
 
-    layers: Dimensionless
+    layers: Count
     hidden: Dimensionless
-    query_heads: Dimensionless
+    query_heads: Count
     kv_heads: Dimensionless
     head_dim: Dimensionless
-    vocabulary: Dimensionless
+    vocabulary: Count
     feed_forward: Dimensionless = 0.0
-    feed_forward_layers: Dimensionless = 0.0
+    feed_forward_layers: Count = 0.0
     feed_forward_matrices: Dimensionless = 3.0
     expert_feed_forward: Dimensionless = 0.0
     expert_latent: Dimensionless = 0.0
-    experts: Dimensionless = 0.0
-    active_experts: Dimensionless = 0.0
+    experts: Count = 0.0
+    active_experts: Count = 0.0
     shared_feed_forward: Dimensionless = 0.0
-    dense_layers: Dimensionless = 0.0
+    dense_layers: Count = 0.0
     tied_embeddings: Dimensionless = 0.0
     attention_gate: Dimensionless = 0.0
     kv_latent: Dimensionless = 0.0
@@ -87,19 +88,19 @@ class Llm:
     query_latent: Dimensionless = 0.0
     nope_dim: Dimensionless = 0.0
     value_dim: Dimensionless = 0.0
-    sliding_layers: Dimensionless = 0.0
+    sliding_layers: Count = 0.0
     sliding_window: Tokens = 0.0
     sliding_kv_heads: Dimensionless = 0.0
     sliding_head_dim: Dimensionless = 0.0
-    kv_shared_layers: Dimensionless = 0.0
-    sliding_kv_shared_layers: Dimensionless = 0.0
+    kv_shared_layers: Count = 0.0
+    sliding_kv_shared_layers: Count = 0.0
     table_parameters: Parameters = 0.0
     kept_layers: Dimensionless = 0.0
     attention_parameters: Parameters = 0.0
     index_parameters: Parameters = 0.0
     index_cache: BytesPerToken = 0.0
-    linear_layers: Dimensionless = 0.0
-    parallel_layers: Dimensionless = 0.0
+    linear_layers: Count = 0.0
+    parallel_layers: Count = 0.0
     linear_state: Dimensionless = 0.0
     linear_parameters: Parameters = 0.0
     state_width: BytesPerParameter = 0.0
