@@ -54,6 +54,18 @@ def test_what_nobody_can_serve_is_refused_in_one_sentence(parameters, names, num
     assert str(error.value).endswith(".") and str(error.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    "names, cache",
+    [
+        ({}, "16-bit KV cache"),
+        ({"kv_precision": "fp8"}, "8-bit KV cache"),
+        ({"gpu": "B200", "precision": "nvfp4"}, "16-bit KV cache"),
+    ],
+)
+def test_an_answer_says_how_wide_its_kv_cache_is(parameters, names, cache):
+    assert f", {cache}, " in point(parameters, DeploymentNames(**names)).basis.sentence
+
+
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
 @pytest.mark.parametrize("gpu", ["A100", "H100"])
 def test_a_cap_on_requests_leaves_the_prompt_tokens_of_a_step_alone(parameters, engine, gpu):

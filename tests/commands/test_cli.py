@@ -69,7 +69,16 @@ def numbers(found):
     return {name: quantity._asdict() for name, quantity in found.quantities.items()}
 
 
-BASIS = {"account", "basis", "engine", "precision", "calibrated_on", "extrapolated", "simulate"}
+BASIS = {
+    "account",
+    "basis",
+    "engine",
+    "precision",
+    "kv_cache",
+    "calibrated_on",
+    "extrapolated",
+    "simulate",
+}
 
 
 @pytest.mark.parametrize(

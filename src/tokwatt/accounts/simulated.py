@@ -9,7 +9,13 @@ from tokwatt import grid
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.demand import require_demand
 from tokwatt.accounts.answers.fleets import FleetQuestion
-from tokwatt.accounts.answers.support import WATTS, changes_in_words, named_account, support_of
+from tokwatt.accounts.answers.support import (
+    WATTS,
+    changes_in_words,
+    named_account,
+    precisions_of,
+    support_of,
+)
 from tokwatt.accounts.deployments import CONSISTENT, pick, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
@@ -119,7 +125,7 @@ def simulate(
     )
     return found.assign_attrs(
         engine=parts[0].names.engine,
-        precision=" and ".join(dict.fromkeys(it.names.precision_in(catalogue) for it in parts)),
+        **precisions_of(catalogue, [it.names for it in parts]),
         extrapolated="; ".join(_extrapolated(catalogue, simulated, found)),
     )
 

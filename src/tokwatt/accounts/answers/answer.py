@@ -35,6 +35,7 @@ class Basis:
         basis: whose watts are counted.
         engine: the serving engine.
         precision: the precision of weights by name; empty for a profile of the paper.
+        kv_cache: how wide the KV cache is; empty for such a profile.
         calibrated_on: the measured runs behind it; empty for the paper's account.
         extrapolated: what no measured run supports.
         simulate: what a formula cannot tell and must be simulated.
@@ -44,6 +45,7 @@ class Basis:
     basis: str
     engine: str
     precision: str
+    kv_cache: str
     calibrated_on: str
     extrapolated: tuple[str, ...]
     simulate: tuple[str, ...] = ()
@@ -51,8 +53,8 @@ class Basis:
     @property
     def sentence(self) -> str:
         """All of it in one line."""
-        parts = [f"{self.account} account", self.basis, self.engine, self.precision]
-        parts.append(self.calibrated_on)
+        held = [self.precision, self.kv_cache, self.calibrated_on]
+        parts = [f"{self.account} account", self.basis, self.engine, *held]
         return ", ".join(part for part in parts if part)
 
 

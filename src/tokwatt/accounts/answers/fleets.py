@@ -15,6 +15,7 @@ from tokwatt.accounts.answers.support import (
     Support,
     basis_of,
     changes_in_words,
+    precisions_of,
     support_of,
     unrecorded,
 )
@@ -119,10 +120,9 @@ def fleet(
         window = f"is {found[-1].window:g}, which holds none of the requests"
         raise ParameterError(f"context_window: {window}, wanted a longer one.")
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
-    precisions = dict.fromkeys(own.names.precision_in(catalogue) for own in parts)
-    basis = basis_of(
-        account, changes_in_words(alternatives, demand), chosen, support, " and ".join(precisions)
-    )
+    precisions = precisions_of(catalogue, [own.names for own in parts])
+    said = changes_in_words(alternatives, demand)
+    basis = basis_of(account, said, chosen, support, precisions)
     more = [phrase for it in parts for phrase in unrecorded(it.names, it.part)]
     return Answer(
         quantities(_of_fleet(catalogue, chosen, found, held), support),

@@ -7,7 +7,7 @@ import jax
 from tokwatt.accounts.answers.answer import Answer, Estimate
 from tokwatt.accounts.answers.memory import memory_held, require_fit, require_held
 from tokwatt.accounts.answers.quantities import quantities, rented, views
-from tokwatt.accounts.answers.support import basis_of, support_of
+from tokwatt.accounts.answers.support import basis_of, precisions_of, support_of
 from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.accounts.deployments import (
     CONSISTENT,
@@ -109,8 +109,8 @@ def point(
     most = on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, deployment.gpu.tdp)
     if support:
         answered["power"] = _at_most(answered["power"], float(most))
-    precision = names.precision_in(catalogue)
-    return Answer(answered, basis_of(account, changes, chosen, support, precision))
+    precisions = precisions_of(catalogue, [names])
+    return Answer(answered, basis_of(account, changes, chosen, support, precisions))
 
 
 def _answered(

@@ -38,6 +38,7 @@ def answer_of(simulated: "xr.Dataset") -> Answer:
         basis=simulated.attrs["basis"],
         engine=simulated.attrs["engine"],
         precision=simulated.attrs["precision"],
+        kv_cache=simulated.attrs["kv_cache"],
         calibrated_on=f"simulated: {pools} instance{'s' * (sum(each) > 1)}, {runs}",
         extrapolated=tuple(filter(None, simulated.attrs["extrapolated"].split("; "))),
     )

@@ -1,6 +1,6 @@
 """What an answer stands on: measured runs behind it and their intervals, and how it is said."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -159,19 +159,29 @@ def support_of(
     return Support(catalogue, names, *numbers, part)
 
 
+def precisions_of(catalogue: Catalogue, each: Sequence[DeploymentNames]) -> dict[str, str]:
+    """Precisions of weights and widths of KV caches, each once, as `Basis` has them."""
+    precisions = dict.fromkeys(own.precision_in(catalogue) for own in each)
+    held = (own.kv_precision or own.precision_in(catalogue) for own in each if not own.profile)
+    bits = dict.fromkeys(f"{8 * float(catalogue.precisions[name].kv):g}-bit" for name in held)
+    cache = f"{' and '.join(bits)} KV cache" if bits else ""
+    return {"precision": " and ".join(precisions), "kv_cache": cache}
+
+
 def basis_of(
     account: str,
     changes: Mapping[str, str] | None,
     chosen: Account,
     support: Support | None,
-    precision: str,
+    precisions: Mapping[str, str],
 ) -> Basis:
     """The basis of an answer of a chosen account: names, runs and what they do not reach."""
     return Basis(
         account=named_account(account, changes),
         basis=WATTS[chosen.assumed.basis],
         engine=support.names.engine if support else "",
-        precision=precision,
+        precision=precisions["precision"],
+        kv_cache=precisions["kv_cache"],
         calibrated_on=support.calibrated_on if support else "",
         extrapolated=support.extrapolated if support else (),
     )
