@@ -33,9 +33,8 @@ def classes_of(said: Mapping[str, Any]) -> str:
 
 def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     """A plan in one screen; levers that draws of the calibration leave undecided are marked."""
-    said = summary(plan)
-    own = plan.question
-    yield f"{plan.fleet.basis.sentence}"
+    said, own = summary(plan), plan.question
+    yield plan.fleet.basis.sentence
     unit, scale = UNITS[own.objective], SCALES[own.objective]
     proof = proved_within(plan.proved.gap)
     yield (
