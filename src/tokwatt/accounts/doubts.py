@@ -20,6 +20,9 @@ UNEVEN, SELDOM = 2.0, 0.1
 takes decides the median, and the use of the chunks below which prompts seldom find one before them.
 Simulated with 70B on eight H100, prompts of two lengths or lognormal: below formulas are 0.8 to 1.3
 times the median, above 0.4 to 3 times."""
+BUSY = 0.6
+"""Utilization from which on such prompts keep back requests that pile up while they are taken in,
+so that the tail is longer too: simulated up to three times, with 8B on one H100."""
 MOST_KV = 0.5
 """Use of the KV cache pool by the 99th percentile beyond which a few long requests fill it: their
 tokens spread wider than a normal law."""
@@ -53,7 +56,9 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         yield FIRST_TOKEN[1], "prompts in progress hold up all others"
     if pool.median_blocking > UNEVEN and pool.prefill_utilization > SELDOM:
         longer = f"{pool.median_blocking:.3g} times as long as the median prompt alone"
-        yield FIRST_TOKEN[0], f"prompts differ, and those in progress still take {longer}"
+        doubted = FIRST_TOKEN if pool.utilization > BUSY else FIRST_TOKEN[:1]
+        reason = f"prompts differ, and those in progress still take {longer}"
+        yield from ((name, reason) for name in doubted)
     decodes = pool.late_latency > 0
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
         if decodes and least < pool.prefill_share < most:
