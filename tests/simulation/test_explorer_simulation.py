@@ -172,9 +172,11 @@ def test_a_kv_cache_pool_that_fills_takes_blocks_away_from_the_same_requests(jav
     require_same(found, package(*asked))
 
 
-@pytest.mark.parametrize("process", ["poisson", "constant"])
-def test_requests_of_a_workload_are_those_that_the_command_draws(process, javascript, package):
-    drawn = {"process": process, "count": 300}
+@pytest.mark.parametrize("process, count", [("poisson", 300), ("constant", 300), ("poisson", 1)])
+def test_requests_of_a_workload_are_those_that_the_command_draws(
+    process, count, javascript, package
+):
+    drawn = {"process": process, "count": count}
     found = javascript(DENSE, "azure", 10.0, [8192], [1], **drawn, settled=SETTLED)
     require_same(found, package(DENSE, "azure", 10.0, [8192], [1], **drawn))
 

@@ -115,7 +115,8 @@ const Recorders = (() => {
      first share of them, which found it empty, do not count, and rates are those from the next
      arrival to the last. */
   function totalsOf(recorder, requests, held, settled) {
-    const counted = requests.slice(Math.ceil(settled * requests.length)),
+    const all = requests.length,
+      counted = requests.slice(Math.min(Math.ceil(settled * all), all - 1)),
       both = (name) =>
         [0.5, 0.99].map((share) =>
           quantile(
