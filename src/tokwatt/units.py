@@ -45,6 +45,11 @@ class Domain(NamedTuple):
         inside = above & (numbers <= self.most) & (numbers <= sys.float_info.max)
         return inside & (numbers % 1 == 0) if self.whole else inside
 
+    @property
+    def between(self) -> str:
+        """What is wanted of a number by both ends, which are among them."""
+        return f"a {'whole ' * self.whole}number from {self.least:g} to {self.most:.10g}"
+
     def words(self, unit: str, zero: bool) -> str:
         """What is wanted of a number."""
         number = "whole number" if self.whole else "number"
@@ -52,7 +57,7 @@ class Domain(NamedTuple):
             return f"a finite {number}"
         beside = "" if unit == "1" else f" {unit}"
         if self.least > 0 and self.most < math.inf:
-            return f"a {number} from {self.least:g} to {self.most:.8g}{beside}"
+            return f"{self.between}{beside}"
         if self.least > 0:
             kind = f"a {number} {'from' if zero else 'above'} {self.least:g}"
         else:

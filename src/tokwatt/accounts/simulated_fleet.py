@@ -140,7 +140,8 @@ def simulated_fleet(
         for it in parts
     ]
     limits = [limits_of(chosen, instance, edge, mean) for instance, edge in engines]
-    trace = arrivals_of(requests, demand) if isinstance(requests, Trace) else None
+    timed = requests if isinstance(requests, Trace) and requests.timed else None
+    trace = None if timed is None else _at_rate(timed, demand)
     between = Disaggregation.of(catalogue)
     return Simulated(
         account=chosen,
@@ -166,13 +167,8 @@ def _sent(instance: Instance, transfer: BytesPerSecond, prompt: TokensAxis) -> S
     return np.asarray(transfer_time(instance, prompt.astype(float), transfer))
 
 
-def arrivals_of(trace: Trace, demand: Demand) -> Arrived | None:
-    """The requests of a trace at the arrival rate that is asked for.
-
-    None where it does not say when each came: it has no times, or sums over a time.
-    """
-    sums = trace.counts is not None and bool(np.any(trace.counts > 1))
-    if trace.arrivals is None or trace.arrival_rate is None or sums:
-        return None
+def _at_rate(trace: Trace, demand: Demand) -> Arrived:
+    """The requests of a timed trace at the arrival rate that is asked for."""
+    assert trace.arrivals is not None and trace.arrival_rate is not None
     slower = trace.arrival_rate / float(demand.arrival_rate)
     return arrived(trace.arrivals * slower, trace.prompt, trace.output)

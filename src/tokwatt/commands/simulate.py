@@ -78,12 +78,11 @@ def ask_simulation(
     """
     from tokwatt.accounts import simulated
     from tokwatt.accounts.answers.simulated import answer_of
-    from tokwatt.accounts.simulated_fleet import arrivals_of
     from tokwatt.serving.catalogue import Catalogue
 
     catalogue = Catalogue(params)
     served, demand = asked(catalogue, asked_for, arrival_rate, targets, output_share=output_share)
-    if not isinstance(served, str) and arrivals_of(served, demand):
+    if not isinstance(served, str) and served.timed:
         drawn = None if process == Process.poisson else process.value
         require_alone(requests=requests, arrivals=drawn)
     names = instance.pools

@@ -65,8 +65,8 @@ def late_wait(
     Returns:
         Seconds; 0 where no more wait than may be later.
 
-    Source: the first two moments of the wait; for exponential service within 1.5 % of what is
-        exact, which an exponential is.
+    Source: the first two moments of the wait; for exponential service the 99th percentile is
+        within 1.5 % of the exact one, the median within 2.2 %.
     """
     some = jnp.maximum(delayed, 1e-12)
     mean, within = wait / some, 1 - (1 - probability) / some

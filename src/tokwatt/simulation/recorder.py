@@ -1,5 +1,6 @@
 """What is kept of an engine's steps: requests as they finish, seconds as they pass."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -63,7 +64,12 @@ class Finished(NamedTuple):
 
     def settled(self, share: Dimensionless) -> np.ndarray:
         """Which requests count where the first share of them, which found it empty, does not."""
-        return self.number >= min(share * len(self.number), len(self.number) - 1)
+        return self.number >= first_settled(share, len(self.number))
+
+
+def first_settled(share: Dimensionless, requests: int) -> int:
+    """Number of the first request that counts where the first share of them does not."""
+    return min(math.ceil(share * requests), requests - 1)
 
 
 class Recorder:

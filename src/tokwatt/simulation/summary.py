@@ -1,5 +1,6 @@
 """Totals of a run, and its seconds."""
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -87,8 +88,9 @@ def totals(done: SimulatedRun, settled: Dimensionless = 0.0) -> Totals:
     finished = done.finished
     counted = finished.settled(settled)
     arrival = finished.arrival[counted]
-    steady = int(np.ceil(arrival.min())), int(arrival.max())
-    rates = _rates_within(done, *steady) if settled and np.diff(steady) >= 1 else _rates(done)
+    begun, ended = math.ceil(arrival.min()), int(arrival.max())
+    steady = settled > 0 and ended > begun
+    rates = _rates_within(done, begun, ended) if steady else _rates(done)
     histogram = sum(recorder.histogram for recorder in done.recorders)
     queued, first = finished.queued[counted], finished.first_token[counted]
     return Totals(

@@ -13,6 +13,7 @@ from tokwatt.accounts.simulated import COUNT, simulate
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.simulation.recorder import first_settled
 from tokwatt.simulation.summary import Totals
 from tokwatt.units import units_of
 
@@ -94,8 +95,7 @@ def beside(
 def _less_allowed(found: "xr.Dataset", demand: Demand) -> np.ndarray:
     """The percentile that is a target of first tokens less what their prompts allow, by seed."""
     over = found["request_first_token"] - demand.ttft_per_token * found["request_prompt"]
-    served = over.sizes["request"]
-    first = min(int(np.ceil(found.attrs["settled"] * served)), served - 1)
+    first = first_settled(found.attrs["settled"], over.sizes["request"])
     counted = over.isel(request=slice(first, None))
     return counted.quantile(float(demand.ttft_quantile), "request").values
 

@@ -22,8 +22,6 @@ WATTS = {
     "facility": "watts of the facility",
 }
 """Whose watts a basis counts, in words."""
-
-
 WIDEST = 8
 """Most GPUs of an instance in any measured run: one server, whose links are not those to the next.
 """

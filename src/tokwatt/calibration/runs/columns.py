@@ -1,5 +1,6 @@
 """Columns of runs: those of a data frame, and of tables, and which cells there are believed."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from tokwatt.units import (
     MOST_TOKENS,
     BytesPerParameter,
     Dimensionless,
+    Domain,
     Seconds,
     Sequences,
     Tokens,
@@ -78,31 +80,10 @@ COLUMNS = list(MeasuredRun._fields)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
 
 
-class CellDomain(NamedTuple):
-    """The numbers that are believed in a column.
-
-    Attributes:
-        least: the smallest.
-        most: the largest.
-        whole: whether it must be a whole number.
-    """
-
-    least: float
-    most: float
-    whole: bool = False
-
-    def number(self, cell: str) -> Dimensionless | None:
-        """A cell as a number; None where it is none, or one that is not believed."""
-        if not _NUMBER(cell):
-            return None
-        number = float(cell)
-        inside = self.least <= number <= self.most and not (self.whole and number % 1)
-        return number if inside else None
-
-    @property
-    def words(self) -> str:
-        """What is wanted of a cell."""
-        return f"a {'whole ' * self.whole}number from {self.least:g} to {self.most:.10g}"
+def _number_in(cell: str, domain: Domain) -> Dimensionless | None:
+    """A cell as a number; None where it is none, or one that is not believed."""
+    number = float(cell) if _NUMBER(cell) else math.nan
+    return number if domain.contains(number, zero=True) else None
 
 
 class ColumnLayout(NamedTuple):
@@ -117,7 +98,7 @@ class ColumnLayout(NamedTuple):
 
     name: str
     names: tuple[str, ...]
-    numbers: Mapping[str, CellDomain]
+    numbers: Mapping[str, Domain]
     optional: Mapping[str, str | float]
 
     @property
@@ -126,16 +107,16 @@ class ColumnLayout(NamedTuple):
         return [name for name in (*self.names, *self.numbers) if name not in self.optional]
 
 
-_GPUS, _TOKENS, _TIME = CellDomain(1, 1024, True), CellDomain(1, MOST_TOKENS), CellDomain(1e-3, 1e6)
+_GPUS, _TOKENS, _TIME = Domain(1, 1024, whole=True), Domain(1, MOST_TOKENS), Domain(1e-3, 1e6)
 MLENERGY = ColumnLayout(
     "ML.ENERGY's",
     ("gpu_model", "model_id", "weight_precision", "task"),
     {
         "num_gpus": _GPUS,
         "expert_parallel": _GPUS,
-        "avg_batch_size": CellDomain(0.1, 2**20),
-        "avg_power_watts": CellDomain(1, 1e6),
-        "output_throughput_tokens_per_sec": CellDomain(1e-3, 1e8),
+        "avg_batch_size": Domain(0.1, 2**20),
+        "avg_power_watts": Domain(1, 1e6),
+        "output_throughput_tokens_per_sec": Domain(1e-3, 1e8),
         "median_itl_ms": _TIME,
         "avg_output_len": _TOKENS,
     },
@@ -150,11 +131,11 @@ CLIENT = ColumnLayout(
     {
         "prompt_max": _TOKENS,
         "output_max": _TOKENS,
-        "concurrency": CellDomain(1, 2**20),
+        "concurrency": Domain(1, 2**20),
         "tensor_parallel": _GPUS,
         "attention_data_parallel": _GPUS,
-        "expert_parallel": CellDomain(0, 1024, True),
-        "ttft_ms": CellDomain(1e-3, 1e7),
+        "expert_parallel": Domain(0, 1024, whole=True),
+        "ttft_ms": Domain(1e-3, 1e7),
         "tpot_ms": _TIME,
     },
     {
@@ -193,9 +174,9 @@ def row_of(
         cell = cells[place].strip()
         if not cell and name in layout.optional:
             continue
-        value = layout.numbers[name].number(cell) if name in layout.numbers else cell or None
+        value = _number_in(cell, layout.numbers[name]) if name in layout.numbers else cell or None
         if value is None:
-            wanted = layout.numbers[name].words if name in layout.numbers else "a name"
+            wanted = layout.numbers[name].between if name in layout.numbers else "a name"
             return row, f"has {quoted(cell) if cell else 'nothing'} under {name}, wanted {wanted}"
         row[name] = value
     return row, ""

@@ -112,6 +112,12 @@ class Trace:
         last = 1 if self.counts is None else self.counts[-1]
         return float(self.requests - last) / self.span
 
+    @property
+    def timed(self) -> bool:
+        """Whether it says when each request came, and is not of sums over a time."""
+        single = self.counts is None or bool(np.all(self.counts <= 1))
+        return self.arrival_rate is not None and single
+
     def fractions(self, lengths: TokensAxis) -> DimensionlessAxis:
         """Share of requests of at most so many tokens, as a request length distribution has it."""
         order = np.argsort(self.total)

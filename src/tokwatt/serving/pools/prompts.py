@@ -9,7 +9,13 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.pools.queue import PromptQueue, prompt_queue
-from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, Load, admitted
+from tokwatt.serving.steps.chunked import (
+    LATE_DEVIATIONS,
+    Load,
+    admitted,
+    all_passes,
+    beside_passes,
+)
 from tokwatt.serving.steps.passes import (
     Passes,
     Prefill,
@@ -55,16 +61,15 @@ def late_first_token(
     costs, traffic = prefill.instance.costs, prefill.traffic
 
     def own(tokens: Tokens, passing: Seconds) -> Seconds:
-        alone = passing * jnp.maximum(1.0, tokens / costs.chunk)
-        shared = queue.linear * tokens + queue.quadratic * tokens**2
-        return alone + queue.waiting * (shared - alone)
+        alone = all_passes(costs, tokens, passing)
+        return alone + queue.waiting * (queue.work(tokens) - alone)
 
     mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
     mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
     longest = own(prompt, pass_over(prefill, prompt))
     before, deviations = _before(prefill, passes, queue, probability)
-    fixed = costs.first_token + costs.first_token_prompt * prompt
-    return fixed + quantile_of_sum(before + mean, (longest - mean, *deviations))
+    taken = quantile_of_sum(before + mean, (longest - mean, *deviations))
+    return beside_passes(costs, prompt) + taken
 
 
 def shortest_first_token(
@@ -81,15 +86,8 @@ def shortest_first_token(
     Source: as `late_first_token`, where only the wait and the rest of an iteration vary.
     """
     costs, typical = prefill.instance.costs, prefill.traffic.median_prompt
-    own = costs.first_token + costs.first_token_prompt + pass_over(prefill, typical)
+    own = beside_passes(costs, jnp.ones_like(typical)) + pass_over(prefill, typical)
     return own + quantile_of_sum(*_before(prefill, passes, queue, probability))
-
-
-def alone_first_token(prefill: Prefill, prompt: Tokens) -> Seconds:
-    """Time to first token of a prompt that finds no others, but for the iteration that runs."""
-    costs = prefill.instance.costs
-    passes = pass_over(prefill, prompt) * jnp.maximum(1.0, prompt / costs.chunk)
-    return costs.first_token + costs.first_token_prompt * prompt + passes
 
 
 def _before(
@@ -157,14 +155,15 @@ class PoolLatencies(NamedTuple):
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""
         if self.queued is None:
             return PrefillUse(*[0.0 * load.batch] * 5)
-        traffic, queue = self.prefill.traffic, self.queued[1]
-        longest = queue.linear * traffic.long_prompt + queue.quadratic * traffic.long_prompt**2
-        alone = alone_first_token(self.prefill, traffic.median_prompt)
+        traffic, queue, costs = self.prefill.traffic, self.queued[1], self.prefill.instance.costs
+        median = traffic.median_prompt
+        alone = all_passes(costs, median, pass_over(self.prefill, median))
+        alone += beside_passes(costs, median)
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(
             prefill_utilization=queue.used,
             prefill_share=queue.filled,
-            blocking=queue.blocking / longest,
+            blocking=queue.blocking / queue.work(traffic.long_prompt),
             median_blocking=queue.blocking / alone,
             kv_peak=most / (held * load.length),
         )

@@ -21,6 +21,7 @@ from tokwatt.units import (
     RequestsPerSecond,
     Seconds,
     SecondsPerToken,
+    Tokens,
 )
 
 
@@ -46,6 +47,10 @@ class PromptQueue(NamedTuple):
     wait_scv: Dimensionless
     blocking: Seconds
     filled: Dimensionless
+
+    def work(self, prompt: Tokens) -> Seconds:
+        """Time that a prompt takes in full chunks."""
+        return self.linear * prompt + self.quadratic * prompt**2
 
 
 def prompt_queue(

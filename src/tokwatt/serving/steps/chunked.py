@@ -164,9 +164,19 @@ def first_token_time(
     decoding = forward_pass(costs, running.batch, load.length, 0.0 * prompt, load.prompt).latency
     others = jnp.maximum(0.0, running.batch - 1)
     own = lone_pass(costs, others, load.length, jnp.minimum(prompt, costs.chunk)).latency
-    own = own * jnp.maximum(1.0, prompt / costs.chunk)
+    own = all_passes(costs, prompt, own)
     beside = jnp.minimum(1.0, running.prefills * own / decoding) / 2
     used = jnp.minimum(MOST_QUEUED, load.prompts / costs.chunk)
     queued = used / (2 * (1 - used))
-    fixed = costs.first_token + costs.first_token_prompt * prompt
-    return fixed + stretch * (mean.latency / 2 + own * (1 + beside + queued))
+    taken = stretch * (mean.latency / 2 + own * (1 + beside + queued))
+    return beside_passes(costs, prompt) + taken
+
+
+def all_passes(costs: PassCosts, prompt: Tokens, passing: Seconds) -> Seconds:
+    """Passes over a whole prompt, from one that takes in as much of it as a chunk takes."""
+    return passing * jnp.maximum(1.0, prompt / costs.chunk)
+
+
+def beside_passes(costs: PassCosts, prompt: Tokens) -> Seconds:
+    """Overheads of client and server before the first token of a prompt."""
+    return costs.first_token + costs.first_token_prompt * prompt
