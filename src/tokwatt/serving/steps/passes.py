@@ -66,30 +66,35 @@ def passes_of(prefill: Prefill) -> Passes:
         load.batch * load.length + load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
     )
     crowded = load._replace(batch=batch, length=held / batch)
-    return Passes(
-        full=_passing(prefill, load, chunk, mean),
-        longer=_passing(prefill, load, chunk, 2 * mean),
-        mean=pass_over(prefill, mean),
-        decoding=_passing(prefill, load, 0.0 * mean, mean),
-        filled=_passing(prefill, load, late_tokens(prefill), mean),
-        crowded=_passing(prefill, crowded, 0.0 * mean, mean),
-    )
+    none = jnp.zeros_like(mean)
+    loads = {
+        "full": _taking_in(load, chunk, mean),
+        "longer": _taking_in(load, chunk, 2 * mean),
+        "mean": _taking_in(load, jnp.minimum(mean, chunk), mean),
+        "decoding": _taking_in(load, none, mean),
+        "filled": _taking_in(load, late_tokens(prefill), mean),
+        "crowded": _taking_in(crowded, none, mean),
+    }
+    # As one stack they are compiled once.
+    stacked = jax.tree.map(lambda *each: jnp.stack(jnp.broadcast_arrays(*each)), *loads.values())
+    kept = jax.vmap(partial(_kept, prefill.assumed, prefill.instance))(stacked)
+    return Passes(**dict(zip(loads, kept, strict=True)))
 
 
 def pass_over(prefill: Prefill, prompt: Tokens) -> Seconds:
     """A pass that takes in a prompt, or as much of it as a chunk takes."""
     taken = jnp.minimum(prompt, prefill.instance.costs.chunk)
-    return _passing(prefill, prefill.load, taken, prompt)
+    return _kept(prefill.assumed, prefill.instance, _taking_in(prefill.load, taken, prompt))
 
 
-def _passing(prefill: Prefill, load: Load, tokens: Tokens, prompt: Tokens) -> Seconds:
-    """A pass that takes in so many tokens of prompts of a length, at the clock that is kept."""
-    own = load._replace(prompts=tokens, prefills=tokens / prompt)
-    return _kept(prefill.assumed, prefill.instance, own)
+def _taking_in(load: Load, tokens: Tokens, prompt: Tokens) -> Load:
+    """A load whose pass takes in so many tokens of prompts of a length."""
+    return load._replace(prompts=tokens, prefills=tokens / prompt)
 
 
 @partial(jax.jit, static_argnames="assumed")  # traced once for many passes
 def _kept(assumed: Assumptions, instance: Instance, load: Load) -> Seconds:
+    """A pass at the clock that is kept."""
     return board_power(assumed, instance, single_use(assumed, instance, load))[0]
 
 
