@@ -14,3 +14,5 @@ if jax.config.values["jax_compilation_cache_dir"] is None:
 os.environ["XLA_FLAGS"] = " ".join(
     ["--xla_cpu_prefer_vector_width=512", os.environ.get("XLA_FLAGS", "")]
 )
+RUN_ONCE = {"xla_cpu_use_fusion_emitters": False}
+"""Options of a program that runs once on single numbers: it compiles sooner, arrays take longer."""

@@ -1,9 +1,10 @@
 """What the calibration found, as specs: steps and power of a GPU by `params/calibrated.yaml`."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,8 @@ HELD_OUT = "measured/held_out"
 """The file of what is fitted without each LLM."""
 DRAWS, SEED = 64, 0
 """How many joint draws there are, in pairs that mirror each other, and the seed of their choice."""
+Deviations = dict[str, Any]
+"""Logarithms of parameters, one of each or one for each LLM, from those that all have in common."""
 Influence = tuple[Dimensionless, SignedAxis]
 """A fitted number, and what each LLM moves it by."""
 
@@ -46,6 +49,10 @@ class Values:
     def common(self) -> dict[str, Dimensionless]:
         """What all GPUs and engines have in common."""
         return self.section.child("common").bind(hints_of(StepParameters))
+
+    @cached_property
+    def _fitted(self) -> "_Deviations":
+        return _Deviations.read(self.section, Signed)
 
     def step(self, gpu: str, engine: str) -> StepParameters:
         """What steps on a GPU take under an engine, or under the one that it is a version of."""
@@ -79,8 +86,7 @@ class Values:
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
         """How far logarithms of parameters are from the common ones."""
-        parts = _parts(self.section, gpu, engine)
-        return {name: sum(_at(part, name, Signed) for part in parts) for name in self.common}
+        return _summed(self.common, self._fitted.parts(gpu, engine))
 
     def _share(self, board: str, name: str) -> Dimensionless:
         """A share of TDP, or the scale of a board."""
@@ -108,6 +114,8 @@ class DrawnValues(Values):
         super().__init__(folder)
         file = folder.section(HELD_OUT)
         self.without = file.child("value")
+        self._common_without = _bound(self.without.child("common"), SignedAxis)
+        self._without = _Deviations.read(self.without, SignedAxis)
         shape = DRAWS // 2, len(file.texts("llms"))
         half = np.random.default_rng(SEED).choice([-1.0, 1.0], shape)
         self.all_sides = np.stack([half, -half], axis=1).reshape(DRAWS, -1)
@@ -131,10 +139,9 @@ class DrawnValues(Values):
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
         if (gpu, engine) not in self._of_steps:
             fitted = super()._deviations(gpu, engine)
-            parts = [self.without.child("common"), *_parts(self.without, gpu, engine)]
+            without = _summed(fitted, [self._common_without, *self._without.parts(gpu, engine)])
             self._of_steps[gpu, engine] = {
-                name: (value, value - sum(_at(part, name, SignedAxis) for part in parts))
-                for name, value in fitted.items()
+                name: (value, value - without[name]) for name, value in fitted.items()
             }
         moves = self._of_steps[gpu, engine]
         return {
@@ -150,14 +157,46 @@ class DrawnValues(Values):
         return fitted * math.exp(float(self.sides @ by_llm))
 
 
-def _parts(section: Section, gpu: str, engine: str) -> list[Section]:
-    """The deviations of a GPU, of an engine and of the two together, where there are any."""
-    pairs = [(section.child("gpus"), gpu), (section.child("engines"), engine)]
-    both = section.child("gpus_engines")
-    pairs += [(both.child(gpu), engine)] if gpu in both.raw else []
-    return [owner.child(name) for owner, name in pairs if name in owner.raw]
+class _Deviations(NamedTuple):
+    """How far parameters of a GPU, of an engine and of the two together are from common ones.
+
+    Attributes:
+        gpus: by GPU.
+        engines: by engine.
+        gpus_engines: by GPU, then by engine.
+    """
+
+    gpus: Mapping[str, Deviations]
+    engines: Mapping[str, Deviations]
+    gpus_engines: Mapping[str, Mapping[str, Deviations]]
+
+    @classmethod
+    def read(cls, section: Section, hint: object) -> "_Deviations":
+        """Those of a file, numbers or lists of them."""
+        both = section.child("gpus_engines")
+        return cls(
+            _read(section.child("gpus"), hint),
+            _read(section.child("engines"), hint),
+            {gpu: _read(both.child(gpu), hint) for gpu in both.raw},
+        )
+
+    def parts(self, gpu: str, engine: str) -> list[Deviations]:
+        """The three of a GPU under an engine, empty where nothing was measured."""
+        both = self.gpus_engines.get(gpu, {})
+        return [self.gpus.get(gpu, {}), self.engines.get(engine, {}), both.get(engine, {})]
 
 
-def _at(section: Section, name: str, hint: object) -> Dimensionless:
-    """The deviation of a number, or a list of them; 0 where the section names none."""
-    return section.quantity(name, hint, positive=False) if name in section.raw else 0.0
+def _read(section: Section, hint: object) -> dict[str, Deviations]:
+    """The deviations below each key of a section."""
+    return {name: _bound(section.child(name), hint) for name in section.raw}
+
+
+def _bound(section: Section, hint: object) -> Deviations:
+    """The deviations that stand in a section."""
+    hints = dict.fromkeys(hints_of(StepParameters), hint)
+    return section.bind(hints, optional=list(hints))
+
+
+def _summed(names: Iterable[str], parts: Sequence[Deviations]) -> Deviations:
+    """The sum of deviations, parameter by parameter."""
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in names}

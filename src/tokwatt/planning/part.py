@@ -6,10 +6,9 @@ from functools import cached_property
 from tokwatt.accounts.parts import PoolPart
 from tokwatt.planning.columns.part_columns import PartColumns
 from tokwatt.planning.optimum.choice import class_place
-from tokwatt.serving.demand.routing import Routed
 from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.pools.fleet import sized_pools
+from tokwatt.serving.pools.fleet import compiled_instance, sized_pool
 from tokwatt.serving.pools.pool import Pool
 from tokwatt.units import Tokens
 
@@ -57,6 +56,6 @@ class PlannedPart:
     @property
     def pool(self) -> Pool:
         """As many of them as their requests need."""
-        columns, routed = self.columns, Routed((self.window,), (self.traffic,), 0.0)
-        [pool] = sized_pools(columns.account, self.deployment, routed, columns.demand)
-        return pool
+        columns = self.columns
+        instance = compiled_instance(columns.account, self.deployment)
+        return sized_pool(columns.account, instance, self.traffic, self.window, columns.demand)

@@ -143,7 +143,7 @@ def _held(
 ) -> dict[str, Dimensionless]:
     """What the memory of a deployment holds at the longest of its windows."""
     window = max(laid.routed.windows[it.pool] for it in parts if it.names == names)
-    return memory_held(names, account, laid.case.deployment, window, window)
+    return memory_held(names, account, laid.case.deployment, window)
 
 
 def _support(

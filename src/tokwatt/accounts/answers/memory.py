@@ -6,7 +6,7 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
 from tokwatt.serving.deployment import Deployment
-from tokwatt.serving.gpu.share import memory_of
+from tokwatt.serving.gpu.share import Memory, memory_of
 from tokwatt.serving.results import plain_numbers
 from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens
 
@@ -15,16 +15,24 @@ _MEMORY = jax.jit(memory_of)
 
 
 def memory_held(
-    names: DeploymentNames,
-    account: Account,
-    deployment: Deployment,
-    window: Tokens,
-    length: Tokens,
+    names: DeploymentNames, account: Account, deployment: Deployment, window: Tokens
 ) -> dict[str, Dimensionless]:
-    """What the memory holds of sequences of a length; an engine does not start without a window."""
+    """What the memory holds of sequences that fill a window, of which it must hold one."""
     if account.assumed.memory != "measured":
         return {}
     memory = plain_numbers(_MEMORY(deployment, deployment.llm.published, window))
+    require_window(names, memory, window)
+    return memory._asdict()
+
+
+def require_window(names: DeploymentNames, memory: Memory, window: Tokens) -> None:
+    """Refuse weights that do not fit, and a window that does not: no engine starts with those.
+
+    Args:
+        names: the deployment.
+        memory: what it holds of sequences that fill the window.
+        window: tokens that a sequence may take.
+    """
     require_fit(names, memory.missing)
     if memory.tokens < window:
         wanted = "a shorter window, more GPUs or more memory"
@@ -32,7 +40,6 @@ def memory_held(
             f"context_window: is {window:.8g}, but the KV cache holds {memory.tokens:.8g} tokens,"
             f" wanted {wanted}."
         )
-    return plain_numbers(_MEMORY(deployment, deployment.llm.published, length))._asdict()
 
 
 def require_fit(names: DeploymentNames, missing: Bytes) -> None:

@@ -1,11 +1,13 @@
 """An operating point of one instance for a question in names and numbers."""
 
 from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
 import jax
 
 from tokwatt.accounts.answers.answer import Answer, Estimate
-from tokwatt.accounts.answers.memory import memory_held, require_fit, require_held
+from tokwatt.accounts.answers.memory import require_fit, require_held, require_window
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.support import basis_of, precisions_of, support_of
 from tokwatt.accounts.cases import MEAN_FILL
@@ -19,16 +21,14 @@ from tokwatt.params.errors import ParameterError, require_kind
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
+from tokwatt.serving.gpu.share import Memory, memory_of
 from tokwatt.serving.point import OperatingPoint, operating_point
 from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.steps.chunked import Load
 from tokwatt.serving.steps.step import first_token
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.units import MOST_TOKENS, Dimensionless, Seconds, Sequences, Tokens
-
-_POINT = jax.jit(operating_point)
-"""Compiled, as one program starts sooner than a hundred operations."""
-
+from tokwatt.x64 import RUN_ONCE
 
 PROMPT_RATIO = 4.0
 """Prompt tokens for each output token, from the paper's fifth of output."""
@@ -82,10 +82,11 @@ def point(
             raise ParameterError(f"utilization: {found}, wanted one of the two.")
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
-    held = memory_held(names, chosen, deployment, window, length)
-    result = plain_numbers(
-        _POINT(chosen, deployment, window, length / window, prompt / output, batch, utilization)
-    )
+    asked = _asked(chosen, deployment, window, prompt, output, batch, utilization)
+    result, held = plain_numbers(asked.point), {}
+    if asked.filled:
+        require_window(names, plain_numbers(asked.filled), window)
+        held = plain_numbers(asked.memory)._asdict()
     require_fit(names, result.missing)
     fitting = float(held.get("tokens", 0.0)) / length * names.data_parallel
     require_held(result.concurrency, fitting, window, batch)
@@ -99,7 +100,7 @@ def point(
         "inter_token_latency": result.median_latency,
         "inter_token_latency_p99": result.late_latency,
         "iteration_latency": result.iteration_latency,
-        **_answered(chosen, deployment, result, length, prompt, output),
+        **({} if asked.first_token is None else {"first_token": float(asked.first_token)}),
         "throughput": result.throughput,
         "power": result.power,
         "tokens_per_joule": result.tokens_per_joule,
@@ -113,24 +114,43 @@ def point(
     return Answer(answered, basis_of(account, changes, chosen, support, precisions))
 
 
-def _answered(
+class _Asked(NamedTuple):
+    """What is computed of a point.
+
+    Attributes:
+        point: the instance.
+        first_token: time to first token without a wait; none by the paper's account.
+        filled: what the memory holds of sequences that fill the window; none by that account.
+        memory: what it holds of the sequences that are asked for; none by that account.
+    """
+
+    point: OperatingPoint
+    first_token: Seconds | None
+    filled: Memory | None
+    memory: Memory | None
+
+
+@partial(jax.jit, compiler_options=RUN_ONCE)
+def _asked(
     account: Account,
     deployment: Deployment,
-    result: OperatingPoint,
-    length: Tokens,
+    window: Tokens,
     prompt: Tokens,
     output: Tokens,
-) -> dict[str, Dimensionless]:
-    """Time to first token without a wait; the paper's account has none for a single instance."""
-    if account.assumed.prefill != "chunked":
-        return {}
-    load = Load(result.batch, length, result.batch * prompt / output, result.batch / output)
-    return {"first_token": float(_first_token(account, deployment, load, prompt))}
-
-
-@jax.jit
-def _first_token(account: Account, deployment: Deployment, load: Load, prompt: Tokens) -> Seconds:
-    return first_token(account.assumed, instance_of(account, deployment), load, prompt)
+    batch: Sequences | None,
+    utilization: Dimensionless,
+) -> _Asked:
+    """Everything at once, as one program starts sooner than three."""
+    assumed, llm = account.assumed, deployment.llm.published
+    length, ratio = prompt + output / 2, prompt / output
+    point = operating_point(account, deployment, window, length / window, ratio, batch, utilization)
+    first = filled = memory = None
+    if assumed.prefill == "chunked":
+        load = Load(point.batch, length, ratio * point.batch, point.batch / output)
+        first = first_token(assumed, instance_of(account, deployment), load, prompt)
+    if assumed.memory == "measured":
+        filled, memory = (memory_of(deployment, llm, tokens) for tokens in (window, length))
+    return _Asked(point, first, filled, memory)
 
 
 def _request(

@@ -1,7 +1,9 @@
 """What the paper's program makes of data sheets: weight times, memory, profiles."""
 
 from dataclasses import replace
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, roofline
@@ -21,7 +23,8 @@ from tokwatt.serving.gpu.llm import (
     routed_parameters,
     streamed_parameters,
 )
-from tokwatt.units import Bytes, Dimensionless, Seconds
+from tokwatt.units import Bytes, Dimensionless, Seconds, Sequences
+from tokwatt.x64 import RUN_ONCE
 
 
 def workspace(engine: Engine, parallelism: Parallelism) -> Bytes:
@@ -114,25 +117,42 @@ def scaled_profile(scaling: Scaling, engine: Engine) -> Profile:
         roofline, everything else is scaled from the calibrated profile.
     """
     base, gpu = scaling.base, scaling.board.gpu
-    parallelism = Parallelism(tensor_parallel=base.gpus)
-    deployed = base.llm, parallelism, base.precision, engine
-    ratio = program_kv_blocks(gpu, *deployed) / program_kv_blocks(base.board.gpu, *deployed)
-    scan_time = base.scan_time * (base.board.gpu.hbm_bandwidth / gpu.hbm_bandwidth)
-    streamed = program_weight_time(gpu, *deployed)
+    numbers = _projected(scaling, engine)
+    weight_time, scan_time, kv_blocks, max_sequences, midpoint = map(float, numbers)
     fractions = scaling.board.activity
     return replace(
         base,
         board=scaling.board,
-        weight_time=float(streamed),
+        weight_time=weight_time,
         scan_time=scan_time,
         prefill_chunk=scaling.prefill_chunk,
-        kv_blocks=float(jnp.floor(base.kv_blocks * ratio)),
-        max_sequences=float(jnp.floor(base.max_sequences * ratio)),
+        kv_blocks=kv_blocks,
+        max_sequences=max_sequences,
         price=scaling.price,
         power=LogisticPower(
             idle=fractions.idle_fraction * gpu.tdp,
             nominal=fractions.nominal_fraction * gpu.tdp,
             steepness=base.power.steepness,
-            log2_midpoint=float(jnp.log2(streamed / scan_time)),
+            log2_midpoint=midpoint,
         ),
+    )
+
+
+@partial(jax.jit, compiler_options=RUN_ONCE)
+def _projected(
+    scaling: Scaling, engine: Engine
+) -> tuple[Seconds, Seconds, Dimensionless, Sequences, Dimensionless]:
+    """Weight time, scan time, KV blocks, sequences and log2 of the midpoint on the other GPU."""
+    base, gpu = scaling.base, scaling.board.gpu
+    parallelism = Parallelism(tensor_parallel=base.gpus)
+    deployed = base.llm, parallelism, base.precision, engine
+    ratio = program_kv_blocks(gpu, *deployed) / program_kv_blocks(base.board.gpu, *deployed)
+    scan_time = base.scan_time * (base.board.gpu.hbm_bandwidth / gpu.hbm_bandwidth)
+    weight_time = program_weight_time(gpu, *deployed)
+    return (
+        weight_time,
+        scan_time,
+        jnp.floor(base.kv_blocks * ratio),
+        jnp.floor(base.max_sequences * ratio),
+        jnp.log2(weight_time / scan_time),
     )

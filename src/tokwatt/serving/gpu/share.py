@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import memory
@@ -191,6 +192,7 @@ def _is_below(width: BytesPerParameter, bound: BytesPerParameter) -> Dimensionle
     return jnp.where(width < bound, 1.0, 0.0)
 
 
+@jax.jit
 def memory_of(layout: Layout, llm: Llm, length: Tokens) -> Memory:
     """What the memory of one GPU holds, as serving engines use it.
 

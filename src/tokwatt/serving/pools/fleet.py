@@ -29,9 +29,10 @@ from tokwatt.units import (
     TokensPerSecond,
     Watts,
 )
+from tokwatt.x64 import RUN_ONCE
 
-_INSTANCE = jax.jit(instance_of)
 _SIZED = jax.jit(size_pool)
+_SIZED_ONCE = jax.jit(size_pool, compiler_options=RUN_ONCE)
 
 
 @readable
@@ -95,24 +96,24 @@ def _slowest(latencies: Sequence[Seconds]) -> Seconds:
 def sized_pools(
     account: Account, deployment: Deployment, routed: Routed, demand: Demand
 ) -> list[Pool]:
-    """Pools of one deployment, for traffic that is routed to them."""
-    instance = compiled_instance(account, deployment)
+    """Pools of one deployment, for traffic that is routed to them; JAX may trace it."""
+    instance, alike = compiled_instance(account, deployment), account.alike(OF_POOLS)
     return [
-        sized_pool(account, instance, traffic, window, demand)
+        _SIZED(alike, instance, traffic, window, demand)
         for traffic, window in zip(routed.pools, routed.windows, strict=True)
     ]
 
 
 def compiled_instance(account: Account, deployment: Deployment) -> Instance:
     """`instance_of`, compiled once for all accounts that it makes no difference to."""
-    return _INSTANCE(account.alike(OF_INSTANCES), deployment)
+    return instance_of(account.alike(OF_INSTANCES), deployment)
 
 
 def sized_pool(
     account: Account, instance: Instance, traffic: Traffic, window: Tokens, demand: Demand
 ) -> Pool:
-    """`size_pool`, compiled once for all accounts that it makes no difference to."""
-    return _SIZED(account.alike(OF_POOLS), instance, traffic, window, demand)
+    """`size_pool`, compiled once for all accounts that it makes no difference to; not traced."""
+    return _SIZED_ONCE(account.alike(OF_POOLS), instance, traffic, window, demand)
 
 
 def split_fleet(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import roofline
@@ -15,6 +16,7 @@ from tokwatt.serving.steps.costs import ACTIVATION_WIDTH, pass_costs
 from tokwatt.units import Seconds
 
 
+@jax.jit
 def instance_of(account: Account, deployment: Deployment) -> Instance:
     """What one GPU of a deployment holds, reads and computes, and how fast.
 
