@@ -78,3 +78,30 @@ def test_a_doubt_says_of_which_pool_it_is_unless_it_is_of_all(parameters):
     told = tw.fleet(parameters, "azure", demand, split_lengths=(4096.0,)).basis.simulate
     assert told
     assert all(" of requests up to 4096: " in phrase for phrase in told)
+
+
+@pytest.mark.parametrize("rate, doubted", [(0.3, False), (2.8, True)])
+def test_short_answers_that_pile_up_behind_long_prompts_must_be_simulated(
+    parameters, rate, doubted
+):
+    """As of documents: at the higher rate the median inter-token latency is twice the formula's."""
+    rng = np.random.default_rng(3)
+    trace = Trace(
+        name="mine.csv",
+        prompt=np.clip(4000 * np.exp(1.2 * rng.standard_normal(5000)), 1, 60_000).astype(int),
+        output=np.full(5000, 60),
+    )
+    names = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
+    demand = replace(
+        tw.demanded(parameters, arrival_rate=rate, latency_target=600.0, itl_target=10.0),
+        max_utilization=0.999,
+    )
+    answer = tw.fleet(parameters, trace, demand, names)
+    assert answer.instances == 1
+    told = [phrase for phrase in answer.basis.simulate if "follow upon one another" in phrase]
+    assert [phrase.split(":")[0] for phrase in told] == [
+        "first token, inter token latency p99, inter token latency, first token p99"
+    ] * doubted
+    both = beside(answer, parameters, trace, demand, names)
+    ratio = both.simulated_inter_token_latency / answer.inter_token_latency
+    assert ratio > 2 if doubted else ratio == pytest.approx(1, abs=0.1)

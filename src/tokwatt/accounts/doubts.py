@@ -26,6 +26,11 @@ so that the tail is longer too: simulated up to three times, with 8B on one H100
 MOST_KV = 0.5
 """Use of the KV cache pool by the 99th percentile beyond which a few long requests fill it: their
 tokens spread wider than a normal law."""
+PILED, HELD = 1.1, 0.1
+"""Mean inter-token latency over the mean iteration beyond which requests pile up behind prompts, so
+that more run than a formula has, more slowly; and the share of tokens that come of iterations with
+prompts beyond which these decide the median. Simulated with 8B and 70B and prompts of two lengths
+or lognormal: beyond both, medians are up to 25 times as long as by formula."""
 MIXED = (0.3, 0.99)
 """Shares of iterations with prompts between which the median is neither kind's."""
 SOME = (0.005, 0.03)
@@ -60,6 +65,11 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         reason = f"prompts differ, and those in progress still take {longer}"
         yield from ((name, reason) for name in doubted)
     decodes = pool.late_latency > 0
+    if decodes and pool.latency_ratio > PILED:
+        ratio = f"{pool.latency_ratio:.3g} times the mean iteration"
+        reason = f"prompts follow upon one another, so that tokens take {ratio}"
+        held = (INTER_TOKEN[0], FIRST_TOKEN[1]) if pool.token_share > HELD else ()
+        yield from ((name, reason) for name in (FIRST_TOKEN[0], INTER_TOKEN[1], *held))
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
         if decodes and least < pool.prefill_share < most:
             share = f"{pool.prefill_share:.1%}"

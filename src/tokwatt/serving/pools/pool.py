@@ -66,10 +66,13 @@ class Pool(NamedTuple):
         late_first_token: 99th percentile of the time to first token.
         prefill_utilization: share of the time that prompts fill the chunks.
         prefill_share: share of iterations that take in prompts.
+        token_share: share of output tokens that come of such iterations.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
             percentile of prompts.
         median_blocking: the same over the time to first token of the median prompt alone.
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
+        latency_ratio: mean inter-token latency over the mean iteration, which is less where
+            requests pile up while prompts follow upon one another.
         power: watts of the whole pool on the basis that is assumed.
         credited: output tokens per second that the account credits.
         generated: output tokens per second.
@@ -91,9 +94,11 @@ class Pool(NamedTuple):
     late_first_token: Seconds
     prefill_utilization: Dimensionless
     prefill_share: Dimensionless
+    token_share: Dimensionless
     blocking: Dimensionless
     median_blocking: Dimensionless
     kv_peak: Dimensionless
+    latency_ratio: Dimensionless
     power: Watts
     credited: TokensPerSecond
     generated: TokensPerSecond

@@ -107,17 +107,22 @@ class PrefillUse(NamedTuple):
     Attributes:
         prefill_utilization: share of the time that prompts fill the chunks.
         prefill_share: share of iterations that take in prompts.
+        token_share: share of output tokens that come of such iterations.
         blocking: mean time that a prompt in progress still takes over all of the time of the 99th
             percentile of prompts.
         median_blocking: the same over the time to first token of the median prompt alone.
         kv_peak: 99th percentile of the tokens that requests hold, over those of the KV cache pool.
+        latency_ratio: mean inter-token latency over the mean iteration, which is less where
+            requests pile up while prompts follow upon one another.
     """
 
     prefill_utilization: Dimensionless
     prefill_share: Dimensionless
+    token_share: Dimensionless
     blocking: Dimensionless
     median_blocking: Dimensionless
     kv_peak: Dimensionless
+    latency_ratio: Dimensionless
 
 
 class PoolLatencies(NamedTuple):
@@ -154,18 +159,25 @@ class PoolLatencies(NamedTuple):
     def use(self, load: Load, held: Sequences) -> PrefillUse:
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""
         if self.queued is None:
-            return PrefillUse(*[0.0 * load.batch] * 5)
-        traffic, queue, costs = self.prefill.traffic, self.queued[1], self.prefill.instance.costs
+            return PrefillUse(*[0.0 * load.batch] * 7)
+        traffic, costs, (passes, queue) = (
+            self.prefill.traffic,
+            self.prefill.instance.costs,
+            self.queued,
+        )
         median = traffic.median_prompt
         alone = all_passes(costs, median, pass_over(self.prefill, median))
         alone += beside_passes(costs, median)
+        tokens = (1 - queue.token_share) * passes.decoding + queue.token_share * passes.mean
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(
             prefill_utilization=queue.used,
             prefill_share=queue.filled,
+            token_share=queue.token_share,
             blocking=queue.blocking / queue.work(traffic.long_prompt),
             median_blocking=queue.blocking / alone,
             kv_peak=most / (held * load.length),
+            latency_ratio=tokens / self.prefill.iteration.latency,
         )
 
 

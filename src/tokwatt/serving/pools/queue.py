@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from tokwatt.equations.busy import share_of_busy
 from tokwatt.equations.percentiles import mean_wait, wait_scv
 from tokwatt.equations.routers import (
     LEAST_USED,
@@ -37,6 +38,8 @@ class PromptQueue(NamedTuple):
         wait_scv: squared variation of that time, of the prompts that find others before them.
         blocking: mean time that a prompt in progress still takes, over the time in progress.
         filled: share of iterations that take in prompts.
+        token_share: share of output tokens that come of such iterations, which is more where
+            prompts follow upon one another.
     """
 
     linear: SecondsPerToken
@@ -47,6 +50,7 @@ class PromptQueue(NamedTuple):
     wait_scv: Dimensionless
     blocking: Seconds
     filled: Dimensionless
+    token_share: Dimensionless
 
     def work(self, prompt: Tokens) -> Seconds:
         """Time that a prompt takes in full chunks."""
@@ -70,7 +74,7 @@ def prompt_queue(
         The queue, M/G/1 in the time s that a prompt of i tokens takes in full chunks where they
         come at random, and shorter behind other routers.
 
-    Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
+    Source: Pollaczek and Khinchine; `share_of_busy`; chunked prefill, arXiv:2308.16369.
     """
     costs, traffic = prefill.instance.costs, prefill.traffic
     prompt, full = jnp.maximum(1.0, traffic.prompts), passes.full
@@ -93,6 +97,10 @@ def prompt_queue(
     wait = mean_wait(used, rate, square)
     scv = square / jnp.maximum(mean, 1e-12) ** 2 - 1
     waiting, shorter = _routed(prefill.assumed.router, used, scv, instances)
+    filled = filled_share(costs, prefill.load)
+    # What is left to a token taken at random is the mean of as many exponential numbers.
+    ending = 2 * traffic.steps / jnp.maximum(1.0, traffic.steps2)
+    slowed = share_of_busy(used, mean, scv, ending / passes.mean, ending / passes.decoding)
     return PromptQueue(
         linear=linear,
         quadratic=quadratic,
@@ -101,7 +109,8 @@ def prompt_queue(
         wait=shorter * wait,
         wait_scv=wait_scv(used, mean, square, cube),
         blocking=square / (2 * jnp.maximum(mean, 1e-12)),
-        filled=filled_share(costs, prefill.load),
+        filled=filled,
+        token_share=jnp.maximum(filled, slowed),
     )
 
 
