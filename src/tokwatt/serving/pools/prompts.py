@@ -53,18 +53,22 @@ def late_first_token(
 
     Returns:
         Overheads of client and server, the rest of the iteration that runs, the prompts before it,
-        its own passes, which others share where there are any, and half of what is behind it in
-        the last of them: each by its mean, and their deviations as if they were independent.
+        its own passes, which others share where there are any as far as prompts fill chunks, and
+        half of what is behind it in the last of them: each by its mean, and their deviations as if
+        they were independent.
 
     Source: arrivals of a Poisson process see time averages; chunked prefill, arXiv:2308.16369.
     """
     costs, traffic = prefill.instance.costs, prefill.traffic
+    prompts = jnp.maximum(1.0, traffic.prompts)
+    # A token is of a longer prompt than the mean one.
+    shared = queue.waiting * jnp.minimum(1.0, traffic.prompts2 / prompts / costs.chunk)
 
     def own(tokens: Tokens, passing: Seconds) -> Seconds:
         alone = all_passes(costs, tokens, passing)
-        return alone + queue.waiting * (queue.work(tokens) - alone)
+        return alone + shared * (queue.work(tokens) - alone)
 
-    mean = own(jnp.maximum(1.0, traffic.prompts), passes.mean)
+    mean = own(prompts, passes.mean)
     mean += queue.quadratic * (traffic.prompts2 - traffic.prompts**2)
     longest = own(prompt, pass_over(prefill, prompt))
     before, deviations = _before(prefill, passes, queue, probability)

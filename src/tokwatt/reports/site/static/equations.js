@@ -898,11 +898,12 @@ const Tokwatt = (() => {
       instances,
     );
     const wait = (shorter * rate * square) / (2 * (1 - used)),
-      scv = waitScv(used, each, square, cube);
+      scv = waitScv(used, each, square, cube),
+      shared = delayed * Math.min(1, own.prompts2 / prompt / chunk);
     const taken = (length) => {
       const alone =
         passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
-      return alone + delayed * (linear * length + quadratic * length ** 2 - alone);
+      return alone + shared * (linear * length + quadratic * length ** 2 - alone);
     };
     const mean = taken(prompt) + quadratic * (own.prompts2 - own.prompts ** 2),
       rest = iteration.latency / 2,
