@@ -44,30 +44,28 @@ def image_experts(config: Configuration) -> Fields:
 
     A text never reads the latter, so that they count as tables.
     """
-    changed = {key: _of_text(config, key) for key in ERNIE}
-    last = min(changed["moe_layer_end_index"], config.layers - 1)
-    text = config.changed({**changed, "moe_layer_end_index": last})
-    widths = config.get("moe_intermediate_size")
-    experts, fields = config.get("moe_num_experts"), ernie_experts(text)
-    if not isinstance(widths, list):
+    numbers, widths, first, last = (_both(config, key) for key in ERNIE)
+    of_text = (numbers[0], widths[0], first[0], min(last[0], config.layers - 1))
+    fields = ernie_experts(config.changed(dict(zip(ERNIE, of_text, strict=True))))
+    if not any(isinstance(config.get(key), list) for key in ERNIE):
         return fields
-    number = experts[-1] if isinstance(experts, list) else changed["moe_num_experts"]
-    mixed = config.layers - fields.get("dense_layers", 0)
-    width = 3 * config.whole("hidden_size") * widths[-1]
-    return {**fields, "table_parameters": mixed * number * width}
+    layers = config.layers - fields.get("dense_layers", 0)
+    image = 3 * config.whole("hidden_size") * widths[1]
+    return {**fields, "table_parameters": layers * numbers[1] * image}
 
 
 ERNIE = ("moe_num_experts", "moe_intermediate_size", "moe_layer_start_index", "moe_layer_end_index")
 """Keys of Ernie-VL that have a number for text and another for images."""
 
 
-def _of_text(config: Configuration, key: str) -> int:
-    """The first of two numbers, or the only one."""
-    value = config.get(key)
-    pair = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
-    if pair and min(value) >= 0:
-        return config.changed({key: value[0]}).whole(key)
-    return config.whole(key)
+def _both(config: Configuration, key: str) -> tuple[int, int]:
+    """The numbers of text and of images, or one of both."""
+    if not isinstance(config.get(key), list):
+        return (config.whole(key), config.whole(key))
+    numbers = config.entries(key, int)
+    if len(numbers) != 2 or min(numbers) < 0:
+        raise config.refused(key, "a number of text and one of images, of at least 0")
+    return (numbers[0], numbers[1])
 
 
 def shared_keys(config: Configuration) -> Fields:

@@ -37,11 +37,11 @@ INNER = ("thinker_config", "text_config", "llm_config", "language_config")
 OUTER = ("model_type", "tie_word_embeddings")
 """What counts from around it where it does not say so itself."""
 BEYOND = {
-    "is_encoder_decoder": "false: a decoder alone",
-    "num_mem_blocks": "none: weights that one layer reads, not several",
-    "total_ut_steps": "1: layers that a token passes once",
+    "is_encoder_decoder": (False, "false: a decoder alone"),
+    "num_mem_blocks": (0, "none: weights that one layer reads, not several"),
+    "total_ut_steps": (1, "1: layers that a token passes once"),
 }
-"""What no record can say, and what is wanted instead."""
+"""Keys of what no record can say: the value that says nothing, and what is wanted."""
 MOST = 2**53
 """Largest number of an entry: the last that a float counts to."""
 
@@ -126,8 +126,8 @@ def _language_model(
     name = name if known else layout_of(raw)
     filled = omitted(own if own in ALIASES else name, nested=section is not whole)
     config = Configuration(section.at("", filled | raw), written)
-    for key, wanted in BEYOND.items():
-        if config.get(key) not in (None, False, 1):
+    for key, (usual, wanted) in BEYOND.items():
+        if config.get(key) not in (None, usual):
             raise config.refused(key, wanted)
     return config, FAMILIES[name], None if known else name
 
