@@ -33,6 +33,7 @@ SLOPED = {"alibi": True, "attn_type": "multihead_attention"}
 VICUNA = {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 32064}
 MAMBA = {"conv_kernel": 4, "state_size": 16, "expand": 2, "hidden_act": "silu"}
 ERNIE = {"moe_layer_interval": 1, "tie_word_embeddings": True}
+EXPERTS = {"n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6}
 DOUBLED = {"tie_word_embeddings": False, "kv_channels": 128}
 
 # Configuration, total parameters [1e9], cache kept by all tokens and by those in a window [B/tok].
@@ -235,6 +236,66 @@ KINDS = {
         142.8,
         (62 * 2 * 4096 * 2, 0),
     ),
+    "ERNIE-4.5-VL-28B-A3B, as transformers writes it": (
+        {"model_type": "ernie4_5_vl_moe", "tie_word_embeddings": True}
+        | {"text_config": shape("ernie4_5_vl_moe_text", 28, 2560, 20, 4, 103424, moe_k=6)
+           | {"intermediate_size": 12288, "moe_num_experts": 64, "moe_num_shared_experts": 2}
+           | {"moe_intermediate_size": [1536, 512]}
+           | {"mlp_layer_types": ["dense"] + ["sparse"] * 27}},
+        28.6,
+        (28 * 2 * 4 * 128 * 2, 0),
+    ),
+    "MiMo-V2-Flash, as transformers writes it": (
+        shape("mimo_v2_flash", 48, 4096, 64, 4, 152576, head_dim=192, v_head_dim=128)
+        | {"swa_num_key_value_heads": 8, "sliding_window": 128, "n_routed_experts": 256}
+        | {"layer_types": ["full_attention"] * 9 + ["sliding_attention"] * 39}
+        | {"mlp_layer_types": ["dense"] + ["sparse"] * 47, "num_experts_per_tok": 8}
+        | {"intermediate_size": 16384, "moe_intermediate_size": 2048},
+        309,
+        (9 * 4 * 320 * 2, 39 * 8 * 320 * 2),
+    ),
+    "openPangu-Ultra-MoE-718B": (
+        shape("pangu_ultra_moe", 61, 7680, 128, None, 153600, intermediate_size=18432)
+        | {"attention_kv_lora_dim": 512, "attention_q_lora_dim": 1536, "attention_qk_dim": 128}
+        | {"attention_qk_rope_dim": 64, "attention_v_dim": 128, "moe_intermediate_size": 2048}
+        | {"num_dense_layers": 3, "num_routed_experts": 256, "num_shared_experts": 1}
+        | {"num_experts_per_tok": 8},
+        718,
+        (61 * 576 * 2, 0),
+    ),
+    "Klear-46B-A2.5B": (
+        shape("Klear", 32, 2048, 32, 4, 151936, intermediate_size=7168, num_experts=256)
+        | {"moe_intermediate_size": 896, "n_shared_experts": 1, "num_experts_per_tok": 8}
+        | {"decoder_sparse_step": 1, "mlp_only_layers": []},
+        46.2,
+        (32 * 2 * 4 * 64 * 2, 0),
+    ),
+    "SmallThinker-21B-A3B": (
+        shape("smallthinker", 52, 2560, 28, 4, 151936, head_dim=128, sliding_window_size=4096)
+        | {"moe_ffn_hidden_size": 768, "moe_num_primary_experts": 64}
+        | {"moe_num_active_primary_experts": 6, "sliding_window_layout": [0, 1, 1, 1] * 13},
+        21.5,
+        (13 * 2 * 4 * 128 * 2, 39 * 2 * 4 * 128 * 2),
+    ),
+    "DeepSeek-OCR, its text, where latents are off": (
+        {"model_type": "deepseek_vl_v2", "language_config":
+         shape("deepseek_v2", 12, 1280, 10, 10, 129280) | EXPERTS
+         | {"intermediate_size": 6848, "moe_intermediate_size": 896, "first_k_dense_replace": 1}
+         | {"use_mla": False, "kv_lora_rank": None, "v_head_dim": 0}},
+        2.93,
+        (12 * 2 * 1280 * 2, 0),
+    ),
+    "Jais-13B": (
+        early("jais", 40, 5120, 40, 84992, n_inner=13653, activation_function="swiglu"),
+        13.0,
+        (40 * 2 * 5120 * 2, 0),
+    ),
+    "Qwen2-Audio-7B, its text": (
+        {"model_type": "qwen2_audio", "text_config": {"model_type": "qwen2"}
+         | {"intermediate_size": 11008, "vocab_size": 156032}},
+        7.75,
+        (32 * 2 * 4096 * 2, 0),
+    ),
 }  # fmt: skip
 
 
@@ -302,6 +363,22 @@ REFUSED = {
         "ERNIE-4.5-VL-424B-A47B",
         {"moe_num_experts": [64, 64, 64]},
         r"moe_num_experts is \[64, 64, 64\], wanted",
+    ),
+    "groups of Mamba-2": ("Mamba-2.8B", {"n_groups": 8}, "n_groups is 8, wanted none"),
+    "marks of fewer layers": (
+        "SmallThinker-21B-A3B",
+        {"sliding_window_layout": [1]},
+        r"sliding_window_layout is \[1\], wanted 52 numbers",
+    ),
+    "a type that is no window": (
+        "MiMo-V2-Flash, as transformers writes it",
+        {"layer_types": ["full_attention"] * 47 + ["conv"]},
+        "layer_types has 'conv', wanted",
+    ),
+    "layers of another kind": (
+        "Gemma-7B",
+        {"model_type": "rwkv7"},
+        "model_type is 'rwkv7', wanted",
     ),
     "a wider mixer": ("Mamba-2.8B", {"intermediate_size": 9999}, "size is 9999, wanted 5120"),
     "keys of fewer layers": (

@@ -44,6 +44,9 @@ def image_experts(config: Configuration) -> Fields:
 
     A text never reads the latter, so that they count as tables.
     """
+    if types := config.entries("mlp_layer_types", str):
+        ends = {"moe_layer_start_index": [types.count("dense")] * 2}
+        config = config.changed({**ends, "moe_layer_end_index": config.layers})
     numbers, widths, first, last = (_both(config, key) for key in ERNIE)
     of_text = (numbers[0], widths[0], first[0], min(last[0], config.layers - 1))
     fields = ernie_experts(config.changed(dict(zip(ERNIE, of_text, strict=True))))

@@ -8,6 +8,7 @@ from tokwatt.params.llms.beside import (
 )
 from tokwatt.params.llms.configuration import Part
 from tokwatt.params.llms.mambas import mamba1_alone, mamba2_alone
+from tokwatt.params.llms.marks import marked_windows, switched_latents, typed_hybrid
 from tokwatt.params.llms.plain import (
     embeddings_as_wide,
     fourfold_blocks,
@@ -23,7 +24,6 @@ from tokwatt.params.parts.attention import (
     compressed_attention,
     factored_attention,
     grouped_attention,
-    hybrid_windows,
     indexer,
     latent_attention,
     queries_by_layer,
@@ -88,7 +88,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "cohere2": (grouped_attention, dense_blocks, sliding_windows(every=4)),
     "cohere2_moe": (grouped_attention, prefixed_experts, sliding_windows(every=4)),
     "deci": (keys_by_layer, dense_blocks),
-    "deepseek_v2": (latent_attention, deepseek_experts),
+    "deepseek_v2": (switched_latents, deepseek_experts),
     "deepseek_v3": (latent_attention, deepseek_experts),
     "deepseek_v32": (latent_attention, indexer, deepseek_experts),
     "deepseek_v4": (compressed_attention, deepseek_experts),
@@ -127,7 +127,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "longcat_flash": (latent_attention, shortcut_experts, ngram_tables),
     "mamba": (mamba1_alone,),
     "mamba2": (mamba2_alone,),
-    "mimo_v2_flash": (hybrid_windows, deepseek_experts),
+    "mimo_v2_flash": (typed_hybrid, deepseek_experts),
     "minicpm3": (latent_attention, dense_blocks),
     "minimax": (grouped_attention, lightning_attention, local_experts),
     "minimax_m2": (grouped_attention, local_experts),
@@ -150,6 +150,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "qwen3_moe": (grouped_attention, qwen_experts, qwen_window),
     "qwen3_next": (grouped_attention, qwen_experts, delta_networks),
     "sarvam_mla": (latent_attention, numbered_experts),
+    "smallthinker": (grouped_attention, qwen_experts, marked_windows),
     "solar_open2": (grouped_attention, key_delta_networks, deepseek_experts),
     "starcoder2": (grouped_attention, plain_blocks, mistral_window),
     "step3": (factored_attention, step_experts),
@@ -171,16 +172,19 @@ ALIASES = {
     "ernie4_5_vl_moe": "ernie4_5_moe_vl",
     "falcon_mamba": "mamba",
     "glm4_moe_lite": "deepseek_v3",
+    "gpt-sw3": "gpt2",
     "gpt_neo": "gpt2",
     "gpt_neox": "starcoder2",
     "granitemoeshared": "granitemoe",
     "grok-1": "olmoe",
     "hunyuan_v1_dense": "llama",
+    "jais": "llama",
     "jais2": "starcoder2",
     "kimi_k3": "kimi_linear",
     "longcat_flash_ngram": "longcat_flash",
     "mellum": "qwen3_moe",
     "mimo": "qwen2",
+    "mimo_v2": "mimo_v2_flash",
     "minimax_m1": "minimax",
     "minimax_m3_vl": "minimax_m3",
     "minimax_text_01": "minimax",
@@ -190,6 +194,7 @@ ALIASES = {
     "mllama_text_model": "mllama",
     "molmo": "qwen",
     "motif": "llama",
+    "nanochat": "starcoder2",
     "nemotron": "starcoder2",
     "olmo3": "mistral",
     "persimmon": "starcoder2",
@@ -211,3 +216,8 @@ ALIASES = {
     "vaultgemma": "gemma2",
 }
 """Families that are laid out as another one."""
+OTHERS = (
+    *("diffllama", "gla", "jetmoe", "recurrent_gemma", "retnet", "xlstm", "zamba"),
+    *("rwkv", "rwkv5", "rwkv6", "rwkv7"),
+)
+"""Families with layers that no record describes, though their keys may be those of others."""

@@ -7,7 +7,7 @@ import yaml
 
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.llms.configuration import Configuration, Fields, Part
-from tokwatt.params.llms.families import ALIASES, FAMILIES
+from tokwatt.params.llms.families import ALIASES, FAMILIES, OTHERS
 from tokwatt.params.llms.layouts import layout_of
 from tokwatt.params.llms.omitted import omitted
 from tokwatt.params.llms.synonyms import (
@@ -122,6 +122,10 @@ def _language_model(
     name = family or ALIASES.get(own, own)
     if name not in FAMILIES and family:
         raise ParameterError(f"--family: is {shown(family)}, wanted {one_of(family, FAMILIES)}.")
+    if name in OTHERS:
+        raise section.fail(
+            f"is {shown(own)}", f"layers that are known, or {LAID_OUT}", "model_type"
+        )
     known = name in FAMILIES
     name = name if known else layout_of(raw)
     filled = omitted(own if own in ALIASES else name, nested=section is not whole)
@@ -169,5 +173,5 @@ _NO_SHAPE = re.compile(
     "^num_key_value_heads$|^mm_|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|expert_group|limited_group|norm|"
     "logits|vision|audio|chunk|max_window|keep|sparse_step|rotary|^no_rope|^intermediate_size$"
 )
-_ONE = re.compile("num_shared|dense")
+_ONE = re.compile("n_shared|num_shared|dense")
 """Keys of which already a 1 is another shape than none."""

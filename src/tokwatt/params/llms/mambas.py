@@ -10,6 +10,8 @@ def mamba1_alone(config: Configuration) -> Fields:
     Rates come from a sixteenth of the stream unless the rank is written, as in mamba and
     falcon_mamba of transformers.
     """
+    if config.get("n_groups") is not None:
+        raise config.refused("n_groups", "none, as only Mamba-2 has groups")
     hidden = config.whole("hidden_size")
     rank = config.get("time_step_rank")
     rank = -(-hidden // 16) if rank in (None, "auto") else config.whole("time_step_rank")

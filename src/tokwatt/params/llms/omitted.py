@@ -5,8 +5,8 @@ from tokwatt.params.records.reading import Tree
 _TIED: Tree = {"tie_word_embeddings": True}
 _ALIKE = (
     "bloom cohere cohere2 cohere2_moe ernie4_5 ernie4_5_moe ernie4_5_moe_vl ernie4_5_vl_moe "
-    "gemma3n gpt2 gpt_neo lfm2 lfm2_moe minicpm3 mpt opt phi3small phi4flash refinedweb smollm3 "
-    "starcoder2"
+    "gemma3n gpt-sw3 gpt2 gpt_neo jais lfm2 lfm2_moe minicpm3 mpt opt phi3small phi4flash "
+    "refinedweb smollm3 starcoder2"
 )
 """Families whose embeddings are tied unless the file says otherwise."""
 DEFAULTS: dict[str, Tree] = {
@@ -39,6 +39,7 @@ NESTED: dict[str, Tree] = {
         "num_key_value_heads": 8,
         "vocab_size": 32000,
     },
+    "qwen2": {**_LLAMA, "intermediate_size": 22016, "vocab_size": 151936},
 }
 """The same where the LLM is a part of a larger model, whose file names only what differs."""
 
