@@ -12,6 +12,7 @@ import json
 import pytest
 from test_families import MLA, PUBLISHED, shape
 from test_huggingface import CONFIGS
+from test_kinds import KINDS
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.llms import huggingface
@@ -477,10 +478,11 @@ def test_layers_that_share_a_cache_each_read_it(imported):
 
 
 def test_every_family_has_a_published_configuration():
-    published = [config for config, *_ in [*PUBLISHED.values(), *COUNTED.values()]]
+    published = [config for config, *_ in [*PUBLISHED.values(), *COUNTED.values(), *KINDS.values()]]
     inner = [config.get("text_config", {}) for config in published]
     configs = [*CONFIGS.values(), *published, *inner]
-    there = {str(config.get("model_type", "mistral")).removesuffix("_text") for config in configs}
+    named = [str(config.get("model_type", "mistral")).lower() for config in configs]
+    there = {name.removesuffix("_text") for name in named}
     untried = set(FAMILIES) - {ALIASES.get(name, name) for name in there}
     guessed = {"grok", "longcat_flash"}
     assert untried - guessed == {

@@ -341,7 +341,7 @@ PUBLISHED = {
     ),
     "StarCoder2-15B": (
         shape("starcoder2", 40, 6144, 48, 4, 49152, intermediate_size=24576)
-        | {"sliding_window": 4096, "hidden_act": "gelu_pytorch_tanh"},
+        | {"sliding_window": 4096, "hidden_act": "gelu_pytorch_tanh", "tie_word_embeddings": False},
         (15.96, None),
         (0, 40 * 2048),
     ),

@@ -25,6 +25,14 @@ FORMATS = {
 }
 """Formats by the names that NVIDIA's tools give them."""
 WHOLE = "16-bit"
+EXCLUDED = (
+    "exclude",
+    "exclude_modules",
+    "ignore",
+    "llm_int8_skip_modules",
+    "modules_to_not_convert",
+)
+"""Keys of what keeps 16 bits."""
 
 
 def formats_of(path: Path) -> dict[str, str]:
@@ -47,9 +55,7 @@ def formats_of(path: Path) -> dict[str, str]:
     if not isinstance(told, dict) or not told:
         return {}
     common = _common(path, told)
-    excluded = _strings(
-        told.get(key) for key in ("exclude_modules", "ignore", "modules_to_not_convert")
-    )
+    excluded = _strings(told.get(key) for key in EXCLUDED)
     by_layer = told.get("quantized_layers")
     classes = _mixed(by_layer) if isinstance(by_layer, dict) and common is None else {}
     others = common or ("fp8_block" if told.get("weight_block_size") else WHOLE)
@@ -69,18 +75,45 @@ def _common(path: Path, told: Tree) -> str | None:
         return None
     if algorithm in FORMATS:
         return FORMATS[algorithm]
-    if method == "fp8":
+    if method in ("fp8", "fbgemm_fp8"):
         return "fp8_block" if told.get("weight_block_size") else "fp8"
     if method == "compressed-tensors":
         return _compressed(path, told)
-    if method in ("gptq", "awq"):
+    if method == "quark":
+        return _quark(path, told)
+    if method == BITS_AND:
+        return "int8" if told.get("load_in_8bit") else "int4"
+    if method in BY_BITS or (method is None and "bits" in told):
         return f"int{told.get('bits', told.get('w_bit', 4))}"
-    if method == "mxfp4":
-        return "mxfp4"
-    wanted = "fp8, mxfp4, modelopt, compressed-tensors, gptq or awq"
+    if method in ONE_FORMAT:
+        return ONE_FORMAT[method]
+    wanted = "fp8, compressed-tensors, modelopt, quark, "
+    wanted += f"{', '.join((*BY_BITS, *ONE_FORMAT))} or {BITS_AND}"
     raise ParameterError(
         f"{path}: quantization_config.quant_method is {shown(method)}, wanted {wanted}."
     )
+
+
+BITS_AND = "bitsandbytes"
+BY_BITS = ("gptq", "awq", "auto-round", "intel/auto-round")
+"""Methods whose integers are as wide as `bits` says, as are MLX's, which name no method."""
+ONE_FORMAT = {"mxfp4": "mxfp4", "mxfp8": "mxfp8", "w8a8_int8": "int8", "eetq": "int8"}
+"""Methods that are one format."""
+QUARK = {"fp8_e4m3": "fp8", "int8": "int8", "int4": "int4", "uint4": "int4", "fp4": "mxfp4"}
+"""Formats by the types that AMD's Quark names; the last of several is what is kept."""
+
+
+def _quark(path: Path, told: Tree) -> str:
+    whole = told.get("global_quant_config")
+    weight = whole.get("weight") if isinstance(whole, dict) else None
+    last = weight[-1] if isinstance(weight, list) and weight else weight
+    kind = last.get("dtype") if isinstance(last, dict) else None
+    if kind not in QUARK:
+        wanted = f"a weight whose dtype is one of {', '.join(QUARK)}"
+        raise ParameterError(
+            f"{path}: quantization_config.global_quant_config is {shown(whole)}, wanted {wanted}."
+        )
+    return QUARK[kind]
 
 
 def _compressed(path: Path, told: Tree) -> str:

@@ -1,7 +1,7 @@
 """The language model's part of a Hugging Face `config.json`, read key by key."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tokwatt.params.errors import ParameterError, shown
@@ -44,6 +44,10 @@ class Configuration:
             raise self.refused(key, wanted)
         return number
 
+    def changed(self, keys: Mapping[str, object]) -> "Configuration":
+        """The same configuration with other values under some keys."""
+        return replace(self, section=self.section.at("", {**self.section.raw, **keys}))
+
     def alike(self, key: str, otherwise: str | None = None) -> int:
         """A whole number above 0, or a list of the same one; of another key where it is missing."""
         value = self.get(key)
@@ -51,7 +55,7 @@ class Configuration:
             return self.whole(otherwise)
         if not isinstance(value, list) or len(set(map(str, value))) != 1:
             return self.whole(key)
-        return Configuration(self.section.at("", {**self.section.raw, key: value[0]})).whole(key)
+        return self.changed({key: value[0]}).whole(key)
 
     def positive(self, key: str, default: int) -> int:
         """A whole number above 0, or the default where it is left out or 0."""

@@ -7,7 +7,9 @@ import yaml
 
 from tokwatt.params.errors import ParameterError, one_of, shown
 from tokwatt.params.llms.configuration import Configuration, Fields, Part
-from tokwatt.params.llms.families import ALIASES, FAMILIES, layout_of
+from tokwatt.params.llms.families import ALIASES, FAMILIES, OTHERS
+from tokwatt.params.llms.layouts import layout_of
+from tokwatt.params.llms.omitted import omitted
 from tokwatt.params.llms.synonyms import (
     in_usual_names,
     is_mistral,
@@ -30,25 +32,16 @@ UNITS = {
     "state_width": "B/param",
 }
 """Units of the fields that are no plain numbers."""
-_TIED: Tree = {"tie_word_embeddings": True}
-DEFAULTS: dict[str, Tree] = {
-    **dict.fromkeys(("cohere", "cohere2", "cohere2_moe", "ernie4_5", "ernie4_5_moe"), _TIED),
-    **dict.fromkeys(("gemma2", "gemma3n", "lfm2", "lfm2_moe", "minicpm3", "phi4flash"), _TIED),
-    "olmo_hybrid": {"attn_output_gate": False},
-    "gemma3": {
-        **_TIED,
-        "vocab_size": 262208,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "max_position_embeddings": 131072,
-    },
-}
-"""What published files of a family leave out, because the library that reads them fills it in."""
 INNER = ("thinker_config", "text_config", "llm_config", "language_config")
 """Where the language model stands in the file of one that sees or hears."""
 OUTER = ("model_type", "tie_word_embeddings")
 """What counts from around it where it does not say so itself."""
+BEYOND = {
+    "is_encoder_decoder": (False, "false: a decoder alone"),
+    "num_mem_blocks": (0, "none: weights that one layer reads, not several"),
+    "total_ut_steps": (1, "1: layers that a token passes once"),
+}
+"""Keys of what no record can say: the value that says nothing, and what is wanted."""
 MOST = 2**53
 """Largest number of an entry: the last that a float counts to."""
 
@@ -125,13 +118,21 @@ def _language_model(
     if not isinstance(raw.get("model_type"), str):
         problem = f"is {shown(raw['model_type'])}" if "model_type" in raw else "is missing"
         raise section.fail(problem, "text", "model_type")
-    own = raw["model_type"].removesuffix("_text")
+    own = raw["model_type"].lower().removesuffix("_text")
     name = family or ALIASES.get(own, own)
     if name not in FAMILIES and family:
         raise ParameterError(f"--family: is {shown(family)}, wanted {one_of(family, FAMILIES)}.")
+    if name in OTHERS:
+        raise section.fail(
+            f"is {shown(own)}", f"layers that are known, or {LAID_OUT}", "model_type"
+        )
     known = name in FAMILIES
     name = name if known else layout_of(raw)
-    config = Configuration(section.at("", DEFAULTS.get(name, {}) | raw), written)
+    filled = omitted(own if own in ALIASES else name, nested=section is not whole)
+    config = Configuration(section.at("", filled | raw), written)
+    for key, (usual, wanted) in BEYOND.items():
+        if config.get(key) not in (None, usual):
+            raise config.refused(key, wanted)
     return config, FAMILIES[name], None if known else name
 
 
@@ -144,8 +145,11 @@ def _refuse_unread(config: Configuration, guess: str) -> None:
     if config.get("hidden_act") not in (None, *gated):
         raise config.refused("hidden_act", f"{' or '.join(gated)}, or {LAID_OUT}")
     raw = config.section.raw
+    read = config.seen | {usual for usual, own in config.written.items() if own in config.seen}
+    if config.get("use_sliding_window") is False:
+        read.add("sliding_window")
     for key, value in raw.items():
-        if key not in config.seen and not says_twice(raw, key) and _shapes(key, value):
+        if key not in read and not says_twice(raw, key) and _shapes(key, value):
             raise config.refused(key, f"a key that is understood, or {LAID_OUT}")
 
 
@@ -162,12 +166,12 @@ def _shapes(key: str, value: object) -> bool:
 
 LAID_OUT = "the option --family with one that is laid out so"
 _SHAPE = re.compile(
-    "head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$|"
+    "head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$|key_value|"
     "intermediate|shared|dense|attn_type|pattern|loop|ut_steps"
 )
 _NO_SHAPE = re.compile(
-    "key_value|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|expert_group|limited_group|norm|"
+    "^num_key_value_heads$|^mm_|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|expert_group|limited_group|norm|"
     "logits|vision|audio|chunk|max_window|keep|sparse_step|rotary|^no_rope|^intermediate_size$"
 )
-_ONE = re.compile("num_shared|dense")
+_ONE = re.compile("n_shared|num_shared|dense")
 """Keys of which already a 1 is another shape than none."""

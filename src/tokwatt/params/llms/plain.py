@@ -1,0 +1,70 @@
+"""Blocks and attention of the first LLMs: no gate, tables of positions, one head of keys."""
+
+from tokwatt.params.llms.configuration import Configuration, Fields, Part
+from tokwatt.params.parts.attention import grouped_attention
+
+
+def fourfold_blocks(config: Configuration) -> Fields:
+    """One block without a gate in every layer, unless said four times as wide as the stream.
+
+    Source: defaults of GPT-2, GPT-J, BLOOM, Falcon and MPT in transformers.
+    """
+    width = config.whole("intermediate_size", 0)
+    wider = config.whole("hidden_size") * config.number("expansion_ratio", 4.0)
+    return {"feed_forward": width or int(wider), "feed_forward_matrices": 2}
+
+
+def halved_blocks(config: Configuration) -> Fields:
+    """One gated block in every layer, whose written width is that of gate and value together.
+
+    Source: the first Qwen and Molmo, whose projections are half as wide as what is written.
+    """
+    width = config.whole("intermediate_size")
+    if width % 2:
+        raise config.refused("intermediate_size", "an even number, of gate and value together")
+    return {"feed_forward": width // 2}
+
+
+def position_table(further: int = 0) -> Part:
+    """A learned row for each position, and further ones before the first (two in OPT)."""
+
+    def part(config: Configuration) -> Fields:
+        rows = config.whole("max_position_embeddings") + further
+        return {"table_parameters": rows * config.whole("hidden_size")}
+
+    return part
+
+
+def positions_unless_slopes(config: Configuration) -> Fields:
+    """MPT: a table of positions, unless scores fall off along a slope instead (ALiBi)."""
+    attention = config.inner("attn_config")
+    sloped = attention is not None and attention.flag("alibi")
+    return {} if sloped else position_table()(config)
+
+
+def embeddings_as_wide(config: Configuration) -> Fields:
+    """OPT: positions, and a refusal of embeddings that are narrower than the stream."""
+    hidden = config.whole("hidden_size")
+    if config.whole("word_embed_proj_dim", hidden) != hidden:
+        raise config.refused("word_embed_proj_dim", f"{hidden}, as wide as the stream")
+    return position_table(2)(config)
+
+
+def multi_query_attention(config: Configuration) -> Fields:
+    """One head of keys and values where it says so, unless it is Falcon's newer layout.
+
+    Source: Falcon and GPT-BigCode in transformers.
+    """
+    grouped = grouped_attention(config)
+    one = config.flag("multi_query") and not config.flag("new_decoder_architecture")
+    return {**grouped, "kv_heads": 1} if one else grouped
+
+
+def keys_by_layer(config: Configuration) -> Fields:
+    """Grouped attention whose layers each have a number of heads of keys of their own: DeciLM."""
+    heads = config.entries("num_key_value_heads_per_layer", int)
+    most = config.whole("num_attention_heads")
+    if len(heads) != config.layers or min(heads) < 1 or max(heads) > most:
+        wanted = f"{config.layers} numbers from 1 to {most}"
+        raise config.refused("num_key_value_heads_per_layer", wanted)
+    return {**grouped_attention(config), "kv_heads": sum(heads) / len(heads)}
