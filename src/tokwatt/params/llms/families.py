@@ -205,6 +205,7 @@ ALIASES = {
     "nanochat": "starcoder2",
     "nemotron": "starcoder2",
     "olmo3": "mistral",
+    "openai-gpt": "gpt2",
     "persimmon": "starcoder2",
     "phi": "starcoder2",
     "phi-msft": "gptj",
@@ -225,7 +226,7 @@ ALIASES = {
 }
 """Families that are laid out as another one."""
 OTHERS = (
-    *("diffllama", "gla", "jetmoe", "recurrent_gemma", "retnet", "xlstm", "zamba"),
-    *("rwkv", "rwkv5", "rwkv6", "rwkv7"),
+    *("diffllama", "gla", "hrm_text", "jetmoe", "kyutai_speech_to_text", "moshi"),
+    *("recurrent_gemma", "retnet", "rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm", "zamba"),
 )
 """Families with layers that no record describes, though their keys may be those of others."""
