@@ -34,6 +34,9 @@ VICUNA = {"model_type": "llama", "max_position_embeddings": 4096, "vocab_size": 
 MAMBA = {"conv_kernel": 4, "state_size": 16, "expand": 2, "hidden_act": "silu"}
 ERNIE = {"moe_layer_interval": 1, "tie_word_embeddings": True}
 EXPERTS = {"n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6}
+THREE_TO_ONE = [*["sliding_attention"] * 3, "full_attention"]
+LINEAR_TO_ONE = [*["linear_attention"] * 3, "full_attention"]
+SPARSE = [*["linear_attention"] * 3, "deepseek_sparse_attention"] * 11
 DOUBLED = {"tie_word_embeddings": False, "kv_channels": 128}
 
 # Configuration, total parameters [1e9], cache kept by all tokens and by those in a window [B/tok].
@@ -285,6 +288,57 @@ KINDS = {
         2.93,
         (12 * 2 * 1280 * 2, 0),
     ),
+    "Muse-Glimmer-30B, its text": (
+        {"model_type": "muse_glimmer", "vision_config": {}, "text_config":
+         shape("muse_glimmer_text", 52, 6656, 32, 2, 202048, intermediate_size=19968)
+         | {"head_dim": 128, "sliding_window": 2048, "layer_types": THREE_TO_ONE * 13}
+         | {"hidden_activation": "silu", "layer_rope_theta": [5e5, 5e5, 5e5, 0.0] * 13}},
+        27.85,
+        (13 * 2 * 2 * 128 * 2, 39 * 2 * 2 * 128 * 2),
+    ),
+    # The tensors of the text, counted from their shapes; keys of 128 for each four tokens.
+    "Qwen3.8-Flash-Next, its text": (
+        {"model_type": "qwen4_exp", "text_config":
+         shape("qwen4_exp_text", 48, 2560, 24, 2, 248320, head_dim=256, num_experts=512)
+         | {"hc_count": 4, "hc_lowrank": 320, "num_experts_per_tok": 10}
+         | {"moe_intermediate_size": 640, "shared_expert_intermediate_size": 640}
+         | {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 128}
+         | {"indexer_compress_ratio": 4, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128}
+         | {"linear_num_key_heads": 16, "linear_num_value_heads": 48}
+         | {"linear_value_head_dim": 128, "layer_types": LINEAR_TO_ONE * 12}
+         | {"ple_layer_ids": [2], "ple_embed_dim": 2560, "ngram_vocab_size_base": 20_000_000}},
+        176.94,
+        (12 * (2 * 2 * 256 * 2 + 128 * 2 / 4), 0),
+    ),
+    # Experts of 42 layers and the rest by hand; 8-bit keys of 128 with a scale for each four.
+    "GLM-5.3-Flash, its text": (
+        {"model_type": "glm5_next", "text_config":
+         shape("glm5_next_text", 45, 4096, 64, 64, 154880, **EXPERTS)
+         | {"q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 256}
+         | {"qk_rope_head_dim": 0, "v_head_dim": 256, "index_n_heads": 32, "index_head_dim": 128}
+         | {"index_kpool": 4, "indexer_types": ["full"] * 45, "intermediate_size": 12288}
+         | {"linear_attn_config": {"num_heads": 64, "head_dim": 128, "short_conv_kernel_size": 4}}
+         | {"layer_types": [*SPARSE, "linear_attention"], "moe_intermediate_size": 2048}
+         | {"mlp_layer_types": ["dense"] * 3 + ["sparse"] * 42, "n_routed_experts": 288}
+         | {"n_shared_experts": 1, "num_experts_per_tok": 8}},
+        (42 * (289 * 3 * 2048 + 288) * 4096 + 3 * 3 * 4096 * 12288 + 2 * 154880 * 4096
+         + 34 * (4 * 4096 * 8192 + 2 * 128 * (4096 + 8192) + 64 * 4096)
+         + 11 * (1536 * (4096 + 64 * 256) + 512 * (4096 + 64 * 512) + 64 * 256 * 4096)) / 1e9,
+        (11 * (512 * 2 + 132 / 4), 0),
+    ),
+    "Granite with windows": (
+        shape("granite_swa", 24, 2560, 40, 8, 100352, intermediate_size=8192, sliding_window=128)
+        | {"layer_types": ["full_attention", *["sliding_attention"] * 3] * 6},
+        (2 * 100352 * 2560 + 24 * (2 * 2560 * (40 + 8) * 64 + 3 * 2560 * 8192)) / 1e9,
+        (6 * 2 * 8 * 64 * 2, 18 * 2 * 8 * 64 * 2),
+    ),
+    "Granite with windows and experts": (
+        shape("granitemoe_swa", 24, 1536, 24, 8, 100352, intermediate_size=512)
+        | {"num_local_experts": 40, "num_experts_per_tok": 8, "sliding_window": 128}
+        | {"layer_types": ["full_attention", *["sliding_attention"] * 3] * 6},
+        (2 * 100352 * 1536 + 24 * (2 * 1536 * 32 * 64 + 40 * (3 * 1536 * 512 + 1536))) / 1e9,
+        (6 * 2 * 8 * 64 * 2, 18 * 2 * 8 * 64 * 2),
+    ),
     "Jais-13B": (
         early("jais", 40, 5120, 40, 84992, n_inner=13653, activation_function="swiglu"),
         13.0,
@@ -374,6 +428,11 @@ REFUSED = {
         "MiMo-V2-Flash, as transformers writes it",
         {"layer_types": ["full_attention"] * 47 + ["conv"]},
         "layer_types has 'conv', wanted",
+    ),
+    "a type between delta networks": (
+        "GLM-5.3-Flash, its text",
+        {"layer_types": ["full_attention"] * 45},
+        r"text_config.layer_types is .*, wanted 45 of linear_attention and",
     ),
     "layers of another kind": (
         "Gemma-7B",

@@ -18,6 +18,7 @@ from tokwatt.params.llms.plain import (
     position_table,
     positions_unless_slopes,
 )
+from tokwatt.params.llms.pooled import pooled_groups, pooled_latents
 from tokwatt.params.parts.attention import (
     block_indexer,
     blocks_of_their_own,
@@ -105,13 +106,16 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "gemma3n": (grouped_attention, nested_layers),
     "gemma4": (global_attention, gemma_experts),
     "glm4_moe": (grouped_attention, deepseek_experts),
+    "glm5_next": (pooled_latents, deepseek_experts),
     "glm_moe_dsa": (latent_attention, indexer, deepseek_experts),
     "gpt2": (grouped_attention, fourfold_blocks, position_table()),
     "gpt_bigcode": (multi_query_attention, fourfold_blocks, position_table()),
     "gpt_oss": (grouped_attention, local_experts, sliding_windows(every=2)),
     "gptj": (grouped_attention, fourfold_blocks),
     "granite": (grouped_attention, dense_blocks),
+    "granite_swa": (grouped_attention, dense_blocks, sliding_windows(every=4)),
     "granitemoe": (grouped_attention, granite_experts),
+    "granitemoe_swa": (grouped_attention, granite_experts, sliding_windows(every=4)),
     "granitemoehybrid": (grouped_attention, granite_hybrid, granite_experts),
     "grok": (grouped_attention, grok_experts),
     "hunyuan": (grouped_attention, shared_keys),
@@ -136,6 +140,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "mixtral": (grouped_attention, local_experts, mistral_window),
     "mllama": (image_layers, dense_blocks),
     "mpt": (grouped_attention, fourfold_blocks, positions_unless_slopes),
+    "muse_glimmer": (grouped_attention, gated_windows, dense_blocks),
     "nemotron-nas": (blocks_of_their_own,),
     "nemotron_h": (grouped_attention, mamba_hybrid),
     "olmo_hybrid": (grouped_attention, dense_blocks, delta_networks),
@@ -149,6 +154,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "qwen3_5_moe": (grouped_attention, qwen_experts, delta_networks),
     "qwen3_moe": (grouped_attention, qwen_experts, qwen_window),
     "qwen3_next": (grouped_attention, qwen_experts, delta_networks),
+    "qwen4_exp": (pooled_groups, qwen_experts),
     "sarvam_mla": (latent_attention, numbered_experts),
     "smallthinker": (grouped_attention, qwen_experts, marked_windows),
     "solar_open2": (grouped_attention, key_delta_networks, deepseek_experts),
@@ -162,6 +168,8 @@ ALIASES = {
     "arcee": "starcoder2",
     "aria": "bailing_moe",
     "aria_moe_lm": "bailing_moe",
+    "axk2": "deepseek_v32",
+    "bailing2_5_moe": "bailing_hybrid",
     "bailing_moe_v2": "bailing_moe",
     "bitnet": "llama",
     "codegen": "gptj",
@@ -197,6 +205,7 @@ ALIASES = {
     "nanochat": "starcoder2",
     "nemotron": "starcoder2",
     "olmo3": "mistral",
+    "openai-gpt": "gpt2",
     "persimmon": "starcoder2",
     "phi": "starcoder2",
     "phi-msft": "gptj",
@@ -217,7 +226,7 @@ ALIASES = {
 }
 """Families that are laid out as another one."""
 OTHERS = (
-    *("diffllama", "gla", "jetmoe", "recurrent_gemma", "retnet", "xlstm", "zamba"),
-    *("rwkv", "rwkv5", "rwkv6", "rwkv7"),
+    *("diffllama", "gla", "hrm_text", "jetmoe", "kyutai_speech_to_text", "moshi"),
+    *("recurrent_gemma", "retnet", "rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm", "zamba"),
 )
 """Families with layers that no record describes, though their keys may be those of others."""

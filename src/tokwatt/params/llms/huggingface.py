@@ -170,8 +170,9 @@ _SHAPE = re.compile(
     "intermediate|shared|dense|attn_type|pattern|loop|ut_steps"
 )
 _NO_SHAPE = re.compile(
-    "^num_key_value_heads$|^mm_|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|expert_group|limited_group|norm|"
-    "logits|vision|audio|chunk|max_window|keep|sparse_step|rotary|^no_rope|^intermediate_size$"
+    "^num_key_value_heads$|^mm_|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|"
+    "expert_group|limited_group|norm|logits|vision|audio|chunk|max_window|keep|sparse_step|"
+    "rope_theta|rotary|^no_rope|^intermediate_size$"
 )
 _ONE = re.compile("n_shared|num_shared|dense")
 """Keys of which already a 1 is another shape than none."""

@@ -5,8 +5,8 @@ from tokwatt.params.records.reading import Tree
 _TIED: Tree = {"tie_word_embeddings": True}
 _ALIKE = (
     "bloom cohere cohere2 cohere2_moe ernie4_5 ernie4_5_moe ernie4_5_moe_vl ernie4_5_vl_moe "
-    "gemma3n gpt-sw3 gpt2 gpt_neo jais lfm2 lfm2_moe minicpm3 mpt opt phi3small phi4flash "
-    "refinedweb smollm3 starcoder2"
+    "gemma3n gpt-sw3 gpt2 gpt_neo jais lfm2 lfm2_moe minicpm3 mpt openai-gpt opt phi3small "
+    "phi4flash refinedweb smollm3 starcoder2"
 )
 """Families whose embeddings are tied unless the file says otherwise."""
 DEFAULTS: dict[str, Tree] = {
