@@ -1,24 +1,6 @@
 """How the configuration of each family of LLMs becomes the fields of an architecture."""
 
-from tokwatt.params.llms.beside import (
-    image_experts,
-    image_layers,
-    residual_experts,
-    shared_keys,
-)
 from tokwatt.params.llms.configuration import Part
-from tokwatt.params.llms.mambas import mamba1_alone, mamba2_alone
-from tokwatt.params.llms.marks import marked_windows, switched_latents, typed_hybrid
-from tokwatt.params.llms.plain import (
-    embeddings_as_wide,
-    fourfold_blocks,
-    halved_blocks,
-    keys_by_layer,
-    multi_query_attention,
-    position_table,
-    positions_unless_slopes,
-)
-from tokwatt.params.llms.pooled import pooled_groups, pooled_latents
 from tokwatt.params.parts.attention import (
     block_indexer,
     blocks_of_their_own,
@@ -28,6 +10,12 @@ from tokwatt.params.parts.attention import (
     indexer,
     latent_attention,
     queries_by_layer,
+)
+from tokwatt.params.parts.beside import (
+    image_experts,
+    image_layers,
+    residual_experts,
+    shared_keys,
 )
 from tokwatt.params.parts.blocks import adjusted_blocks, dense_blocks, plain_blocks
 from tokwatt.params.parts.experts import (
@@ -48,6 +36,18 @@ from tokwatt.params.parts.experts import (
     shortcut_experts,
     step_experts,
 )
+from tokwatt.params.parts.mambas import mamba1_alone, mamba2_alone
+from tokwatt.params.parts.marks import marked_windows, switched_latents, typed_hybrid
+from tokwatt.params.parts.plain import (
+    embeddings_as_wide,
+    fourfold_blocks,
+    halved_blocks,
+    keys_by_layer,
+    multi_query_attention,
+    position_table,
+    positions_unless_slopes,
+)
+from tokwatt.params.parts.pooled import pooled_groups, pooled_latents
 from tokwatt.params.parts.recurrent import (
     bamba_hybrid,
     delta_networks,
