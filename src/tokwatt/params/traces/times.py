@@ -7,7 +7,7 @@ import numpy as np
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.table import Cell, Cells, Table
-from tokwatt.params.traces.columns import UNITS, TraceColumn, bare_name, quoted
+from tokwatt.params.traces.columns import UNITS, Found, bare_name, quoted
 from tokwatt.params.traces.numbers import blank, numbers
 from tokwatt.units import SecondsAxis
 
@@ -68,7 +68,7 @@ def sizes(times: np.ndarray) -> tuple[int, int]:
 def arrival_times(
     path: Path,
     table: Table,
-    found: Mapping[str, TraceColumn],
+    found: Found,
     chosen: Mapping[str, str],
     raw: np.ndarray | None,
     dates: bool,
@@ -76,7 +76,7 @@ def arrival_times(
     """How arrivals were understood, and what they are in seconds; None where nothing says when."""
     if raw is None:
         return ["arrivals: no column of times (--columns time=NAME)"], None
-    name = found["time"].name
+    name = found["time"][0].name
     if dates:
         return [f"arrivals: {quoted(name)}, dates"], raw
     unit, guessed = _unit_of(path, table, name, chosen, raw)
