@@ -1,6 +1,7 @@
 """Rows in trees of JSON: which objects are requests, and their cells by path."""
 
 import ast
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
@@ -72,7 +73,8 @@ def object_in(text: Cell) -> Json:
 
 def _literal(text: str) -> object:
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings(action="ignore"):
+            return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 
