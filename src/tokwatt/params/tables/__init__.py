@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tokwatt.params.tables import documents, parquet, separated
+from tokwatt.params.tables.embedded import with_fields
 from tokwatt.params.tables.opening import opened_bytes
 from tokwatt.params.tables.table import Count, Table
 
@@ -26,7 +27,7 @@ def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | N
     with opened_bytes(path) as file:
         start = file.peek(2**16).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"PAR1"):
-        return parquet.table_of_parquet(path)
+        return with_fields(parquet.table_of_parquet(path), complete)
     if start.startswith((b"{", b"[")):
         return documents.table_of_json(path, complete, count)
-    return separated.table_of_text(path)
+    return with_fields(separated.table_of_text(path), complete)

@@ -1,6 +1,8 @@
 """JSON: a line for each request, or one document that holds requests somewhere."""
 
 import io
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -19,6 +21,7 @@ AT_ONCE = 2**22
 LARGEST_DOCUMENT = 1536 * MEBIBYTE
 """Bytes of one document, which is read as a whole."""
 _ANY = msgspec.json.Decoder()
+_BETWEEN = re.compile(r"[\s,]*")
 Complete = Callable[[list[str]], bool]
 
 
@@ -66,10 +69,27 @@ def _document(path: Path) -> Json:
         wanted = "one of at most that, or a line for each request"
         most = f"{LARGEST_DOCUMENT / MEBIBYTE:.0f} MiB"
         raise ParameterError(f"{path}: is a JSON document of more than {most}, wanted {wanted}.")
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        return _ANY.decode(content.removeprefix(b"\xef\xbb\xbf"))
+        return _ANY.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        if several := _one_by_one(content):
+            return several
         raise ParameterError(f"{path}: is no JSON ({error}), wanted valid JSON.") from None
+
+
+def _one_by_one(content: bytes) -> list[Json]:
+    """Documents that follow each other, over lines or not; none where any of them is broken."""
+    decoder, documents, place = json.JSONDecoder(), list[Json](), 0
+    try:
+        text = content.decode().strip()
+        while place < len(text):
+            document, place = decoder.raw_decode(text, place)
+            documents.append(document)
+            place = _BETWEEN.match(text, place).end()
+    except (ValueError, RecursionError):
+        return []
+    return documents
 
 
 def _of_rows(path: Path, rows: Sequence[Row]) -> Table:

@@ -1,5 +1,7 @@
 """Rows in trees of JSON: which objects are requests, and their cells by path."""
 
+import ast
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
@@ -25,7 +27,10 @@ ANSWERS = frozenset({"gpt", "assistant", "chatgpt", "bard", "bing", "model"})
 """Who says what a model generated."""
 FAILED = {"errored": "error", "incomplete": "incomplete"}
 """Lists of requests that were not served, as GuideLLM calls them, and the status they give."""
-LISTS = {"input_lens": "input_len", "output_lens": "output_len", "start_times": "start_time"}
+LISTS = {
+    **{"input_lens": "input_len", "output_lens": "output_len", "start_times": "start_time"},
+    **{"errors": "error", "timestamps": "timestamp"},
+}
 """Columns of vLLM's benchmark, one list each, and the names of their cells."""
 
 
@@ -53,6 +58,25 @@ def cell(row: Json, where: Where) -> Cell:
     for key in where:
         row = row.get(key) if isinstance(row, dict) else None
     return None if isinstance(row, dict | list) else row
+
+
+def object_in(text: Cell) -> Json:
+    """The object that a text is, as JSON has it or else Python; None where it is none."""
+    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        return None
+    try:
+        tree = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        tree = _literal(text)
+    return tree if isinstance(tree, dict) else None
+
+
+def _literal(text: str) -> object:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def structure(
@@ -108,6 +132,8 @@ def rows_of(
         for entry in tree:
             yield from search(entry, above=above)
         return
+    if isinstance(tree, str):
+        tree = object_in(tree)
     if not isinstance(tree, dict):
         return
     here = {key: _attributes(value) for key, value in tree.items()}
@@ -116,8 +142,9 @@ def rows_of(
         yield {**(above or {}), **here}
     elif turns is not None:
         yield from _texts(path, here, turns, count)
-    elif all(isinstance(here.get(key), list) for key in ("input_lens", "output_lens")):
-        yield from _columns(here)
+    elif complete(list(lists := _lists(here))):
+        for cells in zip(*lists.values(), strict=False):
+            yield dict(zip(lists, cells, strict=True))
     else:
         plain = {key: value for key, value in here.items() if not isinstance(value, dict | list)}
         for key, value in here.items():
@@ -126,19 +153,19 @@ def rows_of(
 
 
 def _attributes(value: Json) -> Json:
-    """A list of keys and values, as OpenTelemetry writes attributes, as an object."""
+    """A list of keys and values, as OpenTelemetry and Jaeger write attributes, as an object."""
     pairs = [_attribute(entry) for entry in value] if isinstance(value, list) else []
     found = [pair for pair in pairs if pair]
     return dict(found) if found and len(found) == len(pairs) else value
 
 
 def _attribute(entry: Json) -> tuple[str, Json] | None:
-    if not isinstance(entry, dict) or set(entry) != {"key", "value"}:
+    if not isinstance(entry, dict) or set(entry) - {"type"} != {"key", "value"}:
         return None
     key, value = entry["key"], entry["value"]
-    if not (isinstance(key, str) and isinstance(value, dict)):
+    if not isinstance(key, str):
         return None
-    return key, next(iter(value.values()), None)
+    return key, next(iter(value.values()), None) if isinstance(value, dict) else value
 
 
 def _is_turns(value: Json) -> TypeGuard[list[Row]]:
@@ -169,9 +196,10 @@ def _texts(path: Path, row: Row, turns: Sequence[Row], count: Count | None) -> I
         before += tokens
 
 
-def _columns(row: Row) -> Iterator[Row]:
-    """Requests whose values stand in lists beside each other."""
-    lists = {key: row[key] for key in (*LISTS, "errors") if isinstance(row.get(key), list)}
-    for values in zip(*lists.values(), strict=False):
-        cells = dict(zip(lists, values, strict=True))
-        yield {LISTS.get(key, "error"): value for key, value in cells.items()}
+def _lists(row: Row) -> dict[str, list[Json]]:
+    """Lists beside each other that hold a plain value of each request, by the names of those."""
+    return {
+        LISTS.get(key, key): value
+        for key, value in row.items()
+        if isinstance(value, list) and not any(isinstance(cell, list | dict) for cell in value)
+    }

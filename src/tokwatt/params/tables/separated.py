@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROWS, FAST_ROWS = 2**12, 2**18
 """Rows that are read at once, exactly and fast."""
-BLANK = ("", "nan", "NaN", "NA", "null", "None")
+BLANK = ("", "nan", "NaN", "NA", "N/A", "<NA>", "null", "NULL", "None", "\\N", "-")
 """What stands in a cell that is empty."""
 
 

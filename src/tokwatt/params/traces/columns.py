@@ -7,108 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tokwatt.params.errors import ParameterError, one_of, require_once, shown
-from tokwatt.params.tables.table import Cell
+from tokwatt.params.traces.names import ASIDE, NAMES, TOTALS
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "prompt": (
-        "ContextTokens",  # Azure
-        "prompt_tokens",  # OpenAI, LiteLLM, Helicone, GuideLLM
-        "input_tokens",  # Anthropic, OpenTelemetry, ServeGen
-        "uncached_input_tokens",  # Anthropic's usage report
-        "usage_input_tokens_no_cache",  # Anthropic's console
-        "request_tokens",  # BurstGPT
-        "num_prefill_tokens",  # Vidur
-        "num_prompt_tokens",
-        "num_input_tokens",
-        "number_input_tokens",  # LLMPerf
-        "prompt_len",  # vLLM
-        "prompt_length",
-        "input_len",
-        "input_length",  # Mooncake, Bailian
-        "prompt_token_count",  # Gemini
-        "native_tokens_prompt",  # OpenRouter, by the LLM's own tokenizer
-        "tokens_prompt",  # OpenRouter
-        "usage.input",  # Langfuse
-        "usage_details.input",
-    ),
-    "output": (
-        "GeneratedTokens",
-        "completion_tokens",
-        "output_tokens",
-        "response_tokens",
-        "num_decode_tokens",
-        "num_generated_tokens",
-        "num_output_tokens",
-        "number_output_tokens",
-        "output_len",
-        "output_length",
-        "usage_output_tokens",
-        "candidates_token_count",
-        "native_tokens_completion",
-        "tokens_completion",
-        "usage.output",
-        "usage_details.output",
-    ),
-    "cached": (
-        "cached_tokens",  # OpenAI, under prompt_tokens_details
-        "input_cached_tokens",  # OpenAI's usage
-        "cached_input_tokens",
-        "cached_prompt_tokens",
-        "prompt_cache_hit_tokens",  # DeepSeek
-        "native_tokens_cached",
-        "tokens_cached",
-        "cache_read.input_tokens",  # OpenTelemetry
-        "cache_read_tokens",
-        "usage_details.input_cached_tokens",
-        "cache_read_input_tokens",  # Anthropic
-        "usage_input_tokens_cache_read",
-    ),
-    "written": (
-        "cache_creation_input_tokens",  # Anthropic, beside input_tokens
-        "cache_creation.input_tokens",
-        "usage_input_tokens_cache_write_5m",
-    ),
-    "time": (
-        "arrived_at",
-        "arrival_time",
-        "arrival_timestamp",
-        "request_created_at",  # Helicone
-        "request_time",
-        "request_timestamp",
-        "request_start",
-        "start_time_unix_nano",  # OpenTelemetry
-        "start_time",  # LiteLLM, Langfuse, GuideLLM
-        "started_at",
-        "starting_at",  # Anthropic's usage report
-        "timestamp",
-        "created_at",  # OpenRouter
-        "created",
-        "datetime",
-        "date",  # Langdock
-        "time",
-    ),
-    "count": (
-        "num_model_requests",  # OpenAI's usage
-        "request_count",
-        "requests_count",
-        "num_requests",
-        "requests",  # OpenRouter's activity
-        "api_requests",
-    ),
-    "status": (
-        "status",
-        "success",
-        "response_status",
-        "status_code",
-        "http_status",
-        "cancelled",
-        "error",
-        "level",  # Langfuse
-    ),
-}
-"""What is read of a request, and the names under which it is found, first what is meant first.
-
-A name with a dot is a field of a structure; capitals and separators do not matter."""
 BUCKETS = ("starting_at", "usage_date_utc", "bucket_start")
 """Columns of tables whose rows are sums over a time."""
 PREFERRED = "nativetokens"
@@ -132,32 +32,43 @@ class TraceColumn(NamedTuple):
     place: int
 
 
-def columns(
-    path: Path, names: Sequence[str], sample: Sequence[Sequence[Cell]], chosen: Mapping[str, str]
-) -> dict[str, TraceColumn]:
+Found = dict[str, tuple[TraceColumn, ...]]
+"""Columns by what they hold, those first that are meant first."""
+
+
+def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Found:
     """The columns that are read, by what they hold.
 
     Args:
         path: the file.
         names: names of its columns.
-        sample: cells of its first rows: columns with the same numbers are one.
         chosen: names by what they hold, which come before the known ones.
 
     Raises:
-        ParameterError: where a column is missing, or there are several of tokens that differ.
+        ParameterError: where a column is missing.
     """
-    found = {role: _found(path, names, role, chosen.get(role)) for role in NAMES}
-    for role, what in REQUIRED.items():
-        if not found[role]:
+    found: Found = {}
+    for role in NAMES:
+        places = _found(path, names, role, chosen.get(role))
+        if not places and role in REQUIRED:
             there = listed([quoted(name) for name in names])
             known = ", ".join(NAMES[role])
             raise ParameterError(
-                f"{path}: no column of {what} among {there},"
+                f"{path}: no column of {REQUIRED[role]} among {there},"
                 f" wanted one of {known}, or the option --columns {role}=NAME."
             )
-        found[role] = _alike(path, names, sample, role, found[role])
-    first = {role: places[0] for role, places in found.items() if places}
-    return {role: TraceColumn(names[place], place) for role, place in first.items()}
+        if places:
+            found[role] = tuple(TraceColumn(names[place], place) for place in places)
+    return found
+
+
+def totals_of(names: Sequence[str]) -> list[TraceColumn]:
+    """Columns of prompt and output tokens together."""
+    return [
+        TraceColumn(name, place)
+        for place, name in enumerate(names)
+        if any(_overlap(name, spelling, False) for spelling in TOTALS)
+    ]
 
 
 def is_complete(chosen: Mapping[str, str], names: list[str]) -> bool:
@@ -211,7 +122,9 @@ def _found(path: Path, names: Sequence[str], role: str, chosen: str | None) -> l
             raise ParameterError(f"{path}: has no column {shown(wanted)}, wanted {there}.")
         return [names.index(wanted)]
     ranks = {place: rank for place, name in enumerate(names) if (rank := _match(name, role))}
-    return sorted(ranks, key=lambda place: (ranks[place], place))
+    places = sorted(ranks, key=lambda place: (ranks[place], place))
+    own = [place for place in places if not set(bare_name(names[place]).split(".")) & {*ASIDE}]
+    return own or places
 
 
 @cache
@@ -229,22 +142,7 @@ def _match(name: str, role: str) -> int:
 def _overlap(name: str, spelling: str, timed: bool) -> int:
     """Letters that a name and a spelling share as the last parts of the name."""
     written, wanted = bare_name(name), bare_name(spelling)
-    units = ("", *UNITS) if timed else ("",)
+    units = ("", "utc", *UNITS) if timed else ("",)
     endings = [wanted + unit for unit in units]
     match = any(written == ending or written.endswith(f".{ending}") for ending in endings)
     return len(wanted) if match else 0
-
-
-def _alike(
-    path: Path, names: Sequence[str], sample: Sequence[Sequence[Cell]], role: str, places: list[int]
-) -> list[int]:
-    """The first of columns with the same numbers; refused where they differ."""
-    first = places[0]
-    pairs = [(row[first], row[place]) for place in places[1:] for row in sample]
-    prefers = bare_name(names[first]).startswith(PREFERRED)
-    if prefers or all(one == other or other in (None, "") for one, other in pairs):
-        return places
-    several = listed([quoted(names[place]) for place in places])
-    what = f"{len(places)} columns of {REQUIRED[role]} ({several})"
-    wanted = f"the option --columns {role}=NAME for one of them"
-    raise ParameterError(f"{path}: has {what} that differ, wanted {wanted}.")

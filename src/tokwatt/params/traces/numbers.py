@@ -9,6 +9,8 @@ from tokwatt.params.tables.separated import BLANK
 from tokwatt.params.tables.table import Cell, Cells
 
 _NUMBER = re.compile(r"\s*[+-]?\d{1,25}(\.\d*)?([eE][+-]?\d{1,3})?\s*", re.ASCII).fullmatch
+_GROUPED = re.compile(r"\s*\d{1,3}(,\d{3}){1,8}\s*", re.ASCII).fullmatch
+"""Whole numbers whose thousands are apart, as spreadsheets write them."""
 
 
 def packed(cells: Cells) -> Cells:
@@ -45,6 +47,7 @@ def blank(cell: Cell) -> bool:
 
 def _number(cell: Cell) -> float:
     if isinstance(cell, str):
+        cell = cell.replace(",", "") if _GROUPED(cell) else cell
         return float(cell) if _NUMBER(cell) else math.nan
     if isinstance(cell, bool) or not isinstance(cell, int | float | np.number):
         return math.nan

@@ -1,7 +1,9 @@
 """Rows of a table that are served requests, and how many are not."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,16 +11,23 @@ import numpy as np
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.separated import Unclean
-from tokwatt.params.tables.table import Cells, Chunk, Table
-from tokwatt.params.traces.columns import BUCKETS, TraceColumn, bare_name, listed, quoted
+from tokwatt.params.tables.table import Cell, Cells, Chunk, Table
+from tokwatt.params.traces.columns import BUCKETS, REQUIRED, Found, bare_name, listed, quoted
 from tokwatt.params.traces.numbers import blanks, numbers, packed
-from tokwatt.params.traces.status import is_failure
+from tokwatt.params.traces.repeats import identities, last_of_each
+from tokwatt.params.traces.status import REASONS, left_out_by
+from tokwatt.params.traces.sums import CACHES, Columns, Sums, first_told, wholes
+from tokwatt.params.traces.sums import is_beside as is_beside  # the explorer finds it here
 from tokwatt.params.traces.times import arrival_times, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS
 
 WANTED = f"a whole number of tokens from 0 to {MOST_TOKENS:.0f}"
 WANTED_TIME = "a number, or an ISO date, the same kind in every row"
 Bad = list[tuple[int, str]]
+_SAID = (*REASONS, "id")
+"""Columns that are no numbers."""
+_DAY = re.compile(r"\s*\d{4}-\d\d-\d\d\s*", re.ASCII).fullmatch
+"""A date without a time of day."""
 
 
 class Rows(NamedTuple):
@@ -39,7 +48,8 @@ class Rows(NamedTuple):
 def read_rows(
     path: Path,
     table: Table,
-    found: Mapping[str, TraceColumn],
+    found: Found,
+    sums: Sums,
     chosen: Mapping[str, str],
     *,
     exactly: bool,
@@ -50,6 +60,7 @@ def read_rows(
         path: the file.
         table: what it holds.
         found: the columns that are read.
+        sums: which of their counts are added to which.
         chosen: names and units that were asked for.
         exactly: whether bad rows are told by their lines.
 
@@ -57,115 +68,136 @@ def read_rows(
         Unclean: where any row may be bad and `exactly` is false.
         ParameterError: where any is, and it is true.
     """
-    _refuse_sums(path, table.names, found)
-    sample = [row[found["time"].place] for row in table.sample] if "time" in found else []
-    reader = _Reader(found, is_date(sample))
-    for chunk in table.chunks([column.place for column in found.values()], exactly):
+    sample = [row[found["time"][0].place] for row in table.sample] if "time" in found else []
+    _refuse_sums(path, table.names, found, sample)
+    reader = _Reader(found, sums, is_date(sample))
+    places = [column.place for columns in found.values() for column in columns]
+    for chunk in table.chunks(places, exactly):
         reader.add(chunk)
         if reader.bad and not exactly:
             raise Unclean
     if reader.bad:
         raise _refused(path, reader.bad, reader.seen)
-    parts = {role: np.concatenate(cells) for role, cells in reader.parts.items()}
+    parts, left_out = reader.served()
     if not len(parts["prompt"]):
-        left_out = ", ".join(f"{count} {why}" for why, count in reader.left_out.items())
+        lost = ", ".join(f"{count} {why}" for why, count in left_out.items())
         wanted = "a row for each request that was served"
-        raise ParameterError(f"{path}: holds no served request ({left_out}), wanted {wanted}.")
+        raise ParameterError(f"{path}: holds no served request ({lost}), wanted {wanted}.")
     notes, times = arrival_times(path, table, found, chosen, parts.get("time"), reader.dates)
-    notes += _beside(parts, found)
+    notes += _beside(found, sums)
     if "count" in parts:
-        sums = quoted(found["count"].name)
-        notes += [f"rows are sums of {sums} requests; each has the mean length of its row"]
+        counted = quoted(found["count"][0].name)
+        notes += [f"rows are sums of {counted} requests; each has the mean length of its row"]
     columns = parts | ({} if times is None else {"time": times})
-    return Rows(columns, dict(reader.left_out), tuple(notes))
+    return Rows(columns, left_out, tuple(notes))
 
 
 class _Reader:
     """Chunks of cells that become numbers; rows without a served request are counted."""
 
-    def __init__(self, found: Mapping[str, TraceColumn], dates: bool) -> None:
-        self.found, self.dates = found, dates
-        self.parts: dict[str, list[np.ndarray]] = {role: [] for role in found if role != "status"}
+    def __init__(self, found: Found, sums: Sums, dates: bool) -> None:
+        self.found, self.sums, self.dates = found, sums, dates
+        kept = [role for role in found if role not in (*REASONS, "reasoning")]
+        self.parts: dict[str, list[np.ndarray]] = {role: [] for role in kept}
         self.left_out: Counter[str] = Counter()
         self.bad: Bad = []
         self.seen = 0
 
     def add(self, chunk: Chunk) -> None:
-        cells = dict(zip(self.found, map(packed, chunk.columns), strict=True))
+        rest = map(packed, chunk.columns)
+        cells = {role: list(islice(rest, len(columns))) for role, columns in self.found.items()}
         self.seen += len(chunk.lines) + len(chunk.problems)
         self.bad += chunk.problems
-        kept = self._served(cells, chunk.lines)
-        values = {role: self._values(role, cells, chunk.lines, kept) for role in self.parts}
-        kept &= self._believed(values, chunk.lines, kept)
-        for role, numbers_of in values.items():
-            self.parts[role].append(numbers_of[kept])
-
-    def _served(self, cells: Mapping[str, Cells], lines: Sequence[int]) -> np.ndarray:
-        """Rows that are no failed, blank or empty request."""
-        prompt, output = (numbers(cells[role]) for role in ("prompt", "output"))
-        reasons = {
-            "failed": self._failed(cells, len(lines)),
-            "without token counts": blanks(cells["prompt"]) | blanks(cells["output"]),
-            "without output tokens": output == 0,
-            "without prompt tokens": self._whole_prompt(cells, prompt) == 0,
+        told = {
+            role: [self._told(role, column) for column in columns]
+            for role, columns in cells.items()
+            if role not in _SAID
         }
-        kept = np.ones(len(lines), bool)
-        for why, rows in reasons.items():
-            self.left_out.update({why: lost} if (lost := int((kept & rows).sum())) else {})
-            kept &= ~rows
+        values = {role: first_told(columns) for role, columns in told.items()}
+        values |= {role: first_told(wholes(role, told, self.sums)) for role in REQUIRED}
+        kept = self._served(cells, values, len(chunk.lines))
+        self._check(cells, told, chunk.lines, kept)
+        kept &= self._believed(values, chunk.lines, kept)
+        if "id" in self.found:
+            values["id"] = identities(cells["id"][0], values["prompt"])
+        for role, column in self.parts.items():
+            column.append(values[role][kept])
+
+    def served(self) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        """All requests, each once, and the rows that are none, by why."""
+        parts = {role: np.concatenate(cells) for role, cells in self.parts.items()}
+        if "id" in parts:
+            last = last_of_each(parts.pop("id"))
+            self._leave("repeated", ~last)
+            parts = {role: column[last] for role, column in parts.items()}
+        return parts, dict(self.left_out)
+
+    def _leave(self, why: str, rows: np.ndarray) -> None:
+        self.left_out.update({why: lost} if (lost := int(rows.sum())) else {})
+
+    def _told(self, role: str, cells: Cells) -> np.ndarray:
+        """Numbers of one column."""
+        if role == "time" and self.dates:
+            return date_seconds(cells)
+        told = numbers(cells)
+        return np.where(blanks(cells), 0.0, told) if role in CACHES else told
+
+    def _served(
+        self, cells: Mapping[str, list[Cells]], values: Mapping[str, np.ndarray], rows: int
+    ) -> np.ndarray:
+        """Rows that are no failed, blank or empty request."""
+        said = [
+            (why, left_out_by(role, column.name, part))
+            for role, why in REASONS.items()
+            for column, part in zip(self.found.get(role, ()), cells.get(role, ()), strict=True)
+        ]
+        empty = {role: np.all(list(map(blanks, cells[role])), axis=0) for role in REQUIRED}
+        reasons = [
+            *said,
+            ("without token counts", empty["prompt"] & (values["prompt"] != 0) | empty["output"]),
+            ("without output tokens", values["output"] == 0),
+            ("without prompt tokens", values["prompt"] == 0),
+        ]
+        kept = np.ones(rows, bool)
+        for why, lost in reasons:
+            self._leave(why, kept & lost)
+            kept &= ~lost
         return kept
 
-    def _failed(self, cells: Mapping[str, Cells], rows: int) -> np.ndarray:
-        """Rows whose status says that they were not served."""
-        if "status" not in cells:
-            return np.zeros(rows, bool)
-        name = bare_name(self.found["status"].name).rpartition(".")[2]
-        words = list(map(str, cells["status"]))
-        failed = {word: is_failure(name, word.strip().lower()) for word in set(words)}
-        return np.fromiter(map(failed.__getitem__, words), bool, rows)
-
-    def _whole_prompt(self, cells: Mapping[str, Cells], prompt: np.ndarray) -> np.ndarray:
-        """Prompt tokens with those that a cache adds to them."""
-        beside = [role for role in ("cached", "written") if role in cells and self._adds(role)]
-        return prompt + sum((np.nan_to_num(numbers(cells[role])) for role in beside), np.zeros(()))
-
-    def _adds(self, role: str) -> bool:
-        """Whether tokens of a cache stand beside those of the prompt, as Anthropic counts."""
-        return is_beside(self.found["prompt"].name, self.found[role].name)
-
-    def _values(
-        self, role: str, cells: Mapping[str, Cells], lines: Sequence[int], kept: np.ndarray
-    ) -> np.ndarray:
-        """Numbers of one column; bad cells of rows that are kept are remembered."""
-        if role == "time" and self.dates:
-            values = date_seconds(cells[role])
-        else:
-            values = numbers(cells[role])
-        if role in ("cached", "written"):
-            values = np.where(blanks(cells[role]), 0.0, values)
-        good = np.isfinite(values) if role == "time" else _whole(values)
-        wanted = WANTED_TIME if role == "time" else WANTED
-        for row in np.flatnonzero(kept & ~good):
-            cell = cells[role][int(row)]
-            written = quoted(str(cell)) if str(cell).strip() else "nothing"
-            name = quoted(self.found[role].name)
-            self.bad.append((lines[int(row)], f"{written} under {name}, wanted {wanted}"))
-        kept &= good
-        return values
+    def _check(
+        self,
+        cells: Mapping[str, list[Cells]],
+        told: Columns,
+        lines: Sequence[int],
+        kept: np.ndarray,
+    ) -> None:
+        """Remember the bad cells of rows that are kept, which then are not."""
+        for role, columns in told.items():
+            wanted = WANTED_TIME if role == "time" else WANTED
+            for column, part, values in zip(self.found[role], cells[role], columns, strict=True):
+                good = np.isfinite(values) if role == "time" else _whole(values)
+                if role != "time" and not good[kept].all():
+                    good |= blanks(part)
+                for row in np.flatnonzero(kept & ~good):
+                    cell = part[int(row)]
+                    written = quoted(str(cell)) if str(cell).strip() else "nothing"
+                    what = f"{written} under {quoted(column.name)}, wanted {wanted}"
+                    self.bad.append((lines[int(row)], what))
+                kept &= good
 
     def _believed(
         self, values: dict[str, np.ndarray], lines: Sequence[int], kept: np.ndarray
     ) -> np.ndarray:
         """Rows of so few tokens that they are believed; those of buckets become means."""
-        beside = [role for role in ("cached", "written") if role in values and self._adds(role)]
-        prompt = values["prompt"] + sum((values[role] for role in beside), np.zeros(()))
+        prompt = values["prompt"]
         if "count" in values:
             counts = np.maximum(1.0, values["count"])
             values["output"] = np.maximum(1.0, np.rint(values["output"] / counts))
-            prompt = np.maximum(1.0, np.rint(prompt / counts))
+            values["prompt"] = prompt = np.maximum(1.0, np.rint(prompt / counts))
             if "cached" in values:
-                values["cached"] = np.minimum(prompt, np.rint(values["cached"] / counts))
-        values["prompt"] = prompt
+                values["cached"] = np.rint(values["cached"] / counts)
+        if "cached" in values:
+            values["cached"] = np.minimum(prompt, values["cached"])
         good = prompt + values["output"] <= MOST_TOKENS
         for row in np.flatnonzero(kept & ~good):
             tokens = f"{prompt[row]:.0f} prompt and {values['output'][row]:.0f} output tokens"
@@ -174,25 +206,17 @@ class _Reader:
         return good
 
 
-def is_beside(prompt: str, cache: str) -> bool:
-    """Whether tokens of a cache stand beside those of the prompt, by the names of the columns.
-
-    Anthropic's `cache_read_input_tokens` are not among its `input_tokens`; OpenAI's `cached_tokens`
-    are among its `prompt_tokens`, and OpenTelemetry's `cache_read.input_tokens` among its own.
-    """
-    last = [bare_name(name).rpartition(".")[2] for name in (prompt, cache)]
-    apart = last[0] in ("inputtokens", "uncachedinputtokens", "usageinputtokensnocache")
-    return apart and last[1].startswith(("cacheread", "cachecreation", "usageinputtokenscache"))
-
-
 def _whole(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         return (values >= 0) & (values % 1 == 0) & (values < 2.0**53)
 
 
-def _refuse_sums(path: Path, names: Sequence[str], found: Mapping[str, TraceColumn]) -> None:
+def _refuse_sums(path: Path, names: Sequence[str], found: Found, times: Sequence[Cell]) -> None:
     """Refuse sums over a time that do not say of how many requests."""
     sums = [name for name in names if bare_name(name).rpartition(".")[2] in map(bare_name, BUCKETS)]
+    days = [cell for cell in times if isinstance(cell, str) and _DAY(cell)]
+    if len(days) == len(times) == len(set(days)) > 1:
+        sums.append(found["time"][0].name)
     if sums and "count" not in found:
         wanted = "a row for each request, or a column with the number of requests of each row"
         raise ParameterError(
@@ -200,13 +224,15 @@ def _refuse_sums(path: Path, names: Sequence[str], found: Mapping[str, TraceColu
         )
 
 
-def _beside(parts: dict[str, np.ndarray], found: Mapping[str, TraceColumn]) -> list[str]:
-    """What is said of cached tokens; more of them than prompt tokens stand beside those."""
-    if "cached" not in found:
-        return []
-    name, prompt = (quoted(found[role].name) for role in ("cached", "prompt"))
-    added = is_beside(found["prompt"].name, found["cached"].name)
-    return [f"cached tokens: {name}, {'added to' if added else 'part of'} {prompt}"]
+def _beside(found: Found, sums: Sums) -> list[str]:
+    """What is said of the counts that stand beside others or among them."""
+    added = {"cached": ("prompt", sums.prompt[0]), "reasoning": ("output", sums.output[0])}
+    return [
+        f"{role} tokens: {quoted(found[role][0].name)},"
+        f" {'added to' if beside else 'part of'} {quoted(found[whole][0].name)}"
+        for role, (whole, beside) in added.items()
+        if role in found and (beside or role == "cached")
+    ]
 
 
 def _refused(path: Path, bad: Bad, seen: int) -> ParameterError:

@@ -1,5 +1,6 @@
 """Times of arrival: dates or numbers, whose unit follows from their name or their size."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.table import Cell, Cells, Table
-from tokwatt.params.traces.columns import UNITS, TraceColumn, bare_name, quoted
+from tokwatt.params.traces.columns import UNITS, Found, bare_name, quoted
 from tokwatt.params.traces.numbers import blank, numbers
 from tokwatt.units import SecondsAxis
 
@@ -17,6 +18,19 @@ MOONCAKE, BAILIAN = ("timestamp", "inputlength", "outputlength"), "chatid"
 """Columns of Mooncake, in milliseconds, and one that Bailian, in seconds, has beside."""
 LONGEST = 10 * 365 * 86400.0
 """Seconds that a trace spans at most, where its times count from a start."""
+EARLIEST = 1.2e9
+"""Seconds since 1970, in 2008, before which no request came to an LLM: smaller numbers count from
+another start, where their name says their unit."""
+LAYOUTS = {
+    r"\d{1,2}/\d{1,2}/\d{4}, \d{1,2}:\d\d:\d\d\.\d+ [AP]M": "%m/%d/%Y, %I:%M:%S.%f %p",  # Azure
+    r"\d{1,2}/\d{1,2}/\d{4}, \d{1,2}:\d\d:\d\d [AP]M": "%m/%d/%Y, %I:%M:%S %p",
+    r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d\d:\d\d [AP]M": "%m/%d/%Y %I:%M:%S %p",
+    r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}": "%d/%b/%Y:%H:%M:%S %z",  # nginx
+    r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT": "%a, %d %b %Y %H:%M:%S GMT",
+    r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d": "%Y/%m/%d %H:%M:%S",
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d,\d+": "%Y-%m-%d %H:%M:%S,%f",  # Python's log
+}
+"""Formats of dates that are not ISO but plain, by how the first of them looks."""
 SLOW = 60.0
 """Mean seconds between requests from which on a unit that nothing says is doubted."""
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -37,7 +51,9 @@ def date_seconds(cells: Cells) -> SecondsAxis:
         texts = texts.where([isinstance(cell, str) for cell in cells], None).astype("str")
     if texts.dtype.kind != "M" and texts.iloc[:1].str.endswith(" UTC").any():
         texts = texts.str.removesuffix(" UTC")
-    dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+    first = str(next((text for text in texts if not blank(text)), ""))
+    layout = next((form for look, form in LAYOUTS.items() if re.fullmatch(look, first)), "ISO8601")
+    dates = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
     seconds = dates.astype("datetime64[us, UTC]").astype("int64").to_numpy() * 1e-6
     return np.where(dates.isna(), np.nan, seconds)
 
@@ -68,7 +84,7 @@ def sizes(times: np.ndarray) -> tuple[int, int]:
 def arrival_times(
     path: Path,
     table: Table,
-    found: Mapping[str, TraceColumn],
+    found: Found,
     chosen: Mapping[str, str],
     raw: np.ndarray | None,
     dates: bool,
@@ -76,7 +92,7 @@ def arrival_times(
     """How arrivals were understood, and what they are in seconds; None where nothing says when."""
     if raw is None:
         return ["arrivals: no column of times (--columns time=NAME)"], None
-    name = found["time"].name
+    name = found["time"][0].name
     if dates:
         return [f"arrivals: {quoted(name)}, dates"], raw
     unit, guessed = _unit_of(path, table, name, chosen, raw)
@@ -96,6 +112,8 @@ def _unit_of(
     least, most = sizes(times)
     if least == most:
         by_size = list(SINCE_1970)[least - 1] if least else None
+        if by_size and told and times.max() * UNITS[by_size] < EARLIEST:
+            by_size = None
         return own or by_size or told or "s", not (own or by_size or told)
     if least == 0 and told and np.ptp(times) * UNITS[told] <= LONGEST:
         return told, False

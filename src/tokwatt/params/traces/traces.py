@@ -10,8 +10,10 @@ import numpy as np
 from tokwatt.params.tables import table_of
 from tokwatt.params.tables.separated import Unclean
 from tokwatt.params.tables.table import Count, Table
-from tokwatt.params.traces.columns import TraceColumn, columns, is_complete, require_role
+from tokwatt.params.traces.columns import Found, columns, is_complete, require_role, totals_of
+from tokwatt.params.traces.repeats import is_telling
 from tokwatt.params.traces.requests import Rows, read_rows
+from tokwatt.params.traces.sums import Sums, sums_of
 from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
@@ -152,8 +154,16 @@ def read_trace(
         require_role(role, "chosen")
     names = {role: name for role, name in chosen.items() if role != "time"}
     table = table_of(path, partial(is_complete, names), count)
-    found = columns(path, table.names, table.sample, chosen)
-    rows = _rows(path, table, found, chosen)
+    found = columns(path, table.names, chosen)
+    telling = [
+        column
+        for column in found.pop("id", ())
+        if is_telling([row[column.place] for row in table.sample])
+    ]
+    if telling:
+        found["id"] = tuple(telling[:1])
+    sums = sums_of(path, found, totals_of(table.names), table.sample)
+    rows = _rows(path, table, found, sums, chosen)
     order = _order(rows.columns.get("time"))
     served = {role: column[order] for role, column in rows.columns.items()}
     times = served.get("time")
@@ -169,14 +179,12 @@ def read_trace(
     )
 
 
-def _rows(
-    path: Path, table: Table, found: Mapping[str, TraceColumn], chosen: Mapping[str, str]
-) -> Rows:
+def _rows(path: Path, table: Table, found: Found, sums: Sums, chosen: Mapping[str, str]) -> Rows:
     """All rows, fast; or exactly, if any of them may be bad."""
     try:
-        return read_rows(path, table, found, chosen, exactly=False)
+        return read_rows(path, table, found, sums, chosen, exactly=False)
     except Unclean:
-        return read_rows(path, table, found, chosen, exactly=True)
+        return read_rows(path, table, found, sums, chosen, exactly=True)
 
 
 def _order(times: SecondsAxis | None) -> np.ndarray | slice:

@@ -1,0 +1,150 @@
+"""Which counts of tokens stand beside others, and have to be added to them."""
+
+from collections.abc import Callable, Sequence
+from itertools import product, takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tokwatt.params.errors import ParameterError
+from tokwatt.params.tables.table import Cell
+from tokwatt.params.traces.columns import (
+    PREFERRED,
+    REQUIRED,
+    Found,
+    TraceColumn,
+    bare_name,
+    listed,
+    quoted,
+)
+from tokwatt.params.traces.numbers import numbers
+
+CACHES = ("cached", "written")
+_APART = ("inputtokens", "uncachedinputtokens", "usageinputtokensnocache", "inputtokencount")
+_APART_CACHES = ("cacheread", "cachecreation", "cachewrite", "usageinputtokenscache")
+Columns = dict[str, list[np.ndarray]]
+"""Numbers of all columns, by what they hold."""
+
+
+class Sums(NamedTuple):
+    """What is added to the tokens of each column of prompts, and to those of outputs.
+
+    Attributes:
+        prompt: whether the tokens of caches are, for each column.
+        output: whether those of the reasoning are.
+    """
+
+    prompt: tuple[bool, ...]
+    output: tuple[bool, ...]
+
+
+def sums_of(
+    path: Path, found: Found, totals: Sequence[TraceColumn], sample: Sequence[Sequence[Cell]]
+) -> Sums:
+    """What has to be added, by the totals of the first rows, else by the names of the columns.
+
+    Raises:
+        ParameterError: where several columns of prompts, or of outputs, differ.
+    """
+    told = {role: _numbers(columns, sample) for role, columns in found.items()}
+    choices = []
+    for prompt, column in zip(found["prompt"], told["prompt"], strict=True):
+        total = _numbers(sorted(totals, key=_nearness(prompt))[:1], sample)
+        output = min(found["output"], key=_nearness(prompt))
+        made = _numbers([output], sample)
+        choices.append(_choice(prompt, found, {**told, "prompt": [column], "output": made}, total))
+    sums = Sums(tuple(one for one, _ in choices), (choices[0][1],) * len(found["output"]))
+    for role in REQUIRED:
+        _require_alike(path, role, found[role], wholes(role, told, sums))
+    return sums
+
+
+def wholes(role: str, told: Columns, sums: Sums) -> list[np.ndarray]:
+    """Tokens by each column of prompts or outputs, with all that stands beside them."""
+    beside = CACHES if role == "prompt" else ("reasoning",)
+    more = sum((first_told(told[part]) for part in beside if part in told), np.zeros(()))
+    more = np.nan_to_num(more)
+    return [
+        column + more * added for column, added in zip(told[role], getattr(sums, role), strict=True)
+    ]
+
+
+def first_told(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """In each row, the first number that is not missing, or not zero if any is not."""
+    merged = columns[0]
+    for other in columns[1:]:
+        merged = np.where((other > 0) & ~(merged > 0) | np.isnan(merged), other, merged)
+    return merged
+
+
+def is_beside(prompt: str, cache: str) -> bool:
+    """Whether tokens of a cache stand beside those of the prompt, by the names of the columns.
+
+    Anthropic's `cache_read_input_tokens` are not among its `input_tokens`, nor are Helicone's or
+    those of Langfuse's `usageDetails`; OpenAI's `cached_tokens` are among its `prompt_tokens`, and
+    whatever OpenTelemetry or LangChain call so is among their own.
+    """
+    written, other = bare_name(prompt), bare_name(cache)
+    if written.endswith("usagedetails.input"):
+        return "usagedetails." in other
+    if "genai." in written or "tokendetails." in other or "tokensdetails." in other:
+        return False
+    first, last = written.rpartition(".")[2], other.rpartition(".")[2]
+    helicone = first == "prompttokens" and last.startswith(("promptcacheread", "promptcachewrite"))
+    return helicone or (first in _APART and last.startswith(_APART_CACHES))
+
+
+def _choice(
+    prompt: TraceColumn, found: Found, told: Columns, total: list[np.ndarray]
+) -> tuple[bool, bool]:
+    """Whether caches are added to a prompt, and the reasoning to an output."""
+    caches = [column for role in CACHES for column in found.get(role, ())]
+    thoughts = [bare_name(column.name) for column in found.get("reasoning", ())]
+    named = (
+        any(is_beside(prompt.name, cache.name) for cache in caches),
+        any(name.endswith("thoughtstokencount") for name in thoughts),
+    )
+    nothing = np.zeros(len(told["prompt"][0]))
+    cached, written, reasoning = (
+        np.nan_to_num(first_told(told.get(role, [nothing]))) for role in (*CACHES, "reasoning")
+    )
+    own, made = told["prompt"][0], told["output"][0]
+    telling = (total[0] > 0) & (cached + written + reasoning > 0) if total else nothing > 0
+    for added, thought in (named, *product((False, True), repeat=2)):
+        among = np.all(added | ~(cached > own))
+        sums = own + added * (cached + written) + made + thought * reasoning
+        if among and (not telling.any() or np.all(sums[telling] == total[0][telling])):
+            return added, thought
+    return named
+
+
+def _require_alike(
+    path: Path, role: str, columns: Sequence[TraceColumn], told: Sequence[np.ndarray]
+) -> None:
+    """Refuse columns of which two say different numbers of one request."""
+    if bare_name(columns[0].name).rpartition(".")[2].startswith(PREFERRED):
+        return
+    merged = told[0]
+    for column in told[1:]:
+        if np.any((merged > 0) & (column > 0) & (merged != column)):
+            several = listed([quoted(column.name) for column in columns])
+            what = f"{len(columns)} columns of {REQUIRED[role]} ({several})"
+            wanted = f"the option --columns {role}=NAME for one of them"
+            raise ParameterError(f"{path}: has {what} that differ, wanted {wanted}.")
+        merged = first_told([merged, column])
+
+
+def _numbers(columns: Sequence[TraceColumn], sample: Sequence[Sequence[Cell]]) -> list[np.ndarray]:
+    return [numbers([row[column.place] for row in sample]) for column in columns]
+
+
+def _nearness(prompt: TraceColumn) -> Callable[[TraceColumn], int]:
+    """Orders columns by how long the path is that they share with one of prompts."""
+    path = prompt.name.split(".")
+
+    def apart(column: TraceColumn) -> int:
+        pairs = zip(path, column.name.split("."), strict=False)
+        return -len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    return apart
