@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tokwatt.params.tables import documents, parquet, separated
 from tokwatt.params.tables.embedded import with_fields
+from tokwatt.params.tables.nested import rows_of
 from tokwatt.params.tables.opening import opened_bytes
 from tokwatt.params.tables.table import Count, Table
 
@@ -27,7 +28,10 @@ def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | N
     with opened_bytes(path) as file:
         start = file.peek(2**16).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"PAR1"):
-        return with_fields(parquet.table_of_parquet(path), complete)
+        table = with_fields(parquet.table_of_parquet(path), complete)
+        trees = [] if complete(table.names) else parquet.rows_of_parquet(path)
+        rows = [row for tree in trees for row in rows_of(path, tree, complete, count)]
+        return documents.table_of_rows(path, rows) if rows else table
     if start.startswith((b"{", b"[")):
         return documents.table_of_json(path, complete, count)
     return with_fields(separated.table_of_text(path), complete)

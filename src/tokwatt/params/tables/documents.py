@@ -30,7 +30,7 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     search = partial(rows_of, path, complete=complete, count=count)
     if not _is_lines(path):
         document = _document(path)
-        return _of_rows(path, list(search(document)))
+        return table_of_rows(path, list(search(document)))
     with opened_bytes(path) as file:
         first, problems = _decoded(1, b"".join(islice(file, SAMPLE)))
     if not first:
@@ -40,7 +40,7 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
         complete(list(paths_of([tree]))) for _, tree in first
     )
     if not plain:
-        return _of_rows(path, [row for _, tree in _lines(path) for row in search(tree)])
+        return table_of_rows(path, [row for _, tree in _lines(path) for row in search(tree)])
     paths = paths_of([tree for _, tree in first])
     sample = _sample(paths, [tree for _, tree in first])
     assert rows
@@ -92,7 +92,7 @@ def _one_by_one(content: bytes) -> list[Json]:
     return documents
 
 
-def _of_rows(path: Path, rows: Sequence[Row]) -> Table:
+def table_of_rows(path: Path, rows: Sequence[Row]) -> Table:
     """A table of rows that are at hand."""
     if not rows:
         wanted = "objects with prompt and output tokens (vLLM: --save-detailed)"

@@ -5,7 +5,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.tables.nested import Json
 from tokwatt.params.tables.opening import extra, opened_bytes
 from tokwatt.params.tables.table import SAMPLE, Cell, Cells, Chunk, Table
 
@@ -34,6 +37,15 @@ def table_of_parquet(path: Path) -> Table:
             yield from _chunks(arrow, arrow.parquet.ParquetFile(file), [names[p] for p in places])
 
     return Table(names, first, chunks)
+
+
+def rows_of_parquet(path: Path) -> Iterator[Json]:
+    """Rows with all that is nested in them, as JSON has it: lists of texts, maps of attributes."""
+    arrow = extra(path, "pyarrow")
+    extra(path, "pyarrow.parquet")
+    with opened_bytes(path) as file:
+        for batch in arrow.parquet.ParquetFile(file).iter_batches():
+            yield msgspec.to_builtins(batch.to_pylist(maps_as_pydicts="lossy"))
 
 
 def _first(arrow: ModuleType, file: "ParquetFile") -> tuple[list[str], list[Sequence[Cell]]]:

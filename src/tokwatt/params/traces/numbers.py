@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def _number(cell: Cell) -> float:
     if isinstance(cell, str):
         cell = cell.replace(",", "") if _GROUPED(cell) else cell
         return float(cell) if _NUMBER(cell) else math.nan
-    if isinstance(cell, bool) or not isinstance(cell, int | float | np.number):
+    if isinstance(cell, bool) or not isinstance(cell, int | float | np.number | Decimal):
         return math.nan
     try:
         return float(cell)

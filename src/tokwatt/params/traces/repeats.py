@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokwatt.params.tables.table import Cell, Cells
-from tokwatt.params.traces.numbers import blank, blanks, numbers
+from tokwatt.params.traces.numbers import blank, numbers
 
 LEAST_LETTERS = 8
 """Of a name that no two requests have by chance, as a running number may."""
@@ -22,9 +22,10 @@ def identities(names: Cells, prompt: np.ndarray) -> np.ndarray:
     """A number for each request, the same for two of one name and prompt; 0 without a name."""
     import pandas as pd
 
-    hashes = pd.util.hash_array(np.asarray(names, object).astype(str).astype(object))
+    texts = np.asarray(names, object)
+    hashes = pd.util.hash_array(texts, categorize=False)
     mixed = hashes ^ (np.nan_to_num(prompt).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return np.where(blanks(names), np.uint64(0), mixed)
+    return np.where(pd.isna(texts) | (texts == ""), np.uint64(0), mixed)
 
 
 def last_of_each(identities: np.ndarray) -> np.ndarray:

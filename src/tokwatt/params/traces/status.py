@@ -21,7 +21,7 @@ FLAGS = {
     **dict.fromkeys(("error.code", "error.type", "error.message"), True),
 }
 """Statuses that are yes or no, or only stand where something failed: whether yes is a failure."""
-NO = ("false", "0", "0.0")
+NO = ("false", "0", "0.0", "no", "n", "f")
 NOTHING = frozenset({word.lower() for word in BLANK} | {"[]", "{}"})
 OTHERS = frozenset(
     {"chain", "agent", "tool", "retriever", "retrieval", "prompt", "parser", "guardrail", "task"}

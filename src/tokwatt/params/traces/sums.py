@@ -21,6 +21,9 @@ from tokwatt.params.traces.columns import (
 from tokwatt.params.traces.numbers import numbers
 
 CACHES = ("cached", "written")
+MUCH = 2.0
+"""From how many cached tokens for each of the prompt on they cannot be among those; up to that, two
+tokenizers may have counted them."""
 _APART = ("inputtokens", "uncachedinputtokens", "usageinputtokensnocache", "inputtokencount")
 _APART_CACHES = ("cacheread", "cachecreation", "cachewrite", "usageinputtokenscache")
 Columns = dict[str, list[np.ndarray]]
@@ -112,7 +115,7 @@ def _choice(
     own, made = told["prompt"][0], told["output"][0]
     telling = (total[0] > 0) & (cached + written + reasoning > 0) if total else nothing > 0
     for added, thought in (named, *product((False, True), repeat=2)):
-        among = np.all(added | ~(cached > own))
+        among = np.all(added | ~(cached > MUCH * own))
         sums = own + added * (cached + written) + made + thought * reasoning
         if among and (not telling.any() or np.all(sums[telling] == total[0][telling])):
             return added, thought

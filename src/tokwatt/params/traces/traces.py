@@ -109,9 +109,9 @@ class Trace:
     @property
     def arrival_rate(self) -> RequestsPerSecond | None:
         """Mean over the trace [req/s]: all but the last arrivals over the time they span."""
-        if not self.span:
+        if self.arrivals is None or not self.span:
             return None
-        last = 1 if self.counts is None else self.counts[-1]
+        last = 1 if self.counts is None else self.counts[self.arrivals == self.span].sum()
         return float(self.requests - last) / self.span
 
     @property
