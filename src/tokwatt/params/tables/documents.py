@@ -86,7 +86,8 @@ def _one_by_one(content: bytes) -> list[Json]:
         while place < len(text):
             document, place = decoder.raw_decode(text, place)
             documents.append(document)
-            place = _BETWEEN.match(text, place).end()
+            between = _BETWEEN.match(text, place)
+            place = between.end() if between else place
     except (ValueError, RecursionError):
         return []
     return documents
