@@ -118,7 +118,9 @@ def rows_of(
     count: Count | None,
     above: Row | None = None,
 ) -> Iterator[Row]:
-    """The outermost objects that hold all a request needs, with what stands around them.
+    """The objects that hold all a request needs, with what stands around them.
+
+    Where lists in one hold such objects too, it is their sum and they are read.
 
     Args:
         path: the file.
@@ -139,17 +141,23 @@ def rows_of(
     here = {key: _attributes(value) for key, value in tree.items()}
     turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
     if complete(list(paths_of([here]))):
-        yield {**(above or {}), **here}
+        own = {**(above or {}), **here}
+        inner = [entry for entry in here.values() if isinstance(entry, list)]
+        rows = [row for entries in inner for row in search(entries, above=_plain(own))]
+        yield from rows or [own]
     elif turns is not None:
         yield from _texts(path, here, turns, count)
     elif complete(list(lists := _lists(here))):
         for cells in zip(*lists.values(), strict=False):
             yield dict(zip(lists, cells, strict=True))
     else:
-        plain = {key: value for key, value in here.items() if not isinstance(value, dict | list)}
         for key, value in here.items():
             status = {"status": FAILED[key]} if key in FAILED else {}
-            yield from search(value, above={**(above or {}), **plain, **status})
+            yield from search(value, above={**(above or {}), **_plain(here), **status})
+
+
+def _plain(row: Row) -> Row:
+    return {key: value for key, value in row.items() if not isinstance(value, dict | list)}
 
 
 def _attributes(value: Json) -> Json:

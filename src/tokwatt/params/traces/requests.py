@@ -85,6 +85,8 @@ def read_rows(
         raise ParameterError(f"{path}: holds no served request ({lost}), wanted {wanted}.")
     notes, times = arrival_times(path, table, found, chosen, parts.get("time"), reader.dates)
     notes += _beside(found, sums)
+    if "count" in parts and np.all(parts["count"] == 1):
+        del parts["count"]
     if "count" in parts:
         counted = quoted(found["count"][0].name)
         notes += [f"rows are sums of {counted} requests; each has the mean length of its row"]
