@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -20,8 +19,9 @@ AT_ONCE = 2**22
 """Bytes of lines that are read at once."""
 LARGEST_DOCUMENT = 1536 * MEBIBYTE
 """Bytes of one document, which is read as a whole."""
+BETWEEN = (" ", "\t", "\r", "\n", ",")
+"""What stands between documents that follow each other."""
 _ANY = msgspec.json.Decoder()
-_BETWEEN = re.compile(r"[\s,]*")
 Complete = Callable[[list[str]], bool]
 
 
@@ -86,7 +86,8 @@ def _one_by_one(content: bytes) -> list[Json]:
         while place < len(text):
             document, place = decoder.raw_decode(text, place)
             documents.append(document)
-            place = _BETWEEN.match(text, place).end()
+            while text[place : place + 1] in BETWEEN:
+                place += 1
     except (ValueError, RecursionError):
         return []
     return documents

@@ -40,7 +40,7 @@ def with_fields(table: Table, complete: Callable[[list[str]], bool]) -> Table:
             yield Chunk(chunk.lines, columns, chunk.problems)
 
     trees = [{place: object_in(row[place]) for place in fields} for row in table.sample]
-    sample = [
+    sample: list[Sequence[Cell]] = [
         [*row, *(cell(tree[place], where) for place, where in origins)]
         for row, tree in zip(table.sample, trees, strict=True)
     ]

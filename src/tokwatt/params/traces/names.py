@@ -155,6 +155,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "created",
         "time_generated",  # Azure
         "processed_time",
+        "logging_time",
         "aggregation_timestamp",
         "bucket_start",
         "timestamp_hour",
@@ -174,6 +175,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "requests",  # OpenRouter's activity
         "api_requests",
         "azure_open_ai_requests",
+        "invocations",  # Bedrock's metrics
         "count_observations",  # Langfuse's daily metrics
     ),
     "status": (
@@ -232,5 +234,5 @@ TOTALS = (
     "usage_details.total",
 )
 """Columns of prompt and output tokens together, which tell what is among them."""
-ASIDE = ("breakdown", "billedunits")
-"""Structures that hold parts of a request, or of a sum, once more."""
+ASIDE = ("breakdown", "billedunits", "cost", "costs", "costdetails", "pricing")
+"""Structures that hold parts of a sum once more, or what tokens cost."""
