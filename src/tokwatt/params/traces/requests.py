@@ -217,7 +217,7 @@ def _refuse_sums(path: Path, names: Sequence[str], found: Found, times: Sequence
     """Refuse sums over a time that do not say of how many requests."""
     sums = [name for name in names if bare_name(name).rpartition(".")[2] in map(bare_name, BUCKETS)]
     days = [cell for cell in times if isinstance(cell, str) and _DAY(cell)]
-    if len(days) == len(times) == len(set(days)) > 1:
+    if len(days) == len(times) == len(set(days)) > 1 and np.all(np.isfinite(date_seconds(days))):
         sums.append(found["time"][0].name)
     if sums and "count" not in found:
         wanted = "a row for each request, or a column with the number of requests of each row"
