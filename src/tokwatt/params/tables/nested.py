@@ -34,6 +34,10 @@ LISTS = {
 """Columns of vLLM's benchmark, one list each, and the names of their cells."""
 
 
+OWN = ("id", "request_id", "error")
+"""Keys whose plain values say nothing of the objects inside."""
+
+
 def paths_of(rows: Sequence[Row]) -> dict[str, Where]:
     """Where plain values stand in objects, by a name with dots; lists are left out."""
     paths: dict[str, Where] = {}
@@ -141,10 +145,8 @@ def rows_of(
     here = {key: _attributes(value) for key, value in tree.items()}
     turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
     if complete(list(paths_of([here]))):
-        own = {**(above or {}), **here}
-        inner = [entry for entry in here.values() if isinstance(entry, list)]
-        rows = [row for entries in inner for row in search(entries, above=_plain(own))]
-        yield from rows or [own]
+        parts = [part for part in here.values() if _holds_rows(part, complete)]
+        yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
         yield from _texts(path, here, turns, count)
     elif complete(list(lists := _lists(here))):
@@ -156,8 +158,20 @@ def rows_of(
             yield from search(value, above={**(above or {}), **_plain(here), **status})
 
 
+def _holds_rows(value: Json, complete: Callable[[list[str]], bool]) -> bool:
+    """Whether a value is a list with objects that hold all a request needs."""
+    return isinstance(value, list) and any(
+        isinstance(entry, dict) and complete(list(paths_of([entry]))) for entry in value
+    )
+
+
 def _plain(row: Row) -> Row:
-    return {key: value for key, value in row.items() if not isinstance(value, dict | list)}
+    """Values that what is in an object has too; its name is its own."""
+    return {
+        key: value
+        for key, value in row.items()
+        if not isinstance(value, dict | list) and key not in OWN
+    }
 
 
 def _attributes(value: Json) -> Json:

@@ -18,6 +18,8 @@ SINGLE = ("time", "count")
 """What one column says; of all else, another may say what the first leaves blank."""
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 """Seconds in one unit of a time."""
+KNOWN = 18
+"""Names of columns that a sentence offers."""
 SHOWN = 5
 """Line numbers and odd column names that a sentence lists."""
 
@@ -54,7 +56,7 @@ def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Foun
         places = _found(path, names, role, chosen.get(role))
         if not places and role in REQUIRED:
             there = listed([quoted(name) for name in names])
-            known = ", ".join(NAMES[role])
+            known = ", ".join(NAMES[role][:KNOWN])
             raise ParameterError(
                 f"{path}: no column of {REQUIRED[role]} among {there},"
                 f" wanted one of {known}, or the option --columns {role}=NAME."
