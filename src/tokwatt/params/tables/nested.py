@@ -34,6 +34,10 @@ LISTS = {
 """Columns of vLLM's benchmark, one list each, and the names of their cells."""
 
 
+OWN = ("id", "request_id", "error")
+"""Keys whose plain values say nothing of the objects inside."""
+
+
 def paths_of(rows: Sequence[Row]) -> dict[str, Where]:
     """Where plain values stand in objects, by a name with dots; lists are left out."""
     paths: dict[str, Where] = {}
@@ -118,7 +122,9 @@ def rows_of(
     count: Count | None,
     above: Row | None = None,
 ) -> Iterator[Row]:
-    """The outermost objects that hold all a request needs, with what stands around them.
+    """The objects that hold all a request needs, with what stands around them.
+
+    Where lists in one hold such objects too, it is their sum and they are read.
 
     Args:
         path: the file.
@@ -139,17 +145,33 @@ def rows_of(
     here = {key: _attributes(value) for key, value in tree.items()}
     turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
     if complete(list(paths_of([here]))):
-        yield {**(above or {}), **here}
+        parts = [part for part in here.values() if _holds_rows(part, complete)]
+        yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
         yield from _texts(path, here, turns, count)
     elif complete(list(lists := _lists(here))):
         for cells in zip(*lists.values(), strict=False):
             yield dict(zip(lists, cells, strict=True))
     else:
-        plain = {key: value for key, value in here.items() if not isinstance(value, dict | list)}
         for key, value in here.items():
             status = {"status": FAILED[key]} if key in FAILED else {}
-            yield from search(value, above={**(above or {}), **plain, **status})
+            yield from search(value, above={**(above or {}), **_plain(here), **status})
+
+
+def _holds_rows(value: Json, complete: Callable[[list[str]], bool]) -> bool:
+    """Whether a value is a list with objects that hold all a request needs."""
+    return isinstance(value, list) and any(
+        isinstance(entry, dict) and complete(list(paths_of([entry]))) for entry in value
+    )
+
+
+def _plain(row: Row) -> Row:
+    """Values that what is in an object has too; its name is its own."""
+    return {
+        key: value
+        for key, value in row.items()
+        if not isinstance(value, dict | list) and key not in OWN
+    }
 
 
 def _attributes(value: Json) -> Json:

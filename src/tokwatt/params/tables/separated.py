@@ -1,4 +1,4 @@
-"""Text separated by commas, semicolons or tabs."""
+"""Text separated by commas, semicolons, tabs or bars."""
 
 import csv
 import io
@@ -70,7 +70,7 @@ def _begin(
     if not header:
         wanted = "a line of column names and a line for each request"
         raise ParameterError(f"{path}: is empty, wanted {wanted}.")
-    delimiter = max(",;\t", key=header.count)
+    delimiter = max(",;\t|", key=header.count)
     rows = csv_rows(path, chain([header], text), delimiter)
     names = [name.strip() for name in next(rows, (1, [""]))[1]]
     return names, delimiter, _pointed(rows) if delimiter == BESIDE_COMMAS else rows

@@ -11,7 +11,7 @@ Cells = Sequence[Cell] | np.ndarray
 """One column of some rows."""
 Count = Callable[[str], int]
 """Tokens of a text."""
-SAMPLE = 2000
+SAMPLE = 1000
 """Rows that are looked at before all are read."""
 
 

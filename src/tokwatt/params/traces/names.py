@@ -11,6 +11,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "num_prefill_tokens",  # Vidur
         "num_prompt_tokens",
         "num_input_tokens",
+        "n_prompt_tokens",
+        "in_tokens",
+        "prompt_token",
         "number_input_tokens",  # LLMPerf
         "prompt_len",  # vLLM
         "prompt_length",
@@ -29,6 +32,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "tokens_in",  # Cloudflare
         "genai_tokens_input",  # Envoy
         "request_units",  # Portkey
+        "message_tokens",  # Dify
+        "ai_input_tokens",  # PostHog
+        "tokens.input",  # opencode
+        "input_wo_cache_write",  # Cursor
         "n_context_tokens_total",  # OpenAI's usage until 2024
         "processed_prompt_tokens",  # Azure Monitor
         "input_usage",  # Langfuse
@@ -43,9 +50,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         "num_decode_tokens",
         "num_generated_tokens",
         "num_output_tokens",
+        "n_completion_tokens",
+        "n_output_tokens",
+        "out_tokens",
+        "completion_token",
         "number_output_tokens",
         "output_len",
         "output_length",
+        "generate_len",
+        "gen_len",
         "token_size",
         "output_sequence_length.value",
         "output_sequence_length",
@@ -60,6 +73,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "tokens_out",
         "genai_tokens_output",
         "response_units",
+        "answer_tokens",
+        "ai_output_tokens",
+        "tokens.output",
         "n_generated_tokens_total",
         "output_usage",
         "usage.output",
@@ -88,6 +104,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "prompt_details.cache_read",  # OpenInference
         "cached_content_token_count",  # Gemini
         "n_cached_context_tokens_total",
+        "ai_cache_read_input_tokens",
+        "cache.read",  # opencode
+        "cache_read",  # Cursor
     ),
     "written": (
         "cache_creation_input_tokens",  # Anthropic, beside input_tokens
@@ -99,14 +118,21 @@ NAMES: dict[str, tuple[str, ...]] = {
         "prompt_cache_write_tokens",
         "usage_details.input_cache_creation",
         "usage_input_tokens_cache_write_5m",
+        "ai_cache_creation_input_tokens",
+        "cache.write",
+        "input_w_cache_write",
     ),
     "reasoning": (
         "thoughts_token_count",  # Gemini, beside candidates_token_count
         "reasoning_tokens",  # OpenAI, among completion_tokens; xAI, beside them
+        "usage_details.output_reasoning_tokens",  # Langfuse, beside usage_details.output
+        "usage_details.output_reasoning",
     ),
     "time": (
         "arrived_at",
         "arrival_time",
+        "arrive_time",
+        "arrival",
         "arrival_timestamp",
         "request_created_at",  # Helicone
         "request_time",
@@ -118,18 +144,26 @@ NAMES: dict[str, tuple[str, ...]] = {
         "started_at",
         "starting_at",  # Anthropic's usage report
         "start",
+        "submit_time",
+        "submitted_at",
+        "received_at",
         "timestamp",
+        "time_unix_nano",  # OpenTelemetry's logs
+        "event_time",
         "created_at",  # OpenRouter
         "create_time",  # Vertex
         "created",
         "time_generated",  # Azure
         "processed_time",
+        "logging_time",
         "aggregation_timestamp",
         "bucket_start",
         "timestamp_hour",
         "datetime",
         "date",  # Langdock
         "time",
+        "ts",
+        "asctime",
     ),
     "count": (
         "num_model_requests",  # OpenAI's usage
@@ -141,6 +175,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "requests",  # OpenRouter's activity
         "api_requests",
         "azure_open_ai_requests",
+        "invocations",  # Bedrock's metrics
         "count_observations",  # Langfuse's daily metrics
     ),
     "status": (
@@ -166,6 +201,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "finish_reason",
         "finish_reason_normalized",  # OpenRouter
         "level",  # Langfuse
+        "kind",  # Cursor
     ),
     "kind": (
         "run_type",  # LangSmith
@@ -198,5 +234,5 @@ TOTALS = (
     "usage_details.total",
 )
 """Columns of prompt and output tokens together, which tell what is among them."""
-ASIDE = ("breakdown", "billedunits")
-"""Structures that hold parts of a request, or of a sum, once more."""
+ASIDE = ("breakdown", "billedunits", "cost", "costs", "costdetails", "pricing")
+"""Structures that hold parts of a sum once more, or what tokens cost."""

@@ -85,6 +85,8 @@ def read_rows(
         raise ParameterError(f"{path}: holds no served request ({lost}), wanted {wanted}.")
     notes, times = arrival_times(path, table, found, chosen, parts.get("time"), reader.dates)
     notes += _beside(found, sums)
+    if "count" in parts and np.all(parts["count"] == 1):
+        del parts["count"]
     if "count" in parts:
         counted = quoted(found["count"][0].name)
         notes += [f"rows are sums of {counted} requests; each has the mean length of its row"]
@@ -215,8 +217,7 @@ def _refuse_sums(path: Path, names: Sequence[str], found: Found, times: Sequence
     """Refuse sums over a time that do not say of how many requests."""
     sums = [name for name in names if bare_name(name).rpartition(".")[2] in map(bare_name, BUCKETS)]
     days = [cell for cell in times if isinstance(cell, str) and _DAY(cell)]
-    dated = bool(np.isfinite(date_seconds(days)).all()) if days else False
-    if dated and len(days) == len(times) == len(set(days)) > 1:
+    if len(days) == len(times) == len(set(days)) > 1 and np.all(np.isfinite(date_seconds(days))):
         sums.append(found["time"][0].name)
     if sums and "count" not in found:
         wanted = "a row for each request, or a column with the number of requests of each row"

@@ -51,13 +51,17 @@ def sums_of(
         ParameterError: where several columns of prompts, or of outputs, differ.
     """
     told = {role: _numbers(columns, sample) for role, columns in found.items()}
-    choices = []
-    for prompt, column in zip(found["prompt"], told["prompt"], strict=True):
+
+    def choice(prompt: TraceColumn, output: TraceColumn) -> tuple[bool, bool]:
         total = _numbers(sorted(totals, key=_nearness(prompt))[:1], sample)
-        output = min(found["output"], key=_nearness(prompt))
-        made = _numbers([output], sample)
-        choices.append(_choice(prompt, found, {**told, "prompt": [column], "output": made}, total))
-    sums = Sums(tuple(one for one, _ in choices), (choices[0][1],) * len(found["output"]))
+        own, made = _numbers([prompt, output], sample)
+        return _choice((prompt, own), (output, made), found, told, total)
+
+    prompts, outputs = found["prompt"], found["output"]
+    sums = Sums(
+        tuple(choice(prompt, min(outputs, key=_nearness(prompt)))[0] for prompt in prompts),
+        tuple(choice(min(prompts, key=_nearness(output)), output)[1] for output in outputs),
+    )
     for role in REQUIRED:
         _require_alike(path, role, found[role], wholes(role, told, sums))
     return sums
@@ -85,12 +89,12 @@ def is_beside(prompt: str, cache: str) -> bool:
     """Whether tokens of a cache stand beside those of the prompt, by the names of the columns.
 
     Anthropic's `cache_read_input_tokens` are not among its `input_tokens`, nor are Helicone's or
-    those of Langfuse's `usageDetails`; OpenAI's `cached_tokens` are among its `prompt_tokens`, and
-    whatever OpenTelemetry or LangChain call so is among their own.
+    those of Langfuse's `usageDetails` and opencode's `tokens`; OpenAI's `cached_tokens` are among
+    its `prompt_tokens`, and whatever OpenTelemetry or LangChain call so is among their own.
     """
     written, other = bare_name(prompt), bare_name(cache)
-    if written.endswith("usagedetails.input"):
-        return "usagedetails." in other
+    if written.endswith(("usagedetails.input", "tokens.input")):
+        return "usagedetails." in other or "tokens.cache." in other
     if "genai." in written or "tokendetails." in other or "tokensdetails." in other:
         return False
     first, last = written.rpartition(".")[2], other.rpartition(".")[2]
@@ -98,21 +102,31 @@ def is_beside(prompt: str, cache: str) -> bool:
     return helicone or (first in _APART and last.startswith(_APART_CACHES))
 
 
+def _is_thought(output: str, reasoning: str) -> bool:
+    """Whether tokens of the reasoning stand beside those of the output, by their names."""
+    written, other = bare_name(output), bare_name(reasoning)
+    langfuse = written.endswith("usagedetails.output") and "usagedetails." in other
+    return langfuse or other.endswith("thoughtstokencount")
+
+
 def _choice(
-    prompt: TraceColumn, found: Found, told: Columns, total: list[np.ndarray]
+    prompt: tuple[TraceColumn, np.ndarray],
+    output: tuple[TraceColumn, np.ndarray],
+    found: Found,
+    told: Columns,
+    total: Sequence[np.ndarray],
 ) -> tuple[bool, bool]:
     """Whether caches are added to a prompt, and the reasoning to an output."""
     caches = [column for role in CACHES for column in found.get(role, ())]
-    thoughts = [bare_name(column.name) for column in found.get("reasoning", ())]
     named = (
-        any(is_beside(prompt.name, cache.name) for cache in caches),
-        any(name.endswith("thoughtstokencount") for name in thoughts),
+        any(is_beside(prompt[0].name, cache.name) for cache in caches),
+        any(_is_thought(output[0].name, thought.name) for thought in found.get("reasoning", ())),
     )
-    nothing = np.zeros(len(told["prompt"][0]))
+    own, made = prompt[1], output[1]
+    nothing = np.zeros(len(own))
     cached, written, reasoning = (
         np.nan_to_num(first_told(told.get(role, [nothing]))) for role in (*CACHES, "reasoning")
     )
-    own, made = told["prompt"][0], told["output"][0]
     telling = (total[0] > 0) & (cached + written + reasoning > 0) if total else nothing > 0
     for added, thought in (named, *product((False, True), repeat=2)):
         among = np.all(added | ~(cached > MUCH * own))

@@ -134,11 +134,14 @@ def read_trace(
     """Read the requests of a file.
 
     CSV, JSON lines, a JSON document or Parquet, each as it is or packed by gzip or zstd. Columns
-    are found by name, see `columns.NAMES`. A row that its status calls failed, or without prompt
-    or output tokens, is left out and counted. Arrivals are ISO dates (UTC unless they say
-    otherwise) or numbers: of those that count from 1970 the size tells the unit, of others their
-    name, and it is said in the notes. A row with a number of requests is a bucket: its tokens are
-    sums, and each of its requests has their mean.
+    are found by name, see `names.NAMES`, also in objects that are written as text in cells. Cached
+    tokens are added to a prompt, or are among it, as the totals of the rows have it, or else the
+    names. A row that its status calls failed, without prompt or output tokens, of another kind
+    (a chain of calls, an embedding), answered from a cache or repeated is left out and counted.
+    Arrivals are ISO dates (UTC unless they say otherwise), a few other plain ones, or numbers: of
+    those that count from 1970 the size tells the unit, of others their name, and it is said in the
+    notes. A row with a number of requests is a bucket: its tokens are sums, and each of its
+    requests has their mean.
 
     Args:
         path: a regular file.
