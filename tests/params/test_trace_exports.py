@@ -237,11 +237,16 @@ EXPORTS = {
                     "completion_tokens": [3, 2]}),
         {},
     ),
-    "thousands apart, dates of Python's log, bars and dashes": (
+    "dates of Python's log, bars and dashes": (
         "asctime|prompt_tokens|cached_tokens|completion_tokens\n"
         "2026-01-01 00:00:00,500|100|40|3\n2026-01-01 00:00:02,500|-|-|-\n"
         "2026-01-01 00:00:04,500|9|-|2\n",
         {"without token counts": 1},
+    ),
+    "thousands apart, as spreadsheets write them": (
+        'timestamp,prompt_tokens,cached_tokens,completion_tokens\n0,100,40,3\n4,9,0,2\n'
+        '8,"1,234","1,000",0\n',
+        {"without output tokens": 1},
     ),
     "dates of Azure's logs": (
         "TimeGenerated [UTC],PromptTokens,CachedTokens,CompletionTokens\n"

@@ -33,5 +33,5 @@ def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | N
         rows = [row for tree in trees for row in rows_of(path, tree, complete, count)]
         return documents.table_of_rows(path, rows) if rows else table
     if start.startswith((b"{", b"[")):
-        return documents.table_of_json(path, complete, count)
+        return with_fields(documents.table_of_json(path, complete, count), complete)
     return with_fields(separated.table_of_text(path), complete)

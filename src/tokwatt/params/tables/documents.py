@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -20,8 +19,11 @@ AT_ONCE = 2**22
 """Bytes of lines that are read at once."""
 LARGEST_DOCUMENT = 1536 * MEBIBYTE
 """Bytes of one document, which is read as a whole."""
+FIELDS = 5
+"""Keys that a sentence lists."""
+BETWEEN = (" ", "\t", "\r", "\n", ",")
+"""What stands between documents that follow each other."""
 _ANY = msgspec.json.Decoder()
-_BETWEEN = re.compile(r"[\s,]*")
 Complete = Callable[[list[str]], bool]
 
 
@@ -30,7 +32,7 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     search = partial(rows_of, path, complete=complete, count=count)
     if not _is_lines(path):
         document = _document(path)
-        return table_of_rows(path, list(search(document)))
+        return table_of_rows(path, list(search(document)), document)
     with opened_bytes(path) as file:
         first, problems = _decoded(1, b"".join(islice(file, SAMPLE)))
     if not first:
@@ -40,7 +42,8 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
         complete(list(paths_of([tree]))) for _, tree in first
     )
     if not plain:
-        return table_of_rows(path, [row for _, tree in _lines(path) for row in search(tree)])
+        rows = [row for _, tree in _lines(path) for row in search(tree)]
+        return table_of_rows(path, rows, first[0][1])
     paths = paths_of([tree for _, tree in first])
     sample = _sample(paths, [tree for _, tree in first])
     assert rows
@@ -86,18 +89,20 @@ def _one_by_one(content: bytes) -> list[Json]:
         while place < len(text):
             document, place = decoder.raw_decode(text, place)
             documents.append(document)
-            between = _BETWEEN.match(text, place)
-            place = between.end() if between else place
+            while text[place : place + 1] in BETWEEN:
+                place += 1
     except (ValueError, RecursionError):
         return []
     return documents
 
 
-def table_of_rows(path: Path, rows: Sequence[Row]) -> Table:
-    """A table of rows that are at hand."""
+def table_of_rows(path: Path, rows: Sequence[Row], tree: Json = None) -> Table:
+    """A table of rows that are at hand; without any, what there is in a tree is told."""
     if not rows:
-        wanted = "objects with prompt and output tokens (vLLM: --save-detailed)"
-        raise ParameterError(f"{path}: holds no requests, wanted {wanted}.")
+        there = ", ".join(map(repr, islice(_keys(tree), FIELDS))) or "no field"
+        option = "the option --columns prompt=NAME,output=NAME"
+        wanted = f"objects with prompt and output tokens (vLLM: --save-detailed), or {option}"
+        raise ParameterError(f"{path}: holds no requests but {there}, wanted {wanted}.")
     paths = paths_of(rows)
     sample = _sample(paths, rows[:SAMPLE])
 
@@ -107,6 +112,16 @@ def table_of_rows(path: Path, rows: Sequence[Row]) -> Table:
         yield Chunk(range(1, len(rows) + 1), list(columns), [])
 
     return Table(list(paths), sample, chunks)
+
+
+def _keys(tree: Json) -> Iterator[str]:
+    """Keys of plain values in a tree, outermost first."""
+    entries = tree.items() if isinstance(tree, dict) else []
+    yield from (key[:40] for key, value in entries if not isinstance(value, list | dict))
+    inner = tree if isinstance(tree, list) else [value for _, value in entries]
+    for value in inner:
+        if isinstance(value, list | dict):
+            yield from _keys(value)
 
 
 def _sample(paths: Mapping[str, Where], rows: Sequence[Row]) -> list[Sequence[Cell]]:

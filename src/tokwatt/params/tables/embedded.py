@@ -10,7 +10,7 @@ def with_fields(table: Table, complete: Callable[[list[str]], bool]) -> Table:
     """A table with a column more for each field of objects in cells, where counts are in them.
 
     Args:
-        table: of text or Parquet.
+        table: of any format.
         complete: whether names of columns are all that a row needs.
     """
     fields = {

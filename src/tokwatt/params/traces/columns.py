@@ -14,8 +14,6 @@ BUCKETS = ("starting_at", "usage_date_utc", "bucket_start")
 PREFERRED = "nativetokens"
 """How a count begins that is the LLM's own, beside a common one."""
 REQUIRED = {"prompt": "prompt tokens", "output": "output tokens"}
-SINGLE = ("time", "count")
-"""What one column says; of all else, another may say what the first leaves blank."""
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 """Seconds in one unit of a time."""
 KNOWN = 18
@@ -62,7 +60,6 @@ def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Foun
                 f" wanted one of {known}, or the option --columns {role}=NAME."
             )
         if places:
-            places = places[:1] if role in SINGLE else places
             found[role] = tuple(TraceColumn(names[place], place) for place in places)
     return found
 

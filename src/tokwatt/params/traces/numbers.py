@@ -25,10 +25,12 @@ def packed(cells: Cells) -> Cells:
     return array if array.shape == (len(cells),) and array.dtype.kind in "iuf" else cells
 
 
-def numbers(cells: Cells) -> np.ndarray:
-    """Cells as numbers, NaN for all that are none."""
+def numbers(cells: Cells, grouped: bool = False) -> np.ndarray:
+    """Cells as numbers, NaN for all that are none; of whole ones, thousands may be apart."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         return cells.astype(float)
+    if grouped and any(isinstance(cell, str) and "," in cell for cell in cells):
+        cells = [_joined(cell) for cell in cells]
     return np.array([_number(cell) for cell in cells], float)
 
 
@@ -46,9 +48,12 @@ def blank(cell: Cell) -> bool:
     return cell is None or cell in BLANK or cell != cell
 
 
+def _joined(cell: Cell) -> Cell:
+    return cell.replace(",", "") if isinstance(cell, str) and _GROUPED(cell) else cell
+
+
 def _number(cell: Cell) -> float:
     if isinstance(cell, str):
-        cell = cell.replace(",", "") if _GROUPED(cell) else cell
         return float(cell) if _NUMBER(cell) else math.nan
     if isinstance(cell, bool) or not isinstance(cell, int | float | np.number | Decimal):
         return math.nan

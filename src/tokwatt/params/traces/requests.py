@@ -141,7 +141,7 @@ class _Reader:
         """Numbers of one column."""
         if role == "time" and self.dates:
             return date_seconds(cells)
-        told = numbers(cells)
+        told = numbers(cells, grouped=role != "time")
         return np.where(blanks(cells), 0.0, told) if role in CACHES else told
 
     def _served(

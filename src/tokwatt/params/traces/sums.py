@@ -153,7 +153,7 @@ def _require_alike(
 
 
 def _numbers(columns: Sequence[TraceColumn], sample: Sequence[Sequence[Cell]]) -> list[np.ndarray]:
-    return [numbers([row[column.place] for row in sample]) for column in columns]
+    return [numbers([row[column.place] for row in sample], grouped=True) for column in columns]
 
 
 def _nearness(prompt: TraceColumn) -> Callable[[TraceColumn], int]:

@@ -1,6 +1,6 @@
 """Request traces: tables of prompt and output tokens become whole requests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,15 @@ import numpy as np
 from tokwatt.params.tables import table_of
 from tokwatt.params.tables.separated import Unclean
 from tokwatt.params.tables.table import Count, Table
-from tokwatt.params.traces.columns import Found, columns, is_complete, require_role, totals_of
+from tokwatt.params.traces.columns import (
+    Found,
+    TraceColumn,
+    columns,
+    is_complete,
+    require_role,
+    totals_of,
+)
+from tokwatt.params.traces.numbers import blank
 from tokwatt.params.traces.repeats import is_telling
 from tokwatt.params.traces.requests import Rows, read_rows
 from tokwatt.params.traces.sums import Sums, sums_of
@@ -25,6 +33,9 @@ from tokwatt.units import (
     Tokens,
     TokensAxis,
 )
+
+SINGLE = ("time", "count", "id")
+"""What one column says; of all else, another may say what the first leaves blank."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,13 +169,8 @@ def read_trace(
     names = {role: name for role, name in chosen.items() if role != "time"}
     table = table_of(path, partial(is_complete, names), count)
     found = columns(path, table.names, chosen)
-    telling = [
-        column
-        for column in found.pop("id", ())
-        if is_telling([row[column.place] for row in table.sample])
-    ]
-    if telling:
-        found["id"] = tuple(telling[:1])
+    for role in SINGLE:
+        found |= _single(role, found.pop(role, ()), table)
     sums = sums_of(path, found, totals_of(table.names), table.sample)
     rows = _rows(path, table, found, sums, chosen)
     order = _order(rows.columns.get("time"))
@@ -180,6 +186,19 @@ def read_trace(
         left_out=rows.left_out,
         notes=rows.notes,
     )
+
+
+def _single(role: str, columns: Sequence[TraceColumn], table: Table) -> Found:
+    """The column that says when, how many or which: the first that is not blank.
+
+    Running numbers and short words do not say which.
+    """
+    cells = {column: [row[column.place] for row in table.sample] for column in columns}
+    if role == "id":
+        told = [column for column in columns if is_telling(cells[column])]
+    else:
+        told = [column for column in columns if not all(map(blank, cells[column]))] or [*columns]
+    return {role: tuple(told[:1])} if told else {}
 
 
 def _rows(path: Path, table: Table, found: Found, sums: Sums, chosen: Mapping[str, str]) -> Rows:
