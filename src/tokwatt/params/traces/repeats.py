@@ -24,7 +24,9 @@ def identities(names: Cells, prompt: np.ndarray) -> np.ndarray:
 
     texts = np.asarray(names, object)
     hashes = pd.util.hash_array(texts, categorize=False)
-    mixed = hashes ^ (np.nan_to_num(prompt).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    mixed = hashes ^ (
+        np.ascontiguousarray(prompt, float).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    )
     return np.where(pd.isna(texts) | (texts == ""), np.uint64(0), mixed)
 
 
