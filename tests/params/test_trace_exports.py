@@ -103,6 +103,18 @@ EXPORTS = {
         ),
         {},
     ),
+    "Langfuse of two providers, of which the sums have one's cached tokens": (
+        lines(
+            {"startTime": date(0), "inputUsage": 60, "outputUsage": 3, "totalUsage": 103,
+             "usageDetails": {"input": 60, "output": 3, "total": 103,
+                              "cache_read_input_tokens": 40}},
+            {"startTime": date(2), "inputUsage": 50, "outputUsage": 0, "totalUsage": 50,
+             "usageDetails": {"input": 10, "output": 0, "total": 50, "input_cached_tokens": 40}},
+            {"startTime": date(4), "inputUsage": 9, "outputUsage": 2, "totalUsage": 11,
+             "usageDetails": {"input": 9, "output": 2, "total": 11}},
+        ),
+        {"without output tokens": 1},
+    ),
     "Helicone": (
         rows(beside(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens",
                      "prompt_cache_write_tokens"), 10)),

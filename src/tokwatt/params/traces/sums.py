@@ -44,27 +44,36 @@ class Sums(NamedTuple):
 
 def sums_of(
     path: Path, found: Found, totals: Sequence[TraceColumn], sample: Sequence[Sequence[Cell]]
-) -> Sums:
+) -> tuple[Found, Sums]:
     """What has to be added, by the totals of the first rows, else by the names of the columns.
+
+    Where totals contradict some columns of prompts and not others, those others are read.
 
     Raises:
         ParameterError: where several columns of prompts, or of outputs, differ.
     """
     told = {role: _numbers(columns, sample) for role, columns in found.items()}
 
-    def choice(prompt: TraceColumn, output: TraceColumn) -> tuple[bool, bool]:
+    def choice(prompt: TraceColumn, output: TraceColumn) -> tuple[bool, bool, bool]:
         total = _numbers(sorted(totals, key=_nearness(prompt))[:1], sample)
         own, made = _numbers([prompt, output], sample)
         return _choice((prompt, own), (output, made), found, told, total)
 
     prompts, outputs = found["prompt"], found["output"]
+    choices = {prompt: choice(prompt, min(outputs, key=_nearness(prompt))) for prompt in prompts}
+    sure = tuple(prompt for prompt in prompts if choices[prompt][2])
+    if sure and np.all(
+        (first_told(_numbers(sure, sample)) > 0) | ~(first_told(told["prompt"]) > 0)
+    ):
+        prompts, told["prompt"] = sure, _numbers(sure, sample)
+    found = {**found, "prompt": prompts}
     sums = Sums(
-        tuple(choice(prompt, min(outputs, key=_nearness(prompt)))[0] for prompt in prompts),
+        tuple(choices[prompt][0] for prompt in prompts),
         tuple(choice(min(prompts, key=_nearness(output)), output)[1] for output in outputs),
     )
     for role in REQUIRED:
         _require_alike(path, role, found[role], wholes(role, told, sums))
-    return sums
+    return found, sums
 
 
 def wholes(role: str, told: Columns, sums: Sums) -> list[np.ndarray]:
@@ -115,8 +124,8 @@ def _choice(
     found: Found,
     told: Columns,
     total: Sequence[np.ndarray],
-) -> tuple[bool, bool]:
-    """Whether caches are added to a prompt, and the reasoning to an output."""
+) -> tuple[bool, bool, bool]:
+    """Whether caches are added to a prompt, the reasoning to an output, and no total differs."""
     caches = [column for role in CACHES for column in found.get(role, ())]
     named = (
         any(is_beside(prompt[0].name, cache.name) for cache in caches),
@@ -127,13 +136,14 @@ def _choice(
     cached, written, reasoning = (
         np.nan_to_num(first_told(told.get(role, [nothing]))) for role in (*CACHES, "reasoning")
     )
-    telling = (total[0] > 0) & (cached + written + reasoning > 0) if total else nothing > 0
+    told_all = (total[0] > 0) & ~np.isnan(own + made) if total else nothing > 0
+    telling = told_all & (cached + written + reasoning > 0)
     for added, thought in (named, *product((False, True), repeat=2)):
         among = np.all(added | ~(cached > MUCH * own))
         sums = own + added * (cached + written) + made + thought * reasoning
         if among and (not telling.any() or np.all(sums[telling] == total[0][telling])):
-            return added, thought
-    return named
+            return added, thought, True
+    return *named, False
 
 
 def _require_alike(

@@ -171,7 +171,7 @@ def read_trace(
     found = columns(path, table.names, chosen)
     for role in SINGLE:
         found |= _single(role, found.pop(role, ()), table)
-    sums = sums_of(path, found, totals_of(table.names), table.sample)
+    found, sums = sums_of(path, found, totals_of(table.names), table.sample)
     rows = _rows(path, table, found, sums, chosen)
     order = _order(rows.columns.get("time"))
     served = {role: column[order] for role, column in rows.columns.items()}
