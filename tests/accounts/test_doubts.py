@@ -80,17 +80,15 @@ def test_a_doubt_says_of_which_pool_it_is_unless_it_is_of_all(parameters):
     assert all(" of requests up to 4096: " in phrase for phrase in told)
 
 
-@pytest.mark.parametrize("rate, doubted", [(0.3, False), (2.8, True)])
-def test_short_answers_that_pile_up_behind_long_prompts_must_be_simulated(
-    parameters, rate, doubted
-):
-    """As of documents: at the higher rate the median inter-token latency is twice the formula's."""
+def documents(median, spread, output):
+    """Prompts of a lognormal law and answers of one length, and one instance of 8B for them."""
     rng = np.random.default_rng(3)
-    trace = Trace(
-        name="mine.csv",
-        prompt=np.clip(4000 * np.exp(1.2 * rng.standard_normal(5000)), 1, 60_000).astype(int),
-        output=np.full(5000, 60),
-    )
+    prompt = np.clip(median * np.exp(spread * rng.standard_normal(5000)), 1, 60_000).astype(int)
+    return Trace(name="mine.csv", prompt=prompt, output=np.full(5000, output))
+
+
+def one_instance(parameters, trace, rate):
+    """The answer of `fleet`, and the same simulated."""
     names = tw.DeploymentNames(llm="llama-3.1-8b", gpus=1)
     demand = replace(
         tw.demanded(parameters, arrival_rate=rate, latency_target=600.0, itl_target=10.0),
@@ -98,10 +96,30 @@ def test_short_answers_that_pile_up_behind_long_prompts_must_be_simulated(
     )
     answer = tw.fleet(parameters, trace, demand, names)
     assert answer.instances == 1
+    return answer, beside(answer, parameters, trace, demand, names)
+
+
+@pytest.mark.parametrize("rate, doubted", [(0.3, False), (2.8, True)])
+def test_short_answers_that_pile_up_behind_long_prompts_must_be_simulated(
+    parameters, rate, doubted
+):
+    """As of documents: at the higher rate the median inter-token latency is twice the formula's."""
+    answer, both = one_instance(parameters, documents(4000, 1.2, 60), rate)
     told = [phrase for phrase in answer.basis.simulate if "follow upon one another" in phrase]
-    assert [phrase.split(":")[0] for phrase in told] == [
-        "first token, inter token latency p99, inter token latency, first token p99"
-    ] * doubted
-    both = beside(answer, parameters, trace, demand, names)
+    named = "first token, inter token latency, first token p99"
+    assert [phrase.split(":")[0] for phrase in told] == [named] * doubted
     ratio = both.simulated_inter_token_latency / answer.inter_token_latency
     assert ratio > 2 if doubted else ratio == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "law, rate",
+    [((4000, 1.2, 60), 2.8), ((1000, 0.5, 30), 25.0), ((1000, 1.1, 150), 9.0)],
+    ids=["long", "short", "uneven"],
+)
+def test_the_latest_tokens_are_those_beside_prompts_that_came_together(parameters, law, rate):
+    """By the mean prompt of a pass alone they would be 0.5 to 0.7 times as late."""
+    answer, both = one_instance(parameters, documents(*law), rate)
+    assert "inter token latency p99" not in "; ".join(answer.basis.simulate)
+    simulated = both.simulated_inter_token_latency_p99
+    assert answer.inter_token_latency_p99 == pytest.approx(simulated, rel=0.15)

@@ -69,7 +69,7 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         ratio = f"{pool.latency_ratio:.3g} times the mean iteration"
         reason = f"prompts follow upon one another, so that tokens take {ratio}"
         held = (INTER_TOKEN[0], FIRST_TOKEN[1]) if pool.token_share > HELD else ()
-        yield from ((name, reason) for name in (FIRST_TOKEN[0], INTER_TOKEN[1], *held))
+        yield from ((name, reason) for name in (FIRST_TOKEN[0], *held))
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
         if decodes and least < pool.prefill_share < most:
             share = f"{pool.prefill_share:.1%}"

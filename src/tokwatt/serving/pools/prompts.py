@@ -19,6 +19,7 @@ from tokwatt.serving.steps.chunked import (
 from tokwatt.serving.steps.passes import (
     Passes,
     Prefill,
+    chunked_share,
     late_iteration,
     pass_over,
     passes_of,
@@ -61,8 +62,7 @@ def late_first_token(
     """
     costs, traffic = prefill.instance.costs, prefill.traffic
     prompts = jnp.maximum(1.0, traffic.prompts)
-    # A token is of a longer prompt than the mean one.
-    shared = queue.waiting * jnp.minimum(1.0, traffic.prompts2 / prompts / costs.chunk)
+    shared = queue.waiting * chunked_share(prefill)
 
     def own(tokens: Tokens, passing: Seconds) -> Seconds:
         alone = all_passes(costs, tokens, passing)
@@ -158,7 +158,8 @@ class PoolLatencies(NamedTuple):
         """99th percentile of the inter-token latency."""
         if self.queued is None:
             return self.prefill.iteration.late_latency
-        return late_iteration(self.prefill, self.queued[0])
+        passes, queue = self.queued
+        return late_iteration(self.prefill, passes, queue.used, queue.token_share)
 
     def use(self, load: Load, held: Sequences) -> PrefillUse:
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""

@@ -13,7 +13,7 @@ from tokwatt.serving.instance import Instance
 from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, Load, filled_share
 from tokwatt.serving.steps.power import board_power
 from tokwatt.serving.steps.step import Step, single_use
-from tokwatt.units import Seconds, Tokens
+from tokwatt.units import Dimensionless, Seconds, Tokens
 
 LATE = 0.99
 """The percentile of those that come late."""
@@ -45,7 +45,6 @@ class Passes(NamedTuple):
         longer: of a full chunk of prompts twice as long.
         mean: of the mean prompt, or of as much of it as a chunk takes.
         decoding: that takes in no prompt.
-        filled: with the 99th percentile of what iterations take in.
         crowded: that takes in no prompt, with the 99th percentile of requests.
     """
 
@@ -53,7 +52,6 @@ class Passes(NamedTuple):
     longer: Seconds
     mean: Seconds
     decoding: Seconds
-    filled: Seconds
     crowded: Seconds
 
 
@@ -72,7 +70,6 @@ def passes_of(prefill: Prefill) -> Passes:
         "longer": _taking_in(load, chunk, 2 * mean),
         "mean": _taking_in(load, jnp.minimum(mean, chunk), mean),
         "decoding": _taking_in(load, none, mean),
-        "filled": _taking_in(load, late_tokens(prefill), mean),
         "crowded": _taking_in(crowded, none, mean),
     }
     # As one stack they are compiled once.
@@ -98,28 +95,61 @@ def _kept(assumed: Assumptions, instance: Instance, load: Load) -> Seconds:
     return board_power(assumed, instance, single_use(assumed, instance, load))[0]
 
 
-def late_tokens(prefill: Prefill) -> Tokens:
-    """The 99th percentile of the prompt tokens that an iteration takes in.
+def late_pass(prefill: Prefill, used: Dimensionless, share: Dimensionless) -> Seconds:
+    r"""The pass that only one output token in a hundred takes longer than, by what it takes in.
 
-    Source: as many prompts come in an iteration as a Poisson variable says; the tokens of prompts
-        that come together are taken for a gamma variable.
+    .. math:: \operatorname{Var} x = \frac{\lambda \overline{i^2}}{1 - \rho^2}, \quad
+        \bar y = \frac{\overline{i^2}}{2 \bar i}, \quad
+        \overline{y^2} = \frac{\overline{i^3}}{3 \bar i}
+
+    Args:
+        prefill: the instance.
+        used: share of the time that prompts fill the chunks, :math:`\rho`.
+        share: share of output tokens that come of passes with prompts.
+
+    Returns:
+        Seconds; of a pass without prompts, where no more tokens than one in a hundred come of
+        others.
+
+    Source: prompts come in an iteration, :math:`\lambda` of them of i tokens, as a Poisson variable
+        says. One that takes in more lasts longer, so that more come meanwhile, which is a
+        first-order autoregression. A token taken in at random has the y before it that renewal
+        theory gives, and attends to them; in a pass that holds whole prompts there are no more
+        than that takes in. Both are taken for gamma variables.
     """
-    load, traffic = prefill.load, prefill.traffic
-    some = jnp.maximum(filled_share(prefill.instance.costs, load), 1e-9)
-    square = (load.prefills * traffic.prompts2 + load.prompts**2) / some
-    share = jnp.maximum(1e-9, 1 - (1 - LATE) / some)
-    tokens = jnp.minimum(
-        prefill.instance.costs.chunk, gamma_quantile(load.prompts / some, square, share)
+    load, traffic, chunk = prefill.load, prefill.traffic, prefill.instance.costs.chunk
+    prompt, some = jnp.maximum(1.0, traffic.prompts), jnp.maximum(share, 1e-9)
+    within = jnp.maximum(1e-9, 1 - (1 - LATE) / some)
+    filled = jnp.maximum(filled_share(prefill.instance.costs, load), 1e-9)
+    square = load.prefills * traffic.prompts2 / (1 - used**2) + load.prompts**2
+    tokens = gamma_quantile(load.prompts / filled, square / filled, within)
+    before = gamma_quantile(
+        traffic.prompts2 / (2 * prompt), traffic.prompts3 / (3 * prompt), within
     )
-    return jnp.where(some > 1 - LATE, jnp.maximum(tokens, 1.0), 0.0)
+    # In a prompt of twice as many a token has so many before it on the average.
+    whole = jnp.minimum(2 * before, tokens)
+    seen = whole + chunked_share(prefill) * (2 * before - whole)
+    taken = jnp.where(some > 1 - LATE, jnp.clip(tokens, 1.0, chunk), 0.0)
+    late = _taking_in(load, taken, jnp.maximum(1.0, seen))
+    return _kept(prefill.assumed, prefill.instance, late)
 
 
-def late_iteration(prefill: Prefill, passes: Passes) -> Seconds:
-    """The 99th percentile of iterations: by the prompts of those that take in any, by the batch.
+def chunked_share(prefill: Prefill) -> Dimensionless:
+    """How far prompts fill chunks: the prompt of a mean token, over a chunk, at most 1."""
+    prompts, chunk = jnp.maximum(1.0, prefill.traffic.prompts), prefill.instance.costs.chunk
+    return jnp.minimum(1.0, prefill.traffic.prompts2 / prompts / chunk)
+
+
+def late_iteration(
+    prefill: Prefill, passes: Passes, used: Dimensionless, share: Dimensionless
+) -> Seconds:
+    """The 99th percentile of the inter-token latency: by the prompts of passes, and by the batch.
 
     Args:
         prefill: the instance.
         passes: what its passes take.
+        used: share of the time that prompts fill the chunks.
+        share: share of output tokens that come of passes with prompts.
 
     Returns:
         Seconds, at least the median.
@@ -128,7 +158,8 @@ def late_iteration(prefill: Prefill, passes: Passes) -> Seconds:
         itself.
     """
     decoding = passes.decoding
-    late = quantile_of_sum(decoding, (passes.filled - decoding, passes.crowded - decoding))
+    filling = late_pass(prefill, used, share) - decoding
+    late = quantile_of_sum(decoding, (filling, passes.crowded - decoding))
     return jnp.maximum(prefill.iteration.median_latency, late)
 
 

@@ -877,7 +877,7 @@ const Tokwatt = (() => {
       longer = passing(running, chunk, 2 * prompt),
       decoding = passing(running, 0, prompt),
       crowded = passing({ batch, length: tokens / batch }, 0, prompt),
-      filling = passing(running, lateTokens(costs, running, own), prompt);
+      typical = passing(running, Math.min(prompt, chunk), prompt);
     const quadratic = costs.prompt_math > 0 ? (longer - full) / (chunk * prompt) : 0,
       linear = full / chunk - quadratic * prompt;
     const square =
@@ -891,15 +891,12 @@ const Tokwatt = (() => {
       quadratic ** 3 * own.prompts6;
     const each = linear * own.prompts + quadratic * own.prompts2,
       used = Math.min(MOST_QUEUED, rate * each);
-    const [delayed, shorter] = routed(
-      assumed.router,
-      used,
-      square / Math.max(each, 1e-12) ** 2 - 1,
-      instances,
-    );
+    const spreadOfWork = square / Math.max(each, 1e-12) ** 2 - 1,
+      [delayed, shorter] = routed(assumed.router, used, spreadOfWork, instances);
     const wait = (shorter * rate * square) / (2 * (1 - used)),
       scv = waitScv(used, each, square, cube),
-      shared = delayed * Math.min(1, own.prompts2 / prompt / chunk);
+      inChunks = Math.min(1, own.prompts2 / prompt / chunk),
+      shared = delayed * inChunks;
     const taken = (length) => {
       const alone =
         passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
@@ -916,6 +913,11 @@ const Tokwatt = (() => {
         lateWait(delayed, wait, scv, probability) - wait,
         (2 * probability - 1) * rest,
       ]);
+    const ending = (2 * own.steps) / Math.max(1, own.steps2),
+      slow = shareOfBusy(used, each, spreadOfWork, ending / typical, ending / decoding),
+      share = Math.max(filledShare(costs, running), slow);
+    const [filled, seen] = lateTokens(costs, running, own, used, share, inChunks),
+      filling = passing(running, filled, seen);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
     return {
       medianFirstToken: first(own.medianPrompt, 0.5),
@@ -943,14 +945,36 @@ const Tokwatt = (() => {
     return [Math.max(found, used * waited), waited];
   }
 
-  /* Prompt tokens of the late one of the iterations. */
-  function lateTokens(costs, running, own) {
-    const some = Math.max(filledShare(costs, running), 1e-9);
-    if (some <= 1 - 0.99) return 0;
-    const square = (running.prefills * own.prompts2 + running.prompts ** 2) / some,
-      share = Math.max(1e-9, 1 - (1 - 0.99) / some);
-    const tokens = gammaQuantile(running.prompts / some, square, share);
-    return Math.max(1, Math.min(costs.chunk, tokens));
+  /* Share of what a request gets while an instance takes in others' prompts. */
+  function shareOfBusy(used, work, scv, leavingBusy, leavingIdle) {
+    const mean = Math.max(work, 1e-12),
+      spread = Math.max(scv, 1e-6),
+      rate = used / mean;
+    const transform = (at) => Math.exp(-Math.log1p(spread * mean * at) / spread);
+    let busy = 0;
+    for (let turn = 0; turn < 16; turn += 1) {
+      const at = leavingBusy + rate * (1 - busy),
+        value = transform(at);
+      busy += (value - busy) / (1 - (used * value) / (1 + spread * mean * at));
+    }
+    const left = transform(rate * (1 - busy)),
+      alone = ((1 - used) * (1 - busy) * left) / Math.max(left - busy, 1e-12),
+      soon = rate / Math.max(rate + leavingIdle, 1e-12);
+    return 1 - (alone * (1 - soon)) / (1 - soon * busy);
+  }
+
+  /* Prompt tokens that the late one of the iterations takes in, and of what prompts they are. */
+  function lateTokens(costs, running, own, used, share, inChunks) {
+    if (share <= 1 - 0.99) return [0, 1];
+    const within = Math.max(1e-9, 1 - (1 - 0.99) / share),
+      prompt = Math.max(1, own.prompts),
+      some = Math.max(filledShare(costs, running), 1e-9);
+    const square = (running.prefills * own.prompts2) / (1 - used ** 2) + running.prompts ** 2,
+      tokens = gammaQuantile(running.prompts / some, square / some, within);
+    const before = gammaQuantile(own.prompts2 / (2 * prompt), own.prompts3 / (3 * prompt), within);
+    const whole = Math.min(2 * before, tokens),
+      seen = whole + inChunks * (2 * before - whole);
+    return [Math.min(costs.chunk, Math.max(1, tokens)), Math.max(1, seen)];
   }
 
   function batchOf(assumed, machine, own, at, slots, utilization, serviceRate) {
