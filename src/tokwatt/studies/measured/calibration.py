@@ -9,9 +9,8 @@ import xarray as xr
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
-from tokwatt.calibration.fit.start import POWER_TERMS
 from tokwatt.calibration.records import Calibrated
-from tokwatt.params.calibrated import OTHER
+from tokwatt.params.calibrated import OTHER, POWER_TERMS
 from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.labelled import Variable, labelled
