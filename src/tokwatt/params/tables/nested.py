@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeGuard
 import msgspec
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.tables.table import Cell, Count
+from tokwatt.params.tables.table import Cell, Complete, Count
 
 Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
 """A value of JSON."""
@@ -21,6 +21,8 @@ Branches: TypeAlias = "dict[str, Branches]"
 """Keys that are wanted, those below each of them."""
 Names: TypeAlias = "dict[str, tuple[str, Names]]"
 """What the decoder calls them."""
+BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What a decoder raises where a text is no JSON."""
 TURNS = ("conversations", "conversation", "messages")
 """Keys under which ShareGPT, LMSYS-Chat, WildChat and chats keep the texts of a conversation."""
 ANSWERS = frozenset({"gpt", "assistant", "chatgpt", "bard", "bing", "model"})
@@ -32,8 +34,6 @@ LISTS = {
     **{"errors": "error", "timestamps": "timestamp"},
 }
 """Columns of vLLM's benchmark, one list each, and the names of their cells."""
-
-
 OWN = ("id", "request_id", "error")
 """Keys whose plain values say nothing of the objects inside."""
 
@@ -70,7 +70,7 @@ def object_in(text: Cell) -> Json:
         return None
     try:
         tree = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except BROKEN:
         tree = _literal(text)
     return tree if isinstance(tree, dict) else None
 
@@ -118,7 +118,7 @@ def _dotted(names: Names, where: Where) -> str:
 def rows_of(
     path: Path,
     tree: Json,
-    complete: Callable[[list[str]], bool],
+    complete: Complete,
     count: Count | None,
     above: Row | None = None,
 ) -> Iterator[Row]:
@@ -129,7 +129,7 @@ def rows_of(
     Args:
         path: the file.
         tree: what it holds.
-        complete: whether names are all that a row needs.
+        complete: what a row needs.
         count: tokens of a text, for conversations.
         above: plain values of the objects around it, such as the time of a bucket.
     """
@@ -144,7 +144,7 @@ def rows_of(
         return
     here = {key: _attributes(value) for key, value in tree.items()}
     turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
-    if complete(list(paths_of([here]))):
+    if is_row(here, complete):
         parts = [part for part in here.values() if _holds_rows(part, complete)]
         yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
@@ -158,10 +158,15 @@ def rows_of(
             yield from search(value, above={**(above or {}), **_plain(here), **status})
 
 
-def _holds_rows(value: Json, complete: Callable[[list[str]], bool]) -> bool:
+def is_row(row: Row, complete: Complete) -> bool:
+    """Whether an object holds all a request needs."""
+    return complete(list(paths_of([row])))
+
+
+def _holds_rows(value: Json, complete: Complete) -> bool:
     """Whether a value is a list with objects that hold all a request needs."""
     return isinstance(value, list) and any(
-        isinstance(entry, dict) and complete(list(paths_of([entry]))) for entry in value
+        isinstance(entry, dict) and is_row(entry, complete) for entry in value
     )
 
 
