@@ -18,6 +18,7 @@ from tokwatt.params.tables.nested import (
     Where,
     cell,
     is_row,
+    parts_of,
     paths_of,
     rows_of,
     structure,
@@ -47,7 +48,8 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     if not first:
         raise _bad(path, problems)
     trees = [tree for _, tree in first]
-    if not any(is_row(tree, complete) for tree in trees):
+    plain = any(is_row(tree, complete) for tree in trees)
+    if not plain or any(parts_of(tree, complete) for tree in trees):
         rows = [row for _, tree in _lines(path) for row in search(tree)]
         return table_of_rows(path, rows, trees[0])
     paths = paths_of(trees)

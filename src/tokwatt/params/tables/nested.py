@@ -145,7 +145,7 @@ def rows_of(
     here = {key: _attributes(value) for key, value in tree.items()}
     turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
     if is_row(here, complete):
-        parts = [part for part in here.values() if _holds_rows(part, complete)]
+        parts = parts_of(here, complete)
         yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
         yield from _texts(path, here, turns, count)
@@ -163,11 +163,14 @@ def is_row(row: Row, complete: Complete) -> bool:
     return complete(list(paths_of([row])))
 
 
-def _holds_rows(value: Json, complete: Complete) -> bool:
-    """Whether a value is a list with objects that hold all a request needs."""
-    return isinstance(value, list) and any(
-        isinstance(entry, dict) and is_row(entry, complete) for entry in value
-    )
+def parts_of(row: Row, complete: Complete) -> list[Json]:
+    """Lists in an object whose sum it is: they have objects that hold all a request needs."""
+    return [
+        value
+        for value in row.values()
+        if isinstance(value, list)
+        and any(isinstance(entry, dict) and is_row(entry, complete) for entry in value)
+    ]
 
 
 def _plain(row: Row) -> Row:
