@@ -10,9 +10,7 @@ def local_experts(config: Configuration) -> Fields:
 
 def qwen_experts(config: Configuration) -> Fields:
     """Experts in every n-th layer but for some by number, and a shared expert of its own width."""
-    period = config.whole("decoder_sparse_step", 1)
-    if period < 1:
-        raise config.refused("decoder_sparse_step", "at least 1")
+    period = config.period("decoder_sparse_step")
     without = {
         layer
         for layer in config.entries("mlp_only_layers", int)
@@ -41,10 +39,7 @@ def deepseek_experts(config: Configuration) -> Fields:
 def _layers_before_experts(config: Configuration) -> int:
     """Dense layers: those marked 0 where layers are marked, or else the first ones."""
     if isinstance(config.get("moe_layer_freq"), list):
-        marks = config.entries("moe_layer_freq", int)
-        if len(marks) != config.layers or set(marks) - {0, 1}:
-            raise config.refused("moe_layer_freq", f"{config.layers} numbers, 0 or 1")
-        return marks.count(0)
+        return config.marks("moe_layer_freq").count(0)
     if config.whole("moe_layer_freq", 1) != 1:
         raise config.refused("moe_layer_freq", "1")
     if isinstance(numbers := config.get("moe_layers_enum"), str):
@@ -201,9 +196,7 @@ def granite_experts(config: Configuration) -> Fields:
 
 def llama4_experts(config: Configuration) -> Fields:
     """Experts in every n-th layer, each with a shared one as wide."""
-    period = config.whole("interleave_moe_layer_step", 1, most=config.layers)
-    if period < 1:
-        raise config.refused("interleave_moe_layer_step", "at least 1")
+    period = config.period("interleave_moe_layer_step", most=config.layers)
     experts = local_experts(config)
     dense = dense_layers_of(
         config, config.layers - config.layers // period, "intermediate_size_mlp"

@@ -70,9 +70,7 @@ def _key_delta(config: Configuration, linear: Configuration, heads: int, full_ra
 
 def lightning_attention(config: Configuration) -> Fields:
     """Linear attention between layers of full attention, those marked 1."""
-    marks = config.entries("attn_type_list", int)
-    if marks and (len(marks) != config.layers or set(marks) - {0, 1}):
-        raise config.refused("attn_type_list", f"{config.layers} numbers, 0 or 1")
+    marks = config.marks("attn_type_list") if config.get("attn_type_list") else []
     return {
         "linear_layers": config.layers_of("linear_attention", marks.count(0)),
         **_lightning(config),
@@ -94,9 +92,7 @@ def grouped_recurrences(config: Configuration) -> Fields:
 
     They are Kimi's delta networks where they convolve, lightning attention elsewhere.
     """
-    size = config.whole("layer_group_size", 1, most=config.layers)
-    if size < 1:
-        raise config.refused("layer_group_size", "at least 1")
+    size = config.period("layer_group_size", most=config.layers)
     groups, heads = config.layers // size, config.whole("num_attention_heads")
     convolves = config.get("short_conv_kernel_size") is not None
     full_ranks = 2 * int(config.flag("no_kda_lora"))
