@@ -64,10 +64,7 @@ class RequestOptions:
     tokenizer: opt.Tokenizer = None
 
 
-Target = Annotated[
-    float | None,
-    typer.Option(parser=str, callback=opt.seconds, metavar="SECONDS", help="Target: 1s, 50ms."),
-]
+Target = Annotated[float | None, opt.text_option(opt.seconds, "SECONDS", "Target: 1s, 50ms.")]
 Quantile = Annotated[
     float | None, typer.Option(callback=opt.finite, help="Of the target before it: 0.5 or 0.99.")
 ]
@@ -81,11 +78,10 @@ class TargetOptions:
     ttft_quantile: Quantile = None
     ttft_per_1k: Annotated[
         float | None,
-        typer.Option(
-            parser=str,
-            callback=opt.per_thousand,
-            metavar="SECONDS",
-            help="How much longer a first token may take for 1,000 tokens of its prompt.",
+        opt.text_option(
+            opt.per_thousand,
+            "SECONDS",
+            "How much longer a first token may take for 1,000 tokens of its prompt.",
         ),
     ] = None
     itl: Target = None
@@ -130,11 +126,8 @@ class DeploymentOptions:
     ] = None
     power_limit: Annotated[
         float | None,
-        typer.Option(
-            parser=str,
-            callback=opt.watts,
-            metavar="WATTS",
-            help="Limit of each board, such as 500W; its own if left out.",
+        opt.text_option(
+            opt.watts, "WATTS", "Limit of each board, such as 500W; its own if left out."
         ),
     ] = None
     profile: Annotated[

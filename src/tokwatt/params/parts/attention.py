@@ -2,6 +2,9 @@
 
 from tokwatt.params.llms.configuration import Configuration, Fields
 
+OVERLAPPING = 4
+"""The ratio of DeepSeek-V4 whose entries overlap and have an indexer."""
+
 
 def trunk(config: Configuration) -> Fields:
     """What every family has."""
@@ -162,10 +165,6 @@ def compressed_attention(config: Configuration) -> Fields:
         "index_parameters": twice * indexers,
         "index_cache": twice * _index_bytes(index_width) / OVERLAPPING,
     }
-
-
-OVERLAPPING = 4
-"""The ratio of DeepSeek-V4 whose entries overlap and have an indexer."""
 
 
 def blocks_of_their_own(config: Configuration) -> Fields:
