@@ -10,10 +10,7 @@ from tokwatt.calibration.fit.power import PowerLaw
 from tokwatt.calibration.fit.start import FitRecords
 from tokwatt.params.calibrated import CAPPED
 from tokwatt.params.specs import StepParameters
-from tokwatt.units import (
-    DimensionlessAxis,
-    units_of,
-)
+from tokwatt.units import DimensionlessAxis, units_of
 
 LEVEL_NAMES = {
     "gpu": "gpus",

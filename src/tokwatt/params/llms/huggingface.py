@@ -10,12 +10,7 @@ from tokwatt.params.llms.configuration import Configuration, Fields, Part
 from tokwatt.params.llms.families import ALIASES, FAMILIES, OTHERS
 from tokwatt.params.llms.layouts import layout_of
 from tokwatt.params.llms.omitted import omitted
-from tokwatt.params.llms.synonyms import (
-    in_usual_names,
-    is_mistral,
-    mistral_family,
-    says_twice,
-)
+from tokwatt.params.llms.synonyms import in_usual_names, is_mistral, mistral_family, says_twice
 from tokwatt.params.parts.attention import trunk
 from tokwatt.params.records.names import WANTED, is_name
 from tokwatt.params.records.reading import Tree, read_json

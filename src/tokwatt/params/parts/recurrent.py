@@ -2,11 +2,7 @@
 
 from tokwatt.params.llms.configuration import Configuration, Fields
 from tokwatt.params.parts.blocks import dense_blocks
-from tokwatt.params.parts.experts import (
-    dense_layers_of,
-    nemotron_experts,
-    routed,
-)
+from tokwatt.params.parts.experts import dense_layers_of, nemotron_experts, routed
 
 NEMOTRON = ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size", "conv_kernel")
 GRANITE = ("mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state", "mamba_d_conv")

@@ -3,20 +3,9 @@
 import jax.numpy as jnp
 
 from tokwatt.equations import memory
-from tokwatt.params.specs import (
-    Llm,
-    Parallelism,
-    Precision,
-    spec,
-)
+from tokwatt.params.specs import Llm, Parallelism, Precision, spec
 from tokwatt.serving.gpu import llm as llms
-from tokwatt.units import (
-    Bytes,
-    BytesPerParameter,
-    BytesPerToken,
-    Dimensionless,
-    Tokens,
-)
+from tokwatt.units import Bytes, BytesPerParameter, BytesPerToken, Dimensionless, Tokens
 
 STATE_WIDTH = 4.0
 """Bytes of an element of a recurrent state, if the LLM does not say otherwise: 32 bits.

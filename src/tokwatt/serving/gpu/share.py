@@ -6,11 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import memory
-from tokwatt.params.specs import (
-    Gpu,
-    Llm,
-    spec,
-)
+from tokwatt.params.specs import Gpu, Llm, spec
 from tokwatt.serving.deployment import Layout
 from tokwatt.serving.gpu import llm as llms
 from tokwatt.serving.gpu import memory as engines
@@ -25,14 +21,7 @@ from tokwatt.serving.gpu.arithmetic import (
 from tokwatt.serving.gpu.cache import KvCache, cache_of
 from tokwatt.serving.gpu.limits import step_limits
 from tokwatt.serving.gpu.memory import weights_by_class, weights_by_two_widths
-from tokwatt.units import (
-    Bytes,
-    BytesPerParameter,
-    Dimensionless,
-    FlopsPerToken,
-    Sequences,
-    Tokens,
-)
+from tokwatt.units import Bytes, BytesPerParameter, Dimensionless, FlopsPerToken, Sequences, Tokens
 
 
 class Memory(NamedTuple):
