@@ -16,10 +16,10 @@ from tokwatt.accounts.answers.support import (
     precisions_of,
     support_of,
 )
-from tokwatt.accounts.deployments import CONSISTENT, pick, require
+from tokwatt.accounts.deployments import CONSISTENT, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
-from tokwatt.params.errors import ParameterError, require_changes
+from tokwatt.params.errors import ParameterError, pick, require_changes
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, pick, shown
 from tokwatt.params.llms.configuration import Configuration, Fields, Part
 from tokwatt.params.llms.families import ALIASES, FAMILIES, OTHERS
 from tokwatt.params.llms.layouts import layout_of
@@ -129,8 +129,8 @@ def _language_model(
         raise section.fail(problem, "text", "model_type")
     own = raw["model_type"].lower().removesuffix("_text")
     name = family or ALIASES.get(own, own)
-    if name not in FAMILIES and family:
-        raise ParameterError(f"--family: is {shown(family)}, wanted {one_of(family, FAMILIES)}.")
+    if family:
+        pick("--family", family, FAMILIES)
     if name in OTHERS:
         raise section.fail(
             f"is {shown(own)}", f"layers that are known, or {LAID_OUT}", "model_type"
