@@ -182,13 +182,13 @@ def asked(
     return requests, demanded(catalogue, arrival_rate=rate, **targets.bounds, **bounds)
 
 
-def require_alone(**options: object) -> None:
-    """Refuse what a trace has of its own."""
+def require_alone(given: str = "trace", **options: object) -> None:
+    """Refuse what a trace, or a plan, has of its own."""
     for name, value in options.items():
         if value is not None:
-            option = f"--{name.replace('_', '-')}"
-            wanted = "one of the two, as a trace has its own"
-            raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
+            found = f"is {shown(value)} beside --{given}"
+            wanted = f"one of the two, as a {given} has its own"
+            raise ParameterError(f"--{name.replace('_', '-')}: {found}, wanted {wanted}.")
 
 
 def require_trace(**options: object) -> None:

@@ -53,14 +53,12 @@ def _layers_before_experts(config: Configuration) -> int:
 
 def kimi_experts(config: Configuration) -> Fields:
     """Experts after the first layers, which may work on a latent, and shared ones as wide."""
-    width, shared = config.whole("moe_intermediate_size"), config.whole("num_shared_experts", 0)
-    number = config.whole("num_experts")
+    experts = routed(config, "num_experts", "moe_intermediate_size", "num_experts_per_token")
+    shared = config.whole("num_shared_experts", 0)
     return {
-        "expert_feed_forward": width,
-        "experts": number,
-        "active_experts": config.whole("num_experts_per_token", most=number),
+        **experts,
         "expert_latent": config.whole("routed_expert_hidden_size", 0),
-        "shared_feed_forward": shared * width,
+        "shared_feed_forward": shared * experts["expert_feed_forward"],
         **dense_layers_of(config, _layers_before_experts(config)),
     }
 
@@ -90,16 +88,15 @@ def prefixed_experts(config: Configuration) -> Fields:
 
 def ernie_experts(config: Configuration) -> Fields:
     """Experts from one layer to another, and a number of shared ones as wide."""
-    width, number = config.whole("moe_intermediate_size"), config.whole("moe_num_experts")
+    experts = routed(config, "moe_num_experts", "moe_intermediate_size", "moe_k")
+    shared = config.whole("moe_num_shared_experts", 0)
     last = config.whole("moe_layer_end_index", config.layers - 1, most=config.layers - 1)
     if config.whole("moe_layer_interval", 1) != 1:
         raise config.refused("moe_layer_interval", "1")
     mixed = last + 1 - config.whole("moe_layer_start_index", 0, most=last)
     return {
-        "expert_feed_forward": width,
-        "experts": number,
-        "active_experts": config.whole("moe_k", most=number),
-        "shared_feed_forward": config.whole("moe_num_shared_experts", 0) * width,
+        **experts,
+        "shared_feed_forward": shared * experts["expert_feed_forward"],
         **dense_layers_of(config, config.layers - mixed),
     }
 
@@ -172,13 +169,8 @@ def gemma_experts(config: Configuration) -> Fields:
     if not config.flag("enable_moe_block"):
         wider = config.whole("num_kv_shared_layers", 0) if config.flag("use_double_wide_mlp") else 0
         return {"feed_forward": config.whole("intermediate_size") * (1 + wider / config.layers)}
-    number = config.whole("num_experts")
-    return {
-        "expert_feed_forward": config.whole("moe_intermediate_size"),
-        "experts": number,
-        "active_experts": config.whole("top_k_experts", most=number),
-        "shared_feed_forward": config.whole("intermediate_size"),
-    }
+    experts = routed(config, "num_experts", "moe_intermediate_size", "top_k_experts")
+    return {**experts, "shared_feed_forward": config.whole("intermediate_size")}
 
 
 def olmoe_experts(config: Configuration) -> Fields:
@@ -214,13 +206,15 @@ def nemotron_experts(config: Configuration, dense_layers: int) -> Fields:
     }
 
 
-def routed(config: Configuration, count: str, width: str) -> Fields:
-    """Routed experts, under the names that a family gives their number and width."""
+def routed(
+    config: Configuration, count: str, width: str, active: str = "num_experts_per_tok"
+) -> Fields:
+    """Routed experts, under the names of their number and width, and of how many a token uses."""
     number = config.whole(count)
     return {
         "expert_feed_forward": config.whole(width),
         "experts": number,
-        "active_experts": config.whole("num_experts_per_tok", most=number),
+        "active_experts": config.whole(active, most=number),
     }
 
 
