@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import color_bar, heat_map_axes, panels_side_by_side
 from tokwatt.reports.figures.common.frames import Grids, frame_columns
-from tokwatt.reports.figures.common.looks import DOUBLE, Look
+from tokwatt.reports.figures.common.looks import DOUBLE, MIDDLE, Look
 from tokwatt.reports.labels import PERCENTILES, Labels
 
 GRIDS = {"percentiles": "", "percentiles_in_bursts": ", bursts"}
@@ -21,7 +21,6 @@ FARTHEST = 1.0
 FLAT: Look = {"cmap": "PuOr", "edgecolor": "white", "linewidth": 0.3}
 HATCHED: Look = {"fill": False, "edgecolor": "0.45", "hatch": "/////", "linewidth": 0}
 BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75}
-MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
 CASE = ["workload", "gpu", "arrivals"]
 """What a row of the map stands for."""
 

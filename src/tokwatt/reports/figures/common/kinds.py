@@ -21,7 +21,7 @@ from tokwatt.reports.figures.common.axes import (
     plain_log,
     times,
 )
-from tokwatt.reports.figures.common.looks import GPUS, Look, bar_look, line_look
+from tokwatt.reports.figures.common.looks import GPUS, PLAIN, Look, bar_look, line_look
 from tokwatt.reports.labels import Labels, context_window
 
 ALL, TOKENS = "", "tok"
@@ -134,8 +134,7 @@ def bar_panel(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Enco
             values.index(found) + width * (place - (len(series) - 1) / 2) for found in group[x]
         ]
         kept = {"facecolor": look.get("facecolor", look["color"]), "hatch": look["hatch"]}
-        white: Look = {"edgecolor": "white", "linewidth": 0}
-        axes.bar(middle, group[columns.quantity], width, label=name, **kept, **white)
+        axes.bar(middle, group[columns.quantity], width, label=name, **kept, **PLAIN)
     _scale(axes, columns)
     axes.set_xticks(range(len(values)))
     _name_foot(axes, x, values, columns)
