@@ -178,7 +178,7 @@ def deviations(
 
 
 def fitted_numbers(
-    section: Section, llms: Sequence[str] | None = None, required: Sequence[str] = ()
+    section: Section, llms: Sequence[str] | None, required: Sequence[str] = ()
 ) -> Deviations:
     """Numbers of a section, or lists of one for each LLM.
 

@@ -107,10 +107,9 @@ def columns_of(
     own: Question,
     names: Sequence[DeploymentNames],
     candidates: int | Sequence[Tokens],
-    between: Disaggregation | None = None,
 ) -> Columns:
     """Everything that a pool may be for every class of lengths."""
-    return columns_of_each([own], names, candidates, between)[0]
+    return columns_of_each([own], names, candidates)[0]
 
 
 def columns_of_each(
