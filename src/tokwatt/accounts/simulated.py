@@ -155,10 +155,7 @@ def _extrapolated(
 
 
 def _dataset(
-    runs: Sequence[SimulatedRun],
-    seeds: Sequence[int],
-    simulated: Simulated,
-    account: str,
+    runs: Sequence[SimulatedRun], seeds: Sequence[int], simulated: Simulated, account: str
 ) -> "xr.Dataset":
     settled = 0.0 if simulated.trace else SETTLED
     columns = Totals(*np.array([totals(done, settled) for done in runs]).T)

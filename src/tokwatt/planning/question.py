@@ -104,9 +104,7 @@ def _require_alike(traces: int, asked: Sequence[Demand]) -> None:
 
 
 def columns_of(
-    own: Question,
-    names: Sequence[DeploymentNames],
-    candidates: int | Sequence[Tokens],
+    own: Question, names: Sequence[DeploymentNames], candidates: int | Sequence[Tokens]
 ) -> Columns:
     """Everything that a pool may be for every class of lengths."""
     return columns_of_each([own], names, candidates)[0]

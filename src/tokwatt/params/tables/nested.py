@@ -116,11 +116,7 @@ def _dotted(names: Names, where: Where) -> str:
 
 
 def rows_of(
-    path: Path,
-    tree: Json,
-    complete: Complete,
-    count: Count | None,
-    above: Row | None = None,
+    path: Path, tree: Json, complete: Complete, count: Count | None, above: Row | None = None
 ) -> Iterator[Row]:
     """The objects that hold all a request needs, with what stands around them.
 

@@ -77,9 +77,7 @@ def calibrated_errors(
     by_cell = ("unknown", "cell", "quantity")
     variables = {
         "median_error": Variable(
-            ("fit", "group", "quantity"),
-            [_table(groups, errors[fit]) for fit in FITS],
-            "1",
+            ("fit", "group", "quantity"), [_table(groups, errors[fit]) for fit in FITS], "1"
         ),
         "runs": Variable("group", _column(groups, errors["in_sample"], "runs"), "1"),
         "half_width": Variable(by_cell, widths, "1"),
