@@ -29,8 +29,8 @@ def table_of(path: Path, complete: Complete, count: Count | None) -> Table:
     if start.startswith(b"PAR1"):
         table = with_fields(parquet.table_of_parquet(path), complete)
         trees = [] if complete(table.names) else parquet.rows_of_parquet(path)
-        rows = [row for tree in trees for row in rows_of(path, tree, complete, count)]
-        return documents.table_of_rows(path, rows) if rows else table
+        rows = [row for tree in trees for row in rows_of(tree, complete, count)]
+        return documents.table_of_rows(path, rows, complete) if rows else table
     if start.startswith((b"{", b"[")):
         return with_fields(documents.table_of_json(path, complete, count), complete)
     return with_fields(separated.table_of_text(path), complete)

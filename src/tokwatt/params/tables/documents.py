@@ -22,6 +22,7 @@ from tokwatt.params.tables.nested import (
     paths_of,
     rows_of,
     structure,
+    turns_of,
 )
 from tokwatt.params.tables.opening import opened_bytes
 from tokwatt.params.tables.table import SAMPLE, Cell, Chunk, Complete, Count, Table
@@ -39,10 +40,10 @@ _ANY = msgspec.json.Decoder()
 
 def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     """The table in JSON lines or a JSON document, whose rows stand at any depth."""
-    search = partial(rows_of, path, complete=complete, count=count)
+    search = partial(rows_of, complete=complete, count=count)
     if not _is_lines(path):
         document = _document(path)
-        return table_of_rows(path, list(search(document)), document)
+        return table_of_rows(path, list(search(document)), complete, document)
     with opened_bytes(path) as file:
         first, problems = _decoded(1, b"".join(islice(file, SAMPLE)))
     if not first:
@@ -51,7 +52,7 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     plain = any(is_row(tree, complete) for tree in trees)
     if not plain or any(parts_of(tree, complete) for tree in trees):
         rows = [row for _, tree in _lines(path) for row in search(tree)]
-        return table_of_rows(path, rows, trees[0])
+        return table_of_rows(path, rows, complete, trees[0])
     paths = paths_of(trees)
     return Table(list(paths), _sample(paths, trees), partial(_chunks, path, list(paths.values())))
 
@@ -101,9 +102,12 @@ def _one_by_one(content: bytes) -> list[Json]:
     return documents
 
 
-def table_of_rows(path: Path, rows: Sequence[Row], tree: Json = None) -> Table:
-    """A table of rows that are at hand; without any, what there is in a tree is told."""
-    if not rows:
+def table_of_rows(path: Path, rows: Sequence[Row], complete: Complete, tree: Json = None) -> Table:
+    """A table of rows that are at hand; without a request, what there is in a tree is told."""
+    if not any(is_row(row, complete) for row in rows):
+        if any(map(turns_of, rows)):
+            wanted = "the option --tokenizer with a tokenizer.json to count them by"
+            raise ParameterError(f"{path}: holds texts and no token counts, wanted {wanted}.")
         there = ", ".join(map(repr, islice(_keys(tree), FIELDS))) or "no field"
         option = "the option --columns prompt=NAME,output=NAME"
         wanted = f"objects with prompt and output tokens (vLLM: --save-detailed), or {option}"

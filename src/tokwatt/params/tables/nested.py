@@ -5,12 +5,10 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 
-from tokwatt.params.errors import ParameterError
 from tokwatt.params.tables.table import Cell, Complete, Count
 
 Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
@@ -116,20 +114,20 @@ def _dotted(names: Names, where: Where) -> str:
 
 
 def rows_of(
-    path: Path, tree: Json, complete: Complete, count: Count | None, above: Row | None = None
+    tree: Json, complete: Complete, count: Count | None, above: Row | None = None
 ) -> Iterator[Row]:
     """The objects that hold all a request needs, with what stands around them.
 
-    Where lists in one hold such objects too, it is their sum and they are read.
+    Where lists in one hold such objects too, it is their sum and they are read. A conversation that
+    nothing counts is a row without counts.
 
     Args:
-        path: the file.
-        tree: what it holds.
+        tree: what a file holds.
         complete: what a row needs.
         count: tokens of a text, for conversations.
         above: plain values of the objects around it, such as the time of a bucket.
     """
-    search = partial(rows_of, path, complete=complete, count=count)
+    search = partial(rows_of, complete=complete, count=count)
     if isinstance(tree, list):
         for entry in tree:
             yield from search(entry, above=above)
@@ -139,12 +137,12 @@ def rows_of(
     if not isinstance(tree, dict):
         return
     here = {key: _attributes(value) for key, value in tree.items()}
-    turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
+    turns = turns_of(here)
     if is_row(here, complete):
         parts = parts_of(here, complete)
         yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
-        yield from _texts(path, here, turns, count)
+        yield from _texts(here, turns, count) if count else [{**(above or {}), **here}]
     elif complete(list(lists := _lists(here))):
         for cells in zip(*lists.values(), strict=False):
             yield dict(zip(lists, cells, strict=True))
@@ -194,6 +192,11 @@ def _attribute(entry: Json) -> tuple[str, Json] | None:
     return key, next(iter(value.values()), None) if isinstance(value, dict) else value
 
 
+def turns_of(row: Row) -> list[Row] | None:
+    """The texts of a conversation, None where an object is none."""
+    return next((value for value in map(row.get, TURNS) if _is_turns(value)), None)
+
+
 def _is_turns(value: Json) -> TypeGuard[list[Row]]:
     """Whether a value is a list of texts with who says them."""
     return isinstance(value, list) and all(
@@ -206,11 +209,8 @@ def _said(turn: Row) -> tuple[str, str] | None:
     return (who, text) if isinstance(who, str) and isinstance(text, str) else None
 
 
-def _texts(path: Path, row: Row, turns: Sequence[Row], count: Count | None) -> Iterator[Row]:
+def _texts(row: Row, turns: Sequence[Row], count: Count) -> Iterator[Row]:
     """A request for each answer of a conversation: all that was said before is its prompt."""
-    if count is None:
-        wanted = "the option --tokenizer with a tokenizer.json to count them by"
-        raise ParameterError(f"{path}: holds texts and no token counts, wanted {wanted}.")
     before = 0
     for turn in turns:
         who, text = _said(turn) or ("", "")
