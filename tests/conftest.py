@@ -16,6 +16,8 @@ from filelock import FileLock
 
 from tokwatt.accounts import explorer
 from tokwatt.commands import reference, workflow
+from tokwatt.params.llms import huggingface
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.reports import labels, site, tables
 from tokwatt.reports.audit import audit
 from tokwatt.reports.drawing import gallery, plotting
@@ -71,6 +73,21 @@ def exact_references():
 @pytest.fixture(scope="session")
 def params():
     return ROOT / "params"
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """Reads a configuration of an LLM, or the file of one, as what computations see."""
+
+    def read(config, **options):
+        path = config if isinstance(config, Path) else tmp_path / "config.json"
+        if path is not config:
+            path.write_text(json.dumps(config), encoding="utf-8")
+        entry = huggingface.llm_entry(path, "name", "source", **options)
+        (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
+        return ParameterFolder(tmp_path).llms["name"].published
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -128,9 +128,7 @@ def tabulate(fn: Callable[..., NamedTuple], /, **axes: Sequence) -> "xr.Dataset"
 
 
 def dataset(
-    axes: Mapping[str, ArrayLike] | Fields,
-    columns: Fields,
-    long_names: Mapping[str, str] = {},
+    axes: Mapping[str, ArrayLike] | Fields, columns: Fields, long_names: Mapping[str, str] = {}
 ) -> "xr.Dataset":
     """Label the numbers of a NamedTuple.
 

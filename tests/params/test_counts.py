@@ -15,9 +15,7 @@ from test_huggingface import CONFIGS
 from test_kinds import KINDS
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.llms import huggingface
 from tokwatt.params.llms.families import ALIASES, FAMILIES
-from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving.gpu import cache, llm
 
 WINDOWED, FULL, CONV = "sliding_attention", "full_attention", "conv"
@@ -422,20 +420,6 @@ COUNTED = {
         0,
     ),
 }  # fmt: skip
-
-
-@pytest.fixture
-def imported(tmp_path):
-    """Reads a configuration as the LLM that computations see."""
-
-    def read(config):
-        path = tmp_path / "config.json"
-        path.write_text(json.dumps(config), encoding="utf-8")
-        entry = huggingface.llm_entry(path, "name", "source")
-        (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-        return ParameterFolder(tmp_path).llms["name"].published
-
-    return read
 
 
 def half_a_unit(size):

@@ -10,6 +10,7 @@ from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.calibration.records import Calibrated
 from tokwatt.params.calibrated import DrawnValues
 from tokwatt.params.errors import ParameterError
+from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.specs import StepParameters
 
 BOARDS = [("H100", "vllm"), ("B200", "sglang"), ("GB200", "tensorrt-llm")]
@@ -78,3 +79,11 @@ def test_a_board_without_work_stays_below_its_limit_at_every_draw(parameters):
     for place in range(parameters.draws):
         for name, board in parameters.drawn(place).boards.items():
             assert 0 < board.utilization.idle < board.utilization.limit, (place, name)
+
+
+@pytest.mark.parametrize("path", [["gpus", "H100", "layer_overhead"], ["boards", "H100", "idle"]])
+@pytest.mark.parametrize("values", [[0.1], [0.1, 0.2]])
+def test_lists_that_lack_an_llm_are_refused(path, values, damaged):
+    folder = damaged("measured/held_out", ["value", *path, "value"], values)
+    with pytest.raises(ParameterError, match=r"held_out\.yaml: value\..* numbers, wanted \d+, one"):
+        logs(DrawnValues(ParameterFolder(folder)), "H100", "vllm")

@@ -15,7 +15,6 @@ from tokwatt.params.errors import ParameterError
 from tokwatt.params.llms import huggingface
 from tokwatt.params.llms.checkpoint import formats_of
 from tokwatt.params.llms.families import FAMILIES
-from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving.gpu import cache, llm
 
 MLA = {"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
@@ -357,21 +356,6 @@ PUBLISHED = {
         (8 * 16384, 24 * 16384),
     ),
 }  # fmt: skip
-
-
-@pytest.fixture
-def imported(tmp_path):
-    """Reads a configuration as the LLM that computations see."""
-
-    def read(config, **options):
-        path = config if isinstance(config, Path) else tmp_path / "config.json"
-        if path is not config:
-            path.write_text(json.dumps(config), encoding="utf-8")
-        entry = huggingface.llm_entry(path, "name", "source", **options)
-        (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-        return ParameterFolder(tmp_path).llms["name"].published
-
-    return read
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

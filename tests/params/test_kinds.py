@@ -11,9 +11,7 @@ import pytest
 from test_families import shape
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.llms import huggingface
 from tokwatt.params.llms.checkpoint import formats_of
-from tokwatt.params.parameters import ParameterFolder
 from tokwatt.serving.gpu import cache, llm
 
 
@@ -351,20 +349,6 @@ KINDS = {
         (32 * 2 * 4096 * 2, 0),
     ),
 }  # fmt: skip
-
-
-@pytest.fixture
-def imported(tmp_path):
-    """Reads a configuration as the LLM that computations see."""
-
-    def read(config):
-        path = tmp_path / "config.json"
-        path.write_text(json.dumps(config), encoding="utf-8")
-        entry = huggingface.llm_entry(path, "name", "source")
-        (tmp_path / "llms.yaml").write_text(huggingface.to_yaml(entry), encoding="utf-8")
-        return ParameterFolder(tmp_path).llms["name"].published
-
-    return read
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -244,6 +244,21 @@ EXPORTS = {
                                   "steps": [openai(*row) for row in ROWS]}]}),
         {},
     ),
+    "lines, each a sum and the list of its parts": (
+        "\n".join(json.dumps({"input_tokens": row[0], "output_tokens": row[2],
+                              "steps": [openai(*row)]}) for row in ROWS),
+        {},
+    ),
+    "lines of chats, of which one that failed has no counts": (
+        rows(lambda *row: openai(*row, messages=[{"role": "user", "content": "Hello"}]),
+             {"messages": [{"role": "user", "content": "Hello"}], "error": "overloaded"}),
+        {"failed": 1},
+    ),
+    "a document of chats, of which one that failed has no counts": (
+        json.dumps([*(openai(*row, messages=[{"role": "user", "content": "Hi"}]) for row in ROWS),
+                    {"messages": [{"role": "user", "content": "Hi"}], "error": "overloaded"}]),
+        {"failed": 1},
+    ),
     "lists beside each other": (
         json.dumps({"timestamps": [0, 4], "prompt_tokens": [100, 9], "cached_tokens": [40, 0],
                     "completion_tokens": [3, 2]}),

@@ -206,11 +206,7 @@ class Case:
         return float(requests.weight @ requests.prompt / (requests.weight @ requests.output))
 
     def sampled_traffic(
-        self,
-        exact: Routed,
-        account: Account,
-        demand: Demand,
-        sampler: Sampler = sampling.sampled,
+        self, exact: Routed, account: Account, demand: Demand, sampler: Sampler = sampling.sampled
     ) -> Routed:
         """The same pools with service averaged over the draws of the paper's program.
 

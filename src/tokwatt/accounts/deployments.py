@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import TypeVar
 
 from tokwatt.accounts.assumptions import AssumptionSets
-from tokwatt.params.errors import ParameterError, one_of, require_changes, shown
+from tokwatt.params.errors import ParameterError, pick, require_changes, shown
 from tokwatt.params.specs import UtilizationPower
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
@@ -34,7 +33,6 @@ LEAST_LIMIT = 1.5
 """Least limit of a board over its idle power: about 200 W of an H100, the least that it takes."""
 MOST_GPUS = 4096
 """Most GPUs of an instance that are believed."""
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,17 +161,6 @@ class DeploymentNames:
         if ranks is not None and ranks > 1 and not experts:
             wanted = "a mixture of experts with it"
             raise ParameterError(f"expert_parallel: is {ranks} for {self.llm}, wanted {wanted}.")
-
-
-def pick(name: str, value: str, options: Mapping[str, Kind]) -> Kind:
-    """What a catalogue holds under a name.
-
-    Raises:
-        ParameterError: with the names there are.
-    """
-    if not isinstance(value, str) or value not in options:
-        raise ParameterError(f"{name}: is {shown(value)}, wanted {one_of(value, options)}.")
-    return options[value]
 
 
 def require(

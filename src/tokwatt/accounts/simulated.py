@@ -16,10 +16,10 @@ from tokwatt.accounts.answers.support import (
     precisions_of,
     support_of,
 )
-from tokwatt.accounts.deployments import CONSISTENT, pick, require
+from tokwatt.accounts.deployments import CONSISTENT, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
-from tokwatt.params.errors import ParameterError, require_changes
+from tokwatt.params.errors import ParameterError, pick, require_changes
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -155,10 +155,7 @@ def _extrapolated(
 
 
 def _dataset(
-    runs: Sequence[SimulatedRun],
-    seeds: Sequence[int],
-    simulated: Simulated,
-    account: str,
+    runs: Sequence[SimulatedRun], seeds: Sequence[int], simulated: Simulated, account: str
 ) -> "xr.Dataset":
     settled = 0.0 if simulated.trace else SETTLED
     columns = Totals(*np.array([totals(done, settled) for done in runs]).T)

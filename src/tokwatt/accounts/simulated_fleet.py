@@ -70,11 +70,7 @@ class Simulated:
         return arrivals(self.requests, process, rate, count, seed)
 
     def run(
-        self,
-        stream: Iterator[Arrived],
-        rule: str,
-        seed: int,
-        progress: Callable[[int], None],
+        self, stream: Iterator[Arrived], rule: str, seed: int, progress: Callable[[int], None]
     ) -> SimulatedRun:
         """Serve requests by a rule of the router."""
         places = [place for place, it in enumerate(self.parts) if it.part != "decode"]

@@ -12,10 +12,9 @@ from tokwatt.calibration.evidence import CLASSES, QUANTITIES
 from tokwatt.calibration.fit.fit import WeightedRuns
 from tokwatt.calibration.fit.model import ServingModel
 from tokwatt.calibration.fit.numbers import LEVEL_NAMES, roofline
-from tokwatt.calibration.fit.start import POWER_TERMS
 from tokwatt.calibration.intervals import Fit
 from tokwatt.calibration.written import Tree, quantity, write_records
-from tokwatt.params.calibrated import HELD_OUT, OTHER
+from tokwatt.params.calibrated import HELD_OUT, OTHER, POWER_TERMS
 from tokwatt.params.specs import StepParameters
 from tokwatt.units import units_of
 

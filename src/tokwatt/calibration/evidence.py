@@ -10,12 +10,7 @@ from tokwatt.params.folder import Checked
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import Llm
-from tokwatt.units import (
-    Dimensionless,
-    SequencesAxis,
-    Tokens,
-    TokensAxis,
-)
+from tokwatt.units import Dimensionless, SequencesAxis, Tokens, TokensAxis
 
 FILE = "calibrated"
 QUANTITIES = ("latency", "throughput", "power", "tokens_per_joule", "first_token")

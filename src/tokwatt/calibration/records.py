@@ -12,16 +12,9 @@ from tokwatt.calibration.evidence import QUANTITIES, Evidence
 from tokwatt.calibration.fit.fit import WeightedRuns
 from tokwatt.calibration.fit.model import ServingModel
 from tokwatt.calibration.fit.numbers import LEVEL_NAMES, Numbers
-from tokwatt.params.calibrated import HELD_OUT
-from tokwatt.params.records.section import Section
+from tokwatt.params.calibrated import HELD_OUT, POWER_TERMS, deviations, fitted_numbers
 from tokwatt.params.specs import StepParameters
-from tokwatt.units import (
-    Dimensionless,
-    Signed,
-    SignedAxis,
-    Tokens,
-    hints_of,
-)
+from tokwatt.units import Dimensionless, SignedAxis, Tokens, hints_of
 
 
 class FittedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,10 +55,7 @@ class Calibrated(Evidence):
         priors = self.model.records.prompts
         return Numbers(
             {name: float(np.log(value)) for name, value in common.items()},
-            {
-                level: _deviations(section.child(part), Signed)
-                for level, part in LEVEL_NAMES.items()
-            },
+            {level: deviations(section, part) for level, part in LEVEL_NAMES.items()},
             {
                 task: float(np.log(prompts.quantity(task, Tokens) / prior.prompt))
                 for task, prior in priors.items()
@@ -78,19 +68,17 @@ class Calibrated(Evidence):
         """Numbers as fitted to the runs of every other LLM, by the LLM that was left out."""
         file = self.parameters.section(HELD_OUT)
         section, llms = file.child("value"), file.texts("llms")
-        common, count = section.child("common").raw, len(llms)
-        moved = _deviations(section.at("", {"": common}), SignedAxis, count)[""]
-        lists = {
-            level: _deviations(section.child(part), SignedAxis, count)
-            for level, part in LEVEL_NAMES.items()
+        moved, boards = fitted_numbers(section.child("common"), llms), section.child("boards")
+        lists = {level: deviations(section, part, llms) for level, part in LEVEL_NAMES.items()}
+        laws = {
+            board: fitted_numbers(boards.child(board), llms, POWER_TERMS) for board in boards.raw
         }
-        boards = _deviations(section.child("boards"), SignedAxis, count)
         return {
             llm: Numbers(
                 {name: self.fitted.common[name] + own[place] for name, own in moved.items()},
                 {level: _at(tree, place) for level, tree in lists.items()},
                 self.fitted.prompts,
-                _at(boards, place),
+                _at(laws, place),
             )
             for place, llm in enumerate(llms)
         }
@@ -176,24 +164,6 @@ class Calibrated(Evidence):
         super().check()
         self.model.measured.check()
         self.model.measured.runs(), self.model.measured.sweep()
-
-
-def _deviations(
-    section: Section, hint: object, count: int | None = None
-) -> dict[str, dict[str, Dimensionless]]:
-    """Numbers, or lists of so many, by label; those of pairs are nested in a file."""
-    found: dict[str, dict[str, Dimensionless]] = {}
-    for label in section.raw:
-        own = section.child(label)
-        nested = any(isinstance(it, dict) and "value" not in it for it in own.raw.values())
-        pairs = {f"{label}/{name}": own.child(name) for name in own.raw} if nested else {label: own}
-        for key, part in pairs.items():
-            found[key] = {name: part.quantity(name, hint, positive=False) for name in part.raw}
-            for name, values in found[key].items():
-                if count is not None and len(values) != count:
-                    wanted = f"{count}, one for each of llms"
-                    raise part.fail(f"has {len(values)} numbers", wanted, name)
-    return found
 
 
 def _at(tree: Mapping[str, Mapping[str, SignedAxis]], place: int) -> dict[str, dict[str, float]]:

@@ -13,9 +13,10 @@ from tokwatt.commands.groups import (
     asked,
     grouped,
     rate_of,
+    require_alone,
 )
 from tokwatt.commands.trace import show_with_trace, trace_of_options
-from tokwatt.params.errors import ParameterError, shown
+from tokwatt.params.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +100,7 @@ def _require_of_plan(context: typer.Context) -> None:
     for name, value in context.params.items():
         source = context.get_parameter_source(name)
         if name not in BESIDE_PLAN and source is not None and source.name == "COMMANDLINE":
-            option = f"--{name.replace('_', '-')}"
-            wanted = "one of the two, as a plan has its own"
-            raise ParameterError(f"{option}: is {shown(value)} beside --plan, wanted {wanted}.")
+            require_alone("plan", **{name: value})
 
 
 def _show_planned(

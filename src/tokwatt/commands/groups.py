@@ -64,10 +64,7 @@ class RequestOptions:
     tokenizer: opt.Tokenizer = None
 
 
-Target = Annotated[
-    float | None,
-    typer.Option(parser=str, callback=opt.seconds, metavar="SECONDS", help="Target: 1s, 50ms."),
-]
+Target = Annotated[float | None, opt.text_option(opt.seconds, "SECONDS", "Target: 1s, 50ms.")]
 Quantile = Annotated[
     float | None, typer.Option(callback=opt.finite, help="Of the target before it: 0.5 or 0.99.")
 ]
@@ -81,11 +78,10 @@ class TargetOptions:
     ttft_quantile: Quantile = None
     ttft_per_1k: Annotated[
         float | None,
-        typer.Option(
-            parser=str,
-            callback=opt.per_thousand,
-            metavar="SECONDS",
-            help="How much longer a first token may take for 1,000 tokens of its prompt.",
+        opt.text_option(
+            opt.per_thousand,
+            "SECONDS",
+            "How much longer a first token may take for 1,000 tokens of its prompt.",
         ),
     ] = None
     itl: Target = None
@@ -130,11 +126,8 @@ class DeploymentOptions:
     ] = None
     power_limit: Annotated[
         float | None,
-        typer.Option(
-            parser=str,
-            callback=opt.watts,
-            metavar="WATTS",
-            help="Limit of each board, such as 500W; its own if left out.",
+        opt.text_option(
+            opt.watts, "WATTS", "Limit of each board, such as 500W; its own if left out."
         ),
     ] = None
     profile: Annotated[
@@ -189,13 +182,13 @@ def asked(
     return requests, demanded(catalogue, arrival_rate=rate, **targets.bounds, **bounds)
 
 
-def require_alone(**options: object) -> None:
-    """Refuse what a trace has of its own."""
+def require_alone(given: str = "trace", **options: object) -> None:
+    """Refuse what a trace, or a plan, has of its own."""
     for name, value in options.items():
         if value is not None:
-            option = f"--{name.replace('_', '-')}"
-            wanted = "one of the two, as a trace has its own"
-            raise ParameterError(f"{option}: is {shown(value)} beside --trace, wanted {wanted}.")
+            found = f"is {shown(value)} beside --{given}"
+            wanted = f"one of the two, as a {given} has its own"
+            raise ParameterError(f"--{name.replace('_', '-')}: {found}, wanted {wanted}.")
 
 
 def require_trace(**options: object) -> None:

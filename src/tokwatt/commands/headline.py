@@ -27,14 +27,14 @@ def headline(
 ) -> None:
     """What the paper concludes, under any account; a trace's rows replace its workloads."""
     from tokwatt.accounts.answers.support import named_account
-    from tokwatt.accounts.deployments import pick
+    from tokwatt.accounts.deployments import PAIRED
     from tokwatt.accounts.headlines import Headlines
+    from tokwatt.params.errors import pick
     from tokwatt.params.traces.traces import read_trace
     from tokwatt.serving.catalogue import Catalogue
 
     headlines = Headlines(Catalogue(params), read_trace(trace) if trace else None)
-    traced = {"lengths": "pairs", "output_share": "trace"} if trace else {}
-    alternatives = traced | opt.parsed_changes(changes)
+    alternatives = (PAIRED if trace else {}) | opt.parsed_changes(changes)
     claims = [*headlines.headlines.values()]
     if name:
         claims = [pick("headline", name, headlines.headlines)]

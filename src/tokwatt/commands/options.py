@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from tokwatt.params.errors import ParameterError, require_once, shown
 from tokwatt.params.files import parameter_folder
@@ -84,6 +85,11 @@ def seconds(option: typer.CallbackParam, text: str | None) -> float | None:
     return scaled(option, text, {"s": 1.0, "ms": 1e-3}, like)
 
 
+def text_option(callback: Callable[..., object], metavar: str, help: str) -> OptionInfo:
+    """An option whose text a callback reads."""
+    return typer.Option(parser=str, callback=callback, metavar=metavar, help=help)
+
+
 Kind = StrEnum("Kind", ["pdf", "svg", "png"])
 
 
@@ -127,20 +133,10 @@ Changes = Annotated[
         "--set", metavar="CHOICE=ALTERNATIVE", help="Another alternative; may be repeated."
     ),
 ]
-Window = Annotated[
-    float | None,
-    typer.Option(
-        parser=str, callback=tokens, metavar="TOKENS", help="Context window: 8192, 8K, 1M."
-    ),
-]
+Window = Annotated[float | None, text_option(tokens, "TOKENS", "Context window: 8192, 8K, 1M.")]
 Lengths = Annotated[
     list[float] | None,
-    typer.Option(
-        parser=str,
-        callback=lengths,
-        metavar="TOKENS",
-        help="Longest request of a pool; once for each pool but the last.",
-    ),
+    text_option(lengths, "TOKENS", "Longest request of a pool; once for each pool but the last."),
 ]
 Rate = Annotated[
     float | None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tokwatt.commands.groups import RequestOptions, require_alone, require_trace
-from tokwatt.commands.options import Columns, Tokenizer, lengths, watts
+from tokwatt.commands.options import Columns, Tokenizer, lengths, text_option, watts
 from tokwatt.params.errors import ParameterError, require_once, shown
 
 
@@ -91,11 +91,10 @@ class ChoiceOptions:
     ] = None
     power_limit: Annotated[
         list[float] | None,
-        typer.Option(
-            parser=str,
-            callback=board_limits,
-            metavar="WATTS",
-            help="A limit of each board such as 500W, 0W for its own; may be repeated.",
+        text_option(
+            board_limits,
+            "WATTS",
+            "A limit of each board such as 500W, 0W for its own; may be repeated.",
         ),
     ] = None
 
@@ -110,22 +109,13 @@ class ChoiceOptions:
         }
 
 
-PowerCap = Annotated[
-    float | None,
-    typer.Option(parser=str, callback=watts, metavar="WATTS", help="On the account's basis."),
-]
-Inventory = Annotated[
-    Any,
-    typer.Option(
-        parser=str, callback=inventory, metavar="GPU=COUNT,...", help="Most GPUs of a kind."
-    ),
-]
+PowerCap = Annotated[float | None, text_option(watts, "WATTS", "On the account's basis.")]
+Inventory = Annotated[Any, text_option(inventory, "GPU=COUNT,...", "Most GPUs of a kind.")]
 Between = Annotated[
     list[float] | None,
-    typer.Option(
-        parser=str,
-        callback=lengths,
-        metavar="TOKENS",
-        help="A length that may split requests, instead of --split-candidates; may be repeated.",
+    text_option(
+        lengths,
+        "TOKENS",
+        "A length that may split requests, instead of --split-candidates; may be repeated.",
     ),
 ]

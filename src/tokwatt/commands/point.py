@@ -21,14 +21,8 @@ Share = Annotated[
 Batch = Annotated[
     float | None, typer.Option(callback=opt.finite, help="Running requests, instead of a share.")
 ]
-Prompt = Annotated[
-    float | None,
-    typer.Option(parser=str, callback=opt.tokens, metavar="TOKENS", help="Prompt of a request."),
-]
-Output = Annotated[
-    float | None,
-    typer.Option(parser=str, callback=opt.tokens, metavar="TOKENS", help="Output of a request."),
-]
+Prompt = Annotated[float | None, opt.text_option(opt.tokens, "TOKENS", "Prompt of a request.")]
+Output = Annotated[float | None, opt.text_option(opt.tokens, "TOKENS", "Output of a request.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Print records and equations as well.")]
 
 

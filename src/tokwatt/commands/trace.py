@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from tokwatt.params.traces.traces import Trace
 
 FigureFile = Annotated[
-    Path | None,
-    typer.Option(callback=drawing, help="Draw it too: a .svg, .pdf or .png file."),
+    Path | None, typer.Option(callback=drawing, help="Draw it too: a .svg, .pdf or .png file.")
 ]
 
 LARGEST = 256 * MEBIBYTE

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,12 +20,17 @@ OTHER = "other"
 """Stands for every board that nobody measured."""
 CAPPED = "efficiency"
 """Parameters with this in their name are shares of what a data sheet says, and at most 1."""
+POWER_TERMS = ("idle", "memory", "compute", "launch", "scale")
+"""Numbers of a law of power: shares of TDP, and a factor on all but the first."""
+PAIRS = "gpus_engines"
+PARTS = ("gpus", "engines", PAIRS)
+"""Parts of the files with deviations of a GPU, of an engine, and of the two together."""
 HELD_OUT = "measured/held_out"
 """The file of what is fitted without each LLM."""
 DRAWS, SEED = 64, 0
 """How many joint draws there are, in pairs that mirror each other, and the seed of their choice."""
 Deviations = dict[str, Any]
-"""Logarithms of parameters, one of each or one for each LLM, from those that all have in common."""
+"""Logarithms of parameters, one of each or a list by LLM, from those that all have in common."""
 Influence = tuple[Dimensionless, SignedAxis]
 """A fitted number, and what each LLM moves it by."""
 
@@ -51,8 +56,8 @@ class Values:
         return self.section.child("common").bind(hints_of(StepParameters))
 
     @cached_property
-    def _fitted(self) -> "_Deviations":
-        return _Deviations.read(self.section, Signed)
+    def _fitted(self) -> dict[str, dict[str, Deviations]]:
+        return {part: deviations(self.section, part) for part in PARTS}
 
     def step(self, gpu: str, engine: str) -> StepParameters:
         """What steps on a GPU take under an engine, or under the one that it is a version of."""
@@ -86,7 +91,7 @@ class Values:
 
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
         """How far logarithms of parameters are from the common ones."""
-        return _summed(self.common, self._fitted.parts(gpu, engine))
+        return _summed(self.common, _parts(self._fitted, gpu, engine))
 
     def _share(self, board: str, name: str) -> Dimensionless:
         """A share of TDP, or the scale of a board."""
@@ -113,11 +118,10 @@ class DrawnValues(Values):
     def __init__(self, folder: "Folder") -> None:
         super().__init__(folder)
         file = folder.section(HELD_OUT)
-        self.without = file.child("value")
-        self._common_without = _bound(self.without.child("common"), SignedAxis)
-        self._without = _Deviations.read(self.without, SignedAxis)
-        shape = DRAWS // 2, len(file.texts("llms"))
-        half = np.random.default_rng(SEED).choice([-1.0, 1.0], shape)
+        self.llms, self.without = file.texts("llms"), file.child("value")
+        self._common_without = fitted_numbers(self.without.child("common"), self.llms)
+        self._without = {part: deviations(self.without, part, self.llms) for part in PARTS}
+        half = np.random.default_rng(SEED).choice([-1.0, 1.0], (DRAWS // 2, len(self.llms)))
         self.all_sides = np.stack([half, -half], axis=1).reshape(DRAWS, -1)
         self.sides = self.all_sides[0]
         # The same at every draw, so that all of them read it once.
@@ -139,7 +143,7 @@ class DrawnValues(Values):
     def _deviations(self, gpu: str, engine: str) -> dict[str, Dimensionless]:
         if (gpu, engine) not in self._of_steps:
             fitted = super()._deviations(gpu, engine)
-            without = _summed(fitted, [self._common_without, *self._without.parts(gpu, engine)])
+            without = _summed(fitted, [self._common_without, *_parts(self._without, gpu, engine)])
             self._of_steps[gpu, engine] = {
                 name: (value, value - without[name]) for name, value in fitted.items()
             }
@@ -151,50 +155,55 @@ class DrawnValues(Values):
     def _share(self, board: str, name: str) -> Dimensionless:
         if (board, name) not in self._of_boards:
             fitted = super()._share(board, name)
-            without = self.without.child("boards").child(board).quantity(name, SignedAxis)
-            self._of_boards[board, name] = fitted, np.log(fitted / without)
+            boards = self.without.child("boards")
+            without = fitted_numbers(boards.child(board), self.llms, POWER_TERMS)
+            self._of_boards[board, name] = fitted, np.log(fitted / without[name])
         fitted, by_llm = self._of_boards[board, name]
         return fitted * math.exp(float(self.sides @ by_llm))
 
 
-class _Deviations(NamedTuple):
-    """How far parameters of a GPU, of an engine and of the two together are from common ones.
+def deviations(
+    section: Section, part: str, llms: Sequence[str] | None = None
+) -> dict[str, Deviations]:
+    """Deviations that a part of a file has, by label; those of pairs by `GPU/engine`."""
+    own = section.child(part)
+    entries = {label: own.child(label) for label in own.raw}
+    if part == PAIRS:
+        entries = {
+            f"{gpu}/{engine}": pairs.child(engine)
+            for gpu, pairs in entries.items()
+            for engine in pairs.raw
+        }
+    return {label: fitted_numbers(entry, llms) for label, entry in entries.items()}
 
-    Attributes:
-        gpus: by GPU.
-        engines: by engine.
-        gpus_engines: by GPU, then by engine.
+
+def fitted_numbers(
+    section: Section, llms: Sequence[str] | None, required: Sequence[str] = ()
+) -> Deviations:
+    """Numbers of a section, or lists of one for each LLM.
+
+    Args:
+        section: where they stand.
+        llms: those that were left out in turn; None for numbers that are fitted to all.
+        required: names of all numbers; without, any parameters of steps.
     """
-
-    gpus: Mapping[str, Deviations]
-    engines: Mapping[str, Deviations]
-    gpus_engines: Mapping[str, Mapping[str, Deviations]]
-
-    @classmethod
-    def read(cls, section: Section, hint: object) -> "_Deviations":
-        """Those of a file, numbers or lists of them."""
-        both = section.child("gpus_engines")
-        return cls(
-            _read(section.child("gpus"), hint),
-            _read(section.child("engines"), hint),
-            {gpu: _read(both.child(gpu), hint) for gpu in both.raw},
-        )
-
-    def parts(self, gpu: str, engine: str) -> list[Deviations]:
-        """The three of a GPU under an engine, empty where nothing was measured."""
-        both = self.gpus_engines.get(gpu, {})
-        return [self.gpus.get(gpu, {}), self.engines.get(engine, {}), both.get(engine, {})]
+    hints = dict.fromkeys(
+        required or hints_of(StepParameters), Signed if llms is None else SignedAxis
+    )
+    found = section.bind(hints, optional=() if required else list(hints))
+    for name, values in found.items():
+        if llms is not None and len(values) != len(llms):
+            wanted = f"{len(llms)}, one for each of llms"
+            raise section.fail(f"has {len(values)} numbers", wanted, name)
+    return found
 
 
-def _read(section: Section, hint: object) -> dict[str, Deviations]:
-    """The deviations below each key of a section."""
-    return {name: _bound(section.child(name), hint) for name in section.raw}
-
-
-def _bound(section: Section, hint: object) -> Deviations:
-    """The deviations that stand in a section."""
-    hints = dict.fromkeys(hints_of(StepParameters), hint)
-    return section.bind(hints, optional=list(hints))
+def _parts(
+    fitted: Mapping[str, Mapping[str, Deviations]], gpu: str, engine: str
+) -> list[Deviations]:
+    """The deviations of a GPU, of an engine and of both, empty where nothing was measured."""
+    labels = {"gpus": gpu, "engines": engine, PAIRS: f"{gpu}/{engine}"}
+    return [fitted[part].get(label, {}) for part, label in labels.items()]
 
 
 def _summed(names: Iterable[str], parts: Sequence[Deviations]) -> Deviations:

@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
+from typing import TypeVar
 
+Kind = TypeVar("Kind")
 LONGEST_SHOWN = 60
 """Most characters of a value that a sentence repeats."""
 LONGEST_KEY = 200
@@ -88,6 +90,17 @@ def _words(text: str) -> list[str]:
 def join(path: str, name: str) -> str:
     """A key below another."""
     return f"{path}.{name}" if path and name else path or name
+
+
+def pick(name: str, value: str, options: Mapping[str, Kind]) -> Kind:
+    """What a catalogue holds under a name.
+
+    Raises:
+        ParameterError: with the names there are.
+    """
+    if not isinstance(value, str) or value not in options:
+        raise ParameterError(f"{name}: is {shown(value)}, wanted {one_of(value, options)}.")
+    return options[value]
 
 
 def require_kind(name: str, value: object, kind: type | UnionType, made_by: str) -> None:

@@ -24,11 +24,19 @@ SCALES = {"joules": 1.0, "dollars": 1e6, "carbon": 1e9, "gpus": 1.0}
 GRAMS_PER_KWH = 3.6e9
 """Grams per kilowatt-hour in a kilogram per joule."""
 MOST_LEVERS = 3
+_HEAD = ("configuration", "instances", "GPUs", "kW", "batch", "TTFT 50/99", "ITL 50/99", "binds")
 
 
-def classes_of(said: Mapping[str, Any]) -> str:
-    """How many classes of lengths there are, in words."""
-    return f"{said['classes']} class{'es' * (said['classes'] != 1)} of lengths"
+def best_of(said: Mapping[str, Any]) -> str:
+    """How far a plan may be from the best, and of what it was chosen, in words."""
+    best = f"within {said['gap']:.2%} of the best" if said["gap"] else "the best"
+    classes = f"{said['classes']} class{'es' * (said['classes'] != 1)} of lengths"
+    return f"{best} of {said['configurations']} configurations for {classes}"
+
+
+def bounds_of(pool: Mapping[str, Any]) -> str:
+    """What binds a pool, in words."""
+    return f"batch {pool['binds']['batch']}, instances {pool['binds']['instances']}"
 
 
 def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
@@ -36,11 +44,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     said, own = summary(plan), plan.question
     yield plan.fleet.basis.sentence
     unit, scale = UNITS[own.objective], SCALES[own.objective]
-    proof = proved_within(plan.proved.gap)
-    yield (
-        f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {proof} of"
-        f" {said['configurations']} configurations for {classes_of(said)}"
-    )
+    yield f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {best_of(said)}"
     yield f"targets: {targets_in_words(own.demand)}"
     yield ""
     rows = [(shared_by(said), *_HEAD), *map(_row, said["pools"]), _total(said["numbers"])]
@@ -62,32 +66,15 @@ def doubt_lines(extrapolated: Sequence[str], simulate: Sequence[str]) -> Iterato
         yield f"must be simulated  {'; '.join(simulate)} (--verify)"
 
 
-def proved_within(gap: Dimensionless) -> str:
-    """How far a plan may be from the best, in words."""
-    return f"within {gap:.2%} of the best" if gap else "the best"
-
-
-_HEAD = (
-    "configuration",
-    "instances",
-    "GPUs",
-    "kW",
-    "batch",
-    "TTFT 50/99",
-    "ITL 50/99",
-    "binds",
-)
-
-
 def _row(pool: Mapping[str, Any]) -> tuple[str, ...]:
-    numbers, binds = pool["numbers"], pool["binds"]
+    numbers = pool["numbers"]
     return (
         f"{pool['longest']:.0f}",
         kind(pool),
         *_sizes(numbers),
         f"{numbers['batch'].value:.4g}",
         *shown_latencies(numbers),
-        f"batch {binds['batch']}, instances {binds['instances']}",
+        bounds_of(pool),
     )
 
 

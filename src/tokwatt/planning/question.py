@@ -11,7 +11,7 @@ from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
 from tokwatt.accounts.deployments import DeploymentNames, conserving, fleet_account, require_limited
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.parts import require_chunked
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, pick
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.planning.columns.classes import Classes, candidate_lengths, served_within
@@ -78,10 +78,7 @@ def questions_of(
     Raises:
         ParameterError: for numbers outside their domain, and targets that differ between traces.
     """
-    if objective not in OBJECTIVES:
-        raise ParameterError(
-            f"objective: is {shown(objective)}, wanted {one_of(objective, OBJECTIVES)}."
-        )
+    pick("objective", objective, dict.fromkeys(OBJECTIVES))
     budget.check(catalogue)
     each = [requests] if isinstance(requests, str | Trace) else [*requests]
     asked = [demand] * len(each) if isinstance(demand, Demand) else [*demand]
@@ -107,13 +104,10 @@ def _require_alike(traces: int, asked: Sequence[Demand]) -> None:
 
 
 def columns_of(
-    own: Question,
-    names: Sequence[DeploymentNames],
-    candidates: int | Sequence[Tokens],
-    between: Disaggregation | None = None,
+    own: Question, names: Sequence[DeploymentNames], candidates: int | Sequence[Tokens]
 ) -> Columns:
     """Everything that a pool may be for every class of lengths."""
-    return columns_of_each([own], names, candidates, between)[0]
+    return columns_of_each([own], names, candidates)[0]
 
 
 def columns_of_each(

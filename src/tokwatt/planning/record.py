@@ -20,14 +20,7 @@ from tokwatt.params.specs import Demand
 from tokwatt.planning.plan import Plan
 from tokwatt.planning.planned_pools import PlannedPool, require_number, require_pools
 from tokwatt.planning.shared.shared_plan import SharedPlan
-from tokwatt.units import (
-    Dimensionless,
-    Instances,
-    RequestsPerSecond,
-    Tokens,
-    hints_of,
-    units_of,
-)
+from tokwatt.units import Dimensionless, Instances, RequestsPerSecond, Tokens, hints_of, units_of
 
 HEADER = "# A plan of tokwatt: `tokwatt fleet --plan` reads it.\n"
 

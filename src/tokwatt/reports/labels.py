@@ -10,6 +10,13 @@ from tokwatt.text import visible
 
 CATALOGUES = ("llms", "workloads")
 """Files whose records have a `name`."""
+PERCENTILES = {
+    "first_token": "TTFT, median",
+    "first_token_p99": "TTFT, p99",
+    "inter_token_latency": "ITL, median",
+    "inter_token_latency_p99": "ITL, p99",
+}
+"""Latencies of a fleet as heads of tables and panels."""
 LONGEST = 120
 """Characters of a text that a figure has room for."""
 

@@ -57,9 +57,7 @@ class Differences:
         return bool(self.missing or self.changed or self.extra)
 
 
-def write_record(
-    outputs: Iterable[Path], params: Path = Path("params"), out: Path = RECORD
-) -> None:
+def write_record(outputs: Iterable[Path], params: Path = Path("params")) -> None:
     """Record a run: its inputs (parameters, code, workflow and lock), its outputs, the versions.
 
     The date is that of SOURCE_DATE_EPOCH, else that of the release in `CITATION.cff`, so that the
@@ -92,7 +90,7 @@ def write_record(
         for address, name in PROFILES.items()
     ]
     crate.root_dataset.append_to("conformsTo", profiles)
-    write_files({out: json.dumps(crate.metadata.generate(), indent=1) + "\n"})
+    write_files({RECORD: json.dumps(crate.metadata.generate(), indent=1) + "\n"})
 
 
 def differences_from(record: Path = RECORD) -> Differences:

@@ -9,13 +9,7 @@ from pathlib import Path
 from tokwatt.params.calibrated import DRAWS, DrawnValues
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.records.names import Named
-from tokwatt.params.specs import (
-    Board,
-    LlmRecord,
-    Parallelism,
-    Precision,
-    Profile,
-)
+from tokwatt.params.specs import Board, LlmRecord, Parallelism, Precision, Profile
 from tokwatt.serving.deployment import Deployment
 from tokwatt.serving.gpu.profile import scaled_profile
 from tokwatt.units import Dimensionless

@@ -9,12 +9,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from tokwatt.equations import memory, weights
-from tokwatt.params.specs import (
-    ActivityPower,
-    LogisticPower,
-    UtilizationPower,
-    spec,
-)
+from tokwatt.params.specs import ActivityPower, LogisticPower, UtilizationPower, spec
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.gpu.share import GpuShare, held_bytes
 from tokwatt.serving.steps.costs import PassCosts

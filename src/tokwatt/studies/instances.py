@@ -7,6 +7,7 @@ import xarray as xr
 
 from tokwatt import grid
 from tokwatt.accounts.assumptions import AssumptionSets
+from tokwatt.accounts.deployments import PROGRAM
 from tokwatt.equations import power
 from tokwatt.equations.roofline import tokens_per_dollar
 from tokwatt.params.specs import Board, Gpu, LogisticPower, Profile, spec
@@ -27,8 +28,6 @@ from tokwatt.units import (
     Watts,
 )
 
-PROGRAM = {"step": "program", "power": "activity"}
-"""What the paper changes where it computes an instance from data sheets."""
 Gpus = Annotated[dict[str, Gpu], In("gpus")]
 Boards = Annotated[dict[str, Board], In("boards")]
 Profiles = Annotated[dict[str, Profile], In("profiles")]

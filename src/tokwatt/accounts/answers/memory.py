@@ -1,7 +1,5 @@
 """What the memory of a deployment holds, and refusals of what it does not."""
 
-import jax
-
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.params.errors import ParameterError
 from tokwatt.serving.account import Account
@@ -10,9 +8,6 @@ from tokwatt.serving.gpu.share import Memory, memory_of
 from tokwatt.serving.results import plain_numbers
 from tokwatt.units import Bytes, Dimensionless, Sequences, Tokens
 
-_MEMORY = jax.jit(memory_of)
-"""Compiled, as one program starts sooner than a hundred operations."""
-
 
 def memory_held(
     names: DeploymentNames, account: Account, deployment: Deployment, window: Tokens
@@ -20,7 +15,7 @@ def memory_held(
     """What the memory holds of sequences that fill a window, of which it must hold one."""
     if account.assumed.memory != "measured":
         return {}
-    memory = plain_numbers(_MEMORY(deployment, deployment.llm.published, window))
+    memory = plain_numbers(memory_of(deployment, deployment.llm.published, window))
     require_window(names, memory, window)
     return memory._asdict()
 

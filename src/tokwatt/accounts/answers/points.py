@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
 
 import jax
 
@@ -11,12 +10,7 @@ from tokwatt.accounts.answers.memory import require_fit, require_held, require_w
 from tokwatt.accounts.answers.quantities import quantities, rented, views
 from tokwatt.accounts.answers.support import basis_of, precisions_of, support_of
 from tokwatt.accounts.cases import MEAN_FILL
-from tokwatt.accounts.deployments import (
-    CONSISTENT,
-    DeploymentNames,
-    account_of,
-    require,
-)
+from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of, require
 from tokwatt.params.errors import ParameterError, require_kind
 from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
@@ -82,11 +76,12 @@ def point(
             raise ParameterError(f"utilization: {found}, wanted one of the two.")
     chosen, deployment = account_of(catalogue, account, names, changes), names.deployment(catalogue)
     length = prompt + output / 2
-    asked = _asked(chosen, deployment, window, prompt, output, batch, utilization)
-    result, held = plain_numbers(asked.point), {}
-    if asked.filled:
-        require_window(names, plain_numbers(asked.filled), window)
-        held = plain_numbers(asked.memory)._asdict()
+    asked, first, memories = _asked(chosen, deployment, window, prompt, output, batch, utilization)
+    result, held = plain_numbers(asked), {}
+    if memories:
+        filled, memory = map(plain_numbers, memories)
+        require_window(names, filled, window)
+        held = memory._asdict()
     require_fit(names, result.missing)
     fitting = float(held.get("tokens", 0.0)) / length * names.data_parallel
     require_held(result.concurrency, fitting, window, batch)
@@ -100,7 +95,7 @@ def point(
         "inter_token_latency": result.median_latency,
         "inter_token_latency_p99": result.late_latency,
         "iteration_latency": result.iteration_latency,
-        **({} if asked.first_token is None else {"first_token": float(asked.first_token)}),
+        **({} if first is None else {"first_token": float(first)}),
         "throughput": result.throughput,
         "power": result.power,
         "tokens_per_joule": result.tokens_per_joule,
@@ -114,22 +109,6 @@ def point(
     return Answer(answered, basis_of(account, changes, chosen, support, precisions))
 
 
-class _Asked(NamedTuple):
-    """What is computed of a point.
-
-    Attributes:
-        point: the instance.
-        first_token: time to first token without a wait; none by the paper's account.
-        filled: what the memory holds of sequences that fill the window; none by that account.
-        memory: what it holds of the sequences that are asked for; none by that account.
-    """
-
-    point: OperatingPoint
-    first_token: Seconds | None
-    filled: Memory | None
-    memory: Memory | None
-
-
 @partial(jax.jit, compiler_options=RUN_ONCE)
 def _asked(
     account: Account,
@@ -139,18 +118,23 @@ def _asked(
     output: Tokens,
     batch: Sequences | None,
     utilization: Dimensionless,
-) -> _Asked:
-    """Everything at once, as one program starts sooner than three."""
+) -> tuple[OperatingPoint, Seconds | None, list[Memory]]:
+    """The instance, its time to first token without a wait, and what its memory holds.
+
+    Memory is that of sequences that fill the window and that of those that are asked for. By the
+    paper's account there is neither a first token nor memory. As one program, all of them start
+    sooner than as three.
+    """
     assumed, llm = account.assumed, deployment.llm.published
     length, ratio = prompt + output / 2, prompt / output
     point = operating_point(account, deployment, window, length / window, ratio, batch, utilization)
-    first = filled = memory = None
+    first, memories = None, []
     if assumed.prefill == "chunked":
         load = Load(point.batch, length, ratio * point.batch, point.batch / output)
         first = first_token(assumed, instance_of(account, deployment), load, prompt)
     if assumed.memory == "measured":
-        filled, memory = (memory_of(deployment, llm, tokens) for tokens in (window, length))
-    return _Asked(point, first, filled, memory)
+        memories = [memory_of(deployment, llm, tokens) for tokens in (window, length)]
+    return point, first, memories
 
 
 def _request(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tokwatt.accounts.cases import Case
-from tokwatt.accounts.deployments import DeploymentNames, pick, require
+from tokwatt.accounts.deployments import DeploymentNames, require
 from tokwatt.accounts.headlines import Headlines
-from tokwatt.params.errors import ParameterError, require_changes, shown
+from tokwatt.params.errors import ParameterError, pick, require_changes, shown
 from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account

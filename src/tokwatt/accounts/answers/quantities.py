@@ -12,13 +12,7 @@ from tokwatt.serving.gpu.share import Memory
 from tokwatt.serving.point import OperatingPoint
 from tokwatt.serving.pools.fleet import Fleet
 from tokwatt.serving.pools.pool import Pool
-from tokwatt.units import (
-    Dimensionless,
-    DollarsPerSecond,
-    TokensPerJoule,
-    TokensPerSecond,
-    units_of,
-)
+from tokwatt.units import Dimensionless, DollarsPerSecond, TokensPerJoule, TokensPerSecond, units_of
 
 UNITS = {
     "joules_per_token": "J/tok",

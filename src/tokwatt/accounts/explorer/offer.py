@@ -6,12 +6,7 @@ import msgspec
 
 from tokwatt.params.specs import spec
 from tokwatt.serving.instance import Instance
-from tokwatt.units import (
-    Dimensionless,
-    DimensionlessAxis,
-    Parameters,
-    Tokens,
-)
+from tokwatt.units import Dimensionless, DimensionlessAxis, Parameters, Tokens
 
 
 @spec

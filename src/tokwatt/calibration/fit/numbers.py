@@ -10,17 +10,9 @@ from tokwatt.calibration.fit.power import PowerLaw
 from tokwatt.calibration.fit.start import FitRecords
 from tokwatt.params.calibrated import CAPPED
 from tokwatt.params.specs import StepParameters
-from tokwatt.units import (
-    DimensionlessAxis,
-    units_of,
-)
+from tokwatt.units import DimensionlessAxis, units_of
 
-LEVEL_NAMES = {
-    "gpu": "gpus",
-    "engine": "engines",
-    "both": "gpus_engines",
-    "release": "releases",
-}
+LEVEL_NAMES = {"gpu": "gpus", "engine": "engines", "both": "gpus_engines", "release": "releases"}
 """Parts of the files, by level of deviations."""
 NOTHING = 1e-15
 """Stands for an overhead of none, s."""

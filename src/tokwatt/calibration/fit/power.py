@@ -7,9 +7,9 @@ from scipy.optimize import least_squares
 
 from tokwatt.calibration.fit.fit import WeightedRuns
 from tokwatt.calibration.fit.model import PredictedRun
-from tokwatt.calibration.fit.start import POWER_TERMS, FitRecords
+from tokwatt.calibration.fit.start import FitRecords
 from tokwatt.equations.power import utilization_power
-from tokwatt.params.calibrated import OTHER
+from tokwatt.params.calibrated import OTHER, POWER_TERMS
 from tokwatt.params.specs import UtilizationPower
 from tokwatt.units import Dimensionless, DimensionlessAxis, SecondsAxis
 

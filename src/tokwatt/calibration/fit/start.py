@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokwatt.calibration.runs.runs import Measured
+from tokwatt.params.calibrated import POWER_TERMS
 from tokwatt.params.parameters import ParameterFolder
 from tokwatt.params.records.section import Section
 from tokwatt.params.specs import StepParameters
@@ -13,8 +14,6 @@ from tokwatt.units import Dimensionless, DimensionlessAxis, Scalar, Tokens, hint
 
 LEVELS = ("common", "gpu", "engine", "both", "release")
 """What a parameter may deviate by."""
-POWER_TERMS = ("idle", "memory", "compute", "launch", "scale")
-"""Numbers of a law of power: shares of TDP, and a factor on all but the first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,15 @@ EXCLUDED = (
     "modules_to_not_convert",
 )
 """Keys of what keeps 16 bits."""
+BITS_AND = "bitsandbytes"
+BY_BITS = ("gptq", "awq", "auto-round", "intel/auto-round")
+"""Methods whose integers are as wide as `bits` says, as are MLX's, which name no method."""
+ONE_FORMAT = {"mxfp4": "mxfp4", "mxfp8": "mxfp8", "w8a8_int8": "int8", "eetq": "int8"}
+"""Methods that are one format."""
+QUARK = {"fp8_e4m3": "fp8", "int8": "int8", "int4": "int4", "uint4": "int4", "fp4": "mxfp4"}
+"""Formats by the types that AMD's Quark names; the last of several is what is kept."""
+SEVERAL = 8
+"""Layers that are named one by one where a whole class is meant; fewer are the first or last."""
 
 
 def formats_of(path: Path) -> dict[str, str]:
@@ -94,15 +103,6 @@ def _common(path: Path, told: Tree) -> str | None:
     )
 
 
-BITS_AND = "bitsandbytes"
-BY_BITS = ("gptq", "awq", "auto-round", "intel/auto-round")
-"""Methods whose integers are as wide as `bits` says, as are MLX's, which name no method."""
-ONE_FORMAT = {"mxfp4": "mxfp4", "mxfp8": "mxfp8", "w8a8_int8": "int8", "eetq": "int8"}
-"""Methods that are one format."""
-QUARK = {"fp8_e4m3": "fp8", "int8": "int8", "int4": "int4", "uint4": "int4", "fp4": "mxfp4"}
-"""Formats by the types that AMD's Quark names; the last of several is what is kept."""
-
-
 def _quark(path: Path, told: Tree) -> str:
     whole = told.get("global_quant_config")
     weight = whole.get("weight") if isinstance(whole, dict) else None
@@ -152,10 +152,6 @@ def _is_excluded(name: str, excluded: list[str]) -> bool:
     layers = {number for module in named for number in re.findall(r"layers\.(\d+)", module)}
     every = any(not re.search(r"layers\.\d", module) for module in named)
     return every or len(layers) >= SEVERAL
-
-
-SEVERAL = 8
-"""Layers that are named one by one where a whole class is meant; fewer are the first or last."""
 
 
 def _mixed(layers: Mapping[str, object]) -> dict[str, str]:

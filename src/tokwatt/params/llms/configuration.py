@@ -61,6 +61,17 @@ class Configuration:
         """A whole number above 0, or the default where it is left out or 0."""
         return self.whole(key, default) or default
 
+    def period(self, key: str, most: int | None = None) -> int:
+        """Every how many layers something comes: above 0, and 1 where it is left out."""
+        return 1 if self.get(key) is None else self.whole(key, most=most)
+
+    def marks(self, key: str) -> list[int]:
+        """A mark of each layer, 0 or 1."""
+        marks = self.entries(key, int)
+        if len(marks) != self.layers or set(marks) - {0, 1}:
+            raise self.refused(key, f"{self.layers} numbers, 0 or 1")
+        return marks
+
     def number(self, key: str, default: float | None = None) -> float:
         """A positive number, whole or not."""
         value = self.get(key)

@@ -11,12 +11,7 @@ from tokwatt.params.parts.attention import (
     latent_attention,
     queries_by_layer,
 )
-from tokwatt.params.parts.beside import (
-    image_experts,
-    image_layers,
-    residual_experts,
-    shared_keys,
-)
+from tokwatt.params.parts.beside import image_experts, image_layers, residual_experts, shared_keys
 from tokwatt.params.parts.blocks import adjusted_blocks, dense_blocks, plain_blocks
 from tokwatt.params.parts.experts import (
     deepseek_experts,

@@ -5,17 +5,12 @@ from pathlib import Path
 
 import yaml
 
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, pick, shown
 from tokwatt.params.llms.configuration import Configuration, Fields, Part
 from tokwatt.params.llms.families import ALIASES, FAMILIES, OTHERS
 from tokwatt.params.llms.layouts import layout_of
 from tokwatt.params.llms.omitted import omitted
-from tokwatt.params.llms.synonyms import (
-    in_usual_names,
-    is_mistral,
-    mistral_family,
-    says_twice,
-)
+from tokwatt.params.llms.synonyms import in_usual_names, is_mistral, mistral_family, says_twice
 from tokwatt.params.parts.attention import trunk
 from tokwatt.params.records.names import WANTED, is_name
 from tokwatt.params.records.reading import Tree, read_json
@@ -44,6 +39,20 @@ BEYOND = {
 """Keys of what no record can say: the value that says nothing, and what is wanted."""
 MOST = 2**53
 """Largest number of an entry: the last that a float counts to."""
+LAID_OUT = "the option --family with one that is laid out so"
+_SHAPE = re.compile(
+    "head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$|key_value|"
+    "intermediate|shared|dense|attn_type|pattern|loop|ut_steps"
+)
+"""Keys that may say what layers look like."""
+_NO_SHAPE = re.compile(
+    "^num_key_value_heads$|^mm_|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|"
+    "expert_group|limited_group|norm|logits|vision|audio|chunk|max_window|keep|sparse_step|"
+    "rope_theta|rotary|^no_rope|^intermediate_size$"
+)
+"""Keys of those that say something else, or no more than what is read."""
+_ONE = re.compile("n_shared|num_shared|dense")
+"""Keys of which already a 1 is another shape than none."""
 
 
 def llm_entry(path: Path, name: str, source: str, family: str | None = None) -> Tree:
@@ -120,8 +129,8 @@ def _language_model(
         raise section.fail(problem, "text", "model_type")
     own = raw["model_type"].lower().removesuffix("_text")
     name = family or ALIASES.get(own, own)
-    if name not in FAMILIES and family:
-        raise ParameterError(f"--family: is {shown(family)}, wanted {one_of(family, FAMILIES)}.")
+    if family:
+        pick("--family", family, FAMILIES)
     if name in OTHERS:
         raise section.fail(
             f"is {shown(own)}", f"layers that are known, or {LAID_OUT}", "model_type"
@@ -162,17 +171,3 @@ def _shapes(key: str, value: object) -> bool:
     if isinstance(value, str):
         return "pattern" in key
     return type(value) is int and value > (0 if _ONE.search(key) else 1)
-
-
-LAID_OUT = "the option --family with one that is laid out so"
-_SHAPE = re.compile(
-    "head|layer|hidden|expert|rank|latent|window|conv|state|compress|block|dim$|key_value|"
-    "intermediate|shared|dense|attn_type|pattern|loop|ut_steps"
-)
-_NO_SHAPE = re.compile(
-    "^num_key_value_heads$|^mm_|^head_dim|qk_head|nextn|mtp|token|n_group|topk_group|"
-    "expert_group|limited_group|norm|logits|vision|audio|chunk|max_window|keep|sparse_step|"
-    "rope_theta|rotary|^no_rope|^intermediate_size$"
-)
-_ONE = re.compile("n_shared|num_shared|dense")
-"""Keys of which already a 1 is another shape than none."""

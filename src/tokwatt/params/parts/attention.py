@@ -2,6 +2,9 @@
 
 from tokwatt.params.llms.configuration import Configuration, Fields
 
+OVERLAPPING = 4
+"""The ratio of DeepSeek-V4 whose entries overlap and have an indexer."""
+
 
 def trunk(config: Configuration) -> Fields:
     """What every family has."""
@@ -106,9 +109,7 @@ def block_indexer(config: Configuration) -> Fields:
 
 def hybrid_windows(config: Configuration) -> Fields:
     """Full and sliding-window layers by a pattern of 0 and 1, each kind with heads of its own."""
-    pattern, hidden = config.entries("hybrid_layer_pattern", int), config.whole("hidden_size")
-    if len(pattern) != config.layers or set(pattern) - {0, 1}:
-        raise config.refused("hybrid_layer_pattern", f"{config.layers} numbers, 0 or 1")
+    pattern, hidden = config.marks("hybrid_layer_pattern"), config.whole("hidden_size")
     keys = ("num_attention_heads", "num_key_value_heads", "head_dim", "v_head_dim")
     full = [config.whole(key) for key in keys]
     slid = [config.whole(f"swa_{key}", other) for key, other in zip(keys, full, strict=True)]
@@ -164,10 +165,6 @@ def compressed_attention(config: Configuration) -> Fields:
         "index_parameters": twice * indexers,
         "index_cache": twice * _index_bytes(index_width) / OVERLAPPING,
     }
-
-
-OVERLAPPING = 4
-"""The ratio of DeepSeek-V4 whose entries overlap and have an indexer."""
 
 
 def blocks_of_their_own(config: Configuration) -> Fields:

@@ -9,6 +9,9 @@ from tokwatt.params.parts.experts import (
     local_experts,
 )
 
+ERNIE = ("moe_num_experts", "moe_intermediate_size", "moe_layer_start_index", "moe_layer_end_index")
+"""Keys of Ernie-VL that have a number for text and another for images."""
+
 
 def residual_experts(config: Configuration) -> Fields:
     """Experts in every n-th layer, and beside them a dense block as wide as the stream: Arctic."""
@@ -55,10 +58,6 @@ def image_experts(config: Configuration) -> Fields:
     layers = config.layers - fields.get("dense_layers", 0)
     image = 3 * config.whole("hidden_size") * widths[1]
     return {**fields, "table_parameters": layers * numbers[1] * image}
-
-
-ERNIE = ("moe_num_experts", "moe_intermediate_size", "moe_layer_start_index", "moe_layer_end_index")
-"""Keys of Ernie-VL that have a number for text and another for images."""
 
 
 def _both(config: Configuration, key: str) -> tuple[int, int]:

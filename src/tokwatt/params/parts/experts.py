@@ -10,9 +10,7 @@ def local_experts(config: Configuration) -> Fields:
 
 def qwen_experts(config: Configuration) -> Fields:
     """Experts in every n-th layer but for some by number, and a shared expert of its own width."""
-    period = config.whole("decoder_sparse_step", 1)
-    if period < 1:
-        raise config.refused("decoder_sparse_step", "at least 1")
+    period = config.period("decoder_sparse_step")
     without = {
         layer
         for layer in config.entries("mlp_only_layers", int)
@@ -41,10 +39,7 @@ def deepseek_experts(config: Configuration) -> Fields:
 def _layers_before_experts(config: Configuration) -> int:
     """Dense layers: those marked 0 where layers are marked, or else the first ones."""
     if isinstance(config.get("moe_layer_freq"), list):
-        marks = config.entries("moe_layer_freq", int)
-        if len(marks) != config.layers or set(marks) - {0, 1}:
-            raise config.refused("moe_layer_freq", f"{config.layers} numbers, 0 or 1")
-        return marks.count(0)
+        return config.marks("moe_layer_freq").count(0)
     if config.whole("moe_layer_freq", 1) != 1:
         raise config.refused("moe_layer_freq", "1")
     if isinstance(numbers := config.get("moe_layers_enum"), str):
@@ -58,14 +53,12 @@ def _layers_before_experts(config: Configuration) -> int:
 
 def kimi_experts(config: Configuration) -> Fields:
     """Experts after the first layers, which may work on a latent, and shared ones as wide."""
-    width, shared = config.whole("moe_intermediate_size"), config.whole("num_shared_experts", 0)
-    number = config.whole("num_experts")
+    experts = routed(config, "num_experts", "moe_intermediate_size", "num_experts_per_token")
+    shared = config.whole("num_shared_experts", 0)
     return {
-        "expert_feed_forward": width,
-        "experts": number,
-        "active_experts": config.whole("num_experts_per_token", most=number),
+        **experts,
         "expert_latent": config.whole("routed_expert_hidden_size", 0),
-        "shared_feed_forward": shared * width,
+        "shared_feed_forward": shared * experts["expert_feed_forward"],
         **dense_layers_of(config, _layers_before_experts(config)),
     }
 
@@ -95,16 +88,15 @@ def prefixed_experts(config: Configuration) -> Fields:
 
 def ernie_experts(config: Configuration) -> Fields:
     """Experts from one layer to another, and a number of shared ones as wide."""
-    width, number = config.whole("moe_intermediate_size"), config.whole("moe_num_experts")
+    experts = routed(config, "moe_num_experts", "moe_intermediate_size", "moe_k")
+    shared = config.whole("moe_num_shared_experts", 0)
     last = config.whole("moe_layer_end_index", config.layers - 1, most=config.layers - 1)
     if config.whole("moe_layer_interval", 1) != 1:
         raise config.refused("moe_layer_interval", "1")
     mixed = last + 1 - config.whole("moe_layer_start_index", 0, most=last)
     return {
-        "expert_feed_forward": width,
-        "experts": number,
-        "active_experts": config.whole("moe_k", most=number),
-        "shared_feed_forward": config.whole("moe_num_shared_experts", 0) * width,
+        **experts,
+        "shared_feed_forward": shared * experts["expert_feed_forward"],
         **dense_layers_of(config, config.layers - mixed),
     }
 
@@ -177,13 +169,8 @@ def gemma_experts(config: Configuration) -> Fields:
     if not config.flag("enable_moe_block"):
         wider = config.whole("num_kv_shared_layers", 0) if config.flag("use_double_wide_mlp") else 0
         return {"feed_forward": config.whole("intermediate_size") * (1 + wider / config.layers)}
-    number = config.whole("num_experts")
-    return {
-        "expert_feed_forward": config.whole("moe_intermediate_size"),
-        "experts": number,
-        "active_experts": config.whole("top_k_experts", most=number),
-        "shared_feed_forward": config.whole("intermediate_size"),
-    }
+    experts = routed(config, "num_experts", "moe_intermediate_size", "top_k_experts")
+    return {**experts, "shared_feed_forward": config.whole("intermediate_size")}
 
 
 def olmoe_experts(config: Configuration) -> Fields:
@@ -201,9 +188,7 @@ def granite_experts(config: Configuration) -> Fields:
 
 def llama4_experts(config: Configuration) -> Fields:
     """Experts in every n-th layer, each with a shared one as wide."""
-    period = config.whole("interleave_moe_layer_step", 1, most=config.layers)
-    if period < 1:
-        raise config.refused("interleave_moe_layer_step", "at least 1")
+    period = config.period("interleave_moe_layer_step", most=config.layers)
     experts = local_experts(config)
     dense = dense_layers_of(
         config, config.layers - config.layers // period, "intermediate_size_mlp"
@@ -221,13 +206,15 @@ def nemotron_experts(config: Configuration, dense_layers: int) -> Fields:
     }
 
 
-def routed(config: Configuration, count: str, width: str) -> Fields:
-    """Routed experts, under the names that a family gives their number and width."""
+def routed(
+    config: Configuration, count: str, width: str, active: str = "num_experts_per_tok"
+) -> Fields:
+    """Routed experts, under the names of their number and width, and of how many a token uses."""
     number = config.whole(count)
     return {
         "expert_feed_forward": config.whole(width),
         "experts": number,
-        "active_experts": config.whole("num_experts_per_tok", most=number),
+        "active_experts": config.whole(active, most=number),
     }
 
 

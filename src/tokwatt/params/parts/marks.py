@@ -6,10 +6,7 @@ from tokwatt.params.parts.attention import grouped_attention, hybrid_windows, la
 
 def marked_windows(config: Configuration) -> Fields:
     """Sliding-window attention in the layers marked 1, as SmallThinker has them."""
-    marks = config.entries("sliding_window_layout", int)
-    if len(marks) != config.layers or set(marks) - {0, 1}:
-        raise config.refused("sliding_window_layout", f"{config.layers} numbers, 0 or 1")
-    sliding = sum(marks)
+    sliding = sum(config.marks("sliding_window_layout"))
     window = config.whole("sliding_window_size") if sliding else 0
     return {"sliding_layers": sliding, "sliding_window": window}
 

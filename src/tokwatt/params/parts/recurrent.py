@@ -2,11 +2,7 @@
 
 from tokwatt.params.llms.configuration import Configuration, Fields
 from tokwatt.params.parts.blocks import dense_blocks
-from tokwatt.params.parts.experts import (
-    dense_layers_of,
-    nemotron_experts,
-    routed,
-)
+from tokwatt.params.parts.experts import dense_layers_of, nemotron_experts, routed
 
 NEMOTRON = ("mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size", "conv_kernel")
 GRANITE = ("mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state", "mamba_d_conv")
@@ -70,9 +66,7 @@ def _key_delta(config: Configuration, linear: Configuration, heads: int, full_ra
 
 def lightning_attention(config: Configuration) -> Fields:
     """Linear attention between layers of full attention, those marked 1."""
-    marks = config.entries("attn_type_list", int)
-    if marks and (len(marks) != config.layers or set(marks) - {0, 1}):
-        raise config.refused("attn_type_list", f"{config.layers} numbers, 0 or 1")
+    marks = config.marks("attn_type_list") if config.get("attn_type_list") else []
     return {
         "linear_layers": config.layers_of("linear_attention", marks.count(0)),
         **_lightning(config),
@@ -94,9 +88,7 @@ def grouped_recurrences(config: Configuration) -> Fields:
 
     They are Kimi's delta networks where they convolve, lightning attention elsewhere.
     """
-    size = config.whole("layer_group_size", 1, most=config.layers)
-    if size < 1:
-        raise config.refused("layer_group_size", "at least 1")
+    size = config.period("layer_group_size", most=config.layers)
     groups, heads = config.layers // size, config.whole("num_attention_heads")
     convolves = config.get("short_conv_kernel_size") is not None
     full_ranks = 2 * int(config.flag("no_kda_lora"))

@@ -6,7 +6,7 @@ from tokwatt.params.parts.recurrent import mamba1
 from tokwatt.params.parts.windows import sliding_windows
 
 
-def shared_caches(config: Configuration) -> Fields:
+def _shared_caches(config: Configuration) -> Fields:
     """The last layers, which read the cache of an earlier layer of their kind."""
     shared = config.whole("num_kv_shared_layers", 0, most=config.layers)
     types = config.entries("layer_types", str)[-shared:] if shared else []
@@ -16,7 +16,7 @@ def shared_caches(config: Configuration) -> Fields:
     return {"kv_shared_layers": shared - sliding, "sliding_kv_shared_layers": sliding}
 
 
-def layer_tables(config: Configuration) -> Fields:
+def _layer_tables(config: Configuration) -> Fields:
     """Embeddings of each layer, looked up by the token: Gemma-3n and the small ones of Gemma-4."""
     width = config.layers * config.whole("hidden_size_per_layer_input", 0)
     rows = config.whole("vocab_size_per_layer_input", config.whole("vocab_size"))
@@ -36,7 +36,7 @@ def global_attention(config: Configuration) -> Fields:
 
     Layers that share a cache have queries alone.
     """
-    sliding, shared = sliding_windows(every=6)(config), shared_caches(config)
+    sliding, shared = sliding_windows(every=6)(config), _shared_caches(config)
     layers, heads = config.layers, config.whole("num_attention_heads")
     kv_heads, head_dim = config.whole("num_key_value_heads"), config.whole("head_dim")
     global_heads = config.whole("num_global_key_value_heads", 0) or kv_heads
@@ -50,7 +50,7 @@ def global_attention(config: Configuration) -> Fields:
     return {
         **sliding,
         **shared,
-        **layer_tables(config),
+        **_layer_tables(config),
         "kv_heads": global_heads,
         "head_dim": global_dim,
         "sliding_kv_heads": kv_heads,
@@ -73,8 +73,8 @@ def nested_layers(config: Configuration) -> Fields:
     converted = 2 * (streams - 1) * hidden / config.layers
     return {
         **sliding_windows(every=5)(config),
-        **shared_caches(config),
-        **layer_tables(config),
+        **_shared_caches(config),
+        **_layer_tables(config),
         "feed_forward": config.alike("intermediate_size"),
         "attention_parameters": hidden * (grouped + low_rank + streams + converted),
     }

@@ -5,14 +5,7 @@ from typing import Annotated
 from tokwatt.params.specs.boards import Board, LogisticPower
 from tokwatt.params.specs.llms import LlmRecord, Precision
 from tokwatt.params.specs.record import spec
-from tokwatt.units import (
-    Dimensionless,
-    DollarsPerSecond,
-    In,
-    Seconds,
-    Sequences,
-    Tokens,
-)
+from tokwatt.units import Dimensionless, DollarsPerSecond, In, Seconds, Sequences, Tokens
 
 
 @spec

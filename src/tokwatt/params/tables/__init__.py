@@ -4,22 +4,21 @@ A format is told by what a file begins with, not by its name: gzip and zstd are 
 then comes Parquet, JSON (lines, or one document) or separated text.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tokwatt.params.tables import documents, parquet, separated
 from tokwatt.params.tables.embedded import with_fields
 from tokwatt.params.tables.nested import rows_of
 from tokwatt.params.tables.opening import opened_bytes
-from tokwatt.params.tables.table import Count, Table
+from tokwatt.params.tables.table import Complete, Count, Table
 
 
-def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | None) -> Table:
+def table_of(path: Path, complete: Complete, count: Count | None) -> Table:
     """The table in a file.
 
     Args:
         path: CSV, JSON lines, a JSON document or Parquet, packed or not.
-        complete: whether names of columns are all that a row needs; JSON is searched for such rows.
+        complete: what a row needs; JSON is searched for such rows.
         count: tokens of a text, for conversations; they are refused without it.
 
     Raises:
@@ -30,8 +29,8 @@ def table_of(path: Path, complete: Callable[[list[str]], bool], count: Count | N
     if start.startswith(b"PAR1"):
         table = with_fields(parquet.table_of_parquet(path), complete)
         trees = [] if complete(table.names) else parquet.rows_of_parquet(path)
-        rows = [row for tree in trees for row in rows_of(path, tree, complete, count)]
-        return documents.table_of_rows(path, rows) if rows else table
+        rows = [row for tree in trees for row in rows_of(tree, complete, count)]
+        return documents.table_of_rows(path, rows, complete) if rows else table
     if start.startswith((b"{", b"[")):
         return with_fields(documents.table_of_json(path, complete, count), complete)
     return with_fields(separated.table_of_text(path), complete)

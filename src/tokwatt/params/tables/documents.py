@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -11,9 +11,21 @@ import msgspec
 
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.files import MEBIBYTE
-from tokwatt.params.tables.nested import Json, Row, Where, cell, paths_of, rows_of, structure
+from tokwatt.params.tables.nested import (
+    BROKEN,
+    Json,
+    Row,
+    Where,
+    cell,
+    is_row,
+    parts_of,
+    paths_of,
+    rows_of,
+    structure,
+    turns_of,
+)
 from tokwatt.params.tables.opening import opened_bytes
-from tokwatt.params.tables.table import SAMPLE, Cell, Chunk, Count, Table
+from tokwatt.params.tables.table import SAMPLE, Cell, Chunk, Complete, Count, Table
 
 AT_ONCE = 2**22
 """Bytes of lines that are read at once."""
@@ -24,30 +36,25 @@ FIELDS = 5
 BETWEEN = (" ", "\t", "\r", "\n", ",")
 """What stands between documents that follow each other."""
 _ANY = msgspec.json.Decoder()
-Complete = Callable[[list[str]], bool]
 
 
 def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
     """The table in JSON lines or a JSON document, whose rows stand at any depth."""
-    search = partial(rows_of, path, complete=complete, count=count)
+    search = partial(rows_of, complete=complete, count=count)
     if not _is_lines(path):
         document = _document(path)
-        return table_of_rows(path, list(search(document)), document)
+        return table_of_rows(path, list(search(document)), complete, document)
     with opened_bytes(path) as file:
         first, problems = _decoded(1, b"".join(islice(file, SAMPLE)))
     if not first:
         raise _bad(path, problems)
-    rows = [row for _, tree in first for row in search(tree)]
-    plain = all(isinstance(tree, dict) for _, tree in first) and any(
-        complete(list(paths_of([tree]))) for _, tree in first
-    )
-    if not plain:
+    trees = [tree for _, tree in first]
+    plain = any(is_row(tree, complete) for tree in trees)
+    if not plain or any(parts_of(tree, complete) for tree in trees):
         rows = [row for _, tree in _lines(path) for row in search(tree)]
-        return table_of_rows(path, rows, first[0][1])
-    paths = paths_of([tree for _, tree in first])
-    sample = _sample(paths, [tree for _, tree in first])
-    assert rows
-    return Table(list(paths), sample, partial(_chunks, path, list(paths.values())))
+        return table_of_rows(path, rows, complete, trees[0])
+    paths = paths_of(trees)
+    return Table(list(paths), _sample(paths, trees), partial(_chunks, path, list(paths.values())))
 
 
 def _is_lines(path: Path) -> bool:
@@ -56,13 +63,12 @@ def _is_lines(path: Path) -> bool:
         line = next((line for line in file if line.strip()), b"")
         more = any(line.strip() for line in islice(file, 2))
     try:
-        return isinstance(_ANY.decode(line), dict) and (more or not _has_lists(_ANY.decode(line)))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        tree = _ANY.decode(line)
+    except BROKEN:
         return False
-
-
-def _has_lists(tree: Row) -> bool:
-    return any(isinstance(value, list | dict) for value in tree.values())
+    if not isinstance(tree, dict):
+        return False
+    return more or not any(isinstance(value, list | dict) for value in tree.values())
 
 
 def _document(path: Path) -> Json:
@@ -75,7 +81,7 @@ def _document(path: Path) -> Json:
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         return _ANY.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except BROKEN as error:
         if several := _one_by_one(content):
             return several
         raise ParameterError(f"{path}: is no JSON ({error}), wanted valid JSON.") from None
@@ -96,9 +102,12 @@ def _one_by_one(content: bytes) -> list[Json]:
     return documents
 
 
-def table_of_rows(path: Path, rows: Sequence[Row], tree: Json = None) -> Table:
-    """A table of rows that are at hand; without any, what there is in a tree is told."""
-    if not rows:
+def table_of_rows(path: Path, rows: Sequence[Row], complete: Complete, tree: Json = None) -> Table:
+    """A table of rows that are at hand; without a request, what there is in a tree is told."""
+    if not any(is_row(row, complete) for row in rows):
+        if any(map(turns_of, rows)):
+            wanted = "the option --tokenizer with a tokenizer.json to count them by"
+            raise ParameterError(f"{path}: holds texts and no token counts, wanted {wanted}.")
         there = ", ".join(map(repr, islice(_keys(tree), FIELDS))) or "no field"
         option = "the option --columns prompt=NAME,output=NAME"
         wanted = f"objects with prompt and output tokens (vLLM: --save-detailed), or {option}"
@@ -144,7 +153,7 @@ def _chunks(
                 if exactly or len(rows) != count:
                     raise msgspec.DecodeError
                 yield Chunk(lines, [list(map(get, rows)) for get in getters], [])
-            except (msgspec.DecodeError, UnicodeError, RecursionError):
+            except BROKEN:
                 trees, problems = _decoded(line, block)
                 columns = [[cell(tree, where) for _, tree in trees] for where in wanted]
                 yield Chunk([number for number, _ in trees], list(columns), problems)
@@ -178,7 +187,7 @@ def _decoded(line: int, block: bytes) -> tuple[list[tuple[int, Row]], list[tuple
             continue
         try:
             tree = _ANY.decode(text)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except BROKEN:
             tree = None
         if isinstance(tree, dict):
             trees.append((number, tree))

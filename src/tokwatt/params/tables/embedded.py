@@ -1,18 +1,13 @@
 """Objects written as text in the cells of a table: their fields become columns."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from tokwatt.params.tables.nested import Row, Where, cell, object_in, paths_of
-from tokwatt.params.tables.table import Cell, Chunk, Table
+from tokwatt.params.tables.table import Cell, Chunk, Complete, Table
 
 
-def with_fields(table: Table, complete: Callable[[list[str]], bool]) -> Table:
-    """A table with a column more for each field of objects in cells, where counts are in them.
-
-    Args:
-        table: of any format.
-        complete: whether names of columns are all that a row needs.
-    """
+def with_fields(table: Table, complete: Complete) -> Table:
+    """A table with a column more for each field of objects in cells, where counts are in them."""
     fields = {
         place: paths
         for place, name in enumerate(table.names)

@@ -5,13 +5,11 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 
-from tokwatt.params.errors import ParameterError
-from tokwatt.params.tables.table import Cell, Count
+from tokwatt.params.tables.table import Cell, Complete, Count
 
 Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
 """A value of JSON."""
@@ -21,6 +19,8 @@ Branches: TypeAlias = "dict[str, Branches]"
 """Keys that are wanted, those below each of them."""
 Names: TypeAlias = "dict[str, tuple[str, Names]]"
 """What the decoder calls them."""
+BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What a decoder raises where a text is no JSON."""
 TURNS = ("conversations", "conversation", "messages")
 """Keys under which ShareGPT, LMSYS-Chat, WildChat and chats keep the texts of a conversation."""
 ANSWERS = frozenset({"gpt", "assistant", "chatgpt", "bard", "bing", "model"})
@@ -32,8 +32,6 @@ LISTS = {
     **{"errors": "error", "timestamps": "timestamp"},
 }
 """Columns of vLLM's benchmark, one list each, and the names of their cells."""
-
-
 OWN = ("id", "request_id", "error")
 """Keys whose plain values say nothing of the objects inside."""
 
@@ -70,7 +68,7 @@ def object_in(text: Cell) -> Json:
         return None
     try:
         tree = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except BROKEN:
         tree = _literal(text)
     return tree if isinstance(tree, dict) else None
 
@@ -116,24 +114,20 @@ def _dotted(names: Names, where: Where) -> str:
 
 
 def rows_of(
-    path: Path,
-    tree: Json,
-    complete: Callable[[list[str]], bool],
-    count: Count | None,
-    above: Row | None = None,
+    tree: Json, complete: Complete, count: Count | None, above: Row | None = None
 ) -> Iterator[Row]:
     """The objects that hold all a request needs, with what stands around them.
 
-    Where lists in one hold such objects too, it is their sum and they are read.
+    Where lists in one hold such objects too, it is their sum and they are read. A conversation that
+    nothing counts is a row without counts.
 
     Args:
-        path: the file.
-        tree: what it holds.
-        complete: whether names are all that a row needs.
+        tree: what a file holds.
+        complete: what a row needs.
         count: tokens of a text, for conversations.
         above: plain values of the objects around it, such as the time of a bucket.
     """
-    search = partial(rows_of, path, complete=complete, count=count)
+    search = partial(rows_of, complete=complete, count=count)
     if isinstance(tree, list):
         for entry in tree:
             yield from search(entry, above=above)
@@ -143,12 +137,12 @@ def rows_of(
     if not isinstance(tree, dict):
         return
     here = {key: _attributes(value) for key, value in tree.items()}
-    turns = next((value for value in map(here.get, TURNS) if _is_turns(value)), None)
-    if complete(list(paths_of([here]))):
-        parts = [part for part in here.values() if _holds_rows(part, complete)]
+    turns = turns_of(here)
+    if is_row(here, complete):
+        parts = parts_of(here, complete)
         yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
-        yield from _texts(path, here, turns, count)
+        yield from _texts(here, turns, count) if count else [{**(above or {}), **here}]
     elif complete(list(lists := _lists(here))):
         for cells in zip(*lists.values(), strict=False):
             yield dict(zip(lists, cells, strict=True))
@@ -158,11 +152,19 @@ def rows_of(
             yield from search(value, above={**(above or {}), **_plain(here), **status})
 
 
-def _holds_rows(value: Json, complete: Callable[[list[str]], bool]) -> bool:
-    """Whether a value is a list with objects that hold all a request needs."""
-    return isinstance(value, list) and any(
-        isinstance(entry, dict) and complete(list(paths_of([entry]))) for entry in value
-    )
+def is_row(row: Row, complete: Complete) -> bool:
+    """Whether an object holds all a request needs."""
+    return complete(list(paths_of([row])))
+
+
+def parts_of(row: Row, complete: Complete) -> list[Json]:
+    """Lists in an object whose sum it is: they have objects that hold all a request needs."""
+    return [
+        value
+        for value in row.values()
+        if isinstance(value, list)
+        and any(isinstance(entry, dict) and is_row(entry, complete) for entry in value)
+    ]
 
 
 def _plain(row: Row) -> Row:
@@ -190,6 +192,11 @@ def _attribute(entry: Json) -> tuple[str, Json] | None:
     return key, next(iter(value.values()), None) if isinstance(value, dict) else value
 
 
+def turns_of(row: Row) -> list[Row] | None:
+    """The texts of a conversation, None where an object is none."""
+    return next((value for value in map(row.get, TURNS) if _is_turns(value)), None)
+
+
 def _is_turns(value: Json) -> TypeGuard[list[Row]]:
     """Whether a value is a list of texts with who says them."""
     return isinstance(value, list) and all(
@@ -202,11 +209,8 @@ def _said(turn: Row) -> tuple[str, str] | None:
     return (who, text) if isinstance(who, str) and isinstance(text, str) else None
 
 
-def _texts(path: Path, row: Row, turns: Sequence[Row], count: Count | None) -> Iterator[Row]:
+def _texts(row: Row, turns: Sequence[Row], count: Count) -> Iterator[Row]:
     """A request for each answer of a conversation: all that was said before is its prompt."""
-    if count is None:
-        wanted = "the option --tokenizer with a tokenizer.json to count them by"
-        raise ParameterError(f"{path}: holds texts and no token counts, wanted {wanted}.")
     before = 0
     for turn in turns:
         who, text = _said(turn) or ("", "")

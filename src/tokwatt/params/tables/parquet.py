@@ -1,8 +1,8 @@
 """Parquet, by pyarrow."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,55 +19,57 @@ if TYPE_CHECKING:
 
 def table_of_parquet(path: Path) -> Table:
     """The table in a Parquet file, fields of structures with dots."""
-    arrow = extra(path, "pyarrow")
-    extra(path, "pyarrow.parquet")
+    with _opened(path) as file:
+        batch = next(file.iter_batches(batch_size=SAMPLE), None)
+        table = _flat([] if batch is None else [batch], file.schema_arrow)
+    names = table.column_names
+    sample: list[Sequence[Cell]] = list(zip(*(column.to_pylist() for column in table), strict=True))
+    if not sample:
+        raise ParameterError(f"{path}: holds no rows, wanted a row for each request.")
+
+    def chunks(places: Sequence[int], exactly: bool) -> Iterator[Chunk]:
+        with _opened(path) as file:
+            yield from _chunks(file, [names[place] for place in places])
+
+    return Table(names, sample, chunks)
+
+
+def rows_of_parquet(path: Path) -> Iterator[Json]:
+    """Rows with all that is nested in them, as JSON has it: lists of texts, maps of attributes."""
+    with _opened(path) as file:
+        for batch in file.iter_batches():
+            yield msgspec.to_builtins(batch.to_pylist(maps_as_pydicts="lossy"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["ParquetFile"]:
+    """A Parquet file, open; refused where any of it cannot be read."""
+    arrow, parquet = extra(path, "pyarrow"), extra(path, "pyarrow.parquet")
     with opened_bytes(path) as file:
         try:
-            names, first = _first(arrow, arrow.parquet.ParquetFile(file))
+            yield parquet.ParquetFile(file)
         except (arrow.ArrowInvalid, OSError) as error:
             why = " ".join(str(error).split())
             raise ParameterError(
                 f"{path}: is no whole Parquet file ({why:.100}), wanted one that can be read."
             ) from None
-    if not first:
-        raise ParameterError(f"{path}: holds no rows, wanted a row for each request.")
-
-    def chunks(places: Sequence[int], exactly: bool) -> Iterator[Chunk]:
-        with opened_bytes(path) as file:
-            yield from _chunks(arrow, arrow.parquet.ParquetFile(file), [names[p] for p in places])
-
-    return Table(names, first, chunks)
 
 
-def rows_of_parquet(path: Path) -> Iterator[Json]:
-    """Rows with all that is nested in them, as JSON has it: lists of texts, maps of attributes."""
-    arrow = extra(path, "pyarrow")
-    extra(path, "pyarrow.parquet")
-    with opened_bytes(path) as file:
-        for batch in arrow.parquet.ParquetFile(file).iter_batches():
-            yield msgspec.to_builtins(batch.to_pylist(maps_as_pydicts="lossy"))
+def _flat(batches: Sequence["pa.RecordBatch"], schema: "pa.Schema | None" = None) -> "pa.Table":
+    """Batches as one table, a column for each field of structures."""
+    import pyarrow as pa
 
-
-def _first(arrow: ModuleType, file: "ParquetFile") -> tuple[list[str], list[Sequence[Cell]]]:
-    batch = next(file.iter_batches(batch_size=SAMPLE), None)
-    table = _flat(arrow, [] if batch is None else [batch], file.schema_arrow)
-    return table.column_names, list(zip(*(column.to_pylist() for column in table), strict=True))
-
-
-def _flat(
-    arrow: ModuleType, batches: Sequence["pa.RecordBatch"], schema: "pa.Schema | None"
-) -> "pa.Table":
-    table = arrow.Table.from_batches(batches, schema=schema if not batches else None)
-    while any(arrow.types.is_struct(field.type) for field in table.schema):
+    table = pa.Table.from_batches(batches, schema=schema if not batches else None)
+    while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     return table
 
 
-def _chunks(arrow: ModuleType, file: "ParquetFile", names: Sequence[str]) -> Iterator[Chunk]:
+def _chunks(file: "ParquetFile", names: Sequence[str]) -> Iterator[Chunk]:
     row = 1
     top = list(dict.fromkeys(_top(file.schema_arrow.names, name) for name in names))
     for batch in file.iter_batches(columns=top):
-        table = _flat(arrow, [batch], None)
+        table = _flat([batch])
         columns: list[Cells] = [
             table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in names
         ]

@@ -9,6 +9,8 @@ Cell = str | float | bool | None
 """A value of a row."""
 Cells = Sequence[Cell] | np.ndarray
 """One column of some rows."""
+Complete = Callable[[list[str]], bool]
+"""Whether names of columns are all that a row needs."""
 Count = Callable[[str], int]
 """Tokens of a text."""
 SAMPLE = 1000

@@ -51,7 +51,7 @@ def left_out_by(role: str, name: str, cells: Cells) -> np.ndarray:
     return np.array([*lost, False])[codes]
 
 
-def is_failure(name: str, word: str) -> bool:
+def _is_failure(name: str, word: str) -> bool:
     """Whether a status, success or error in small letters tells of a request not served."""
     if word in NOTHING:
         return False
@@ -69,7 +69,7 @@ def is_failure(name: str, word: str) -> bool:
 def _says_so(role: str, name: str, word: str) -> bool:
     if role == "kind":
         return _letters(word) in OTHERS
-    return _letters(word) in HITS if role == "source" else is_failure(name, word)
+    return _letters(word) in HITS if role == "source" else _is_failure(name, word)
 
 
 def _letters(word: str) -> str:

@@ -58,7 +58,7 @@ def date_seconds(cells: Cells) -> SecondsAxis:
     return np.where(dates.isna(), np.nan, seconds)
 
 
-def told_unit(name: str, chosen: str | None, mooncake: bool, times: np.ndarray) -> str | None:
+def _told_unit(name: str, chosen: str | None, mooncake: bool, times: np.ndarray) -> str | None:
     """The unit of times since a start that something says: an option, a name or a layout.
 
     Args:
@@ -70,10 +70,10 @@ def told_unit(name: str, chosen: str | None, mooncake: bool, times: np.ndarray) 
     endings = [unit for unit in UNITS if bare_name(name).endswith(("time" + unit, "stamp" + unit))]
     endings += [unit for unit in UNITS if name.lower().endswith("_" + unit)]
     whole = ["ms"] if mooncake and not np.any(times % 1) else []
-    return next(iter([*([chosen] if chosen else []), *endings, *whole]), None)
+    return next(filter(None, [chosen, *endings, *whole]), None)
 
 
-def sizes(times: np.ndarray) -> tuple[int, int]:
+def _sizes(times: np.ndarray) -> tuple[int, int]:
     """Of the least and of the most: 0 where they count from a start, else the unit since 1970."""
     least, most = np.searchsorted(
         list(SINCE_1970.values()), np.abs([times.min(), times.max()]), side="right"
@@ -108,8 +108,8 @@ def _unit_of(
     """The unit of times, and whether nothing but their being times says it."""
     asked = chosen.get("time", "").rpartition(":")[2]
     own = asked if asked in UNITS else None
-    told = told_unit(name, own, _is_mooncake(table.names), times)
-    least, most = sizes(times)
+    told = _told_unit(name, own, _is_mooncake(table.names), times)
+    least, most = _sizes(times)
     if least == most:
         by_size = list(SINCE_1970)[least - 1] if least else None
         if by_size and told and times.max() * UNITS[by_size] < EARLIEST:

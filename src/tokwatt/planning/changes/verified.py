@@ -124,10 +124,7 @@ def latencies_of_targets(demand: Demand) -> dict[str, str]:
     """Simulated latencies of an answer, by the targets that they are under."""
     first, between = map(_ending, (demand.ttft_quantile, demand.itl_quantile))
     first_token = ALLOWED if demand.ttft_per_token else f"simulated_first_token{first}"
-    return {
-        "latency_target": first_token,
-        "itl_target": f"simulated_inter_token_latency{between}",
-    }
+    return {"latency_target": first_token, "itl_target": f"simulated_inter_token_latency{between}"}
 
 
 def _latency(answer: Answer, name: str) -> Estimate:

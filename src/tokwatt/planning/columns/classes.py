@@ -92,11 +92,7 @@ class Classes:
         means = {name: _ratio(self._sums(power), share) for name, power in powers.items()}
         generated = self._sums(own.output)
         found = Traffic(
-            share=share,
-            credited=generated,
-            generated=generated,
-            **self._prompts,
-            **means,
+            share=share, credited=generated, generated=generated, **self._prompts, **means
         )
         return found._replace(**beside_part(found, part))
 

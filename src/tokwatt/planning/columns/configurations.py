@@ -8,9 +8,9 @@ from itertools import product
 import jax
 import numpy as np
 
-from tokwatt.accounts.deployments import MOST_GPUS, DeploymentNames, pick, require
+from tokwatt.accounts.deployments import MOST_GPUS, DeploymentNames, require
 from tokwatt.calibration.evidence import Evidence
-from tokwatt.params.errors import ParameterError
+from tokwatt.params.errors import ParameterError, pick
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.deployment import Deployment
 from tokwatt.units import Watts

@@ -110,12 +110,7 @@ class PartColumns:
 
         def fill(block: _Block) -> None:
             results = function(
-                account,
-                block.instances,
-                block.traffic,
-                block.windows,
-                self.demand,
-                *more(block),
+                account, block.instances, block.traffic, block.windows, self.demand, *more(block)
             )
             for whole, result in zip(found, results, strict=True):
                 whole[block.filled] = np.asarray(result)

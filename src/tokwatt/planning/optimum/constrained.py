@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
-from tokwatt.accounts.deployments import pick, require
-from tokwatt.params.errors import ParameterError
+from tokwatt.accounts.deployments import require
+from tokwatt.params.errors import ParameterError, pick
 from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.optimum.arcs import POOLS, POWER, Arcs, cost_left, undominated
 from tokwatt.planning.optimum.choice import TIE, Partition

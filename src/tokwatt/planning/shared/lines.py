@@ -8,9 +8,9 @@ from tokwatt.planning.changes.verified import Verified
 from tokwatt.planning.lines import (
     SCALES,
     UNITS,
-    classes_of,
+    best_of,
+    bounds_of,
     doubt_lines,
-    proved_within,
     shown_latencies,
     verified_line,
 )
@@ -28,11 +28,10 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
     said = shared_summary(plan)
     objective = plan.question.objective
     unit, scale = UNITS[objective], SCALES[objective]
-    yield f"{plan.worst.fleet.basis.sentence}"
+    yield plan.worst.fleet.basis.sentence
     yield (
         f"{objective}: {said['cost_per_token'] * scale:.4g} {unit} in {said['worst']}, the worst of"
-        f" {len(plan.each)} traces, {proved_within(plan.proved.gap)} of {said['configurations']}"
-        f" configurations for {classes_of(said)}"
+        f" {len(plan.each)} traces, {best_of(said)}"
     )
     yield f"targets: {targets_in_words(plan.question.demand)}"
     yield ""
@@ -47,7 +46,6 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
 
 
 def _pool(pool: Mapping[str, Any]) -> tuple[str, ...]:
-    binds = pool["binds"]
     return (
         f"{pool['longest']:.0f}",
         kind(pool),
@@ -55,7 +53,7 @@ def _pool(pool: Mapping[str, Any]) -> tuple[str, ...]:
         f"{pool['gpus']:g}",
         ", ".join(f"{count:g}" for count in pool["needed"].values()),
         pool["busiest"],
-        f"batch {binds['batch']}, instances {binds['instances']}",
+        bounds_of(pool),
     )
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure as Canvas
 
 from tokwatt import __version__, stores
 from tokwatt.output import write_files
-from tokwatt.params.errors import ParameterError, one_of, shown
+from tokwatt.params.errors import ParameterError, pick
 from tokwatt.params.records.section import refusing
 from tokwatt.reports.datasets import dataset_path
 from tokwatt.reports.drawing.crowding import overlaps
@@ -115,11 +115,9 @@ def write_figure(name: str, params: Path, data: Data, out: Path, form: Print | N
         form: how to print it for elsewhere, with the parameters' hash inside; as the workflow draws
             it where None.
     """
-    figures = entries(params)
-    if name not in figures:
-        raise ParameterError(f"figure: is {shown(name)}, wanted {one_of(name, figures)}.")
-    with refusing(figures[name].section, "drawn"):
-        render(name, figures[name], data, out, read_labels(params), form)
+    figure = pick("figure", name, entries(params))
+    with refusing(figure.section, "drawn"):
+        render(name, figure, data, out, read_labels(params), form)
 
 
 def render(

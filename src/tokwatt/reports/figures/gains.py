@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import named_patches, note, plain_log, rows
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.looks import GREY, LOWERS, RAISES, SINGLE, Look
+from tokwatt.reports.figures.common.looks import GREY, LOWERS, PLAIN, RAISES, SINGLE, Look
 from tokwatt.reports.labels import Labels
 
 FACTOR, START, END = "factor [1]", "gain_before [1]", "gain_after [1]"
@@ -48,8 +48,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     last.set_xlim(1, frame[END].max() * 1.27)
     plain_log(last.xaxis, [1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20])
     last.set_xlabel("Gain over the homogeneous H100 fleet (×)")
-    edge: Look = {"edgecolor": "white", "linewidth": 0}
-    handles = named_patches({name.capitalize(): edge | look for name, look in LOOKS.items()})
+    handles = named_patches({name.capitalize(): PLAIN | look for name, look in LOOKS.items()})
     corner: Look = {"loc": "lower right", "bbox_to_anchor": (1, 1.02), "ncols": 2}
     panels[0].legend(handles=handles, handleheight=1.1, **corner)
     return figure

@@ -10,24 +10,17 @@ from matplotlib.patches import Rectangle
 
 from tokwatt.reports.figures.common.axes import color_bar, heat_map_axes, panels_side_by_side
 from tokwatt.reports.figures.common.frames import Grids, frame_columns
-from tokwatt.reports.figures.common.looks import DOUBLE, Look
-from tokwatt.reports.labels import Labels
+from tokwatt.reports.figures.common.looks import DOUBLE, MIDDLE, Look
+from tokwatt.reports.labels import PERCENTILES, Labels
 
 GRIDS = {"percentiles": "", "percentiles_in_bursts": ", bursts"}
 """Datasets and what their rows are called beside their GPU."""
 LOAD, RATIO, DOUBTFUL = "load [1]", "over_simulated [1]", "doubtful [1]"
-TITLES = {
-    "first_token": "TTFT, median",
-    "first_token_p99": "TTFT, p99",
-    "inter_token_latency": "ITL, median",
-    "inter_token_latency_p99": "ITL, p99",
-}
 FARTHEST = 1.0
 """Powers of two beyond which colours no longer change."""
 FLAT: Look = {"cmap": "PuOr", "edgecolor": "white", "linewidth": 0.3}
 HATCHED: Look = {"fill": False, "edgecolor": "0.45", "hatch": "/////", "linewidth": 0}
 BOX: Look = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75}
-MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
 CASE = ["workload", "gpu", "arrivals"]
 """What a row of the map stands for."""
 
@@ -49,7 +42,7 @@ def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     panels = panels_side_by_side(figure, frame.fillna({"arrivals": ""}), "percentile")
     for axes, percentile, rows in panels:
         mesh = _map(axes, rows, label)
-        axes.set(title=TITLES[percentile], xlabel="Load (1)")
+        axes.set(title=PERCENTILES[percentile], xlabel="Load (1)")
     everywhere = [panel.axes for panel in panels]
     look: Look = {"aspect": 30, "label": "Formula over simulation (×)"}
     bar = color_bar(figure, mesh, everywhere, ticks=[-1, -0.5, 0, 0.5, 1], **look)

@@ -6,10 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
-from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common.axes import decades, legend_above
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
-from tokwatt.reports.figures.common.looks import ACCOUNTS, DOUBLE, GREY, OPEN
+from tokwatt.reports.figures.common.looks import ACCOUNTS, COMPARED, DOUBLE, GREY, OPEN
 from tokwatt.reports.labels import Labels
 
 QUANTITIES = {
@@ -17,7 +16,6 @@ QUANTITIES = {
     "power": "Board power",
     "tokens_per_joule": "Tokens per joule",
 }
-DRAWN = (AccountName.PAPER, AccountName.CONSISTENT, AccountName.HELD_OUT)
 BATCH, SIZE = "batch [seq]", "parameters [param]"
 
 
@@ -26,7 +24,7 @@ def data(grids: Grids) -> pd.DataFrame:
     runs = grids["measured_runs"]
     about = ["gpu", "llm", "task", "batch", "parameters"]
     ratios = [f"{name}_over_measured" for name in QUANTITIES]
-    frame = unit_columns(runs.sel(account=list(DRAWN)), *ratios, *about)
+    frame = unit_columns(runs.sel(account=list(COMPARED)), *ratios, *about)
     named = ["gpu", "llm", "task", BATCH, SIZE, "account"]
     return frame[[*named, *map(_column, QUANTITIES)]]
 
@@ -51,7 +49,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, against: str, quantity: str, label: 
     axes.axhspan(0.8, 1.25, color="0.9", zorder=0)
     axes.axhline(1, color=GREY, linewidth=0.6, zorder=1)
     axes.set_yscale("log", base=2)
-    for number, account in enumerate(DRAWN):
+    for number, account in enumerate(COMPARED):
         rows, look = frame[frame.account == account], {**ACCOUNTS[account], **OPEN}
         # The sizes are few, so that marks of the accounts would lie upon each other.
         aside = 1.06 ** (number - 1) if against == SIZE else 1.0

@@ -19,11 +19,10 @@ from tokwatt.reports.figures.common.axes import (
     times,
 )
 from tokwatt.reports.figures.common.frames import EFFICIENCY, Grids, frame_columns
-from tokwatt.reports.figures.common.looks import DOUBLE, Look
+from tokwatt.reports.figures.common.looks import DOUBLE, MIDDLE, Look
 from tokwatt.reports.labels import Labels, context_window
 
 SPLIT, OVERFLOW, CHOSEN = "split_length [tok]", "overflow_factor [1]", "chosen"
-MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
 
 
 def data(grids: Grids) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common.axes import decades, named_lines, plain_log
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
-from tokwatt.reports.figures.common.looks import COLORS, DOUBLE, GREY, OPEN, Look
+from tokwatt.reports.figures.common.looks import COLORS, COMPARED, DOUBLE, GREY, OPEN, Look
 from tokwatt.reports.labels import Labels
 
 PANELS = {
@@ -20,7 +20,6 @@ PANELS = {
 }
 NAMES = {column.split(" ")[0]: column for column in PANELS}
 UNITS = {column: column.split(" ")[1].strip("[]") for column in PANELS}
-ROWS = (AccountName.PAPER, AccountName.CONSISTENT, AccountName.HELD_OUT)
 MARKERS = {"dense": "o", "hybrid": "^", "experts": "D"}
 KINDS = {"dense": "Dense", "hybrid": "Hybrid", "experts": "Mixture of experts"}
 CROSS: Look = {"color": "0.6", "marker": "x", "linestyle": ""}
@@ -41,8 +40,8 @@ def data(grids: Grids) -> pd.DataFrame:
 def draw(frame: pd.DataFrame, label: Labels) -> Figure:
     """A row of panels for each account; crosses are what the fit to every run says."""
     figure = Figure(figsize=(DOUBLE, 5.3))
-    grid = figure.subplots(len(ROWS), len(PANELS), sharex="col", sharey="col")
-    for line, account in zip(grid, ROWS, strict=True):
+    grid = figure.subplots(len(COMPARED), len(PANELS), sharex="col", sharey="col")
+    for line, account in zip(grid, COMPARED, strict=True):
         for axes, column in zip(line, PANELS, strict=True):
             _panel(axes, frame, account, column)
             axes.set_ylabel(f"({UNITS[column]})")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import named_patches, note, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, RAISES, Look
+from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, PLAIN, RAISES, Look
 from tokwatt.reports.labels import Labels
 
 BEFORE, AFTER = "before [1]", "after [1]"
@@ -28,8 +28,7 @@ STEPS: dict[float, list[float]] = {
     np.inf: [1],
 }
 """Ticks in a decade, by the decades that a panel's values span."""
-EDGE: Look = {"edgecolor": "white", "linewidth": 0}
-LOOKS: dict[str, Look] = {"lowers": {**LOWERS, **EDGE}, "raises": {**RAISES, **EDGE}}
+LOOKS: dict[str, Look] = {"lowers": {**LOWERS, **PLAIN}, "raises": {**RAISES, **PLAIN}}
 QUANTITIES = {"1": "Ratio (1)", "tok/W": "Tokens per watt (tok/W)"}
 
 

@@ -63,11 +63,12 @@ Cells = Callable[[xr.Dataset], Iterable[str]]
 def _table(
     data: xr.Dataset, label: Labels, heads: Iterable[str], cells: Cells, *axes: str
 ) -> Markdown:
-    """A row for each workload and LLM, and for each entry of further axes."""
+    """A row for each workload and LLM, and for each entry of further axes, if it has any cell."""
     names = ("workload", "llm", *axes)
     rows = [
-        (*map(label, map(str, point[:2])), *cells(data.sel(dict(zip(names, point, strict=True)))))
+        (*map(label, map(str, point[:2])), *found)
         for point in product(*(data[name].values for name in names))
+        if (found := tuple(cells(data.sel(dict(zip(names, point, strict=True))))))
     ]
     return pipe_table(("workload", "LLM", *heads), rows)
 
@@ -125,20 +126,14 @@ def _named(data: xr.Dataset, label: Labels) -> Markdown:
 
 
 def _decisions(data: xr.Dataset, label: Labels) -> Markdown:
-    rows = [
-        (
-            *map(label, map(str, point)),
-            percent(float(own.gain), ".1"),
-            percent(float(own.high_regret), ".1"),
-            "undecided" if own.undecided else "decided",
-            str(own.rival.values),
-        )
-        for point in product(data.workload.values, data.llm.values, data.lever.values)
-        for own in [data.sel(dict(zip(("workload", "llm", "lever"), point, strict=True)))]
-        if not np.isnan(own.gain)
-    ]
-    heads = ("workload", "LLM", "lever", "gain", "regret, 95 %", "is")
-    return pipe_table((*heads, "least expected without"), rows)
+    def cells(own: xr.Dataset) -> tuple[str, ...]:
+        shares = (percent(float(it), ".1") for it in (own.gain, own.high_regret))
+        said = "undecided" if own.undecided else "decided"
+        told = label(str(own.lever.values)), *shares, said, str(own.rival.values)
+        return () if np.isnan(own.gain) else told
+
+    heads = ("lever", "gain", "regret, 95 %", "is", "least expected without")
+    return _table(data, label, heads, cells, "lever")
 
 
 def _rents(data: xr.Dataset, label: Labels) -> Markdown:

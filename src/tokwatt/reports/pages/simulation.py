@@ -10,7 +10,7 @@ import xarray as xr
 
 from tokwatt.output import write_files
 from tokwatt.reports.datasets import load_datasets
-from tokwatt.reports.labels import Labels, read_labels
+from tokwatt.reports.labels import PERCENTILES, Labels, read_labels
 from tokwatt.reports.markdown import Markdown, filled_page, joined, percent, pipe_table, significant
 
 SCORES = {
@@ -31,12 +31,6 @@ FORMULAS = {
 """Datasets of the formula of fleets beside simulations, and how requests arrive in each."""
 FLEETS = "simulated_fleets"
 GRIDS = (SERVERS, *FORMULAS, FLEETS)
-PERCENTILES = {
-    "first_token": "TTFT, median",
-    "first_token_p99": "TTFT, p99",
-    "inter_token_latency": "ITL, median",
-    "inter_token_latency_p99": "ITL, p99",
-}
 WITHIN = 0.1
 """Relative difference at which formula and simulation agree."""
 

@@ -3,20 +3,9 @@
 import jax.numpy as jnp
 
 from tokwatt.equations import memory
-from tokwatt.params.specs import (
-    Llm,
-    Parallelism,
-    Precision,
-    spec,
-)
+from tokwatt.params.specs import Llm, Parallelism, Precision, spec
 from tokwatt.serving.gpu import llm as llms
-from tokwatt.units import (
-    Bytes,
-    BytesPerParameter,
-    BytesPerToken,
-    Dimensionless,
-    Tokens,
-)
+from tokwatt.units import Bytes, BytesPerParameter, BytesPerToken, Dimensionless, Tokens
 
 STATE_WIDTH = 4.0
 """Bytes of an element of a recurrent state, if the LLM does not say otherwise: 32 bits.
@@ -48,18 +37,16 @@ class KvCache:
 
 
 def cache_of(
-    llm: Llm,
-    precision: Precision,
-    parallelism: Parallelism,
-    measured: bool,
-    whole: bool,
-    state_width: BytesPerParameter | None,
+    llm: Llm, precision: Precision, parallelism: Parallelism, measured: bool, whole: bool
 ) -> KvCache:
-    """The KV cache of one GPU; see `share.share_of` for what may be chosen."""
+    """The KV cache of one GPU; see `share.share_of` for what may be chosen.
+
+    An element of a recurrent state is as wide as the KV cache's, or as the LLM has it, read and
+    written, where memory is measured.
+    """
     width, ranks = precision.kv, parallelism.tensor_parallel
-    held = width if state_width is None else state_width
-    if measured:
-        held = jnp.where(llm.state_width > 0, llm.state_width, STATE_WIDTH)
+    own = jnp.where(llm.state_width > 0, llm.state_width, STATE_WIDTH)
+    held = own if measured else width
     read = read_bytes_per_token
     return KvCache(
         held=cache_bytes_per_token(llm, width, 1.0 if whole else ranks),

@@ -6,11 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from tokwatt.equations import memory
-from tokwatt.params.specs import (
-    Gpu,
-    Llm,
-    spec,
-)
+from tokwatt.params.specs import Gpu, Llm, spec
 from tokwatt.serving.deployment import Layout
 from tokwatt.serving.gpu import llm as llms
 from tokwatt.serving.gpu import memory as engines
@@ -25,14 +21,7 @@ from tokwatt.serving.gpu.arithmetic import (
 from tokwatt.serving.gpu.cache import KvCache, cache_of
 from tokwatt.serving.gpu.limits import step_limits
 from tokwatt.serving.gpu.memory import weights_by_class, weights_by_two_widths
-from tokwatt.units import (
-    Bytes,
-    BytesPerParameter,
-    Dimensionless,
-    FlopsPerToken,
-    Sequences,
-    Tokens,
-)
+from tokwatt.units import Bytes, BytesPerParameter, Dimensionless, FlopsPerToken, Sequences, Tokens
 
 
 class Memory(NamedTuple):
@@ -123,7 +112,6 @@ def share_of(
     measured: bool = False,
     lookup_held: bool = True,
     whole_cache: bool = False,
-    state_width: BytesPerParameter | None = None,
 ) -> GpuShare:
     """The share of one GPU in what a layout holds, reads and computes.
 
@@ -134,8 +122,6 @@ def share_of(
             paper's program.
         lookup_held: whether an input table is held beside the output head.
         whole_cache: whether every GPU holds the KV cache of all heads, though it reads its share.
-        state_width: bytes that an element of a recurrent state moves; if left out those of the KV
-            cache, or of 32 bits read and written where memory is measured.
 
     Returns:
         The share; its KV budget is negative where the weights do not fit.
@@ -173,7 +159,7 @@ def share_of(
         token_flops=2 * llms.active_parameters(llm) / ranks,
         arithmetic=arithmetic_of(layout, llm),
         kv_budget=budget,
-        cache=cache_of(llm, precision, parallelism, measured, whole_cache, state_width),
+        cache=cache_of(llm, precision, parallelism, measured, whole_cache),
         block_size=layout.serving_engine.block_size if measured else engine.block_size,
         prefill_chunk=limits.tokens if measured else engine.prefill_chunk,
         max_sequences=limits.sequences if measured else most,

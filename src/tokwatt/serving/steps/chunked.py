@@ -9,12 +9,7 @@ import jax.numpy as jnp
 from tokwatt.equations.elementary import expm1, log1p
 from tokwatt.equations.weights import expert_coverage
 from tokwatt.serving.steps.costs import PassCosts
-from tokwatt.serving.steps.forward import (
-    ForwardPass,
-    Touched,
-    forward_pass,
-    lone_pass,
-)
+from tokwatt.serving.steps.forward import ForwardPass, Touched, forward_pass, lone_pass
 from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens
 
 MOSTLY_SHARPNESS = 3

@@ -12,13 +12,7 @@ from tokwatt.serving.steps import kernels
 from tokwatt.serving.steps.chunked import Load, first_token_time, iterations
 from tokwatt.serving.steps.forward import ForwardPass, Touched, attention_time, forward_pass
 from tokwatt.serving.steps.power import Use, board_power
-from tokwatt.units import (
-    Dimensionless,
-    Seconds,
-    Sequences,
-    Tokens,
-    Watts,
-)
+from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, Watts
 
 
 @readable

@@ -9,9 +9,8 @@ import xarray as xr
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.evidence import CLASSES, QUANTITIES
-from tokwatt.calibration.fit.start import POWER_TERMS
 from tokwatt.calibration.records import Calibrated
-from tokwatt.params.calibrated import OTHER
+from tokwatt.params.calibrated import OTHER, POWER_TERMS
 from tokwatt.params.specs import StepParameters
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.labelled import Variable, labelled
@@ -78,9 +77,7 @@ def calibrated_errors(
     by_cell = ("unknown", "cell", "quantity")
     variables = {
         "median_error": Variable(
-            ("fit", "group", "quantity"),
-            [_table(groups, errors[fit]) for fit in FITS],
-            "1",
+            ("fit", "group", "quantity"), [_table(groups, errors[fit]) for fit in FITS], "1"
         ),
         "runs": Variable("group", _column(groups, errors["in_sample"], "runs"), "1"),
         "half_width": Variable(by_cell, widths, "1"),

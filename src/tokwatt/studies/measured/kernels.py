@@ -6,11 +6,12 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
+from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.calibration.kernels import KernelConfig, Kernels
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.instances import Boards, roofline_points
 from tokwatt.studies.labelled import Variable, labelled
-from tokwatt.studies.replay.points import MEAN_FILL, LlmLayout
+from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import Dimensionless, Tokens
 
 

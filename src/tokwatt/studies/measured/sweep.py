@@ -73,9 +73,7 @@ def window_sweep(catalogue: Catalogue, profile: Annotated[str, In("profiles")]) 
                 for (name, unit), numbers in zip(PREDICTED.items(), predicted, strict=True)
             },
             "throughput_with_sequences": Variable(
-                "context_window",
-                loaded[AccountName.IN_SAMPLE].throughput,
-                "tok/s",
+                "context_window", loaded[AccountName.IN_SAMPLE].throughput, "tok/s"
             ),
             "bandwidth_share": Variable("context_window", _bandwidth_share(run, rows), "1"),
             "tokens_per_joule": Variable(by_curve, np.array([*curves.values()]), "tok/J"),

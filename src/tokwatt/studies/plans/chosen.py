@@ -11,7 +11,7 @@ from tokwatt.planning.changes.day import POLICIES, Day, day_of
 from tokwatt.planning.changes.levers import LEVERS, cost_without
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.studies.plans.common import PlanInputs, Workloads, plan_at, pools_in_words
+from tokwatt.studies.plans.common import PlanInputs, Workloads, plan_at, with_pools
 from tokwatt.units import (
     Dimensionless,
     DollarsPerToken,
@@ -59,11 +59,7 @@ def plans(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -> xr.
     def planned(workload: str, llm: str) -> Planned:
         return _numbers(found[workload, llm])
 
-    table = grid.tabulate(planned, workload=list(workloads), llm=list(common.llms))
-    texts = [
-        [pools_in_words(found[workload, llm]) for llm in common.llms] for workload in workloads
-    ]
-    return table.assign_coords(configuration=(("workload", "llm"), texts))
+    return with_pools(grid.tabulate(planned, **common.axes(workloads)), found.values())
 
 
 class LeverWorth(NamedTuple):
@@ -97,7 +93,7 @@ def plan_levers(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) 
             left,
         )
 
-    return grid.tabulate(worth, workload=list(workloads), llm=list(common.llms), lever=order)
+    return grid.tabulate(worth, **common.axes(workloads), lever=order)
 
 
 def plan_front(
@@ -110,8 +106,7 @@ def plan_front(
     def planned(workload: str, llm: str, itl_target: Seconds) -> Planned:
         return _numbers(plan_at(found[workload, llm], itl_target=float(itl_target)))
 
-    axes = {"workload": list(workloads), "llm": list(common.llms), "itl_target": itl_targets}
-    return grid.tabulate(planned, **axes)
+    return grid.tabulate(planned, **common.axes(workloads), itl_target=itl_targets)
 
 
 def plan_rates(
@@ -131,10 +126,8 @@ def plan_rates(
     def planned(workload: str, llm: str, arrival_rate: RequestsPerSecond) -> Planned:
         return _numbers(found[workload, llm, float(arrival_rate)])
 
-    axes = {"workload": list(workloads), "llm": list(common.llms), "arrival_rate": arrival_rates}
-    table = grid.tabulate(planned, **axes)
-    texts = np.reshape([pools_in_words(own) for own in found.values()], table.pools.shape)
-    return table.assign_coords(configuration=(table.pools.dims, texts))
+    table = grid.tabulate(planned, **common.axes(workloads), arrival_rate=arrival_rates)
+    return with_pools(table, found.values())
 
 
 class DayWorth(NamedTuple):
@@ -163,8 +156,7 @@ def plan_days(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) ->
         own = days[workload, llm][policy]
         return DayWorth(own.joules_per_token, own.dollars_per_token, own.over_peak)
 
-    axes = {"workload": list(workloads), "llm": list(common.llms), "policy": list(POLICIES)}
-    return grid.tabulate(rested, **axes)
+    return grid.tabulate(rested, **common.axes(workloads), policy=list(POLICIES))
 
 
 def _numbers(own: Plan | None) -> Planned:

@@ -5,6 +5,9 @@ from functools import cache, partial
 from itertools import product
 from typing import Annotated
 
+import numpy as np
+import xarray as xr
+
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.headlines import Headlines
 from tokwatt.params.errors import ParameterError
@@ -40,6 +43,10 @@ class PlanInputs:
     arrival_rate: RequestsPerSecond
     latency_target: Seconds
     itl_target: Seconds
+
+    def axes(self, workloads: Iterable[str]) -> dict[str, list[str]]:
+        """Names of the workloads and of the LLMs."""
+        return {"workload": list(workloads), "llm": list(self.llms)}
 
     def plans(
         self, catalogue: Catalogue, workloads: Iterable[str]
@@ -85,6 +92,12 @@ def workload_changes(catalogue: Catalogue, workload: str) -> dict[str, str]:
     return {"output_share": "fifth"} if shares is None else {}
 
 
+def with_pools(table: xr.Dataset, plans: Iterable[Plan | None]) -> xr.Dataset:
+    """A table of plans with their pools in words, in the order of its cells."""
+    texts = np.reshape([_pools_in_words(own) for own in plans], table.pools.shape)
+    return table.assign_coords(configuration=(table.pools.dims, texts))
+
+
 def plan_at(own: Plan | None, **numbers: Dimensionless) -> Plan | None:
     """A plan under another demand, None where there is none."""
     try:
@@ -93,7 +106,7 @@ def plan_at(own: Plan | None, **numbers: Dimensionless) -> Plan | None:
         return None
 
 
-def pools_in_words(own: Plan | None) -> str:
+def _pools_in_words(own: Plan | None) -> str:
     """Pools of a plan in words."""
     if own is None:
         return ""

@@ -66,7 +66,7 @@ def plan_decisions(catalogue: Catalogue, common: PlanInputs, workloads: Workload
     plans = {key: own for key, own in common.plans(catalogue, workloads).items() if own}
     found = {key: contest(own, catalogue) for key, own in plans.items()}
     decided = {key: decisions(it) for key, it in found.items()}
-    axes = {"workload": list(workloads), "llm": list(common.llms)}
+    axes = common.axes(workloads)
     levers = [*LEVERS, OTHER_GPU, OTHER]
 
     def decision(workload: str, llm: str, lever: str) -> LeverDecision:
@@ -126,9 +126,7 @@ def plan_rents(catalogue: Catalogue, common: PlanInputs, workloads: Workloads) -
         own = prices.get((workload, llm), {}).get(gpu)
         return Rent(own.now, own.break_even) if own else Rent(np.nan, np.nan)
 
-    return grid.tabulate(
-        rent, workload=list(workloads), llm=list(common.llms), gpu=list(common.gpus)
-    )
+    return grid.tabulate(rent, **common.axes(workloads), gpu=list(common.gpus))
 
 
 @spec
@@ -203,7 +201,7 @@ def plan_fleetopt(
         gains = fleetopt / homogeneous, most / homogeneous
         return FleetOptWorth(homogeneous, *gains, *consistent)
 
-    table = grid.tabulate(worth, workload=list(traffic), llm=list(common.llms))
+    table = grid.tabulate(worth, **common.axes(traffic))
     texts = [[_bought_words(best[workload, llm]) for llm in common.llms] for workload in traffic]
     return table.assign_coords(paper_pools=(("workload", "llm"), texts))
 

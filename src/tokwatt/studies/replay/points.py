@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
 
+from tokwatt.accounts.cases import MEAN_FILL
 from tokwatt.params.specs import Board, LlmRecord, Precision, spec
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
@@ -29,9 +30,6 @@ from tokwatt.units import (
     TokensPerSecond,
     Watts,
 )
-
-MEAN_FILL = 0.5
-"""Mean length of a sequence as a share of the window: 4096 tokens of 8192."""
 
 
 @spec

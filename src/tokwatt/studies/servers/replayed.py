@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from tokwatt import grid
-from tokwatt.accounts.deployments import pick
+from tokwatt.params.errors import pick
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.studies.labelled import Variable, labelled
 from tokwatt.studies.servers.records import Sent, Server

@@ -52,8 +52,13 @@ def log2_ticks(axes: Axes, windows: Iterable[float]) -> None:
 
 def window_names(windows: Sequence[float]) -> list[str]:
     """Context windows as they are spoken of; blank between them where they are many."""
-    step = 1 + (len(windows) - 1) // MOST_TICKS
-    return ["" if place % step else context_window(size) for place, size in enumerate(windows)]
+    return thinned([context_window(size) for size in windows], MOST_TICKS)
+
+
+def thinned(names: Sequence[str], most: int) -> list[str]:
+    """Names with blanks between them where they are many."""
+    step = 1 + (len(names) - 1) // max(1, most)
+    return ["" if place % step else name for place, name in enumerate(names)]
 
 
 def plain_log(axis: Axis, ticks: Iterable[float]) -> None:

@@ -19,9 +19,10 @@ from tokwatt.reports.figures.common.axes import (
     legend_above,
     log2_ticks,
     plain_log,
+    thinned,
     times,
 )
-from tokwatt.reports.figures.common.looks import GPUS, Look, bar_look, line_look
+from tokwatt.reports.figures.common.looks import GPUS, PLAIN, Look, bar_look, line_look
 from tokwatt.reports.labels import Labels, context_window
 
 ALL, TOKENS = "", "tok"
@@ -134,8 +135,7 @@ def bar_panel(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns: Enco
             values.index(found) + width * (place - (len(series) - 1) / 2) for found in group[x]
         ]
         kept = {"facecolor": look.get("facecolor", look["color"]), "hatch": look["hatch"]}
-        white: Look = {"edgecolor": "white", "linewidth": 0}
-        axes.bar(middle, group[columns.quantity], width, label=name, **kept, **white)
+        axes.bar(middle, group[columns.quantity], width, label=name, **kept, **PLAIN)
     _scale(axes, columns)
     axes.set_xticks(range(len(values)))
     _name_foot(axes, x, values, columns)
@@ -149,7 +149,7 @@ def heat_map_panel(axes: Axes, rows: pd.DataFrame, frame: pd.DataFrame, columns:
     look: Look = {"norm": _norm(frame, columns), "cmap": "cividis", "edgecolor": "none"}
     axes.pcolormesh(table.reindex(index=down, columns=across).to_numpy(), **look)
     axes.set_facecolor("0.85")
-    heat_map_axes(axes, across, _thinned([columns.tick(sides[0], value) for value in down], LINES))
+    heat_map_axes(axes, across, thinned([columns.tick(sides[0], value) for value in down], LINES))
     _name_foot(axes, sides[1], across, columns)
 
 
@@ -158,17 +158,11 @@ def _name_foot(axes: Axes, column: str, values: Sequence, columns: Encoding) -> 
     names = [columns.tick(column, value) for value in values]
     letters = len("".join(names))
     if unit_of_column(column):
-        names = _thinned(names, LETTERS * len(names) // letters)
+        names = thinned(names, LETTERS * len(names) // letters)
     aslant: Look = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     look = {} if unit_of_column(column) or letters <= LETTERS else aslant
     axes.set_xticks(axes.get_xticks(), names, **look)
     axes.tick_params(axis="x", length=0)
-
-
-def _thinned(names: Sequence[str], most: int) -> list[str]:
-    """Names with blanks between them where they are many."""
-    step = 1 + (len(names) - 1) // max(1, most)
-    return ["" if place % step else name for place, name in enumerate(names)]
 
 
 def _norm(frame: pd.DataFrame, columns: Encoding) -> Normalize:

@@ -38,9 +38,15 @@ ACCOUNTS: dict[str, Look] = {
     AccountName.HELD_OUT: {"color": "#D55E00", "marker": "D", "linestyle": (0, (2, 1))},
 }
 """How what was measured and what accounts say of it are drawn, in the order of legends."""
+COMPARED = (AccountName.PAPER, AccountName.CONSISTENT, AccountName.HELD_OUT)
+"""Accounts that are drawn run by run."""
 
 RAISES: Look = {"facecolor": "#009E73", "hatch": ""}
 LOWERS: Look = {"facecolor": "#E69F00", "hatch": "//////"}
+PLAIN: Look = {"edgecolor": "white", "linewidth": 0}
+"""No edge, and hatches in white."""
+MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}
+"""A number in the middle of a cell."""
 OPEN: Look = {"linestyle": "", "markerfacecolor": "none"}
 """Open marks without a line between them."""
 
@@ -57,4 +63,4 @@ def mark_look(gpu: str) -> Look:
 
 def bar_look(gpu: str) -> Look:
     """A GPU's bar: colour, and a hatch in white."""
-    return {"facecolor": COLORS[gpu], "hatch": HATCHES[gpu], "edgecolor": "white", "linewidth": 0}
+    return {"facecolor": COLORS[gpu], "hatch": HATCHES[gpu], **PLAIN}
