@@ -65,5 +65,6 @@ def test_it_is_a_share(used, scv, busy, idle):
     assert 0 <= float(share_of_busy(used, 1.0, scv, busy, idle)) <= 1
 
 
-def test_nobody_works_where_nobody_comes():
-    assert float(share_of_busy(0.0, 0.0, 0.0, 1.0, 1.0)) == 0.0
+@given(st.sampled_from([0.0, 1e-3]), VARIED, st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
+def test_nobody_works_where_nobody_comes(mean, scv, busy, idle):
+    assert float(share_of_busy(0.0, mean, scv, busy, idle)) == 0.0

@@ -60,4 +60,5 @@ def share_of_busy(
     left = transform(rate * (1 - busy))
     alone = (1 - utilization) * (1 - busy) * left / jnp.maximum(left - busy, LEAST)
     soon = rate / jnp.maximum(rate + leaving_idle, LEAST)
-    return 1 - alone * (1 - soon) / (1 - soon * busy)
+    share = 1 - alone * (1 - soon) / (1 - soon * busy)
+    return jnp.where(utilization > 0, share, 0.0)

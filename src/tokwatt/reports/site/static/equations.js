@@ -947,6 +947,7 @@ const Tokwatt = (() => {
 
   /* Share of what a request gets while an instance takes in others' prompts. */
   function shareOfBusy(used, work, scv, leavingBusy, leavingIdle) {
+    if (used <= 0) return 0;
     const mean = Math.max(work, 1e-12),
       spread = Math.max(scv, 1e-6),
       rate = used / mean;
