@@ -318,6 +318,24 @@ def test_running_numbers_are_no_names_of_requests(tmp_path):
     assert read_trace(path).output.tolist() == [3, 4]
 
 
+def test_a_blank_name_is_none_however_the_file_is_read(tmp_path):
+    """A row of more cells than columns, here empty ones, has the file read exactly."""
+    path = tmp_path / "requests.csv"
+    content = "request_id,prompt_tokens,output_tokens\nabcdefgh,1,2\nNA,5,2\nNA,5,3\n"
+    for end in ("", "abcdefgi,7,8,,\n"):
+        path.write_text(content + end)
+        trace = read_trace(path)
+        assert trace.output.tolist()[:3] == [2, 2, 3] and not trace.left_out
+
+
+def test_objects_in_cells_whose_keys_are_numbers_are_no_requests(tmp_path):
+    path = tmp_path / "requests.csv"
+    path.write_text(
+        'logit_bias,prompt_tokens,output_tokens\n"{50256: -100}",5,6\n"{1: {2: 3}}",7,8\n'
+    )
+    assert read_trace(path).prompt.tolist() == [5, 7]
+
+
 def test_texts_in_parquet_are_counted_or_refused_as_texts(tmp_path):
     arrow = pytest.importorskip("pyarrow", reason="Parquet needs tokwatt[traces]")
     parquet = pytest.importorskip("pyarrow.parquet")
