@@ -140,6 +140,15 @@ EXPORTS = {
             "output_tokens": output, "total_tokens": prompt + output}),
         {},
     ),
+    "sums beside Anthropic's counts, of which one cache says nothing": (
+        lines(
+            {"time": 0, "prompt_tokens": 100, "input_tokens": 50, "cache_read_input_tokens": 40,
+             "cache_creation_input_tokens": 10, "output_tokens": 3},
+            {"time": 4, "prompt_tokens": 9, "input_tokens": 5, "cache_read_input_tokens": None,
+             "cache_creation_input_tokens": 4, "output_tokens": 2},
+        ),
+        {},
+    ),
     "LangChain": (
         rows(lambda prompt, cached, output, second: {
             "timestamp": date(second), "usage_metadata": {
@@ -326,6 +335,19 @@ def test_a_blank_name_is_none_however_the_file_is_read(tmp_path):
         path.write_text(content + end)
         trace = read_trace(path)
         assert trace.output.tolist()[:3] == [2, 2, 3] and not trace.left_out
+
+
+def test_yes_and_no_are_no_numbers_beside_numbers(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    hit = {"prompt_tokens": 5, "completion_tokens": 2, "cached": True}
+    path.write_text(lines(hit, {**hit, "cached": 0}))
+    trace = read_trace(path)
+    assert (trace.requests, trace.left_out) == (1, {"answered from a cache": 1})
+    path.write_text(lines({**hit, "prompt_tokens": True}, {**hit, "cached": 0}))
+    assert read_trace(path).left_out == {"answered from a cache": 1}
+    path.write_text(lines({**hit, "cached": 0, "prompt_tokens": True}, {**hit, "cached": 0}))
+    with pytest.raises(ParameterError, match="line 1 has 'True' under 'prompt_tokens'"):
+        read_trace(path)
 
 
 def test_objects_in_cells_whose_keys_are_numbers_are_no_requests(tmp_path):

@@ -79,8 +79,8 @@ def sums_of(
 def wholes(role: str, told: Columns, sums: Sums) -> list[np.ndarray]:
     """Tokens by each column of prompts or outputs, with all that stands beside them."""
     beside = CACHES if role == "prompt" else ("reasoning",)
-    more = sum((first_told(told[part]) for part in beside if part in told), np.zeros(()))
-    more = np.nan_to_num(more)
+    parts = [np.nan_to_num(first_told(told[part])) for part in beside if part in told]
+    more = sum(parts, np.zeros(()))
     return [
         column + more * added for column, added in zip(told[role], getattr(sums, role), strict=True)
     ]
