@@ -308,6 +308,13 @@ def test_rows_that_are_sums_over_a_time_count_for_their_requests(names, more, tm
     assert trace.arrival_rate == pytest.approx(10 / 86400)
 
 
+def test_a_row_without_its_number_of_requests_is_told_by_its_line(tmp_path):
+    path = tmp_path / "usage.csv"
+    path.write_text("requests,prompt_tokens,completion_tokens\n5,500,50\n,40,10\n")
+    with pytest.raises(ParameterError, match="line 3 has nothing under 'requests'"):
+        read_trace(path)
+
+
 def test_a_row_a_day_without_a_number_of_requests_is_refused(tmp_path):
     path = tmp_path / "usage.csv"
     path.write_text("date,prompt_tokens,completion_tokens\n2026-01-01,500,50\n2026-01-02,40,10\n")

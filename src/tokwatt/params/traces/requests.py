@@ -178,7 +178,7 @@ class _Reader:
             wanted = WANTED_TIME if role == "time" else WANTED
             for column, part, values in zip(self.found[role], cells[role], columns, strict=True):
                 good = np.isfinite(values) if role == "time" else _whole(values)
-                if role != "time" and not good[kept].all():
+                if role not in ("time", "count") and not good[kept].all():
                     good |= blanks(part)
                 for row in np.flatnonzero(kept & ~good):
                     cell = part[int(row)]
