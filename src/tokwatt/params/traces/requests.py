@@ -17,7 +17,6 @@ from tokwatt.params.traces.numbers import blanks, numbers, packed
 from tokwatt.params.traces.repeats import identities, last_of_each
 from tokwatt.params.traces.status import REASONS, left_out_by
 from tokwatt.params.traces.sums import CACHES, Columns, Sums, first_told, wholes
-from tokwatt.params.traces.sums import is_beside as is_beside  # the explorer finds it here
 from tokwatt.params.traces.times import arrival_times, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS
 
