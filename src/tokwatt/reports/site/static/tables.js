@@ -86,7 +86,7 @@ const Tables = (() => {
   function tableOfJson(known, file, text, complete) {
     const search = (tree) => [...Nested.rowsOf(known, file, tree, complete)];
     const written = text.split(/\r\n|[\r\n]/);
-    if (!isLines(written)) return tableOfRows(known, file, search(document(known, file, text)));
+    if (!isLines(written)) return tableOfRows(known, file, search(documentOf(known, file, text)));
     const { rows, problems } = objectsOf(written);
     const sample = rows.filter(({ line }) => line <= known.sample);
     const plain = sample.some(({ tree }) => complete([...Nested.pathsOf([tree]).keys()]));
@@ -105,7 +105,7 @@ const Tables = (() => {
     return Nested.isObject(tree) && (more.length > 0 || !hasLists(tree));
   }
 
-  function document(known, file, text) {
+  function documentOf(known, file, text) {
     const tree = Nested.parsed(text) ?? oneByOne(known, text);
     if (tree !== null) return tree;
     throw new Refusal(`${file}: is no JSON, wanted one document or an object on each line.`);
