@@ -235,6 +235,10 @@ TREES = {
             }
         ]
     ),
+    "a request without its time": lines(
+        {"created": 5, "prompt_tokens": 1, "output_tokens": 2},
+        {"created": None, "prompt_tokens": 3, "output_tokens": 4},
+    ),
     "blank lines and a list": '\n\n{"prompt_tokens": 1, "output_tokens": 2}\n\n[3]\n',
     "no count in any object": '[{"prompt_tokens": 1}]',
     "broken off": '[{"prompt_tokens": 1, "output_tokens": 2}',

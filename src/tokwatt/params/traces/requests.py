@@ -181,7 +181,8 @@ class _Reader:
                     good |= blanks(part)
                 for row in np.flatnonzero(kept & ~good):
                     cell = part[int(row)]
-                    written = quoted(str(cell)) if str(cell).strip() else "nothing"
+                    empty = cell is None or not str(cell).strip()
+                    written = "nothing" if empty else quoted(str(cell))
                     what = f"{written} under {quoted(column.name)}, wanted {wanted}"
                     self.bad.append((lines[int(row)], what))
                 kept &= good
