@@ -5,6 +5,11 @@ from importlib.resources import files
 
 from tokwatt.accounts.explorer import data_of
 
+READING = (
+    *("nested.js", "tables.js", "columns.js", "sums.js"),
+    *("times.js", "rows.js", "traces.js"),
+)
+"""Scripts that read a trace."""
 FLEET = {
     "instances": "instances",
     "power": "power",

@@ -140,6 +140,15 @@ EXPORTS = {
             "output_tokens": output, "total_tokens": prompt + output}),
         {},
     ),
+    "sums beside Anthropic's counts, of which one cache says nothing": (
+        lines(
+            {"time": 0, "prompt_tokens": 100, "input_tokens": 50, "cache_read_input_tokens": 40,
+             "cache_creation_input_tokens": 10, "output_tokens": 3},
+            {"time": 4, "prompt_tokens": 9, "input_tokens": 5, "cache_read_input_tokens": None,
+             "cache_creation_input_tokens": 4, "output_tokens": 2},
+        ),
+        {},
+    ),
     "LangChain": (
         rows(lambda prompt, cached, output, second: {
             "timestamp": date(second), "usage_metadata": {
@@ -314,6 +323,13 @@ def test_rows_that_are_sums_over_a_time_count_for_their_requests(names, more, tm
     assert trace.arrival_rate == pytest.approx(10 / 86400)
 
 
+def test_a_row_without_its_number_of_requests_is_told_by_its_line(tmp_path):
+    path = tmp_path / "usage.csv"
+    path.write_text("requests,prompt_tokens,completion_tokens\n5,500,50\n,40,10\n")
+    with pytest.raises(ParameterError, match="line 3 has nothing under 'requests'"):
+        read_trace(path)
+
+
 def test_a_row_a_day_without_a_number_of_requests_is_refused(tmp_path):
     path = tmp_path / "usage.csv"
     path.write_text("date,prompt_tokens,completion_tokens\n2026-01-01,500,50\n2026-01-02,40,10\n")
@@ -331,6 +347,37 @@ def test_running_numbers_are_no_names_of_requests(tmp_path):
         "request_id,prompt_tokens,completion_tokens\nabcdefgh,5,2\nabcdefgh,5,3\n,5,4\n"
     )
     assert read_trace(path).output.tolist() == [3, 4]
+
+
+def test_a_blank_name_is_none_however_the_file_is_read(tmp_path):
+    """A row of more cells than columns, here empty ones, has the file read exactly."""
+    path = tmp_path / "requests.csv"
+    content = "request_id,prompt_tokens,output_tokens\nabcdefgh,1,2\nNA,5,2\nNA,5,3\n"
+    for end in ("", "abcdefgi,7,8,,\n"):
+        path.write_text(content + end)
+        trace = read_trace(path)
+        assert trace.output.tolist()[:3] == [2, 2, 3] and not trace.left_out
+
+
+def test_yes_and_no_are_no_numbers_beside_numbers(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    hit = {"prompt_tokens": 5, "completion_tokens": 2, "cached": True}
+    path.write_text(lines(hit, {**hit, "cached": 0}))
+    trace = read_trace(path)
+    assert (trace.requests, trace.left_out) == (1, {"answered from a cache": 1})
+    path.write_text(lines({**hit, "prompt_tokens": True}, {**hit, "cached": 0}))
+    assert read_trace(path).left_out == {"answered from a cache": 1}
+    path.write_text(lines({**hit, "cached": 0, "prompt_tokens": True}, {**hit, "cached": 0}))
+    with pytest.raises(ParameterError, match="line 1 has 'True' under 'prompt_tokens'"):
+        read_trace(path)
+
+
+def test_objects_in_cells_whose_keys_are_numbers_are_no_requests(tmp_path):
+    path = tmp_path / "requests.csv"
+    path.write_text(
+        'logit_bias,prompt_tokens,output_tokens\n"{50256: -100}",5,6\n"{1: {2: 3}}",7,8\n'
+    )
+    assert read_trace(path).prompt.tolist() == [5, 7]
 
 
 def test_texts_in_parquet_are_counted_or_refused_as_texts(tmp_path):

@@ -257,6 +257,8 @@ def test_a_timestamp_beside_lengths_of_mooncake_counts_milliseconds_unless_it_ha
         ("1", "2023-11-16"),
         ("2023-11-16", "20"),
         ("2023-11-16", "soon"),
+        ("2023-11-16", "now"),
+        ("2023-11-16", "-3"),
         ("1", "nan"),
         ("1", "1e999"),
     ],

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from scripts import call, context_of
+from scripts import READING, call, context_of
 
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.deployments import DeploymentNames
@@ -16,7 +16,7 @@ from tokwatt.simulation import arrivals
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
 SCRIPTS = (
-    *("equations.js", "tables.js", "columns.js", "traces.js"),
+    *("equations.js", *READING),
     *("requests.js", "engine.js", "steps.js", "arrivals.js", "recorder.js", "simulation.js"),
 )
 DENSE = InstanceKey("consistent", "H100", "llama-3.1-8b", "bfloat16", 1)

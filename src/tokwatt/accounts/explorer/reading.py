@@ -1,41 +1,98 @@
 """How `params` reads a trace, for the explorer to read the same: names, units and words."""
 
+from tokwatt.params.tables import nested
+from tokwatt.params.tables.documents import BETWEEN
 from tokwatt.params.tables.separated import BLANK
 from tokwatt.params.tables.table import SAMPLE
-from tokwatt.params.traces.columns import BUCKETS, NAMES, PREFERRED, REQUIRED, SHOWN, UNITS
-from tokwatt.params.traces.requests import WANTED, WANTED_TIME, is_beside
-from tokwatt.params.traces.status import FAILURES, FLAGS, LEAST_HTTP_ERROR, NO, NOTHING
-from tokwatt.params.traces.times import BAILIAN, LONGEST, MOONCAKE, SINCE_1970, WORDS
+from tokwatt.params.traces.columns import BUCKETS, KNOWN, PREFERRED, REQUIRED, SHOWN, UNITS
+from tokwatt.params.traces.names import ASIDE, NAMES, TOTALS
+from tokwatt.params.traces.repeats import LEAST_LETTERS
+from tokwatt.params.traces.requests import WANTED, WANTED_TIME
+from tokwatt.params.traces.status import (
+    FAILURES,
+    FLAGS,
+    HITS,
+    LEAST_HTTP_ERROR,
+    NO,
+    NOTHING,
+    OTHERS,
+    REASONS,
+)
+from tokwatt.params.traces.sums import BESIDE, CACHES, MUCH
+from tokwatt.params.traces.times import (
+    BAILIAN,
+    EARLIEST,
+    LAYOUTS,
+    LONGEST,
+    MOONCAKE,
+    SINCE_1970,
+    SLOW,
+    WORDS,
+)
+from tokwatt.params.traces.traces import SINGLE
 from tokwatt.units import MOST_TOKENS
 
 
 def trace_reading() -> dict[str, object]:
-    """All of it by name; `beside` are caches whose tokens are not among those of the prompt."""
-    caches = [*NAMES["cached"], *NAMES["written"]]
+    """All of it by name."""
+    return _columns() | _rows() | _times() | _trees()
+
+
+def _columns() -> dict[str, object]:
     return {
         "names": NAMES,
+        "totals": TOTALS,
+        "aside": ASIDE,
+        "single": SINGLE,
         "required": REQUIRED,
         "buckets": BUCKETS,
         "preferred": PREFERRED,
-        "beside": {
-            prompt: [cache for cache in caches if is_beside(prompt, cache)]
-            for prompt in NAMES["prompt"]
-        },
+        "caches": CACHES,
+        "beside": BESIDE,
+        "much": MUCH,
+        "known": KNOWN,
+        "sample": SAMPLE,
+        "shown": SHOWN,
+    }
+
+
+def _rows() -> dict[str, object]:
+    return {
+        "blank": BLANK,
+        "reasons": REASONS,
+        "nothing": sorted(NOTHING),
+        "no": NO,
+        "flags": FLAGS,
+        "failures": FAILURES,
+        "least_http_error": LEAST_HTTP_ERROR,
+        "others": sorted(OTHERS),
+        "hits": HITS,
+        "least_letters": LEAST_LETTERS,
+        "most_tokens": MOST_TOKENS,
+        "wanted": WANTED,
+        "wanted_time": WANTED_TIME,
+    }
+
+
+def _times() -> dict[str, object]:
+    return {
         "units": UNITS,
         "since_1970": SINCE_1970,
         "unit_words": WORDS,
         "longest": LONGEST,
+        "earliest": EARLIEST,
+        "slow": SLOW,
+        "layouts": LAYOUTS,
         "mooncake": MOONCAKE,
         "bailian": BAILIAN,
-        "blank": BLANK,
-        "nothing": sorted(NOTHING),
-        "no": NO,
-        "flags": FLAGS,
-        "failures": sorted(FAILURES),
-        "least_http_error": LEAST_HTTP_ERROR,
-        "most_tokens": MOST_TOKENS,
-        "wanted": WANTED,
-        "wanted_time": WANTED_TIME,
-        "sample": SAMPLE,
-        "shown": SHOWN,
+    }
+
+
+def _trees() -> dict[str, object]:
+    return {
+        "turns": nested.TURNS,
+        "failed": nested.FAILED,
+        "lists": nested.LISTS,
+        "own": nested.OWN,
+        "between": BETWEEN,
     }

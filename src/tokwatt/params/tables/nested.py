@@ -47,7 +47,7 @@ def paths_of(rows: Sequence[Row]) -> dict[str, Where]:
 def _paths(row: Row, above: Where) -> dict[str, Where]:
     paths: dict[str, Where] = {}
     for key, value in row.items():
-        here = (*above, key)
+        here = (*above, str(key))
         if isinstance(value, dict):
             paths |= _paths(value, here)
         elif not isinstance(value, list):

@@ -22,7 +22,8 @@ def packed(cells: Cells) -> Cells:
         array = np.array(cells)
     except (ValueError, OverflowError):
         return cells
-    return array if array.shape == (len(cells),) and array.dtype.kind in "iuf" else cells
+    plain = array.shape == (len(cells),) and array.dtype.kind in "iuf"
+    return array if plain and bool not in set(map(type, cells)) else cells
 
 
 def numbers(cells: Cells, grouped: bool = False) -> np.ndarray:

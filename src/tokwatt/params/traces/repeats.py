@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokwatt.params.tables.table import Cell, Cells
-from tokwatt.params.traces.numbers import blank, numbers
+from tokwatt.params.traces.numbers import blank, blanks, numbers
 
 LEAST_LETTERS = 8
 """Of a name that no two requests have by chance, as a running number may."""
@@ -27,7 +27,7 @@ def identities(names: Cells, prompt: np.ndarray) -> np.ndarray:
     mixed = hashes ^ (
         np.ascontiguousarray(prompt, float).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     )
-    return np.where(pd.isna(texts) | (texts == ""), np.uint64(0), mixed)
+    return np.where(blanks(names), np.uint64(0), mixed)
 
 
 def last_of_each(identities: np.ndarray) -> np.ndarray:

@@ -17,7 +17,6 @@ from tokwatt.params.traces.numbers import blanks, numbers, packed
 from tokwatt.params.traces.repeats import identities, last_of_each
 from tokwatt.params.traces.status import REASONS, left_out_by
 from tokwatt.params.traces.sums import CACHES, Columns, Sums, first_told, wholes
-from tokwatt.params.traces.sums import is_beside as is_beside  # the explorer finds it here
 from tokwatt.params.traces.times import arrival_times, date_seconds, is_date
 from tokwatt.units import MOST_TOKENS
 
@@ -178,11 +177,12 @@ class _Reader:
             wanted = WANTED_TIME if role == "time" else WANTED
             for column, part, values in zip(self.found[role], cells[role], columns, strict=True):
                 good = np.isfinite(values) if role == "time" else _whole(values)
-                if role != "time" and not good[kept].all():
+                if role not in ("time", "count") and not good[kept].all():
                     good |= blanks(part)
                 for row in np.flatnonzero(kept & ~good):
                     cell = part[int(row)]
-                    written = quoted(str(cell)) if str(cell).strip() else "nothing"
+                    empty = cell is None or not str(cell).strip()
+                    written = "nothing" if empty else quoted(str(cell))
                     what = f"{written} under {quoted(column.name)}, wanted {wanted}"
                     self.bad.append((lines[int(row)], what))
                 kept &= good

@@ -9,11 +9,11 @@ from tokwatt.params.tables.table import Cells
 from tokwatt.params.traces.columns import bare_name
 from tokwatt.params.traces.numbers import numbers
 
-FAILURES = frozenset(
-    {"failure", "failed", "fail", "error", "errored", "incomplete", "cancelled", "canceled"}
-    | {"timeout", "aborted"}
+FAILURES = (
+    *("fail", "error", "cancel", "timeout", "timedout", "abort", "unsuccess", "reject"),
+    *("ratelimit", "throttl", "expired", "incomplete", "statuscodeerror"),
 )
-"""What a status says of a request that was not served."""
+"""How the letters of a status begin that tells of a request not served."""
 LEAST_HTTP_ERROR = 400
 FLAGS = {
     **{"success": False, "cancelled": True, "wascancelled": True, "error": True, "iserror": True},
@@ -34,10 +34,6 @@ OTHERS = frozenset(
 HITS = ("true", "hit", "semantichit", "simplehit")
 REASONS = {"status": "failed", "kind": "of another kind", "source": "answered from a cache"}
 """Why a row is left out, by the column that says so."""
-_FAILED = re.compile(
-    "fail|error|cancel|timeout|timedout|abort|unsuccess|reject|ratelimit|throttl|expired"
-    "|incomplete|statuscodeerror"
-).match
 
 
 def left_out_by(role: str, name: str, cells: Cells) -> np.ndarray:
@@ -63,7 +59,7 @@ def _is_failure(name: str, word: str) -> bool:
     if not np.isnan(number):
         otel = name.endswith("status.code") and number == 2
         return bool(otel or number >= LEAST_HTTP_ERROR or number < 0)
-    return word in FAILURES or bool(_FAILED(_letters(word)))
+    return _letters(word).startswith(FAILURES)
 
 
 def _says_so(role: str, name: str, word: str) -> bool:

@@ -1,5 +1,6 @@
 """Which counts of tokens stand beside others, and have to be added to them."""
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import product, takewhile
 from pathlib import Path
@@ -24,8 +25,27 @@ CACHES = ("cached", "written")
 MUCH = 2.0
 """From how many cached tokens for each of the prompt on they cannot be among those; up to that, two
 tokenizers may have counted them."""
-_APART = ("inputtokens", "uncachedinputtokens", "usageinputtokensnocache", "inputtokencount")
-_APART_CACHES = ("cacheread", "cachecreation", "cachewrite", "usageinputtokenscache")
+BESIDE = (
+    (r".*usagedetails\.output", r".*usagedetails\..*", True),
+    (r".*", r".*thoughtstokencount", True),
+    (r".*(usagedetails|tokens)\.input", r".*(usagedetails|tokens\.cache)\..*", True),
+    (r".*(usagedetails|tokens)\.input", r".*", False),
+    (r".*genai\..*", r".*", False),
+    (r".*", r".*tokens?details\..*", False),
+    (r"(.*\.)?prompttokens", r"(.*\.)?promptcache(read|write)[^.]*", True),
+    (
+        r"(.*\.)?(inputtokens|uncachedinputtokens|usageinputtokensnocache|inputtokencount)",
+        r"(.*\.)?(cacheread|cachecreation|cachewrite|usageinputtokenscache)[^.]*",
+        True,
+    ),
+)
+"""Bare names of a count and of a part, and whether the part stands beside it; the first that match
+say so, and what none matches stands among it.
+
+Anthropic's `cache_read_input_tokens` are not among its `input_tokens`, nor are Helicone's or those
+of Langfuse's `usageDetails` and opencode's `tokens`, nor Gemini's thoughts among its candidates;
+OpenAI's `cached_tokens` are among its `prompt_tokens`, and whatever OpenTelemetry or LangChain call
+so is among their own."""
 Columns = dict[str, list[np.ndarray]]
 """Numbers of all columns, by what they hold."""
 
@@ -79,8 +99,8 @@ def sums_of(
 def wholes(role: str, told: Columns, sums: Sums) -> list[np.ndarray]:
     """Tokens by each column of prompts or outputs, with all that stands beside them."""
     beside = CACHES if role == "prompt" else ("reasoning",)
-    more = sum((first_told(told[part]) for part in beside if part in told), np.zeros(()))
-    more = np.nan_to_num(more)
+    parts = [np.nan_to_num(first_told(told[part])) for part in beside if part in told]
+    more = sum(parts, np.zeros(()))
     return [
         column + more * added for column, added in zip(told[role], getattr(sums, role), strict=True)
     ]
@@ -94,28 +114,15 @@ def first_told(columns: Sequence[np.ndarray]) -> np.ndarray:
     return merged
 
 
-def is_beside(prompt: str, cache: str) -> bool:
-    """Whether tokens of a cache stand beside those of the prompt, by the names of the columns.
-
-    Anthropic's `cache_read_input_tokens` are not among its `input_tokens`, nor are Helicone's or
-    those of Langfuse's `usageDetails` and opencode's `tokens`; OpenAI's `cached_tokens` are among
-    its `prompt_tokens`, and whatever OpenTelemetry or LangChain call so is among their own.
-    """
-    written, other = bare_name(prompt), bare_name(cache)
-    if written.endswith(("usagedetails.input", "tokens.input")):
-        return "usagedetails." in other or "tokens.cache." in other
-    if "genai." in written or "tokendetails." in other or "tokensdetails." in other:
-        return False
-    first, last = written.rpartition(".")[2], other.rpartition(".")[2]
-    helicone = first == "prompttokens" and last.startswith(("promptcacheread", "promptcachewrite"))
-    return helicone or (first in _APART and last.startswith(_APART_CACHES))
-
-
-def _is_thought(output: str, reasoning: str) -> bool:
-    """Whether tokens of the reasoning stand beside those of the output, by their names."""
-    written, other = bare_name(output), bare_name(reasoning)
-    langfuse = written.endswith("usagedetails.output") and "usagedetails." in other
-    return langfuse or other.endswith("thoughtstokencount")
+def is_beside(whole: str, part: str) -> bool:
+    """Whether tokens of a part stand beside those of a count, by the names of the columns."""
+    written, other = bare_name(whole), bare_name(part)
+    said = (
+        beside
+        for count, among, beside in BESIDE
+        if re.fullmatch(count, written) and re.fullmatch(among, other)
+    )
+    return next(said, False)
 
 
 def _choice(
@@ -129,7 +136,7 @@ def _choice(
     caches = [column for role in CACHES for column in found.get(role, ())]
     named = (
         any(is_beside(prompt[0].name, cache.name) for cache in caches),
-        any(_is_thought(output[0].name, thought.name) for thought in found.get("reasoning", ())),
+        any(is_beside(output[0].name, thought.name) for thought in found.get("reasoning", ())),
     )
     own, made = prompt[1], output[1]
     nothing = np.zeros(len(own))

@@ -31,6 +31,8 @@ LAYOUTS = {
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d,\d+": "%Y-%m-%d %H:%M:%S,%f",  # Python's log
 }
 """Formats of dates that are not ISO but plain, by how the first of them looks."""
+SHORTEST = 7
+"""Letters of a date, at least its year and month: pandas takes `-3` and `now` for dates, too."""
 SLOW = 60.0
 """Mean seconds between requests from which on a unit that nothing says is doubted."""
 WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -54,6 +56,8 @@ def date_seconds(cells: Cells) -> SecondsAxis:
     first = str(next((text for text in texts if not blank(text)), ""))
     layout = next((form for look, form in LAYOUTS.items() if re.fullmatch(look, first)), "ISO8601")
     dates = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
+    if texts.dtype.kind != "M":
+        dates = dates.where(texts.str.len() >= SHORTEST)
     seconds = dates.astype("datetime64[us, UTC]").astype("int64").to_numpy() * 1e-6
     return np.where(dates.isna(), np.nan, seconds)
 

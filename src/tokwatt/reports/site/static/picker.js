@@ -23,7 +23,8 @@ async function chooseTrace(file) {
     tell(Traces.said(trace, shown));
   } catch (error) {
     if (error instanceof Refusal) tell(error.message, true);
-    else if (error instanceof DOMException) tell(`${file.name}: ${error.message}`, true);
+    else if (error instanceof DOMException || error instanceof RangeError)
+      tell(`${file.name}: ${error.message}`, true);
     else throw error;
   }
 }

@@ -1,6 +1,5 @@
 "use strict";
-/* Files of requests as tables of cells, as tokwatt.params.tables has them: separated text, or a
-   JSON object on each line. */
+/* Files of requests as tables of cells, as tokwatt.params.tables has them: separated text or JSON. */
 
 class Refusal extends Error {}
 
@@ -11,21 +10,25 @@ const Tables = (() => {
     return `“${text.length > 40 ? `${text.slice(0, 37)}...` : text}”`;
   }
 
-  /* Rows with the lines they begin on, and lines that hold none. */
-  function tableOf(file, text, sample) {
-    const start = text.trimStart();
+  /* Rows with the lines they begin on, and lines that hold none; `complete` tells of names of
+     columns whether they are all that a row needs. */
+  function tableOf(known, file, written, complete) {
+    const text = written.replace(/^\uFEFF/, ""),
+      start = text.trimStart();
     if (!start) throw new Refusal(`${file}: is empty, wanted column names and requests.`);
-    if (/^(\[|PAR1)/.test(start) || /[\0\uFFFD]/.test(start.slice(0, 65536)))
+    if (start.startsWith("PAR1") || /[\0\uFFFD]/.test(start.slice(0, 65536)))
       throw new Refusal(
-        `${file}: is packed, Parquet or one JSON document, wanted CSV or JSON lines; ` +
-          "tokwatt fleet --trace reads it.",
+        `${file}: is packed or Parquet, wanted CSV or JSON; tokwatt fleet --trace reads it.`,
       );
-    return start.startsWith("{") ? tableOfLines(file, text, sample) : tableOfText(file, text);
+    const table = /^[[{]/.test(start)
+      ? tableOfJson(known, file, text, complete)
+      : tableOfText(known, file, text);
+    return Nested.withFields(table, complete);
   }
 
-  function tableOfText(file, text) {
+  function tableOfText(known, file, text) {
     const header = text.match(/^[^\r\n]*/)[0];
-    const delimiter = [",", ";", "\t"].reduce((most, other) =>
+    const delimiter = [",", ";", "\t", "|"].reduce((most, other) =>
       header.split(other).length > header.split(most).length ? other : most,
     );
     const [first, ...written] = csvRows(file, text, delimiter);
@@ -44,7 +47,7 @@ const Tables = (() => {
         `${cells.length} cells, wanted ${names.length} as there are column names`,
       ]);
     const at = (row, place) => (row.cells[place] ?? "").trim();
-    return { names, rows, problems, at };
+    return { names, rows, sample: rows.slice(0, known.sample), problems, at };
   }
 
   /* Decimal commas as points, where semicolons separate cells. */
@@ -55,7 +58,7 @@ const Tables = (() => {
 
   function csvRows(file, text, delimiter) {
     const cell = new RegExp(
-      ` *(?:"([^"]*(?:""[^"]*)*)"|((?![ "])[^${delimiter}\r\n]*))(${delimiter}|\r\n|[\r\n]|$)`,
+      ` *(?:"([^"]*(?:""[^"]*)*)"|((?![ "])[^${delimiter}\r\n]*))([${delimiter}]|\r\n|[\r\n]|$)`,
       "y",
     );
     const rows = [];
@@ -79,48 +82,80 @@ const Tables = (() => {
     return rows;
   }
 
-  function tableOfLines(file, text, sample) {
+  /* JSON on each line, or one document; where lines are no requests, what is in them may be. */
+  function tableOfJson(known, file, text, complete) {
+    const search = (tree) => [...Nested.rowsOf(known, file, tree, complete)];
+    const written = text.split(/\r\n|[\r\n]/);
+    if (!isLines(written)) return tableOfRows(known, file, search(documentOf(known, file, text)));
+    const { rows, problems } = objectsOf(written);
+    const sample = rows.filter(({ line }) => line <= known.sample);
+    const plain = sample.some(({ tree }) => complete([...Nested.pathsOf([tree]).keys()]));
+    if (!sample.length || (!plain && problems.length))
+      throw new Refusal(`${file}: line ${problems[0].join(" has ")}.`);
+    if (plain) return { ...ofTrees(rows, sample), problems };
+    return tableOfRows(known, file, search(rows.map(({ tree }) => tree)));
+  }
+
+  const hasLists = (tree) => !Object.values(tree).every(Nested.isPlain);
+
+  /* Whether the first line is an object of its own. */
+  function isLines(written) {
+    const [first, ...more] = written.filter((line) => line.trim()).slice(0, 2);
+    const tree = Nested.parsed(first);
+    return Nested.isObject(tree) && (more.length > 0 || !hasLists(tree));
+  }
+
+  function documentOf(known, file, text) {
+    const tree = Nested.parsed(text) ?? oneByOne(known, text);
+    if (tree !== null) return tree;
+    throw new Refusal(`${file}: is no JSON, wanted one document or an object on each line.`);
+  }
+
+  /* Documents that follow each other, over lines or not; null where any of them is broken. */
+  function oneByOne(known, text) {
+    const between = new RegExp(`^[${known.between.join("")}]*`),
+      documents = [];
+    let depth = 0,
+      start = 0;
+    for (const { 0: mark, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+      if (mark.startsWith('"')) continue;
+      depth += mark === "{" || mark === "[" ? 1 : -1;
+      if (depth > 0) continue;
+      documents.push(Nested.parsed(text.slice(start, index + 1).replace(between, "")));
+      start = index + 1;
+    }
+    const isWhole = !documents.includes(undefined) && !text.slice(start).replace(between, "");
+    return isWhole ? documents : null;
+  }
+
+  function objectsOf(written) {
     const rows = [],
       problems = [];
-    text.split(/\r\n|[\r\n]/).forEach((written, place) => {
-      if (!written.trim()) return;
-      const tree = parsed(written);
-      if (tree) rows.push({ line: place + 1, tree });
+    written.forEach((text, place) => {
+      if (!text.trim()) return;
+      const tree = Nested.parsed(text);
+      if (Nested.isObject(tree)) rows.push({ line: place + 1, tree });
       else problems.push([place + 1, "no JSON object, wanted one on each line"]);
     });
-    if (!rows.length) throw new Refusal(`${file}: line ${problems[0].join(" has ")}.`);
-    const paths = new Map();
-    for (const { tree } of rows.slice(0, sample)) addPaths(paths, tree, []);
-    const wheres = [...paths.values()];
-    return {
-      names: [...paths.keys()],
-      rows,
-      problems,
-      at: ({ tree }, place) => plain(wheres[place].reduce((value, key) => value?.[key], tree)),
-    };
+    return { rows, problems };
   }
 
-  const isObject = (value) =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-  const plain = (value) => (typeof value === "object" ? null : (value ?? null));
-
-  function parsed(written) {
-    try {
-      const tree = JSON.parse(written);
-      return isObject(tree) ? tree : null;
-    } catch (error) {
-      if (error instanceof SyntaxError) return null;
-      throw error;
-    }
+  function tableOfRows(known, file, trees) {
+    if (!trees.length)
+      throw new Refusal(
+        `${file}: holds no requests, wanted objects with prompt and output tokens; ` +
+          "tokwatt fleet --trace takes names of columns, with the option --columns.",
+      );
+    const rows = trees.map((tree, place) => ({ line: place + 1, tree }));
+    return { ...ofTrees(rows, rows), sample: rows.slice(0, known.sample), problems: [] };
   }
 
-  /* Where plain values stand, by a name with dots; lists are left out. */
-  function addPaths(paths, tree, above) {
-    for (const [key, value] of Object.entries(tree)) {
-      const here = [...above, key];
-      if (isObject(value)) addPaths(paths, value, here);
-      else if (!Array.isArray(value)) paths.set(here.join("."), here);
-    }
+  /* Rows of objects, under the names of the values in some of them. */
+  function ofTrees(rows, sample) {
+    const paths = Nested.pathsOf(sample.map(({ tree }) => tree)),
+      wheres = [...paths.values()];
+    const at = ({ tree }, place) => Nested.cellAt(tree, wheres[place]);
+    return { names: [...paths.keys()], rows, sample, at };
   }
 
   return { tableOf, quoted };

@@ -2,130 +2,8 @@
 /* A trace of the reader's own as tokwatt.params.traces reads it, by the same names. */
 
 const Traces = (() => {
-  const { quoted, tableOf } = Tables;
-  const { bareName, lastPart, listed, columnsOf, isBlank, numberOf, isFailure } = Columns;
+  const { quoted } = Tables;
   const sum = (values) => values.reduce((total, value) => total + value, 0);
-
-  /* ---- tokwatt.params.traces.requests ---- */
-
-  const isWhole = (value) => value >= 0 && value % 1 === 0 && value < 2 ** 53;
-  const toEven = (value) =>
-    Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value);
-
-  function reader(known, found, dates) {
-    const beside = known.beside[found.prompt.spelling];
-    const added = ["cached", "written"].filter(
-      (role) => found[role] && beside.includes(found[role].spelling),
-    );
-    const roles = Object.keys(found).filter((role) => role !== "status");
-    const status = found.status && lastPart(found.status.name);
-
-    function valueOf(role, cell) {
-      if (role === "time" && dates) return Columns.dateSeconds(cell);
-      const none = (role === "cached" || role === "written") && isBlank(known, cell);
-      return none ? 0 : numberOf(cell);
-    }
-
-    function leftOut(cells, values) {
-      if (status && isFailure(known, status, cells.status)) return "failed";
-      if (isBlank(known, cells.prompt) || isBlank(known, cells.output))
-        return "without token counts";
-      if (values.output === 0) return "without output tokens";
-      const whole = values.prompt + sum(added.map((role) => values[role] || 0));
-      return whole === 0 ? "without prompt tokens" : "";
-    }
-
-    function problemOf(cells, values) {
-      for (const role of roles) {
-        const timed = role === "time";
-        if (timed ? Number.isFinite(values[role]) : isWhole(values[role])) continue;
-        const cell = cells[role] ?? "",
-          written = String(cell).trim() ? quoted(cell) : "nothing";
-        const wanted = timed ? known.wanted_time : known.wanted;
-        return `${written} under ${quoted(found[role].name)}, wanted ${wanted}`;
-      }
-      const { prompt, output } = requestOf(values);
-      return prompt + output <= known.most_tokens
-        ? ""
-        : `${prompt} prompt and ${output} output tokens, ` +
-            `wanted from 1 to ${known.most_tokens} in all`;
-    }
-
-    /* A request of so many tokens; that of a bucket is as long as the mean of its own. */
-    function requestOf(values) {
-      const count = values.count ?? 1,
-        each = Math.max(1, count);
-      const mean = (tokens) => (found.count ? Math.max(1, toEven(tokens / each)) : tokens);
-      const prompt = mean(values.prompt + sum(added.map((role) => values[role])));
-      return { prompt, output: mean(values.output), count, time: values.time };
-    }
-
-    return { roles, valueOf, leftOut, problemOf, requestOf };
-  }
-
-  function rowsOf(known, file, table, found) {
-    refuseSums(known, file, table, found);
-    const dates = hasDates(known, table, found.time),
-      read = reader(known, found, dates);
-    const requests = [],
-      leftOut = {},
-      bad = [...table.problems];
-    for (const row of table.rows) {
-      const cells = {},
-        values = {};
-      for (const role of Object.keys(found)) cells[role] = table.at(row, found[role].place);
-      for (const role of read.roles) values[role] = read.valueOf(role, cells[role]);
-      const why = read.leftOut(cells, values),
-        problem = why ? "" : read.problemOf(cells, values);
-      if (why) leftOut[why] = (leftOut[why] ?? 0) + 1;
-      else if (problem) bad.push([row.line, problem]);
-      else requests.push(read.requestOf(values));
-    }
-    const rows = table.rows.length + table.problems.length;
-    refuseBad(known, file, bad, rows);
-    if (!requests.length)
-      throw new Refusal(
-        `${file}: holds no served request (${reasons(leftOut)}), ` +
-          "wanted a row for each request that was served.",
-      );
-    return { requests, leftOut, rows, dates };
-  }
-
-  function refuseSums(known, file, table, found) {
-    const buckets = known.buckets.map(bareName);
-    const sums = table.names.filter((name) => buckets.includes(lastPart(name)));
-    if (sums.length && !found.count)
-      throw new Refusal(
-        `${file}: holds sums over a time (${quoted(sums[0])}) without lengths, wanted a row for ` +
-          "each request, or a column with the number of requests of each row.",
-      );
-  }
-
-  /* Whether times are dates, by the first that is not blank. */
-  function hasDates(known, table, column) {
-    if (!column) return false;
-    const cells = table.rows.slice(0, known.sample).map((row) => table.at(row, column.place));
-    return Number.isNaN(numberOf(cells.find((cell) => !isBlank(known, cell)) ?? 0));
-  }
-
-  function refuseBad(known, file, bad, rows) {
-    if (!bad.length) return;
-    bad.sort(([one], [other]) => one - other);
-    const lines = listed(
-      known,
-      bad.map(([line]) => line),
-    );
-    const many = bad.length > 1 ? `are bad (lines ${lines})` : "is bad";
-    const [line, problem] = bad[0];
-    throw new Refusal(
-      `${file}: ${bad.length} of ${rows} rows ${many}: line ${line} has ${problem}.`,
-    );
-  }
-
-  const reasons = (leftOut) =>
-    Object.entries(leftOut)
-      .map(([why, count]) => `${count} ${why}`)
-      .join(", ");
 
   /* ---- tokwatt.params.traces.traces, tokwatt.serving.demand.requests ---- */
 
@@ -172,17 +50,37 @@ const Traces = (() => {
     };
   }
 
+  /* How counts that stand beside others, or among them, were understood. */
+  function besides(found, sums) {
+    const parts = { cached: "prompt", reasoning: "output" };
+    return Object.entries(parts).flatMap(([role, whole]) => {
+      const added = sums[whole][0];
+      if (!found[role] || !(added || role === "cached")) return [];
+      const [part, count] = [found[role], found[whole]].map(([{ name }]) => quoted(name));
+      return [`${role} tokens ${part} ${added ? "added to" : "part of"} ${count}`];
+    });
+  }
+
+  /* All but the last arrivals over the time they span, of sums all that came with the last. */
+  function rateOf(served, total, span) {
+    if (!(span > 0)) return null;
+    const ends = served.reduce((one, { time }) => Math.max(one, time), -Infinity);
+    const single = served.every(({ count }) => count === 1);
+    const last = single ? 1 : sum(served.map(({ time, count }) => (time === ends ? count : 0)));
+    return (total - last) / span;
+  }
+
   /* A trace from the text of a file, refused in one sentence. */
   function read(known, file, text) {
-    const table = tableOf(file, text, known.sample),
-      found = columnsOf(known, file, table),
-      { requests: served, leftOut, rows, dates } = rowsOf(known, file, table, found);
-    const times = served.map(({ time }) => time);
-    const arrivals = Columns.arrivalTimes(known, file, table, found.time, times, dates);
+    const table = Tables.tableOf(known, file, text, (names) => Columns.isComplete(known, names)),
+      columns = Columns.columnsOf(known, file, table),
+      { found, sums } = Sums.sumsOf(known, file, columns, table),
+      { requests: served, leftOut, rows, dates } = Rows.rowsOf(known, file, table, found, sums);
+    const times = served.map(({ time }) => time),
+      [timed] = found.time ?? [];
+    const arrivals = Times.arrivalTimes(known, file, table, timed, times, dates);
     const total = sum(served.map(({ count }) => count)),
       requests = kindsOf(served, total, known.most_tokens);
-    const arrived = inOrder(served, arrivals.unit),
-      last = arrived.requests.at(-1);
     const ends = (values) => [0.5, 0.99].map((share) => quantile(requests.weight, values, share));
     return {
       name: file,
@@ -191,11 +89,11 @@ const Traces = (() => {
       rows,
       leftOut,
       span: arrivals.span ?? null,
-      rate: arrivals.span > 0 ? (total - last) / arrivals.span : null,
-      arrived,
+      rate: rateOf(served, total, arrivals.span),
+      arrived: inOrder(served, arrivals.unit),
       prompt: ends(requests.prompt),
       output: ends(requests.output),
-      note: arrivals.note,
+      note: [arrivals.note, ...besides(found, sums)].join("; "),
     };
   }
 
@@ -203,7 +101,7 @@ const Traces = (() => {
   function said(trace, shown) {
     const whole = (count) => count.toLocaleString("en");
     const from = trace.rows === trace.count ? "" : ` of ${whole(trace.rows)} rows`;
-    const why = reasons(trace.leftOut),
+    const why = Rows.reasons(trace.leftOut),
       without = why ? ` (left out: ${why})` : "";
     const rate = trace.rate ? [`${shown(trace.span)} s`, `${shown(trace.rate)} req/s`] : [];
     const lengths = ([median, late]) => `median ${whole(median)}, p99 ${whole(late)}`;
