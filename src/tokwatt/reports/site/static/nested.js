@@ -87,9 +87,9 @@ const Nested = (() => {
   }
 
   /* The objects that hold all a request needs, with what stands around them; of a sum and lists of
-     its parts the parts. */
-  function* rowsOf(known, file, tree, complete, above = {}) {
-    const search = (value, around) => rowsOf(known, file, value, complete, around);
+     its parts the parts. A conversation is a row without counts. */
+  function* rowsOf(known, tree, complete, above = {}) {
+    const search = (value, around) => rowsOf(known, value, complete, around);
     if (Array.isArray(tree)) {
       for (const entry of tree) yield* search(entry, above);
       return;
@@ -99,16 +99,12 @@ const Nested = (() => {
     const entries = Object.entries(object).map(([key, value]) => [key, attributes(value)]);
     const here = Object.fromEntries(entries);
     const lists = listsOf(known, entries);
-    if (complete([...pathsOf([here]).keys()])) {
-      const parts = entries.map(([, value]) => value).filter((value) => holdsRows(value, complete));
+    if (isRow(here, complete)) {
+      const parts = partsOf(here, complete);
       if (parts.length) yield* search(parts, above);
       else yield { ...above, ...here };
-    } else if (known.turns.some((key) => isTurns(here[key]))) {
-      throw new Refusal(
-        `${file}: holds texts and no token counts, wanted those; ` +
-          "tokwatt fleet --trace counts them, with the option --tokenizer.",
-      );
-    } else if (complete([...lists.keys()])) {
+    } else if (turnsOf(known, here)) yield { ...above, ...here };
+    else if (complete([...lists.keys()])) {
       const shortest = Math.min(...[...lists.values()].map((list) => list.length));
       for (let place = 0; place < shortest; place++)
         yield Object.fromEntries([...lists].map(([key, list]) => [key, list[place]]));
@@ -119,9 +115,18 @@ const Nested = (() => {
       }
   }
 
-  const holdsRows = (value, complete) =>
-    Array.isArray(value) &&
-    value.some((entry) => isObject(entry) && complete([...pathsOf([entry]).keys()]));
+  /* Whether an object holds all a request needs. */
+  const isRow = (row, complete) => complete([...pathsOf([row]).keys()]);
+
+  /* Lists in an object whose sum it is: they have objects that hold all a request needs. */
+  const partsOf = (row, complete) =>
+    Object.values(row).filter(
+      (value) =>
+        Array.isArray(value) && value.some((entry) => isObject(entry) && isRow(entry, complete)),
+    );
+
+  /* The texts of a conversation; undefined where an object is none. */
+  const turnsOf = (known, row) => known.turns.map((key) => row[key]).find(isTurns);
 
   const plainOf = (known, entries) =>
     Object.fromEntries(
@@ -160,5 +165,16 @@ const Nested = (() => {
     return Array.isArray(value) && value.every((turn) => isObject(turn) && said(turn));
   }
 
-  return { isObject, isPlain, parsed, pathsOf, cellAt, withFields, rowsOf };
+  return {
+    isObject,
+    isPlain,
+    parsed,
+    pathsOf,
+    cellAt,
+    withFields,
+    rowsOf,
+    isRow,
+    partsOf,
+    turnsOf,
+  };
 })();

@@ -84,16 +84,19 @@ const Tables = (() => {
 
   /* JSON on each line, or one document; where lines are no requests, what is in them may be. */
   function tableOfJson(known, file, text, complete) {
-    const search = (tree) => [...Nested.rowsOf(known, file, tree, complete)];
+    const search = (tree) => [...Nested.rowsOf(known, tree, complete)];
     const written = text.split(/\r\n|[\r\n]/);
-    if (!isLines(written)) return tableOfRows(known, file, search(documentOf(known, file, text)));
+    if (!isLines(written))
+      return tableOfRows(known, file, search(documentOf(known, file, text)), complete);
     const { rows, problems } = objectsOf(written);
     const sample = rows.filter(({ line }) => line <= known.sample);
-    const plain = sample.some(({ tree }) => complete([...Nested.pathsOf([tree]).keys()]));
+    const plain =
+      sample.some(({ tree }) => Nested.isRow(tree, complete)) &&
+      !sample.some(({ tree }) => Nested.partsOf(tree, complete).length);
     if (!sample.length || (!plain && problems.length))
       throw new Refusal(`${file}: line ${problems[0].join(" has ")}.`);
     if (plain) return { ...ofTrees(rows, sample), problems };
-    return tableOfRows(known, file, search(rows.map(({ tree }) => tree)));
+    return tableOfRows(known, file, search(rows.map(({ tree }) => tree)), complete);
   }
 
   const hasLists = (tree) => !Object.values(tree).every(Nested.isPlain);
@@ -140,12 +143,18 @@ const Tables = (() => {
     return { rows, problems };
   }
 
-  function tableOfRows(known, file, trees) {
-    if (!trees.length)
+  function tableOfRows(known, file, trees, complete) {
+    if (!trees.some((tree) => Nested.isRow(tree, complete))) {
+      if (trees.some((tree) => Nested.turnsOf(known, tree)?.length))
+        throw new Refusal(
+          `${file}: holds texts and no token counts, wanted those; ` +
+            "tokwatt fleet --trace counts them, with the option --tokenizer.",
+        );
       throw new Refusal(
         `${file}: holds no requests, wanted objects with prompt and output tokens; ` +
           "tokwatt fleet --trace takes names of columns, with the option --columns.",
       );
+    }
     const rows = trees.map((tree, place) => ({ line: place + 1, tree }));
     return { ...ofTrees(rows, rows), sample: rows.slice(0, known.sample), problems: [] };
   }
