@@ -17,7 +17,7 @@ from tokwatt.serving.gpu.share import memory_of
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
-SCRIPTS = (*READING, "equations.js")
+SCRIPTS = (*READING, "equations.js", "doubts.js")
 KEYS = [
     InstanceKey("consistent", "H100", "llama-3.1-70b", "fp8", 4),
     InstanceKey("consistent", "H200", "llama-3.1-8b", "bfloat16", 1),
@@ -65,7 +65,8 @@ def javascript(parameters):
           const most = (name) => Math.max(...used.map((pool) => pool[name]));
           const slowest = ["median", "late", "medianFirstToken", "firstToken"];
           const latencies = Object.fromEntries(slowest.map((name) => [name, most(name)]));
-          return { ...found, ...latencies, window: ready.longWindow };
+          const doubts = Doubts.said(DATA.doubts, found.pools, own.burstiness ?? 1);
+          return { ...found, ...latencies, doubts, window: ready.longWindow };
         }
         """
     )
@@ -151,8 +152,11 @@ def test_a_trace_is_read_as_the_package_reads_it(text, javascript, tmp_path):
     lengths = [prompt + output for prompt, output, _ in found["kinds"]]
     assert lengths == sorted(lengths)
     assert (found["count"], found["leftOut"]) == (trace.requests, dict(trace.left_out))
-    for name, wanted in (("span", trace.span), ("rate", trace.arrival_rate)):
-        assert found[name] == (None if wanted is None else pytest.approx(wanted, rel=1e-6))
+    numbers = {"span": trace.span, "rate": trace.arrival_rate, "burstiness": summary.burstiness}
+    for name, wanted in numbers.items():
+        assert found[name] == (
+            None if wanted is None else pytest.approx(wanted, rel=1e-6, abs=1e-9)
+        )
     for name in ("prompt", "output"):
         quantiles = getattr(summary, name).quantiles
         assert found[name] == [quantiles["0.5"], quantiles["0.99"]]
@@ -230,6 +234,43 @@ def test_a_fleet_for_a_trace_is_that_of_the_package(key, split, javascript, para
     for ours, theirs in zip(found["pools"], wanted.pools, strict=True):
         for name in ("instances", "power", "utilization"):
             assert ours[name] == pytest.approx(theirs[name].value, rel=1e-6), name
+    assert found["doubts"] == list(wanted.basis.simulate)
+
+
+def lognormal_trace(seed, prompt, spread, output, gaps):
+    """Requests whose prompts vary, and come with gaps of a gamma law of a shape."""
+    chance, time, rows = random.Random(seed), 0.0, []
+    for _ in range(600):
+        time += chance.gammavariate(gaps, 1 / gaps)
+        rows.append(f"{time:.6f},{1 + int(prompt * chance.lognormvariate(0, spread))},{output}")
+    return "\n".join(["timestamp,prompt_tokens,completion_tokens", *rows])
+
+
+DOUBTED = {
+    "arrivals come in bursts": (lognormal_trace(1, 500, 0.5, 200, 0.2), 8.0, 0),
+    "of the KV cache pool": (lognormal_trace(2, 20_000, 0.5, 2500, 1.0), 0.8, 0),
+    "of the chunks": (lognormal_trace(3, 3000, 0.3, 2, 1.0), 14.0, 0),
+    "hold up all others": (lognormal_trace(4, 800, 1.8, 100, 1.0), 10.0, 0),
+    "prompts differ": (lognormal_trace(5, 500, 1.7, 300, 1.0), 3.0, 0),
+    "follow upon one another": (lognormal_trace(6, 4000, 1.2, 60, 1.0), 1.0, 0),
+    "of the iterations take in prompts": (lognormal_trace(7, 700, 0.7, 100, 1.0), 5.0, 1024),
+}
+"""A trace, its rate and split, of which `fleet` says so for an 8B LLM on one GPU."""
+
+
+@pytest.mark.parametrize("reason", DOUBTED)
+def test_the_page_says_what_must_be_simulated_as_the_command_does(
+    reason, javascript, parameters, tmp_path
+):
+    text, rate, split = DOUBTED[reason]
+    key = KEYS[1]
+    targets = {"arrival_rate": rate, "latency_target": 300.0, "max_utilization": 0.999}
+    trace = read_trace(written(tmp_path, text))
+    demand, splits = demanded(parameters, **targets), [split] if split else []
+    wanted = fleet(parameters, trace, demand, names_of(key), split_lengths=splits).basis.simulate
+    assert reason in "; ".join(wanted)
+    state = {**key._asdict(), "longWindow": 65536}
+    assert javascript("fleetFor", text, state, targets, split)["doubts"] == list(wanted)
 
 
 @pytest.mark.parametrize("window", [1024, 8192, 131_072, 2_097_152])

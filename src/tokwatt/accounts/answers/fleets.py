@@ -117,7 +117,7 @@ def fleet(
     )
     busiest = max(found, key=lambda it: (it.traffic.share > 0, it.sized.instances))
     if not busiest.traffic.share:
-        window = f"is {found[-1].window:g}, which holds none of the requests"
+        window = f"is {found[-1].window:.0f}, which holds none of the requests"
         raise ParameterError(f"context_window: {window}, wanted a longer one.")
     support = _support(catalogue, chosen, busiest, laid(busiest.own.names, "both"))
     precisions = precisions_of(catalogue, [own.names for own in parts])

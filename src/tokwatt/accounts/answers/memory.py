@@ -61,7 +61,7 @@ def require_held(
     if batch is not None and held < min(batch, (1 - 1e-6) * fitting):
         found = f"is {batch:g}, but the engine runs {held:.4g} sequences at most (max_num_seqs)"
         raise ParameterError(f"batch: {found}, wanted at most as many.")
-    found = f"the KV cache holds {held:.4g} sequences in windows of {window:g} tokens"
+    found = f"the KV cache holds {held:.4g} sequences in windows of {window:.0f} tokens"
     if held < 1:
         raise ParameterError(f"context_window: {found}, wanted a shorter window or more memory.")
     if batch is not None and batch > held:

@@ -160,7 +160,7 @@ def _request(
     require("output", output, 1e-3, MOST_TOKENS)
     if window is not None and prompt + output > window:
         wanted = f"at least {prompt + output:g}, the prompt and the output of a request"
-        raise ParameterError(f"context_window: is {window:g}, wanted {wanted}.")
+        raise ParameterError(f"context_window: is {window:.0f}, wanted {wanted}.")
     return window or prompt + output, prompt, output
 
 

@@ -110,5 +110,5 @@ def require_splits(splits: Sequence[Tokens], window: Tokens) -> None:
     for below, split in pairwise([0.0, *splits]):
         require("split_lengths", split, 0, MOST_TOKENS)
         if not below < split < window:
-            wanted = f"numbers that rise from above 0 to below {window:g}, the longest window"
+            wanted = f"numbers that rise from above 0 to below {window:.0f}, the longest window"
             raise ParameterError(f"split_lengths: has {split:g}, wanted {wanted}.")

@@ -52,7 +52,7 @@ class SizedPart(NamedTuple):
     def name(self) -> str:
         """What they do, and for which requests."""
         does = "requests" if self.own.part == "both" else self.own.part
-        return f"of {does} up to {self.window:g}"
+        return f"of {does} up to {self.window:.0f}"
 
     @property
     def gpus(self) -> Dimensionless:
@@ -138,7 +138,7 @@ def _require_served(
     share = "" if part == "both" else f" for {part} apart"
     beyond = " beyond its own" if name == "ttft" and demand.ttft_per_token else ""
     raise ParameterError(
-        f"{name}: is {target:g} s{share}, but one request alone in the pool of {window:g} tokens"
+        f"{name}: is {target:g} s{share}, but one request alone in the pool of {window:.0f} tokens"
         f" takes {least:.4g} s{beyond}, wanted a longer target, more GPUs an instance or a faster"
         " GPU."
     )

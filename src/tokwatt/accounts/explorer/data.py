@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tokwatt.accounts import doubts
 from tokwatt.accounts.deployments import FEASIBLE, fleet_rules
 from tokwatt.accounts.explorer.explorer import Explorer
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine
@@ -47,6 +48,24 @@ NUMBERS = (
     "max_tokens",
 )
 """Numbers of an instance that the explorer computes with, beside its cache, times and costs."""
+DOUBTS = (
+    "FIRST_TOKEN",
+    "INTER_TOKEN",
+    "MOST_USED",
+    "EXPONENTIAL",
+    "HEAVIER",
+    "OFTEN",
+    "UNEVEN",
+    "SELDOM",
+    "BUSY",
+    "MOST_KV",
+    "PILED",
+    "HELD",
+    "MIXED",
+    "SOME",
+    "BURSTY",
+)
+"""What it says by of fleets that they must be simulated."""
 
 
 def write_explorer(params: Path, out: Path) -> None:
@@ -77,6 +96,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         },
         "reading": trace_reading(),
         "running": simulation_running(),
+        "doubts": {name.lower(): getattr(doubts, name) for name in DOUBTS},
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}
             for name, board in explorer.boards.items()

@@ -796,7 +796,10 @@ const Tokwatt = (() => {
       served = chunked && batch > 0 ? carried / (found * batch) : serviceRate / slots;
     const wait = (probability) =>
       waitQuantile(found * slots, carried, served, scv, probability);
+    const spread = LATE_DEVIATIONS * Math.sqrt((batch * own.stepsMeans2) / own.steps);
     return {
+      ...mostly.use,
+      kvPeak: chunked ? (batch * length + spread) / (held * length) : 0,
       window,
       share: own.share,
       concurrency: slots,
@@ -858,6 +861,7 @@ const Tokwatt = (() => {
         medianFirstToken: first(own.medianPrompt),
         firstToken: first(own.longestPrompt),
         late: iteration.late,
+        use: NO_PREFILL,
       };
     }
     const { costs } = machine,
@@ -919,12 +923,37 @@ const Tokwatt = (() => {
     const [filled, seen] = lateTokens(costs, running, own, used, share, inChunks),
       filling = passing(running, filled, seen);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
+    const blocking = square / (2 * Math.max(each, 1e-12)),
+      alone =
+        costs.first_token +
+        costs.first_token_prompt * own.medianPrompt +
+        passing(running, Math.min(own.medianPrompt, chunk), own.medianPrompt) *
+          Math.max(1, own.medianPrompt / chunk);
     return {
       medianFirstToken: first(own.medianPrompt, 0.5),
       firstToken: first(own.longestPrompt, 0.99),
       late: Math.max(iteration.median, late),
+      use: {
+        prefillUtilization: used,
+        prefillShare: filledShare(costs, running),
+        tokenShare: share,
+        blocking:
+          blocking / (linear * own.longestPrompt + quadratic * own.longestPrompt ** 2),
+        medianBlocking: blocking / alone,
+        latencyRatio: ((1 - share) * decoding + share * typical) / iteration.latency,
+      },
     };
   }
+
+  /* How much the prompts of a pool take of its instances, where the rules know none. */
+  const NO_PREFILL = {
+    prefillUtilization: 0,
+    prefillShare: 0,
+    tokenShare: 0,
+    blocking: 0,
+    medianBlocking: 0,
+    latencyRatio: 0,
+  };
 
   /* Share of prompts that find others before them, and their wait over that in M/G/1. */
   function routed(router, utilization, scv, instances) {

@@ -106,6 +106,15 @@ function showFleet(ready, fleet, alone) {
   );
 }
 
+/* What of a fleet must be simulated, if anything. */
+function showDoubts(id, { data, state }, pools) {
+  const { burstiness } = data.workloads[state.workload],
+    doubts = Doubts.said(data.doubts, pools, burstiness ?? 1);
+  const note = document.getElementById(id);
+  note.textContent = doubts.length ? `Must be simulated: ${doubts.join("; ")}.` : "";
+  note.hidden = !doubts.length;
+}
+
 function table(id, caption, heads, rows) {
   const row = (kind, cells) =>
     element(
@@ -231,6 +240,7 @@ function update() {
       : alone;
   showInstance(ready, point);
   showFleet(ready, fleet, alone);
+  showDoubts("doubts", ready, Number.isFinite(fleet.instances) ? fleet.pools : []);
   summarise(ready, point, fleet);
   document.getElementById("link").href = addressOf(state);
   history.replaceState(null, "", addressOf(state));

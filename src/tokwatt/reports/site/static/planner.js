@@ -43,6 +43,11 @@ function showPlan() {
       `configurations for ${found.classes} classes of lengths; ${besideOne(found)}.`,
   );
   table("plan-pools", "Pools of the plan", PLAN_HEADS, planRows(found.pools, tokens));
+  showDoubts(
+    "plan-doubts",
+    readies[0],
+    found.pools.map(({ pool }) => pool),
+  );
   planned = found.pools;
 }
 
@@ -112,6 +117,7 @@ function tellPlan(sentence) {
   planned = null;
   document.getElementById("plan-note").textContent = sentence;
   document.getElementById("plan-pools").replaceChildren();
+  document.getElementById("plan-doubts").hidden = true;
 }
 
 /* Sizing every configuration takes a moment, before which the sentence is painted. */

@@ -70,6 +70,14 @@ const Traces = (() => {
     return (total - last) / span;
   }
 
+  /* Squared variation of the gaps between arrivals; null for sums, which do not say when each came. */
+  function burstinessOf({ time }, counted, span) {
+    if (counted || !(span > 0)) return null;
+    const gaps = Array.from(time.subarray(1), (at, place) => at - time[place]),
+      mean = sum(gaps) / gaps.length;
+    return sum(gaps.map((gap) => (gap - mean) ** 2)) / gaps.length / mean ** 2;
+  }
+
   /* A trace from the text of a file, refused in one sentence. */
   function read(known, file, text) {
     const table = Tables.tableOf(known, file, text, (names) => Columns.isComplete(known, names)),
@@ -81,6 +89,7 @@ const Traces = (() => {
     const arrivals = Times.arrivalTimes(known, file, table, timed, times, dates);
     const total = sum(served.map(({ count }) => count)),
       requests = kindsOf(served, total, known.most_tokens);
+    const arrived = inOrder(served, arrivals.unit);
     const ends = (values) => [0.5, 0.99].map((share) => quantile(requests.weight, values, share));
     return {
       name: file,
@@ -90,7 +99,8 @@ const Traces = (() => {
       leftOut,
       span: arrivals.span ?? null,
       rate: rateOf(served, total, arrivals.span),
-      arrived: inOrder(served, arrivals.unit),
+      arrived,
+      burstiness: burstinessOf(arrived, found.count, arrivals.span),
       prompt: ends(requests.prompt),
       output: ends(requests.output),
       note: [arrivals.note, ...besides(found, sums)].join("; "),
