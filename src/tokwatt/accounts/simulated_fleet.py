@@ -124,7 +124,8 @@ def simulated_fleet(
     kinds = laid.case.requests(chosen.assumed, float(demand.output_share))
     windows = laid.routed.windows
     if (longest := longest_of(kinds)) > windows[-1]:
-        found, wanted = f"is {windows[-1]:.0f}", f"the longest request's {longest:.0f} tokens or more"
+        found = f"is {windows[-1]:.0f}"
+        wanted = f"the longest request's {longest:.0f} tokens or more"
         raise ParameterError(f"context_window: {found}, wanted {wanted}, to serve all of them.")
     if not instances:
         sized = fleet(catalogue, requests, demand, pools_of(parts), **question)
