@@ -18,7 +18,7 @@ from tokwatt.params.tables.nested import (
     Where,
     cell,
     is_row,
-    parts_of,
+    summed_lists,
     paths_of,
     rows_of,
     structure,
@@ -50,7 +50,7 @@ def table_of_json(path: Path, complete: Complete, count: Count | None) -> Table:
         raise _bad(path, problems)
     trees = [tree for _, tree in first]
     plain = any(is_row(tree, complete) for tree in trees)
-    if not plain or any(parts_of(tree, complete) for tree in trees):
+    if not plain or any(summed_lists(tree, complete) for tree in trees):
         rows = [row for _, tree in _lines(path) for row in search(tree)]
         return table_of_rows(path, rows, complete, trees[0])
     paths = paths_of(trees)

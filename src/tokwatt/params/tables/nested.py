@@ -139,7 +139,7 @@ def rows_of(
     here = {key: _attributes(value) for key, value in tree.items()}
     turns = turns_of(here)
     if is_row(here, complete):
-        parts = parts_of(here, complete)
+        parts = summed_lists(here, complete)
         yield from search(parts, above=above) if parts else [{**(above or {}), **here}]
     elif turns is not None:
         yield from _texts(here, turns, count) if count else [{**(above or {}), **here}]
@@ -157,7 +157,7 @@ def is_row(row: Row, complete: Complete) -> bool:
     return complete(list(paths_of([row])))
 
 
-def parts_of(row: Row, complete: Complete) -> list[Json]:
+def summed_lists(row: Row, complete: Complete) -> list[Json]:
     """Lists in an object whose sum it is: they have objects that hold all a request needs."""
     return [
         value

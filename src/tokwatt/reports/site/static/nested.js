@@ -100,7 +100,7 @@ const Nested = (() => {
     const here = Object.fromEntries(entries);
     const lists = listsOf(known, entries);
     if (isRow(here, complete)) {
-      const parts = partsOf(here, complete);
+      const parts = summedLists(here, complete);
       if (parts.length) yield* search(parts, above);
       else yield { ...above, ...here };
     } else if (turnsOf(known, here)) yield { ...above, ...here };
@@ -119,7 +119,7 @@ const Nested = (() => {
   const isRow = (row, complete) => complete([...pathsOf([row]).keys()]);
 
   /* Lists in an object whose sum it is: they have objects that hold all a request needs. */
-  const partsOf = (row, complete) =>
+  const summedLists = (row, complete) =>
     Object.values(row).filter(
       (value) =>
         Array.isArray(value) && value.some((entry) => isObject(entry) && isRow(entry, complete)),
@@ -174,7 +174,7 @@ const Nested = (() => {
     withFields,
     rowsOf,
     isRow,
-    partsOf,
+    summedLists,
     turnsOf,
   };
 })();

@@ -92,7 +92,7 @@ const Tables = (() => {
     const sample = rows.filter(({ line }) => line <= known.sample);
     const plain =
       sample.some(({ tree }) => Nested.isRow(tree, complete)) &&
-      !sample.some(({ tree }) => Nested.partsOf(tree, complete).length);
+      !sample.some(({ tree }) => Nested.summedLists(tree, complete).length);
     if (!sample.length || (!plain && problems.length))
       throw new Refusal(`${file}: line ${problems[0].join(" has ")}.`);
     if (plain) return { ...ofTrees(rows, sample), problems };

@@ -70,7 +70,7 @@ const Traces = (() => {
     return (total - last) / span;
   }
 
-  /* Squared variation of the gaps between arrivals; null for sums, which do not say when each came. */
+  /* Squared variation of gaps between arrivals; null for sums, which do not say when each came. */
   function burstinessOf({ time }, counted, span) {
     if (counted || !(span > 0)) return null;
     const gaps = Array.from(time.subarray(1), (at, place) => at - time[place]),
