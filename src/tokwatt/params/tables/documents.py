@@ -18,10 +18,10 @@ from tokwatt.params.tables.nested import (
     Where,
     cell,
     is_row,
-    summed_lists,
     paths_of,
     rows_of,
     structure,
+    summed_lists,
     turns_of,
 )
 from tokwatt.params.tables.opening import opened_bytes
