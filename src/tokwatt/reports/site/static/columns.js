@@ -1,6 +1,6 @@
 "use strict";
-/* Columns of a table of requests and their cells as numbers, as tokwatt.params has them, by the same
-   names; which columns, units and words are known comes with the explorer's data. */
+/* Columns of a table of requests and their cells as numbers, as tokwatt.params has them, by the
+   same names; which columns, units and words are known comes with the explorer's data. */
 
 const Columns = (() => {
   const { quoted } = Tables;

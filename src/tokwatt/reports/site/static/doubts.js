@@ -1,5 +1,5 @@
 "use strict";
-/* What of a fleet a formula cannot tell and must be simulated, as tokwatt.accounts.doubts says it. */
+/* What of a fleet a formula cannot tell and must be simulated, as tokwatt.accounts.doubts says. */
 
 const Doubts = (() => {
   const few = (number) => String(Number(number.toPrecision(3)));

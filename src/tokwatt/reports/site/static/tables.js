@@ -1,5 +1,5 @@
 "use strict";
-/* Files of requests as tables of cells, as tokwatt.params.tables has them: separated text or JSON. */
+/* Files of requests as tables of cells, as tokwatt.params.tables has them: separated text, JSON. */
 
 class Refusal extends Error {}
 

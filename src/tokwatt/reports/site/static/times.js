@@ -24,8 +24,8 @@ const Times = (() => {
     z: ZONE,
   };
   const ISO = new RegExp(
-    "^(?<Y>\\d{4})-(?<m>\\d\\d?)-(?<d>\\d\\d?)(?:[T ](?<H>\\d\\d)(?::?(?<M>\\d\\d)(?::?(?<S>\\d\\d)" +
-      `(?:\\.(?<f>\\d*))?)?)? ?(?<z>${ZONE})?)?$`,
+    "^(?<Y>\\d{4})-(?<m>\\d\\d?)-(?<d>\\d\\d?)(?:[T ](?<H>\\d\\d)(?::?(?<M>\\d\\d)" +
+      `(?::?(?<S>\\d\\d)(?:\\.(?<f>\\d*))?)?)? ?(?<z>${ZONE})?)?$`,
   );
 
   function formOf(layout) {
@@ -55,7 +55,7 @@ const Times = (() => {
     return { dates: true, timeOf };
   }
 
-  /* Seconds since 1970 of the parts of a date, UTC unless they say otherwise, to the microsecond. */
+  /* Seconds since 1970 of the parts of a date, UTC unless they say otherwise, to a microsecond. */
   function secondsOf(parts) {
     if (!parts) return NaN;
     const { Y, m, b, d, H = 0, I, M = 0, S = 0, f = "", p = "AM", z = "Z" } = parts;
