@@ -37,13 +37,17 @@ BYTES = 5
 def main() -> None:
     """Either one worker's rows on standard output, or everything."""
     if len(sys.argv) > 1:
-        name, threads, *rest = sys.argv[1:]
+        name, *numbers = sys.argv[1:]
+        threads, *rest = numbers or ["1"]
         measured = workers.MEASURED | consistent.MEASURED
         if name not in measured:  # it imports the program, which a cold start times
             from benchmarks import layouts, optimizer, plans, routers
 
-            measured = optimizer.MEASURED | plans.MEASURED | layouts.MEASURED
+            measured |= optimizer.MEASURED | plans.MEASURED | layouts.MEASURED
             measured |= routers.MEASURED
+        if name not in measured or not threads.isdigit():
+            wanted = f"one of {', '.join(measured)}, and a number of threads"
+            sys.exit(f"benchmarks: found {' '.join(sys.argv[1:])!r}, wanted {wanted}.")
         work = measured[name]
         extra = [int(text) if text.isdigit() else text for text in rest]
         for row in work(int(threads), *extra):
