@@ -6,7 +6,12 @@ from functools import cache
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.demand import require_demand, require_share, require_targets
+from tokwatt.accounts.answers.demand import (
+    require_demand,
+    require_share,
+    require_targets,
+    targets_in_words,
+)
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
@@ -92,7 +97,7 @@ def fleet(
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)
     require_parts(catalogue, chosen, parts)
-    require_targets(chosen, demand)
+    require_targets(catalogue, chosen, demand)
     require_share(catalogue, chosen, demand)
     least = least_instances or [0.0] * len(parts)
     require_instances("least_instances", least, parts, MOST)
@@ -133,6 +138,7 @@ def fleet(
             simulate=simulate_first(
                 {it.name: it.sized for it in found if it.traffic.share}, requests
             ),
+            targets=targets_in_words(chosen, demand),
         ),
         tuple(map(quantities, map(_of_pool, found), [support] * len(found), hosts)),
         tuple(it.own.part for it in found),
