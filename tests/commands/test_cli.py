@@ -214,6 +214,13 @@ OUTSIDE = [
     (["fleet", "--itl-quantile", 0.7], "--itl-quantile: is 0.7, wanted 0.5 or 0.99."),
     (["fleet", "--arrival-rate", 0], "--arrival-rate: is 0, wanted a number from"),
     (["fleet", "--arrival-rate", -5], "--arrival-rate: is -5, wanted a number from"),
+    (["simulate", "--arrival-rate", 1e6], "--arrival-rate: is 1e+06, for which a pool takes"),
+    (["fleet", "--arrival-rate", 1e6, "--simulate"], "--arrival-rate: is 1e+06, for which a"),
+    (["fleet", "--account", "paper", "--itl", "1ms"], "--itl: is 0.001 s beside target=wait"),
+    (
+        ["plan", "--split-length", "1K", "--split-candidates", 5],
+        "--split-candidates: is 5 beside --split-length, wanted one of the two.",
+    ),
     (["fleet", "--split-length", 70000], "--split-length: has 70000, wanted numbers that rise"),
     (["fleet", "--split-length", "4K", "--split-length", "1K"], "--split-length: has 1024, wanted"),
     (["fleet", "--split-length", "1" + "0" * 400], "--split-length: is inf, wanted a number"),
