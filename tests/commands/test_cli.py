@@ -214,6 +214,10 @@ OUTSIDE = [
     (["fleet", "--itl-quantile", 0.7], "--itl-quantile: is 0.7, wanted 0.5 or 0.99."),
     (["fleet", "--arrival-rate", 0], "--arrival-rate: is 0, wanted a number from"),
     (["fleet", "--arrival-rate", -5], "--arrival-rate: is -5, wanted a number from"),
+    (
+        ["fleet", "--plan", "p.yaml", "--set", "router=random"],
+        "--set: is ['router=random'] beside --plan, wanted one of the two",
+    ),
     (["simulate", "--arrival-rate", 1e6], "--arrival-rate: is 1e+06, for which a pool takes"),
     (["fleet", "--arrival-rate", 1e6, "--simulate"], "--arrival-rate: is 1e+06, for which a"),
     (["fleet", "--account", "paper", "--itl", "1ms"], "--itl: is 0.001 s beside target=wait"),
