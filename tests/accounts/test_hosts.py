@@ -3,6 +3,7 @@
 import pytest
 
 from tokwatt.accounts.answers import demanded, fleet, point
+from tokwatt.accounts.deployments import DeploymentNames
 
 HOST, FACILITY = 1030.0, 1.25
 """Of `params/`: watts beside each H100, and watts of a facility over those of its servers."""
@@ -40,3 +41,12 @@ def test_a_fleet_draws_the_joules_of_its_tokens(parameters):
         joules, power = (getattr(answer[name], end) for name in ("joules_per_token", "power"))
         assert power == pytest.approx(joules * answer["throughput"].value, rel=1e-12)
     assert answer["power"].low > answer["gpus"].value * HOST * 0.8
+
+
+@pytest.mark.parametrize("limit, most", [(None, 700.0), (400.0, 400.0)])
+def test_no_end_of_an_interval_is_beyond_what_boards_are_let_draw(parameters, limit, most):
+    names = DeploymentNames(power_limit=limit)
+    own = point(parameters, names).quantities["power"]
+    served = point(parameters, names, changes={"basis": "server"}).quantities["power"]
+    assert own.high == pytest.approx(8 * most) and own.low < own.value <= own.high
+    assert served.high == pytest.approx(8 * (most + HOST))

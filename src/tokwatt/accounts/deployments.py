@@ -182,7 +182,7 @@ def require(
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
-        written = f"{value:g}" if isinstance(value, float) else shown(value)
+        written = f"{value:.8g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
 

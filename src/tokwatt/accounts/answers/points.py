@@ -101,9 +101,10 @@ def point(
         "tokens_per_joule": result.tokens_per_joule,
         **views(catalogue, result.tokens_per_joule, result.throughput, rent),
     }
+    limit = deployment.gpu.tdp if names.power_limit is None else names.power_limit
     hosts, most = (
         float(on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, watts))
-        for watts in (0.0, deployment.gpu.tdp)
+        for watts in (0.0, limit)
     )
     answered = quantities(numbers, support, hosts)
     if support:
