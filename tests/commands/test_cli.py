@@ -214,6 +214,9 @@ OUTSIDE = [
     (["fleet", "--itl-quantile", 0.7], "--itl-quantile: is 0.7, wanted 0.5 or 0.99."),
     (["fleet", "--arrival-rate", 0], "--arrival-rate: is 0, wanted a number from"),
     (["fleet", "--arrival-rate", -5], "--arrival-rate: is -5, wanted a number from"),
+    (["fleet", "--trace", "a.csv", "--trace", "b.csv"], "--trace: is given twice, wanted it once."),
+    (["point", "--gpu", "H100", "--gpu=B200"], "--gpu: is given twice, wanted it once."),
+    (["llm", "import", "x.json", "--name", "a", "--name", "b"], "--name: is given twice"),
     (
         ["fleet", "--plan", "p.yaml", "--set", "router=random"],
         "--set: is ['router=random'] beside --plan, wanted one of the two",
