@@ -212,7 +212,18 @@ def test_odd_arguments_give_finite_numbers_or_one_sentence(function, parameters,
         (lambda own: tw.plan(own, 3, tw.demanded(own)), "requests: is 3, wanted a workload"),
         (lambda own: tw.simulate(own, seeds=3), "seeds: is 3, wanted a list"),
         (lambda own: tw.simulate(own, seeds=[]), "seeds: has none"),
+        (
+            lambda own: tw.plan(own, "azure", tw.demanded(own), options={"gpu": "H100"}),
+            r"options: is .*, wanted tokwatt\.Options",
+        ),
+        (
+            lambda own: tw.plan(
+                own, "azure", tw.demanded(own), budget=tw.Budget(inventory=["H100"])
+            ),
+            r"inventory: is \['H100'\], wanted GPUs by name",
+        ),
         (lambda own: tw.simulate(own, seeds=[0.5]), "seeds: is 0.5, wanted a whole number"),
+        (lambda own: tw.simulate(own, seeds=[1, 2, 1]), "seeds: has 1 twice, wanted each once"),
         (lambda own: tw.simulate(own, count=1.5), "count: is 1.5, wanted a whole number"),
         (lambda own: tw.simulate(own, instances=3), "instances: is 3, wanted a list"),
         (lambda own: tw.read_trace("x", {"tyme": "when"}), "tyme.*did you mean 'time'"),

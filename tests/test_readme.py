@@ -1,6 +1,7 @@
 """What the README says is so."""
 
 import contextlib
+import doctest
 import io
 import re
 from functools import cache
@@ -10,6 +11,7 @@ import quick_yaml
 from conftest import ROOT
 from rattler import MatchSpec
 
+import tokwatt
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.headlines import Headlines
 
@@ -29,6 +31,11 @@ def test_the_python_lines_print_what_their_comments_say(page, monkeypatch):
     assert printed.getvalue().splitlines() == [
         line.split("  # ")[1] for line in code.splitlines() if "  # " in line
     ]
+
+
+def test_help_of_the_package_prints_what_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert doctest.testmod(tokwatt, optionflags=doctest.ELLIPSIS) == (0, 3)
 
 
 def test_it_is_one_screen():

@@ -3,7 +3,7 @@
 >>> import tokwatt as tw
 >>> catalogue = tw.load()
 >>> tw.point(catalogue, account="consistent").tokens_per_joule
-0.717...
+0.606...
 """
 
 from importlib import import_module

@@ -46,6 +46,7 @@ def test_only_a_mixture_has_ranks_that_hold_whole_experts(parameters, llm, ranks
         ({"gpus": 3}, {}, "gpus"),
         ({"gpus": 10**6}, {}, "gpus"),
         ({"llm": "llama-9"}, {}, "llm"),
+        ({"precision": "mxfp4"}, {}, "precision: is mxfp4 for llama-3.1-70b, all of whose weights"),
     ],
 )
 def test_what_nobody_can_serve_is_refused_in_one_sentence(parameters, names, numbers, message):

@@ -8,7 +8,7 @@ import pytest
 import tokwatt as tw
 from tokwatt.accounts import simulated_fleet
 from tokwatt.accounts.answers.pools import share_out
-from tokwatt.accounts.answers.simulated import answer_of, beside
+from tokwatt.accounts.answers.simulated import answer_of, beside, half_width
 from tokwatt.accounts.deployments import fleet_account
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.traces.traces import Trace
@@ -199,3 +199,18 @@ def test_a_question_without_an_answer_is_one_sentence(parameters, options, sente
     demand = tw.demanded(parameters, arrival_rate=options.pop("arrival_rate", 5.0))
     with pytest.raises(tw.ParameterError, match=sentence):
         tw.simulate(parameters, "azure", demand, NAMES, count=2000, **options)
+
+
+def test_no_percentile_of_times_may_be_negative(parameters):
+    """Two seeds far apart: half of the interval of a late wait is more than its mean."""
+    found = tw.simulate(
+        parameters,
+        "lmsys",
+        tw.demanded(parameters, arrival_rate=5.0, output_share=0.2),
+        count=300,
+        seeds=(0, 1),
+        changes={"output_share": "fifth"},
+    )
+    waits, said = found["queued_p99"].values, answer_of(found).quantities["queued_p99"]
+    assert waits.mean() < half_width(waits)
+    assert said.low == 0 and said.high == pytest.approx(waits.mean() + half_width(waits))

@@ -398,6 +398,11 @@ REFUSED = {
         {"num_key_value_heads": 65},
         ["num_key_value_heads", "65", "64"],
     ),
+    "heads of keys that share their queries unevenly": (
+        "Llama-3.1-70B",
+        {"num_key_value_heads": 7},
+        ["num_key_value_heads", "is 7", "one that divides the 64 heads"],
+    ),
     "a head of a fraction": (
         "Llama-3.1-70B",
         {"num_attention_heads": 63},

@@ -6,7 +6,7 @@ from numbers import Real
 
 from tokwatt.accounts.assumptions import AssumptionSets
 from tokwatt.params.errors import ParameterError, pick, require_changes, shown
-from tokwatt.params.specs import UtilizationPower
+from tokwatt.params.specs import Precision, UtilizationPower
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import ENGINE, Catalogue
@@ -88,6 +88,7 @@ class DeploymentNames:
             return catalogue.profiled(pick("profile", self.profile, catalogue.profiles))
         llm = pick("llm", self.llm, catalogue.llms)
         precision = pick("precision", self.precision_in(catalogue), catalogue.precisions)
+        self._require_experts(precision, llm.published.experts)
         if self.kv_precision:
             other = pick("kv_precision", self.kv_precision, catalogue.precisions)
             precision = replace(precision, kv=other.kv)
@@ -143,6 +144,13 @@ class DeploymentNames:
                     " wanted one of the two, as a profile has its own."
                 )
 
+    def _require_experts(self, precision: Precision, experts: Dimensionless) -> None:
+        """Refuse a precision that narrows experts alone for an LLM that has none."""
+        others = min(map(float, (precision.attention, precision.feed_forward)))
+        if not experts and float(precision.experts) < others >= float(precision.embedding):
+            found = f"is {self.precision} for {self.llm}, all of whose weights it leaves as wide"
+            raise ParameterError(f"precision: {found}, wanted a mixture of experts with it.")
+
     def _require_layout(self, heads: Dimensionless, experts: Dimensionless) -> None:
         """Refuse numbers of GPUs that do not divide an LLM."""
         require("gpus", self.gpus, 1, MOST_GPUS)
@@ -174,7 +182,7 @@ def require(
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= value <= most):
         wanted = f"a number from {least:g} to {most:.8g}"
-        written = f"{value:g}" if isinstance(value, float) else shown(value)
+        written = f"{value:.8g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
 

@@ -102,6 +102,10 @@ def simulate(
         raise ParameterError("seeds: has none, wanted one for each run.")
     for seed in seeds:
         _whole("seeds", seed, 0, MOST_SEED)
+        if list(seeds).count(seed) > 1:
+            raise ParameterError(
+                f"seeds: has {seed} twice, wanted each once, as runs differ by it."
+            )
     question: FleetQuestion = {
         "split_lengths": split_lengths,
         "context_window": context_window,

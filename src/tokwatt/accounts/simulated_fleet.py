@@ -130,6 +130,7 @@ def simulated_fleet(
     if not instances:
         sized = fleet(catalogue, requests, demand, pools_of(parts), **question)
         instances = [int(pool["instances"].value) for pool in sized.pools]
+        require_simulated(demand, instances)
     require_instances("instances", instances, parts, MOST_INSTANCES)
     mean = float(kinds.weight @ (kinds.prompt + kinds.output / 2) / kinds.weight.sum())
     engines = [
@@ -158,6 +159,14 @@ def simulated_fleet(
         requests=None if trace else kinds,
         trace=trace,
     )
+
+
+def require_simulated(demand: Demand, instances: Sequence[Instances]) -> None:
+    """Refuse a rate at which `fleet` sizes pools of more instances than are simulated."""
+    if (largest := max(instances)) > MOST_INSTANCES:
+        found = f"is {demand.arrival_rate:g}, for which a pool takes {largest:g} instances"
+        wanted = f"a rate that {MOST_INSTANCES} carry, as many as are simulated"
+        raise ParameterError(f"arrival_rate: {found}, wanted {wanted}.")
 
 
 def _sent(instance: Instance, transfer: BytesPerSecond, prompt: TokensAxis) -> SecondsAxis:

@@ -166,7 +166,6 @@ def _show_fleet(
 ) -> None:
     """A fleet, its simulation where that is asked for, and what was read of a trace."""
     from tokwatt.accounts.answers import fleet
-    from tokwatt.accounts.answers.demand import targets_in_words
 
     answer = fleet(catalogue, requests, demand, names, least_instances=least, **question)
     if simulate:
@@ -174,5 +173,5 @@ def _show_fleet(
 
         answer = beside(answer, catalogue, requests, demand, names, **question)
     if not as_json:
-        print(f"targets: {targets_in_words(demand)}")
+        print(f"targets: {answer.basis.targets}")
     show_with_trace(answer, requests, as_json, arrival_rate=demand.arrival_rate)

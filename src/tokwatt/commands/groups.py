@@ -184,11 +184,12 @@ def asked(
 
 def require_alone(given: str = "trace", **options: object) -> None:
     """Refuse what a trace, or a plan, has of its own."""
-    for name, value in options.items():
-        if value is not None:
-            found = f"is {shown(value)} beside --{given}"
-            wanted = f"one of the two, as a {given} has its own"
-            raise ParameterError(f"--{name.replace('_', '-')}: {found}, wanted {wanted}.")
+    with opt.named_as_options():
+        for name, value in options.items():
+            if value is not None:
+                found = f"is {shown(value)} beside --{given}"
+                wanted = f"one of the two, as a {given} has its own"
+                raise ParameterError(f"{name}: {found}, wanted {wanted}.")
 
 
 def require_trace(**options: object) -> None:

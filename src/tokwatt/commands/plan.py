@@ -46,8 +46,11 @@ def ask_plan(
     inventory: Inventory = None,
     max_pools: Annotated[int | None, typer.Option(min=1, help="Most pools.")] = None,
     split_candidates: Annotated[
-        int, typer.Option(help="Lengths that may split requests, both ends among them.")
-    ] = 32,
+        int | None,
+        typer.Option(
+            help="Lengths that may split requests, both ends among them.", show_default="32"
+        ),
+    ] = None,
     split_length: Between = None,
     day: Annotated[
         bool, typer.Option("--day", help="A day whose peak is the rate, see views.yaml.")
@@ -89,11 +92,14 @@ def ask_plan(
     from tokwatt.planning.changes.verified import verified
     from tokwatt.planning.columns.configurations import Options
     from tokwatt.planning.optimum.constrained import Budget
-    from tokwatt.planning.plan import plan
+    from tokwatt.planning.plan import CANDIDATES, plan
     from tokwatt.planning.record import record_of, write_plan
     from tokwatt.planning.summary import summary
     from tokwatt.serving.catalogue import Catalogue
 
+    if split_length and split_candidates is not None:
+        beside = f"is {split_candidates} beside --split-length, wanted one of the two"
+        raise ParameterError(f"--split-candidates: {beside}.")
     catalogue = Catalogue(params)
     bounds = {"max_utilization": max_utilization, "output_share": output_share}
     each = [
@@ -105,7 +111,8 @@ def ask_plan(
         "options": options,
         "objective": objective,
         "budget": Budget(power_cap, inventory, max_pools),
-        "candidates": split_length or split_candidates,
+        "candidates": split_length
+        or (CANDIDATES if split_candidates is None else split_candidates),
         "account": account,
         "changes": opt.stated_changes(changes, output_share),
     }

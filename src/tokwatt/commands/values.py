@@ -23,8 +23,10 @@ class Commands(TyperGroup):
         """Run the command that is asked for.
 
         Raises:
-            ParameterError: where the text of an option is no value of it.
+            ParameterError: where the text of an option is no value of it, and where an option of
+                one value has two, of which the last alone would be read.
         """
+        _refuse_twice(self, ctx)
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
@@ -34,6 +36,17 @@ class Commands(TyperGroup):
             found, wanted = shown(problems[0]["input"]), _wanted(problems[0])
             option = error.param.opts[0]
             raise ParameterError(f"{option}: is {found}, wanted {wanted}.") from None
+
+
+def _refuse_twice(commands: Commands, ctx: Any) -> None:
+    """Refuse a second value of an option that has one."""
+    words = [*ctx._protected_args, *ctx.args]
+    command = commands.get_command(ctx, words[0]) if words else None
+    given = [word.partition("=")[0] for word in words[1:]]
+    for option in getattr(command, "params", []):
+        single = option.param_type_name == "option" and not (option.multiple or option.is_flag)
+        if single and sum(word in option.opts for word in given) > 1:
+            raise ParameterError(f"{option.opts[0]}: is given twice, wanted it once.")
 
 
 def _wanted(problem: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tokwatt.accounts.answers.answer import Estimate
-from tokwatt.accounts.answers.demand import targets_in_words
 from tokwatt.planning.changes.break_even import Intensity, Price, Stretch, prompt_share
 from tokwatt.planning.changes.day import DayOfPlan
 from tokwatt.planning.changes.decisions import Decision
@@ -45,7 +44,7 @@ def plan_lines(plan: Plan, decided: Mapping[str, Decision]) -> Iterator[str]:
     yield plan.fleet.basis.sentence
     unit, scale = UNITS[own.objective], SCALES[own.objective]
     yield f"{own.objective}: {plan.cost_per_token * scale:.4g} {unit}, {best_of(said)}"
-    yield f"targets: {targets_in_words(own.demand)}"
+    yield f"targets: {plan.fleet.basis.targets}"
     yield ""
     rows = [(shared_by(said), *_HEAD), *map(_row, said["pools"]), _total(said["numbers"])]
     yield from aligned(rows)

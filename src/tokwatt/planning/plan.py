@@ -195,14 +195,14 @@ def plan(
     """
     wanted = "a workload, a trace as tokwatt.read_trace reads it, or a list of them"
     require_kind("requests", requests, str | Trace | list | tuple, wanted)
+    options, budget = options or Options(), budget or Budget()
+    require_kind("options", options, Options, "tokwatt.Options(gpu=..., gpus=...)")
+    require_kind("budget", budget, Budget, "tokwatt.Budget(power=..., inventory=...)")
     count = candidates if isinstance(candidates, int | float) else len(candidates) + 2
     if not (2 <= count <= MOST_CANDIDATES and count == int(count)):
         wanted = f"a whole number from 2 to {MOST_CANDIDATES}"
         raise ParameterError(f"split_candidates: is {shown(count)}, wanted {wanted}.")
-    each = questions_of(
-        catalogue, requests, demand, objective, budget or Budget(), account, changes or {}
-    )
-    options = options or Options()
+    each = questions_of(catalogue, requests, demand, objective, budget, account, changes or {})
     between = Disaggregation.of(catalogue) if options.disaggregated else None
     names = options.names(catalogue, llm)
     columns = columns_of_each(each, names, candidates, between)

@@ -122,7 +122,7 @@ def columns_of_each(
     for account, _ in asked:
         require_chunked(account, between is not None)
         require_limited(account, names)
-        require_targets(account, each[0].demand)
+        require_targets(each[0].catalogue, account, each[0].demand)
     edges = _edges(asked[0][0].assumed, _together([requests for _, requests in asked]), candidates)
     return [
         Columns.of(

@@ -39,6 +39,7 @@ class Basis:
         calibrated_on: the measured runs behind it; empty for the paper's account.
         extrapolated: what no measured run supports.
         simulate: what a formula cannot tell and must be simulated.
+        targets: what a fleet keeps, in words; empty for an instance and for a simulation.
     """
 
     account: str
@@ -49,6 +50,7 @@ class Basis:
     calibrated_on: str
     extrapolated: tuple[str, ...]
     simulate: tuple[str, ...] = ()
+    targets: str = ""
 
     @property
     def sentence(self) -> str:

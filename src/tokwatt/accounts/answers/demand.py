@@ -9,7 +9,7 @@ from tokwatt.params.errors import ParameterError, one_of, require_kind
 from tokwatt.params.specs import Demand
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.units import Dimensionless
+from tokwatt.units import Dimensionless, Seconds
 
 
 def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
@@ -42,11 +42,16 @@ def require_demand(demand: Demand) -> None:
             raise ParameterError(f"{name}: is {quantile:g}, wanted 0.5 or 0.99.")
 
 
-def require_targets(account: Account, demand: Demand) -> None:
-    """Refuse a target that an account does not know."""
-    if demand.ttft_per_token and account.assumed.target == "wait":
+def require_targets(catalogue: Catalogue, account: Account, demand: Demand) -> None:
+    """Refuse a target that an account does not know, or would leave out where it is tight."""
+    target = account.assumed.target
+    if demand.ttft_per_token and target == "wait":
         found = f"is {1000 * float(demand.ttft_per_token):g} s for 1,000 tokens beside target=wait"
         raise ParameterError(f"ttft_per_token: {found}, wanted target=both, as in consistent.")
+    own, usual = float(demand.itl_target), float(AssumptionSets(catalogue).demand.itl_target)
+    if target != "both" and own < usual:
+        found = f"is {own:g} s beside target={target}, which asks nothing of it"
+        raise ParameterError(f"itl_target: {found}, wanted target=both, as in consistent.")
 
 
 def require_share(catalogue: Catalogue, account: Account, demand: Demand) -> None:
@@ -57,21 +62,17 @@ def require_share(catalogue: Catalogue, account: Account, demand: Demand) -> Non
         raise ParameterError(f"output_share: {found}, wanted the choice output_share=fifth.")
 
 
-def targets_in_words(demand: Demand) -> str:
-    """The targets of a demand in words."""
-    targets = {
-        "time to first token": (demand.latency_target, demand.ttft_quantile),
-        "inter-token latency": (demand.itl_target, demand.itl_quantile),
-    }
-    more = 1000 * float(demand.ttft_per_token)
-    longer = {"time to first token": f" and {more:.4g} s for each 1,000 prompt tokens" * (more > 0)}
-    known = (
-        f"{name} {_percentile(quantile)} within {float(target):.4g} s{longer.get(name, '')}"
-        for name, (target, quantile) in targets.items()
-        if float(target) < inf
-    )
-    return ", ".join(known)
+def targets_in_words(account: Account, demand: Demand) -> str:
+    """The targets of a demand that an account compares with something, in words."""
+    target, more = account.assumed.target, 1000 * float(demand.ttft_per_token)
+    first = "wait" if target == "wait" else "time to first token"
+    longer = f" and {more:.4g} s for each 1,000 prompt tokens" * (more > 0)
+    said = [_within(first, demand.latency_target, demand.ttft_quantile) + longer]
+    if target == "both" and float(demand.itl_target) < inf:
+        said.append(_within("inter-token latency", demand.itl_target, demand.itl_quantile))
+    return ", ".join(said)
 
 
-def _percentile(quantile: Dimensionless) -> str:
-    return "(median)" if float(quantile) <= 0.5 else f"(p{100 * float(quantile):g})"
+def _within(name: str, target: Seconds, quantile: Dimensionless) -> str:
+    share = "median" if float(quantile) <= 0.5 else f"p{100 * float(quantile):g}"
+    return f"{name} ({share}) within {float(target):.4g} s"

@@ -6,7 +6,12 @@ from functools import cache
 from typing import TypedDict
 
 from tokwatt.accounts.answers.answer import Answer
-from tokwatt.accounts.answers.demand import require_demand, require_share, require_targets
+from tokwatt.accounts.answers.demand import (
+    require_demand,
+    require_share,
+    require_targets,
+    targets_in_words,
+)
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
 from tokwatt.accounts.answers.quantities import quantities, rented, views
@@ -32,14 +37,14 @@ from tokwatt.accounts.parts import (
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
-from tokwatt.serving.account import Account
+from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.demand.traffic import Part
 from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.serving.pools.fleet import Fleet, fleet_of
 from tokwatt.serving.pools.pool import Pool
 from tokwatt.serving.results import MOST, plain_numbers
-from tokwatt.units import Dimensionless, Instances, Tokens
+from tokwatt.units import Dimensionless, Instances, Tokens, Watts
 
 
 class FleetQuestion(TypedDict, total=False):
@@ -92,7 +97,7 @@ def fleet(
     alternatives = changes_of_window(changes, context_window)
     chosen = fleet_account(catalogue, account, parts[0].names, requests, alternatives)
     require_parts(catalogue, chosen, parts)
-    require_targets(chosen, demand)
+    require_targets(catalogue, chosen, demand)
     require_share(catalogue, chosen, demand)
     least = least_instances or [0.0] * len(parts)
     require_instances("least_instances", least, parts, MOST)
@@ -124,16 +129,18 @@ def fleet(
     said = changes_in_words(alternatives, demand)
     basis = basis_of(account, said, chosen, support, precisions)
     more = [phrase for it in parts for phrase in unrecorded(it.names, it.part)]
+    hosts = [_of_hosts(chosen, it) for it in found]
     return Answer(
-        quantities(_of_fleet(catalogue, chosen, found, held), support),
+        quantities(_of_fleet(catalogue, chosen, found, held), support, sum(hosts)),
         replace(
             basis,
             extrapolated=tuple(dict.fromkeys([*basis.extrapolated, *more])),
             simulate=simulate_first(
                 {it.name: it.sized for it in found if it.traffic.share}, requests
             ),
+            targets=targets_in_words(chosen, demand),
         ),
-        tuple(quantities(_of_pool(it), support) for it in found),
+        tuple(map(quantities, map(_of_pool, found), [support] * len(found), hosts)),
         tuple(it.own.part for it in found),
     )
 
@@ -182,6 +189,12 @@ def _of_fleet(
         **_latencies(result),
         "rejected": result.rejected,
     }
+
+
+def _of_hosts(account: Account, part: SizedPart) -> Watts:
+    """What a pool draws beside its boards."""
+    gpu = part.laid.case.deployment.gpu
+    return part.sized.instances * float(on_basis(account, gpu, part.gpus, 0.0))
 
 
 def _latencies(found: Fleet | Pool) -> dict[str, Dimensionless]:

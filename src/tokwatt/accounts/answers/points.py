@@ -101,10 +101,14 @@ def point(
         "tokens_per_joule": result.tokens_per_joule,
         **views(catalogue, result.tokens_per_joule, result.throughput, rent),
     }
-    answered = quantities(numbers, support)
-    most = on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, deployment.gpu.tdp)
+    limit = deployment.gpu.tdp if names.power_limit is None else names.power_limit
+    hosts, most = (
+        float(on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, watts))
+        for watts in (0.0, limit)
+    )
+    answered = quantities(numbers, support, hosts)
     if support:
-        answered["power"] = _at_most(answered["power"], float(most))
+        answered["power"] = _at_most(answered["power"], most)
     precisions = precisions_of(catalogue, [names])
     return Answer(answered, basis_of(account, changes, chosen, support, precisions))
 

@@ -12,7 +12,14 @@ from tokwatt.serving.gpu.share import Memory
 from tokwatt.serving.point import OperatingPoint
 from tokwatt.serving.pools.fleet import Fleet
 from tokwatt.serving.pools.pool import Pool
-from tokwatt.units import Dimensionless, DollarsPerSecond, TokensPerJoule, TokensPerSecond, units_of
+from tokwatt.units import (
+    Dimensionless,
+    DollarsPerSecond,
+    TokensPerJoule,
+    TokensPerSecond,
+    Watts,
+    units_of,
+)
 
 UNITS = {
     "joules_per_token": "J/tok",
@@ -48,20 +55,50 @@ CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per
 
 
 def quantities(
-    numbers: Mapping[str, Dimensionless], support: Support | None
+    numbers: Mapping[str, Dimensionless], support: Support | None, hosts: Watts = 0.0
 ) -> dict[str, Estimate]:
-    """Numbers with their units and intervals."""
+    """Numbers with their units and intervals.
+
+    Args:
+        numbers: of an instance, a pool or a fleet, by name.
+        support: the measured runs that say how wide intervals are.
+        hosts: what is drawn beside boards of all its power, an assumed number that has no interval.
+    """
     widths = support.half_widths if support else {}
     kinds = WIDTHS | CARRIED if "instances" in numbers else WIDTHS
+    share = hosts / numbers["power"] if hosts else 0.0
     found = {}
     for name, value in numbers.items():
         kind = kinds.get(name, "")
         if "instances" in numbers and name == "throughput":
             kind = ""
-        factor = math.exp(widths[kind]) if kind in widths else None
-        low, high = (value / factor, value * factor) if factor else (None, None)
+        low, high = _ends(name, value, kind, widths, share) if kind in widths else (None, None)
         found[name] = Estimate(value, low, high, UNITS[name] or "1")
     return found
+
+
+def _ends(
+    name: str,
+    value: Dimensionless,
+    kind: str,
+    widths: Mapping[str, Dimensionless],
+    hosts: Dimensionless,
+) -> tuple[Dimensionless, Dimensionless]:
+    """Both ends of the interval of a number, so large a share of whose watts hosts draw.
+
+    Hosts draw the same whatever boards do: they leave as much doubt about their joules of a token
+    as there is about tokens in a second, and none about the power of an instance.
+    """
+    if kind not in ("power", "tokens_per_joule"):
+        return value / math.exp(widths[kind]), value * math.exp(widths[kind])
+    beside = 0.0 if kind == "power" else widths["throughput"]
+    low, high = (
+        (1 - hosts) * math.exp(sign * widths[kind]) + hosts * math.exp(sign * beside)
+        for sign in (-1, 1)
+    )
+    if name == "tokens_per_joule":
+        return value / high, value / low
+    return value * low, value * high
 
 
 def views(

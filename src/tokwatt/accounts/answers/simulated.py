@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from tokwatt.accounts.answers.answer import Answer, Basis, Estimate
 from tokwatt.accounts.parts import PoolNames
 from tokwatt.accounts.simulated import COUNT, simulate
+from tokwatt.accounts.simulated_fleet import require_simulated
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -82,6 +83,7 @@ def beside(
         **question: what else `fleet` was asked.
     """
     sizes = [int(pool["instances"].value) for pool in answer.pools]
+    require_simulated(demand, sizes)
     count = int(min(MOST_BESIDE, max(COUNT, BESIDE_SECONDS * float(demand.arrival_rate))))
     asked = catalogue, requests, demand, names
     found = simulate(*asked, instances=sizes, count=count, seeds=seeds, **question)
@@ -101,12 +103,12 @@ def _less_allowed(found: "xr.Dataset", demand: Demand) -> np.ndarray:
 
 
 def _quantity(values: np.ndarray, unit: str) -> Estimate:
-    """A mean over seeds and its 90 % interval; none of a single seed."""
+    """A mean over seeds and its 90 % interval, none of a single seed; no number falls below 0."""
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, None, None, unit)
     half = half_width(values)
-    return Estimate(mean, mean - half, mean + half, unit)
+    return Estimate(mean, max(mean - half, 0.0), mean + half, unit)
 
 
 def half_width(values: np.ndarray) -> float:

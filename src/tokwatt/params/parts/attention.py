@@ -21,10 +21,12 @@ def trunk(config: Configuration) -> Fields:
 def grouped_attention(config: Configuration) -> Fields:
     """Grouped-query attention; `head_dim` defaults to a head's share of the residual stream."""
     heads = config.whole("num_attention_heads")
-    return {
-        "kv_heads": config.whole("num_key_value_heads", heads, most=heads),
-        "head_dim": _head_dim(config),
-    }
+    kv_heads, head_dim = config.whole("num_key_value_heads", heads, most=heads), _head_dim(config)
+    if kv_heads and heads % kv_heads:
+        raise config.refused(
+            "num_key_value_heads", f"one that divides the {heads} heads of queries"
+        )
+    return {"kv_heads": kv_heads, "head_dim": head_dim}
 
 
 def _head_dim(config: Configuration) -> int:

@@ -87,7 +87,8 @@ class Options:
         if not any(heads % gpus == 0 for gpus in self.gpus):
             return f"gpus: is {numbers}, wanted numbers that divide the {heads:g} heads of {llm}."
         axes = {name: getattr(self, name) for name in ("data_parallel", "expert_parallel")}
-        found = " and ".join(f"{name} {', '.join(map(str, it))}" for name, it in axes.items())
+        given = {name: [str(one) for one in it if one] for name, it in axes.items()}
+        found = " and ".join(f"{name} {', '.join(it)}" for name, it in given.items() if it)
         wanted = f"at most {NODE} GPUs in all, data_parallel 1 where there are no experts"
         return f"gpus: is {numbers} with {found}, wanted {wanted}, expert_parallel 1 or all GPUs."
 

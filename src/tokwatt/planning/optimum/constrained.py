@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from tokwatt.accounts.deployments import require
-from tokwatt.params.errors import ParameterError, pick
+from tokwatt.params.errors import ParameterError, pick, require_kind
 from tokwatt.planning.columns.columns import Columns
 from tokwatt.planning.optimum.arcs import POOLS, POWER, Arcs, cost_left, undominated
 from tokwatt.planning.optimum.choice import TIE, Partition
@@ -45,6 +45,7 @@ class Budget:
 
     def check(self, catalogue: Catalogue) -> None:
         """Refuse GPUs that nobody knows, and numbers outside their domain."""
+        require_kind("inventory", self.inventory or {}, Mapping, "GPUs by name, {'H100': 512}")
         for gpu, count in (self.inventory or {}).items():
             pick("inventory", gpu, catalogue.gpus)
             require("inventory", count, 1, MOST)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tokwatt.accounts.answers.demand import targets_in_words
 from tokwatt.planning.changes.verified import Verified
 from tokwatt.planning.lines import (
     SCALES,
@@ -33,7 +32,7 @@ def shared_lines(plan: SharedPlan) -> Iterator[str]:
         f"{objective}: {said['cost_per_token'] * scale:.4g} {unit} in {said['worst']}, the worst of"
         f" {len(plan.each)} traces, {best_of(said)}"
     )
-    yield f"targets: {targets_in_words(plan.question.demand)}"
+    yield f"targets: {plan.worst.fleet.basis.targets}"
     yield ""
     totals = (f"{sum(pool[name] for pool in said['pools']):g}" for name in ("instances", "gpus"))
     head = (shared_by(said), *POOLS)
