@@ -226,6 +226,15 @@ def test_a_fleet_of_the_papers_account_is_that_of_the_command(
             assert same(pool[name], theirs[other].value), name
 
 
+def test_it_offers_what_the_command_answers(explorer, parameters):
+    """mxfp4 narrows experts alone, which a dense LLM has not."""
+    offered = {(choice.llm, choice.precision) for choice in explorer.choices()}
+    assert ("gpt-oss-120b", "mxfp4") in offered and ("llama-3.1-70b", "fp8") in offered
+    assert ("llama-3.1-70b", "mxfp4") not in offered
+    for llm, precision in offered:
+        DeploymentNames(llm=llm, precision=precision).deployment(parameters)
+
+
 def test_an_offer_that_is_not_there_is_nothing(javascript):
     state = {
         "account": "paper",

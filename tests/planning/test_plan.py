@@ -384,6 +384,18 @@ def test_what_nobody_has_is_refused(parameters, demand, options, message):
         plan(parameters, "azure", demand, options=replace(FEW, **options))
 
 
+@pytest.mark.parametrize(
+    "llm, precisions",
+    [
+        ("llama-3.1-70b", {"bfloat16", "fp8"}),
+        ("deepseek-v3", {"bfloat16", "fp8", "fp8_block"}),
+        ("gpt-oss-120b", {"bfloat16", "fp8", "mxfp4"}),
+    ],
+)
+def test_a_plan_may_take_the_checkpoint_as_it_is_published(llm, precisions, parameters):
+    assert {own.precision for own in Options().names(parameters, llm)} == precisions
+
+
 def test_every_configuration_is_named_once(parameters):
     names = Options().names(parameters, "llama-3.1-70b")
     assert len(names) == len(set(names)) > 300

@@ -88,7 +88,9 @@ class DeploymentNames:
             return catalogue.profiled(pick("profile", self.profile, catalogue.profiles))
         llm = pick("llm", self.llm, catalogue.llms)
         precision = pick("precision", self.precision_in(catalogue), catalogue.precisions)
-        self._require_experts(precision, llm.published.experts)
+        if not narrows(precision, llm.published.experts):
+            same = f"is {self.precision} for {self.llm}, all of whose weights it leaves as wide"
+            raise ParameterError(f"precision: {same}, wanted a mixture of experts with it.")
         if self.kv_precision:
             other = pick("kv_precision", self.kv_precision, catalogue.precisions)
             precision = replace(precision, kv=other.kv)
@@ -143,13 +145,6 @@ class DeploymentNames:
                     f"{name}: is {shown(value)} beside profile {shown(self.profile)},"
                     " wanted one of the two, as a profile has its own."
                 )
-
-    def _require_experts(self, precision: Precision, experts: Dimensionless) -> None:
-        """Refuse a precision that narrows experts alone for an LLM that has none."""
-        others = min(map(float, (precision.attention, precision.feed_forward)))
-        if not experts and float(precision.experts) < others >= float(precision.embedding):
-            found = f"is {self.precision} for {self.llm}, all of whose weights it leaves as wide"
-            raise ParameterError(f"precision: {found}, wanted a mixture of experts with it.")
 
     def _require_layout(self, heads: Dimensionless, experts: Dimensionless) -> None:
         """Refuse numbers of GPUs that do not divide an LLM."""
@@ -208,6 +203,13 @@ def account_of(
     found = sets.account(account, {**FEASIBLE, **program, **sets.switches(changes or {})})
     require_limited(found, [names])
     return found
+
+
+def narrows(precision: Precision, experts: Dimensionless) -> bool:
+    """Whether a precision is narrower for an LLM of so many experts; some narrow those alone."""
+    others = min(map(float, (precision.attention, precision.feed_forward)))
+    alone = float(precision.experts) < others >= float(precision.embedding)
+    return bool(experts) or not alone
 
 
 def require_limited(account: Account, each: Sequence[DeploymentNames]) -> None:

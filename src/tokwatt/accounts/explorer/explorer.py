@@ -8,6 +8,7 @@ from itertools import product
 import jax
 import numpy as np
 
+from tokwatt.accounts.deployments import narrows
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine, Offer, Printed, Start, View
 from tokwatt.accounts.headlines import Headlines
@@ -96,13 +97,16 @@ class Explorer(Checked):
         return {name: board for name, board in self.catalogue.boards.items() if name in curves}
 
     def choices(self) -> Iterator[InstanceKey]:
-        """Every configuration: the paper's catalogue offers only what stands there."""
+        """Every configuration that has a checkpoint; the paper's catalogue has its own LLMs."""
         catalogue, counts = self.catalogue, [int(count) for count in self.offer.tensor_parallel]
         for name in self.views:
             published = self.mixtures[name].architecture == "published"
             llms = catalogue.llms if published else catalogue.paper_llms
-            for parts in product(self.boards, llms, catalogue.precisions, counts):
-                yield InstanceKey(name, *parts)
+            for gpu, llm, precision, count in product(
+                self.boards, llms, catalogue.precisions, counts
+            ):
+                if narrows(catalogue.precisions[precision], catalogue.llms[llm].published.experts):
+                    yield InstanceKey(name, gpu, llm, precision, count)
 
     def profile(self, choice: InstanceKey) -> Profile | None:
         """The hand-calibrated instance of a choice, where the account uses it."""

@@ -17,6 +17,8 @@ from tokwatt.units import Watts
 
 NODE = 8
 """GPUs of a server, which an instance does not exceed."""
+USUAL = ("bfloat16", "fp8")
+"""Precisions that any LLM is served in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,8 @@ class Options:
         gpus: GPUs that share every layer (tensor parallel).
         data_parallel: ranks of attention, for a mixture of experts.
         expert_parallel: ranks that hold whole experts; None for all of them.
-        precision: precisions by name.
+        precision: precisions by name; if left out those of 16 and 8 bits, and that of the LLM's
+            checkpoint.
         kv_precision: precisions whose KV cache is as wide; None for that of `precision`.
         max_num_seqs: caps on the batch; None for the engine's own.
         max_num_batched_tokens: prompt tokens of a step; None for the engine's own.
@@ -43,7 +46,7 @@ class Options:
     gpus: tuple[int, ...] = (1, 2, 4, 8)
     data_parallel: tuple[int, ...] = (1,)
     expert_parallel: tuple[int | None, ...] = (None,)
-    precision: tuple[str, ...] = ("bfloat16", "fp8")
+    precision: tuple[str, ...] = ()
     kv_precision: tuple[str | None, ...] = (None, "bfloat16", "fp8")
     max_num_seqs: tuple[int | None, ...] = (None, 256, 64)
     max_num_batched_tokens: tuple[int | None, ...] = (None, 2048)
@@ -95,6 +98,8 @@ class Options:
     def _combined(self, catalogue: Catalogue, llm: str) -> Iterator[DeploymentNames]:
         axes = vars(self) | {"gpu": self.gpu or tuple(Evidence(catalogue).gpus)}
         axes |= {"llm": (llm,), "engine": (self.engine,)}
+        own = DeploymentNames(llm=llm).precision_in(catalogue)
+        axes["precision"] = self.precision or tuple(dict.fromkeys((*USUAL, own)))
         del axes["disaggregated"]
         for values in product(*axes.values()):
             yield DeploymentNames(**dict(zip(axes, values, strict=True)))

@@ -145,8 +145,8 @@ function problemOf(state, ready) {
     return "Your own trace: choose its file, or another workload.";
   if (!ready)
     return (
-      `The account “${state.account}” does not describe ${EXPLORER.llms[state.llm]}: ` +
-      "choose another LLM or preset."
+      `The account “${state.account}” does not describe ${EXPLORER.llms[state.llm]} in ` +
+      `${EXPLORER.precisions[state.precision]}: choose another LLM, precision or preset.`
     );
   if (ready.unmeasured)
     return (
