@@ -6,6 +6,7 @@ import pytest
 from scripts import READING, call, context_of
 
 from tokwatt.accounts.answers import demanded
+from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
 from tokwatt.accounts.simulated import SETTLED, simulate
@@ -18,6 +19,7 @@ py_mini_racer = pytest.importorskip("py_mini_racer")
 SCRIPTS = (
     *("equations.js", *READING),
     *("requests.js", "engine.js", "steps.js", "arrivals.js", "recorder.js", "simulation.js"),
+    "seeds.js",
 )
 DENSE = InstanceKey("consistent", "H100", "llama-3.1-8b", "bfloat16", 1)
 MIXTURE = InstanceKey("consistent", "H200", "gpt-oss-120b", "mxfp4", 1)
@@ -59,7 +61,7 @@ def javascript(parameters):
     context.eval(
         """
         function simulate(state, text, rate, windows, instances, options) {
-          const { rule, process, count, settled } = options;
+          const { rule, process, count, settled, seeds } = options;
           const known = { ...DATA.running, batch: options.batch ?? DATA.running.batch };
           const demand = { ...DATA.demand, arrival_rate: rate };
           const own = text && { ...Traces.read(DATA.reading, "requests", text), name: "requests" };
@@ -69,8 +71,8 @@ def javascript(parameters):
             ({ ready, window, instances: instances[place] }));
           try {
             const engines = Simulation.enginesOf(known, pools);
-            const batches = Arrivals.of(known, ready, process, count);
-            const run = Simulation.run(known, engines, batches, rule, settled);
+            const batchesOf = (own) => Arrivals.of(own, ready, process, count);
+            const run = Seeds.runs(known, engines, batchesOf, rule, { settled, seeds, count });
             let found = run.next();
             while (!found.done) found = run.next();
             const { overloaded } = found.value, digits = (value) => String(+value.toPrecision(4));
@@ -85,7 +87,13 @@ def javascript(parameters):
     )
 
     def run(key, requests, rate, windows, instances, **options):
-        known = {"rule": "round_robin", "process": "poisson", "count": 1e6, "settled": 0}
+        known = {
+            "rule": "round_robin",
+            "process": "poisson",
+            "count": 1e6,
+            "settled": 0,
+            "seeds": 1,
+        }
         workload, text = ("azure", None) if requests == "azure" else ("own", requests)
         state = key._asdict() | {"workload": workload, "longWindow": windows[-1]}
         return call(context, "simulate", state, text, rate, windows, instances, known | options)
@@ -179,6 +187,37 @@ def test_requests_of_a_workload_are_those_that_the_command_draws(
     drawn = {"process": process, "count": count}
     found = javascript(DENSE, "azure", 10.0, [8192], [1], **drawn, settled=SETTLED)
     require_same(found, package(DENSE, "azure", 10.0, [8192], [1], **drawn))
+
+
+@pytest.mark.parametrize("requests, rule", [("azure", "round_robin"), ("trace", "random")])
+def test_means_over_seeds_and_their_intervals_are_those_of_the_command(
+    requests, rule, javascript, package
+):
+    trace = requests if requests == "azure" else times_of("seeds")
+    asked = DENSE, trace, 40.0, [1024, 8192], [2, 2]
+    settled = SETTLED if requests == "azure" else 0
+    drawn = {"rule": rule, "count": 250}
+    found = javascript(*asked, **drawn, settled=settled, seeds=4)
+    wanted = package(*asked, **drawn, seeds=range(4))
+    require_same(found, wanted)
+    answer = answer_of(wanted).quantities
+    quantiles = {
+        (ours, place): f"{theirs}{end}"
+        for ours, theirs in QUANTILES.items()
+        for place, end in enumerate(("", "_p99"))
+    }
+    estimates = found["estimates"]
+    for ours, theirs in TOTALS.items():
+        require_estimate(estimates[ours], answer[theirs])
+    for (ours, place), theirs in quantiles.items():
+        require_estimate(estimates[ours][place], answer[theirs])
+    assert estimates["power"]["low"] < estimates["power"]["value"]
+
+
+def require_estimate(found, wanted):
+    assert [found[name] for name in ("value", "low", "high")] == close(
+        [wanted.value, wanted.low, wanted.high]
+    )
 
 
 def test_requests_of_a_trace_without_times_are_drawn_from_its_rows(javascript, package):

@@ -1,17 +1,17 @@
-"""How a fleet is simulated, for the explorer to simulate the same: sizes, bounds and a seed."""
+"""How a fleet is simulated, for the explorer to simulate the same: sizes, bounds and seeds."""
 
 import numpy as np
 
 from tokwatt.accounts import simulated, simulated_fleet
-from tokwatt.accounts.answers.simulated import BESIDE_SECONDS
+from tokwatt.accounts.answers.simulated import BESIDE_SECONDS, half_width
 from tokwatt.simulation import arrivals, engine, limits, recorder, routers, run, steps, summary
 
-SEED = 0
-"""Of the requests that are drawn: the first of `tokwatt simulate`."""
+SEEDS = 30
+"""Most runs of the explorer, each of the seed that `tokwatt simulate` takes for it."""
 
 
 def simulation_running() -> dict[str, object]:
-    """All of it by name; seeds are NumPy's generators in the states that they begin with."""
+    """All of it by name; a seed is the states that NumPy's generators begin with."""
     return {
         "most_sequences": limits.MOST_SEQUENCES,
         "most_instances": simulated_fleet.MOST_INSTANCES,
@@ -30,9 +30,17 @@ def simulation_running() -> dict[str, object]:
         "settled": simulated.SETTLED,
         "growing": summary.GROWING,
         "fewest": summary.FEWEST,
-        "seed": _state(SEED),
-        "router": _state([SEED, routers.DRAWS]),
+        "seeds": [
+            {"seed": _state(seed), "router": _state([seed, routers.DRAWS])} for seed in range(SEEDS)
+        ],
+        "half_widths": [_half_width(count) for count in range(2, SEEDS + 1)],
     }
+
+
+def _half_width(count: int) -> float:
+    """Half of the interval of a mean over so many seeds that spread by 1."""
+    even = np.resize([-1.0, 1.0], count)
+    return half_width(even / even.std(ddof=1))
 
 
 def _state(seed: int | list[int]) -> dict[str, str]:

@@ -1,13 +1,19 @@
 "use strict";
 /* What is said of a run: a sentence, its numbers beside the formula's, and the command for it. */
 
-function servedSentence({ pools, requests }, { requests: count, duration }) {
-  const instances = pools.map((pool) => shown(pool.instances)).join(" + "),
+function servedSentence({ pools, requests }, estimates) {
+  const { seeds } = requests,
+    [count, duration] = [estimates.requests.value, estimates.duration.value],
+    instances = pools.map((pool) => shown(pool.instances)).join(" + "),
     first =
       requests.of > count ? `The first ${shown(count)} of ${shown(requests.of)}` : shown(count);
-  return (
+  const served =
     `${first} requests, served by ${instances} ` +
-    `${instances === "1" ? "instance" : "instances"} in ${shown(duration)} s.`
+    `${instances === "1" ? "instance" : "instances"} in ${shown(duration)} s`;
+  if (seeds === 1) return `${served}.`;
+  return (
+    `${served}, in the mean of ${seeds} seeds; beside each mean its 90 % interval. ` +
+    "The curves are of the first seed."
   );
 }
 
@@ -36,6 +42,7 @@ function commandOf({ pools, requests, ready, isPlan }) {
     ...(assumed.baseline === "given" ? [`--context-window ${longWindow}`] : []),
     ...pools.map(({ instances }) => `--instances ${instances}`),
     `--router ${control("router").value}`,
+    ...(requests.seeds > 1 ? [`--seeds ${requests.seeds}`] : []),
     ...Object.entries(state.changes)
       .filter(([choice]) => choice !== "output_share" || !state.share)
       .map(([choice, value]) => `--set ${choice}=${value}`),
@@ -56,37 +63,52 @@ function formulaOf(pools) {
   };
 }
 
-const SERVED_HEADS = ["", "Simulated", "Formula", "Target"];
+/* A row of numbers: an estimate, with its interval where there is one, and what stands beside it. */
+const servedRow = (text, { value, low, high }, formula = NaN, target = NaN) => [
+  text,
+  value,
+  ...(Number.isFinite(low) ? [`${shown(low)} – ${shown(high)}`] : []),
+  formula,
+  target,
+];
 
-function showServed({ formula, ready }, totals) {
+/* An estimate of another number, that rises or falls with it. */
+function changed(valueOf, { value, low, high }) {
+  const ends = [low, high].map(valueOf);
+  return { value: valueOf(value), low: Math.min(...ends), high: Math.max(...ends) };
+}
+
+function showServed({ formula, ready, requests: { seeds } }, estimates) {
   const { assumed, data } = ready,
     { demand } = data,
     both = assumed.target === "both";
   const target = (share, quantile, value) => (share === quantile ? 1e3 * value : NaN);
   const latencies = (text, name, targetOf) =>
-    [0.5, 0.99].map((share, place) => [
-      `${text}, ${share === 0.5 ? "median" : "p99"} [ms]`,
-      1e3 * totals[name][place],
-      1e3 * (formula?.[name]?.[place] ?? NaN),
-      targetOf(share),
-    ]);
-  const beside = (text, valueOf) => [
-    text,
-    valueOf(totals),
-    formula ? valueOf(formula) : NaN,
-    NaN,
-  ];
-  table("served", "The fleet, request by request and by the formula", SERVED_HEADS, [
+    [0.5, 0.99].map((share, place) =>
+      servedRow(
+        `${text}, ${share === 0.5 ? "median" : "p99"} [ms]`,
+        changed((seconds) => 1e3 * seconds, estimates[name][place]),
+        1e3 * (formula?.[name]?.[place] ?? NaN),
+        targetOf(share),
+      ),
+    );
+  const beside = (text, name, valueOf) =>
+    servedRow(text, changed(valueOf, estimates[name]), formula ? valueOf(formula[name]) : NaN);
+  const heads = ["", "Simulated", ...(seeds > 1 ? ["90 % interval"] : []), "Formula", "Target"];
+  table("served", "The fleet, request by request and by the formula", heads, [
     ...latencies("TTFT", "firstToken", (share) => target(share, 0.99, demand.latency_target)),
     ...latencies("ITL", "latency", (share) =>
       both ? target(share, demand.itl_quantile, demand.itl_target) : NaN,
     ),
     ...latencies("Wait", "queued", () => NaN),
-    beside("Throughput [tok/s]", ({ throughput }) => throughput),
-    beside("Power [kW]", ({ power }) => power / 1e3),
-    beside("Energy [J/tok]", ({ tokensPerJoule }) => 1 / tokensPerJoule),
-    ["Running requests, mean", totals.running, NaN, NaN],
-    ["KV cache in use, mean [%]", 100 * totals.kvUse, NaN, NaN],
-    ["Preemptions for each request", totals.preempted, NaN, NaN],
+    beside("Throughput [tok/s]", "throughput", (tokens) => tokens),
+    beside("Power [kW]", "power", (power) => power / 1e3),
+    beside("Energy [J/tok]", "tokensPerJoule", (tokens) => 1 / tokens),
+    servedRow("Running requests, mean", estimates.running),
+    servedRow(
+      "KV cache in use, mean [%]",
+      changed((share) => 100 * share, estimates.kvUse),
+    ),
+    servedRow("Preemptions for each request", estimates.preempted),
   ]);
 }

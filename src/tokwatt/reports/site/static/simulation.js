@@ -79,6 +79,14 @@ const Simulation = (() => {
     });
   }
 
+  /* The same pools before anything came. */
+  const emptied = (known, pools) =>
+    pools.map((pool) => ({
+      ...pool,
+      engines: pool.engines.map(() => new Engines.Engine(pool.table, pool.limits, known.stretch)),
+      turns: 0,
+    }));
+
   /* Serves requests in the order of arrival, a few at a time; where the queue grows without end
      it ends with what is `overloaded`. */
   function* run(known, pools, batches, rule, settled) {
@@ -172,5 +180,5 @@ const Simulation = (() => {
     `${shown(waiting)} requests wait when the last one arrives after ${shown(arriving)} s, ` +
     "wanted more instances, a lower arrival rate or shorter requests.";
 
-  return { enginesOf, run, said };
+  return { enginesOf, emptied, run, said };
 })();

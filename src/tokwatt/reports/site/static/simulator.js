@@ -89,12 +89,17 @@ function refuseMany(pools, most) {
 function askedRequests({ data, state }) {
   const { rate, count: all } = data.workloads[state.workload];
   if (rate) return { count: Math.min(all, MOST_SERVED), of: all, settled: 0 };
-  const { value, validationMessage } = control("count"),
-    { count: least, seconds, settled } = EXPLORER.running;
-  if (validationMessage) throw new Refusal(`Drawn requests: ${validationMessage}`);
-  const some = Math.max(least, Math.trunc(seconds * data.demand.arrival_rate)),
-    count = Number(value) || Math.min(some, MOST_SERVED);
+  const { count: least, seconds, settled } = EXPLORER.running,
+    some = Math.max(least, Math.trunc(seconds * data.demand.arrival_rate)),
+    count = numberOf("count", "Drawn requests", Math.min(some, MOST_SERVED));
   return { count, of: count, settled };
+}
+
+/* A whole number of a control, or another one where there is none. */
+function numberOf(name, what, otherwise) {
+  const { value, validationMessage } = control(name);
+  if (validationMessage) throw new Refusal(`${what}: ${validationMessage}`);
+  return Number(value) || otherwise;
 }
 
 function beginRun() {
@@ -102,13 +107,16 @@ function beginRun() {
     asked = askedFleet(),
     { pools } = asked,
     [{ ready }] = pools,
-    requests = askedRequests(ready);
+    requests = { ...askedRequests(ready), seeds: numberOf("seeds", "Seeds", 1) },
+    [process, rule] = ["arrivals", "router"].map((name) => control(name).value);
   refuseMany(pools, known.most_instances);
-  const batches = Arrivals.of(known, ready, control("arrivals").value, requests.count),
-    engines = Simulation.enginesOf(known, pools);
-  const run = Simulation.run(known, engines, batches, control("router").value, requests.settled);
+  const engines = Simulation.enginesOf(known, pools),
+    batchesOf = (own) => Arrivals.of(own, ready, process, requests.count);
+  const run = Seeds.runs(known, engines, batchesOf, rule, requests);
   return { ...asked, run, requests, ready };
 }
+
+const total = ({ requests: { count, seeds } }) => count * seeds;
 
 /* Goes on with a run for a moment, then leaves the page to its reader. */
 function goOn(own) {
@@ -118,7 +126,7 @@ function goOn(own) {
     let found = own.run.next();
     while (!found.done && performance.now() < until) found = own.run.next();
     if (found.done) return endRun(own, found.value);
-    if (found.value !== undefined) tellProgress(found.value, own.requests.count);
+    if (found.value !== undefined) tellProgress(found.value, total(own));
     setTimeout(goOn, 0, own);
   } catch (error) {
     refuseRun(error);
@@ -134,10 +142,10 @@ function endRun(own, found) {
   const name = nameOf(own.ready);
   if (found.overloaded)
     return stopServing(sentence(Simulation.said(name, found.overloaded, shown)), true);
-  stopServing(servedSentence(own, found.totals));
+  stopServing(servedSentence(own, found.estimates));
   control("results").hidden = false;
   lastRun = found.seconds;
-  showServed(own, found.totals);
+  showServed(own, found.estimates);
   control("command").textContent = commandOf(own);
   control("by").hidden = !commandOf(own);
   drawRun(lastRun);
@@ -176,7 +184,7 @@ function serve() {
     return refuseRun(error);
   }
   document.getElementById("serve").textContent = "Stop";
-  tellProgress(0, serving.requests.count);
+  tellProgress(0, total(serving));
   control("progress").hidden = false;
   tellServed("Being served.");
   setTimeout(goOn, 30, serving);
@@ -189,6 +197,7 @@ function forget() {
 }
 
 control("count").max = MOST_SERVED;
+control("seeds").max = EXPLORER.running.seeds.length;
 document.getElementById("serve").addEventListener("click", () => {
   if (serving) stopServing("Stopped.");
   else serve();
