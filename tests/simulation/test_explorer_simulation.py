@@ -180,13 +180,22 @@ def test_a_kv_cache_pool_that_fills_takes_blocks_away_from_the_same_requests(jav
     require_same(found, package(*asked))
 
 
-@pytest.mark.parametrize("process, count", [("poisson", 300), ("constant", 300), ("poisson", 1)])
+@pytest.mark.parametrize(
+    "process, count", [*((process, 300) for process in arrivals.ARRIVALS), ("poisson", 1)]
+)
 def test_requests_of_a_workload_are_those_that_the_command_draws(
     process, count, javascript, package
 ):
     drawn = {"process": process, "count": count}
     found = javascript(DENSE, "azure", 10.0, [8192], [1], **drawn, settled=SETTLED)
     require_same(found, package(DENSE, "azure", 10.0, [8192], [1], **drawn))
+
+
+def test_a_daily_profile_goes_on_alike_on_the_next_day(javascript, package):
+    drawn = {"process": "daily", "count": 150}
+    found = javascript(DENSE, "azure", 0.001, [8192], [1], **drawn, settled=SETTLED)
+    assert found["requests"][-1]["arrival"] > 1.2 * arrivals.DAY
+    require_same(found, package(DENSE, "azure", 0.001, [8192], [1], **drawn))
 
 
 @pytest.mark.parametrize("requests, rule", [("azure", "round_robin"), ("trace", "random")])

@@ -62,6 +62,18 @@ const Arrivals = (() => {
         if (above < Math.exp(-x)) return x;
       }
     }
+
+    /* Of mean `shape`, below 1: a power of a uniform number, or its tail; Ahrens and Dieter 1974. */
+    gamma(shape) {
+      for (;;) {
+        const uniform = this.random(),
+          most = this.exponential(),
+          isTail = uniform > 1 - shape,
+          beyond = isTail ? -Math.log((1 - uniform) / shape) : 0;
+        const x = (isTail ? 1 - shape + shape * beyond : uniform) ** (1 / shape);
+        if (x <= most + beyond) return x;
+      }
+    }
   }
 
   const BITS = 2 ** 53,
@@ -90,7 +102,28 @@ const Arrivals = (() => {
 
   /* ---- tokwatt.simulation.arrivals ---- */
 
-  const GAPS = { poisson: (draws) => draws.exponential(), constant: () => 1 };
+  const GAPS = {
+    poisson: (draws) => draws.exponential(),
+    constant: () => 1,
+    gamma: (draws, { burstiness }) => draws.gamma(burstiness) / burstiness,
+    daily: (draws) => draws.exponential(),
+  };
+
+  /* A time of an even rate at that of a rate that swings, by the share of a day's arrivals, which
+     is known by the minute. */
+  function byDay({ day, swing }, time) {
+    const turn = (2 * Math.PI) / day,
+      due = (minute) => 60 * minute - (swing / turn) * Math.sin(60 * minute * turn),
+      rest = time % day;
+    let low = 0,
+      high = day / 60;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (due(middle) <= rest) low = middle;
+      else high = middle;
+    }
+    return time - rest + 60 * (low + (rest - due(low)) / (due(high) - due(low)));
+  }
 
   /* The kind whose share of the weights holds a number. */
   function drawnKind(law, share) {
@@ -111,14 +144,14 @@ const Arrivals = (() => {
     let time = 0;
     for (let start = 0; start < count; start += known.batch) {
       const places = Array.from({ length: Math.min(known.batch, count - start) }, (_, at) => at),
-        gaps = summed(places.map(() => GAPS[process](draws))),
+        gaps = summed(places.map(() => GAPS[process](draws, known))),
         last = time;
       yield places.map((place) => {
         const kind = drawnKind(law, draws.random() * law.at(-1));
         time = last + gaps[place];
         return Requests.requestOf(
           start + place,
-          time / rate,
+          process === "daily" ? byDay(known, time / rate) : time / rate,
           kinds.prompt[kind],
           kinds.output[kind],
         );
