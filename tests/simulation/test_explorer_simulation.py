@@ -5,6 +5,7 @@ import random
 import pytest
 from scripts import READING, call, context_of
 
+from tokwatt.accounts import simulated_fleet
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import DeploymentNames
@@ -31,6 +32,7 @@ REQUEST = {
     "prompt": "prompt",
     "output": "output",
     "pool": "pool",
+    "hits": "hits",
     "preempted": "preempted",
     "queued": "queued",
     "firstToken": "first_token",
@@ -61,7 +63,7 @@ def javascript(parameters):
     context.eval(
         """
         function simulate(state, text, rate, windows, instances, options) {
-          const { rule, process, count, settled, seeds } = options;
+          const { rule, process, count, settled, seeds, isFound } = options;
           const known = { ...DATA.running, batch: options.batch ?? DATA.running.batch };
           const demand = { ...DATA.demand, arrival_rate: rate };
           const own = text && { ...Traces.read(DATA.reading, "requests", text), name: "requests" };
@@ -71,7 +73,7 @@ def javascript(parameters):
             ({ ready, window, instances: instances[place] }));
           try {
             const engines = Simulation.enginesOf(known, pools);
-            const batchesOf = (own) => Arrivals.of(own, ready, process, count);
+            const batchesOf = (own) => Arrivals.of(own, ready, process, count, isFound);
             const run = Seeds.runs(known, engines, batchesOf, rule, { settled, seeds, count });
             let found = run.next();
             while (!found.done) found = run.next();
@@ -93,6 +95,7 @@ def javascript(parameters):
             "count": 1e6,
             "settled": 0,
             "seeds": 1,
+            "isFound": False,
         }
         workload, text = ("azure", None) if requests == "azure" else ("own", requests)
         state = key._asdict() | {"workload": workload, "longWindow": windows[-1]}
@@ -163,6 +166,41 @@ def test_requests_are_served_as_the_package_serves_them(fleet, javascript, packa
     key, count, longest, *asked = fleet
     trace = times_of(repr(key), count, longest)
     require_same(javascript(key, trace, *asked), package(key, trace, *asked))
+
+
+def cached_of(seed, share):
+    """Such a trace that finds a part of each prompt in a cache, or all of it."""
+    chance = random.Random(seed)
+    head, *rows = times_of(seed).splitlines()
+    found = (min(1.0, max(0.0, chance.gauss(share, 0.4))) for _ in rows)
+    prompts = (int(row.split(",")[1]) for row in rows)
+    cached = (int(part * prompt) for part, prompt in zip(found, prompts, strict=True))
+    each = (f"{row},{tokens}" for row, tokens in zip(rows, cached, strict=True))
+    return "\n".join([f"{head},prompt_tokens_details.cached_tokens", *each])
+
+
+def with_cached(trace, demand):
+    """The requests of a trace, whose cached tokens the cache of their engine holds."""
+    return arrivals.arrived(
+        trace.arrivals * trace.arrival_rate / demand.arrival_rate,
+        trace.prompt,
+        trace.output,
+        reused=trace.cached,
+    )
+
+
+@pytest.mark.parametrize("key, rate, share", [(DENSE, 30.0, 0.5), (TIGHT, 1.2, 0.3)])
+def test_cached_tokens_of_a_trace_are_not_taken_in_again_where_they_are_found(
+    key, rate, share, javascript, package, monkeypatch
+):
+    asked = key, cached_of(repr(key), share), rate, [8192], [1]
+    again = javascript(*asked)
+    require_same(again, package(*asked))
+    monkeypatch.setattr(simulated_fleet, "_at_rate", with_cached)
+    found = javascript(*asked, isFound=True)
+    assert found["totals"]["firstToken"][0] < again["totals"]["firstToken"][0]
+    assert sum(request["hits"] for request in found["requests"]) > 10_000
+    require_same(found, package(*asked))
 
 
 @pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded", "least_work"])

@@ -167,14 +167,16 @@ const Arrivals = (() => {
   /* Whether a rate is a trace's own, of which a form shows twelve digits. */
   const isOwn = (rate, { rate: own }) => Math.abs(own / rate - 1) < 1e-11;
 
-  /* The first requests of a trace, at an arrival rate, a few at a time. */
-  function* timed(known, trace, rate, count) {
-    const { time, prompt, output } = trace.arrived,
+  /* The first requests of a trace, at an arrival rate, a few at a time; a cache that is found
+     holds the prompt tokens that the trace calls cached. */
+  function* timed(known, trace, rate, count, isFound) {
+    const { time, prompt, output, cached } = trace.arrived,
       slower = isOwn(rate, trace) ? 1 : trace.rate / rate,
       most = Math.min(time.length, count);
     let batch = [];
     for (let row = 0; row < most; row += 1) {
-      batch.push(Requests.requestOf(row, time[row] * slower, prompt[row], output[row]));
+      const reused = isFound ? cached[row] : 0;
+      batch.push(Requests.requestOf(row, time[row] * slower, prompt[row], output[row], reused));
       if (batch.length === known.batch) {
         yield batch;
         batch = [];
@@ -185,11 +187,11 @@ const Arrivals = (() => {
 
   /* The requests of a case: at most so many of a trace, or as many of its kinds where rows are sums
      or without times, or of those of a workload, drawn. */
-  function of(known, { data, state, requests }, process, count) {
+  function of(known, { data, state, requests }, process, count, isFound = false) {
     const { rate, arrived, count: total } = data.workloads[state.workload],
       asked = data.demand.arrival_rate;
     const sums = arrived?.requests.some((each) => each > 1);
-    if (rate && !sums) return timed(known, { rate, arrived }, asked, count);
+    if (rate && !sums) return timed(known, { rate, arrived }, asked, count, isFound);
     if (!arrived) return drawn(known, requests, process, asked, count);
     const weight = arrived.requests.map((each) => each / total);
     return drawn(known, { ...arrived, weight }, process, asked, count);

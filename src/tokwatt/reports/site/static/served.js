@@ -10,11 +10,19 @@ function servedSentence({ pools, requests }, estimates) {
   const served =
     `${first} requests, served by ${instances} ` +
     `${instances === "1" ? "instance" : "instances"} in ${shown(duration)} s`;
-  if (seeds === 1) return `${served}.`;
-  return (
+  const several =
     `${served}, in the mean of ${seeds} seeds; beside each mean its 90 % interval. ` +
-    "The curves are of the first seed."
-  );
+    "The curves are of the first seed.";
+  return `${seeds > 1 ? several : `${served}.`}${cachedSentence(requests)}`;
+}
+
+/* What became of prompt tokens that the trace calls cached, where there are any. */
+function cachedSentence({ cached, isFound }) {
+  if (!cached) return "";
+  const share = ` Of the prompt tokens the trace calls ${shown(100 * cached)} % cached: they are`;
+  return isFound
+    ? `${share} found in a cache here, and taken in again by the formula and the command.`
+    : `${share} taken in again, as the command does.`;
 }
 
 /* A file as a shell takes it. */
@@ -25,7 +33,8 @@ function commandOf({ pools, requests, ready, isPlan }) {
   const { state, assumed, longWindow, data } = ready,
     windows = pools.map(({ window }) => window);
   const isRising = windows.every((window, place) => !place || window > windows[place - 1]);
-  if (isPlan || state.account !== "consistent" || requests.of > requests.count || !isRising)
+  const isPart = requests.of > requests.count;
+  if (isPlan || requests.isFound || state.account !== "consistent" || isPart || !isRising)
     return "";
   const workload = data.workloads[state.workload],
     rate = data.demand.arrival_rate,
@@ -63,7 +72,7 @@ function formulaOf(pools) {
   };
 }
 
-/* A row of numbers: an estimate, with its interval where there is one, and what stands beside it. */
+/* A row of numbers: an estimate, with its interval where there is one, and what is beside it. */
 const servedRow = (text, { value, low, high }, formula = NaN, target = NaN) => [
   text,
   value,

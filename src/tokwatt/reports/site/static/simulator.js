@@ -102,16 +102,36 @@ function numberOf(name, what, otherwise) {
   return Number(value) || otherwise;
 }
 
+/* Share of prompt tokens that the trace calls cached, of its requests that are served; and whether
+   the cache is to be found, which only requests at their own times can say. */
+function askedCache({ data, state }, { count, settled }) {
+  const { arrived } = data.workloads[state.workload],
+    isFound = control("cached").value === "found",
+    first = (name) => arrived[name].slice(0, settled ? undefined : count);
+  const tokens = (name) =>
+    first(name).reduce((all, each, row) => all + each * arrived.requests[row], 0);
+  const cached = arrived ? tokens("cached") / tokens("prompt") : 0;
+  if (isFound && !cached)
+    throw new Refusal("Cached tokens: these requests name none, choose taken in again.");
+  if (isFound && settled)
+    throw new Refusal(
+      "Cached tokens: requests that are drawn find no cache, choose taken in again.",
+    );
+  return { cached, isFound };
+}
+
 function beginRun() {
   const known = EXPLORER.running,
     asked = askedFleet(),
     { pools } = asked,
     [{ ready }] = pools,
-    requests = { ...askedRequests(ready), seeds: numberOf("seeds", "Seeds", 1) },
+    some = askedRequests(ready),
+    seeds = numberOf("seeds", "Seeds", 1),
+    requests = { ...some, seeds, ...askedCache(ready, some) },
     [process, rule] = ["arrivals", "router"].map((name) => control(name).value);
   refuseMany(pools, known.most_instances);
   const engines = Simulation.enginesOf(known, pools),
-    batchesOf = (own) => Arrivals.of(own, ready, process, requests.count);
+    batchesOf = (own) => Arrivals.of(own, ready, process, requests.count, requests.isFound);
   const run = Seeds.runs(known, engines, batchesOf, rule, requests);
   return { ...asked, run, requests, ready };
 }
