@@ -10,6 +10,7 @@ from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
+from tokwatt.accounts.parts import Disaggregated
 from tokwatt.accounts.simulated import SETTLED, simulate
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces.traces import read_trace
@@ -20,7 +21,7 @@ py_mini_racer = pytest.importorskip("py_mini_racer")
 SCRIPTS = (
     *("equations.js", *READING),
     *("requests.js", "engine.js", "steps.js", "arrivals.js", "recorder.js", "simulation.js"),
-    "seeds.js",
+    *("disaggregated.js", "seeds.js"),
 )
 DENSE = InstanceKey("consistent", "H100", "llama-3.1-8b", "bfloat16", 1)
 MIXTURE = InstanceKey("consistent", "H200", "gpt-oss-120b", "mxfp4", 1)
@@ -70,7 +71,7 @@ def javascript(parameters):
           const data = { ...DATA, demand, workloads: { ...DATA.workloads, own } };
           const ready = Tokwatt.prepare(data, { ...state, changes: {} });
           const pools = windows.map((window, place) =>
-            ({ ready, window, instances: instances[place] }));
+            ({ ready, window, instances: instances[place], decoding: options.decoding?.[place] }));
           try {
             const engines = Simulation.enginesOf(known, pools);
             const batchesOf = (own) => Arrivals.of(own, ready, process, count, isFound);
@@ -120,7 +121,7 @@ def times_of(seed, count=250, longest=7000):
 def package(parameters, tmp_path):
     """The same fleet as the package simulates it."""
 
-    def run(key, requests, rate, windows, instances, rule="round_robin", **asked):
+    def run(key, requests, rate, windows, instances, rule="round_robin", decoding=(), **asked):
         if requests != "azure":
             path = tmp_path / "requests"
             path.write_text(requests, encoding="utf-8")
@@ -129,6 +130,9 @@ def package(parameters, tmp_path):
             llm=key.llm, gpu=key.gpu, gpus=key.tensor_parallel, precision=key.precision
         )
         demand = demanded(parameters, arrival_rate=rate)
+        if decoding:
+            names = Disaggregated(prefill=names, decode=names)
+            instances = [count for both in zip(instances, decoding, strict=True) for count in both]
         asked |= {"instances": instances, "split_lengths": windows[:-1], "router": rule}
         return simulate(parameters, requests, demand, names, account=key.account, **asked)
 
@@ -209,6 +213,35 @@ def test_two_pools_share_requests_by_length_and_each_among_its_engines(rule, jav
     found, wanted = javascript(*asked, rule=rule), package(*asked, rule=rule)
     assert {request["pool"] for request in found["requests"]} == {0, 1}
     require_same(found, wanted)
+
+
+@pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded", "least_work"])
+def test_prefill_on_instances_of_its_own_hands_the_same_requests_to_decode(
+    rule, javascript, package
+):
+    asked = DENSE, times_of(rule), 30.0, [1024, 8192], [1, 2]
+    apart = {"rule": rule, "decoding": [2, 1]}
+    require_same(javascript(*asked, **apart), package(*asked, **apart))
+
+
+def test_drawn_requests_of_prefill_apart_are_made_a_few_at_a_time(javascript, package, monkeypatch):
+    monkeypatch.setattr(arrivals, "BATCH", 100)
+    asked, apart = (DENSE, "azure", 12.0, [8192], [2]), {"decoding": [1], "rule": "random"}
+    drawn = apart | {"count": 250}
+    found = javascript(*asked, **drawn, batch=100, settled=SETTLED, seeds=2)
+    require_same(found, package(*asked, **drawn, seeds=[0, 1]))
+
+
+@pytest.mark.parametrize(
+    "key, rate, instances, decoding", [(DENSE, 120.0, [1], [4]), (TIGHT, 4.0, [4], [1])]
+)
+def test_prefill_or_decode_that_cannot_keep_up_ends_in_the_sentence_of_the_command(
+    key, rate, instances, decoding, javascript, package
+):
+    asked = key, times_of("late"), rate, [8192], instances
+    with pytest.raises(ParameterError, match="is full from") as refusal:
+        package(*asked, decoding=decoding)
+    assert javascript(*asked, decoding=decoding)["said"] == str(refusal.value)
 
 
 def test_a_kv_cache_pool_that_fills_takes_blocks_away_from_the_same_requests(javascript, package):
@@ -311,6 +344,16 @@ def test_what_cannot_be_served_ends_in_the_sentence_of_the_command(
     said = javascript(*asked)["said"]
     assert f"the {full} is full from" in said
     assert said == str(refusal.value)
+
+
+@pytest.mark.parametrize("instances, decoding", [([1, 1], [0, 1]), ([1, 0], [1, 1])])
+def test_parts_of_no_instances_are_refused_as_the_command_refuses_them(
+    instances, decoding, javascript, package
+):
+    asked = DENSE, times_of("none", 20), 5.0, [1024, 8192], instances
+    with pytest.raises(ParameterError, match="instances: is 0 in pool") as refusal:
+        package(*asked, decoding=decoding)
+    assert javascript(*asked, decoding=decoding)["said"] == str(refusal.value)
 
 
 LONG = "time,prompt_tokens,output_tokens\n0,100,10\n1,30000,10\n"

@@ -76,7 +76,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
             for name, view in explorer.views.items()
         },
         "reading": trace_reading(),
-        "running": simulation_running(),
+        "running": simulation_running(catalogue),
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}
             for name, board in explorer.boards.items()

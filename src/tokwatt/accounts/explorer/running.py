@@ -4,13 +4,15 @@ import numpy as np
 
 from tokwatt.accounts import simulated, simulated_fleet
 from tokwatt.accounts.answers.simulated import BESIDE_SECONDS, half_width
+from tokwatt.params.folder import Folder
+from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.simulation import arrivals, engine, limits, recorder, routers, run, steps, summary
 
 SEEDS = 30
 """Most runs of the explorer, each of the seed that `tokwatt simulate` takes for it."""
 
 
-def simulation_running() -> dict[str, object]:
+def simulation_running(folder: Folder) -> dict[str, object]:
     """All of it by name; a seed is the states that NumPy's generators begin with."""
     return {
         "most_sequences": limits.MOST_SEQUENCES,
@@ -36,6 +38,7 @@ def simulation_running() -> dict[str, object]:
         "seeds": [
             {"seed": _state(seed), "router": _state([seed, routers.DRAWS])} for seed in range(SEEDS)
         ],
+        "transfer": Disaggregation.of(folder).transfer,
         "half_widths": [_half_width(count) for count in range(2, SEEDS + 1)],
     }
 

@@ -63,7 +63,7 @@ const Arrivals = (() => {
       }
     }
 
-    /* Of mean `shape`, below 1: a power of a uniform number, or its tail; Ahrens and Dieter 1974. */
+    /* Of mean `shape`, below 1: a power of a uniform number, or a tail; Ahrens and Dieter 1974. */
     gamma(shape) {
       for (;;) {
         const uniform = this.random(),

@@ -31,11 +31,12 @@ const Seeds = (() => {
   /* A run for each seed, by pools of engines of which nothing is kept in between; the first one
      that is overloaded ends it. Rests say how many requests of all seeds ended. */
   function* runs(known, pools, batchesOf, rule, { settled, seeds, count }) {
-    const totals = [];
+    const totals = [],
+      { run: runOf } = pools[0].decoding === null ? Simulation : Disaggregated;
     let first = null;
     for (let place = 0; place < seeds; place += 1) {
       const own = { ...known, ...known.seeds[place] },
-        run = Simulation.run(own, Simulation.emptied(own, pools), batchesOf(own), rule, settled);
+        run = runOf(own, Simulation.emptied(own, pools), batchesOf(own), rule, settled);
       let found = run.next();
       for (; !found.done; found = run.next())
         yield found.value === undefined ? undefined : place * count + found.value;

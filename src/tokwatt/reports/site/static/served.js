@@ -1,10 +1,16 @@
 "use strict";
 /* What is said of a run: a sentence, its numbers beside the formula's, and the command for it. */
 
+/* How many instances a pool has, of each kind. */
+const sizeOf = ({ instances, decoding }) =>
+  decoding === null
+    ? shown(instances)
+    : `${shown(instances)} prefill + ${shown(decoding)} decode`;
+
 function servedSentence({ pools, requests }, estimates) {
   const { seeds } = requests,
     [count, duration] = [estimates.requests.value, estimates.duration.value],
-    instances = pools.map((pool) => shown(pool.instances)).join(" + "),
+    instances = pools.map(sizeOf).join(" + "),
     first =
       requests.of > count ? `The first ${shown(count)} of ${shown(requests.of)}` : shown(count);
   const served =
@@ -49,7 +55,11 @@ function commandOf({ pools, requests, ready, isPlan }) {
     ...(timed ? [] : [`--arrivals ${control("arrivals").value} --requests ${requests.count}`]),
     ...windows.slice(0, -1).map((window) => `--split-length ${window}`),
     ...(assumed.baseline === "given" ? [`--context-window ${longWindow}`] : []),
-    ...pools.map(({ instances }) => `--instances ${instances}`),
+    ...(pools[0].decoding === null ? [] : ["--disaggregated"]),
+    ...pools
+      .flatMap(({ instances, decoding }) => [instances, decoding])
+      .filter((count) => count !== null)
+      .map((count) => `--instances ${count}`),
     `--router ${control("router").value}`,
     ...(requests.seeds > 1 ? [`--seeds ${requests.seeds}`] : []),
     ...Object.entries(state.changes)
@@ -72,11 +82,14 @@ function formulaOf(pools) {
   };
 }
 
+const intervalOf = (low, high) =>
+  high === Infinity ? `${shown(low)} or more` : `${shown(low)} – ${shown(high)}`;
+
 /* A row of numbers: an estimate, with its interval where there is one, and what is beside it. */
 const servedRow = (text, { value, low, high }, formula = NaN, target = NaN) => [
   text,
   value,
-  ...(Number.isFinite(low) ? [`${shown(low)} – ${shown(high)}`] : []),
+  ...(Number.isFinite(low) ? [intervalOf(low, high)] : []),
   formula,
   target,
 ];
@@ -112,7 +125,7 @@ function showServed({ formula, ready, requests: { seeds } }, estimates) {
     ...latencies("Wait", "queued", () => NaN),
     beside("Throughput [tok/s]", "throughput", (tokens) => tokens),
     beside("Power [kW]", "power", (power) => power / 1e3),
-    beside("Energy [J/tok]", "tokensPerJoule", (tokens) => 1 / tokens),
+    beside("Energy [J/tok]", "tokensPerJoule", (tokens) => (tokens > 0 ? 1 / tokens : Infinity)),
     servedRow("Running requests, mean", estimates.running),
     servedRow(
       "KV cache in use, mean [%]",

@@ -20,24 +20,41 @@ function askedFleet() {
     ready = prepared(state),
     fleet = fleetAt(ready, Number(state.split), Number(state.overflow));
   refuseAccount(ready);
-  const given = givenInstances(fleet.pools.length),
+  const apart = control("apart").value === "apart";
+  if (apart) refuseApart(ready);
+  const given = givenInstances(fleet.pools.length * (apart ? 2 : 1)),
     why = unserved(ready, fleet);
   if (Number.isNaN(fleet.instances) || (why && !given)) throw new Refusal(`${sentence(why)}.`);
   const pools = fleet.pools.map(({ window, instances }, place) => ({
     ready,
     window,
-    instances: given ? given[place] : instances,
+    instances: given ? given[apart ? 2 * place : place] : instances,
+    decoding: apart ? given[2 * place + 1] : null,
   }));
   return { pools, isPlan: false, formula: given ? null : formulaOf(fleet.pools) };
 }
 
+/* Prefill and decode apart are of instances that the reader gives; the formula sizes no such. */
+function refuseApart({ assumed }) {
+  if (assumed.prefill !== "chunked")
+    throw new Refusal(`Prefill apart: the account has it ${assumed.prefill}, choose chunked.`);
+  if (!control("instances").value.trim())
+    throw new Refusal(
+      "Prefill apart: no such fleet is sized here. Give the instances of each pool, those that " +
+        "prefill before those that decode, such as “2 3”.",
+    );
+}
+
 function planFleet() {
+  if (control("apart").value === "apart")
+    throw new Refusal("Prefill apart: the plan has none, choose the fleet of the page.");
   if (!planned) throw new Refusal("There is no plan yet: press Plan first.");
   refuseAccount(planned[0].ready);
   const pools = planned.map(({ ready, pool: { window, instances } }) => ({
     ready,
     window,
     instances,
+    decoding: null,
   }));
   return { pools, isPlan: true, formula: formulaOf(planned.map(({ pool }) => pool)) };
 }
@@ -49,7 +66,8 @@ function givenInstances(pools) {
   const numbers = given.split(/[\s,;+]+/).map(Number);
   if (numbers.length !== pools)
     throw new Refusal(
-      `Instances: has ${numbers.length} numbers, wanted ${pools}, one for each pool.`,
+      `Instances: has ${numbers.length} numbers, wanted ${pools}, one for each pool` +
+        `${control("apart").value === "apart" ? ", prefill before decode" : ""}.`,
     );
   if (!numbers.every((number) => Number.isInteger(number) && number >= 0))
     throw new Refusal(`Instances: is “${given}”, wanted a whole number for each pool.`);
@@ -75,7 +93,9 @@ function refuseAccount({ assumed, requests, longWindow }) {
 }
 
 function refuseMany(pools, most) {
-  const largest = Math.max(...pools.map(({ instances }) => instances));
+  const largest = Math.max(
+    ...pools.flatMap(({ instances, decoding }) => [instances, decoding ?? 0]),
+  );
   if (largest > most)
     throw new Refusal(
       `A pool has ${shown(largest)} instances, wanted at most ${shown(most)} to serve one by one.`,
