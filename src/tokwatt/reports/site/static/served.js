@@ -19,7 +19,8 @@ function servedSentence({ pools, requests }, estimates) {
   const several =
     `${served}, in the mean of ${seeds} seeds; beside each mean its 90 % interval. ` +
     "The curves are of the first seed.";
-  return `${seeds > 1 ? several : `${served}.`}${cachedSentence(requests)}`;
+  const apart = pools[0].decoding === null ? "" : " Extrapolated: prefill apart.";
+  return `${seeds > 1 ? several : `${served}.`}${cachedSentence(requests)}${apart}`;
 }
 
 /* What became of prompt tokens that the trace calls cached, where there are any. */
