@@ -60,6 +60,7 @@ def command(folder, text):
         "time": (0 * ones if trace.arrivals is None else trace.arrivals).tolist(),
         "prompt": trace.prompt.tolist(),
         "output": trace.output.tolist(),
+        "cached": (0 * ones if trace.cached is None else trace.cached).tolist(),
         "requests": (ones if trace.counts is None else trace.counts).tolist(),
         "leftOut": dict(trace.left_out),
         "span": trace.span,
@@ -98,6 +99,9 @@ HAND_MADE = {
     ),
     "cached tokens among OpenAI's prompt": (
         "prompt_tokens,prompt_tokens_details.cached_tokens,completion_tokens\n100,40,3\n9,0,2\n"
+    ),
+    "a few cached tokens too many among the prompt's": (
+        "prompt_tokens,prompt_tokens_details.cached_tokens,completion_tokens\n100,102,3\n9,0,2\n"
     ),
     "more cached than prompt tokens": (
         "prompt_tokens,cached_tokens,completion_tokens\n10,90,3\n9,0,2\n"

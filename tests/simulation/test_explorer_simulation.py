@@ -5,9 +5,12 @@ import random
 import pytest
 from scripts import READING, call, context_of
 
+from tokwatt.accounts import simulated_fleet
 from tokwatt.accounts.answers import demanded
+from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.explorer import Explorer, InstanceKey
+from tokwatt.accounts.parts import Disaggregated
 from tokwatt.accounts.simulated import SETTLED, simulate
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces.traces import read_trace
@@ -18,6 +21,7 @@ py_mini_racer = pytest.importorskip("py_mini_racer")
 SCRIPTS = (
     *("equations.js", *READING),
     *("requests.js", "engine.js", "steps.js", "arrivals.js", "recorder.js", "simulation.js"),
+    *("disaggregated.js", "seeds.js"),
 )
 DENSE = InstanceKey("consistent", "H100", "llama-3.1-8b", "bfloat16", 1)
 MIXTURE = InstanceKey("consistent", "H200", "gpt-oss-120b", "mxfp4", 1)
@@ -29,6 +33,7 @@ REQUEST = {
     "prompt": "prompt",
     "output": "output",
     "pool": "pool",
+    "hits": "hits",
     "preempted": "preempted",
     "queued": "queued",
     "firstToken": "first_token",
@@ -59,18 +64,18 @@ def javascript(parameters):
     context.eval(
         """
         function simulate(state, text, rate, windows, instances, options) {
-          const { rule, process, count, settled } = options;
+          const { rule, process, count, settled, seeds, isFound } = options;
           const known = { ...DATA.running, batch: options.batch ?? DATA.running.batch };
           const demand = { ...DATA.demand, arrival_rate: rate };
           const own = text && { ...Traces.read(DATA.reading, "requests", text), name: "requests" };
           const data = { ...DATA, demand, workloads: { ...DATA.workloads, own } };
           const ready = Tokwatt.prepare(data, { ...state, changes: {} });
           const pools = windows.map((window, place) =>
-            ({ ready, window, instances: instances[place] }));
+            ({ ready, window, instances: instances[place], decoding: options.decoding?.[place] }));
           try {
             const engines = Simulation.enginesOf(known, pools);
-            const batches = Arrivals.of(known, ready, process, count);
-            const run = Simulation.run(known, engines, batches, rule, settled);
+            const batchesOf = (own) => Arrivals.of(own, ready, process, count, isFound);
+            const run = Seeds.runs(known, engines, batchesOf, rule, { settled, seeds, count });
             let found = run.next();
             while (!found.done) found = run.next();
             const { overloaded } = found.value, digits = (value) => String(+value.toPrecision(4));
@@ -85,7 +90,14 @@ def javascript(parameters):
     )
 
     def run(key, requests, rate, windows, instances, **options):
-        known = {"rule": "round_robin", "process": "poisson", "count": 1e6, "settled": 0}
+        known = {
+            "rule": "round_robin",
+            "process": "poisson",
+            "count": 1e6,
+            "settled": 0,
+            "seeds": 1,
+            "isFound": False,
+        }
         workload, text = ("azure", None) if requests == "azure" else ("own", requests)
         state = key._asdict() | {"workload": workload, "longWindow": windows[-1]}
         return call(context, "simulate", state, text, rate, windows, instances, known | options)
@@ -109,7 +121,7 @@ def times_of(seed, count=250, longest=7000):
 def package(parameters, tmp_path):
     """The same fleet as the package simulates it."""
 
-    def run(key, requests, rate, windows, instances, rule="round_robin", **asked):
+    def run(key, requests, rate, windows, instances, rule="round_robin", decoding=(), **asked):
         if requests != "azure":
             path = tmp_path / "requests"
             path.write_text(requests, encoding="utf-8")
@@ -118,6 +130,9 @@ def package(parameters, tmp_path):
             llm=key.llm, gpu=key.gpu, gpus=key.tensor_parallel, precision=key.precision
         )
         demand = demanded(parameters, arrival_rate=rate)
+        if decoding:
+            names = Disaggregated(prefill=names, decode=names)
+            instances = [count for both in zip(instances, decoding, strict=True) for count in both]
         asked |= {"instances": instances, "split_lengths": windows[:-1], "router": rule}
         return simulate(parameters, requests, demand, names, account=key.account, **asked)
 
@@ -157,12 +172,76 @@ def test_requests_are_served_as_the_package_serves_them(fleet, javascript, packa
     require_same(javascript(key, trace, *asked), package(key, trace, *asked))
 
 
+def cached_of(seed, share):
+    """Such a trace that finds a part of each prompt in a cache, or all of it."""
+    chance = random.Random(seed)
+    head, *rows = times_of(seed).splitlines()
+    found = (min(1.0, max(0.0, chance.gauss(share, 0.4))) for _ in rows)
+    prompts = (int(row.split(",")[1]) for row in rows)
+    cached = (int(part * prompt) for part, prompt in zip(found, prompts, strict=True))
+    each = (f"{row},{tokens}" for row, tokens in zip(rows, cached, strict=True))
+    return "\n".join([f"{head},prompt_tokens_details.cached_tokens", *each])
+
+
+def with_cached(trace, demand):
+    """The requests of a trace, whose cached tokens the cache of their engine holds."""
+    return arrivals.arrived(
+        trace.arrivals * trace.arrival_rate / demand.arrival_rate,
+        trace.prompt,
+        trace.output,
+        reused=trace.cached,
+    )
+
+
+@pytest.mark.parametrize("key, rate, share", [(DENSE, 30.0, 0.5), (TIGHT, 1.2, 0.3)])
+def test_cached_tokens_of_a_trace_are_not_taken_in_again_where_they_are_found(
+    key, rate, share, javascript, package, monkeypatch
+):
+    asked = key, cached_of(repr(key), share), rate, [8192], [1]
+    again = javascript(*asked)
+    require_same(again, package(*asked))
+    monkeypatch.setattr(simulated_fleet, "_at_rate", with_cached)
+    found = javascript(*asked, isFound=True)
+    assert found["totals"]["firstToken"][0] < again["totals"]["firstToken"][0]
+    assert sum(request["hits"] for request in found["requests"]) > 10_000
+    require_same(found, package(*asked))
+
+
 @pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded", "least_work"])
 def test_two_pools_share_requests_by_length_and_each_among_its_engines(rule, javascript, package):
     asked = DENSE, times_of(rule), 40.0, [1024, 8192], [2, 2]
     found, wanted = javascript(*asked, rule=rule), package(*asked, rule=rule)
     assert {request["pool"] for request in found["requests"]} == {0, 1}
     require_same(found, wanted)
+
+
+@pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded", "least_work"])
+def test_prefill_on_instances_of_its_own_hands_the_same_requests_to_decode(
+    rule, javascript, package
+):
+    asked = DENSE, times_of(rule), 30.0, [1024, 8192], [1, 2]
+    apart = {"rule": rule, "decoding": [2, 1]}
+    require_same(javascript(*asked, **apart), package(*asked, **apart))
+
+
+def test_drawn_requests_of_prefill_apart_are_made_a_few_at_a_time(javascript, package, monkeypatch):
+    monkeypatch.setattr(arrivals, "BATCH", 100)
+    asked, apart = (DENSE, "azure", 12.0, [8192], [2]), {"decoding": [1], "rule": "random"}
+    drawn = apart | {"count": 250}
+    found = javascript(*asked, **drawn, batch=100, settled=SETTLED, seeds=2)
+    require_same(found, package(*asked, **drawn, seeds=[0, 1]))
+
+
+@pytest.mark.parametrize(
+    "key, rate, instances, decoding", [(DENSE, 120.0, [1], [4]), (TIGHT, 4.0, [4], [1])]
+)
+def test_prefill_or_decode_that_cannot_keep_up_ends_in_the_sentence_of_the_command(
+    key, rate, instances, decoding, javascript, package
+):
+    asked = key, times_of("late"), rate, [8192], instances
+    with pytest.raises(ParameterError, match="is full from") as refusal:
+        package(*asked, decoding=decoding)
+    assert javascript(*asked, decoding=decoding)["said"] == str(refusal.value)
 
 
 def test_a_kv_cache_pool_that_fills_takes_blocks_away_from_the_same_requests(javascript, package):
@@ -172,13 +251,53 @@ def test_a_kv_cache_pool_that_fills_takes_blocks_away_from_the_same_requests(jav
     require_same(found, package(*asked))
 
 
-@pytest.mark.parametrize("process, count", [("poisson", 300), ("constant", 300), ("poisson", 1)])
+@pytest.mark.parametrize(
+    "process, count", [*((process, 300) for process in arrivals.ARRIVALS), ("poisson", 1)]
+)
 def test_requests_of_a_workload_are_those_that_the_command_draws(
     process, count, javascript, package
 ):
     drawn = {"process": process, "count": count}
     found = javascript(DENSE, "azure", 10.0, [8192], [1], **drawn, settled=SETTLED)
     require_same(found, package(DENSE, "azure", 10.0, [8192], [1], **drawn))
+
+
+def test_a_daily_profile_goes_on_alike_on_the_next_day(javascript, package):
+    drawn = {"process": "daily", "count": 150}
+    found = javascript(DENSE, "azure", 0.001, [8192], [1], **drawn, settled=SETTLED)
+    assert found["requests"][-1]["arrival"] > 1.2 * arrivals.DAY
+    require_same(found, package(DENSE, "azure", 0.001, [8192], [1], **drawn))
+
+
+@pytest.mark.parametrize("requests, rule", [("azure", "round_robin"), ("trace", "random")])
+def test_means_over_seeds_and_their_intervals_are_those_of_the_command(
+    requests, rule, javascript, package
+):
+    trace = requests if requests == "azure" else times_of("seeds")
+    asked = DENSE, trace, 40.0, [1024, 8192], [2, 2]
+    settled = SETTLED if requests == "azure" else 0
+    drawn = {"rule": rule, "count": 250}
+    found = javascript(*asked, **drawn, settled=settled, seeds=4)
+    wanted = package(*asked, **drawn, seeds=range(4))
+    require_same(found, wanted)
+    answer = answer_of(wanted).quantities
+    quantiles = {
+        (ours, place): f"{theirs}{end}"
+        for ours, theirs in QUANTILES.items()
+        for place, end in enumerate(("", "_p99"))
+    }
+    estimates = found["estimates"]
+    for ours, theirs in TOTALS.items():
+        require_estimate(estimates[ours], answer[theirs])
+    for (ours, place), theirs in quantiles.items():
+        require_estimate(estimates[ours][place], answer[theirs])
+    assert estimates["power"]["low"] < estimates["power"]["value"]
+
+
+def require_estimate(found, wanted):
+    assert [found[name] for name in ("value", "low", "high")] == close(
+        [wanted.value, wanted.low, wanted.high]
+    )
 
 
 def test_requests_of_a_trace_without_times_are_drawn_from_its_rows(javascript, package):
@@ -225,6 +344,16 @@ def test_what_cannot_be_served_ends_in_the_sentence_of_the_command(
     said = javascript(*asked)["said"]
     assert f"the {full} is full from" in said
     assert said == str(refusal.value)
+
+
+@pytest.mark.parametrize("instances, decoding", [([1, 1], [0, 1]), ([1, 0], [1, 1])])
+def test_parts_of_no_instances_are_refused_as_the_command_refuses_them(
+    instances, decoding, javascript, package
+):
+    asked = DENSE, times_of("none", 20), 5.0, [1024, 8192], instances
+    with pytest.raises(ParameterError, match="instances: is 0 in pool") as refusal:
+        package(*asked, decoding=decoding)
+    assert javascript(*asked, decoding=decoding)["said"] == str(refusal.value)
 
 
 LONG = "time,prompt_tokens,output_tokens\n0,100,10\n1,30000,10\n"

@@ -95,7 +95,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
             for name, view in explorer.views.items()
         },
         "reading": trace_reading(),
-        "running": simulation_running(),
+        "running": simulation_running(catalogue),
         "doubts": {name.lower(): getattr(doubts, name) for name in DOUBTS},
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}

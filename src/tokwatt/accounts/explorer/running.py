@@ -1,17 +1,19 @@
-"""How a fleet is simulated, for the explorer to simulate the same: sizes, bounds and a seed."""
+"""How a fleet is simulated, for the explorer to simulate the same: sizes, bounds and seeds."""
 
 import numpy as np
 
 from tokwatt.accounts import simulated, simulated_fleet
-from tokwatt.accounts.answers.simulated import BESIDE_SECONDS
+from tokwatt.accounts.answers.simulated import BESIDE_SECONDS, half_width
+from tokwatt.params.folder import Folder
+from tokwatt.serving.pools.disaggregated import Disaggregation
 from tokwatt.simulation import arrivals, engine, limits, recorder, routers, run, steps, summary
 
-SEED = 0
-"""Of the requests that are drawn: the first of `tokwatt simulate`."""
+SEEDS = 30
+"""Most runs of the explorer, each of the seed that `tokwatt simulate` takes for it."""
 
 
-def simulation_running() -> dict[str, object]:
-    """All of it by name; seeds are NumPy's generators in the states that they begin with."""
+def simulation_running(folder: Folder) -> dict[str, object]:
+    """All of it by name; a seed is the states that NumPy's generators begin with."""
     return {
         "most_sequences": limits.MOST_SEQUENCES,
         "most_instances": simulated_fleet.MOST_INSTANCES,
@@ -24,15 +26,27 @@ def simulation_running() -> dict[str, object]:
         "shortest": recorder.SHORTEST,
         "window": recorder.WINDOW,
         "batch": arrivals.BATCH,
+        "burstiness": arrivals.BURSTINESS,
+        "day": arrivals.DAY,
+        "swing": arrivals.SWING,
         "left": run.LEFT,
         "count": simulated.COUNT,
         "seconds": BESIDE_SECONDS,
         "settled": simulated.SETTLED,
         "growing": summary.GROWING,
         "fewest": summary.FEWEST,
-        "seed": _state(SEED),
-        "router": _state([SEED, routers.DRAWS]),
+        "seeds": [
+            {"seed": _state(seed), "router": _state([seed, routers.DRAWS])} for seed in range(SEEDS)
+        ],
+        "transfer": Disaggregation.of(folder).transfer,
+        "half_widths": [_half_width(count) for count in range(2, SEEDS + 1)],
     }
+
+
+def _half_width(count: int) -> float:
+    """Half of the interval of a mean over so many seeds that spread by 1."""
+    even = np.resize([-1.0, 1.0], count)
+    return half_width(even / even.std(ddof=1))
 
 
 def _state(seed: int | list[int]) -> dict[str, str]:

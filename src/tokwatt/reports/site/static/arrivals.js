@@ -62,6 +62,18 @@ const Arrivals = (() => {
         if (above < Math.exp(-x)) return x;
       }
     }
+
+    /* Of mean `shape`, below 1: a power of a uniform number, or a tail; Ahrens and Dieter 1974. */
+    gamma(shape) {
+      for (;;) {
+        const uniform = this.random(),
+          most = this.exponential(),
+          isTail = uniform > 1 - shape,
+          beyond = isTail ? -Math.log((1 - uniform) / shape) : 0;
+        const x = (isTail ? 1 - shape + shape * beyond : uniform) ** (1 / shape);
+        if (x <= most + beyond) return x;
+      }
+    }
   }
 
   const BITS = 2 ** 53,
@@ -90,7 +102,28 @@ const Arrivals = (() => {
 
   /* ---- tokwatt.simulation.arrivals ---- */
 
-  const GAPS = { poisson: (draws) => draws.exponential(), constant: () => 1 };
+  const GAPS = {
+    poisson: (draws) => draws.exponential(),
+    constant: () => 1,
+    gamma: (draws, { burstiness }) => draws.gamma(burstiness) / burstiness,
+    daily: (draws) => draws.exponential(),
+  };
+
+  /* A time of an even rate at that of a rate that swings, by the share of a day's arrivals, which
+     is known by the minute. */
+  function byDay({ day, swing }, time) {
+    const turn = (2 * Math.PI) / day,
+      due = (minute) => 60 * minute - (swing / turn) * Math.sin(60 * minute * turn),
+      rest = time % day;
+    let low = 0,
+      high = day / 60;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (due(middle) <= rest) low = middle;
+      else high = middle;
+    }
+    return time - rest + 60 * (low + (rest - due(low)) / (due(high) - due(low)));
+  }
 
   /* The kind whose share of the weights holds a number. */
   function drawnKind(law, share) {
@@ -111,14 +144,14 @@ const Arrivals = (() => {
     let time = 0;
     for (let start = 0; start < count; start += known.batch) {
       const places = Array.from({ length: Math.min(known.batch, count - start) }, (_, at) => at),
-        gaps = summed(places.map(() => GAPS[process](draws))),
+        gaps = summed(places.map(() => GAPS[process](draws, known))),
         last = time;
       yield places.map((place) => {
         const kind = drawnKind(law, draws.random() * law.at(-1));
         time = last + gaps[place];
         return Requests.requestOf(
           start + place,
-          time / rate,
+          process === "daily" ? byDay(known, time / rate) : time / rate,
           kinds.prompt[kind],
           kinds.output[kind],
         );
@@ -134,14 +167,16 @@ const Arrivals = (() => {
   /* Whether a rate is a trace's own, of which a form shows twelve digits. */
   const isOwn = (rate, { rate: own }) => Math.abs(own / rate - 1) < 1e-11;
 
-  /* The first requests of a trace, at an arrival rate, a few at a time. */
-  function* timed(known, trace, rate, count) {
-    const { time, prompt, output } = trace.arrived,
+  /* The first requests of a trace, at an arrival rate, a few at a time; a cache that is found
+     holds the prompt tokens that the trace calls cached. */
+  function* timed(known, trace, rate, count, isFound) {
+    const { time, prompt, output, cached } = trace.arrived,
       slower = isOwn(rate, trace) ? 1 : trace.rate / rate,
       most = Math.min(time.length, count);
     let batch = [];
     for (let row = 0; row < most; row += 1) {
-      batch.push(Requests.requestOf(row, time[row] * slower, prompt[row], output[row]));
+      const reused = isFound ? cached[row] : 0;
+      batch.push(Requests.requestOf(row, time[row] * slower, prompt[row], output[row], reused));
       if (batch.length === known.batch) {
         yield batch;
         batch = [];
@@ -152,11 +187,11 @@ const Arrivals = (() => {
 
   /* The requests of a case: at most so many of a trace, or as many of its kinds where rows are sums
      or without times, or of those of a workload, drawn. */
-  function of(known, { data, state, requests }, process, count) {
+  function of(known, { data, state, requests }, process, count, isFound = false) {
     const { rate, arrived, count: total } = data.workloads[state.workload],
       asked = data.demand.arrival_rate;
     const sums = arrived?.requests.some((each) => each > 1);
-    if (rate && !sums) return timed(known, { rate, arrived }, asked, count);
+    if (rate && !sums) return timed(known, { rate, arrived }, asked, count, isFound);
     if (!arrived) return drawn(known, requests, process, asked, count);
     const weight = arrived.requests.map((each) => each / total);
     return drawn(known, { ...arrived, weight }, process, asked, count);

@@ -1,7 +1,7 @@
 "use strict";
 /* One engine that batches continuously, as tokwatt.simulation.engine has it, by the same names: a
-   queue, running requests, a KV cache pool in blocks. No blocks are kept for later requests, and
-   all requests are of one priority. */
+   queue, running requests, a KV cache pool in blocks. No blocks are kept for later requests: what a
+   cache holds is given by request; and all requests are of one priority. */
 
 const Engines = (() => {
   const { Heap, cameBefore, endsBefore } = Requests;
@@ -181,7 +181,11 @@ const Engines = (() => {
         this.waiting.pop();
         this.used += needed;
         request.began = this.taken;
-        if (request.admitted < 0) request.admitted = this.now;
+        request.position = request.made ? 0 : Math.min(request.reused, request.prompt - 1);
+        if (request.admitted < 0) {
+          request.admitted = this.now;
+          request.hits = request.position;
+        }
         this.running.set(request.number, request);
         this.fill(request, taken);
       }

@@ -56,12 +56,15 @@ const Requests = (() => {
     (one.finish === other.finish && one.request.number < other.request.number);
 
   /* A request on its way; `made` are output tokens before it was preempted, `joined` and `finish`
-     steps between which it decodes, `began` the place of the segment in which it was admitted. */
-  const requestOf = (number, arrival, prompt, output) => ({
+     steps between which it decodes, `began` the place of the segment in which it was admitted,
+     `reused` prompt tokens that a cache holds, `hits` those that it was found to. */
+  const requestOf = (number, arrival, prompt, output, reused = 0) => ({
     number,
     arrival,
     prompt,
     output,
+    reused,
+    hits: 0,
     pool: 0,
     made: 0,
     position: 0,

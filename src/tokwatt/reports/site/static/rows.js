@@ -5,7 +5,7 @@
 const Rows = (() => {
   const { quoted } = Tables;
   const { bareName, lastPart, listed, isBlank, numberOf, countOf } = Columns;
-  const { firstTold, wholes } = Sums;
+  const { firstTold, partOf, wholes } = Sums;
 
   /* ---- tokwatt.params.traces.status ---- */
 
@@ -87,8 +87,11 @@ const Rows = (() => {
       const [count] = told.count ?? [1],
         each = Math.max(1, count);
       const mean = (tokens) => (found.count ? Math.max(1, toEven(tokens / each)) : tokens);
+      const kept = partOf(told, "cached"),
+        cached = Math.min(mean(prompt), found.count ? toEven(kept / each) : kept);
       const id = found.id && !isBlank(known, cells.id[0]) ? cells.id[0] : null;
-      return { prompt: mean(prompt), output: mean(output), count, time: told.time?.[0], id };
+      const tokens = { prompt: mean(prompt), output: mean(output), cached };
+      return { ...tokens, count, time: told.time?.[0], id };
     }
 
     return { valuesOf, leftOut, problemOf, requestOf };

@@ -1,14 +1,35 @@
 "use strict";
 /* What is said of a run: a sentence, its numbers beside the formula's, and the command for it. */
 
-function servedSentence({ pools, requests }, { requests: count, duration }) {
-  const instances = pools.map((pool) => shown(pool.instances)).join(" + "),
+/* How many instances a pool has, of each kind. */
+const sizeOf = ({ instances, decoding }) =>
+  decoding === null
+    ? shown(instances)
+    : `${shown(instances)} prefill + ${shown(decoding)} decode`;
+
+function servedSentence({ pools, requests }, estimates) {
+  const { seeds } = requests,
+    [count, duration] = [estimates.requests.value, estimates.duration.value],
+    instances = pools.map(sizeOf).join(" + "),
     first =
       requests.of > count ? `The first ${shown(count)} of ${shown(requests.of)}` : shown(count);
-  return (
+  const served =
     `${first} requests, served by ${instances} ` +
-    `${instances === "1" ? "instance" : "instances"} in ${shown(duration)} s.`
-  );
+    `${instances === "1" ? "instance" : "instances"} in ${shown(duration)} s`;
+  const several =
+    `${served}, in the mean of ${seeds} seeds; beside each mean its 90 % interval. ` +
+    "The curves are of the first seed.";
+  const apart = pools[0].decoding === null ? "" : " Extrapolated: prefill apart.";
+  return `${seeds > 1 ? several : `${served}.`}${cachedSentence(requests)}${apart}`;
+}
+
+/* What became of prompt tokens that the trace calls cached, where there are any. */
+function cachedSentence({ cached, isFound }) {
+  if (!cached) return "";
+  const share = ` Of the prompt tokens the trace calls ${shown(100 * cached)} % cached: they are`;
+  return isFound
+    ? `${share} found in a cache here, and taken in again by the formula and the command.`
+    : `${share} taken in again, as the command does.`;
 }
 
 /* A file as a shell takes it. */
@@ -19,7 +40,8 @@ function commandOf({ pools, requests, ready, isPlan }) {
   const { state, assumed, longWindow, data } = ready,
     windows = pools.map(({ window }) => window);
   const isRising = windows.every((window, place) => !place || window > windows[place - 1]);
-  if (isPlan || state.account !== "consistent" || requests.of > requests.count || !isRising)
+  const isPart = requests.of > requests.count;
+  if (isPlan || requests.isFound || state.account !== "consistent" || isPart || !isRising)
     return "";
   const workload = data.workloads[state.workload],
     rate = data.demand.arrival_rate,
@@ -34,8 +56,13 @@ function commandOf({ pools, requests, ready, isPlan }) {
     ...(timed ? [] : [`--arrivals ${control("arrivals").value} --requests ${requests.count}`]),
     ...windows.slice(0, -1).map((window) => `--split-length ${window}`),
     ...(assumed.baseline === "given" ? [`--context-window ${longWindow}`] : []),
-    ...pools.map(({ instances }) => `--instances ${instances}`),
+    ...(pools[0].decoding === null ? [] : ["--disaggregated"]),
+    ...pools
+      .flatMap(({ instances, decoding }) => [instances, decoding])
+      .filter((count) => count !== null)
+      .map((count) => `--instances ${count}`),
     `--router ${control("router").value}`,
+    ...(requests.seeds > 1 ? [`--seeds ${requests.seeds}`] : []),
     ...Object.entries(state.changes)
       .filter(([choice]) => choice !== "output_share" || !state.share)
       .map(([choice, value]) => `--set ${choice}=${value}`),
@@ -56,37 +83,55 @@ function formulaOf(pools) {
   };
 }
 
-const SERVED_HEADS = ["", "Simulated", "Formula", "Target"];
+const intervalOf = (low, high) =>
+  high === Infinity ? `${shown(low)} or more` : `${shown(low)} – ${shown(high)}`;
 
-function showServed({ formula, ready }, totals) {
+/* A row of numbers: an estimate, with its interval where there is one, and what is beside it. */
+const servedRow = (text, { value, low, high }, formula = NaN, target = NaN) => [
+  text,
+  value,
+  ...(Number.isFinite(low) ? [intervalOf(low, high)] : []),
+  formula,
+  target,
+];
+
+/* An estimate of another number, that rises or falls with it. */
+function changed(valueOf, { value, low, high }) {
+  const ends = [low, high].map(valueOf);
+  return { value: valueOf(value), low: Math.min(...ends), high: Math.max(...ends) };
+}
+
+function showServed({ formula, ready, requests: { seeds } }, estimates) {
   const { assumed, data } = ready,
     { demand } = data,
     both = assumed.target === "both";
   const target = (share, quantile, value) => (share === quantile ? 1e3 * value : NaN);
   const latencies = (text, name, targetOf) =>
-    [0.5, 0.99].map((share, place) => [
-      `${text}, ${share === 0.5 ? "median" : "p99"} [ms]`,
-      1e3 * totals[name][place],
-      1e3 * (formula?.[name]?.[place] ?? NaN),
-      targetOf(share),
-    ]);
-  const beside = (text, valueOf) => [
-    text,
-    valueOf(totals),
-    formula ? valueOf(formula) : NaN,
-    NaN,
-  ];
-  table("served", "The fleet, request by request and by the formula", SERVED_HEADS, [
+    [0.5, 0.99].map((share, place) =>
+      servedRow(
+        `${text}, ${share === 0.5 ? "median" : "p99"} [ms]`,
+        changed((seconds) => 1e3 * seconds, estimates[name][place]),
+        1e3 * (formula?.[name]?.[place] ?? NaN),
+        targetOf(share),
+      ),
+    );
+  const beside = (text, name, valueOf) =>
+    servedRow(text, changed(valueOf, estimates[name]), formula ? valueOf(formula[name]) : NaN);
+  const heads = ["", "Simulated", ...(seeds > 1 ? ["90 % interval"] : []), "Formula", "Target"];
+  table("served", "The fleet, request by request and by the formula", heads, [
     ...latencies("TTFT", "firstToken", (share) => target(share, 0.99, demand.latency_target)),
     ...latencies("ITL", "latency", (share) =>
       both ? target(share, demand.itl_quantile, demand.itl_target) : NaN,
     ),
     ...latencies("Wait", "queued", () => NaN),
-    beside("Throughput [tok/s]", ({ throughput }) => throughput),
-    beside("Power [kW]", ({ power }) => power / 1e3),
-    beside("Energy [J/tok]", ({ tokensPerJoule }) => 1 / tokensPerJoule),
-    ["Running requests, mean", totals.running, NaN, NaN],
-    ["KV cache in use, mean [%]", 100 * totals.kvUse, NaN, NaN],
-    ["Preemptions for each request", totals.preempted, NaN, NaN],
+    beside("Throughput [tok/s]", "throughput", (tokens) => tokens),
+    beside("Power [kW]", "power", (power) => power / 1e3),
+    beside("Energy [J/tok]", "tokensPerJoule", (tokens) => (tokens > 0 ? 1 / tokens : Infinity)),
+    servedRow("Running requests, mean", estimates.running),
+    servedRow(
+      "KV cache in use, mean [%]",
+      changed((share) => 100 * share, estimates.kvUse),
+    ),
+    servedRow("Preemptions for each request", estimates.preempted),
   ]);
 }

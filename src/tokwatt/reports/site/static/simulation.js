@@ -65,30 +65,41 @@ const Simulation = (() => {
     return sum(weight.map(length)) / sum(weight);
   }
 
-  /* Engines of pools `{ready, window, instances}` by rising windows. */
+  /* Engines of pools `{ready, window, instances}` by rising windows; `decoding` are instances that
+     decode what those prefill, where there are any. */
   function enginesOf(known, pools) {
     const length = meanLength(pools[0].ready.requests);
-    return pools.map(({ ready, window, instances }) => {
+    return pools.map(({ ready, window, instances, decoding = null }) => {
       const limits = Steps.limitsOf(known, ready, window, length),
         table = new Steps.StepTable(known, ready, window);
-      const engines = Array.from(
-        { length: instances },
-        () => new Engines.Engine(table, limits, known.stretch),
-      );
-      return { table, limits, window, engines, turns: 0 };
+      const engines = enginesAs(known, { table, limits }, instances);
+      return { ready, table, limits, window, engines, decoding, turns: 0 };
     });
   }
 
-  /* Serves requests in the order of arrival, a few at a time; where the queue grows without end
-     it ends with what is `overloaded`. */
-  function* run(known, pools, batches, rule, settled) {
-    const recorder = new Recorders.Recorder(known),
-      engines = pools.flatMap((pool) => pool.engines),
+  const enginesAs = (known, { table, limits }, count) =>
+    Array.from({ length: count }, () => new Engines.Engine(table, limits, known.stretch));
+
+  /* The same pools before anything came. */
+  const emptied = (known, pools) =>
+    pools.map((pool) => ({
+      ...pool,
+      engines: enginesAs(known, pool, pool.engines.length),
+      turns: 0,
+    }));
+
+  /* Serves requests in the order of arrival, a few at a time, up to the last arrival; pools that
+     only prefill, `isPrefill`, make one token of each. */
+  function* offered(known, recorder, pools, batches, rule) {
+    const engines = pools.flatMap((pool) => pool.engines),
       requests = [],
       draws = new Arrivals.Generator(known.router);
     for (const { table, engines: own } of pools) own.forEach(() => recorder.add(table));
     for (const batch of batches) {
-      for (const request of batch) request.pool = poolOf(pools, request);
+      for (const request of batch) {
+        request.pool = poolOf(pools, request);
+        if (pools[request.pool].isPrefill) request.output = 1;
+      }
       const drawn = rule === "random" && drawnEngines(pools, batch, draws);
       for (const request of batch) {
         const engine = drawn
@@ -100,11 +111,26 @@ const Simulation = (() => {
       }
       yield* readAll(known, recorder, engines, batch.at(-1).arrival);
     }
-    const blocked = blockedOf(engines),
-      found = overloaded(known, blocked, requests);
-    if (found) return { overloaded: found };
+    return { engines, requests, blocked: blockedOf(engines) };
+  }
+
+  /* Goes on with them to the last token. */
+  function* ended(known, recorder, pools, { engines, requests }) {
     yield* readAll(known, recorder, engines, Infinity);
     for (const request of requests) timed(pools[request.pool].table, request);
+  }
+
+  /* A run; where the queue grows without end it ends with what is `overloaded`. */
+  function* run(known, pools, batches, rule, settled) {
+    const recorder = new Recorders.Recorder(known),
+      all = yield* offered(known, recorder, pools, batches, rule),
+      found = overloaded(known, all.blocked, all.requests);
+    if (found) return { overloaded: found };
+    yield* ended(known, recorder, pools, all);
+    return summaryOf(recorder, pools, all.requests, settled);
+  }
+
+  function summaryOf(recorder, pools, requests, settled) {
     const held = sum(pools.map(({ limits, engines: own }) => limits.blocks * own.length)),
       totals = Recorders.totalsOf(recorder, requests, held, settled);
     return { requests, totals, seconds: Recorders.bySecond(recorder, held, totals.ended) };
@@ -172,5 +198,5 @@ const Simulation = (() => {
     `${shown(waiting)} requests wait when the last one arrives after ${shown(arriving)} s, ` +
     "wanted more instances, a lower arrival rate or shorter requests.";
 
-  return { enginesOf, run, said };
+  return { enginesOf, enginesAs, emptied, offered, ended, overloaded, summaryOf, run, said };
 })();

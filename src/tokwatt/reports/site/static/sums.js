@@ -131,5 +131,5 @@ const Sums = (() => {
     );
   }
 
-  return { firstTold, wholes, sumsOf };
+  return { firstTold, partOf, wholes, sumsOf };
 })();

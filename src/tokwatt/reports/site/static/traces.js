@@ -46,6 +46,7 @@ const Traces = (() => {
       time: column(({ time }) => (unit ? time * unit - first * unit : 0)),
       prompt: column(({ prompt }) => prompt),
       output: column(({ output }) => output),
+      cached: column(({ cached }) => cached),
       requests: column(({ count }) => count),
     };
   }
