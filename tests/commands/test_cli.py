@@ -78,6 +78,7 @@ BASIS = {
     "calibrated_on",
     "extrapolated",
     "simulate",
+    "targets",
 }
 
 

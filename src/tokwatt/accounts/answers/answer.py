@@ -131,7 +131,7 @@ class Answer:
         for part, pool in zip(self.parts, self.pools, strict=True):
             if len(self.pools) > 1:
                 does = "" if part == "both" else f" {part}"
-                yield f"{pool['instances'].value:g}{does} up to {pool['context_window'].value:g}"
+                yield f"{pool['instances'].value:.0f}{does} up to {pool['context_window'].value:.0f}"
         if sum(part != "prefill" for part in self.parts) > 1:
             yield "latencies are those of the slowest"
 

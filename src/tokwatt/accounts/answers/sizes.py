@@ -133,7 +133,7 @@ def _require_served(
     if account.assumed.target != "both":
         found = f"is {demand.latency_target:g} s, but beside {pool.concurrency:.4g} requests of the"
         late = (
-            f"pool of {window:g} tokens, all that it holds, a prompt takes {pool.prompt_time:.4g} s"
+            f"pool of {window:.0f} tokens, all that it holds, a prompt takes {pool.prompt_time:.4g} s"
         )
         raise ParameterError(f"ttft: {found} {late}, wanted a longer target or target=both.")
     itl, ttft = least_latencies(account, instance, traffic, demand)
