@@ -132,9 +132,8 @@ def _require_served(
         raise ParameterError(f"llm: does not fit on an instance, wanted {wanted}.")
     if account.assumed.target != "both":
         found = f"is {demand.latency_target:g} s, but beside {pool.concurrency:.4g} requests of the"
-        late = (
-            f"pool of {window:.0f} tokens, all that it holds, a prompt takes {pool.prompt_time:.4g} s"
-        )
+        whole = f"pool of {window:.0f} tokens, all that it holds,"
+        late = f"{whole} a prompt takes {pool.prompt_time:.4g} s"
         raise ParameterError(f"ttft: {found} {late}, wanted a longer target or target=both.")
     itl, ttft = least_latencies(account, instance, traffic, demand)
     targets = {"itl": (itl, demand.itl_target), "ttft": (ttft, demand.latency_target)}
