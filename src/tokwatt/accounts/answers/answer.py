@@ -131,7 +131,8 @@ class Answer:
         for part, pool in zip(self.parts, self.pools, strict=True):
             if len(self.pools) > 1:
                 does = "" if part == "both" else f" {part}"
-                yield f"{pool['instances'].value:.0f}{does} up to {pool['context_window'].value:.0f}"
+                window = pool["context_window"].value
+                yield f"{pool['instances'].value:.0f}{does} up to {window:.0f}"
         if sum(part != "prefill" for part in self.parts) > 1:
             yield "latencies are those of the slowest"
 
