@@ -798,7 +798,7 @@ const Tokwatt = (() => {
       waitQuantile(found * slots, carried, served, scv, probability);
     const spread = LATE_DEVIATIONS * Math.sqrt((batch * own.stepsMeans2) / own.steps);
     return {
-      ...mostly.use,
+      ...mostly.use(),
       kvPeak: chunked ? (batch * length + spread) / (held * length) : 0,
       window,
       share: own.share,
@@ -861,7 +861,7 @@ const Tokwatt = (() => {
         medianFirstToken: first(own.medianPrompt),
         firstToken: first(own.longestPrompt),
         late: iteration.late,
-        use: NO_PREFILL,
+        use: () => NO_PREFILL,
       };
     }
     const { costs } = machine,
@@ -901,17 +901,18 @@ const Tokwatt = (() => {
       scv = waitScv(used, each, square, cube),
       inChunks = Math.min(1, own.prompts2 / prompt / chunk),
       shared = delayed * inChunks;
-    const taken = (length) => {
-      const alone =
-        passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
-      return alone + shared * (linear * length + quadratic * length ** 2 - alone);
-    };
-    const mean = taken(prompt) + quadratic * (own.prompts2 - own.prompts ** 2),
+    const lone = (length) =>
+      passing(running, Math.min(length, chunk), length) * Math.max(1, length / chunk);
+    const beside = (length) => costs.first_token + costs.first_token_prompt * length;
+    const taken = (length, alone = lone(length)) =>
+      alone + shared * (linear * length + quadratic * length ** 2 - alone);
+    const mean =
+        taken(prompt, typical * Math.max(1, prompt / chunk)) +
+        quadratic * (own.prompts2 - own.prompts ** 2),
       rest = iteration.latency / 2,
       behind = Math.min(rest + wait / (1 + delayed), full / 2);
     const first = (length, probability) =>
-      costs.first_token +
-      costs.first_token_prompt * length +
+      beside(length) +
       quantileOfSum(rest + wait + mean + delayed * behind, [
         taken(length) - mean,
         lateWait(delayed, wait, scv, probability) - wait,
@@ -923,25 +924,19 @@ const Tokwatt = (() => {
     const [filled, seen] = lateTokens(costs, running, own, used, share, inChunks),
       filling = passing(running, filled, seen);
     const late = quantileOfSum(decoding, [filling - decoding, crowded - decoding]);
-    const blocking = square / (2 * Math.max(each, 1e-12)),
-      alone =
-        costs.first_token +
-        costs.first_token_prompt * own.medianPrompt +
-        passing(running, Math.min(own.medianPrompt, chunk), own.medianPrompt) *
-          Math.max(1, own.medianPrompt / chunk);
+    const blocking = square / (2 * Math.max(each, 1e-12));
     return {
       medianFirstToken: first(own.medianPrompt, 0.5),
       firstToken: first(own.longestPrompt, 0.99),
       late: Math.max(iteration.median, late),
-      use: {
+      use: () => ({
         prefillUtilization: used,
         prefillShare: filledShare(costs, running),
         tokenShare: share,
-        blocking:
-          blocking / (linear * own.longestPrompt + quadratic * own.longestPrompt ** 2),
-        medianBlocking: blocking / alone,
+        blocking: blocking / (linear * own.longestPrompt + quadratic * own.longestPrompt ** 2),
+        medianBlocking: blocking / (beside(own.medianPrompt) + lone(own.medianPrompt)),
         latencyRatio: ((1 - share) * decoding + share * typical) / iteration.latency,
-      },
+      }),
     };
   }
 
