@@ -6,8 +6,8 @@ from jax import lax
 from tokwatt.equations.elementary import exp, log1p
 from tokwatt.units import Dimensionless, RequestsPerSecond, Seconds
 
-NEWTON_STEPS = 16
-"""Each at least halves the distance to the root, and squares it once it is near."""
+HALLEY_STEPS = 8
+"""Each leaves at most a third of the distance to the root, and its third power once it is near."""
 LEAST, LEAST_SCV = 1e-12, 1e-6
 """Stand for nothing and for no variation, by which nothing may be divided."""
 
@@ -52,11 +52,12 @@ def share_of_busy(
 
     def step(_: int, busy: Dimensionless) -> Dimensionless:
         at = leaving_busy + rate * (1 - busy)
-        value = transform(at)
-        slope = utilization * value / (1 + scv * mean * at)
-        return busy + (value - busy) / (1 - slope)
+        value, eased = transform(at), utilization / (1 + scv * mean * at)
+        over, rising = value - busy, 1 - value * eased
+        bent = value * eased**2 * (1 + scv)
+        return busy + 2 * over * rising / (2 * rising**2 - over * bent)
 
-    busy = lax.fori_loop(0, NEWTON_STEPS, step, jnp.zeros_like(utilization + mean + leaving_busy))
+    busy = lax.fori_loop(0, HALLEY_STEPS, step, jnp.zeros_like(utilization + mean + leaving_busy))
     left = transform(rate * (1 - busy))
     alone = (1 - utilization) * (1 - busy) * left / jnp.maximum(left - busy, LEAST)
     soon = rate / jnp.maximum(rate + leaving_idle, LEAST)

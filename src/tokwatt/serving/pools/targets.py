@@ -30,6 +30,8 @@ MEDIAN = 0.5
 """Quantile of the median."""
 SELDOM = 1e-6
 """Mean batch of requests that come one by one."""
+LEAST_PROMPTS = 1e-9
+"""Prompt tokens for each iteration of a request that has none."""
 
 
 class MeanRequest(NamedTuple):
@@ -161,10 +163,20 @@ def batch_limits(
         itl, ttft = found.inter_token(demand), found.first_token(demand, traffic)
         return jnp.maximum(itl / demand.itl_target, ttft / demand.latency_target) - 1
 
-    slots = last_within(beside, held)
-    # Where prompts are taken in by chunks, the first token is the business of the mean batch.
-    mean = last_within(of_pool, slots) if assumed.prefill == "chunked" else slots
-    return BatchLimits(slots, mean)
+    if assumed.prefill != "chunked":
+        slots = last_within(beside, held)
+        return BatchLimits(slots, slots)
+    # Requests beyond those that fill the chunks wait, so that latencies are as they were.
+    filling = instance.costs.chunk / jnp.maximum(asked.prompts, LEAST_PROMPTS)
+
+    def last(over: Callable[[Sequences], Dimensionless], most: Sequences) -> Sequences:
+        upper = jnp.minimum(most, filling)
+        found = last_within(over, upper)
+        return jnp.where(found < upper, found, most)
+
+    slots = last(beside, held)
+    # The first token is the business of the mean batch.
+    return BatchLimits(slots, last(of_pool, slots))
 
 
 def least_latencies(
