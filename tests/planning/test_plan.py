@@ -253,6 +253,13 @@ def test_what_binds_is_said_of_every_pool(found):
     assert any("measured" in phrase for phrase in extrapolated(found))
 
 
+@pytest.mark.parametrize("account, told", [("paper", False), ("consistent", True)])
+def test_only_what_stands_on_measured_runs_goes_beyond_them(parameters, demand, account, told):
+    found = plan(parameters, "azure", demand, options=FEW, candidates=2, account=account)
+    wide = fleet(parameters, "azure", demand, DeploymentNames(gpus=16), account=account)
+    assert bool(extrapolated(found)) == bool(wide.basis.extrapolated) == told
+
+
 def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, found):
     written = record_of(found)
     write_plan(written, tmp_path / "plan.yaml")
