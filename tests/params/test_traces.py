@@ -79,6 +79,11 @@ BAD_FILES = {
     ),
     "UTF-16": ("prompt_tokens,output_tokens\n1,2\n".encode("utf-16"), ["UTF-8"]),
     "Latin-1": ("prompt_tokens,output_tokens,model\n1,2,é\n".encode("latin-1"), ["UTF-8"]),
+    "nothing but zeros": (bytes(5000), ["is no text", "CSV, JSON or Parquet"]),
+    "a database": (b"SQLite format 3\0\x10\0\x01\x01\0", ["is no text", "CSV, JSON or Parquet"]),
+    "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ["is not UTF-8 text", "CSV, JSON or Parquet"]),
+    "pickled": (b"\x80\x04\x95\x0b\n", ["is not UTF-8 text", "CSV, JSON or Parquet"]),
+    "a zip": (b"PK\x03\x04\x14\0\0\0\0\0", ["is no text", "CSV, JSON or Parquet"]),
     "an open quote": (
         b'prompt_tokens,output_tokens,model\n1,2,a\n3,4,"b\n5,6,c\n',
         ["line 3", "CSV", "quoted"],
