@@ -1,7 +1,7 @@
 """Columns of a table of requests: by which names they go."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -47,11 +47,17 @@ def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Foun
         chosen: names by what they hold, which come before the known ones.
 
     Raises:
-        ParameterError: where a column is missing.
+        ParameterError: where a column is missing, or chosen for two things.
     """
     found: Found = {}
+    own = {role: _place(path, names, role, name) for role, name in chosen.items()}
+    for role, place in own.items():
+        others = [other for other in own if other != role and own[other] == place]
+        if others:
+            both, name = f"{role} and {others[0]}", quoted(names[place])
+            raise ParameterError(f"{path}: {name} is chosen as {both}, wanted a column for each.")
     for role in NAMES:
-        places = _found(path, names, role, chosen.get(role))
+        places = [own[role]] if role in own else _found(names, role, {*own.values()})
         if not places and role in REQUIRED:
             there = listed([quoted(name) for name in names])
             known = ", ".join(NAMES[role][:KNOWN])
@@ -83,7 +89,7 @@ def is_complete(chosen: Mapping[str, str], names: list[str]) -> bool:
 
 def chosen_columns(texts: Sequence[str]) -> dict[str, str]:
     """Names of columns by what they hold, from texts such as `prompt=a,output=b`."""
-    pairs = [part.partition("=") for text in texts for part in text.split(",")]
+    pairs = [part.strip().partition("=") for text in texts for part in text.split(",")]
     for role, _, name in pairs:
         require_role(role, "--columns")
         if not name:
@@ -114,16 +120,20 @@ def bare_name(name: str) -> str:
     return re.sub(r"[^a-z0-9.]", "", name.lower())
 
 
-def _found(path: Path, names: Sequence[str], role: str, chosen: str | None) -> list[int]:
-    """Places of the columns of one kind, first what is meant first."""
-    if chosen is not None:
-        name, _, unit = chosen.rpartition(":")
-        wanted = name if role == "time" and unit in UNITS else chosen
-        if wanted not in names:
-            there = one_of(wanted, names[:20])
-            raise ParameterError(f"{path}: has no column {shown(wanted)}, wanted {there}.")
-        return [names.index(wanted)]
+def _place(path: Path, names: Sequence[str], role: str, chosen: str) -> int:
+    """Place of the column that is chosen for one kind."""
+    name, _, unit = chosen.rpartition(":")
+    wanted = name if role == "time" and unit in UNITS else chosen
+    if wanted not in names:
+        there = one_of(wanted, names[:20])
+        raise ParameterError(f"{path}: has no column {shown(wanted)}, wanted {there}.")
+    return names.index(wanted)
+
+
+def _found(names: Sequence[str], role: str, taken: Set[int]) -> list[int]:
+    """Places of the columns of one kind that nothing else is in, first what is meant first."""
     ranks = {place: rank for place, name in enumerate(names) if (rank := _match(name, role))}
+    ranks = {place: rank for place, rank in ranks.items() if place not in taken}
     places = sorted(ranks, key=lambda place: (ranks[place], place))
     own = [place for place in places if not set(bare_name(names[place]).split(".")) & {*ASIDE}]
     return own or places
