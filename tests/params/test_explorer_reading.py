@@ -136,6 +136,12 @@ HAND_MADE = {
     "what a structure holds once more": (
         "cost_details.input_tokens,usage.input_tokens,usage.output_tokens\n7,100,3\n8,9,2\n"
     ),
+    # Names that texts go by, too.
+    "counts under plain names": 'Prompt,response\n"1,200",3\n40,\n9,2\n',
+    "counts beside the texts": "prompt,output,prompt_tokens,output_tokens\nwho,he,9,2\n",
+    "a text and a count": "prompt,output\n9,he\n9,she\n8,2\n",
+    "a word among plain counts": "input,completion\n9,2\n9,x\n8,2\n",
+    "plain names and nothing below": "prompt,output\n,\n",
     # Rows of other kinds.
     "tools, embeddings and hits": (
         "call_type,cache_hit,prompt_tokens,completion_tokens\nacompletion,False,100,3\n"

@@ -6,8 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from tokwatt.params.errors import ParameterError, one_of, require_once, shown
-from tokwatt.params.traces.names import ASIDE, NAMES, TOTALS
+from tokwatt.params.tables.table import Table
+from tokwatt.params.traces.names import ASIDE, NAMES, PLAIN, TOTALS
+from tokwatt.params.traces.numbers import blank, numbers
 
 BUCKETS = ("starting_at", "usage_date_utc", "bucket_start")
 """Columns of tables whose rows are sums over a time."""
@@ -38,18 +42,19 @@ Found = dict[str, tuple[TraceColumn, ...]]
 """Columns by what they hold, those first that are meant first."""
 
 
-def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Found:
+def columns(path: Path, table: Table, chosen: Mapping[str, str]) -> Found:
     """The columns that are read, by what they hold.
 
     Args:
         path: the file.
-        names: names of its columns.
+        table: what it holds.
         chosen: names by what they hold, which come before the known ones.
 
     Raises:
         ParameterError: where a column is missing, or chosen for two things.
     """
     found: Found = {}
+    names = table.names
     own = {role: _place(path, names, role, name) for role, name in chosen.items()}
     for role, place in own.items():
         others = [other for other in own if other != role and own[other] == place]
@@ -59,12 +64,7 @@ def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Foun
     for role in NAMES:
         places = [own[role]] if role in own else _found(names, role, {*own.values()})
         if not places and role in REQUIRED:
-            there = listed([quoted(name) for name in names])
-            known = ", ".join(NAMES[role][:KNOWN])
-            raise ParameterError(
-                f"{path}: no column of {REQUIRED[role]} among {there},"
-                f" wanted one of {known}, or the option --columns {role}=NAME."
-            )
+            places = _plain(path, table, role, {*own.values()})
         if places:
             found[role] = tuple(TraceColumn(names[place], place) for place in places)
     return found
@@ -137,6 +137,28 @@ def _found(names: Sequence[str], role: str, taken: Set[int]) -> list[int]:
     places = sorted(ranks, key=lambda place: (ranks[place], place))
     own = [place for place in places if not set(bare_name(names[place]).split(".")) & {*ASIDE}]
     return own or places
+
+
+def _plain(path: Path, table: Table, role: str, taken: Set[int]) -> list[int]:
+    """Place of the column of counts under a name that texts go by, too.
+
+    Raises:
+        ParameterError: where there is none, or it holds texts.
+    """
+    bare = {place: bare_name(name) for place, name in enumerate(table.names)}
+    plain = [place for place, name in bare.items() if name in PLAIN[role] and place not in taken]
+    plain.sort(key=lambda place: PLAIN[role].index(bare[place]))
+    for place in plain:
+        cells = [row[place] for row in table.sample if not blank(row[place])]
+        if np.isfinite(numbers(cells, grouped=True)).sum() * 2 >= len(cells):
+            return [place]
+    there = listed([quoted(name) for name in table.names])
+    found = f"holds text under {quoted(table.names[plain[0]])} and no" if plain else "no"
+    among = "" if plain else f" among {there}"
+    raise ParameterError(
+        f"{path}: {found} column of {REQUIRED[role]}{among},"
+        f" wanted one of {', '.join(NAMES[role][:KNOWN])}, or the option --columns {role}=NAME."
+    )
 
 
 @cache
