@@ -298,6 +298,26 @@ DATES = ("2026-01-01 00:00:00", "2026-01-01T01:00:04+01:00", "2026-01-02")
 ABOVE = ("", "", "usage.", "gen_ai.usage.", "usageDetails.", "tokens.")
 
 
+ISO = {
+    True: (
+        *("20240510T101112", "20240510T101112Z", "20240510 1011", "20240510T101112.5+0100"),
+        *("2024-05", "2024-05-10T101112", "2024/05/10 10:11", "2024.5.10T1:2:3 +01:00"),
+    ),
+    False: (
+        *("20240510T10111", "2024-0510T10", "2024-05-10T10:1112", "2024-05-10T1011.5"),
+        *("2024-5", "2024-05-10T", "2024-05-10Z", "2024-05-10T10:11+0160", "202405T10"),
+    ),
+}
+
+
+@pytest.mark.parametrize("date, good", [(date, good) for good in ISO for date in ISO[good]])
+def test_the_page_reads_the_dates_of_the_command(date, good, page, tmp_path):
+    text = f"time,prompt_tokens,output_tokens\n{date},9,2\n2024-05-11T00:00:00,9,2\n"
+    wanted = command(tmp_path, text)
+    assert ("refused" not in wanted) == good
+    require_same(page(text), wanted)
+
+
 def drawn(seed):
     """A table of requests under some names, whose totals follow one of the ways to count."""
     chance = random.Random(seed)
