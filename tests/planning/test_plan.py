@@ -308,6 +308,15 @@ WRONG_KEYS = {
         "itl_target: 50",
         r"plan\.yaml: demand\.itl_target is 50, wanted a number with its unit",
     ),
+    "\n  instances: ": (
+        "\n  instancez: ",
+        r"pools\[0\]\.instancez is not a known key, wanted one of longest, instances, deployment,"
+        r" part \(did you mean 'instances'",
+    ),
+    "gpu: B200,": (
+        "gpv: B200,",
+        r"pools\[0\]\.deployment\.gpv is not a known key, wanted one of llm, gpu, gpus, .* 'gpu'",
+    ),
     "account: consistent": ("account: mine", r"plan\.yaml: account is 'mine', wanted"),
 }
 
