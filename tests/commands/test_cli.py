@@ -50,8 +50,11 @@ def test_studies_are_listed_in_words_and_as_json(tokwatt, params, tmp_path):
 
 
 def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
-    assert tokwatt("study", "example", "--out", tmp_path, "--part", 0, "--parts", 2)[0] == 0
-    assert not (tmp_path / "example.zarr").exists()
+    half = tokwatt("study", "example", "--out", tmp_path, "--part", 0, "--parts", 2)
+    store = tmp_path / "example.zarr"
+    finishes = "which the same without --part finishes"
+    assert half == (0, f"{store}: 120 points, part 0 of 2, {finishes}\n", "")
+    assert not store.exists()
     for _ in range(2):
         said = answer(tokwatt("study", "example", "--out", tmp_path, "--json"))
         assert said == {
@@ -61,7 +64,7 @@ def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
             "finished": True,
         }
     assert tw.open("example", tmp_path).power.size == 120
-    assert tokwatt("study", "example", "--out", tmp_path) == (0, "", "")
+    assert tokwatt("study", "example", "--out", tmp_path) == (0, f"{store}: 120 points\n", "")
 
 
 def numbers(found):
