@@ -238,6 +238,13 @@ OUTSIDE = [
     (["fleet", "--context-window", 0], "--context-window: is 0, wanted a number from 1"),
     (["plan", "--gpus", 0], "--gpus: is 0, wanted a number from 1"),
     (["plan", "--output-share", -1], "--output-share: is -1, wanted a number from 0 to 1."),
+    *(
+        (
+            [command, "--output-share", 0.2, "--set", "output_share=trace"],
+            "--output-share: is 0.2 beside output_share=trace, the measured one, wanted the",
+        )
+        for command in ("fleet", "plan", "simulate")
+    ),
     (["plan", "--max-utilization", 1.5], "--max-utilization: is 1.5, wanted a number from"),
     (["plan", "--power-cap", "0kW"], "--power-cap: is 0, wanted a number from 1"),
     (["plan", "--inventory", "H100=" + "9" * 5000], "--inventory: is 'H100=999"),
