@@ -61,6 +61,15 @@ def test_what_it_says_survives_is_what_is_computed(headlines, headline, sets, ta
     assert printed.format(value) in " ".join(README.split())
 
 
+@pytest.mark.parametrize("changes, said", [({"kv_allocation": "reserved"}, ": {:.1f} times, where"),
+                                           ({}, "paged it is {:.1f}\n")])  # fmt: skip
+def test_a_choice_made_differently_changes_what_the_example_says(headlines, changes, said):
+    example = re.search(r"tokwatt headline (\w+) --set kv_allocation=reserved .*\n", HOW_TO)
+    switches = vars(headlines.presets["consistent"]) | changes
+    value = headlines.value(headlines.headlines[example[1]], switches)
+    assert said.format(value) in example[0]
+
+
 @pytest.fixture(scope="module")
 def routed(parameters):
     """Instances behind each router at a target, and what the best is worth."""

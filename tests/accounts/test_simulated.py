@@ -34,6 +34,38 @@ def test_a_dataset_has_units_and_all_requests(found):
     assert not found.request_latency.isnull().any()
 
 
+def cached_trace(share):
+    """Requests at their own times, of each of which a share of the prompt is called cached."""
+    rng = np.random.default_rng(5)
+    prompt = rng.integers(200, 3000, 200)
+    return Trace(
+        name="mine.csv",
+        prompt=prompt,
+        output=rng.integers(1, 200, 200),
+        cached=(share * prompt).astype(int),
+        arrivals=np.arange(200) * 0.2,
+    )
+
+
+def test_cached_tokens_of_a_trace_are_hits_if_they_are_to_be_found(parameters):
+    trace, demand = cached_trace(0.5), tw.demanded(parameters, arrival_rate=5.0)
+    again, found = (
+        tw.simulate(parameters, trace, demand, NAMES, instances=[1], cached=own)
+        for own in ("again", "found")
+    )
+    assert (again.request_hits == 0).all()
+    assert found.request_hits.values[0].tolist() == trace.cached.tolist()
+    assert float(found.request_first_token.mean()) < float(again.request_first_token.mean())
+
+
+@pytest.mark.parametrize("requests", ["azure", cached_trace(0.0)], ids=["drawn", "none"])
+def test_no_cached_tokens_are_found_where_requests_have_none(parameters, requests):
+    with pytest.raises(
+        tw.ParameterError, match="cached: is 'found' beside requests that are drawn"
+    ):
+        tw.simulate(parameters, requests, None, NAMES, instances=[1], cached="found")
+
+
 def test_an_answer_has_intervals_of_its_seeds(found):
     answer = answer_of(found)
     quantity = answer.quantities["first_token"]

@@ -50,8 +50,11 @@ def test_studies_are_listed_in_words_and_as_json(tokwatt, params, tmp_path):
 
 
 def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
-    assert tokwatt("study", "example", "--out", tmp_path, "--part", 0, "--parts", 2)[0] == 0
-    assert not (tmp_path / "example.zarr").exists()
+    half = tokwatt("study", "example", "--out", tmp_path, "--part", 0, "--parts", 2)
+    store = tmp_path / "example.zarr"
+    finishes = "which the same without --part finishes"
+    assert half == (0, f"{store}: 120 points, part 0 of 2, {finishes}\n", "")
+    assert not store.exists()
     for _ in range(2):
         said = answer(tokwatt("study", "example", "--out", tmp_path, "--json"))
         assert said == {
@@ -61,7 +64,7 @@ def test_a_study_is_computed_once_and_opened(tokwatt, tmp_path):
             "finished": True,
         }
     assert tw.open("example", tmp_path).power.size == 120
-    assert tokwatt("study", "example", "--out", tmp_path) == (0, "", "")
+    assert tokwatt("study", "example", "--out", tmp_path) == (0, f"{store}: 120 points\n", "")
 
 
 def numbers(found):
@@ -235,6 +238,13 @@ OUTSIDE = [
     (["fleet", "--context-window", 0], "--context-window: is 0, wanted a number from 1"),
     (["plan", "--gpus", 0], "--gpus: is 0, wanted a number from 1"),
     (["plan", "--output-share", -1], "--output-share: is -1, wanted a number from 0 to 1."),
+    *(
+        (
+            [command, "--output-share", 0.2, "--set", "output_share=trace"],
+            "--output-share: is 0.2 beside output_share=trace, the measured one, wanted the",
+        )
+        for command in ("fleet", "plan", "simulate")
+    ),
     (["plan", "--max-utilization", 1.5], "--max-utilization: is 1.5, wanted a number from"),
     (["plan", "--power-cap", "0kW"], "--power-cap: is 0, wanted a number from 1"),
     (["plan", "--inventory", "H100=" + "9" * 5000], "--inventory: is 'H100=999"),

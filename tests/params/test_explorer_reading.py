@@ -136,6 +136,12 @@ HAND_MADE = {
     "what a structure holds once more": (
         "cost_details.input_tokens,usage.input_tokens,usage.output_tokens\n7,100,3\n8,9,2\n"
     ),
+    # Names that texts go by, too.
+    "counts under plain names": 'Prompt,response\n"1,200",3\n40,\n9,2\n',
+    "counts beside the texts": "prompt,output,prompt_tokens,output_tokens\nwho,he,9,2\n",
+    "a text and a count": "prompt,output\n9,he\n9,she\n8,2\n",
+    "a word among plain counts": "input,completion\n9,2\n9,x\n8,2\n",
+    "plain names and nothing below": "prompt,output\n,\n",
     # Rows of other kinds.
     "tools, embeddings and hits": (
         "call_type,cache_hit,prompt_tokens,completion_tokens\nacompletion,False,100,3\n"
@@ -264,6 +270,22 @@ def test_the_page_reads_the_requests_of_the_command(name, page, tmp_path):
     require_same(page(CASES[name]), command(tmp_path, CASES[name]))
 
 
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (bytes(5000), "is no text"),
+        (b"\x89PNG\r\n\x1a\n", "is no text"),
+        (b"PK\x03\x04\x14\0\0", "is no text"),
+        (b"\x80\x04\x95\x0b", "is no text"),
+        (b"PAR1\x15\x04", "is packed or Parquet"),
+        (b"\x1f\x8b\x08\0", "is packed or Parquet"),
+        (b"\x28\xb5\x2f\xfd\x24", "is packed or Parquet"),
+    ],
+)
+def test_the_page_tells_what_is_packed_from_what_is_no_text(content, said, page):
+    assert f": {said}, wanted CSV" in page(content.decode(errors="replace"))["refused"]
+
+
 WORDS = {
     "status": ("success", "200", "500 x", "error", "", "null", "false", "0", "2", "{}", "Timeout"),
     "kind": ("chat", "TOOL", "aembedding", "chain", "", "llm"),
@@ -274,6 +296,26 @@ WORDS = {
 }
 DATES = ("2026-01-01 00:00:00", "2026-01-01T01:00:04+01:00", "2026-01-02")
 ABOVE = ("", "", "usage.", "gen_ai.usage.", "usageDetails.", "tokens.")
+
+
+ISO = {
+    True: (
+        *("20240510T101112", "20240510T101112Z", "20240510 1011", "20240510T101112.5+0100"),
+        *("2024-05", "2024-05-10T101112", "2024/05/10 10:11", "2024.5.10T1:2:3 +01:00"),
+    ),
+    False: (
+        *("20240510T10111", "2024-0510T10", "2024-05-10T10:1112", "2024-05-10T1011.5"),
+        *("2024-5", "2024-05-10T", "2024-05-10Z", "2024-05-10T10:11+0160", "202405T10"),
+    ),
+}
+
+
+@pytest.mark.parametrize("date, good", [(date, good) for good in ISO for date in ISO[good]])
+def test_the_page_reads_the_dates_of_the_command(date, good, page, tmp_path):
+    text = f"time,prompt_tokens,output_tokens\n{date},9,2\n2024-05-11T00:00:00,9,2\n"
+    wanted = command(tmp_path, text)
+    assert ("refused" not in wanted) == good
+    require_same(page(text), wanted)
 
 
 def drawn(seed):

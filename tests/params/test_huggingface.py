@@ -496,7 +496,10 @@ def test_the_command_ends_with_the_sentence(file, monkeypatch):
     )
     with pytest.raises(SystemExit) as ended:
         workflow.main()
-    assert "config.json: num_hidden_layers is missing, wanted a whole" in ended.value.code
+    assert (
+        "config.json: model_type is 'bert', which is not known, and read as mistral"
+        in ended.value.code
+    )
 
 
 def test_an_explicit_head_width_is_kept_and_a_missing_one_is_a_share_of_the_stream(file):

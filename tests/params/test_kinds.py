@@ -342,6 +342,35 @@ KINDS = {
         13.0,
         (40 * 2 * 5120 * 2, 0),
     ),
+    "OLMo-7B": (
+        {"model_type": "hf_olmo", "d_model": 4096, "n_heads": 32, "n_layers": 32}
+        | {"mlp_hidden_size": 22016, "activation_type": "swiglu", "weight_tying": False}
+        | {"vocab_size": 50280, "embedding_size": 50304, "max_sequence_length": 2048},
+        6.888,
+        (32 * 2 * 4096 * 2, 0),
+    ),
+    "OLMo-1B": (
+        {"model_type": "hf_olmo", "d_model": 2048, "n_heads": 16, "n_layers": 16, "mlp_ratio": 8}
+        | {"activation_type": "swiglu", "weight_tying": True}
+        | {"vocab_size": 50280, "embedding_size": 50304, "max_sequence_length": 2048},
+        1.1768,
+        (16 * 2 * 2048 * 2, 0),
+    ),
+    # Two recurrent layers to one in a window, and two more at the end: 18 and 8, 26 and 12.
+    "RecurrentGemma-2B": (
+        shape("recurrent_gemma", 26, 2560, 10, 1, 256000, head_dim=256, intermediate_size=15360)
+        | {"lru_width": 2560, "attention_window_size": 2048, "conv1d_width": 4}
+        | {"block_types": ["recurrent", "recurrent", "attention"]},
+        2.683,
+        (0, 8 * 2 * 256 * 2),
+    ),
+    "RecurrentGemma-9B": (
+        shape("recurrent_gemma", 38, 4096, 16, 1, 256000, head_dim=256, intermediate_size=24576)
+        | {"lru_width": 4096, "attention_window_size": 2048, "conv1d_width": 4},
+        (256000 * 4096 + 38 * 3 * 4096 * 12288 + 12 * 2 * 4096 * 17 * 256
+         + 26 * (3 * 4096 * 4096 + 2 * 16 * 256 * 256)) / 1e9,
+        (0, 12 * 2 * 256 * 2),
+    ),
     "Qwen2-Audio-7B, its text": (
         {"model_type": "qwen2_audio", "text_config": {"model_type": "qwen2"}
          | {"intermediate_size": 11008, "vocab_size": 156032}},
@@ -386,6 +415,27 @@ REFUSED = {
     "an encoder": ("Gemma-7B", {"is_encoder_decoder": True}, "is_encoder_decoder is True, wanted"),
     "shared weights": ("Gemma-7B", {"num_mem_blocks": 2}, "num_mem_blocks is 2, wanted none"),
     "narrow embeddings": ("OPT-6.7B", {"word_embed_proj_dim": 512}, "proj_dim is 512, wanted 4096"),
+    "tokens that are filled in, as LLaDA": (
+        "OLMo-7B",
+        {"model_type": "llada", "mask_token_id": 126336},
+        "mask_token_id is 126336, wanted none: a model that makes one token after another",
+    ),
+    "keys of a family that is not known, as OpenELM": (
+        "OLMo-7B",
+        {"model_type": "openelm", "n_layers": None},
+        "model_type is 'openelm', which is not known, and read as mistral its num_hidden_layers is"
+        " missing, wanted the option --family",
+    ),
+    "other layers between recurrences": (
+        "RecurrentGemma-2B",
+        {"block_types": ["recurrent", "mamba"]},
+        r"block_types is \['recurrent', 'mamba'\], wanted only recurrent and attention",
+    ),
+    "blocks of another activation": (
+        "OLMo-7B",
+        {"activation_type": "gelu"},
+        "activation_type is 'gelu', wanted swiglu",
+    ),
     "an odd width": ("Qwen-7B", {"intermediate_size": 22017}, "size is 22017, wanted an even"),
     "too few heads": (
         "DeciLM, a layer each with half the heads",

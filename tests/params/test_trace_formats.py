@@ -357,7 +357,7 @@ def test_seconds_that_nothing_names_are_doubted_where_requests_are_rare(tmp_path
 def test_columns_that_are_named_come_before_known_ones(tmp_path):
     path = tmp_path / "requests.csv"
     path.write_text("when,in,out,prompt_tokens,output_tokens\n0,1,2,3,4\n2000,5,6,7,8\n")
-    chosen = chosen_columns(["prompt=in,output=out", "time=when:ms"])
+    chosen = chosen_columns(["prompt=in, output=out", "time=when:ms"])
     trace = read_trace(path, chosen)
     assert (trace.prompt.tolist(), trace.output.tolist()) == ([1, 5], [2, 6])
     assert trace.arrival_rate == 0.5
@@ -365,6 +365,9 @@ def test_columns_that_are_named_come_before_known_ones(tmp_path):
         "prompt=nothing": "has no column 'nothing'",
         "words=in": "has 'words', wanted one of prompt",
         "prompt": "has 'prompt' alone, wanted prompt=NAME",
+        "prompt=in,output=in": "'in' is chosen as prompt and output, wanted a column for each",
+        "prompt=in,time=in:ms": "'in' is chosen as prompt and time, wanted a column for each",
+        "prompt=output_tokens": "no column of output tokens among",
     }.items():
         with pytest.raises(ParameterError, match=sentence):
             read_trace(path, chosen_columns([wrong]))

@@ -31,6 +31,9 @@ PUBLIC = {
     "LLMPerf": "number_input_tokens,number_output_tokens",
     "shouted": "PROMPT-TOKENS,COMPLETION-TOKENS",
     "camels": "PromptTokens,completionTokens",
+    "plain": "prompt,output",
+    "plain, in and out": "Input,Output",
+    "plain, beside a text": "prompt,completion_tokens,output",
     "padded": " prompt_tokens , output_tokens ",
 }
 
@@ -67,6 +70,15 @@ BAD_FILES = {
         b"prompt_tokens,words\n1,2\n",
         ["output tokens", "'prompt_tokens', 'words'", "GeneratedTokens"],
     ),
+    "texts": (
+        b"prompt,output\nHow many?,3\nWho is it?,5\n",
+        ["holds text under 'prompt'", "no column of prompt tokens", "--columns prompt=NAME"],
+    ),
+    "texts of answers": (
+        b"input,output\n3,Many.\n4,He.\n5,7\n",
+        ["holds text under 'output'", "no column of output tokens", "--columns output=NAME"],
+    ),
+    "a word among plain counts": (b"prompt,output\n3,4\n5,x\n6,7\n", ["line 3", "'x'"]),
     "no names": (b"374,44\n396,109\n", ["'374', '44'", "ContextTokens"]),
     "many odd names": (b"a,b,c,d,e,f,g\n1,2,3,4,5,6,7\n", ["'e' and 2 more"]),
     "two prompts": (
@@ -79,6 +91,11 @@ BAD_FILES = {
     ),
     "UTF-16": ("prompt_tokens,output_tokens\n1,2\n".encode("utf-16"), ["UTF-8"]),
     "Latin-1": ("prompt_tokens,output_tokens,model\n1,2,é\n".encode("latin-1"), ["UTF-8"]),
+    "nothing but zeros": (bytes(5000), ["is no text", "CSV, JSON or Parquet"]),
+    "a database": (b"SQLite format 3\0\x10\0\x01\x01\0", ["is no text", "CSV, JSON or Parquet"]),
+    "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ["is not UTF-8 text", "CSV, JSON or Parquet"]),
+    "pickled": (b"\x80\x04\x95\x0b\n", ["is not UTF-8 text", "CSV, JSON or Parquet"]),
+    "a zip": (b"PK\x03\x04\x14\0\0\0\0\0", ["is no text", "CSV, JSON or Parquet"]),
     "an open quote": (
         b'prompt_tokens,output_tokens,model\n1,2,a\n3,4,"b\n5,6,c\n',
         ["line 3", "CSV", "quoted"],

@@ -253,6 +253,13 @@ def test_what_binds_is_said_of_every_pool(found):
     assert any("measured" in phrase for phrase in extrapolated(found))
 
 
+@pytest.mark.parametrize("account, told", [("paper", False), ("consistent", True)])
+def test_only_what_stands_on_measured_runs_goes_beyond_them(parameters, demand, account, told):
+    found = plan(parameters, "azure", demand, options=FEW, candidates=2, account=account)
+    wide = fleet(parameters, "azure", demand, DeploymentNames(gpus=16), account=account)
+    assert bool(extrapolated(found)) == bool(wide.basis.extrapolated) == told
+
+
 def test_a_plan_is_read_back_as_it_was_written(tmp_path, parameters, demand, found):
     written = record_of(found)
     write_plan(written, tmp_path / "plan.yaml")
@@ -300,6 +307,15 @@ WRONG_KEYS = {
     "itl_target: {value: 0.05, unit: s}": (
         "itl_target: 50",
         r"plan\.yaml: demand\.itl_target is 50, wanted a number with its unit",
+    ),
+    "\n  instances: ": (
+        "\n  instancez: ",
+        r"pools\[0\]\.instancez is not a known key, wanted one of longest, instances, deployment,"
+        r" part \(did you mean 'instances'",
+    ),
+    "gpu: B200,": (
+        "gpv: B200,",
+        r"pools\[0\]\.deployment\.gpv is not a known key, wanted one of llm, gpu, gpus, .* 'gpu'",
     ),
     "account: consistent": ("account: mine", r"plan\.yaml: account is 'mine', wanted"),
 }

@@ -5,7 +5,6 @@ import random
 import pytest
 from scripts import READING, call, context_of
 
-from tokwatt.accounts import simulated_fleet
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.simulated import answer_of
 from tokwatt.accounts.deployments import DeploymentNames
@@ -183,28 +182,17 @@ def cached_of(seed, share):
     return "\n".join([f"{head},prompt_tokens_details.cached_tokens", *each])
 
 
-def with_cached(trace, demand):
-    """The requests of a trace, whose cached tokens the cache of their engine holds."""
-    return arrivals.arrived(
-        trace.arrivals * trace.arrival_rate / demand.arrival_rate,
-        trace.prompt,
-        trace.output,
-        reused=trace.cached,
-    )
-
-
 @pytest.mark.parametrize("key, rate, share", [(DENSE, 30.0, 0.5), (TIGHT, 1.2, 0.3)])
 def test_cached_tokens_of_a_trace_are_not_taken_in_again_where_they_are_found(
-    key, rate, share, javascript, package, monkeypatch
+    key, rate, share, javascript, package
 ):
     asked = key, cached_of(repr(key), share), rate, [8192], [1]
     again = javascript(*asked)
     require_same(again, package(*asked))
-    monkeypatch.setattr(simulated_fleet, "_at_rate", with_cached)
     found = javascript(*asked, isFound=True)
     assert found["totals"]["firstToken"][0] < again["totals"]["firstToken"][0]
     assert sum(request["hits"] for request in found["requests"]) > 10_000
-    require_same(found, package(*asked))
+    require_same(found, package(*asked, cached="found"))
 
 
 @pytest.mark.parametrize("rule", ["random", "round_robin", "least_loaded", "least_work"])

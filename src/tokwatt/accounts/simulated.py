@@ -38,6 +38,8 @@ COUNT = 10000
 """Requests of a workload that are drawn where nobody says how many."""
 SETTLED = 0.1
 """Share of drawn requests whose latencies do not count, as engines start empty."""
+CACHED = ("again", "found")
+"""What becomes of prompt tokens that a trace calls cached: taken in again, or found in a cache."""
 MOST_REQUESTS = 10**7
 MOST_SEED = 2**63 - 1
 
@@ -55,6 +57,7 @@ def simulate(
     seeds: Sequence[int] = (0,),
     split_lengths: Sequence[Tokens] = (),
     context_window: Tokens | None = None,
+    cached: str = "again",
     account: str = CONSISTENT,
     changes: Mapping[str, str] | None = None,
     progress: Callable[[int], None] = lambda served: None,
@@ -76,6 +79,8 @@ def simulate(
         seeds: a run for each.
         split_lengths: longest request of each pool but the last, rising.
         context_window: window of the last pool; that of `fleet` if left out.
+        cached: what becomes of prompt tokens that a trace with times calls cached, one of CACHED;
+            instances that are left out are those of `fleet`, which takes them in again.
         account: an assumption set by name.
         changes: other alternatives for some of its choices.
         progress: called with the number of requests that were served since the last time.
@@ -94,6 +99,12 @@ def simulate(
     require_changes(changes)
     if router in alternatives("router"):
         changes = {**(changes or {}), "router": router}
+    is_found = pick("cached", cached, {name: name == "found" for name in CACHED})
+    if is_found and not (isinstance(requests, Trace) and requests.timed and requests.cached_share):
+        wanted = "a trace with times and cached tokens, or 'again'"
+        raise ParameterError(
+            f"cached: is 'found' beside requests that are drawn or name none, wanted {wanted}."
+        )
     pick("process", process, {name: name for name in ARRIVALS})
     count = _whole("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require_demand(demand)
@@ -112,7 +123,7 @@ def simulate(
         "account": account,
         "changes": changes,
     }
-    simulated = simulated_fleet(catalogue, requests, demand, parts, instances, **question)
+    simulated = simulated_fleet(catalogue, requests, demand, parts, instances, is_found, **question)
     runs = []
     for seed in seeds:
         stream = simulated.stream(process, float(demand.arrival_rate), count, seed)

@@ -106,9 +106,12 @@ def simulated_fleet(
     demand: Demand,
     parts: Sequence[PoolPart],
     instances: Sequence[Instances],
+    is_found: bool,
     **question: Unpack[FleetQuestion],
 ) -> Simulated:
     """The engines of a question as `fleet` has it; see `simulate`.
+
+    What is cached of a trace with times is found in a cache if `is_found`.
 
     Raises:
         ParameterError: as `fleet` does, and for numbers of instances that do not fit the pools.
@@ -139,7 +142,7 @@ def simulated_fleet(
     ]
     limits = [limits_of(chosen, instance, edge, mean) for instance, edge in engines]
     timed = requests if isinstance(requests, Trace) and requests.timed else None
-    trace = None if timed is None else _at_rate(timed, demand)
+    trace = None if timed is None else _at_rate(timed, demand, is_found)
     between = Disaggregation.of(catalogue)
     return Simulated(
         account=chosen,
@@ -173,8 +176,9 @@ def _sent(instance: Instance, transfer: BytesPerSecond, prompt: TokensAxis) -> S
     return np.asarray(transfer_time(instance, prompt.astype(float), transfer))
 
 
-def _at_rate(trace: Trace, demand: Demand) -> Arrived:
-    """The requests of a timed trace at the arrival rate that is asked for."""
+def _at_rate(trace: Trace, demand: Demand, is_found: bool) -> Arrived:
+    """The requests of a timed trace at the arrival rate that is asked for, cached tokens found."""
     assert trace.arrivals is not None and trace.arrival_rate is not None
     slower = trace.arrival_rate / float(demand.arrival_rate)
-    return arrived(trace.arrivals * slower, trace.prompt, trace.output)
+    reused = trace.cached if is_found else None
+    return arrived(trace.arrivals * slower, trace.prompt, trace.output, reused)

@@ -180,7 +180,11 @@ def parsed_changes(changes: list[str] | None) -> dict[str, str]:
 def stated_changes(changes: list[str] | None, output_share: float | None) -> dict[str, str]:
     """Alternatives by choice; an output share that is given is that of all requests."""
     stated = {} if output_share is None else {"output_share": "fifth"}
-    return stated | parsed_changes(changes)
+    own = stated | parsed_changes(changes)
+    if output_share is not None and own["output_share"] == "trace":
+        found = f"is {output_share:g} beside output_share=trace, the measured one"
+        raise ParameterError(f"--output-share: {found}, wanted the choice output_share=fifth.")
+    return own
 
 
 @contextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Process = StrEnum("Process", ["poisson", "constant", "gamma", "daily"])
 Rule = StrEnum("Rule", ["random", "round_robin", "least_loaded", "least_work", "by_prefix"])
+Found = StrEnum("Found", ["again", "found"])
 Behind = Annotated[
     Rule | None, typer.Option(help="Which instance of a pool; that of the account if left out.")
 ]
@@ -55,6 +56,9 @@ def ask_simulation(
     arrival_rate: opt.Rate = None,
     instances: Sizes = None,
     router: Behind = None,
+    cached: Annotated[
+        Found, typer.Option(help="Cached tokens of a trace: taken in again, or found in a cache.")
+    ] = Found.again,
     process: Annotated[
         Process, typer.Option("--arrivals", help="How requests of a workload arrive.")
     ] = Process.poisson,
@@ -82,7 +86,8 @@ def ask_simulation(
 
     catalogue = Catalogue(params)
     served, demand = asked(catalogue, asked_for, arrival_rate, targets, output_share=output_share)
-    if not isinstance(served, str) and served.timed:
+    is_timed = not isinstance(served, str) and served.timed
+    if is_timed:
         drawn = None if process == Process.poisson else process.value
         require_alone(requests=requests, arrivals=drawn)
     names = instance.pools
@@ -101,6 +106,7 @@ def ask_simulation(
             seeds=range(seeds),
             split_lengths=split_length or (),
             context_window=context_window,
+            cached=cached.value,
             account=account,
             changes=opt.stated_changes(changes, output_share),
             progress=advance,
@@ -112,7 +118,9 @@ def ask_simulation(
         from tokwatt.reports.drawing.simulated import draw_run
 
         write_drawing(lambda: draw_run(found.isel(seed=0)), figure)
-    show_with_trace(answer_of(found), served, as_json)
+    option = " (--cached found: found in a cache)" if is_timed else ""
+    became = {Found.again: f"taken in again{option}", Found.found: "found in a cache"}
+    show_with_trace(answer_of(found), served, as_json, became[cached])
 
 
 def _write(found: "xr.Dataset", path: Path) -> None:

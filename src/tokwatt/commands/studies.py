@@ -7,6 +7,7 @@ import typer
 from tokwatt.commands.options import PARAMS, STORES, Json, Params, Stores
 from tokwatt.commands.printing import show, show_json
 from tokwatt.params.errors import ParameterError
+from tokwatt.text import visible
 
 
 def studies(params: Params = PARAMS, as_json: Json = False) -> None:
@@ -56,12 +57,11 @@ def study(
         healed = stream.stream(chosen, store, share, advance, every_byte)
     if healed:
         typer.echo(f"{store}: {some_are(healed)} missing or damaged, made anew.", err=True)
+    done = store.exists()
     if as_json:
         show_json(
-            {
-                "study": name,
-                "points": chosen.points,
-                "store": str(store),
-                "finished": store.exists(),
-            }
+            {"study": name, "points": chosen.points, "store": str(store), "finished": done},
         )
+        return
+    rest = "" if done else f", part {part} of {parts}, which the same without --part finishes"
+    print(visible(f"{store}: {chosen.points:,} points{rest}"))

@@ -57,17 +57,23 @@ def trace_of_options(path: Path, columns: list[str] | None, tokenizer: Path | No
     return read_trace(path, chosen_columns(columns or []), count)
 
 
-def told(trace: "Trace") -> str:
-    """In one line, what was read of a trace and how it was understood."""
+def told(trace: "Trace", became: str) -> str:
+    """In one line, what was read of a trace, how it was understood and what became of its cache."""
     left_out = [f"{count} {why} left out" for why, count in trace.left_out.items()]
-    return "; ".join([f"{trace.name}: {trace.requests_in_words}", *left_out, *trace.notes])
+    cached = [f"cached tokens are {became}"] if trace.cached_share else []
+    read = [f"{trace.name}: {trace.requests_in_words}", *left_out, *trace.notes]
+    return "; ".join([*read, *cached])
 
 
 def show_with_trace(
-    answer: "Answer", requests: "str | Trace", as_json: bool, **more: object
+    answer: "Answer",
+    requests: "str | Trace",
+    as_json: bool,
+    became: str = "taken in again",
+    **more: object,
 ) -> None:
     """An answer, and in its last line what was read of a trace."""
-    read_of = {} if isinstance(requests, str) else {"trace": told(requests)}
+    read_of = {} if isinstance(requests, str) else {"trace": told(requests, became)}
     show_answer(answer, as_json, **more, **read_of)
     if read_of and not as_json:
         print(visible(read_of["trace"]))

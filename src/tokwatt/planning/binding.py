@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 
-from tokwatt.accounts.answers.support import Support
+from tokwatt.accounts.answers.support import support_of
 from tokwatt.planning.part import PlannedPart
 from tokwatt.planning.plan import Plan
 from tokwatt.serving.account import Account
@@ -72,15 +72,18 @@ def extrapolated(plan: Plan) -> list[str]:
         names, traffic = part.own.names, whole.traffic
         if not traffic.share:
             continue
-        support = Support(
+        support = support_of(
             plan.question.catalogue,
             names,
+            part.columns.account,
             plan.fleet.pools[place]["batch"].value,
             traffic.prompts,
             traffic.generated / traffic.share,
             part.window,
             part.own.part,
         )
+        if support is None:
+            continue
         limits = ("max_num_seqs", "max_num_batched_tokens")
         told = [f"{it} {value}" for it in limits if (value := getattr(names, it)) is not None]
         phrases += [f"{names.gpu}: {phrase}" for phrase in (*support.extrapolated, *told)]

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 import yaml
 
+from tokwatt.accounts.deployments import DeploymentNames
 from tokwatt.accounts.parts import PoolNames, PoolPart, pools_of
 from tokwatt.output import write_files
 from tokwatt.params.errors import ParameterError, shown
@@ -150,6 +151,9 @@ def read_plan(path: Path) -> PlanRecord:
     section = Section(path, read_yaml(path))
     demand = _in_si(section.child("demand"))
     found = section.at("", section.raw | {"demand": demand}).convert(PlanRecord)
+    for place, pool in enumerate(section.raw["pools"]):
+        names = (field.name for field in fields(DeploymentNames))
+        section.at(f"pools[{place}].deployment", pool["deployment"]).only(*names)
     require_pools(path, found.pools)
     for place, trace in enumerate(found.traces):
         require_number(path, f"traces[{place}].arrival_rate", trace.arrival_rate)

@@ -128,7 +128,7 @@ def fleet(
     precisions = precisions_of(catalogue, [own.names for own in parts])
     said = changes_in_words(alternatives, demand)
     basis = basis_of(account, said, chosen, support, precisions)
-    more = [phrase for it in parts for phrase in unrecorded(it.names, it.part)]
+    more = [phrase for it in parts if support for phrase in unrecorded(it.names, it.part)]
     hosts = [_of_hosts(chosen, it) for it in found]
     return Answer(
         quantities(_of_fleet(catalogue, chosen, found, held), support, sum(hosts)),

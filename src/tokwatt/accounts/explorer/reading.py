@@ -5,7 +5,7 @@ from tokwatt.params.tables.documents import BETWEEN
 from tokwatt.params.tables.separated import BLANK
 from tokwatt.params.tables.table import SAMPLE
 from tokwatt.params.traces.columns import BUCKETS, KNOWN, PREFERRED, REQUIRED, SHOWN, UNITS
-from tokwatt.params.traces.names import ASIDE, NAMES, TOTALS
+from tokwatt.params.traces.names import ASIDE, NAMES, PLAIN, TOTALS
 from tokwatt.params.traces.repeats import LEAST_LETTERS
 from tokwatt.params.traces.requests import WANTED, WANTED_TIME
 from tokwatt.params.traces.status import (
@@ -41,6 +41,7 @@ def trace_reading() -> dict[str, object]:
 def _columns() -> dict[str, object]:
     return {
         "names": NAMES,
+        "plain": PLAIN,
         "totals": TOTALS,
         "aside": ASIDE,
         "single": SINGLE,

@@ -39,6 +39,7 @@ from tokwatt.params.parts.plain import (
     halved_blocks,
     keys_by_layer,
     multi_query_attention,
+    olmo_blocks,
     position_table,
     positions_unless_slopes,
 )
@@ -46,6 +47,7 @@ from tokwatt.params.parts.pooled import pooled_groups, pooled_latents
 from tokwatt.params.parts.recurrent import (
     bamba_hybrid,
     delta_networks,
+    gated_recurrences,
     granite_hybrid,
     grouped_recurrences,
     jamba_experts,
@@ -113,6 +115,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "granitemoe_swa": (grouped_attention, granite_experts, sliding_windows(every=4)),
     "granitemoehybrid": (grouped_attention, granite_hybrid, granite_experts),
     "grok": (grouped_attention, grok_experts),
+    "hf_olmo": (grouped_attention, olmo_blocks),
     "hunyuan": (grouped_attention, shared_keys),
     "hunyuan_v1_moe": (grouped_attention, hunyuan_experts),
     "jamba": (grouped_attention, jamba_mixers, jamba_experts),
@@ -150,6 +153,7 @@ FAMILIES: dict[str, tuple[Part, ...]] = {
     "qwen3_moe": (grouped_attention, qwen_experts, qwen_window),
     "qwen3_next": (grouped_attention, qwen_experts, delta_networks),
     "qwen4_exp": (pooled_groups, qwen_experts),
+    "recurrent_gemma": (grouped_attention, halved_blocks, gated_recurrences),
     "sarvam_mla": (latent_attention, numbered_experts),
     "smallthinker": (grouped_attention, qwen_experts, marked_windows),
     "solar_open2": (grouped_attention, key_delta_networks, deepseek_experts),
@@ -222,6 +226,6 @@ ALIASES = {
 """Families that are laid out as another one."""
 OTHERS = (
     *("diffllama", "gla", "hrm_text", "jetmoe", "kyutai_speech_to_text", "moshi"),
-    *("recurrent_gemma", "retnet", "rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm", "zamba"),
+    *("retnet", "rwkv", "rwkv5", "rwkv6", "rwkv7", "xlstm", "zamba"),
 )
 """Families with layers that no record describes, though their keys may be those of others."""

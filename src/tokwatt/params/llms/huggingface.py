@@ -33,6 +33,7 @@ OUTER = ("model_type", "tie_word_embeddings")
 """What counts from around it where it does not say so itself."""
 BEYOND = {
     "is_encoder_decoder": (False, "false: a decoder alone"),
+    "mask_token_id": (None, "none: a model that makes one token after another, not by filling in"),
     "num_mem_blocks": (0, "none: weights that one layer reads, not several"),
     "total_ut_steps": (1, "1: layers that a token passes once"),
 }
@@ -78,9 +79,17 @@ def llm_entry(path: Path, name: str, source: str, family: str | None = None) -> 
     config, parts, guess = _language_model(path, family)
     if not is_name(name.lower()):
         raise ParameterError(f"{path}: its LLM is called {shown(name)}, wanted {WANTED}.")
-    fields: Fields = trunk(config)
-    for part in parts:
-        fields |= part(config)
+    try:
+        fields: Fields = trunk(config)
+        for part in parts:
+            fields |= part(config)
+    except ParameterError as error:
+        said, _, missing = str(error).removeprefix(f"{path}: ").partition(" is missing,")
+        if not guess or not missing:
+            raise
+        own = f"is {shown(config.get('model_type'))}, which is not known"
+        found = f"{own}, and read as {guess} its {said} is missing"
+        raise config.section.fail(found, LAID_OUT, "model_type") from None
     if guess:
         _refuse_unread(config, guess)
     for field, value in fields.items():

@@ -23,9 +23,11 @@ DEFAULTS: dict[str, Tree] = {
         "head_dim": 256,
         "max_position_embeddings": 131072,
     },
+    "hf_olmo": _TIED,
     "gpt_bigcode": {**_TIED, "multi_query": True},
     "mamba": {**_TIED, "num_attention_heads": 1},
     "olmo_hybrid": {"attn_output_gate": False},
+    "recurrent_gemma": _TIED,
     "refinedwebmodel": {**_TIED, "multi_query": True},
     "vaultgemma": {**_TIED, "head_dim": 256},
 }

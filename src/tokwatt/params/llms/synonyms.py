@@ -27,6 +27,7 @@ USUAL = {
     "kv_channels": "head_dim",
     "max_position_embedding": "max_position_embeddings",
     "max_seq_len": "max_position_embeddings",
+    "max_sequence_length": "max_position_embeddings",
     "model_max_length": "max_position_embeddings",
     "moe.expert_hidden_dim": "moe_intermediate_size",
     "moe.first_k_dense_replace": "first_k_dense_replace",
@@ -63,6 +64,7 @@ USUAL = {
     "state_size": "mamba_d_state",
     "tie_embedding": "tie_word_embeddings",
     "tied_embeddings": "tie_word_embeddings",
+    "weight_tying": "tie_word_embeddings",
 }
 """The usual name of each other one, with dots where it stands in a section of its own."""
 

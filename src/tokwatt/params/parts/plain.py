@@ -17,12 +17,29 @@ def fourfold_blocks(config: Configuration) -> Fields:
 def halved_blocks(config: Configuration) -> Fields:
     """One gated block in every layer, whose written width is that of gate and value together.
 
-    Source: the first Qwen and Molmo, whose projections are half as wide as what is written.
+    Source: the first Qwen, Molmo and RecurrentGemma, whose projections are half as wide as what is
+    written.
     """
     width = config.whole("intermediate_size")
     if width % 2:
         raise config.refused("intermediate_size", "an even number, of gate and value together")
     return {"feed_forward": width // 2}
+
+
+def olmo_blocks(config: Configuration) -> Fields:
+    """The first OLMo: gated blocks whose written width is that of gate and value, a padded table.
+
+    Source: OLMoConfig of allenai/OLMo; a width that is left out is a multiple of the stream.
+    """
+    if config.get("activation_type") not in (None, "swiglu"):
+        raise config.refused("activation_type", "swiglu")
+    if config.flag("multi_query_attention"):
+        raise config.refused("multi_query_attention", "false, or n_kv_heads")
+    wider = int(config.whole("hidden_size") * config.number("mlp_ratio", 4.0))
+    return {
+        "feed_forward": config.positive("mlp_hidden_size", wider) // 2,
+        "vocabulary": config.positive("embedding_size", config.whole("vocab_size")),
+    }
 
 
 def position_table(further: int = 0) -> Part:

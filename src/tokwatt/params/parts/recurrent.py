@@ -166,6 +166,35 @@ def short_convolutions(config: Configuration) -> Fields:
     }
 
 
+GRIFFIN = ("recurrent", "recurrent", "attention")
+"""Kinds of Griffin's layers, over and over, where none are listed."""
+
+
+def gated_recurrences(config: Configuration) -> Fields:
+    """Griffin: gated linear recurrences (RG-LRU), and attention in a window in every third layer.
+
+    Their parameters: two inputs and an output, convolution with bias, two gates in a block for each
+    head with biases, and a decay. Source: RecurrentGemma in transformers, arXiv:2402.19427.
+    """
+    kinds = config.entries("block_types", str) or [*GRIFFIN]
+    if set(kinds) - set(GRIFFIN):
+        raise config.refused("block_types", f"only {' and '.join(dict.fromkeys(GRIFFIN))}")
+    attending = (kinds * config.layers)[: config.layers].count("attention")
+    hidden, heads = config.whole("hidden_size"), config.whole("num_attention_heads")
+    width, kernel = config.positive("lru_width", hidden), config.positive("conv1d_width", 4)
+    if width % heads:
+        raise config.refused("lru_width", f"a multiple of the {heads} heads")
+    gates = 2 * width * (width // heads + 1)
+    window = config.positive("attention_window_size", 2048)
+    return {
+        "sliding_layers": attending,
+        "sliding_window": window if attending else 0,
+        "linear_layers": config.layers - attending,
+        "linear_state": width * kernel,
+        "linear_parameters": 3 * hidden * width + width * (kernel + 2) + gates,
+    }
+
+
 def jamba_mixers(config: Configuration) -> Fields:
     """Mamba-1 in all layers but every n-th, which attends."""
     attending = _periodic(config, "attn_layer")

@@ -29,7 +29,7 @@ def translated(message: str, kind: type, raw: object) -> tuple[str, str, str]:
     problem, _, place = message.partition(" - at `$")
     key = place.rstrip("`").lstrip(".")
     if unknown := re.search(r"unknown field `(.*)`", problem):
-        valid = sorted(_names_inside(kind)) if key else _names(kind)
+        valid = [name for part in _at(kind, key) for name in _names(part)]
         return join(key, unknown[1]), *unknown_key(unknown[1], valid)
     if missing := re.search(r"missing required field `(.*)`", problem):
         wanted = "a unit, '1' where a number has none" if missing[1] == "unit" else "a value"
@@ -50,10 +50,19 @@ def _names(kind: type) -> list[str]:
     return [field.name for field in msgspec.structs.fields(kind)]
 
 
-def _names_inside(kind: type) -> set[str]:
-    """Field names of the structures inside a structure."""
-    inside = _inside(kind)
-    return {name for part in inside for name in [*_names(part), *_names_inside(part)]}
+def _at(kind: type, key: str) -> list[type]:
+    """The structures that may stand under a key of a structure."""
+    found = _structures(kind)
+    for name in re.findall(r"(?:^|\.)(\w+)", key):
+        fields = [field for part in found for field in _fields(part) if field.name == name]
+        found = [part for field in fields for part in _structures(field.type)]
+    return found
+
+
+def _structures(kind: object) -> list[type]:
+    """The structure that a type is, or those that it is made of."""
+    inside = [part for own in get_args(kind) for part in _structures(own)]
+    return [kind] if isinstance(kind, type) and _is_structure(kind) else inside
 
 
 def _inside(kind: type) -> list[type]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokwatt.params.errors import ParameterError
-from tokwatt.params.tables.opening import opened_bytes, opened_text
+from tokwatt.params.tables.opening import WANTED, opened_bytes, opened_text
 from tokwatt.params.tables.table import SAMPLE, Cell, Cells, Chunk, Table
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ ROWS, FAST_ROWS = 2**12, 2**18
 """Rows that are read at once, exactly and fast."""
 BLANK = ("", "nan", "NaN", "NA", "N/A", "<NA>", "null", "NULL", "None", "\\N", "-")
 """What stands in a cell that is empty."""
-
-
+NO_TEXT = "\0"
+"""What names of columns never have, and what is no text has soon."""
 BESIDE_COMMAS = ";"
 """What separates cells where a comma may separate decimals."""
 _COMMA = re.compile(r"^(\s*[+-]?\d+),(\d+\s*)$", re.ASCII)
@@ -70,6 +70,8 @@ def _begin(
     if not header:
         wanted = "a line of column names and a line for each request"
         raise ParameterError(f"{path}: is empty, wanted {wanted}.")
+    if NO_TEXT in header:
+        raise ParameterError(f"{path}: is no text, wanted {WANTED}.")
     delimiter = max(",;\t|", key=header.count)
     rows = csv_rows(path, chain([header], text), delimiter)
     names = [name.strip() for name in next(rows, (1, [""]))[1]]

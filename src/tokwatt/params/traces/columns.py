@@ -1,13 +1,17 @@
 """Columns of a table of requests: by which names they go."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from tokwatt.params.errors import ParameterError, one_of, require_once, shown
-from tokwatt.params.traces.names import ASIDE, NAMES, TOTALS
+from tokwatt.params.tables.table import Table
+from tokwatt.params.traces.names import ASIDE, NAMES, PLAIN, TOTALS
+from tokwatt.params.traces.numbers import blank, numbers
 
 BUCKETS = ("starting_at", "usage_date_utc", "bucket_start")
 """Columns of tables whose rows are sums over a time."""
@@ -38,27 +42,29 @@ Found = dict[str, tuple[TraceColumn, ...]]
 """Columns by what they hold, those first that are meant first."""
 
 
-def columns(path: Path, names: Sequence[str], chosen: Mapping[str, str]) -> Found:
+def columns(path: Path, table: Table, chosen: Mapping[str, str]) -> Found:
     """The columns that are read, by what they hold.
 
     Args:
         path: the file.
-        names: names of its columns.
+        table: what it holds.
         chosen: names by what they hold, which come before the known ones.
 
     Raises:
-        ParameterError: where a column is missing.
+        ParameterError: where a column is missing, or chosen for two things.
     """
     found: Found = {}
+    names = table.names
+    own = {role: _place(path, names, role, name) for role, name in chosen.items()}
+    for role, place in own.items():
+        others = [other for other in own if other != role and own[other] == place]
+        if others:
+            both, name = f"{role} and {others[0]}", quoted(names[place])
+            raise ParameterError(f"{path}: {name} is chosen as {both}, wanted a column for each.")
     for role in NAMES:
-        places = _found(path, names, role, chosen.get(role))
+        places = [own[role]] if role in own else _found(names, role, {*own.values()})
         if not places and role in REQUIRED:
-            there = listed([quoted(name) for name in names])
-            known = ", ".join(NAMES[role][:KNOWN])
-            raise ParameterError(
-                f"{path}: no column of {REQUIRED[role]} among {there},"
-                f" wanted one of {known}, or the option --columns {role}=NAME."
-            )
+            places = _plain(path, table, role, {*own.values()})
         if places:
             found[role] = tuple(TraceColumn(names[place], place) for place in places)
     return found
@@ -83,7 +89,7 @@ def is_complete(chosen: Mapping[str, str], names: list[str]) -> bool:
 
 def chosen_columns(texts: Sequence[str]) -> dict[str, str]:
     """Names of columns by what they hold, from texts such as `prompt=a,output=b`."""
-    pairs = [part.partition("=") for text in texts for part in text.split(",")]
+    pairs = [part.strip().partition("=") for text in texts for part in text.split(",")]
     for role, _, name in pairs:
         require_role(role, "--columns")
         if not name:
@@ -114,19 +120,45 @@ def bare_name(name: str) -> str:
     return re.sub(r"[^a-z0-9.]", "", name.lower())
 
 
-def _found(path: Path, names: Sequence[str], role: str, chosen: str | None) -> list[int]:
-    """Places of the columns of one kind, first what is meant first."""
-    if chosen is not None:
-        name, _, unit = chosen.rpartition(":")
-        wanted = name if role == "time" and unit in UNITS else chosen
-        if wanted not in names:
-            there = one_of(wanted, names[:20])
-            raise ParameterError(f"{path}: has no column {shown(wanted)}, wanted {there}.")
-        return [names.index(wanted)]
+def _place(path: Path, names: Sequence[str], role: str, chosen: str) -> int:
+    """Place of the column that is chosen for one kind."""
+    name, _, unit = chosen.rpartition(":")
+    wanted = name if role == "time" and unit in UNITS else chosen
+    if wanted not in names:
+        there = one_of(wanted, names[:20])
+        raise ParameterError(f"{path}: has no column {shown(wanted)}, wanted {there}.")
+    return names.index(wanted)
+
+
+def _found(names: Sequence[str], role: str, taken: Set[int]) -> list[int]:
+    """Places of the columns of one kind that nothing else is in, first what is meant first."""
     ranks = {place: rank for place, name in enumerate(names) if (rank := _match(name, role))}
+    ranks = {place: rank for place, rank in ranks.items() if place not in taken}
     places = sorted(ranks, key=lambda place: (ranks[place], place))
     own = [place for place in places if not set(bare_name(names[place]).split(".")) & {*ASIDE}]
     return own or places
+
+
+def _plain(path: Path, table: Table, role: str, taken: Set[int]) -> list[int]:
+    """Place of the column of counts under a name that texts go by, too.
+
+    Raises:
+        ParameterError: where there is none, or it holds texts.
+    """
+    bare = {place: bare_name(name) for place, name in enumerate(table.names)}
+    plain = [place for place, name in bare.items() if name in PLAIN[role] and place not in taken]
+    plain.sort(key=lambda place: PLAIN[role].index(bare[place]))
+    for place in plain:
+        cells = [row[place] for row in table.sample if not blank(row[place])]
+        if np.isfinite(numbers(cells, grouped=True)).sum() * 2 >= len(cells):
+            return [place]
+    there = listed([quoted(name) for name in table.names])
+    found = f"holds text under {quoted(table.names[plain[0]])} and no" if plain else "no"
+    among = "" if plain else f" among {there}"
+    raise ParameterError(
+        f"{path}: {found} column of {REQUIRED[role]}{among},"
+        f" wanted one of {', '.join(NAMES[role][:KNOWN])}, or the option --columns {role}=NAME."
+    )
 
 
 @cache

@@ -224,6 +224,12 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What is read of a request, and the names under which it is found, first what is meant first.
 
 A name with a dot is a field of a structure; capitals and separators do not matter."""
+PLAIN = {
+    "prompt": ("prompt", "input", "context"),
+    "output": ("output", "completion", "response", "generated"),
+}
+"""Whole names of columns that hold counts or texts, which are read where no other is and most cells
+are numbers."""
 TOTALS = (
     "total_tokens",
     "total_token_count",

@@ -168,7 +168,7 @@ def read_trace(
         require_role(role, "chosen")
     names = {role: name for role, name in chosen.items() if role != "time"}
     table = table_of(path, partial(is_complete, names), count)
-    found = columns(path, table.names, chosen)
+    found = columns(path, table, chosen)
     for role in SINGLE:
         found |= _single(role, found.pop(role, ()), table)
     found, sums = sums_of(path, found, totals_of(table.names), table.sample)

@@ -82,7 +82,7 @@ const Columns = (() => {
       all.sort((one, other) => one.rank - other.rank || one.place - other.place);
       const own = all.filter((column) => !isAside(known, column)),
         meant = own.length ? own : all;
-      if (known.required[role] && !meant.length) throw missing(known, file, table, role);
+      if (known.required[role] && !meant.length) meant.push(plain(known, file, table, role));
       const read = known.single.includes(role) ? single(known, table, role, meant) : meant;
       if (read.length) found[role] = read;
     }
@@ -105,13 +105,27 @@ const Columns = (() => {
     return (told.length || role === "id" ? told : columns).slice(0, 1);
   }
 
-  const missing = (known, file, table, role) =>
-    new Refusal(
-      `${file}: no column of ${known.required[role]} among ` +
-        `${listed(known, table.names.map(quoted))}, wanted one of ` +
+  /* The column of counts under a name that texts go by, too; refused where there is none. */
+  function plain(known, file, table, role) {
+    const rank = ({ name }) => known.plain[role].indexOf(bareName(name));
+    const columns = table.names
+      .map((name, place) => ({ name, place }))
+      .filter((column) => rank(column) >= 0)
+      .sort((one, other) => rank(one) - rank(other));
+    for (const column of columns) {
+      const cells = table.sample.map((row) => table.at(row, column.place)),
+        told = cells.filter((cell) => !isBlank(known, cell));
+      if (told.filter((cell) => Number.isFinite(countOf(cell))).length * 2 >= told.length)
+        return column;
+    }
+    const found = columns.length ? `holds text under ${quoted(columns[0].name)} and no` : "no",
+      among = columns.length ? "" : ` among ${listed(known, table.names.map(quoted))}`;
+    throw new Refusal(
+      `${file}: ${found} column of ${known.required[role]}${among}, wanted one of ` +
         `${known.names[role].slice(0, known.known).join(", ")}; ` +
         `tokwatt fleet --trace takes others, with the option --columns ${role}=NAME.`,
     );
+  }
 
   /* Columns of prompt and output tokens together. */
   const totalsOf = (known, names) =>

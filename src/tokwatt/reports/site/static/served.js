@@ -28,8 +28,8 @@ function cachedSentence({ cached, isFound }) {
   if (!cached) return "";
   const share = ` Of the prompt tokens the trace calls ${shown(100 * cached)} % cached: they are`;
   return isFound
-    ? `${share} found in a cache here, and taken in again by the formula and the command.`
-    : `${share} taken in again, as the command does.`;
+    ? `${share} found in a cache here, and taken in again by the formula.`
+    : `${share} taken in again.`;
 }
 
 /* A file as a shell takes it. */
@@ -41,7 +41,7 @@ function commandOf({ pools, requests, ready, isPlan }) {
     windows = pools.map(({ window }) => window);
   const isRising = windows.every((window, place) => !place || window > windows[place - 1]);
   const isPart = requests.of > requests.count;
-  if (isPlan || requests.isFound || state.account !== "consistent" || isPart || !isRising)
+  if (isPlan || state.account !== "consistent" || isPart || !isRising)
     return "";
   const workload = data.workloads[state.workload],
     rate = data.demand.arrival_rate,
@@ -62,6 +62,7 @@ function commandOf({ pools, requests, ready, isPlan }) {
       .filter((count) => count !== null)
       .map((count) => `--instances ${count}`),
     `--router ${control("router").value}`,
+    ...(requests.isFound ? ["--cached found"] : []),
     ...(requests.seeds > 1 ? [`--seeds ${requests.seeds}`] : []),
     ...Object.entries(state.changes)
       .filter(([choice]) => choice !== "output_share" || !state.share)

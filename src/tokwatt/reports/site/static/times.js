@@ -18,14 +18,18 @@ const Times = (() => {
     H: "2[0-3]|[01]?\\d",
     I: "1[0-2]|0?[1-9]",
     M: "[0-5]?\\d",
-    S: "[0-5]?\\d",
+    S: "6[01]|[0-5]?\\d",
     f: "\\d{1,9}",
     p: "[AP]M",
     z: ZONE,
   };
+  /* ISO dates as pandas takes them: parts between separators, or all of two digits. */
   const ISO = new RegExp(
-    "^(?<Y>\\d{4})-(?<m>\\d\\d?)-(?<d>\\d\\d?)(?:[T ](?<H>\\d\\d)(?::?(?<M>\\d\\d)" +
-      `(?::?(?<S>\\d\\d)(?:\\.(?<f>\\d*))?)?)? ?(?<z>${ZONE})?)?$`,
+    "^(?=.{7})(?=\\d{4}(?:\\D|\\d{4}(?:[T ]|$)))" +
+      "(?<Y>\\d{4})(?<between>[-/. \\\\]?)(?<m>\\d\\d?)(?:\\k<between>(?<d>\\d\\d?)" +
+      "(?:[T ](?=\\d\\d?:|(?:\\d\\d){1,2}(?![\\d.])|\\d{6}(?!\\d))(?<H>\\d\\d?)" +
+      "(?:(?<colon>:?)(?<M>\\d\\d?)(?:\\k<colon>(?<S>[0-5]?\\d)(?:\\.(?<f>\\d*))?)?)?" +
+      " *(?<z>Z|[+-]\\d\\d?(?::?\\d\\d?)?)?)?)?$",
   );
 
   function formOf(layout) {
@@ -58,14 +62,14 @@ const Times = (() => {
   /* Seconds since 1970 of the parts of a date, UTC unless they say otherwise, to a microsecond. */
   function secondsOf(parts) {
     if (!parts) return NaN;
-    const { Y, m, b, d, H = 0, I, M = 0, S = 0, f = "", p = "AM", z = "Z" } = parts;
+    const { Y, m, b, d = 1, H = 0, I, M = 0, S = 0, f = "", p = "AM", z = "Z" } = parts;
     const month = b ? MONTHS.toLowerCase().split("|").indexOf(b.toLowerCase()) : m - 1;
     const hour = I ? (I % 12) + (p.toUpperCase() === "PM" ? 12 : 0) : Number(H);
     const midnight = new Date(0);
     midnight.setUTCFullYear(Y, month, d);
-    if (midnight.getUTCMonth() !== month || d < 1 || hour > 23 || M > 59 || S > 59) return NaN;
-    const [, sign, hours = 0, minutes = 0] = /^([+-])(\d\d):?(\d\d)?$/.exec(z) ?? [];
-    if (hours > 23) return NaN;
+    if (midnight.getUTCMonth() !== month || d < 1 || hour > 23 || M > 59) return NaN;
+    const [, sign, hours = 0, minutes = 0] = /^([+-])(\d\d?):?(\d\d?)?$/.exec(z) ?? [];
+    if (hours > 23 || minutes > 59) return NaN;
     const ahead = (sign === "-" ? -60 : 60) * (60 * Number(hours) + Number(minutes));
     const micro = Number(f.padEnd(6, "0").slice(0, 6));
     const seconds = midnight / 1e3 + 3600 * hour + 60 * Number(M) + Number(S) - ahead;
