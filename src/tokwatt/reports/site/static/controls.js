@@ -109,7 +109,7 @@ function stateOf(address) {
   return Object.fromEntries(new URLSearchParams(address.slice(1)));
 }
 
-/* What equations.js takes, and what is wrong with it. */
+/* What the account takes, and what is wrong with it. */
 function prepared(state) {
   const number = (name) => Number(state[name]);
   const changes = Object.fromEntries(
@@ -134,7 +134,7 @@ function prepared(state) {
   };
   const workloads = { ...EXPLORER.workloads, [OWN_TRACE]: ownTrace };
   if (!workloads[state.workload]) return null;
-  return Tokwatt.prepare({ ...EXPLORER, workloads, demand, energy }, chosen);
+  return Cases.prepare({ ...EXPLORER, workloads, demand, energy }, chosen);
 }
 
 function problemOf(state, ready) {

@@ -1,5 +1,5 @@
 "use strict";
-/* The explorer: numbers by equations.js for the state of the form, and what they mean. */
+/* The explorer: numbers of the account for the state of the form, and what they mean. */
 
 function shown(value, digits = 4) {
   if (!Number.isFinite(value)) return "–";
@@ -34,7 +34,7 @@ function list(id, entries) {
 }
 
 function costs(ready, tokensPerJoule, rate) {
-  const found = Tokwatt.prices(ready, tokensPerJoule, rate);
+  const found = Cases.prices(ready, tokensPerJoule, rate);
   return [
     ["joules", "Energy", found.joulesPerToken, "J/tok"],
     ["rent", "Rent", found.rent, "USD/Mtok"],
@@ -151,10 +151,10 @@ const NO_FLEET = {
 };
 
 const fleetAt = (ready, split, overflow) =>
-  Tokwatt.starts(ready, ready.longWindow) ? Tokwatt.fleetAt(ready, split, overflow) : NO_FLEET;
+  Cases.starts(ready, ready.longWindow) ? Cases.fleetAt(ready, split, overflow) : NO_FLEET;
 
 function unstarted({ machine, longWindow }) {
-  const held = Tokwatt.cachedTokens(machine, longWindow);
+  const held = Share.cachedTokens(machine, longWindow);
   return (
     `no engine starts with a window of ${shown(longWindow)} tokens, of which the KV cache ` +
     `holds ${shown(held)}`
@@ -233,7 +233,7 @@ function update() {
   if (location.hash !== addressOf(state)) forget();
   for (const id of ["plan", "serve"]) document.getElementById(id).disabled = Boolean(problem);
   if (problem) return;
-  const point = Tokwatt.instanceAt(ready, ready.state.window, Number(state.utilization));
+  const point = Cases.instanceAt(ready, ready.state.window, Number(state.utilization));
   const alone = fleetAt(ready, 0, 1),
     fleet = Number(state.split)
       ? fleetAt(ready, Number(state.split), Number(state.overflow))

@@ -85,7 +85,7 @@ function planRows(pools, tokens) {
     gpus: pool.instances * ready.machine.gpus,
     power: pool.power,
     credited: pool.credited,
-    rent: pool.instances * Tokwatt.rented(ready) * ready.machine.gpu.price,
+    rent: pool.instances * Cases.rented(ready) * ready.machine.gpu.price,
     latencies: [pool.medianFirstToken, pool.firstToken, pool.median, pool.late],
   });
   const cells = ({ instances, gpus, power, credited, rent, latencies }) => [
