@@ -69,15 +69,6 @@ function alternatives(name) {
   ]);
 }
 
-const sentence = (text) => text[0].toUpperCase() + text.slice(1);
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function setControls(state) {
   for (const name of NAMES) form.elements[name].value = state[name] ?? START[name] ?? "";
   form.querySelectorAll("input[data-for]").forEach(setSlider);

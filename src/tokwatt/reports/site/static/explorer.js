@@ -1,38 +1,6 @@
 "use strict";
 /* The explorer: numbers of the account for the state of the form, and what they mean. */
 
-function shown(value, digits = 4) {
-  if (!Number.isFinite(value)) return "–";
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3))
-    return value
-      .toExponential(digits - 1)
-      .replace("e", " × 10^")
-      .replace("+", "");
-  return value.toLocaleString("en", {
-    maximumSignificantDigits: Math.max(digits, Math.trunc(Math.abs(value)).toString().length),
-  });
-}
-
-function list(id, entries) {
-  document
-    .getElementById(id)
-    .replaceChildren(
-      ...entries.map(([name, text, value, unit]) =>
-        element(
-          "div",
-          {},
-          element("dt", {}, text),
-          element(
-            "dd",
-            { "data-name": name, "data-value": value },
-            element("b", {}, shown(value)),
-            ` ${Number.isFinite(value) ? unit : ""}`,
-          ),
-        ),
-      ),
-    );
-}
-
 function costs(ready, tokensPerJoule, rate) {
   const found = Cases.prices(ready, tokensPerJoule, rate);
   return [
@@ -113,31 +81,6 @@ function showDoubts(id, { data, state }, pools) {
   const note = document.getElementById(id);
   note.textContent = doubts.length ? `Must be simulated: ${doubts.join("; ")}.` : "";
   note.hidden = !doubts.length;
-}
-
-function table(id, caption, heads, rows) {
-  const row = (kind, cells) =>
-    element(
-      "tr",
-      {},
-      ...cells.map((cell) =>
-        element(kind, kind === "th" ? { scope: "col" } : { class: "number" }, cell),
-      ),
-    );
-  document.getElementById(id).replaceChildren(
-    element("caption", {}, caption),
-    element("thead", {}, row("th", heads)),
-    element(
-      "tbody",
-      {},
-      ...rows.map((cells) =>
-        row(
-          "td",
-          cells.map((cell) => (typeof cell === "string" ? cell : shown(cell))),
-        ),
-      ),
-    ),
-  );
 }
 
 /* No fleet, where an engine does not start with the longest window. */

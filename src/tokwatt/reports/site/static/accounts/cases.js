@@ -4,7 +4,7 @@
 const Cases = (() => {
   const { cachedTokens } = Share,
     { operatingPoint } = Point,
-    { requestsOf, smallestWindow, sum } = Kinds,
+    { requestsOf, smallestWindow } = Kinds,
     { route } = Routing;
 
   /* A machine by its key, its numbers named; null in the data is what has no bound. */

@@ -17,7 +17,7 @@ const Percentiles = (() => {
   }
 
   function quantileOfSum(mean, deviations) {
-    const total = deviations.reduce((sum, each) => sum + Math.sign(each) * each ** 2, 0);
+    const total = sum(deviations.map((each) => Math.sign(each) * each ** 2));
     return mean + Math.sign(total) * Math.sqrt(Math.abs(total));
   }
 

@@ -3,7 +3,6 @@
 
 const Traces = (() => {
   const { quoted } = Tables;
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
 
   /* ---- tokwatt.params.traces.traces, tokwatt.serving.demand.requests ---- */
 

@@ -43,7 +43,7 @@ const Plans = (() => {
   function planOf(readies, splits, objective) {
     const best = cheapest(readies, splits, objective),
       [whole] = best;
-    const cost = (pools) => pools.reduce((total, pool) => total + (pool?.cost ?? Infinity), 0);
+    const cost = (pools) => sum(pools.map((pool) => pool?.cost ?? Infinity));
     const pairs = splits.map((_, place) => [best[1 + 2 * place], best[2 + 2 * place]]);
     const pools = pairs.reduce(
       (least, pair) => (cost(pair) < cost(least) * (1 - TIE) ? pair : least),

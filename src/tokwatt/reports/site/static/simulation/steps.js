@@ -185,13 +185,10 @@ const Steps = (() => {
       const steps = segments.map((segment) => this.exact(segment)),
         alone = steps.map(({ watts }) => watts);
       if (this.ready.assumed.power !== "utilization") return alone;
-      const sum = (valueOf) =>
-        segments.reduce(
-          (total, { steps: count }, place) => total + count * valueOf(steps[place]),
-          0,
-        );
-      const time = sum(({ use }) => use.latency) || 1,
-        mean = (name) => sum(({ use }) => use[name]) / time;
+      const total = (valueOf) =>
+        sum(steps.map((own, place) => segments[place].steps * valueOf(own)));
+      const time = total(({ use }) => use.latency) || 1,
+        mean = (name) => total(({ use }) => use[name]) / time;
       const { power } = Power.powerByUse(this.ready.machine.gpu, {
         latency: 1,
         moved: mean("moved"),
@@ -199,7 +196,7 @@ const Steps = (() => {
         launchTime: mean("launchTime"),
       });
       const each =
-        sum(({ duration, watts }) => duration * watts) / sum(({ duration }) => duration);
+        total(({ duration, watts }) => duration * watts) / total(({ duration }) => duration);
       const factor = this.onBasis(power) / each;
       return alone.map((watts) => watts * factor);
     }

@@ -2,12 +2,6 @@
 /* Requests by kinds, one for each whole length, as tokwatt.serving.demand.requests has them. */
 
 const Kinds = (() => {
-  function sum(values) {
-    let total = 0;
-    for (let place = 0; place < values.length; place += 1) total += values[place];
-    return total;
-  }
-
   /* A trace has its requests; a workload those of its law. */
   function requestsOf(workload, outputShares) {
     if (workload.requests) return workload.requests;
@@ -62,5 +56,5 @@ const Kinds = (() => {
     return 2 ** Math.ceil(Math.log2(longest));
   }
 
-  return { sum, requestsOf, lengthOf, withWeights, smallestWindow };
+  return { requestsOf, lengthOf, withWeights, smallestWindow };
 })();

@@ -2,7 +2,7 @@
 /* Which pool serves a request, as tokwatt.serving.demand.routing has it, by the same names. */
 
 const Routing = (() => {
-  const { sum, lengthOf, withWeights } = Kinds,
+  const { lengthOf, withWeights } = Kinds,
     { trafficOf } = Traffic;
 
   function route(assumed, requests, knots, topology, chunk, compressible) {

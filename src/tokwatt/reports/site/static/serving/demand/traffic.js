@@ -2,7 +2,7 @@
 /* What requests ask of an instance, as tokwatt.serving.demand.traffic has it, by the same names. */
 
 const Traffic = (() => {
-  const { sum, lengthOf } = Kinds;
+  const { lengthOf } = Kinds;
 
   const means = (value) => ({
     prompts: value,

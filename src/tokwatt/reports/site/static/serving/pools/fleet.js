@@ -8,7 +8,7 @@ const Fleet = (() => {
     const pools = routed.pools.map((own, place) =>
       sizePool(assumed, machine, constants, own, routed.windows[place], demand),
     );
-    const total = (name) => pools.reduce((sum, pool) => sum + pool[name], 0),
+    const total = (name) => sum(pools.map((pool) => pool[name])),
       power = total("power"),
       credited = total("credited");
     return {
