@@ -14,7 +14,7 @@ from test_trace_exports import EXPORTS
 from test_trace_formats import ANTHROPIC_REPORT, FORMATS, TEXTS, lines
 from test_traces import BAD_ROWS, DISGUISES
 
-from tokwatt.accounts.explorer.reading import trace_reading
+from tokwatt.accounts.explorer.constants import READING, constants_of
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces.names import NAMES, TOTALS
 from tokwatt.params.traces.traces import read_trace
@@ -25,7 +25,7 @@ py_mini_racer = pytest.importorskip("py_mini_racer")
 @pytest.fixture(scope="module")
 def page():
     context = loaded(py_mini_racer)
-    context.eval(f"const KNOWN = {json.dumps(trace_reading())};")
+    context.eval(f"const KNOWN = {json.dumps(constants_of(READING))};")
     context.eval(
         """
         function readOf(text) {
