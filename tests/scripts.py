@@ -1,15 +1,11 @@
 """Scripts of the explorer as V8 runs them, to be held against the package."""
 
 import json
+import re
 from importlib.resources import files
 
 from tokwatt.accounts.explorer import data_of
 
-READING = (
-    *("nested.js", "tables.js", "columns.js", "sums.js"),
-    *("times.js", "rows.js", "traces.js"),
-)
-"""Scripts that read a trace."""
 FLEET = {
     "instances": "instances",
     "power": "power",
@@ -21,12 +17,18 @@ FLEET = {
 """Numbers of a fleet in the explorer, and in an answer; latencies are the slowest pool's."""
 
 
-def context_of(engine, scripts, explorer, keys):
-    """Scripts that are loaded, and the numbers of some instances as `DATA`."""
-    context = engine.MiniRacer()
-    for name in scripts:
-        script = files("tokwatt.reports.site") / "static" / name
-        context.eval(script.read_text(encoding="utf-8"))
+def loaded(engine):
+    """What the page loads before its numbers, in its order: all that computes and draws nothing."""
+    context, site = engine.MiniRacer(), files("tokwatt.reports.site")
+    page = (site / "templates" / "explorer.html").read_text(encoding="utf-8")
+    for name in re.findall('<script src="(.*?)"', page.partition("explorer-data.js")[0]):
+        context.eval((site / "static" / name).read_text(encoding="utf-8"))
+    return context
+
+
+def context_of(engine, explorer, keys):
+    """The scripts that compute, and the numbers of some instances as `DATA`."""
+    context = loaded(engine)
     context.eval(f"const DATA = {json.dumps(data_of(explorer, keys), allow_nan=False)}")
     return context
 

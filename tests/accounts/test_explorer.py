@@ -5,6 +5,7 @@ import json
 import math
 import random
 import re
+from importlib.resources import files
 
 import pytest
 from scripts import FLEET, context_of
@@ -52,9 +53,7 @@ def sampled(explorer):
 
 @pytest.fixture(scope="module")
 def javascript(explorer, sampled):
-    context = context_of(
-        py_mini_racer, ["equations.js"], explorer, [*sampled, START, PROFILED, COMPUTED]
-    )
+    context = context_of(py_mini_racer, explorer, [*sampled, START, PROFILED, COMPUTED])
 
     def run(expression, **names):
         given = "".join(f"const {name} = {json.dumps(value)};" for name, value in names.items())
@@ -138,7 +137,7 @@ def test_an_instance_is_that_of_the_account(explorer, sampled, javascript):
             account, chosen.deployment, window, fill, ratio, utilization=utilization
         )
         found = javascript(
-            "Tokwatt.instanceAt(Tokwatt.prepare(DATA, state), state.window, utilization)",
+            "Cases.instanceAt(Cases.prepare(DATA, state), state.window, utilization)",
             state=state,
             utilization=utilization,
         )
@@ -154,7 +153,7 @@ def test_a_fleet_is_that_of_the_cases(explorer, sampled, javascript):
         wanted = chosen.evaluate(account, known.demand, chosen.traffic(account, known.demand))
         topology = {"split": sum(chosen.splits), "overflow": chosen.overflow_factor}
         found = javascript(
-            "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), topology.split, topology.overflow)",
+            "Cases.fleetAt(Cases.prepare(DATA, state), topology.split, topology.overflow)",
             state=state,
             topology=topology,
         )
@@ -175,7 +174,7 @@ def test_a_workload_without_a_measured_output_share_is_said_to_have_none(sampled
         state = {**sampled[0]._asdict(), "workload": workload, "longWindow": 65536}
         for alternative in ("fifth", "trace"):
             changed = {**state, "changes": {"output_share": alternative}}
-            unmeasured = javascript("Tokwatt.prepare(DATA, state).unmeasured", state=changed)
+            unmeasured = javascript("Cases.prepare(DATA, state).unmeasured", state=changed)
             assert unmeasured == (alternative == "trace" and not share)
 
 
@@ -186,7 +185,7 @@ def test_a_fleet_of_a_stated_output_share_is_that_of_the_command(workload, param
     demand = demanded(parameters, **asked)
     wanted = fleet(parameters, workload, demand, names, split_lengths=[2048], changes=stated)
     found = javascript(
-        "((data) => Tokwatt.fleetAt(Tokwatt.prepare(data, state), 2048, 1))"
+        "((data) => Cases.fleetAt(Cases.prepare(data, state), 2048, 1))"
         "({ ...DATA, demand: { ...DATA.demand, ...asked } })",
         state={**START._asdict(), "workload": workload, "changes": stated},
         asked=asked,
@@ -212,7 +211,7 @@ def test_a_fleet_of_the_papers_account_is_that_of_the_command(
     own = {"split_lengths": [split] if split else (), "changes": {"lengths": "exact"}}
     wanted = fleet(parameters, "lmsys", demanded(parameters), names, account="paper", **own)
     found = javascript(
-        "Tokwatt.fleetAt(Tokwatt.prepare(DATA, state), split, 1)",
+        "Cases.fleetAt(Cases.prepare(DATA, state), split, 1)",
         state={
             **choice._asdict(),
             "workload": "lmsys",
@@ -235,6 +234,13 @@ def test_it_offers_what_the_command_answers(explorer, parameters):
         DeploymentNames(llm=llm, precision=precision).deployment(parameters)
 
 
+@pytest.mark.parametrize("folder", ["equations", "serving"])
+def test_a_script_that_repeats_the_account_has_a_module_of_its_path(folder):
+    package, static = files("tokwatt"), files("tokwatt.reports.site") / "static"
+    scripts = [script.relative_to(static) for script in (static / folder).rglob("*.js")]
+    assert scripts and all((package / script.with_suffix(".py")).is_file() for script in scripts)
+
+
 def test_an_offer_that_is_not_there_is_nothing(javascript):
     state = {
         "account": "paper",
@@ -243,7 +249,7 @@ def test_an_offer_that_is_not_there_is_nothing(javascript):
         "precision": "bfloat16",
         "tensor_parallel": 8,
     }
-    assert javascript("Tokwatt.prepare(DATA, state)", state=state) is None
+    assert javascript("Cases.prepare(DATA, state)", state=state) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import random
 from functools import partial
 
 import pytest
-from scripts import FLEET, READING, call, context_of
+from scripts import FLEET, call, context_of
 
 from tokwatt.accounts.answers import demanded, fleet
 from tokwatt.accounts.deployments import DeploymentNames
@@ -17,7 +17,6 @@ from tokwatt.serving.gpu.share import memory_of
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
-SCRIPTS = (*READING, "equations.js", "doubts.js")
 KEYS = [
     InstanceKey("consistent", "H100", "llama-3.1-70b", "fp8", 4),
     InstanceKey("consistent", "H200", "llama-3.1-8b", "bfloat16", 1),
@@ -34,7 +33,7 @@ PAIRS = FLEET | {
 
 @pytest.fixture(scope="module")
 def javascript(parameters):
-    context = context_of(py_mini_racer, SCRIPTS, Explorer(parameters), KEYS)
+    context = context_of(py_mini_racer, Explorer(parameters), KEYS)
     context.eval(
         """
         function readOf(text) {
@@ -51,16 +50,16 @@ def javascript(parameters):
         function cacheOf(state, window) {
           const own = Traces.read(DATA.reading, "requests", "input_len,output_len\\n1,2");
           const data = { ...DATA, workloads: { own } };
-          const ready = Tokwatt.prepare(data, { ...state, workload: "own", changes: {} });
-          const tokens = Tokwatt.cachedTokens(ready.machine, window);
-          return { tokens, starts: Tokwatt.starts(ready, window) };
+          const ready = Cases.prepare(data, { ...state, workload: "own", changes: {} });
+          const tokens = Share.cachedTokens(ready.machine, window);
+          return { tokens, starts: Cases.starts(ready, window) };
         }
         function fleetFor(text, state, demand, split) {
           const own = Traces.read(DATA.reading, "requests", text);
           const workloads = { own };
           const data = { ...DATA, workloads, demand: { ...DATA.demand, ...demand } };
-          const ready = Tokwatt.prepare(data, { ...state, workload: "own", changes: {} });
-          const found = Tokwatt.fleetAt(ready, split, 1);
+          const ready = Cases.prepare(data, { ...state, workload: "own", changes: {} });
+          const found = Cases.fleetAt(ready, split, 1);
           const used = found.pools.filter((pool) => pool.share > 0);
           const most = (name) => Math.max(...used.map((pool) => pool[name]));
           const slowest = ["median", "late", "medianFirstToken", "firstToken"];

@@ -6,16 +6,15 @@ import json
 import random
 import re
 from functools import partial
-from importlib.resources import files
 
 import numpy as np
 import pytest
-from scripts import READING, call
+from scripts import call, loaded
 from test_trace_exports import EXPORTS
 from test_trace_formats import ANTHROPIC_REPORT, FORMATS, TEXTS, lines
 from test_traces import BAD_ROWS, DISGUISES
 
-from tokwatt.accounts.explorer.reading import trace_reading
+from tokwatt.accounts.explorer.constants import READING, constants_of
 from tokwatt.params.errors import ParameterError
 from tokwatt.params.traces.names import NAMES, TOTALS
 from tokwatt.params.traces.traces import read_trace
@@ -25,11 +24,8 @@ py_mini_racer = pytest.importorskip("py_mini_racer")
 
 @pytest.fixture(scope="module")
 def page():
-    context = py_mini_racer.MiniRacer()
-    for name in READING:
-        script = files("tokwatt.reports.site") / "static" / name
-        context.eval(script.read_text(encoding="utf-8"))
-    context.eval(f"const KNOWN = {json.dumps(trace_reading())};")
+    context = loaded(py_mini_racer)
+    context.eval(f"const KNOWN = {json.dumps(constants_of(READING))};")
     context.eval(
         """
         function readOf(text) {

@@ -32,7 +32,7 @@ SPLITS = [512, 2048, 8192]
 def javascript(parameters):
     explorer = Explorer(parameters)
     keys = [key for key in explorer.choices() if (key.account, key.llm) == ("consistent", LLM)]
-    context = context_of(py_mini_racer, ("equations.js", "plan.js"), explorer, keys)
+    context = context_of(py_mini_racer, explorer, keys)
     context.eval(
         """
         function planFor(kinds, demand, offered, splits, objective) {
@@ -43,7 +43,7 @@ def javascript(parameters):
             ...DATA, workloads: { own: { requests } }, demand: { ...DATA.demand, ...demand },
           };
           const readies = offered.map((state) =>
-            Tokwatt.prepare(data, { ...state, workload: "own", changes: {} }));
+            Cases.prepare(data, { ...state, workload: "own", changes: {} }));
           return Plans.planOf(readies, splits, objective);
         }
         """

@@ -84,7 +84,7 @@ def test_the_policy_of_every_page_forbids_inline_scripts_objects_and_other_hosts
 
 @pytest.mark.slow
 def test_nothing_unseen_reaches_a_page(infected):
-    for path in [*(infected / "site").glob("*.html"), *(infected / "site").glob("*.js")]:
+    for path in [*(infected / "site").glob("*.html"), *(infected / "site").rglob("*.js")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(
             "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u202a-\\u202e]", text

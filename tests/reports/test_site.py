@@ -128,7 +128,7 @@ def test_nothing_is_loaded_from_another_host(pages, built):
         for element in elements(tree, "img", "script", "link", "iframe")
     ]
     assert [link for link in loaded if link and urlsplit(link).scheme not in ("", "data")] == []
-    for path in [*built.glob("*.js"), *built.glob("*.css")]:
+    for path in [*built.rglob("*.js"), *built.glob("*.css")]:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttpRequest", text), path.name
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from scripts import READING, call, context_of
+from scripts import call, context_of
 
 from tokwatt.accounts.answers import demanded
 from tokwatt.accounts.answers.simulated import answer_of
@@ -17,11 +17,6 @@ from tokwatt.simulation import arrivals
 
 py_mini_racer = pytest.importorskip("py_mini_racer")
 
-SCRIPTS = (
-    *("equations.js", *READING),
-    *("requests.js", "engine.js", "steps.js", "arrivals.js", "recorder.js", "simulation.js"),
-    *("disaggregated.js", "seeds.js"),
-)
 DENSE = InstanceKey("consistent", "H100", "llama-3.1-8b", "bfloat16", 1)
 MIXTURE = InstanceKey("consistent", "H200", "gpt-oss-120b", "mxfp4", 1)
 TIGHT = InstanceKey("consistent", "H100", "qwen3-32b", "bfloat16", 1)
@@ -59,7 +54,7 @@ SECONDS = {"running": "running", "waiting": "waiting", "kvUse": "kv_use", "power
 @pytest.fixture(scope="module")
 def javascript(parameters):
     keys = [DENSE, MIXTURE, TIGHT, WINDOWED, PAPER]
-    context = context_of(py_mini_racer, SCRIPTS, Explorer(parameters), keys)
+    context = context_of(py_mini_racer, Explorer(parameters), keys)
     context.eval(
         """
         function simulate(state, text, rate, windows, instances, options) {
@@ -68,7 +63,7 @@ def javascript(parameters):
           const demand = { ...DATA.demand, arrival_rate: rate };
           const own = text && { ...Traces.read(DATA.reading, "requests", text), name: "requests" };
           const data = { ...DATA, demand, workloads: { ...DATA.workloads, own } };
-          const ready = Tokwatt.prepare(data, { ...state, changes: {} });
+          const ready = Cases.prepare(data, { ...state, changes: {} });
           const pools = windows.map((window, place) =>
             ({ ready, window, instances: instances[place], decoding: options.decoding?.[place] }));
           try {

@@ -24,8 +24,7 @@ def dataset_path(grids: Path, name: str) -> Path:
 
 def load_datasets(grids: Path, names: Iterable[str]) -> dict[str, xr.Dataset]:
     """Datasets by name, read whole."""
-    paths = dataset_paths(grids)
-    return {name: xr.load_dataset(paths.get(name, grids / f"{name}.nc")) for name in names}
+    return {name: xr.load_dataset(dataset_path(grids, name)) for name in names}
 
 
 def with_units(frame: pd.DataFrame, dataset: xr.Dataset) -> pd.DataFrame:

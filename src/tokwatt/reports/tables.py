@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from tokwatt.output import write_files
-from tokwatt.params.records.reading import read_yaml
+from tokwatt.params.folder import Folder
 from tokwatt.params.records.section import Section, refusing
 from tokwatt.reports.datasets import dataset_path, with_units
 from tokwatt.reports.labels import Labels, context_window, read_labels
@@ -103,7 +103,7 @@ TableRow = tuple[list[str], list[Cell]]
 
 def check_tables(params: Path) -> None:
     """Refuse a layout that cannot be read or names no grid."""
-    paper = _paper(params)
+    paper = Folder(params).section("paper")
     read_labels(params)
     for name in paper.child("tables").raw:
         entry(paper, name)
@@ -119,7 +119,7 @@ def entry(paper: Section, name: str) -> tuple[Section, TableLayout]:
 
 def write_table(name: str, params: Path, grids: Path, out: Path) -> None:
     """Write `NAME.csv`, tidy and at full precision, and `NAME.md`, as printed."""
-    section, table = entry(_paper(params), name)
+    section, table = entry(Folder(params).section("paper"), name)
     dataset = xr.load_dataset(dataset_path(grids, table.grid))
     require_dimensions(table, dataset, section)
     with refusing(section, "printed"):
@@ -215,7 +215,3 @@ def _printed(entry: Entry, label: Labels) -> str:
     if isinstance(entry, str):
         return label(entry)
     return context_window(entry) if entry % 1024 == 0 else f"{entry:g}"
-
-
-def _paper(params: Path) -> Section:
-    return Section(params / "paper.yaml", read_yaml(params / "paper.yaml"))

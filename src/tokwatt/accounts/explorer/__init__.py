@@ -1,6 +1,6 @@
 """What the explorer of the site computes with: every instance, and the rest as it is.
 
-The explorer itself takes the last steps of `account` and `routing`, in `site/static/equations.js`.
+The explorer itself takes the last steps of the account, by the scripts in `reports/site/static/`.
 """
 
 from tokwatt.accounts.explorer.data import ADJUSTABLE, data_of, write_explorer

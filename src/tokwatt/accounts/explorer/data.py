@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tokwatt.accounts import doubts
 from tokwatt.accounts.deployments import FEASIBLE, fleet_rules
+from tokwatt.accounts.explorer.constants import DOUBTS, READING, constants_of
 from tokwatt.accounts.explorer.explorer import Explorer
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine
-from tokwatt.accounts.explorer.reading import trace_reading
 from tokwatt.accounts.explorer.running import simulation_running
 from tokwatt.output import write_files
 from tokwatt.serving.catalogue import load
@@ -48,24 +47,6 @@ NUMBERS = (
     "max_tokens",
 )
 """Numbers of an instance that the explorer computes with, beside its cache, times and costs."""
-DOUBTS = (
-    "FIRST_TOKEN",
-    "INTER_TOKEN",
-    "MOST_USED",
-    "EXPONENTIAL",
-    "HEAVIER",
-    "OFTEN",
-    "UNEVEN",
-    "SELDOM",
-    "BUSY",
-    "MOST_KV",
-    "PILED",
-    "HELD",
-    "MIXED",
-    "SOME",
-    "BURSTY",
-)
-"""What it says by of fleets that they must be simulated."""
 
 
 def write_explorer(params: Path, out: Path) -> None:
@@ -94,9 +75,9 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
             name: FEASIBLE | fleet_rules(view.start, traced=True)
             for name, view in explorer.views.items()
         },
-        "reading": trace_reading(),
+        "reading": constants_of(READING),
         "running": simulation_running(catalogue),
-        "doubts": {name.lower(): getattr(doubts, name) for name in DOUBTS},
+        "doubts": constants_of(DOUBTS),
         "gpus": {
             name: asdict(board.gpu) | {"utilization": asdict(board.utilization)}
             for name, board in explorer.boards.items()

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tokwatt.accounts import simulated, simulated_fleet
-from tokwatt.accounts.answers.simulated import BESIDE_SECONDS, half_width
+from tokwatt.accounts.answers.simulated import half_width
+from tokwatt.accounts.explorer.constants import RUNNING, constants_of
 from tokwatt.params.folder import Folder
 from tokwatt.serving.pools.disaggregated import Disaggregation
-from tokwatt.simulation import arrivals, engine, limits, recorder, routers, run, steps, summary
+from tokwatt.simulation import routers
 
 SEEDS = 30
 """Most runs of the explorer, each of the seed that `tokwatt simulate` takes for it."""
@@ -14,27 +14,7 @@ SEEDS = 30
 
 def simulation_running(folder: Folder) -> dict[str, object]:
     """All of it by name; a seed is the states that NumPy's generators begin with."""
-    return {
-        "most_sequences": limits.MOST_SEQUENCES,
-        "most_instances": simulated_fleet.MOST_INSTANCES,
-        "stretch": engine.STRETCH,
-        "knots": steps.KNOTS,
-        "answered": steps.ANSWERED,
-        "digits": steps.DIGITS,
-        "bin": recorder.BIN,
-        "bins": recorder.BINS,
-        "shortest": recorder.SHORTEST,
-        "window": recorder.WINDOW,
-        "batch": arrivals.BATCH,
-        "burstiness": arrivals.BURSTINESS,
-        "day": arrivals.DAY,
-        "swing": arrivals.SWING,
-        "left": run.LEFT,
-        "count": simulated.COUNT,
-        "seconds": BESIDE_SECONDS,
-        "settled": simulated.SETTLED,
-        "growing": summary.GROWING,
-        "fewest": summary.FEWEST,
+    return constants_of(RUNNING) | {
         "seeds": [
             {"seed": _state(seed), "router": _state([seed, routers.DRAWS])} for seed in range(SEEDS)
         ],

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from tokwatt.params.folder import Folder
 from tokwatt.params.records.plots import PLOT, Plot, read_plot
-from tokwatt.params.records.reading import read_yaml
 from tokwatt.params.records.section import Section
 from tokwatt.reports import figures
 
@@ -63,12 +63,15 @@ def entries(params: Path) -> dict[str, Figure]:
     Raises:
         ParameterError: with one sentence about the first that is wrong.
     """
-    paper = Section(params / "paper.yaml", read_yaml(params / "paper.yaml"))
+    folder = Folder(params)
+    paper = folder.section("paper")
     section = paper.child("figures")
-    studies = {path.stem: path for path in sorted((params / "studies").glob("*.yaml"))}
+    studies = {
+        path.stem: folder.section(f"studies/{path.stem}")
+        for path in sorted((params / "studies").glob("*.yaml"))
+    }
     figures = {name: _figure(paper, section, studies, name) for name in section.raw}
-    for name, path in studies.items():
-        study = Section(path, read_yaml(path))
+    for name, study in studies.items():
         if plot := read_plot(study):
             if name in figures:
                 raise study.fail(
@@ -78,7 +81,7 @@ def entries(params: Path) -> dict[str, Figure]:
     return figures
 
 
-def _figure(paper: Section, section: Section, studies: Mapping[str, Path], name: str) -> Figure:
+def _figure(paper: Section, section: Section, studies: Mapping[str, Section], name: str) -> Figure:
     if name not in NAMES:
         raise section.fail("is not a figure", f"one of {', '.join(NAMES)}", name)
     place = section.child(name)

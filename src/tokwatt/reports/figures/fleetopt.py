@@ -5,17 +5,16 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import legend_above, plain_log, rows, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
+from tokwatt.reports.figures.common.looks import BLUE, DOUBLE, GREEN, GREY, VERMILION, Look
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.pages.planning import ALL, FREE, PAPER, SPLIT, factors
 
 FACTOR = "factor [1]"
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 LOOKS: dict[str, Look] = {
     PAPER: {"color": BLUE, "marker": "s"},
     FREE: {"color": BLUE, "marker": "s", "markerfacecolor": "white"},
-    SPLIT: {"color": ORANGE, "marker": "^"},
-    "length split": {"color": ORANGE, "marker": "^", "markerfacecolor": "white"},
+    SPLIT: {"color": VERMILION, "marker": "^"},
+    "length split": {"color": VERMILION, "marker": "^", "markerfacecolor": "white"},
     "gpu": {"color": GREEN, "marker": "o"},
     "precision": {"color": GREEN, "marker": "D", "markerfacecolor": "white"},
     "width": {"color": GREEN, "marker": "v"},

@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import lattice, named_lines, note, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, OPEN, Look
+from tokwatt.reports.figures.common.looks import (
+    BLUE,
+    DASHED,
+    DOUBLE,
+    GREEN,
+    OPEN,
+    SKY,
+    VERMILION,
+    Look,
+)
 from tokwatt.reports.labels import Labels
 from tokwatt.reports.markdown import significant
 
@@ -19,10 +28,10 @@ DENSE = "llama-3.1-70b"
 LOOKS: dict[str, Look] = {
     "llama-3.1-8b": {"color": "0.55", "linestyle": "-", "marker": "v"},
     DENSE: {"color": "black", "linestyle": "-", "marker": "s", "linewidth": 1.8},
-    "qwen3-30b-a3b": {"color": "#56B4E9", "linestyle": DASHED, "marker": "^"},
-    "qwen3-235b-a22b": {"color": "#0072B2", "linestyle": DASHED, "marker": "o"},
-    "deepseek-v3": {"color": "#D55E00", "linestyle": "-.", "marker": "D"},
-    "gpt-oss-120b": {"color": "#009E73", "linestyle": ":", "marker": "P"},
+    "qwen3-30b-a3b": {"color": SKY, "linestyle": DASHED, "marker": "^"},
+    "qwen3-235b-a22b": {"color": BLUE, "linestyle": DASHED, "marker": "o"},
+    "deepseek-v3": {"color": VERMILION, "linestyle": "-.", "marker": "D"},
+    "gpt-oss-120b": {"color": GREEN, "linestyle": ":", "marker": "P"},
 }
 """The LLMs that are drawn: two dense ones, then mixtures of experts."""
 RING: Look = {**OPEN, "marker": "o", "markersize": 8, "markeredgewidth": 1.2, "color": "black"}

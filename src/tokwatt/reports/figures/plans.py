@@ -6,15 +6,15 @@ from matplotlib.figure import Figure
 
 from tokwatt.reports.figures.common.axes import legend_above, note, plain_log, rows, times
 from tokwatt.reports.figures.common.frames import Grids
-from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, Look
+from tokwatt.reports.figures.common.looks import BLUE, DASHED, DOUBLE, VERMILION, Look
 from tokwatt.reports.labels import Labels
 
 WORKLOAD = "azure"
 BEST = "best fleet"
 JOULES, TARGET = "joules_per_token [J/tok]", "itl_target [s]"
 LOOKS: dict[str, Look] = {
-    "llama-3.1-70b": {"color": "#0072B2", "linestyle": "-", "marker": "s"},
-    "qwen3-235b-a22b": {"color": "#D55E00", "linestyle": DASHED, "marker": "o"},
+    "llama-3.1-70b": {"color": BLUE, "linestyle": "-", "marker": "s"},
+    "qwen3-235b-a22b": {"color": VERMILION, "linestyle": DASHED, "marker": "o"},
 }
 """The LLMs that are drawn."""
 OTHER: Look = {"color": "0.35", "linestyle": ":", "marker": "v"}

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from tokwatt.reports.figures.common.axes import decades, named_lines, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids, unit_columns
-from tokwatt.reports.figures.common.looks import DASHED, DOUBLE, Look
+from tokwatt.reports.figures.common.looks import BLUE, DASHED, DOUBLE, VERMILION, Look
 from tokwatt.reports.labels import Labels
 
 LATENCIES = {
@@ -21,8 +21,8 @@ MOST_RATE = 1000.0
 RATE = "arrival_rate [req/s]"
 SERIES: dict[str, Look] = {
     "measured": {"color": "black", "marker": "o"},
-    "calibrated": {"color": "#0072B2", "marker": "s"},
-    "fitted": {"color": "#D55E00", "marker": "^"},
+    "calibrated": {"color": BLUE, "marker": "s"},
+    "fitted": {"color": VERMILION, "marker": "^"},
 }
 NAMES = {
     "measured": "Measured",

@@ -8,13 +8,13 @@ from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import named_lines, named_patches, panels_side_by_side
 from tokwatt.reports.figures.common.frames import Grids, six_digits
-from tokwatt.reports.figures.common.looks import DOUBLE, LOWERS, PLAIN, Look
+from tokwatt.reports.figures.common.looks import BLUE, DOUBLE, LOWERS, PLAIN, Look
 from tokwatt.reports.labels import Labels
 
 ELASTICITY = "elasticity [1]"
 LARGEST, NOISE = 10, 1e-9
 """How many numbers are drawn of each account, and what is nothing but rounding."""
-RISES: Look = {"facecolor": "#0072B2", "hatch": "", **PLAIN}
+RISES: Look = {"facecolor": BLUE, "hatch": "", **PLAIN}
 FALLS: Look = {**LOWERS, **PLAIN}
 MARK: Look = {"marker": "o", "markerfacecolor": "white", "color": "black", "linestyle": "none"}
 

@@ -13,7 +13,7 @@ from tokwatt.params.account_names import AccountName
 from tokwatt.reports.figures.common import axes as styled
 from tokwatt.reports.figures.common.axes import margin_note, named_lines, plain_log, times
 from tokwatt.reports.figures.common.frames import Grids, six_digits
-from tokwatt.reports.figures.common.looks import DOUBLE, GREY, Look
+from tokwatt.reports.figures.common.looks import BLUE, DOUBLE, GREY, Look
 from tokwatt.reports.labels import Labels
 
 PUBLISHED, CANCELLED = "published [1]", "cancelled [1]"
@@ -26,7 +26,7 @@ LOOKS: dict[str, Look] = {
         "markerfacecolor": "white",
         "linestyle": (0, (3, 1.5)),
     },
-    AccountName.CONSISTENT: {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+    AccountName.CONSISTENT: {"color": BLUE, "marker": "o", "linestyle": "-"},
 }
 BESIDE = {"median (90 %)": 6, "cancelled": 84, "what matters most (total-order index)": 122}
 """What stands beside the axes, and at how many points from them."""

@@ -48,7 +48,8 @@ def write_site(params: Path, results: Path, figures: Path, docs: Path, out: Path
     texts = {out / name: text for name, text in written.items()}
     data = {out / "data" / name: _shown(path) for name, path in sources.files().items()}
     with as_file(files("tokwatt.reports.site") / "static") as static:
-        scripts = {out / path.name: path.read_bytes() for path in sorted(static.iterdir())}
+        found = sorted(static.rglob("*.*"))
+        scripts = {out / path.relative_to(static): path.read_bytes() for path in found}
     write_files({**texts, **data, **scripts})
 
 

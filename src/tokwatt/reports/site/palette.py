@@ -7,16 +7,13 @@ viewer that asks for no dark colours passes over, and coordinates as fine as a s
 import re
 from collections.abc import Mapping
 
+from tokwatt.reports.figures.common.looks import HUES
+
 GROUND, INK = "#12171c", "#e6ebf0"
 """What white and black are in the dark; `site.css` has the same."""
-SERIES = {
-    "#0072b2": "#4490de",
-    "#d55e00": "#e8803a",
-    "#009e73": "#12e39a",
-    "#cc79a7": "#d18aa3",
-    "#e69f00": "#ffd93c",
-    "#56b4e9": "#a8d4ff",
-}
+SERIES = dict(
+    zip(HUES, ("#4490de", "#e8803a", "#12e39a", "#d18aa3", "#ffd93c", "#a8d4ff"), strict=True)
+)
 """Okabe and Ito's colours, and what tells series apart as well on a dark ground."""
 LUMA = (0.213, 0.715, 0.072)
 """Shares of red, green and blue in how bright a colour is."""

@@ -22,7 +22,7 @@ from tokwatt.reports.figures.common.axes import (
     thinned,
     times,
 )
-from tokwatt.reports.figures.common.looks import GPUS, PLAIN, Look, bar_look, line_look
+from tokwatt.reports.figures.common.looks import GPUS, HUES, PLAIN, Look, bar_look, line_look
 from tokwatt.reports.labels import Labels, context_window
 
 ALL, TOKENS = "", "tok"
@@ -39,7 +39,7 @@ POINTS, HANDLE, LETTER = 72, 32, 4.2
 LOOKS: list[Look] = [
     {"color": color, "marker": marker, "linestyle": dashes, "hatch": hatch}
     for color, marker, dashes, hatch in zip(
-        ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "black", "0.5"),
+        (*HUES, "black", "0.5"),
         "os^DvPX*",
         ("-", (0, (4, 1.2)), "-.", ":", (0, (6, 1, 1, 1)), (0, (2, 1)), "-", "--"),
         ("", "//////", "....", "xxxxx", "ooo", "\\\\\\\\", "++++", "||||"),

@@ -7,6 +7,9 @@ from tokwatt.params.account_names import AccountName
 
 SINGLE, DOUBLE = 3.35, 6.9
 """Widths of one and two journal columns, in inches."""
+HUES = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+"""Okabe and Ito's colours."""
+BLUE, VERMILION, GREEN, _, ORANGE, SKY = HUES
 GREY = "0.35"
 Look = dict[str, Any]
 """Properties of a line, a marker or a patch, as matplotlib names them."""
@@ -14,9 +17,7 @@ LineStyle = str | tuple[int, tuple[float, ...]]
 DASHED: LineStyle = (0, (4, 1.2))
 
 # A GPU that has no look of its own is drawn in grey.
-COLORS = defaultdict(
-    lambda: GREY, {"H100": "#0072B2", "H200": "#56B4E9", "B200": "#D55E00", "GB200": "#E69F00"}
-)
+COLORS = defaultdict(lambda: GREY, {"H100": BLUE, "H200": SKY, "B200": VERMILION, "GB200": ORANGE})
 GPUS = frozenset(COLORS)
 """GPUs with a look of their own."""
 MARKERS = defaultdict(lambda: "v", {"H100": "o", "H200": "D", "B200": "s", "GB200": "^"})
@@ -32,17 +33,17 @@ LAW = "law"
 ACCOUNTS: dict[str, Look] = {
     AccountName.MEASURED: {"color": "black", "marker": "o", "linestyle": "-"},
     LAW: {"color": GREY, "marker": "", "linestyle": ":"},
-    AccountName.PAPER: {"color": "#0072B2", "marker": "s", "linestyle": DASHED},
-    AccountName.CONSISTENT: {"color": "#E69F00", "marker": "^", "linestyle": "-."},
-    AccountName.KERNELS: {"color": "#009E73", "marker": "v", "linestyle": (0, (6, 1, 1, 1))},
-    AccountName.HELD_OUT: {"color": "#D55E00", "marker": "D", "linestyle": (0, (2, 1))},
+    AccountName.PAPER: {"color": BLUE, "marker": "s", "linestyle": DASHED},
+    AccountName.CONSISTENT: {"color": ORANGE, "marker": "^", "linestyle": "-."},
+    AccountName.KERNELS: {"color": GREEN, "marker": "v", "linestyle": (0, (6, 1, 1, 1))},
+    AccountName.HELD_OUT: {"color": VERMILION, "marker": "D", "linestyle": (0, (2, 1))},
 }
 """How what was measured and what accounts say of it are drawn, in the order of legends."""
 COMPARED = (AccountName.PAPER, AccountName.CONSISTENT, AccountName.HELD_OUT)
 """Accounts that are drawn run by run."""
 
-RAISES: Look = {"facecolor": "#009E73", "hatch": ""}
-LOWERS: Look = {"facecolor": "#E69F00", "hatch": "//////"}
+RAISES: Look = {"facecolor": GREEN, "hatch": ""}
+LOWERS: Look = {"facecolor": ORANGE, "hatch": "//////"}
 PLAIN: Look = {"edgecolor": "white", "linewidth": 0}
 """No edge, and hatches in white."""
 MIDDLE: Look = {"ha": "center", "va": "center", "size": 5.5}

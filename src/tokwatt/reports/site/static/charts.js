@@ -132,7 +132,7 @@ function drawLaw(state, ready, point) {
       own && !own.unmeasured && !contradiction(own.assumed)
         ? windows.map((window) => [
             window,
-            Tokwatt.instanceAt(own, window, Number(state.utilization)).tokensPerJoule,
+            Cases.instanceAt(own, window, Number(state.utilization)).tokensPerJoule,
           ])
         : [];
     return {

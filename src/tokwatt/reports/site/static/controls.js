@@ -69,15 +69,6 @@ function alternatives(name) {
   ]);
 }
 
-const sentence = (text) => text[0].toUpperCase() + text.slice(1);
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function setControls(state) {
   for (const name of NAMES) form.elements[name].value = state[name] ?? START[name] ?? "";
   form.querySelectorAll("input[data-for]").forEach(setSlider);
@@ -109,7 +100,7 @@ function stateOf(address) {
   return Object.fromEntries(new URLSearchParams(address.slice(1)));
 }
 
-/* What equations.js takes, and what is wrong with it. */
+/* What the account takes, and what is wrong with it. */
 function prepared(state) {
   const number = (name) => Number(state[name]);
   const changes = Object.fromEntries(
@@ -134,7 +125,7 @@ function prepared(state) {
   };
   const workloads = { ...EXPLORER.workloads, [OWN_TRACE]: ownTrace };
   if (!workloads[state.workload]) return null;
-  return Tokwatt.prepare({ ...EXPLORER, workloads, demand, energy }, chosen);
+  return Cases.prepare({ ...EXPLORER, workloads, demand, energy }, chosen);
 }
 
 function problemOf(state, ready) {

@@ -1,40 +1,8 @@
 "use strict";
-/* The explorer: numbers by equations.js for the state of the form, and what they mean. */
-
-function shown(value, digits = 4) {
-  if (!Number.isFinite(value)) return "–";
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3))
-    return value
-      .toExponential(digits - 1)
-      .replace("e", " × 10^")
-      .replace("+", "");
-  return value.toLocaleString("en", {
-    maximumSignificantDigits: Math.max(digits, Math.trunc(Math.abs(value)).toString().length),
-  });
-}
-
-function list(id, entries) {
-  document
-    .getElementById(id)
-    .replaceChildren(
-      ...entries.map(([name, text, value, unit]) =>
-        element(
-          "div",
-          {},
-          element("dt", {}, text),
-          element(
-            "dd",
-            { "data-name": name, "data-value": value },
-            element("b", {}, shown(value)),
-            ` ${Number.isFinite(value) ? unit : ""}`,
-          ),
-        ),
-      ),
-    );
-}
+/* The explorer: numbers of the account for the state of the form, and what they mean. */
 
 function costs(ready, tokensPerJoule, rate) {
-  const found = Tokwatt.prices(ready, tokensPerJoule, rate);
+  const found = Cases.prices(ready, tokensPerJoule, rate);
   return [
     ["joules", "Energy", found.joulesPerToken, "J/tok"],
     ["rent", "Rent", found.rent, "USD/Mtok"],
@@ -115,31 +83,6 @@ function showDoubts(id, { data, state }, pools) {
   note.hidden = !doubts.length;
 }
 
-function table(id, caption, heads, rows) {
-  const row = (kind, cells) =>
-    element(
-      "tr",
-      {},
-      ...cells.map((cell) =>
-        element(kind, kind === "th" ? { scope: "col" } : { class: "number" }, cell),
-      ),
-    );
-  document.getElementById(id).replaceChildren(
-    element("caption", {}, caption),
-    element("thead", {}, row("th", heads)),
-    element(
-      "tbody",
-      {},
-      ...rows.map((cells) =>
-        row(
-          "td",
-          cells.map((cell) => (typeof cell === "string" ? cell : shown(cell))),
-        ),
-      ),
-    ),
-  );
-}
-
 /* No fleet, where an engine does not start with the longest window. */
 const NO_FLEET = {
   pools: [],
@@ -151,10 +94,10 @@ const NO_FLEET = {
 };
 
 const fleetAt = (ready, split, overflow) =>
-  Tokwatt.starts(ready, ready.longWindow) ? Tokwatt.fleetAt(ready, split, overflow) : NO_FLEET;
+  Cases.starts(ready, ready.longWindow) ? Cases.fleetAt(ready, split, overflow) : NO_FLEET;
 
 function unstarted({ machine, longWindow }) {
-  const held = Tokwatt.cachedTokens(machine, longWindow);
+  const held = Share.cachedTokens(machine, longWindow);
   return (
     `no engine starts with a window of ${shown(longWindow)} tokens, of which the KV cache ` +
     `holds ${shown(held)}`
@@ -233,7 +176,7 @@ function update() {
   if (location.hash !== addressOf(state)) forget();
   for (const id of ["plan", "serve"]) document.getElementById(id).disabled = Boolean(problem);
   if (problem) return;
-  const point = Tokwatt.instanceAt(ready, ready.state.window, Number(state.utilization));
+  const point = Cases.instanceAt(ready, ready.state.window, Number(state.utilization));
   const alone = fleetAt(ready, 0, 1),
     fleet = Number(state.split)
       ? fleetAt(ready, Number(state.split), Number(state.overflow))

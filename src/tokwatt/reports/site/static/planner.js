@@ -36,7 +36,7 @@ function showPlan() {
   const splits = doublings(512, longWindow / 2, 1),
     found = Plans.planOf(readies, splits, objective);
   if (!found) return tellPlan("No fleet of one or two pools meets the targets.");
-  const tokens = found.pools.reduce((total, { pool }) => total + pool.credited, 0);
+  const tokens = sum(found.pools.map(({ pool }) => pool.credited));
   const [unit, scale] = OBJECTIVES[objective];
   tellPlan(
     `${shown((scale * found.cost) / tokens)} ${unit}, the least of ${readies.length} ` +
@@ -85,7 +85,7 @@ function planRows(pools, tokens) {
     gpus: pool.instances * ready.machine.gpus,
     power: pool.power,
     credited: pool.credited,
-    rent: pool.instances * Tokwatt.rented(ready) * ready.machine.gpu.price,
+    rent: pool.instances * Cases.rented(ready) * ready.machine.gpu.price,
     latencies: [pool.medianFirstToken, pool.firstToken, pool.median, pool.late],
   });
   const cells = ({ instances, gpus, power, credited, rent, latencies }) => [
@@ -103,7 +103,7 @@ function planRows(pools, tokens) {
     ...cells(each[place]),
   ]);
   if (pools.length === 1) return rows;
-  const total = (name) => each.reduce((sum, own) => sum + own[name], 0);
+  const total = (name) => sum(each.map((own) => own[name]));
   const all = Object.fromEntries(
     ["instances", "gpus", "power", "rent"].map((name) => [name, total(name)]),
   );

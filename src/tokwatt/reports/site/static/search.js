@@ -50,13 +50,6 @@ function found(words) {
     .sort((one, other) => order(one.hits[0], other.hits[0]));
 }
 
-function element(tag, attributes, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 /* What stands around the first of the words, each of them marked. */
 function excerpt(text, words) {
   const lower = text.toLowerCase();

@@ -73,7 +73,7 @@ function commandOf({ pools, requests, ready, isPlan }) {
 /* What the formula says of pools; latencies are the slowest one's. */
 function formulaOf(pools) {
   const used = pools.filter(({ share }) => share > 0),
-    total = (name) => used.reduce((all, pool) => all + pool[name], 0),
+    total = (name) => sum(used.map((pool) => pool[name])),
     slowest = (name) => Math.max(...used.map((pool) => pool[name]));
   return {
     firstToken: [slowest("medianFirstToken"), slowest("firstToken")],

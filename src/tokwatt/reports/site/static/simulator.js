@@ -109,7 +109,7 @@ function refuseMany(pools, most) {
 function askedRequests({ data, state }) {
   const { rate, count: all } = data.workloads[state.workload];
   if (rate) return { count: Math.min(all, MOST_SERVED), of: all, settled: 0 };
-  const { count: least, seconds, settled } = EXPLORER.running,
+  const { count: least, beside_seconds: seconds, settled } = EXPLORER.running,
     some = Math.max(least, Math.trunc(seconds * data.demand.arrival_rate)),
     count = numberOf("count", "Drawn requests", Math.min(some, MOST_SERVED));
   return { count, of: count, settled };

@@ -34,7 +34,7 @@ function curve(values) {
     found = [];
   for (let start = 0; start < values.length; start += width) {
     const own = values.slice(start, start + width);
-    found.push([start + own.length, own.reduce((total, value) => total + value, 0) / own.length]);
+    found.push([start + own.length, sum(own) / own.length]);
   }
   return found;
 }

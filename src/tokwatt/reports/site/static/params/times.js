@@ -127,7 +127,7 @@ const Times = (() => {
     return {
       span,
       unit: seconds,
-      note: `times by ${name}, ${known.unit_words[unit]}${doubt}`,
+      note: `times by ${name}, ${known.words[unit]}${doubt}`,
     };
   }
 

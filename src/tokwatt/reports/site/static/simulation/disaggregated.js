@@ -58,7 +58,7 @@ const Disaggregated = (() => {
 
   /* When the KV cache of a prompt has come; transfers do not wait for each other. */
   function readyOf(known, { ready: { machine } }, { arrival, latency, prompt }) {
-    return arrival + latency + Tokwatt.heldBytes(machine, prompt) / known.transfer;
+    return arrival + latency + Share.heldBytes(machine, prompt) / known.transfer;
   }
 
   /* Requests as they come to decode, which find their prompts, a few at a time. */

@@ -136,9 +136,7 @@ const Simulation = (() => {
     return { requests, totals, seconds: Recorders.bySecond(recorder, held, totals.ended) };
   }
 
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
-
-  const doneBy = (engines) => engines.reduce((total, { done }) => total + done, 0);
+  const doneBy = (engines) => sum(engines.map(({ done }) => done));
 
   /* Advances engines, and reads what they leave where it is much. Rests say how many requests
      ended. */

@@ -4,7 +4,8 @@
    cache holds is given by request; and all requests are of one priority. */
 
 const Engines = (() => {
-  const { Heap, cameBefore, endsBefore } = Requests;
+  const { Heap, cameBefore, endsBefore } = Requests,
+    { segmentOf } = Segments;
 
   /* Segments are steps of one kind, one after the other; spans the segments during which a request
      ran; pauses times between two tokens of requests that were preempted in between. */
@@ -86,7 +87,7 @@ const Engines = (() => {
       const preempting = this.preempt(),
         wanted = this.grown[this.step % this.limits.size];
       const taken = this.takeIn(wanted, preempting);
-      this.pass(until, wanted, taken);
+      this.pass(segmentOf(this, until, wanted, taken));
       this.end();
       this.filled = taken.filled;
       this.filled.forEach((request) => this.answer(request));
@@ -143,12 +144,8 @@ const Engines = (() => {
 
     /* Prompts: those begun, then those that wait, as far as tokens and blocks go. */
     takeIn(wanted, preempting) {
-      const taken = {
-        prompts: 0,
-        attended: 0,
-        filled: [],
-        budget: this.limits.tokens - this.batch,
-      };
+      const budget = this.limits.tokens - this.batch,
+        taken = { prompts: 0, attended: 0, filled: [], budget };
       if (!this.partial.length && !this.waiting.size) return taken;
       this.used += wanted;
       const begun = this.partial;
@@ -199,76 +196,13 @@ const Engines = (() => {
       this.blocked.set(reason, (this.blocked.get(reason) ?? 0) + 1);
     }
 
-    /* The step, or as many as pass before anything else can happen. */
-    pass(until, wanted, taken) {
-      const found = taken.prompts ? this.filling(wanted, taken) : this.stretch(until, wanted),
-        { duration, steps, grows, total, prompts = 0, attended = 0 } = found;
-      this.used += grows;
-      this.segments.push({
-        start: this.now,
-        duration,
-        steps,
-        batch: this.batch,
-        total,
-        prompts,
-        attended,
-        filling: this.partial.length + taken.filled.length,
-        blocks: this.used,
-        waiting: this.waiting.size,
-      });
+    pass(segment) {
+      this.segments.push(segment);
       this.taken += 1;
-      this.now += duration;
-      this.step += steps;
-      this.total += this.batch * steps;
-    }
-
-    filling(grows, { prompts, attended, filled }) {
-      const { batch } = this,
-        total = this.total + batch;
-      if (prompts === filled.length && !this.partial.length) {
-        // Of each prompt one token is left: it is as any other that is decoded.
-        const all = total + (attended + prompts) / 2;
-        const duration = this.steps.decoding(batch + prompts, all);
-        return { steps: 1, grows, total: all, duration };
-      }
-      const duration = this.steps.filling(batch, total, prompts, attended);
-      return { steps: 1, grows, total, duration, prompts, attended };
-    }
-
-    stretch(until, wanted) {
-      const { batch, total } = this,
-        decoding = (steps) => this.steps.decoding(batch, total + batch * steps),
-        first = decoding(1);
-      const lasting = (steps) => (steps === 1 ? first : (steps * (first + decoding(steps))) / 2);
-      let steps = Math.min(this.ending.first.finish - this.step, this.most);
-      if (!this.waiting.size) steps = this.upTo(until, steps, first, lasting);
-      let grows = steps === 1 ? wanted : this.growth(steps);
-      while (this.used + grows > this.limits.blocks) {
-        steps -= 1;
-        grows = this.growth(steps);
-      }
-      const duration = lasting(steps);
-      return { steps, grows, total: total + (batch * (steps + 1)) / 2, duration };
-    }
-
-    /* As many steps as begin before somebody comes, or before a time if nobody does. */
-    upTo(until, most, first, lasting) {
-      const next = this.nextArrival === Infinity ? until : this.nextArrival,
-        left = next - this.now;
-      if (!(left < most * first)) return most;
-      let steps = Math.trunc(left / first) + 1;
-      while (steps > 1 && left <= lasting(steps - 1)) steps -= 1;
-      return steps;
-    }
-
-    /* Blocks that so many steps want beyond those in use. */
-    growth(steps) {
-      const { size } = this.limits,
-        whole = Math.floor(steps / size);
-      let found = whole * this.batch;
-      for (let place = whole * size; place < steps; place += 1)
-        found += this.grown[(this.step + place) % size];
-      return found;
+      this.used = segment.blocks;
+      this.now += segment.duration;
+      this.step += segment.steps;
+      this.total += this.batch * segment.steps;
     }
 
     /* Requests whose last token came. */

@@ -3,7 +3,6 @@
 
 const Traces = (() => {
   const { quoted } = Tables;
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
 
   /* ---- tokwatt.params.traces.traces, tokwatt.serving.demand.requests ---- */
 
@@ -18,7 +17,7 @@ const Traces = (() => {
       .find((value) => (upto += masses.get(value)) >= most);
   }
 
-  /* Kinds of request as equations.js takes them, by their length and then by their prompt. */
+  /* Kinds of request as the account takes them, by their length and then by their prompt. */
   function kindsOf(requests, total, most) {
     const counts = new Map(),
       base = 2 * most;

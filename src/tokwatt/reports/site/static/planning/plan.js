@@ -1,19 +1,19 @@
 "use strict";
 /* The best fleet of at most two pools, as tokwatt.planning chooses it: every configuration is sized
-   for every class of lengths by equations.js. */
+   for every class of lengths. */
 
 const Plans = (() => {
   const TIE = 1e-12;
   const COSTS = {
     joules: (pool) => pool.power,
-    dollars: (pool, ready) => pool.instances * Tokwatt.rented(ready) * ready.machine.gpu.price,
+    dollars: (pool, ready) => pool.instances * Cases.rented(ready) * ready.machine.gpu.price,
     carbon: (pool, { data }) => pool.power * data.energy.grid_intensity,
     gpus: (pool, { machine }) => pool.instances * machine.gpus,
   };
 
   /* All requests as one class, then those on both sides of each split. */
   function classesOf(ready, splits) {
-    const routes = [0, ...splits].map((split) => Tokwatt.routedAt(ready, split, 1));
+    const routes = [0, ...splits].map((split) => Cases.routedAt(ready, split, 1));
     return routes.flatMap(({ windows, pools }) =>
       pools.map((own, place) => ({ windows: [windows[place]], pools: [own], rejected: 0 })),
     );
@@ -24,11 +24,11 @@ const Plans = (() => {
     const classes = new Map(),
       best = [];
     for (const ready of readies) {
-      const alike = `${ready.machine.assumed}/${Tokwatt.chunkOf(ready)}`;
+      const alike = `${ready.machine.assumed}/${Cases.chunkOf(ready)}`;
       if (!classes.has(alike)) classes.set(alike, classesOf(ready, splits));
       classes.get(alike).forEach((own, place) => {
-        if (!Tokwatt.starts(ready, own.windows[0])) return;
-        const [pool] = Tokwatt.fleetOf(ready, own).pools,
+        if (!Cases.starts(ready, own.windows[0])) return;
+        const [pool] = Cases.fleetOf(ready, own).pools,
           cost = COSTS[objective](pool, ready);
         if (!Number.isFinite(cost) || !Number.isFinite(pool.power)) return;
         if (!best[place] || cost < best[place].cost * (1 - TIE))
@@ -43,7 +43,7 @@ const Plans = (() => {
   function planOf(readies, splits, objective) {
     const best = cheapest(readies, splits, objective),
       [whole] = best;
-    const cost = (pools) => pools.reduce((total, pool) => total + (pool?.cost ?? Infinity), 0);
+    const cost = (pools) => sum(pools.map((pool) => pool?.cost ?? Infinity));
     const pairs = splits.map((_, place) => [best[1 + 2 * place], best[2 + 2 * place]]);
     const pools = pairs.reduce(
       (least, pair) => (cost(pair) < cost(least) * (1 - TIE) ? pair : least),

@@ -5,7 +5,6 @@
 const Sums = (() => {
   const { quoted } = Tables;
   const { bareName, lastPart, listed, countOf, totalsOf } = Columns;
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
   const isNone = Number.isNaN;
 
   /* The first number that is not missing, or not zero if any is not. */

@@ -10,9 +10,9 @@ const Steps = (() => {
     const ranks = machine.costs.data_parallel,
       size = machine.block_size;
     let most = Math.min(known.most_sequences, ranks * machine.max_sequences),
-      blocks = machine.kv_budget / (Tokwatt.heldBytes(machine, length) / length) / size;
+      blocks = machine.kv_budget / (Share.heldBytes(machine, length) / length) / size;
     if (assumed.kv_allocation === "reserved") {
-      most = Math.min(most, Tokwatt.concurrency(assumed, machine, window, length));
+      most = Math.min(most, Instance.concurrency(assumed, machine, window, length));
       blocks = most * Math.ceil(window / size);
     }
     const sequences = Math.trunc(most);
@@ -61,12 +61,12 @@ const Steps = (() => {
       this.sliding = (chunked * costs.sliding_math) / costs.data_parallel;
       this.firstToken = chunked * costs.first_token;
       this.firstTokenPrompt = chunked * costs.first_token_prompt;
-      this.idle = this.onBasis(Tokwatt.idlePower(assumed, machine));
+      this.idle = this.onBasis(Power.idlePower(assumed, machine));
     }
 
     onBasis(watts) {
       const { data, assumed, machine } = this.ready;
-      return Tokwatt.onBasis(assumed, data.constants, machine, watts);
+      return Account.onBasis(assumed, data.constants, machine, watts);
     }
 
     /* A step that decodes a batch of so many tokens in all. */
@@ -104,7 +104,7 @@ const Steps = (() => {
     /* As long as the board's limit of power wants. */
     stretched(latency, moved, computeTime, launchTime) {
       const use = { latency, moved, computeTime, launchTime };
-      return Tokwatt.powerByUse(this.ready.machine.gpu, use).kept;
+      return Power.powerByUse(this.ready.machine.gpu, use).kept;
     }
 
     /* Duration, and what it consists of, at each knot of length. */
@@ -118,8 +118,8 @@ const Steps = (() => {
       const rows = Array.from({ length: 5 }, () => new Float64Array(count));
       for (let knot = 0; knot < count; knot += 1) {
         const load = { batch, length: width * knot, prompts: 0, prefills: 0 };
-        const use = Tokwatt.singleUse(assumed, machine, load),
-          { kept } = Tokwatt.boardPower(assumed, machine, use);
+        const use = Step.singleUse(assumed, machine, load),
+          { kept } = Power.boardPower(assumed, machine, use);
         [kept, ...partsOf(use)].forEach((value, part) => {
           rows[part][knot] = agreed(this.known, value);
         });
@@ -154,7 +154,7 @@ const Steps = (() => {
     takenIn(tokens, answered) {
       const { assumed, machine } = this.ready;
       const load = { batch: 0, length: 1, prompts: tokens, prefills: answered };
-      const parts = partsOf(Tokwatt.singleUse(assumed, machine, load));
+      const parts = partsOf(Step.singleUse(assumed, machine, load));
       const prompt = tokens / answered,
         seen = Math.min(prompt, 2 * machine.window);
       const attention = tokens * (this.attention * prompt + this.sliding * seen);
@@ -169,13 +169,13 @@ const Steps = (() => {
     exact({ prompts, attended, batch, filling, total }) {
       const { assumed, machine } = this.ready,
         decoding = prompts > 0 ? batch : batch + filling;
-      const use = Tokwatt.singleUse(assumed, machine, {
+      const use = Step.singleUse(assumed, machine, {
         batch: decoding,
         length: decoding > 0 ? total / decoding : 1,
         prompts,
         prefills: prompts > 0 ? prompts ** 2 / Math.max(attended, 1) : 0,
       });
-      const { kept, power } = Tokwatt.boardPower(assumed, machine, use);
+      const { kept, power } = Power.boardPower(assumed, machine, use);
       return { use, duration: kept, watts: this.onBasis(power) };
     }
 
@@ -185,21 +185,18 @@ const Steps = (() => {
       const steps = segments.map((segment) => this.exact(segment)),
         alone = steps.map(({ watts }) => watts);
       if (this.ready.assumed.power !== "utilization") return alone;
-      const sum = (valueOf) =>
-        segments.reduce(
-          (total, { steps: count }, place) => total + count * valueOf(steps[place]),
-          0,
-        );
-      const time = sum(({ use }) => use.latency) || 1,
-        mean = (name) => sum(({ use }) => use[name]) / time;
-      const { power } = Tokwatt.powerByUse(this.ready.machine.gpu, {
+      const total = (valueOf) =>
+        sum(steps.map((own, place) => segments[place].steps * valueOf(own)));
+      const time = total(({ use }) => use.latency) || 1,
+        mean = (name) => total(({ use }) => use[name]) / time;
+      const { power } = Power.powerByUse(this.ready.machine.gpu, {
         latency: 1,
         moved: mean("moved"),
         computeTime: mean("computeTime"),
         launchTime: mean("launchTime"),
       });
       const each =
-        sum(({ duration, watts }) => duration * watts) / sum(({ duration }) => duration);
+        total(({ duration, watts }) => duration * watts) / total(({ duration }) => duration);
       const factor = this.onBasis(power) / each;
       return alone.map((watts) => watts * factor);
     }

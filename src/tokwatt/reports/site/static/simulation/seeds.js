@@ -3,8 +3,6 @@
    tokwatt.accounts.simulated and answers.simulated have them. */
 
 const Seeds = (() => {
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
-
   /* A mean over seeds and its 90 % interval; none of a single seed. */
   function estimateOf(known, values) {
     const count = values.length,

@@ -89,7 +89,7 @@ const Recorders = (() => {
     /* A percentile of inter-token latencies, to within half a bin. */
     latencyQuantile(share) {
       const { shortest, bin } = this.known,
-        total = this.histogram.reduce((sum, count) => sum + count, 0);
+        total = sum(this.histogram);
       let upto = 0;
       const place = this.histogram.findIndex((count) => (upto += count) >= share * total);
       return total ? shortest * Math.exp((place + 0.5) * bin) : NaN;
@@ -108,8 +108,6 @@ const Recorders = (() => {
       (place - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below])
     );
   }
-
-  const sumOf = (values) => values.reduce((total, value) => total + value, 0);
 
   /* Totals of a run whose requests have `queued`, `firstToken` and `latency`; latencies of the
      first share of them, which found it empty, do not count, and rates are those from the next
@@ -140,19 +138,19 @@ const Recorders = (() => {
       queued: both("queued"),
       firstToken: both("firstToken"),
       latency: [0.5, 0.99].map((share) => recorder.latencyQuantile(share)),
-      preempted: sumOf(requests.map((request) => request.preempted)) / requests.length,
+      preempted: sum(requests.map((request) => request.preempted)) / requests.length,
     };
   }
 
   function ratesOf(recorder, requests, held, ended, duration) {
-    const output = sumOf(requests.map((request) => request.output)),
+    const output = sum(requests.map((request) => request.output)),
       power = (recorder.joules + recorder.idle * ended) / ended;
     return {
       throughput: output / duration,
       power,
       tokensPerJoule: output / (power * ended),
-      running: sumOf(recorder.seconds.running) / duration,
-      kvUse: sumOf(recorder.seconds.blocks) / held / duration,
+      running: sum(recorder.seconds.running) / duration,
+      kvUse: sum(recorder.seconds.blocks) / held / duration,
     };
   }
 
@@ -167,7 +165,7 @@ const Recorders = (() => {
       tokens += begun <= first && first < until ? 1 : 0;
     }
     const seconds = bySecond(recorder, held, ended),
-      mean = (values) => sumOf(values.slice(begun, until)) / (until - begun),
+      mean = (values) => sum(values.slice(begun, until)) / (until - begun),
       throughput = tokens / (until - begun),
       power = mean(seconds.power);
     return {

@@ -1,0 +1,3 @@
+"use strict";
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
