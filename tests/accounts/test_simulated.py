@@ -94,7 +94,10 @@ def test_an_instance_rests_between_requests_that_come_seldom(parameters):
 
 
 def test_an_instance_of_one_slot_works_for_its_utilization_of_the_time(parameters):
-    """It runs one request then, not more: by hand, what that step and resting boards draw."""
+    """It runs one request then, not more: by hand, what that step and resting boards draw.
+
+    A little less, as prompts are taken in one after the other and not all of the time.
+    """
     names = replace(NAMES, max_num_seqs=1)
     demand = tw.demanded(parameters, arrival_rate=0.3, latency_target=30.0, itl_target=0.1)
     answer = tw.fleet(parameters, "azure", demand, names)
@@ -107,7 +110,7 @@ def test_an_instance_of_one_slot_works_for_its_utilization_of_the_time(parameter
     busy, idle = pool["utilization"].value, float(deployment.utilization.idle)
     each = NAMES.gpus * (busy * working + (1 - busy) * idle)
     assert pool["batch"].value == pytest.approx(busy, rel=1e-6)
-    assert answer.power == pytest.approx(answer.instances * each, rel=1e-6)
+    assert 0.99 * answer.instances * each < answer.power < answer.instances * each
 
 
 @pytest.mark.parametrize("gpus", [4, 8])

@@ -69,6 +69,7 @@ ARGUMENTS = {
     },
     "power.clock_stretch": {"demand": 900.0, "idle": 233.0, "limit": 675.0, "exponent": 3.0},
     "power.logistic_power": {"batch": 40.0, **CURVE},
+    "power.window_spread": {"correlation": 0.5},
     "power.utilization_power": {
         "bandwidth": 0.5,
         "arithmetic": 0.2,

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from strategies import activities, batches, between, power_curves, shares
 
-from tokwatt.equations.power import activity_power, clock_stretch, logistic_power
+from tokwatt.equations.power import (
+    activity_power,
+    clock_stretch,
+    logistic_power,
+    window_spread,
+)
 
 H100 = {"idle": 300.0, "nominal": 600.0, "steepness": 1.0, "log2_midpoint": 4.2}
 
@@ -84,3 +89,27 @@ def test_clocks_that_fall_by_the_stretch_leave_a_board_at_its_limit(demand, idle
 def test_no_clock_is_slow_enough_where_idling_takes_all_that_is_allowed():
     assert clock_stretch(900.0, 700.0, 700.0, 3.0) == np.inf
     assert clock_stretch(900.0, 100.0, 200.0, 1.0) == 8
+
+
+def test_a_load_keeps_all_of_its_variance_in_short_windows_and_none_in_long_ones():
+    assert window_spread(1e9) == pytest.approx(1, abs=1e-6)
+    assert window_spread(0.0) == pytest.approx(0, abs=1e-6)
+    assert window_spread(1e-4) == pytest.approx(2e-4, rel=1e-3)
+
+
+@given(between(1e-6, 1e3), between(1e-6, 1e3))
+def test_a_load_keeps_more_variance_the_longer_it_is_correlated(one, other):
+    low, high = sorted((one, other))
+    assert 0 <= window_spread(low) <= window_spread(high) * (1 + 1e-9) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("correlation", [0.1, 0.5, 2.0])
+def test_a_load_that_goes_on_and_off_keeps_the_variance_that_its_means_have(correlation):
+    """Half of the time on, in exponential periods: the covariance falls with the sum of rates."""
+    rng = np.random.default_rng(1)
+    periods = rng.exponential(2 * correlation, 400000)
+    ends = np.cumsum(periods)
+    work = np.concatenate([[0.0], np.cumsum(np.where(np.arange(len(ends)) % 2, 0.0, periods))])
+    windows = np.arange(0.0, np.floor(ends[-1]))
+    means = np.diff(np.interp(windows, np.concatenate([[0.0], ends]), work))
+    assert means.var() / 0.25 == pytest.approx(float(window_spread(correlation)), rel=0.02)

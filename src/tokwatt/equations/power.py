@@ -2,8 +2,11 @@
 
 import jax.numpy as jnp
 
-from tokwatt.equations.elementary import exp, exp2, log2
+from tokwatt.equations.elementary import exp, exp2, expm1, log2
 from tokwatt.units import Dimensionless, Sequences, Watts
+
+LEAST_CORRELATION = 1e-9
+"""Stands for no correlation, by which nothing may be divided."""
 
 
 def logistic_power(
@@ -105,3 +108,21 @@ def clock_stretch(
     spare = limit - idle
     above = jnp.maximum(1.0, (demand - idle) / jnp.where(spare > 0, spare, 1.0))
     return jnp.where(spare > 0, exp2(log2(above) / exponent), jnp.inf)
+
+
+def window_spread(correlation: Dimensionless) -> Dimensionless:
+    r"""Share of its variance that a fluctuating load keeps in means over a window of time.
+
+    .. math:: 2 x \left(1 - x (1 - e^{-1/x})\right)
+
+    Args:
+        correlation: time after which the load is no longer correlated, over the window: x.
+
+    Returns:
+        A share, rising from 0 to 1.
+
+    Source: variance of the mean of a process whose correlation falls exponentially, as that of one
+        that goes on and off at random does.
+    """
+    most = jnp.maximum(correlation, LEAST_CORRELATION)
+    return 2 * most * (1 + most * expm1(-1 / most))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tokwatt.serving.steps.power import WINDOW
 from tokwatt.simulation.energy import exact_steps, power_together
 from tokwatt.simulation.engine import SimulatedEngine
 from tokwatt.simulation.requests import Segment, Span
@@ -23,8 +24,6 @@ from tokwatt.units import (
 
 BIN = 0.002
 """Width of a bin of inter-token latencies, as a share of them."""
-WINDOW = 1.0
-"""Seconds over whose steps power is that of the mean step: about what a board's sensor averages."""
 SHORTEST, BINS = 1e-6, 14000
 """The shortest that is told apart, and how many bins there are."""
 

@@ -32,7 +32,7 @@ RUNNING: Constants = {
     arrivals: "BATCH BURSTINESS DAY SWING",
     engine: "STRETCH",
     limits: "MOST_SEQUENCES",
-    recorder: "BIN BINS SHORTEST WINDOW",
+    recorder: "BIN BINS SHORTEST",
     run: "LEFT",
     steps: "ANSWERED DIGITS KNOTS",
     summary: "FEWEST GROWING",

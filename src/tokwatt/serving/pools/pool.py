@@ -12,7 +12,8 @@ from tokwatt.serving.account import Account, on_basis
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.instance import Instance, concurrency
-from tokwatt.serving.pools.occupancy import batch_at, busy_share
+from tokwatt.serving.pools.occupancy import batch_at
+from tokwatt.serving.pools.power import load_power
 from tokwatt.serving.pools.prompts import pool_latencies
 from tokwatt.serving.pools.targets import (
     MEDIAN,
@@ -25,7 +26,6 @@ from tokwatt.serving.pools.targets import (
 )
 from tokwatt.serving.results import readable
 from tokwatt.serving.steps.passes import LATE
-from tokwatt.serving.steps.power import idle_power
 from tokwatt.serving.steps.step import Step, first_token, step
 from tokwatt.units import (
     Dimensionless,
@@ -163,7 +163,7 @@ def size_pool(
     needed = jnp.maximum(needed + demand.spare_instances, demand.least_instances)
     utilization = jnp.where(used, arriving / (needed * service_rate), 0.0)
     batch = batch_at(assumed, instance, asked, slots, utilization, service_rate)
-    load, busy = asked.at(batch), busy_share(assumed, batch, slots)
+    load = asked.at(batch)
     # The paper's search leaves an instance where nobody arrives, and calls its wait infinite.
     left_over, empty_wait = (1.0, jnp.inf) if assumed.search_start == "one_too_many" else (0.0, 0.0)
     instances = jnp.where(used, needed, jnp.maximum(left_over, demand.least_instances))
@@ -180,8 +180,7 @@ def size_pool(
     queue = needed * slots, arriving, served, scv
     wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
     middle = queueing.wait_quantile(*queue, probability=0.5)
-    at_work = step(assumed, instance, asked.at(batch / busy))
-    watts = busy * at_work.power + (1 - busy) * idle_power(assumed, instance)
+    watts = load_power(assumed, instance, asked, traffic, batch, slots, each)
     # Without end each instance has no batch, for which a table of kernels holds no step.
     powered = jnp.where(
         jnp.isinf(instances),

@@ -8,13 +8,14 @@ from tokwatt.equations.percentiles import late_wait, quantile_of_sum
 from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.demand.traffic import Traffic
 from tokwatt.serving.instance import Instance
-from tokwatt.serving.pools.queue import PromptQueue, prompt_queue
+from tokwatt.serving.pools.queue import PromptQueue, prompt_queue, token_share
 from tokwatt.serving.steps.chunked import (
     LATE_DEVIATIONS,
     Load,
     admitted,
     all_passes,
     beside_passes,
+    filled_share,
 )
 from tokwatt.serving.steps.passes import (
     Passes,
@@ -159,7 +160,8 @@ class PoolLatencies(NamedTuple):
         if self.queued is None:
             return self.prefill.iteration.late_latency
         passes, queue = self.queued
-        return late_iteration(self.prefill, passes, queue.used, queue.token_share)
+        share = token_share(self.prefill, passes, queue)
+        return late_iteration(self.prefill, passes, queue.used, share)
 
     def use(self, load: Load, held: Sequences) -> PrefillUse:
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""
@@ -173,12 +175,13 @@ class PoolLatencies(NamedTuple):
         median = traffic.median_prompt
         alone = all_passes(costs, median, pass_over(self.prefill, median))
         alone += beside_passes(costs, median)
-        tokens = (1 - queue.token_share) * passes.decoding + queue.token_share * passes.mean
+        share = token_share(self.prefill, passes, queue)
+        tokens = (1 - share) * passes.decoding + share * passes.mean
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(
             prefill_utilization=queue.used,
-            prefill_share=queue.filled,
-            token_share=queue.token_share,
+            prefill_share=filled_share(costs, self.prefill.load),
+            token_share=share,
             blocking=queue.blocking / queue.work(traffic.long_prompt),
             median_blocking=queue.blocking / alone,
             kv_peak=most / (held * load.length),

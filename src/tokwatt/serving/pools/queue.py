@@ -25,6 +25,9 @@ from tokwatt.units import (
     Tokens,
 )
 
+LEAST = 1e-12
+"""Seconds that stand for none, by which nothing may be divided."""
+
 
 class PromptQueue(NamedTuple):
     """Prompts before an instance, which takes in one after the other by full chunks.
@@ -36,10 +39,8 @@ class PromptQueue(NamedTuple):
         waiting: share of prompts that find others before them.
         wait: mean time to take in the prompts before one.
         wait_scv: squared variation of that time, of the prompts that find others before them.
+        mean: mean time that a prompt takes in full chunks.
         blocking: mean time that a prompt in progress still takes, over the time in progress.
-        filled: share of iterations that take in prompts.
-        token_share: share of output tokens that come of such iterations, which is more where
-            prompts follow upon one another.
     """
 
     linear: SecondsPerToken
@@ -48,9 +49,8 @@ class PromptQueue(NamedTuple):
     waiting: Dimensionless
     wait: Seconds
     wait_scv: Dimensionless
+    mean: Seconds
     blocking: Seconds
-    filled: Dimensionless
-    token_share: Dimensionless
 
     def work(self, prompt: Tokens) -> Seconds:
         """Time that a prompt takes in full chunks."""
@@ -74,7 +74,7 @@ def prompt_queue(
         The queue, M/G/1 in the time s that a prompt of i tokens takes in full chunks where they
         come at random, and shorter behind other routers.
 
-    Source: Pollaczek and Khinchine; `share_of_busy`; chunked prefill, arXiv:2308.16369.
+    Source: Pollaczek and Khinchine; chunked prefill, arXiv:2308.16369.
     """
     costs, traffic = prefill.instance.costs, prefill.traffic
     prompt, full = jnp.maximum(1.0, traffic.prompts), passes.full
@@ -95,12 +95,8 @@ def prompt_queue(
     )
     used = jnp.minimum(MOST_QUEUED, rate * mean)
     wait = mean_wait(used, rate, square)
-    scv = square / jnp.maximum(mean, 1e-12) ** 2 - 1
+    scv = square / jnp.maximum(mean, LEAST) ** 2 - 1
     waiting, shorter = _routed(prefill.assumed.router, used, scv, instances)
-    filled = filled_share(costs, prefill.load)
-    # What is left to a token taken at random is the mean of as many exponential numbers.
-    ending = 2 * traffic.steps / jnp.maximum(1.0, traffic.steps2)
-    slowed = share_of_busy(used, mean, scv, ending / passes.mean, ending / passes.decoding)
     return PromptQueue(
         linear=linear,
         quadratic=quadratic,
@@ -108,10 +104,31 @@ def prompt_queue(
         waiting=waiting,
         wait=shorter * wait,
         wait_scv=wait_scv(used, mean, square, cube),
-        blocking=square / (2 * jnp.maximum(mean, 1e-12)),
-        filled=filled,
-        token_share=jnp.maximum(filled, slowed),
+        mean=mean,
+        blocking=square / (2 * jnp.maximum(mean, LEAST)),
     )
+
+
+def token_share(prefill: Prefill, passes: Passes, queue: PromptQueue) -> Dimensionless:
+    """Share of output tokens that come of iterations with prompts.
+
+    Args:
+        prefill: the instance.
+        passes: what its passes take.
+        queue: of its prompts.
+
+    Returns:
+        At least the share of such iterations, and more where prompts follow upon one another.
+
+    Source: `share_of_busy`; what is left to a token taken at random is the mean of as many
+        exponential numbers.
+    """
+    traffic = prefill.traffic
+    scv = 2 * queue.blocking / jnp.maximum(queue.mean, LEAST) - 1
+    ending = 2 * traffic.steps / jnp.maximum(1.0, traffic.steps2)
+    leaving = ending / passes.mean, ending / passes.decoding
+    slowed = share_of_busy(queue.used, queue.mean, scv, *leaving)
+    return jnp.maximum(filled_share(prefill.instance.costs, prefill.load), slowed)
 
 
 def _routed(

@@ -80,7 +80,8 @@ class Latencies(NamedTuple):
 
     def inter_token(self, demand: Demand) -> Seconds:
         """The percentile of the inter-token latency that is a target."""
-        return _percentile(demand.itl_quantile, self.step.median_latency, self.pool.late)
+        late = demand.itl_quantile > MEDIAN
+        return lax.cond(late, lambda: self.pool.late, lambda: self.step.median_latency)
 
     def first_token(self, demand: Demand, traffic: Traffic) -> Seconds:
         """The percentile of the time to first token that is a target, less what prompts allow."""

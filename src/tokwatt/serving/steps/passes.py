@@ -1,5 +1,6 @@
 """Passes of an instance that takes in prompts: how long they last, by what they take in."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from tokwatt.serving.instance import Instance
 from tokwatt.serving.steps.chunked import LATE_DEVIATIONS, Load, filled_share
 from tokwatt.serving.steps.power import board_power
 from tokwatt.serving.steps.step import Step, single_use
-from tokwatt.units import Dimensionless, Seconds, Tokens
+from tokwatt.units import Dimensionless, Seconds, Tokens, Watts
 
 LATE = 0.99
 """The percentile of those that come late."""
@@ -45,37 +46,27 @@ class Passes(NamedTuple):
         longer: of a full chunk of prompts twice as long.
         mean: of the mean prompt, or of as much of it as a chunk takes.
         decoding: that takes in no prompt.
-        crowded: that takes in no prompt, with the 99th percentile of requests.
     """
 
     full: Seconds
     longer: Seconds
     mean: Seconds
     decoding: Seconds
-    crowded: Seconds
 
 
 def passes_of(prefill: Prefill) -> Passes:
     """Passes of an instance."""
     load, traffic, chunk = prefill.load, prefill.traffic, prefill.instance.costs.chunk
     mean = jnp.maximum(1.0, traffic.prompts)
-    batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
-    held = (
-        load.batch * load.length + load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
+    return Passes(
+        *_all_kept(
+            prefill,
+            _taking_in(load, chunk, mean),
+            _taking_in(load, chunk, 2 * mean),
+            _taking_in(load, jnp.minimum(mean, chunk), mean),
+            _taking_in(load, jnp.zeros_like(mean), mean),
+        )
     )
-    crowded = load._replace(batch=batch, length=held / batch)
-    none = jnp.zeros_like(mean)
-    loads = {
-        "full": _taking_in(load, chunk, mean),
-        "longer": _taking_in(load, chunk, 2 * mean),
-        "mean": _taking_in(load, jnp.minimum(mean, chunk), mean),
-        "decoding": _taking_in(load, none, mean),
-        "crowded": _taking_in(crowded, none, mean),
-    }
-    # As one stack they are compiled once.
-    stacked = jax.tree.map(lambda *each: jnp.stack(jnp.broadcast_arrays(*each)), *loads.values())
-    kept = jax.vmap(partial(_kept, prefill.assumed, prefill.instance))(stacked)
-    return Passes(**dict(zip(loads, kept, strict=True)))
 
 
 def pass_over(prefill: Prefill, prompt: Tokens) -> Seconds:
@@ -84,19 +75,35 @@ def pass_over(prefill: Prefill, prompt: Tokens) -> Seconds:
     return _kept(prefill.assumed, prefill.instance, _taking_in(prefill.load, taken, prompt))
 
 
+def pass_power(prefill: Prefill, tokens: Tokens) -> tuple[Seconds, Watts]:
+    """A pass that takes in so many tokens of mean prompts, and the power of one GPU in it."""
+    prompt = jnp.maximum(1.0, prefill.traffic.prompts)
+    return _powered(prefill.assumed, prefill.instance, _taking_in(prefill.load, tokens, prompt))
+
+
 def _taking_in(load: Load, tokens: Tokens, prompt: Tokens) -> Load:
     """A load whose pass takes in so many tokens of prompts of a length."""
     return load._replace(prompts=tokens, prefills=tokens / prompt)
 
 
 @partial(jax.jit, static_argnames="assumed")  # traced once for many passes
+def _powered(assumed: Assumptions, instance: Instance, load: Load) -> tuple[Seconds, Watts]:
+    """A pass at the clock that is kept, and the power of one GPU."""
+    return board_power(assumed, instance, single_use(assumed, instance, load))
+
+
+def _all_kept(prefill: Prefill, *loads: Load) -> Iterator[Seconds]:
+    """Passes over several loads, which as one stack are compiled once."""
+    stacked = jax.tree.map(lambda *each: jnp.stack(jnp.broadcast_arrays(*each)), *loads)
+    return iter(jax.vmap(partial(_kept, prefill.assumed, prefill.instance))(stacked))
+
+
 def _kept(assumed: Assumptions, instance: Instance, load: Load) -> Seconds:
-    """A pass at the clock that is kept."""
-    return board_power(assumed, instance, single_use(assumed, instance, load))[0]
+    return _powered(assumed, instance, load)[0]
 
 
-def late_pass(prefill: Prefill, used: Dimensionless, share: Dimensionless) -> Seconds:
-    r"""The pass that only one output token in a hundred takes longer than, by what it takes in.
+def late_load(prefill: Prefill, used: Dimensionless, share: Dimensionless) -> Load:
+    r"""The load of the pass that only one output token in a hundred takes longer than.
 
     .. math:: \operatorname{Var} x = \frac{\lambda \overline{i^2}}{1 - \rho^2}, \quad
         \bar y = \frac{\overline{i^2}}{2 \bar i}, \quad
@@ -108,8 +115,8 @@ def late_pass(prefill: Prefill, used: Dimensionless, share: Dimensionless) -> Se
         share: share of output tokens that come of passes with prompts.
 
     Returns:
-        Seconds; of a pass without prompts, where no more tokens than one in a hundred come of
-        others.
+        By what it takes in, which is nothing where no more tokens than one in a hundred come of
+        passes with prompts.
 
     Source: prompts come in an iteration, :math:`\lambda` of them of i tokens, as a Poisson variable
         says. One that takes in more lasts longer, so that more come meanwhile, which is a
@@ -130,8 +137,19 @@ def late_pass(prefill: Prefill, used: Dimensionless, share: Dimensionless) -> Se
     whole = jnp.minimum(2 * before, tokens)
     seen = whole + chunked_share(prefill) * (2 * before - whole)
     taken = jnp.where(some > 1 - LATE, jnp.clip(tokens, 1.0, chunk), 0.0)
-    late = _taking_in(load, taken, jnp.maximum(1.0, seen))
-    return _kept(prefill.assumed, prefill.instance, late)
+    return _taking_in(load, taken, jnp.maximum(1.0, seen))
+
+
+def crowded_load(prefill: Prefill) -> Load:
+    """The 99th percentile of requests that run, and of the tokens that they hold; no prompts.
+
+    Source: as many run as a Poisson variable says; one sees one more than the mean batch, itself.
+    """
+    load, none = prefill.load, jnp.zeros_like(prefill.load.batch)
+    batch = load.batch + 1 + LATE_DEVIATIONS * jnp.sqrt(load.batch)
+    deviation = LATE_DEVIATIONS * resident_deviation(load, prefill.traffic)
+    held = load.batch * load.length + load.length + deviation
+    return load._replace(batch=batch, length=held / batch, prompts=none, prefills=none)
 
 
 def chunked_share(prefill: Prefill) -> Dimensionless:
@@ -154,13 +172,11 @@ def late_iteration(
     Returns:
         Seconds, at least the median.
 
-    Source: as many requests run as a Poisson variable says; one sees one more than the mean batch,
-        itself.
+    Source: `late_load` and `crowded_load`, as if they were independent.
     """
-    decoding = passes.decoding
-    filling = late_pass(prefill, used, share) - decoding
-    late = quantile_of_sum(decoding, (filling, passes.crowded - decoding))
-    return jnp.maximum(prefill.iteration.median_latency, late)
+    late = _all_kept(prefill, late_load(prefill, used, share), crowded_load(prefill))
+    whole = quantile_of_sum(passes.decoding, [each - passes.decoding for each in late])
+    return jnp.maximum(prefill.iteration.median_latency, whole)
 
 
 def resident_deviation(load: Load, traffic: Traffic) -> Tokens:

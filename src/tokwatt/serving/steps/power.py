@@ -10,6 +10,9 @@ from tokwatt.serving.choices import Assumptions
 from tokwatt.serving.instance import Instance
 from tokwatt.units import Bytes, BytesPerSecond, Dimensionless, Seconds, Sequences, Watts
 
+WINDOW = 1.0
+"""Seconds over whose steps power is that of the mean step: about what a board's sensor averages."""
+
 
 class Used(Protocol):
     """What a step uses of a GPU: a forward pass, or a `Use`."""

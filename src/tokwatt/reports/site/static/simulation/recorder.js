@@ -33,7 +33,7 @@ const Recorders = (() => {
 
     /* Segments that begin in the same window of time. */
     *windowsOf(segments) {
-      const windowOf = ({ start }) => Math.floor(start / this.known.window);
+      const windowOf = ({ start }) => Math.floor(start / Power.WINDOW);
       for (let first = 0, last; first < segments.length; first = last) {
         const own = windowOf(segments[first]);
         for (last = first + 1; last < segments.length; last += 1)

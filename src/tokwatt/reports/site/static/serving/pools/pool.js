@@ -5,12 +5,12 @@ const Pool = (() => {
   const { instancesRequired, instancesSearched, waitQuantile } = Queueing,
     { concurrency } = Instance,
     { onBasis } = Account,
-    { idlePower } = Power,
     { firstToken, step } = Step,
     { LATE } = Passes,
     { poolLatencies } = Prompts,
     { MEDIAN, askedOf, batchLimits, latenciesAt } = Targets,
-    { batchAt, busyShare } = Occupancy;
+    { batchAt } = Occupancy,
+    { loadPower } = LoadPower;
 
   const LEAST_VARIABILITY = 0.01,
     ROUNDING = 1e-9;
@@ -42,10 +42,8 @@ const Pool = (() => {
     const utilization = used ? arriving / (found * serviceRate) : 0;
     const batch = batchAt(assumed, machine, asked, slots, utilization, serviceRate);
     const load = asked.at(batch),
-      busy = busyShare(assumed, batch, slots),
       running = step(assumed, machine, load);
-    const atWork = step(assumed, machine, asked.at(batch / busy));
-    const mean = busy * atWork.power + (1 - busy) * idlePower(assumed, machine);
+    const mean = loadPower(assumed, machine, asked, own, batch, slots, arriving / found);
     const watts = onBasis(assumed, constants, machine, mean);
     const instances = used ? found : fromAbove ? 1 : 0;
     const mostly = poolLatencies(assumed, machine, load, own, running, arriving / found, found);

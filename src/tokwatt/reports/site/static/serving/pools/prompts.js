@@ -70,7 +70,7 @@ const Prompts = (() => {
         late: iteration.late,
         use: () => NO_PREFILL,
       };
-    const running = { ...load, ...admitted(machine.costs, load) },
+    const running = admitted(machine.costs, load),
       prefill = { assumed, machine, load: running, own, iteration };
     const passes = passesOf(prefill),
       queue = promptQueue(prefill, passes, rate, instances);

@@ -13,6 +13,7 @@ const Chunked = (() => {
   function admitted(costs, load) {
     const share = Math.min(1, costs.chunk / Math.max(load.prompts, 1));
     return {
+      ...load,
       batch: load.batch * share,
       prompts: load.prompts * share,
       prefills: load.prefills * share,

@@ -14,25 +14,27 @@ const Passes = (() => {
     const { load, own } = prefill,
       { chunk } = prefill.machine.costs,
       mean = Math.max(1, own.prompts);
-    const batch = load.batch + 1 + LATE_DEVIATIONS * Math.sqrt(load.batch),
-      held = (load.batch + 1) * load.length + LATE_DEVIATIONS * residentDeviation(load, own);
     return {
       full: kept(prefill, load, chunk, mean),
       longer: kept(prefill, load, chunk, 2 * mean),
       mean: passOver(prefill, mean),
       decoding: kept(prefill, load, 0, mean),
-      crowded: kept(prefill, { batch, length: held / batch }, 0, mean),
     };
   }
 
   const passOver = (prefill, prompt) =>
     kept(prefill, prefill.load, Math.min(prompt, prefill.machine.costs.chunk), prompt);
 
+  const passPower = (prefill, tokens) =>
+    powered(prefill, prefill.load, tokens, Math.max(1, prefill.own.prompts));
+
   /* A pass that takes in so many tokens of prompts of a length, at the clock that is kept. */
-  function kept({ assumed, machine }, { batch, length }, tokens, prompt) {
+  function powered({ assumed, machine }, { batch, length }, tokens, prompt) {
     const found = forwardPass(machine, looseOf(assumed), batch, length, tokens, prompt);
-    return boardPower(assumed, machine, { ...found, batch, idleTime: 1, prefill: 0 }).kept;
+    return boardPower(assumed, machine, { ...found, batch, idleTime: 1, prefill: 0 });
   }
+
+  const kept = (...pass) => powered(...pass).kept;
 
   function latePass(prefill, used, share) {
     const { machine, load, own } = prefill;
@@ -52,14 +54,28 @@ const Passes = (() => {
   const chunkedShare = ({ machine, own }) =>
     Math.min(1, own.prompts2 / Math.max(1, own.prompts) / machine.costs.chunk);
 
-  function lateIteration(prefill, { decoding, crowded }, { used, tokenShare }) {
+  function crowdedLoad({ load, own }) {
+    const batch = load.batch + 1 + LATE_DEVIATIONS * Math.sqrt(load.batch),
+      held = (load.batch + 1) * load.length + LATE_DEVIATIONS * residentDeviation(load, own);
+    return { batch, length: held / batch };
+  }
+
+  function lateIteration(prefill, { decoding }, { used, tokenShare }) {
     const filling = latePass(prefill, used, tokenShare) - decoding,
-      late = quantileOfSum(decoding, [filling, crowded - decoding]);
-    return Math.max(prefill.iteration.median, late);
+      crowded = kept(prefill, crowdedLoad(prefill), 0, 1) - decoding;
+    return Math.max(prefill.iteration.median, quantileOfSum(decoding, [filling, crowded]));
   }
 
   const residentDeviation = (load, own) =>
     Math.sqrt((load.batch * own.stepsMean2) / own.steps);
 
-  return { LATE, passesOf, passOver, chunkedShare, lateIteration, residentDeviation };
+  return {
+    LATE,
+    passesOf,
+    passOver,
+    passPower,
+    chunkedShare,
+    lateIteration,
+    residentDeviation,
+  };
 })();

@@ -2,6 +2,8 @@
 /* Watts of a GPU, as tokwatt.serving.steps.power has them, by the same names. */
 
 const Power = (() => {
+  const WINDOW = 1;
+
   function boardPower(assumed, machine, used) {
     const { gpu, fractions } = machine;
     if (assumed.power === "utilization") return powerByUse(gpu, used);
@@ -42,5 +44,5 @@ const Power = (() => {
     return { kept: used.latency * stretch, power: Math.min(law.idle + above, law.limit) };
   }
 
-  return { boardPower, idlePower, powerByUse };
+  return { WINDOW, boardPower, idlePower, powerByUse };
 })();
