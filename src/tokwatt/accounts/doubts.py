@@ -26,14 +26,15 @@ so that the tail is longer too: simulated up to three times, with 8B on one H100
 MOST_KV = 0.5
 """Use of the KV cache pool by the 99th percentile beyond which a few long requests fill it: their
 tokens spread wider than a normal law."""
-PILED, HELD = 1.1, 0.1
+PILED, HELD = 1.1, 0.05
 """Mean inter-token latency over the mean iteration beyond which requests pile up behind prompts, so
 that more run than a formula has, more slowly; and the share of tokens that come of iterations with
 prompts beyond which these decide the median. Simulated with 8B and 70B and prompts of two lengths
 or lognormal: beyond both, medians are up to 25 times as long as by formula."""
 MIXED = (0.3, 0.99)
-"""Shares of iterations with prompts between which the median is neither kind's."""
-SOME = (0.005, 0.03)
+"""Shares between which the median is neither kind's: more tokens than the first come of iterations
+with prompts, and fewer iterations than the second are such."""
+SOME = (0.004, 0.03)
 """The same for the 99th percentile."""
 BURSTY = 1.5
 """Squared variation of gaps between arrivals beyond which they are no Poisson process."""
@@ -71,7 +72,7 @@ def doubts(pool: Pool, burstiness: Dimensionless) -> Iterator[tuple[str, str]]:
         held = (INTER_TOKEN[0], FIRST_TOKEN[1]) if pool.token_share > HELD else ()
         yield from ((name, reason) for name in (FIRST_TOKEN[0], *held))
     for name, (least, most) in zip(INTER_TOKEN, (MIXED, SOME), strict=True):
-        if decodes and least < pool.prefill_share < most:
+        if decodes and least < pool.token_share and pool.prefill_share < most:
             share = f"{pool.prefill_share:.1%}"
             yield name, f"{share} of the iterations take in prompts, and the others are shorter"
 

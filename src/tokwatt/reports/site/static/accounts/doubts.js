@@ -38,7 +38,7 @@ const Doubts = (() => {
           `${few(pool.latencyRatio)} times the mean iteration`,
       );
     for (const [place, [least, most]] of [known.mixed, known.some].entries())
-      if (least < pool.prefillShare && pool.prefillShare < most)
+      if (least < pool.tokenShare && pool.prefillShare < most)
         yield [
           between[place],
           `${percent(pool.prefillShare, 1)} of the iterations take in prompts, ` +
