@@ -273,9 +273,9 @@ def test_the_page_reads_the_requests_of_the_command(name, page, tmp_path):
         (b"\x89PNG\r\n\x1a\n", "is no text"),
         (b"PK\x03\x04\x14\0\0", "is no text"),
         (b"\x80\x04\x95\x0b", "is no text"),
-        (b"PAR1\x15\x04", "is packed or Parquet"),
-        (b"\x1f\x8b\x08\0", "is packed or Parquet"),
-        (b"\x28\xb5\x2f\xfd\x24", "is packed or Parquet"),
+        (b"PAR1\x15\x04", "is zst or Parquet"),
+        (b"\x1f\x8b\x08\0", "is no text"),
+        (b"\x28\xb5\x2f\xfd\x24", "is zst or Parquet"),
     ],
 )
 def test_the_page_tells_what_is_packed_from_what_is_no_text(content, said, page):

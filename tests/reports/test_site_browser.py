@@ -3,6 +3,7 @@
 Needs the extra `browser` and a Chromium, such as Debian's package `chromium`.
 """
 
+import gzip
 import io
 import os
 import re
@@ -493,8 +494,24 @@ def test_a_file_that_cannot_be_read_leaves_the_page_as_it_was(browse, trace, tmp
     assert read != before
     picker.set_input_files(bad)
     page.get_by_text("bad.csv: 1 of 2 rows is bad: line 3 has “x”").wait_for()
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(gzip.compress(TRACE.encode())[:-20])
+    picker.set_input_files(cut)
+    page.get_by_text("cut.csv.gz: is not whole").wait_for()
     assert displayed(page, "fleet") == read
     assert page.locator("#controls [name=gpu]").input_value() == "H200"
+
+
+def test_a_packed_trace_is_read_as_it_was_before(browse, trace, tmp_path):
+    packed = tmp_path / "requests.csv.gz"
+    packed.write_bytes(gzip.compress(TRACE.encode()))
+    page = browse("explorer.html", urlencode({"limit": 2000}))
+    fleets = []
+    for file in (trace, packed):
+        page.get_by_label("Your own trace, CSV").set_input_files(file)
+        page.get_by_text(f"{file.name}: 59 requests of 60 rows").wait_for()
+        fleets.append(displayed(page, "fleet"))
+    assert fleets[0] == fleets[1]
 
 
 def test_the_keyboard_reaches_the_picker_and_a_link_asks_for_the_file_again(browse, trace):

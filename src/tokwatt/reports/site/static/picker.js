@@ -12,7 +12,19 @@ async function traceOf(file) {
       `${file.name}: has ${shown(file.size / 2 ** 20)} MiB, wanted at most ` +
         `${LARGEST_TRACE / 2 ** 20}; tokwatt fleet --trace reads more.`,
     );
-  return Traces.read(EXPLORER.reading, file.name, await file.text());
+  return Traces.read(EXPLORER.reading, file.name, await textOf(file));
+}
+
+/* The text of a file, which may be packed by gzip. */
+async function textOf(file) {
+  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  if (first !== 0x1f || second !== 0x8b) return file.text();
+  const unpacked = file.stream().pipeThrough(new DecompressionStream("gzip"));
+  try {
+    return await new Response(unpacked).text();
+  } catch {
+    throw new Refusal(`${file.name}: is not whole, wanted all that gzip packed.`);
+  }
 }
 
 async function chooseTrace(file) {

@@ -16,9 +16,9 @@ const Tables = (() => {
     const text = written.replace(/^\uFEFF/, ""),
       start = text.trimStart();
     if (!start) throw new Refusal(`${file}: is empty, wanted column names and requests.`);
-    if (/^(PAR1|\x1F\uFFFD|\(\uFFFD\/\uFFFD)/.test(start))
+    if (/^(PAR1|\(\uFFFD\/\uFFFD)/.test(start))
       throw new Refusal(
-        `${file}: is packed or Parquet, wanted CSV or JSON; tokwatt fleet --trace reads it.`,
+        `${file}: is zst or Parquet, wanted CSV or JSON; tokwatt fleet --trace reads it.`,
       );
     if (/^[^\r\n]*\0|^[^]{0,65535}\uFFFD/.test(start))
       throw new Refusal(`${file}: is no text, wanted CSV or JSON in UTF-8.`);
