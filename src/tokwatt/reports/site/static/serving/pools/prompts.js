@@ -4,10 +4,10 @@
 
 const Prompts = (() => {
   const { lateWait, quantileOfSum } = Percentiles,
-    { LATE_DEVIATIONS, admitted, allPasses, besidePasses } = Chunked,
+    { LATE_DEVIATIONS, admitted, allPasses, besidePasses, filledShare } = Chunked,
     { chunkedShare, lateIteration, passOver, passesOf, residentDeviation } = Passes,
     { firstToken } = Step,
-    { promptQueue } = Queue;
+    { promptQueue, tokenShare } = Queue;
 
   function lateFirstToken(prefill, passes, queue, prompt, probability) {
     const { machine, own, iteration } = prefill,
@@ -50,12 +50,13 @@ const Prompts = (() => {
     const alone =
       besidePasses(costs, medianPrompt) +
       allPasses(costs, medianPrompt, passOver(prefill, medianPrompt));
-    const tokens = (1 - queue.tokenShare) * passes.decoding + queue.tokenShare * passes.mean,
+    const share = tokenShare(prefill, passes, queue),
+      tokens = (1 - share) * passes.decoding + share * passes.mean,
       most = load.batch * load.length + LATE_DEVIATIONS * residentDeviation(load, own);
     return {
       prefillUtilization: queue.used,
-      prefillShare: queue.filled,
-      tokenShare: queue.tokenShare,
+      prefillShare: filledShare(costs, prefill.load),
+      tokenShare: share,
       blocking: queue.blocking / queue.work(own.longPrompt),
       medianBlocking: queue.blocking / alone,
       kvPeak: most / (held * load.length),
@@ -77,7 +78,7 @@ const Prompts = (() => {
     return {
       firstToken: (prompt, probability) =>
         lateFirstToken(prefill, passes, queue, prompt, probability),
-      late: lateIteration(prefill, passes, queue),
+      late: lateIteration(prefill, passes, queue.used, tokenShare(prefill, passes, queue)),
       use: (whole, held) => useOf(prefill, passes, queue, whole, held),
     };
   }

@@ -8,7 +8,9 @@ const Queue = (() => {
     { LEAST_USED, waitInOrder, waitShared, waitingInOrder, waitingShared } = Routers,
     { MOST_QUEUED, filledShare } = Chunked;
 
-  function promptQueue({ assumed, machine, load, own }, passes, rate, instances) {
+  const LEAST = 1e-12;
+
+  function promptQueue({ assumed, machine, own }, passes, rate, instances) {
     const { costs } = machine,
       { full, longer } = passes,
       prompt = Math.max(1, own.prompts);
@@ -25,22 +27,26 @@ const Queue = (() => {
       3 * linear * quadratic ** 2 * own.prompts5 +
       quadratic ** 3 * own.prompts6;
     const used = Math.min(MOST_QUEUED, rate * mean),
-      scv = square / Math.max(mean, 1e-12) ** 2 - 1,
-      [waiting, shorter] = routed(assumed.router, used, scv, instances),
-      filled = filledShare(costs, load);
-    const ending = (2 * own.steps) / Math.max(1, own.steps2),
-      slowed = shareOfBusy(used, mean, scv, ending / passes.mean, ending / passes.decoding);
+      scv = square / Math.max(mean, LEAST) ** 2 - 1,
+      [waiting, shorter] = routed(assumed.router, used, scv, instances);
     return {
       quadratic,
       used,
       waiting,
       wait: shorter * meanWait(used, rate, square),
       waitScv: waitScv(used, mean, square, cube),
-      blocking: square / (2 * Math.max(mean, 1e-12)),
-      filled,
-      tokenShare: Math.max(filled, slowed),
+      mean,
+      blocking: square / (2 * Math.max(mean, LEAST)),
       work: (length) => linear * length + quadratic * length ** 2,
     };
+  }
+
+  /* Share of output tokens that come of iterations with prompts. */
+  function tokenShare({ machine, load, own }, passes, { used, mean, blocking }) {
+    const scv = (2 * blocking) / Math.max(mean, LEAST) - 1,
+      ending = (2 * own.steps) / Math.max(1, own.steps2);
+    const slowed = shareOfBusy(used, mean, scv, ending / passes.mean, ending / passes.decoding);
+    return Math.max(filledShare(machine.costs, load), slowed);
   }
 
   /* Share of prompts that find others before them, and their wait over that in M/G/1. */
@@ -54,5 +60,5 @@ const Queue = (() => {
     return [Math.max(delayed, used * shorter), shorter];
   }
 
-  return { promptQueue };
+  return { promptQueue, tokenShare };
 })();

@@ -60,8 +60,8 @@ const Passes = (() => {
     return { batch, length: held / batch };
   }
 
-  function lateIteration(prefill, { decoding }, { used, tokenShare }) {
-    const filling = latePass(prefill, used, tokenShare) - decoding,
+  function lateIteration(prefill, { decoding }, used, share) {
+    const filling = latePass(prefill, used, share) - decoding,
       crowded = kept(prefill, crowdedLoad(prefill), 0, 1) - decoding;
     return Math.max(prefill.iteration.median, quantileOfSum(decoding, [filling, crowded]));
   }
