@@ -102,6 +102,17 @@ def test_a_precision_of_whose_width_no_run_on_the_gpu_is_is_said(parameters):
     assert widths[0] > widths[1]
 
 
+@pytest.mark.parametrize("rate", [3.0, 100.0])
+def test_the_interval_of_a_fleet_is_of_whole_instances(parameters, rate):
+    """None runs on less than one, and each has eight GPUs."""
+    answer = fleet(parameters, "azure", demanded(parameters, arrival_rate=rate))
+    instances, gpus = (answer.quantities[name] for name in ("instances", "gpus"))
+    assert 1 <= instances.low <= instances.value <= instances.high
+    for end in ("low", "value", "high"):
+        count = getattr(instances, end)
+        assert count == int(count) and getattr(gpus, end) == 8 * count
+
+
 def test_an_interval_of_a_factor_of_six_is_called_not_known(parameters):
     asked = point(parameters, DeploymentNames(gpu="MI300X"))
     wide = [name for name, one in asked.quantities.items() if one.high and one.high > 6 * one.low]

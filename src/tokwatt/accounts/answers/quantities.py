@@ -11,7 +11,7 @@ from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.gpu.share import Memory
 from tokwatt.serving.point import OperatingPoint
 from tokwatt.serving.pools.fleet import Fleet
-from tokwatt.serving.pools.pool import Pool
+from tokwatt.serving.pools.pool import ROUNDING, Pool
 from tokwatt.units import (
     Dimensionless,
     DollarsPerSecond,
@@ -52,6 +52,8 @@ WIDTHS = {
 """Which interval of the calibration a number of a point has."""
 CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per_joule"}
 """The same for numbers of a fleet, whose throughput is what is asked of it."""
+COUNTED = ("instances", "gpus")
+"""Numbers of a fleet that are whole."""
 
 
 def quantities(
@@ -73,8 +75,19 @@ def quantities(
         if "instances" in numbers and name == "throughput":
             kind = ""
         low, high = _ends(name, value, kind, widths, share) if kind in widths else (None, None)
+        if low is not None and high is not None and name in COUNTED:
+            low, high = _whole((low, high), value / numbers["instances"])
         found[name] = Estimate(value, low, high, UNITS[name] or "1")
     return found
+
+
+def _whole(
+    ends: tuple[Dimensionless, Dimensionless], each: Dimensionless
+) -> tuple[Dimensionless, Dimensionless]:
+    """Ends that are counts, of so many for an instance; at least 1, where instances differ."""
+    least = each if each.is_integer() else 1.0
+    low, high = (least * math.ceil(end / least - ROUNDING) for end in ends)
+    return low, high
 
 
 def _ends(
