@@ -144,12 +144,10 @@ def _plans(
 
 def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds) -> SimulatedRun:
     """Some instances of a pool."""
-    requests = pool.requests
-    mean = float(requests.weight @ (requests.prompt + requests.output / 2) / requests.weight.sum())
-    limits = limits_of(account, instance, pool.window, mean)
+    limits = limits_of(account, instance, pool.window, pool.requests)
     if account.assumed.prefill == "free":
         limits = limits._replace(tokens=FREE)
-    table = StepTable(account, instance, limits.sequences, limits.tokens, pool.window)
+    table = StepTable(account, instance, limits, pool.window)
     own = max(1.0, pool.arrival_rate * duration / pool.instances)
     some = min(int(np.ceil(FEWEST / own)), pool.instances)
     return run_pools(

@@ -152,9 +152,8 @@ def loaded_instance(catalogue: Catalogue, names: DeploymentNames, workload: str)
     laid = share_out(catalogue, workload, names, account, (), None, demand)
     requests = laid.case.requests(account.assumed, float(demand.output_share))
     instance, window = instance_of(account, names.deployment(catalogue)), laid.routed.windows[0]
-    mean = float(requests.weight @ (requests.prompt + requests.output / 2))
-    limits = limits_of(account, instance, window, mean)
-    table = StepTable(account, instance, limits.sequences, limits.tokens, window)
+    limits = limits_of(account, instance, window, requests)
+    table = StepTable(account, instance, limits, window)
     return LoadedInstance(account, instance, requests, laid.routed.pools[0], window, limits, table)
 
 
