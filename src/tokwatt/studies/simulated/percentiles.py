@@ -27,8 +27,8 @@ from tokwatt.serving.pools.pool import Pool
 from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import BURSTINESS, arrivals
+from tokwatt.simulation.latencies import latency_quantile
 from tokwatt.simulation.limits import limits_of
-from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import SimulatedRun, run_pools
@@ -75,7 +75,7 @@ def _percentiles(runs: Sequence[SimulatedRun]) -> dict[str, Seconds]:
     """What requests of runs waited for, once an engine is no longer empty, by PERCENTILES."""
     waits = [done.finished.first_token[done.finished.settled(SETTLED)] for done in runs]
     first = np.quantile(np.concatenate(waits), (0.5, 0.99)).tolist()
-    histogram = np.sum([done.recorders[0].histogram for done in runs], 0)
+    histogram = np.sum([done.inter_token_counts for done in runs], axis=0)
     between = [latency_quantile(histogram, share) for share in (0.5, 0.99)]
     return dict(zip(PERCENTILES, first + between, strict=True))
 
