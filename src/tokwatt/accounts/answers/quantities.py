@@ -21,14 +21,18 @@ from tokwatt.units import (
     units_of,
 )
 
+LATENCIES = {
+    "first_token": "median_first_token",
+    "first_token_p99": "late_first_token",
+    "inter_token_latency": "median_latency",
+    "inter_token_latency_p99": "late_latency",
+}
+"""Latencies of a fleet, and their fields of it and of its pools."""
 UNITS = {
     "joules_per_token": "J/tok",
     "dollars_per_token": "USD/tok",
     "grams_per_token": "g/tok",
-    "first_token": "s",
-    "first_token_p99": "s",
-    "inter_token_latency": "s",
-    "inter_token_latency_p99": "s",
+    **dict.fromkeys(LATENCIES, "s"),
     "context_window": "tok",
     **units_of(Memory),
     **units_of(OperatingPoint),
