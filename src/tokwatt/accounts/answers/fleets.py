@@ -140,7 +140,7 @@ def fleet(
             ),
             targets=targets_in_words(chosen, demand),
         ),
-        tuple(map(quantities, map(_of_pool, found), [support] * len(found), hosts)),
+        tuple(quantities(_of_pool(it), support, own) for it, own in zip(found, hosts, strict=True)),
         tuple(it.own.part for it in found),
     )
 
