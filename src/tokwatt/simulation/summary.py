@@ -92,13 +92,14 @@ def totals(done: SimulatedRun, settled: Dimensionless = 0.0) -> Totals:
     begun, ended = math.ceil(arrival.min()), int(arrival.max())
     steady = settled > 0 and ended > begun
     rates = _rates_within(done, begun, ended) if steady else _rates(done)
-    queued, first = finished.queued[counted], finished.first_token[counted]
+    waits = np.stack([finished.queued, finished.first_token])[:, counted]
+    (queued, first), (queued_p99, first_p99) = np.quantile(waits, (0.5, 0.99), axis=1).tolist()
     return Totals(
         **rates,
-        queued=float(np.quantile(queued, 0.5)),
-        queued_p99=float(np.quantile(queued, 0.99)),
-        first_token=float(np.quantile(first, 0.5)),
-        first_token_p99=float(np.quantile(first, 0.99)),
+        queued=queued,
+        queued_p99=queued_p99,
+        first_token=first,
+        first_token_p99=first_p99,
         inter_token_latency=latency_quantile(done.inter_token_counts, 0.5),
         inter_token_latency_p99=latency_quantile(done.inter_token_counts, 0.99),
         preempted=float(finished.preempted.mean()),

@@ -41,17 +41,13 @@ UNITS = {
 }
 """Units of the numbers of answers."""
 WIDTHS = {
-    "inter_token_latency": "latency",
-    "inter_token_latency_p99": "latency",
-    "iteration_latency": "throughput",
-    "first_token": "first_token",
-    "first_token_p99": "first_token",
-    "throughput": "throughput",
-    "dollars_per_token": "throughput",
+    **dict.fromkeys(("inter_token_latency", "inter_token_latency_p99"), "latency"),
+    **dict.fromkeys(("first_token", "first_token_p99"), "first_token"),
+    **dict.fromkeys(("iteration_latency", "throughput", "dollars_per_token"), "throughput"),
     "power": "power",
-    "tokens_per_joule": "tokens_per_joule",
-    "joules_per_token": "tokens_per_joule",
-    "grams_per_token": "tokens_per_joule",
+    **dict.fromkeys(
+        ("tokens_per_joule", "joules_per_token", "grams_per_token"), "tokens_per_joule"
+    ),
 }
 """Which interval of the calibration a number of a point has."""
 CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per_joule"}
