@@ -9,12 +9,14 @@ import hostile
 import hypothesis
 import jax
 import matplotlib.style
+import pandas as pd
 import pytest
 import quick_yaml
 import typer
 from filelock import FileLock
 
 from tokwatt.accounts import explorer
+from tokwatt.calibration.runs.columns import COLUMNS
 from tokwatt.commands import reference, workflow
 from tokwatt.params.llms import huggingface
 from tokwatt.params.parameters import ParameterFolder
@@ -38,6 +40,11 @@ PAGES = [
     *("reference.md", "explorer.json"),
 ]
 """What the workflow makes of its datasets for the site, beside tables and figures."""
+
+
+def every_run(measured):
+    """Rows of all records of measured runs."""
+    return pd.concat([measured.runs()[COLUMNS], measured.client_runs], ignore_index=True)
 
 
 @pytest.fixture(scope="session")

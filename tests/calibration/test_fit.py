@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, every_run
 
 from tokwatt.calibration import intervals
 from tokwatt.calibration.fit.fit import WeightedRuns
@@ -24,7 +24,7 @@ def model():
 @pytest.fixture(scope="module")
 def subset(model):
     """Dense runs of both sources, so that a fit is quick."""
-    rows = model.measured.every_run()
+    rows = every_run(model.measured)
     dense = rows[(model.kinds(rows.llm) == "dense") & (rows.odd == 0)]
     return dense.iloc[::3].reset_index(drop=True)
 
@@ -99,7 +99,7 @@ def test_what_is_left_out_does_not_move_what_predicts_it(model, subset):
 
 @pytest.mark.slow
 def test_an_engine_has_the_deviations_of_its_family_and_its_own(model):
-    runs = WeightedRuns(model, model.measured.every_run())
+    runs = WeightedRuns(model, every_run(model.measured))
     scaled = np.zeros(len(runs.pooling.spread))
     places = {
         deviation.label: place
@@ -134,7 +134,7 @@ def test_an_llm_that_is_predicted_well_narrows_no_interval():
 
 
 def test_the_interval_of_a_kind_is_counted_on_the_runs_of_a_client_that_it_is_for(model):
-    rows = model.measured.every_run()
+    rows = every_run(model.measured)
     runs = Stub(model, rows)
     found = pd.Series(0.1, rows.index)
     for key, members in intervals.cells(runs).items():

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, every_run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,7 +110,7 @@ def test_floors_overlap_between_the_longer_one_and_their_sum(first, second):
 
 
 def test_no_run_is_faster_than_its_roofline():
-    rows = MODEL.measured.every_run()
+    rows = every_run(MODEL.measured)
     arrays, names = MODEL.arrays(rows), tuple(MODEL.records.names)
     bound = answers(names, roofline(MODEL.records, rows), arrays)
     found = answers(names, CALIBRATED.fitted.logs(MODEL.records, rows), arrays)

@@ -37,9 +37,8 @@ def of_kinds(parameters):
         account, instance = loaded.account, loaded.instance
         chunk = float(instance.costs.chunk)
         traffic = traffic_of(account.assumed, requests, requests, chunk)
-        mean = float(requests.weight @ (requests.prompt + requests.output / 2))
-        limits = limits_of(account, instance, WINDOW, mean)
-        table = StepTable(account, instance, limits.sequences, limits.tokens, WINDOW)
+        limits = limits_of(account, instance, WINDOW, requests)
+        table = StepTable(account, instance, limits, WINDOW)
         return type(loaded)(account, instance, requests, traffic, WINDOW, limits, table)
 
     return with_requests

@@ -30,7 +30,7 @@ def instance(parameters):
 
 @pytest.fixture(scope="module")
 def table(instance):
-    return StepTable(*instance, 64, 2048, 4096)
+    return StepTable(*instance, LIMITS, 4096)
 
 
 def served(table, rate, count=400, rule="round_robin", engines=(2,), seed=1, process="poisson"):

@@ -9,6 +9,7 @@ from tokwatt.serving.steps.chunked import Load
 from tokwatt.serving.steps.step import step
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.energy import exact_steps, power_together
+from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.steps import StepTable
 
 LONGEST, MOST, TOKENS = 16384, 64, 2048
@@ -30,7 +31,7 @@ CASES = {
 def table_of(parameters, names, account, changes):
     chosen = account_of(parameters, account, names, changes)
     instance = instance_of(chosen, names.deployment(parameters))
-    return chosen, instance, StepTable(chosen, instance, MOST, TOKENS, LONGEST)
+    return chosen, instance, StepTable(chosen, instance, Limits(MOST, TOKENS, 0, 16), LONGEST)
 
 
 @pytest.mark.parametrize("case", CASES)

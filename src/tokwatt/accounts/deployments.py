@@ -71,6 +71,11 @@ class DeploymentNames:
     power_limit: Watts | None = None
     profile: str | None = None
 
+    @property
+    def total_gpus(self) -> int:
+        """GPUs of an instance, of all ranks of attention."""
+        return self.gpus * self.data_parallel
+
     def precision_in(self, catalogue: Catalogue) -> str:
         """The precision by name, that of the checkpoint of the LLM where none is given."""
         if self.profile:
@@ -100,13 +105,12 @@ class DeploymentNames:
         if self.gpu not in catalogue.boards:
             wanted = "the measured GPU that it is like, under unmeasured in calibration.yaml"
             raise ParameterError(f"gpu: {self.gpu} has no calibrated step, wanted {wanted}.")
-        gpus = self.gpus * self.data_parallel
         found = catalogue.deployment(
             catalogue.boards[self.gpu],
             llm,
             precision,
             float(self.gpus),
-            float(self.expert_parallel or (gpus if llm.published.experts else 1)),
+            float(self.expert_parallel or (self.total_gpus if llm.published.experts else 1)),
             self.engine,
             float(self.data_parallel),
         )
@@ -154,8 +158,7 @@ class DeploymentNames:
             fitting = [count for count in range(1, int(heads) + 1) if heads % count == 0]
             wanted = f"one of {', '.join(map(str, fitting))}, as {heads:g} heads divide"
             raise ParameterError(f"gpus: is {self.gpus}, wanted {wanted}.")
-        ranks = self.expert_parallel
-        gpus = self.gpus * self.data_parallel
+        ranks, gpus = self.expert_parallel, self.total_gpus
         if ranks is not None and ranks not in (1, gpus):
             raise ParameterError(f"expert_parallel: is {ranks}, wanted 1 or {gpus}, all GPUs.")
         if self.data_parallel > 1 and not experts:

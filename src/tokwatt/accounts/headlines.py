@@ -118,16 +118,13 @@ class Headlines(AssumptionSets):
                 wanted = f"more than low, which is {number.low:g}"
                 raise entry.fail(f"is {number.high:g}", wanted, "high")
             for path in number.paths:
-                if not self._is_number(number, path):
+                if not any(
+                    number.names_a_number(path, case.deployment, self.constants)
+                    for case in self.cases.values()
+                ):
                     wanted = "numbers of a deployment or of the constants, such as gpu.tdp"
                     raise entry.fail(f"has {path!r}", wanted, "paths")
         return read
-
-    def _is_number(self, number: Uncertain, path: str) -> bool:
-        return any(
-            number.names_a_number(path, case.deployment, self.constants)
-            for case in self.cases.values()
-        )
 
     def value(
         self, headline: Headline, changes: Mapping[str, str], latency_target: Seconds = 0.0

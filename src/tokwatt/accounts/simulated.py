@@ -95,7 +95,7 @@ def simulate(
     parts = parts_of(each_pool(names, split_lengths))
     demand = demand or demanded(catalogue)
     if router is not None:
-        pick("router", router, {name: name for name in ROUTERS})
+        pick("router", router, dict.fromkeys(ROUTERS))
     require_changes(changes)
     if router in alternatives("router"):
         changes = {**(changes or {}), "router": router}
@@ -105,7 +105,7 @@ def simulate(
         raise ParameterError(
             f"cached: is 'found' beside requests that are drawn or name none, wanted {wanted}."
         )
-    pick("process", process, {name: name for name in ARRIVALS})
+    pick("process", process, dict.fromkeys(ARRIVALS))
     count = _whole("count", COUNT if count is None else count, 1, MOST_REQUESTS)
     require_demand(demand)
     require_list("seeds", seeds)
@@ -153,17 +153,9 @@ def _extrapolated(
     decode = sum(count for it, count in sizes if it.part != "prefill")
     means = [found.running / decode, found.request_prompt, found.request_output]
     batch, prompt, output = (float(values.mean()) for values in means)
+    asked = simulated.account, batch, prompt, output
     each = [
-        support_of(
-            catalogue,
-            it.names,
-            simulated.account,
-            batch,
-            prompt,
-            output,
-            simulated.windows[it.pool],
-            it.part,
-        )
+        support_of(catalogue, it.names, *asked, simulated.windows[it.pool], it.part)
         for it in simulated.parts
     ]
     return dict.fromkeys(phrase for own in each if own for phrase in own.extrapolated)

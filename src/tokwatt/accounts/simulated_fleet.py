@@ -135,12 +135,11 @@ def simulated_fleet(
         instances = [int(pool["instances"].value) for pool in sized.pools]
         require_simulated(demand, instances)
     require_instances("instances", instances, parts, MOST_INSTANCES)
-    mean = float(kinds.weight @ (kinds.prompt + kinds.output / 2) / kinds.weight.sum())
     engines = [
         (compiled_instance(chosen, it.names.deployment(catalogue)), windows[it.pool])
         for it in parts
     ]
-    limits = [limits_of(chosen, instance, edge, mean) for instance, edge in engines]
+    limits = [limits_of(chosen, instance, edge, kinds) for instance, edge in engines]
     timed = requests if isinstance(requests, Trace) and requests.timed else None
     trace = None if timed is None else _at_rate(timed, demand, is_found)
     between = Disaggregation.of(catalogue)
@@ -148,7 +147,7 @@ def simulated_fleet(
         account=chosen,
         parts=parts,
         tables=[
-            StepTable(chosen, instance, limit.sequences, limit.tokens, edge)
+            StepTable(chosen, instance, limit, edge)
             for (instance, edge), limit in zip(engines, limits, strict=True)
         ],
         limits=limits,

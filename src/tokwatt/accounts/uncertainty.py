@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -70,15 +70,18 @@ def spread(
     logs = {name: _drawn(headlines, case, preset) for name, case in headlines.cases.items()}
     ranges = [stats.uniform(number.low, number.high - number.low) for number in numbers]
 
+    def by_case(factors: np.ndarray) -> dict[str, np.ndarray]:
+        """Logarithm of each case, shape (draw,), at factors (uncertain, draw)."""
+        return {name: log(factors) for name, log in logs.items()}
+
     def outcome(factors: np.ndarray) -> np.ndarray:
-        """Logarithm of each headline, shape (headline, draw), at factors (uncertain, draw)."""
-        parts = {name: log(factors) for name, log in logs.items()}
-        found = _logs(headlines, parts)
+        """Logarithm of each headline, shape (headline, draw)."""
+        found = _logs(headlines, by_case(factors))
         return np.where(np.isfinite(found), found, 0.0)
 
     unit = stats.qmc.Sobol(len(ranges), rng=seed).random(draws).T
     factors = np.stack([ranged.ppf(row) for ranged, row in zip(ranges, unit, strict=True)])
-    parts = {name: log(factors) for name, log in logs.items()}
+    parts = by_case(factors)
     drawn = _logs(headlines, parts)
     without_fleet = 1 - np.isfinite(drawn).mean(axis=1)
     rng = np.random.default_rng(seed)
@@ -93,28 +96,24 @@ def _labelled(
     headlines: Headlines,
     values: np.ndarray,
     without_fleet: np.ndarray,
-    indices: object,
+    indices: Any,
     cancelled: list[float],
 ) -> xr.Dataset:
     names, numbers = list(headlines.headlines), list(headlines.uncertain)
+    missing, by_number = without_fleet[:, None] > 0, ("headline", "uncertain")
+    first, total = (
+        np.where(missing, np.nan, order) for order in (indices.first_order, indices.total_order)
+    )
     described = {
         "value": (("headline", "quantile"), values, "headline"),
         "without_fleet": (
-            ("headline",),
+            "headline",
             without_fleet,
             "share of draws in which a fleet does not exist",
         ),
-        "first_order": (
-            ("headline", "uncertain"),
-            np.where(without_fleet[:, None] > 0, np.nan, indices.first_order),  # type: ignore[attr-defined]
-            "first-order index of the logarithm",
-        ),
-        "total_order": (
-            ("headline", "uncertain"),
-            np.where(without_fleet[:, None] > 0, np.nan, indices.total_order),  # type: ignore[attr-defined]
-            "total index of the logarithm",
-        ),
-        "cancelled": (("headline",), cancelled, "share of variance that the ratio cancels"),
+        "first_order": (by_number, first, "first-order index of the logarithm"),
+        "total_order": (by_number, total, "total index of the logarithm"),
+        "cancelled": ("headline", cancelled, "share of variance that the ratio cancels"),
     }
     return xr.Dataset(
         {
@@ -198,13 +197,7 @@ def _drawn_pool(
 def elasticity(headlines: Headlines, case_name: str, preset: str) -> xr.Dataset:
     """Elasticity d log tok/J / d log x for every number x behind a case that is an instance.
 
-    Args:
-        headlines: the cases.
-        case_name: name of an instance.
-        preset: name of the assumption set.
-
-    Returns:
-        See `Elasticity`; a number that is 0 has none.
+    A number that is 0 has none.
 
     Source: definition, by automatic differentiation.
     """

@@ -36,16 +36,7 @@ class Range(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """What was measured on a GPU.
-
-    Attributes:
-        runs: how many.
-        llms: of which LLMs.
-        precisions: in which precisions.
-        batch: requests in flight.
-        prompt: prompt tokens.
-        output: output tokens.
-    """
+    """What was measured on a GPU under an engine: how many runs of which LLMs and requests."""
 
     runs: int
     llms: tuple[str, ...]
@@ -105,14 +96,13 @@ class Evidence(Checked):
 
     def runs_on(self, gpu: str) -> tuple[int, list[str]]:
         """How many runs there are on a GPU, and of which LLMs."""
-        found = [domain for (name, _), domain in self.domains.items() if name == gpu]
+        found = self._on(gpu)
         llms = {llm for domain in found for llm in domain.llms}
         return sum(domain.runs for domain in found), sorted(llms)
 
     def precisions_on(self, gpu: str) -> list[str]:
         """Precisions of the runs on a GPU."""
-        found = [domain for (name, _), domain in self.domains.items() if name == gpu]
-        return sorted({name for domain in found for name in domain.precisions})
+        return sorted({name for domain in self._on(gpu) for name in domain.precisions})
 
     def domain(self, gpu: str, engine: str) -> dict[str, Range]:
         """Ranges of `batch`, `prompt` and `output` that were measured.
@@ -121,7 +111,7 @@ class Evidence(Checked):
         where nothing was on the GPU.
         """
         own = self.domains.get((gpu, engine))
-        found = [own] if own else [it for (name, _), it in self.domains.items() if name == gpu]
+        found = [own] if own else self._on(gpu)
         return {
             name: Range(
                 min(getattr(domain, name).least for domain in found),
@@ -137,7 +127,7 @@ class Evidence(Checked):
         """Half-widths of 90 % intervals of logarithms.
 
         Args:
-            kind: of the LLM, one of `model.KINDS`.
+            kind: of the LLM, one of `KINDS`.
             unknown: which of `llm`, `gpu` and `engine` no run knows.
             engine: the engine, where it has intervals of its own.
             gpu: the GPU, where it has.
@@ -162,6 +152,9 @@ class Evidence(Checked):
         super().check()
         for kind in KINDS:
             self.half_widths(kind, CLASSES[1:])
+
+    def _on(self, gpu: str) -> list[Coverage]:
+        return [domain for (name, _), domain in self.domains.items() if name == gpu]
 
     def _cells(self, name: str) -> dict[str, dict[str, dict[str, Dimensionless]]]:
         """A number for each quantity, by class and cell."""

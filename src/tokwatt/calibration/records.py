@@ -104,13 +104,15 @@ class Calibrated(Evidence):
             left-out runs like it.
         """
         runs = WeightedRuns(self.model, rows)
-        made = intervals.predicted_runs(
-            runs, self.fitted.logs(self.model.records, rows), self.fitted.law
-        )
-        for llm in set(rows.llm) & set(self.held_out):
-            numbers, own = self.held_out[llm], (rows.llm == llm).to_numpy()
+
+        def predicted(numbers: Numbers) -> pd.DataFrame:
             logs = numbers.logs(self.model.records, rows)
-            made[own] = intervals.predicted_runs(runs, logs, numbers.law)[own]
+            return intervals.predicted_runs(runs, logs, numbers.law)
+
+        made = predicted(self.fitted)
+        for llm in set(rows.llm) & set(self.held_out):
+            own = (rows.llm == llm).to_numpy()
+            made[own] = predicted(self.held_out[llm])[own]
         return self.with_ends(rows, made)
 
     def with_ends(self, rows: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
@@ -144,9 +146,8 @@ class Calibrated(Evidence):
             error and in `NAME_inside` the share within intervals; NaN of what was not measured.
         """
         rows = rows[(rows.odd == 0) | (rows.odd == 1).all()].reset_index(drop=True)
-        most = self.model.records.settings.most_in_flight * rows.data_parallel
         predicted, measured = self.predict(rows), intervals.observed(rows)
-        measured["first_token"] = measured.first_token.where(rows.batch <= most)
+        measured["first_token"] = measured.first_token.where(self.model.at_low_load(rows))
         columns: dict[str, object] = {"runs": np.ones(len(rows))}
         for name in QUANTITIES:
             actual = measured[name]
@@ -163,7 +164,8 @@ class Calibrated(Evidence):
         """Read what is measured too, so that what is wrong comes up now."""
         super().check()
         self.model.measured.check()
-        self.model.measured.runs(), self.model.measured.sweep()
+        self.model.measured.runs()
+        self.model.measured.sweep()
 
 
 def _at(tree: Mapping[str, Mapping[str, SignedAxis]], place: int) -> dict[str, dict[str, float]]:

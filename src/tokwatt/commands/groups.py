@@ -90,13 +90,8 @@ class TargetOptions:
     @property
     def bounds(self) -> dict[str, float | None]:
         """The same by the names that a demand has for them."""
-        return {
-            "latency_target": self.ttft,
-            "ttft_quantile": self.ttft_quantile,
-            "ttft_per_token": self.ttft_per_1k,
-            "itl_target": self.itl,
-            "itl_quantile": self.itl_quantile,
-        }
+        names = ("latency_target", "ttft_quantile", "ttft_per_token", "itl_target", "itl_quantile")
+        return {name: getattr(self, opt.OPTIONS.get(name, name)) for name in names}
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,7 @@ def study(
         typer.echo(f"{store}: {some_are(healed)} missing or damaged, made anew.", err=True)
     done = store.exists()
     if as_json:
-        show_json(
-            {"study": name, "points": chosen.points, "store": str(store), "finished": done},
-        )
+        show_json({"study": name, "points": chosen.points, "store": str(store), "finished": done})
         return
     rest = "" if done else f", part {part} of {parts}, which the same without --part finishes"
     print(visible(f"{store}: {chosen.points:,} points{rest}"))

@@ -65,11 +65,7 @@ def arrived(
 
 
 def arrivals(
-    requests: Requests,
-    process: str,
-    rate: RequestsPerSecond,
-    count: int,
-    seed: int,
+    requests: Requests, process: str, rate: RequestsPerSecond, count: int, seed: int
 ) -> Iterator[Arrived]:
     """Requests of a request length distribution, drawn and timed at random.
 

@@ -84,12 +84,11 @@ def run_disaggregated(
     order = onward[np.argsort(ready[onward], kind="stable")]
     decoded = run_pools(decode.tables, decode.limits, repeated(stream), decode.router)
     finished = _joined(filled.finished, decoded.finished, order)
-    ended = float((finished.arrival + finished.latency).max())
     return SimulatedRun(
         finished,
         filled.recorders + decoded.recorders,
         filled.blocked or decoded.blocked,
-        ended - float(whole.arrival[0]),
+        finished.ended - float(whole.arrival[0]),
         filled.arriving,
     )
 

@@ -252,23 +252,16 @@ class SimulatedEngine:
             step += count
             total += batch * count
 
-            # What it brings: ends, and first tokens.
+            # What it brings: last tokens, and first tokens.
+            ended: list[Request] = []
             while ending and ending[0][0] <= step:
                 request = heappop(ending)[2]
                 if request.finish != step or request.joined < 0:
                     continue  # preempted since
                 batch -= 1
-                held = request.prompt + request.output - 1
-                total -= held
-                used -= -(-held // size)
+                total -= request.prompt + request.output - 1
                 grown[(request.joined - request.prompt - request.made) % size] -= 1
-                request.finished, request.finish = now, -1
-                spans.append((request.number, request.began, request.joined, step))
-                self.in_flight -= 1
-                done.append(request)
-                del running[request.number]
-                if caching and request.prefix >= 0:
-                    cache.keep(request.prefix, held)
+                ended.append(request)
             if filled:
                 self._filled = filled
             for request in filled:
@@ -287,14 +280,17 @@ class SimulatedEngine:
                     grown[(step - held) % size] += 1
                     heappush(ending, (request.finish, request.number, request))
                 else:
-                    used -= -(-held // size)
-                    request.finished, request.finish = now, -1
-                    spans.append((request.number, request.began, step, step))
-                    self.in_flight -= 1
-                    done.append(request)
-                    del running[request.number]
-                    if caching and request.prefix >= 0:
-                        cache.keep(request.prefix, held)
+                    ended.append(request)
+            for request in ended:
+                held = request.prompt + request.output - 1
+                used -= -(-held // size)
+                request.finished, request.finish = now, -1
+                spans.append((request.number, request.began, request.joined, step))
+                done.append(request)
+                del running[request.number]
+                if caching and request.prefix >= 0:
+                    cache.keep(request.prefix, held)
+            self.in_flight -= len(ended)
             if watched:
                 self.check(running, used, total, step)
 

@@ -9,6 +9,7 @@ import numpy as np
 from tokwatt.serving.steps.power import WINDOW
 from tokwatt.simulation.energy import exact_steps, power_together
 from tokwatt.simulation.engine import SimulatedEngine
+from tokwatt.simulation.latencies import BINS, latency_counts, nearest_quantiles
 from tokwatt.simulation.requests import Segment, Span
 from tokwatt.simulation.steps import StepTable
 from tokwatt.units import (
@@ -16,16 +17,10 @@ from tokwatt.units import (
     DimensionlessAxis,
     Seconds,
     SecondsAxis,
-    SequencesAxis,
     TokensAxis,
     Watts,
     WattsAxis,
 )
-
-BIN = 0.002
-"""Width of a bin of inter-token latencies, as a share of them."""
-SHORTEST, BINS = 1e-6, 14000
-"""The shortest that is told apart, and how many bins there are."""
 
 
 class Finished(NamedTuple):
@@ -61,6 +56,11 @@ class Finished(NamedTuple):
     itl_p99: SecondsAxis
     joules: np.ndarray
 
+    @property
+    def ended(self) -> Seconds:
+        """When the last token came."""
+        return float((self.arrival + self.latency).max())
+
     def settled(self, share: Dimensionless) -> np.ndarray:
         """Which requests count where the first share of them, which found it empty, does not."""
         return self.number >= first_settled(share, len(self.number))
@@ -72,12 +72,7 @@ def first_settled(share: Dimensionless, requests: int) -> int:
 
 
 class Recorder:
-    """Reads what an engine leaves, and keeps what is asked of it later.
-
-    Args:
-        engine: the engine.
-        table: its steps.
-        pool: the pool that it is of.
+    """Reads what an engine of a pool leaves, and keeps what is asked of it later.
 
     Attributes:
         finished: requests.
@@ -93,7 +88,6 @@ class Recorder:
         self.seconds = np.zeros((5, 0))
         self.histogram = np.zeros(BINS)
         self.deviation = 0.0
-        self.steps = 0
         self._behind = 0  # first step that is kept
         self._latency = np.zeros(0)
         self._shared = np.zeros(1)  # joules of a request that ran in all steps before
@@ -127,7 +121,6 @@ class Recorder:
         if table.factor == table.prompt_factor == 1:
             self.deviation = max(self.deviation, float(np.abs(each / exact - 1).max()))
         counts = steps.astype(int)
-        self.steps += int(counts.sum())
         self.histogram += latency_counts(each, steps * read.batch)
         shared = np.repeat(watts * each / running, counts)
         self._latency = np.concatenate([self._latency, np.repeat(each, counts)])
@@ -160,7 +153,7 @@ class Recorder:
             spent[span.request] = spent.get(span.request, 0.0) + joules
             if span.request in done and 0 <= span.joined < span.ended:
                 steps = self._latency[span.joined - self._behind : span.ended - self._behind]
-                percentiles[span.request] = _quantiles(steps)
+                percentiles[span.request] = nearest_quantiles(steps)
         nothing = (np.nan, np.nan)
         table = self.table
         rows = [
@@ -219,27 +212,6 @@ def _powers(table: StepTable, left: list[np.ndarray]) -> tuple[SecondsAxis, Watt
             each += windows - each[0]
             windows = each[-1] + 1
     return exact.duration, power_together(*own, exact, read.steps, np.concatenate(begun))
-
-
-def latency_counts(latency: SecondsAxis, times: DimensionlessAxis | None = None) -> SequencesAxis:
-    """How many inter-token latencies lie in each bin; each counts so many times."""
-    places = np.clip(np.log(latency / SHORTEST) / BIN, 0, BINS - 1).astype(int)
-    return np.bincount(places, times, BINS)
-
-
-def _quantiles(steps: SecondsAxis) -> tuple[float, float]:
-    """Median and 99th percentile, the nearest step at or above each."""
-    last = len(steps) - 1
-    middle, late = (last + 1) // 2, -(-99 * last // 100)
-    parted = np.partition(steps, (middle, late))
-    return float(parted[middle]), float(parted[late])
-
-
-def latency_quantile(histogram: SequencesAxis, share: float) -> Seconds:
-    """A percentile of inter-token latencies, to within half a bin."""
-    total = np.cumsum(histogram)
-    place = int(np.searchsorted(total, share * total[-1]))
-    return float(SHORTEST * np.exp((place + 0.5) * BIN)) if total[-1] else float("nan")
 
 
 def mean_power(recorders: list[Recorder], until: Seconds) -> Watts:

@@ -11,7 +11,7 @@ from tokwatt.simulation.recorder import Finished, Recorder, read_all
 from tokwatt.simulation.requests import Limits, Request
 from tokwatt.simulation.routers import LEAST_LOADED, Router
 from tokwatt.simulation.steps import StepTable
-from tokwatt.units import Seconds
+from tokwatt.units import Seconds, SequencesAxis
 
 LEFT = 2**17
 """Segments of all engines that are left before they are read."""
@@ -47,6 +47,16 @@ class SimulatedRun(NamedTuple):
     blocked: Blocked | None
     duration: Seconds
     arriving: Seconds
+
+    @property
+    def inter_token_counts(self) -> SequencesAxis:
+        """How many inter-token latencies of all instances lie in each bin."""
+        return np.sum([recorder.histogram for recorder in self.recorders], axis=0)
+
+    @property
+    def kv_blocks(self) -> int:
+        """KV blocks of all instances."""
+        return sum(recorder.engine.limits.blocks for recorder in self.recorders)
 
 
 def run_pools(
@@ -107,8 +117,7 @@ def run_pools(
     parts = [part for recorder in recorders for part in recorder.finished]
     order = np.argsort(np.concatenate([part.number for part in parts]))
     finished = Finished(*(np.concatenate(columns)[order] for columns in zip(*parts, strict=True)))
-    ended = float((finished.arrival + finished.latency).max())
-    return SimulatedRun(finished, recorders, blocked, ended - begun, last - begun)
+    return SimulatedRun(finished, recorders, blocked, finished.ended - begun, last - begun)
 
 
 def _least(pool: Sequence[SimulatedEngine], time: Seconds, place: int) -> SimulatedEngine:

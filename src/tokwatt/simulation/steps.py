@@ -14,6 +14,7 @@ from tokwatt.serving.instance import Instance
 from tokwatt.serving.steps.chunked import Load
 from tokwatt.serving.steps.power import Use, board_power, idle_power
 from tokwatt.serving.steps.step import single_use
+from tokwatt.simulation.requests import Limits
 from tokwatt.units import Dimensionless, Seconds, Sequences, Tokens, Watts
 
 KNOTS = 128
@@ -37,8 +38,7 @@ class StepTable:
     Args:
         account: how a step is counted.
         instance: the instance.
-        sequences: most running requests.
-        tokens: most tokens of a step.
+        limits: most running requests, and most tokens of a step.
         longest: most tokens of a request.
         factor: by which decoding takes longer than the account says.
         prompt_factor: by which what prompts add does.
@@ -55,23 +55,22 @@ class StepTable:
         self,
         account: Account,
         instance: Instance,
-        sequences: int,
-        tokens: int,
+        limits: Limits,
         longest: Tokens,
         factor: Dimensionless = 1.0,
         prompt_factor: Dimensionless = 1.0,
     ) -> None:
-        assumed = account.assumed
+        assumed, most = account.assumed, limits.sequences
         if assumed.prefill == "overlapped":
             wanted = "chunked, additive or free"
             raise ParameterError(f"prefill: is overlapped in a simulation, wanted {wanted}.")
         self.account, self.instance = account, instance
         self.factor, self.prompt_factor = factor, prompt_factor
         self._width, knots = _knots(longest, float(instance.cache.window))
-        rows = _decoding(assumed, instance, jnp.arange(1.0, sequences + 1), self._width * knots)
+        rows = _decoding(assumed, instance, jnp.arange(1.0, most + 1), self._width * knots)
         self._rows, self._parts = _lists(rows[0]), [_lists(part) for part in rows[1:]]
         chunked = assumed.prefill == "chunked"
-        self._added = _added(assumed, instance, tokens + sequences, chunked)
+        self._added = _added(assumed, instance, limits.tokens + most, chunked)
         costs, ranks = instance.costs, float(instance.costs.data_parallel)
         self._attention = float(costs.prompt_math) / ranks if chunked else 0.0
         self._sliding = float(costs.sliding_math) / ranks if chunked else 0.0

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokwatt.simulation.recorder import latency_quantile, mean_power
+from tokwatt.simulation.latencies import latency_quantile
+from tokwatt.simulation.recorder import mean_power
 from tokwatt.simulation.run import SimulatedRun
 from tokwatt.units import (
     Dimensionless,
@@ -91,16 +92,16 @@ def totals(done: SimulatedRun, settled: Dimensionless = 0.0) -> Totals:
     begun, ended = math.ceil(arrival.min()), int(arrival.max())
     steady = settled > 0 and ended > begun
     rates = _rates_within(done, begun, ended) if steady else _rates(done)
-    histogram = sum(recorder.histogram for recorder in done.recorders)
-    queued, first = finished.queued[counted], finished.first_token[counted]
+    waits = np.stack([finished.queued, finished.first_token])[:, counted]
+    (queued, first), (queued_p99, first_p99) = np.quantile(waits, (0.5, 0.99), axis=1).tolist()
     return Totals(
         **rates,
-        queued=float(np.quantile(queued, 0.5)),
-        queued_p99=float(np.quantile(queued, 0.99)),
-        first_token=float(np.quantile(first, 0.5)),
-        first_token_p99=float(np.quantile(first, 0.99)),
-        inter_token_latency=latency_quantile(histogram, 0.5),
-        inter_token_latency_p99=latency_quantile(histogram, 0.99),
+        queued=queued,
+        queued_p99=queued_p99,
+        first_token=first,
+        first_token_p99=first_p99,
+        inter_token_latency=latency_quantile(done.inter_token_counts, 0.5),
+        inter_token_latency_p99=latency_quantile(done.inter_token_counts, 0.99),
         preempted=float(finished.preempted.mean()),
     )
 
@@ -109,16 +110,14 @@ def _rates(done: SimulatedRun) -> dict[str, Dimensionless]:
     """From the first arrival to the last token; watts from the beginning on."""
     finished, recorders = done.finished, done.recorders
     output = float(finished.output.sum())
-    ended = float((finished.arrival + finished.latency).max())
-    power = mean_power(recorders, ended)
+    power = mean_power(recorders, finished.ended)
     running, _, blocks, _, _ = sum(recorder.seconds.sum(axis=1) for recorder in recorders)
-    held = sum(recorder.engine.limits.blocks for recorder in recorders)
     return {
         "throughput": output / done.duration,
         "power": power,
-        "tokens_per_joule": output / (power * ended),
+        "tokens_per_joule": output / (power * finished.ended),
         "running": running / done.duration,
-        "kv_use": blocks / held / done.duration,
+        "kv_use": blocks / done.kv_blocks / done.duration,
     }
 
 
@@ -143,16 +142,14 @@ def _rates_within(done: SimulatedRun, begun: int, ended: int) -> dict[str, Dimen
 
 def by_second(done: SimulatedRun) -> SecondByRate:
     """Means over each second of a run."""
-    ended = float((done.finished.arrival + done.finished.latency).max())
-    length = max(1, int(np.ceil(ended)))
+    length = max(1, math.ceil(done.finished.ended))
     sums, power = np.zeros((3, length)), np.zeros(length)
     for recorder in done.recorders:
         seconds = recorder.seconds[:, :length]
         seconds = np.pad(seconds, ((0, 0), (0, length - seconds.shape[1])))
         sums += seconds[:3]
         power += seconds[3] + recorder.table.idle * (1 - seconds[4])
-    held = sum(recorder.engine.limits.blocks for recorder in done.recorders)
-    return SecondByRate(sums[0], sums[1], sums[2] / held, power)
+    return SecondByRate(sums[0], sums[1], sums[2] / done.kv_blocks, power)
 
 
 def overloaded(done: SimulatedRun) -> str:

@@ -14,6 +14,7 @@ from importlib import import_module
 from inspect import isfunction
 from itertools import takewhile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import xarray as xr
@@ -96,13 +97,16 @@ def find(entry: Section) -> Callable[..., xr.Dataset]:
     job, study = str(entry.raw.get("job")), str(entry.raw.get("study"))
     entry.pick("job", job, dict.fromkeys(JOBS))
     module = import_module(f"tokwatt.studies.{job}")
-    known = [
-        name
+    return entry.pick("study", study, functions_of(module))
+
+
+def functions_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Public functions of a module or of those in its folder, by name."""
+    return {
+        name: value
         for name, value in vars(module).items()
         if isfunction(value) and value.__module__.startswith(module.__name__) and name[0] != "_"
-    ]
-    entry.pick("study", study, dict.fromkeys(known))
-    return getattr(module, study)
+    }
 
 
 def _write(dataset: xr.Dataset, path: Path) -> None:

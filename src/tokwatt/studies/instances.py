@@ -23,6 +23,7 @@ from tokwatt.units import (
     In,
     Seconds,
     Sequences,
+    SequencesAxis,
     Tokens,
     TokensAxis,
     Watts,
@@ -86,25 +87,28 @@ def context_windows(
     return table.assign(local_slope=slope.assign_attrs(described))
 
 
+def batches(largest: Sequences) -> SequencesAxis:
+    """Batch sizes from 1 to the largest, four to a doubling."""
+    return np.exp2(np.arange(0, np.log2(largest) + 0.125, 0.25))
+
+
 def power_curves(catalogue: Catalogue, profiles: Profiles, largest_batch: Sequences) -> xr.Dataset:
     """Power of one GPU over batch x GPU, four batches to a doubling."""
-    batch = np.exp2(np.arange(0, np.log2(largest_batch) + 0.125, 0.25))
     curves = {name: profile.power for name, profile in profiles.items()}
 
     def watts(batch: Sequences, gpu: LogisticPower) -> Watts:
         return power.logistic_power(batch, **vars(gpu))
 
-    return grid.sweep(watts, batch=batch, gpu=curves).rename(watts="power")
+    return grid.sweep(watts, batch=batches(largest_batch), gpu=curves).rename(watts="power")
 
 
 def power_parameters(catalogue: Catalogue, gpus: Boards, layout: LlmLayout) -> xr.Dataset:
     """Table 7: the printed curves, and what TDP and the roofline would make of them."""
     printed = grid.catalogue("gpu", {name: board.logistic for name, board in gpus.items()})
-    account = _program(catalogue)
     fractions = catalogue.power_fractions
     tdp = np.array([board.gpu.tdp for board in gpus.values()])
     midpoints = [float(catalogue.profiles[name].power.log2_midpoint) for name in gpus]
-    points = _points(account, catalogue, {"llm": layout}, gpus, 2 * CALIBRATED).isel(llm=0)
+    points = roofline_points(catalogue, gpus, {"llm": layout}, 2 * CALIBRATED).isel(llm=0)
     from_roofline = np.log2(points.weight_time / points.scan_time)
     derived = {
         "tdp": Variable("gpu", tdp, "W"),
@@ -124,7 +128,12 @@ def roofline_points(
     catalogue: Catalogue, gpus: Boards, served: dict[str, LlmLayout], context_window: Tokens
 ) -> xr.Dataset:
     """Table 2 and its like: roofline operating points over LLM x GPU."""
-    return _points(_program(catalogue), catalogue, served, gpus, context_window)
+    account = _program(catalogue)
+
+    def point(llm: LlmLayout, gpu: Board) -> RooflinePoint:
+        return roofline_point(account, llm.on(gpu, catalogue), context_window)
+
+    return grid.sweep(point, llm=served, gpu=gpus)
 
 
 def dispatch_times(
@@ -142,9 +151,8 @@ def dispatch_times(
         return roofline_point(account, mixture.on(gpu, catalogue), context_window, dispatch_time)
 
     table = grid.sweep(point, dispatch_time=np.linspace(0, longest_dispatch, 41), gpu=gpus)
-    level = _points(account, catalogue, {"dense": dense}, gpus, context_window).isel(
-        llm=0, drop=True
-    )
+    level = roofline_points(catalogue, gpus, {"dense": dense}, context_window)
+    level = level.isel(llm=0, drop=True)
     even = table.concurrency / (level.tokens_per_joule * table.power) - table.iteration_latency
     dense_described = grid.describe("tokens per joule of the dense model", "tok/J")
     even_described = grid.describe("dispatch time at which the two are even", "s")
@@ -159,8 +167,7 @@ def generations(
 ) -> xr.Dataset:
     """Table 5: one LLM over GPUs, with printed idle power and the rent of an instance."""
     boards = {name: row.gpu for name, row in rented.items()}
-    account = _program(catalogue)
-    table = _points(account, catalogue, {"llm": served}, boards, context_window)
+    table = roofline_points(catalogue, boards, {"llm": served}, context_window)
     table = table.isel(llm=0, drop=True)
     price = np.array([row.price for row in rented.values()])
     rents = {
@@ -199,16 +206,3 @@ def routed_pools(
 def _program(catalogue: Catalogue) -> Account:
     """The paper's account as its program computes data sheets."""
     return AssumptionSets(catalogue).account("paper", PROGRAM)
-
-
-def _points(
-    account: Account,
-    catalogue: Catalogue,
-    served: dict[str, LlmLayout],
-    gpus: dict[str, Board],
-    context_window: Tokens,
-) -> xr.Dataset:
-    def point(llm: LlmLayout, gpu: Board) -> RooflinePoint:
-        return roofline_point(account, llm.on(gpu, catalogue), context_window)
-
-    return grid.sweep(point, llm=served, gpu=gpus)

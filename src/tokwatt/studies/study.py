@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from inspect import Parameter, isfunction, signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tokwatt.params.records.section import Hints, Section
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.choices import alternatives
-from tokwatt.studies import models
+from tokwatt.studies import functions_of, models
 from tokwatt.studies.axes import axes_of
 from tokwatt.studies.blocks import StreamedSweep
 from tokwatt.studies.plotted import check_plot
@@ -32,11 +32,7 @@ FOLDER = "studies"
 DTYPES = ("float64", "float32")
 DRAWING = ("commands", "reports")
 """Folders of the program whose code changes no number of a study."""
-MODELS = {
-    name: value
-    for name, value in vars(models).items()
-    if isfunction(value) and value.__module__ == models.__name__ and not name.startswith("_")
-}
+MODELS = functions_of(models)
 
 
 class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

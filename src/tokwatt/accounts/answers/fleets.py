@@ -14,7 +14,7 @@ from tokwatt.accounts.answers.demand import (
 )
 from tokwatt.accounts.answers.memory import memory_held
 from tokwatt.accounts.answers.pools import LaidOut, changes_of_window, share_out
-from tokwatt.accounts.answers.quantities import quantities, rented, views
+from tokwatt.accounts.answers.quantities import LATENCIES, quantities, rented, views
 from tokwatt.accounts.answers.sizes import SizedPart, size_parts
 from tokwatt.accounts.answers.support import (
     Support,
@@ -140,7 +140,7 @@ def fleet(
             ),
             targets=targets_in_words(chosen, demand),
         ),
-        tuple(map(quantities, map(_of_pool, found), [support] * len(found), hosts)),
+        tuple(quantities(_of_pool(it), support, own) for it, own in zip(found, hosts, strict=True)),
         tuple(it.own.part for it in found),
     )
 
@@ -198,12 +198,7 @@ def _of_hosts(account: Account, part: SizedPart) -> Watts:
 
 
 def _latencies(found: Fleet | Pool) -> dict[str, Dimensionless]:
-    return {
-        "first_token": found.median_first_token,
-        "first_token_p99": found.late_first_token,
-        "inter_token_latency": found.median_latency,
-        "inter_token_latency_p99": found.late_latency,
-    }
+    return {name: getattr(found, field) for name, field in LATENCIES.items()}
 
 
 def _of_pool(part: SizedPart) -> dict[str, Dimensionless]:

@@ -41,7 +41,7 @@ def require_fit(names: DeploymentNames, missing: Bytes) -> None:
     """Refuse a deployment whose GPUs lack memory for the weights."""
     if missing > 0:
         raise ParameterError(
-            f"llm: {names.llm} does not fit on {names.gpus * names.data_parallel} {names.gpu},"
+            f"llm: {names.llm} does not fit on {names.total_gpus} {names.gpu},"
             f" {missing / 2**30:.1f} GiB are missing on each GPU,"
             " wanted more GPUs, more memory or a narrower precision."
         )

@@ -86,7 +86,7 @@ def point(
     fitting = float(held.get("tokens", 0.0)) / length * names.data_parallel
     require_held(result.concurrency, fitting, window, batch)
     support = support_of(catalogue, names, chosen, result.batch, prompt, output, window)
-    rent = float(deployment.gpu.price) * rented(chosen, names.gpus * names.data_parallel)
+    rent = float(deployment.gpu.price) * rented(chosen, names.total_gpus)
     numbers = {
         "missing": result.missing,
         **held,
@@ -103,8 +103,7 @@ def point(
     }
     limit = deployment.gpu.tdp if names.power_limit is None else names.power_limit
     hosts, most = (
-        float(on_basis(chosen, deployment.gpu, names.gpus * names.data_parallel, watts))
-        for watts in (0.0, limit)
+        float(on_basis(chosen, deployment.gpu, names.total_gpus, watts)) for watts in (0.0, limit)
     )
     answered = quantities(numbers, support, hosts)
     if support:

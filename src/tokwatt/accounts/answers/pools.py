@@ -13,7 +13,6 @@ from tokwatt.params.specs import Demand, Workload
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
-from tokwatt.serving.demand.requests import pairs_of
 from tokwatt.serving.demand.routing import Routed
 from tokwatt.serving.demand.traffic import Part
 from tokwatt.units import MOST_TOKENS, Dimensionless, Tokens
@@ -79,7 +78,8 @@ def case_of(
     require("context_window", context_window, 1, MOST_TOKENS)
     for split in splits:
         require("split_lengths", split, 0, MOST_TOKENS)
-    headlines, trace = Headlines(catalogue), requests if isinstance(requests, Trace) else None
+    trace = requests if isinstance(requests, Trace) else None
+    headlines = Headlines(catalogue, trace)
     workload_name = next(iter(catalogue.workloads)) if isinstance(requests, Trace) else requests
     workload = _workload(catalogue, workload_name)
     return Case(
@@ -93,7 +93,7 @@ def case_of(
         splits=tuple(map(float, splits)),
         overflow_factor=1.0,
         paper=account.assumed,
-        pairs=pairs_of(trace.prompt, trace.output, trace.weights) if trace else None,
+        pairs=headlines.pairs,
     )
 
 

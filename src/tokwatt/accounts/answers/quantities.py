@@ -21,14 +21,18 @@ from tokwatt.units import (
     units_of,
 )
 
+LATENCIES = {
+    "first_token": "median_first_token",
+    "first_token_p99": "late_first_token",
+    "inter_token_latency": "median_latency",
+    "inter_token_latency_p99": "late_latency",
+}
+"""Latencies of a fleet, and their fields of it and of its pools."""
 UNITS = {
     "joules_per_token": "J/tok",
     "dollars_per_token": "USD/tok",
     "grams_per_token": "g/tok",
-    "first_token": "s",
-    "first_token_p99": "s",
-    "inter_token_latency": "s",
-    "inter_token_latency_p99": "s",
+    **dict.fromkeys(LATENCIES, "s"),
     "context_window": "tok",
     **units_of(Memory),
     **units_of(OperatingPoint),
@@ -37,17 +41,13 @@ UNITS = {
 }
 """Units of the numbers of answers."""
 WIDTHS = {
-    "inter_token_latency": "latency",
-    "inter_token_latency_p99": "latency",
-    "iteration_latency": "throughput",
-    "first_token": "first_token",
-    "first_token_p99": "first_token",
-    "throughput": "throughput",
-    "dollars_per_token": "throughput",
+    **dict.fromkeys(("inter_token_latency", "inter_token_latency_p99"), "latency"),
+    **dict.fromkeys(("first_token", "first_token_p99"), "first_token"),
+    **dict.fromkeys(("iteration_latency", "throughput", "dollars_per_token"), "throughput"),
     "power": "power",
-    "tokens_per_joule": "tokens_per_joule",
-    "joules_per_token": "tokens_per_joule",
-    "grams_per_token": "tokens_per_joule",
+    **dict.fromkeys(
+        ("tokens_per_joule", "joules_per_token", "grams_per_token"), "tokens_per_joule"
+    ),
 }
 """Which interval of the calibration a number of a point has."""
 CARRIED = {"instances": "throughput", "gpus": "throughput", "power": "tokens_per_joule"}

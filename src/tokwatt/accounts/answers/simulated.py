@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from tokwatt.accounts.answers.answer import Answer, Basis, Estimate
+from tokwatt.accounts.answers.quantities import LATENCIES
 from tokwatt.accounts.parts import PoolNames
 from tokwatt.accounts.simulated import COUNT, simulate
 from tokwatt.accounts.simulated_fleet import require_simulated
@@ -47,14 +48,7 @@ def answer_of(simulated: "xr.Dataset") -> Answer:
     return Answer(quantities, basis)
 
 
-BESIDE = (
-    "power",
-    "tokens_per_joule",
-    "first_token",
-    "first_token_p99",
-    "inter_token_latency",
-    "inter_token_latency_p99",
-)
+BESIDE = ("power", "tokens_per_joule", *LATENCIES)
 """Numbers of a fleet that are set beside those of a simulation."""
 ALLOWED = "simulated_first_token_less_allowed"
 """A percentile of times to first token, less what the tokens of each prompt allow."""

@@ -95,11 +95,8 @@ class Support:
 
     def _unmeasured_precision(self) -> tuple[str, ...]:
         """A precision of whose width no run on the GPU is, where there are runs on it."""
-        known = self.catalogue.precisions
-        seen, own = (
-            self.evidence.precisions_on(self.names.gpu),
-            self.names.precision_in(self.catalogue),
-        )
+        known, own = self.catalogue.precisions, self.names.precision_in(self.catalogue)
+        seen = self.evidence.precisions_on(self.names.gpu)
         if not seen or bits_of(known[own]) in {bits_of(known[name]) for name in seen}:
             return ()
         return (f"precision {own} (measured: {', '.join(seen)})",)
@@ -131,7 +128,7 @@ def bits_of(precision: Precision) -> Dimensionless:
 
 def unrecorded(names: DeploymentNames, part: Part) -> tuple[str, ...]:
     """What no run has of instances, whatever they serve, a phrase for each."""
-    limit, gpus = names.power_limit, names.gpus * names.data_parallel
+    limit, gpus = names.power_limit, names.total_gpus
     said = {
         f"instance of {gpus} GPUs (measured: up to {WIDEST})": gpus > WIDEST,
         "prefill apart": part != "both",

@@ -8,7 +8,7 @@ from tokwatt.accounts import doubts, simulated, simulated_fleet
 from tokwatt.accounts.answers import simulated as answers
 from tokwatt.params.tables import documents, nested, separated, table
 from tokwatt.params.traces import columns, names, repeats, requests, status, sums, times, traces
-from tokwatt.simulation import arrivals, engine, limits, recorder, run, steps, summary
+from tokwatt.simulation import arrivals, engine, latencies, limits, run, steps, summary
 
 Constants = Mapping[ModuleType, str]
 
@@ -31,8 +31,8 @@ READING: Constants = {
 RUNNING: Constants = {
     arrivals: "BATCH BURSTINESS DAY SWING",
     engine: "STRETCH",
+    latencies: "BIN BINS SHORTEST",
     limits: "MOST_SEQUENCES",
-    recorder: "BIN BINS SHORTEST",
     run: "LEFT",
     steps: "ANSWERED DIGITS KNOTS",
     summary: "FEWEST GROWING",

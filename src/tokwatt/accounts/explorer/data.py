@@ -132,10 +132,6 @@ def _json(value: Any) -> object:
     if np.ndim(value):
         return [_json(each) for each in value]
     number = float(value)
-    return (
-        None
-        if not np.isfinite(number)
-        else int(number)
-        if number.is_integer() and abs(number) < 2**53
-        else number
-    )
+    if not np.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number

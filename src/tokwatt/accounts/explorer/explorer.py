@@ -70,10 +70,8 @@ class Explorer(Checked):
         """Whose instances the profiles are."""
         section = self.section.child("calibrated")
         found = section.convert(Start)
-        (
-            section.choose("llm", found.llm, "llms"),
-            section.choose("precision", found.precision, "precisions"),
-        )
+        section.choose("llm", found.llm, "llms")
+        section.choose("precision", found.precision, "precisions")
         return found
 
     @cached_property
@@ -141,20 +139,15 @@ class Explorer(Checked):
         }
         for name, mixture in (own | others).items():
             if mixture.step == "calibrated":
-                raise (
-                    self.section.child("accounts")
-                    .child(name)
-                    .fail("is missing", "a mixture whose step needs no profile", "uncalibrated")
-                )
+                section = self.section.child("accounts").child(name)
+                wanted = "a mixture whose step needs no profile"
+                raise section.fail("is missing", wanted, "uncalibrated")
         return own | {_UNCALIBRATED.format(name): mixture for name, mixture in others.items()}
 
     def mixture(self, choice: InstanceKey) -> str:
         """Which of the mixtures a choice takes."""
-        return (
-            choice.account
-            if self.profile(choice) or not self.views[choice.account].uncalibrated
-            else _UNCALIBRATED.format(choice.account)
-        )
+        calibrated = self.profile(choice) or not self.views[choice.account].uncalibrated
+        return choice.account if calibrated else _UNCALIBRATED.format(choice.account)
 
     def instances(self, choices: Sequence[InstanceKey]) -> dict[str, Machine]:
         """Numbers of instances by their names, computed together where one program serves them."""

@@ -52,9 +52,7 @@ class WeightedRuns:
         sizes = rows.groupby(["llm", "gpu", "engine"]).batch.transform("size").to_numpy()
         weight = sizes ** -float(model.records.settings.balance)
         self.weight = weight / np.sqrt((weight**2).mean())
-        self.low_load = (
-            rows.batch <= model.records.settings.most_in_flight * rows.data_parallel
-        ).to_numpy() & rows.first_token.notna().to_numpy()
+        self.low_load = model.at_low_load(rows) & rows.first_token.notna().to_numpy()
         self._names = tuple(model.records.names)
 
     @property

@@ -159,6 +159,11 @@ class ServingModel:
         known = {task: entry.prompt for task, entry in self.measured.tasks.items()} | priors
         return rows.prompt.fillna(rows.task.map(known)).to_numpy(float)
 
+    def at_low_load(self, rows: pd.DataFrame) -> np.ndarray:
+        """Which rows have so few requests in flight that their times to first token count."""
+        most = self.records.settings.most_in_flight * rows.data_parallel
+        return (rows.batch <= most).to_numpy()
+
     def kinds(self, llms: pd.Series) -> pd.Series:
         """Kinds of LLMs by name."""
         return llms.map(lambda llm: kind_of(self.parameters.llms[llm].published))

@@ -69,8 +69,7 @@ def fit_power(runs: WeightedRuns, answer: PredictedRun, counts: DimensionlessAxi
     use = uses(runs, answer, (rows.batch / rows.throughput).to_numpy())
     use = Uses(*(part[known] for part in use))
     gpus = rows.gpu[known]
-    tdp = gpus.map({gpu: spec.tdp for gpu, spec in runs.model.parameters.gpus.items()})
-    measured = (rows.power[known] / tdp).to_numpy()
+    measured = (rows.power / np.asarray(runs.arrays.share.gpu.tdp))[known].to_numpy()
     boards = sorted(gpus.unique())
     places = np.array([boards.index(gpu) for gpu in gpus])
     weight = runs.weight[known] * np.sqrt(counts[known])

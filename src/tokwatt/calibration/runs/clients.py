@@ -124,7 +124,7 @@ def run_of(reading: Reading, cells: Cells, llm: str) -> dict[str, object]:
         **names,
         **_layout(numbers),
         "task": "",
-        "kv_width": _kv_width(reading, names),
+        "kv_width": next(it.width for it in reading.kv_widths if _matches(it.where, names)),
         "client": 1.0,
         "odd": float(any(_matches(odd.where, names) for odd in reading.odd)),
         "batch": batch,
@@ -149,10 +149,6 @@ def _layout(numbers: Mapping[str, float]) -> dict[str, Dimensionless]:
         "data_parallel": ranks,
         "expert_parallel": experts,
     }
-
-
-def _kv_width(reading: Reading, names: Mapping[str, str]) -> Dimensionless:
-    return next(rule.width for rule in reading.kv_widths if _matches(rule.where, names))
 
 
 def _matches(where: Mapping[str, list[str]], names: Mapping[str, str]) -> bool:

@@ -137,10 +137,6 @@ class Measured(Checked):
         lines = [",".join(section.texts("columns")), *section.texts("rows")]
         return tables.read_lines(self, section.path, lines).rows
 
-    def every_run(self) -> pd.DataFrame:
-        """Rows of all records."""
-        return pd.concat([self.runs()[COLUMNS], self.client_runs], ignore_index=True)
-
     def sweep(self) -> pd.DataFrame:
         """Rows of the sweep over context windows, with the tokens that a sequence holds."""
         section = self.parameters.section("measured/b200_sweep")

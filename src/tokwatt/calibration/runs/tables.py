@@ -110,7 +110,9 @@ def _used(
     reasons = [unknown(measured, row) for row in table]
     dropped.update(reason for reason in reasons if reason)
     rows = [
-        _client_run(measured, row) if client else _benchmark_run(measured, path, row)
+        clients.run_of(measured.reading, row, measured.llm_of(str(row["llm"])))
+        if client
+        else _benchmark_run(measured, path, row)
         for row, reason in zip(table, reasons, strict=True)
         if not reason
     ]
@@ -157,10 +159,6 @@ def _unknown_client(measured: "Measured", row: Row) -> str:
 
 def _unknown_llm(measured: "Measured", identifier: str) -> str:
     return "" if measured.llm_of(identifier) else f"of LLM {quoted(identifier)}"
-
-
-def _client_run(measured: "Measured", row: Row) -> dict[str, object]:
-    return clients.run_of(measured.reading, row, measured.llm_of(str(row["llm"])))
 
 
 def _benchmark_run(measured: "Measured", path: Path, row: Row) -> dict[str, object]:

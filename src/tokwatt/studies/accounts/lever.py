@@ -13,7 +13,7 @@ from tokwatt.serving.account import Account
 from tokwatt.serving.catalogue import Catalogue
 from tokwatt.serving.point import operating_point
 from tokwatt.studies.accounts.changed import tabulate_changes
-from tokwatt.studies.instances import Boards
+from tokwatt.studies.instances import Boards, batches
 from tokwatt.studies.replay.points import LlmLayout
 from tokwatt.units import Seconds, Sequences, Tokens, TokensPerJoule, Watts
 
@@ -42,7 +42,6 @@ def lever(
     context_window: Tokens,
 ) -> xr.Dataset:
     """Decoding over reading x batch x LLM x GPU, and how each mixture compares with a dense LLM."""
-    batch = np.exp2(np.arange(0, np.log2(largest_batch) + 0.125, 0.25))
 
     def decoding(account: Account) -> xr.Dataset:
         def lever(batch: Sequences, llm: LlmLayout, gpu: Board) -> Lever:
@@ -52,7 +51,7 @@ def lever(
             latency = point.iteration_latency
             return Lever(point.tokens_per_joule * held, latency * held, point.power * held)
 
-        return grid.sweep(lever, batch=batch, llm=served, gpu=gpus)
+        return grid.sweep(lever, batch=batches(largest_batch), llm=served, gpu=gpus)
 
     table = tabulate_changes(catalogue, readings, "reading", decoding)
     advantage = table.tokens_per_joule / table.tokens_per_joule.sel(llm=dense)

@@ -1,7 +1,7 @@
 """The calibration over all of its runs: errors, intervals, targets and parameters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -162,7 +162,6 @@ def parameters(catalogue: Catalogue) -> xr.Dataset:
     """Common parameters and shares of power, their ranges without each LLM, and their starts."""
     calibrated = Calibrated(catalogue)
     records, fitted = calibrated.model.records, calibrated.fitted
-    units = {name: str(unit) for name, unit in units_of(StepParameters).items()}
     without = pd.DataFrame([numbers.common for numbers in calibrated.held_out.values()])
     rows = {
         f"step.{name}": (
@@ -170,9 +169,9 @@ def parameters(catalogue: Catalogue) -> xr.Dataset:
             without[name].min(),
             without[name].max(),
             records.priors[name].start,
-            units[name],
+            str(unit),
         )
-        for name in (field.name for field in fields(StepParameters))
+        for name, unit in units_of(StepParameters).items()
     }
     for board, numbers in fitted.law.items():
         laws = [held.law[board] for held in calibrated.held_out.values()]

@@ -1,7 +1,7 @@
 """What plans of datasets have in common: each is chosen once for all that ask for it."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache, partial
+from functools import cache
 from itertools import product
 from typing import Annotated
 
@@ -78,10 +78,9 @@ def best_plan(
         ttft_quantile=LATE,
         itl_target=itl_target,
     )
-    changes = workload_changes(catalogue, workload)
-    asking = partial(plan, catalogue, workload, demand, llm, changes=changes)
+    changes, asked = workload_changes(catalogue, workload), (catalogue, workload, demand, llm)
     try:
-        return asking(options=options, candidates=CANDIDATES)
+        return plan(*asked, options=options, candidates=CANDIDATES, changes=changes)
     except ParameterError:
         return None
 

@@ -20,23 +20,8 @@ from tokwatt.serving.pools.fleet import Fleet, fleet_of
 from tokwatt.serving.pools.pool import size_pool
 from tokwatt.units import Dimensionless, Tokens
 
-SUMMED = (
-    "generated",
-    "prompts",
-    "chunks",
-    "steps",
-    "steps_length",
-    "steps_mean",
-    "steps2",
-    "steps2_length",
-    "steps2_length2",
-    "steps_mean2",
-    "prompts2",
-    "prompts3",
-    "prompts4",
-    "prompts5",
-    "prompts6",
-)
+SUMMED = ("generated", *request_powers(1.0, 1.0, 1.0))
+"""What is summed over lengths, by the field of `Traffic`."""
 
 
 class ExactLaw(NamedTuple):

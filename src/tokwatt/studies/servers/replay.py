@@ -6,6 +6,7 @@ import numpy as np
 
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, account_of
 from tokwatt.serving.catalogue import Catalogue
+from tokwatt.serving.demand.requests import pairs_of
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrived, repeated
 from tokwatt.simulation.limits import limits_of
@@ -43,14 +44,7 @@ class Scores(NamedTuple):
 
 
 class Replay:
-    """A server and its simulation.
-
-    Args:
-        catalogue: the parameter folder.
-        server: the server.
-        sent: what clients sent to it.
-        steps: one of STEPS.
-    """
+    """A server and its simulation at what clients sent to it, with step times of STEPS."""
 
     def __init__(self, catalogue: Catalogue, server: Server, sent: Sent, steps: str) -> None:
         self.server, self.sent, self.steps = server, sent, steps
@@ -65,8 +59,8 @@ class Replay:
         self.account = account_of(catalogue, CONSISTENT, names)
         self.instance = instance_of(self.account, names.deployment(catalogue))
         self.longest = float((sent.prompt + sent.output).max())
-        mean = float((sent.prompt + sent.output / 2).mean())
-        limits = limits_of(self.account, self.instance, self.longest, mean)
+        requests = pairs_of(sent.prompt, sent.output, np.ones(len(sent.prompt)))
+        limits = limits_of(self.account, self.instance, self.longest, requests)
         self.limits = limits._replace(
             sequences=int(server.max_num_seqs) or limits.sequences,
             tokens=int(server.max_num_batched_tokens) or limits.tokens,
@@ -76,10 +70,7 @@ class Replay:
     def scores(self, place: int, factors: tuple[float, float] = (1.0, 1.0)) -> Scores:
         """A run as it is simulated, with step times by two factors longer than the account's."""
         server = self.server
-        table = StepTable(
-            self.account, self.instance, self.limits.sequences, self.limits.tokens, self.longest,
-            *factors,
-        )  # fmt: skip
+        table = StepTable(self.account, self.instance, self.limits, self.longest, *factors)
         several = int(server.instances[place])
         limits = self._limits(several)
         router = Router("random" if several > 1 else "round_robin", [several])

@@ -17,8 +17,8 @@ from tokwatt.serving.demand.requests import Requests, lengths_of, split_of
 from tokwatt.serving.instance import Instance
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import Arrived, arrivals
+from tokwatt.simulation.latencies import latency_quantile
 from tokwatt.simulation.limits import limits_of
-from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import SimulatedRun, run_pools
 from tokwatt.simulation.steps import StepTable
@@ -144,12 +144,10 @@ def _plans(
 
 def _run(account: Account, instance: Instance, pool: PoolPlan, duration: Seconds) -> SimulatedRun:
     """Some instances of a pool."""
-    requests = pool.requests
-    mean = float(requests.weight @ (requests.prompt + requests.output / 2) / requests.weight.sum())
-    limits = limits_of(account, instance, pool.window, mean)
+    limits = limits_of(account, instance, pool.window, pool.requests)
     if account.assumed.prefill == "free":
         limits = limits._replace(tokens=FREE)
-    table = StepTable(account, instance, limits.sequences, limits.tokens, pool.window)
+    table = StepTable(account, instance, limits, pool.window)
     own = max(1.0, pool.arrival_rate * duration / pool.instances)
     some = min(int(np.ceil(FEWEST / own)), pool.instances)
     return run_pools(
@@ -169,14 +167,13 @@ def _in_turn(pool: PoolPlan, some: int, duration: Seconds) -> Iterator[Arrived]:
 def _served(runs: list[SimulatedRun], plans: list[PoolPlan], target: Seconds) -> Served:
     """All pools together, each by its share of the requests."""
     first, queued, weights = [], [], []
-    histogram = np.zeros_like(runs[0].recorders[0].histogram)
+    histogram = np.zeros_like(runs[0].inter_token_counts)
     for done, pool in zip(runs, plans, strict=True):
         settled = done.finished.settled(SETTLED)
         first.append(done.finished.first_token[settled])
         queued.append(done.finished.queued[settled])
         weights.append(np.full(settled.sum(), pool.arrival_rate / settled.sum()))
-        tokens = sum(recorder.histogram for recorder in done.recorders)
-        histogram = histogram + tokens * pool.arrival_rate / len(settled)
+        histogram = histogram + done.inter_token_counts * pool.arrival_rate / len(settled)
     times, weight = np.concatenate(first), np.concatenate(weights)
     return Served(
         instances=float(sum(pool.instances for pool in plans)),

@@ -12,6 +12,7 @@ import xarray as xr
 from tokwatt import grid
 from tokwatt.accounts.answers.demand import demanded
 from tokwatt.accounts.answers.pools import share_out
+from tokwatt.accounts.answers.quantities import LATENCIES
 from tokwatt.accounts.answers.simulated import half_width
 from tokwatt.accounts.deployments import CONSISTENT, DeploymentNames, fleet_account
 from tokwatt.accounts.doubts import doubts
@@ -27,8 +28,8 @@ from tokwatt.serving.pools.pool import Pool
 from tokwatt.serving.results import plain_numbers
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.arrivals import BURSTINESS, arrivals
+from tokwatt.simulation.latencies import latency_quantile
 from tokwatt.simulation.limits import limits_of
-from tokwatt.simulation.recorder import latency_quantile
 from tokwatt.simulation.requests import Limits
 from tokwatt.simulation.routers import Router
 from tokwatt.simulation.run import SimulatedRun, run_pools
@@ -37,13 +38,6 @@ from tokwatt.studies.instances import Boards
 from tokwatt.studies.plans.common import Workloads, workload_changes
 from tokwatt.units import Dimensionless, DimensionlessAxis, RequestsPerSecond, Seconds, Tokens
 
-PERCENTILES = {
-    "first_token": "median_first_token",
-    "first_token_p99": "late_first_token",
-    "inter_token_latency": "median_latency",
-    "inter_token_latency_p99": "late_latency",
-}
-"""What is compared, and its field of a pool."""
 UNBOUND = {"latency_target": 1e9, "itl_target": inf, "max_utilization": 1 - 1e-9}
 """What leaves a single instance whatever load it is given."""
 SEEDS = (0, 1, 2)
@@ -72,12 +66,12 @@ class Compared(NamedTuple):
 
 
 def _percentiles(runs: Sequence[SimulatedRun]) -> dict[str, Seconds]:
-    """What requests of runs waited for, once an engine is no longer empty, by PERCENTILES."""
+    """What requests of runs waited for, once an engine is no longer empty, by LATENCIES."""
     waits = [done.finished.first_token[done.finished.settled(SETTLED)] for done in runs]
     first = np.quantile(np.concatenate(waits), (0.5, 0.99)).tolist()
-    histogram = np.sum([done.recorders[0].histogram for done in runs], 0)
+    histogram = np.sum([done.inter_token_counts for done in runs], axis=0)
     between = [latency_quantile(histogram, share) for share in (0.5, 0.99)]
-    return dict(zip(PERCENTILES, first + between, strict=True))
+    return dict(zip(LATENCIES, first + between, strict=True))
 
 
 class LoadedInstance(NamedTuple):
@@ -140,7 +134,7 @@ def percentiles(
         return compared(gpu, workload, float(load))[percentile]
 
     axes = {"gpu": list(gpus), "workload": list(workloads)}
-    return grid.tabulate(at, percentile=list(PERCENTILES), **axes, load=loads)
+    return grid.tabulate(at, percentile=list(LATENCIES), **axes, load=loads)
 
 
 @cache
@@ -152,9 +146,8 @@ def loaded_instance(catalogue: Catalogue, names: DeploymentNames, workload: str)
     laid = share_out(catalogue, workload, names, account, (), None, demand)
     requests = laid.case.requests(account.assumed, float(demand.output_share))
     instance, window = instance_of(account, names.deployment(catalogue)), laid.routed.windows[0]
-    mean = float(requests.weight @ (requests.prompt + requests.output / 2))
-    limits = limits_of(account, instance, window, mean)
-    table = StepTable(account, instance, limits.sequences, limits.tokens, window)
+    limits = limits_of(account, instance, window, requests)
+    table = StepTable(account, instance, limits, window)
     return LoadedInstance(account, instance, requests, laid.routed.pools[0], window, limits, table)
 
 
@@ -169,7 +162,7 @@ def _compared(
     burstiness = 1 / BURSTINESS if process == "gamma" else 1.0
     doubtful = dict(doubts(pool, burstiness))
     found = {}
-    for name, field in PERCENTILES.items():
+    for name, field in LATENCIES.items():
         formula, simulated = getattr(pool, field), together[name]
         half = half_width(np.array([of_seed[name] for of_seed in alone]))
         found[name] = Compared(
