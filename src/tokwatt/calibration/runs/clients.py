@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tokwatt.params.traces.columns import quoted
 from tokwatt.units import Dimensionless
 
 Cells = Mapping[str, Any]
@@ -84,7 +85,7 @@ def unknown(reading: Reading, cells: Cells) -> str:
     }
     for words, (column, names) in known.items():
         if cells[column] and cells[column] not in names:
-            return f"{words} {cells[column]}"
+            return f"{words} {quoted(cells[column])}"
     return ""
 
 
