@@ -196,6 +196,25 @@ def test_targets_out_of_reach_are_refused_with_what_would_do(found):
     assert found.at(itl_target=1e-3 * factor * 1.001, latency_target=1e-2 * factor * 1.001)
 
 
+@pytest.mark.parametrize("target, key", [("itl", "itl_target"), ("ttft", "latency_target")])
+def test_a_target_that_is_asked_for_is_enough_as_it_is_written(found, target, key):
+    least = relaxations(found.columns.at(**{key: 1e-3}))[target]
+    with pytest.raises(ParameterError) as late:
+        found.at(**{key: 1e-3})
+    written = float(re.search(rf"wanted {target} of (\S+) s", str(late.value))[1])
+    assert found.at(**{key: written}) and least <= written <= 1.0001 * least
+
+
+@pytest.mark.parametrize("rate", [40.0, 70.0])
+def test_a_cap_that_is_asked_for_is_enough_as_it_is_written(parameters, demand, rate):
+    often = replace(demand, arrival_rate=rate)
+    asked = {"requests": drawn_trace(), "demand": often, "options": FEW, "candidates": 7}
+    with pytest.raises(ParameterError) as hungry:
+        plan(parameters, **asked, budget=Budget(power=100.0))
+    watts = 1e3 * float(re.search(r"power_cap of (\S+) kW", str(hungry.value))[1])
+    assert plan(parameters, **asked, budget=Budget(power=watts)).fleet.power <= watts
+
+
 @pytest.mark.parametrize(
     "budget, message",
     [
