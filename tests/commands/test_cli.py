@@ -275,6 +275,7 @@ OUTSIDE = [
     (["headline", "--set", "basis"], "--set: is 'basis', wanted CHOICE=ALTERNATIVE."),
     (["point", "--set", "basis=gup"], "--set: basis is 'gup', wanted one of gpu, instance"),
     (["headline", "--set", "lengths=sampled"], "--set: the account mixes lengths sampled"),
+    (["headline", "--set", "lengths=pairs"], "--set: the account mixes lengths pairs with no"),
     (["point", "--set", "step=program"], "--set: the account mixes prefill chunked, step program"),
     (["headline", "--account", "papr"], "--account: is 'papr', wanted one of paper, consistent"),
     (["headline", "topology"], "headline: is 'topology', wanted one of"),
