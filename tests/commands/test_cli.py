@@ -185,6 +185,14 @@ def test_a_headline_says_its_account_and_takes_the_rows_of_a_trace(tokwatt, trac
     assert [traced] == explicit
 
 
+@pytest.mark.parametrize("command", ["fleet", "plan", "simulate", "headline"])
+def test_a_trace_has_no_lengths_but_those_of_its_rows(command, tokwatt, trace):
+    others = ["--set", "lengths=exact", "--set", "output_share=fifth"]
+    code, out, errors = tokwatt(command, "--trace", trace, *others)
+    assert (code, out) == (1, "")
+    assert errors.startswith("--set: lengths is 'exact' beside a trace, wanted pairs")
+
+
 @pytest.mark.parametrize("option", [["--output-share", 0.2], ["--workload", "azure"]])
 def test_what_a_trace_has_of_its_own_is_not_asked_beside_it(option, tokwatt, trace):
     code, out, errors = tokwatt("fleet", "--trace", trace, *option)

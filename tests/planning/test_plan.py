@@ -364,21 +364,25 @@ def test_a_plan_finds_its_trace_from_wherever_it_is_read(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "objective, account, changes, cost",
+    "requests, objective, account, changes, cost",
     [
-        ("dollars", "consistent", {"basis": "gpu"}, "dollars_per_token"),
-        ("joules", "consistent", {"baseline": "given"}, "joules_per_token"),
-        ("joules", "paper", {}, "joules_per_token"),
+        ("azure", "dollars", "consistent", {"basis": "gpu"}, "dollars_per_token"),
+        ("azure", "joules", "consistent", {"baseline": "given"}, "joules_per_token"),
+        ("azure", "joules", "paper", {}, "joules_per_token"),
+        (drawn_trace(), "joules", "paper", {}, "joules_per_token"),
     ],
 )
 def test_a_plan_costs_what_its_fleet_does_whatever_is_assumed(
-    parameters, demand, objective, account, changes, cost
+    parameters, demand, requests, objective, account, changes, cost
 ):
     found = plan(
-        parameters, "azure", demand, options=FEW, objective=objective, candidates=3,
+        parameters, requests, demand, options=FEW, objective=objective, candidates=3,
         account=account, changes=changes,
     )  # fmt: skip
     assert found.cost_per_token == pytest.approx(getattr(found.fleet, cost), rel=1e-9)
+    if isinstance(requests, Trace):
+        mean = requests.output.mean()
+        assert found.columns.generated == pytest.approx(demand.arrival_rate * mean, rel=1e-9)
 
 
 def test_a_plan_for_requests_beyond_the_given_window_is_one_sentence(parameters, demand):

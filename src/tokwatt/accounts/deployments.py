@@ -228,13 +228,19 @@ def fleet_account(
     changes: Mapping[str, str] | None = None,
 ) -> Account:
     """An account for fleets, in which a trace's rows count in pairs."""
-    rules = fleet_rules(account, traced=isinstance(requests, Trace))
-    return account_of(catalogue, account, names, {**rules, **(changes or {})})
+    if isinstance(requests, Trace):
+        changes = {**conserving(account), **trace_changes(changes)}
+    return account_of(catalogue, account, names, changes)
 
 
-def fleet_rules(account: str, *, traced: bool) -> dict[str, str]:
-    """What fleets for a trace change in an account; for a workload they follow its own rules."""
-    return {**conserving(account), **PAIRED} if traced else {}
+def trace_changes(changes: Mapping[str, str] | None) -> dict[str, str]:
+    """Changes with which the rows of a trace count; other lengths than theirs are refused."""
+    require_changes(changes)
+    asked = {**PAIRED, **(changes or {})}
+    if (lengths := asked["lengths"]) != PAIRED["lengths"]:
+        found = f"lengths is {shown(lengths)} beside a trace"
+        raise ParameterError(f"changes: {found}, wanted pairs, those of its rows.")
+    return asked
 
 
 def conserving(account: str) -> dict[str, str]:
