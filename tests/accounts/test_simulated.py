@@ -226,6 +226,10 @@ def test_windows_are_those_that_the_fleet_has(parameters, account):
         ),
         ({"instances": [1, 1]}, "instances: has 2 numbers, wanted 1"),
         ({"router": "nearest"}, "router: is 'nearest', wanted"),
+        (
+            {"router": "random", "changes": {"router": "least_work"}},
+            "router: is 'random' beside router=least_work of the account, wanted one of the two",
+        ),
         ({"process": "weekly"}, "process: is 'weekly', wanted"),
         ({"context_window": 1024}, "context_window: is 1024, wanted the longest request's"),
     ],

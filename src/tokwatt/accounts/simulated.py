@@ -19,7 +19,7 @@ from tokwatt.accounts.answers.support import (
 from tokwatt.accounts.deployments import CONSISTENT, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
-from tokwatt.params.errors import ParameterError, pick, require_changes
+from tokwatt.params.errors import ParameterError, pick, require_changes, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -98,6 +98,10 @@ def simulate(
         pick("router", router, {name: name for name in ROUTERS})
     require_changes(changes)
     if router in alternatives("router"):
+        own = (changes or {}).get("router", router)
+        if own != router:
+            beside = f"beside router={own} of the account"
+            raise ParameterError(f"router: is {shown(router)} {beside}, wanted one of the two.")
         changes = {**(changes or {}), "router": router}
     is_found = pick("cached", cached, {name: name == "found" for name in CACHED})
     if is_found and not (isinstance(requests, Trace) and requests.timed and requests.cached_share):
