@@ -68,7 +68,8 @@ def simulate(
         catalogue: the parameter folder.
         requests: a workload by name, or a trace, whose own order and times are kept; without times,
             or where rows are sums, its requests are drawn as those of a workload.
-        demand: arrival rate and bounds, as `fleet` has them.
+        demand: arrival rate and bounds, as `fleet` has them; if left out, those of
+            `accounts.answers.demanded`, and the rate of a trace that has times.
         names: an instance, or one for each pool, or one that prefills and one that decodes; eight
             H100 with Llama-3.1-70B if left out.
         instances: of each pool, of prefill before decode; those of `fleet` if left out.
@@ -93,7 +94,8 @@ def simulate(
             first and when.
     """
     parts = parts_of(each_pool(names, split_lengths))
-    demand = demand or demanded(catalogue)
+    own_rate = requests.arrival_rate if isinstance(requests, Trace) else None
+    demand = demand or demanded(catalogue, arrival_rate=own_rate)
     if router is not None:
         pick("router", router, {name: name for name in ROUTERS})
     require_changes(changes)
