@@ -219,7 +219,7 @@ OUTSIDE = [
     (["plan", "--inventory", "H100=8,H100=9"], "--inventory: has 'H100' twice, wanted it once."),
     (["fleet", "--set", "basis=gpu", "--set", "basis=instance"], "--set: has 'basis' twice"),
     (["trace", "x.csv", "--columns", "prompt=a,prompt=b"], "--columns: has 'prompt' twice"),
-    (["fleet", "--ttft", "0s"], "--ttft: is 0, wanted a number from 1e-09"),
+    (["fleet", "--ttft", "0s"], "--ttft: is 0, wanted a number from 1e-09 to 1e+09 s."),
     (["fleet", "--ttft", "1ms"], "--ttft: is 0.001 s, but one request alone in the pool"),
     (["fleet", "--itl", "0ms"], "--itl: is 0, wanted a number from 1e-09"),
     (["fleet", "--itl", "1ms"], "--itl: is 0.001 s, but one request alone in the pool"),
@@ -254,7 +254,7 @@ OUTSIDE = [
         for command in ("fleet", "plan", "simulate")
     ),
     (["plan", "--max-utilization", 1.5], "--max-utilization: is 1.5, wanted a number from"),
-    (["plan", "--power-cap", "0kW"], "--power-cap: is 0, wanted a number from 1"),
+    (["plan", "--power-cap", "0kW"], "--power-cap: is 0, wanted a number from 1 to 1e+15 W."),
     (["plan", "--inventory", "H100=" + "9" * 5000], "--inventory: is 'H100=999"),
     (["simulate", "--instances", 0, "--requests", 5], "--instances: is 0 in pool 1, wanted 1"),
     (["simulate", "--requests", 10**9], "--requests: is 1000000000, wanted a number from 1"),

@@ -133,7 +133,7 @@ class DeploymentNames:
         """A law of power under the limit that is asked for, and under its own."""
         if self.power_limit is None:
             return law
-        limit = require("power_limit", self.power_limit, LEAST_LIMIT * float(law.idle), tdp)
+        limit = require("power_limit", self.power_limit, LEAST_LIMIT * float(law.idle), tdp, "W")
         return replace(law, limit=min(float(limit), float(law.limit)))
 
     def _refuse_parts(self) -> None:
@@ -167,16 +167,16 @@ class DeploymentNames:
 
 
 def require(
-    name: str, value: Dimensionless, least: Dimensionless, most: Dimensionless
+    name: str, value: Dimensionless, least: Dimensionless, most: Dimensionless, unit: str = ""
 ) -> Dimensionless:
-    """A number inside its domain.
+    """A number inside its domain, in the unit that is said.
 
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= value <= most):
-        wanted = f"a number from {least:g} to {most:.8g}"
+        wanted = f"a number from {least:g} to {most:.8g} {unit}".rstrip()
         written = f"{value:.8g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
