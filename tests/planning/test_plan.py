@@ -415,6 +415,9 @@ def test_no_limit_of_boards_stands_beside_a_law_without_one(parameters, demand):
         ({"gpu": ("H100", "H1000")}, "gpu: is 'H1000', wanted one of"),
         ({"precision": ("fp9",)}, "precision: is 'fp9', wanted one of"),
         ({"gpus": (3, 5)}, "gpus: is 3, 5, wanted numbers that divide the 64 heads"),
+        ({"gpus": (3, 8)}, "gpus: is 3, wanted numbers that divide the 64 heads"),
+        ({"gpus": (8, 16)}, "gpus: is 16 with data_parallel 1, wanted at most 8 GPUs in all"),
+        ({"data_parallel": (1, 2)}, "with data_parallel 2, wanted .* data_parallel 1 where"),
         ({"data_parallel": (2,)}, "with data_parallel 2, wanted .* data_parallel 1 where"),
     ],
 )
