@@ -173,7 +173,7 @@ def test_a_limit_that_no_board_reaches_changes_nothing(parameters):
 @pytest.mark.parametrize(
     "limit, account, sentence",
     [
-        (100.0, "consistent", "power_limit: is 100, wanted a number from 183.* to 700"),
+        (100.0, "consistent", "power_limit: is 100, wanted a number from 183.* to 700 W.$"),
         (701.0, "consistent", "power_limit: is 701, wanted a number from .* to 700"),
         (500.0, "paper", "power_limit: is beside power=activity, wanted power=utilization"),
     ],

@@ -22,6 +22,13 @@ def test_a_pool_holds_the_tokens_that_vllm_logged(names, tokens, parameters):
     assert point.tokens == pytest.approx(tokens, rel=0.04)
 
 
+def test_a_checkpoint_with_weights_of_four_bits_has_the_cache_that_sglang_logged(parameters):
+    """Kimi-K2.5 in INT4 on eight GPUs: 160.63 GiB hold 2,454,421 tokens."""
+    names = tw.DeploymentNames(llm="kimi-k2", gpu="MI325X", gpus=8, precision="int4")
+    point = tw.point(parameters, names, prompt=1000, output=500, batch=1)
+    assert point.cache / point.tokens == pytest.approx(160.63 * 2**30 / 2454421, rel=1e-3)
+
+
 # SGLang, basic_usage/deepseek_v3; vLLM's recipe of Kimi-K2, whose FP8 weights take 16 H200.
 FITS = {
     ("deepseek-v3", "H200", 8, "fp8"): True,

@@ -47,6 +47,13 @@ def cached_trace(share):
     )
 
 
+def test_a_trace_is_served_at_its_own_times_where_no_demand_says_otherwise(parameters):
+    trace = cached_trace(0.0)
+    found = tw.simulate(parameters, trace, names=NAMES, instances=[1])
+    rate = trace.output.sum() / trace.arrivals[-1]
+    assert found.throughput.item() == pytest.approx(rate, rel=0.1)
+
+
 def test_cached_tokens_of_a_trace_are_hits_if_they_are_to_be_found(parameters):
     trace, demand = cached_trace(0.5), tw.demanded(parameters, arrival_rate=5.0)
     again, found = (
@@ -226,6 +233,10 @@ def test_windows_are_those_that_the_fleet_has(parameters, account):
         ),
         ({"instances": [1, 1]}, "instances: has 2 numbers, wanted 1"),
         ({"router": "nearest"}, "router: is 'nearest', wanted"),
+        (
+            {"router": "random", "changes": {"router": "least_work"}},
+            "router: is 'random' beside router=least_work of the account, wanted one of the two",
+        ),
         ({"process": "weekly"}, "process: is 'weekly', wanted"),
         ({"context_window": 1024}, "context_window: is 1024, wanted the longest request's"),
     ],

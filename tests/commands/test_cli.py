@@ -185,6 +185,14 @@ def test_a_headline_says_its_account_and_takes_the_rows_of_a_trace(tokwatt, trac
     assert [traced] == explicit
 
 
+@pytest.mark.parametrize("command", ["fleet", "plan", "simulate", "headline"])
+def test_a_trace_has_no_lengths_but_those_of_its_rows(command, tokwatt, trace):
+    others = ["--set", "lengths=exact", "--set", "output_share=fifth"]
+    code, out, errors = tokwatt(command, "--trace", trace, *others)
+    assert (code, out) == (1, "")
+    assert errors.startswith("--set: lengths is 'exact' beside a trace, wanted pairs")
+
+
 @pytest.mark.parametrize("option", [["--output-share", 0.2], ["--workload", "azure"]])
 def test_what_a_trace_has_of_its_own_is_not_asked_beside_it(option, tokwatt, trace):
     code, out, errors = tokwatt("fleet", "--trace", trace, *option)
@@ -211,7 +219,7 @@ OUTSIDE = [
     (["plan", "--inventory", "H100=8,H100=9"], "--inventory: has 'H100' twice, wanted it once."),
     (["fleet", "--set", "basis=gpu", "--set", "basis=instance"], "--set: has 'basis' twice"),
     (["trace", "x.csv", "--columns", "prompt=a,prompt=b"], "--columns: has 'prompt' twice"),
-    (["fleet", "--ttft", "0s"], "--ttft: is 0, wanted a number from 1e-09"),
+    (["fleet", "--ttft", "0s"], "--ttft: is 0, wanted a number from 1e-09 to 1e+09 s."),
     (["fleet", "--ttft", "1ms"], "--ttft: is 0.001 s, but one request alone in the pool"),
     (["fleet", "--itl", "0ms"], "--itl: is 0, wanted a number from 1e-09"),
     (["fleet", "--itl", "1ms"], "--itl: is 0.001 s, but one request alone in the pool"),
@@ -246,7 +254,7 @@ OUTSIDE = [
         for command in ("fleet", "plan", "simulate")
     ),
     (["plan", "--max-utilization", 1.5], "--max-utilization: is 1.5, wanted a number from"),
-    (["plan", "--power-cap", "0kW"], "--power-cap: is 0, wanted a number from 1"),
+    (["plan", "--power-cap", "0kW"], "--power-cap: is 0, wanted a number from 1 to 1e+15 W."),
     (["plan", "--inventory", "H100=" + "9" * 5000], "--inventory: is 'H100=999"),
     (["simulate", "--instances", 0, "--requests", 5], "--instances: is 0 in pool 1, wanted 1"),
     (["simulate", "--requests", 10**9], "--requests: is 1000000000, wanted a number from 1"),
@@ -275,6 +283,7 @@ OUTSIDE = [
     (["headline", "--set", "basis"], "--set: is 'basis', wanted CHOICE=ALTERNATIVE."),
     (["point", "--set", "basis=gup"], "--set: basis is 'gup', wanted one of gpu, instance"),
     (["headline", "--set", "lengths=sampled"], "--set: the account mixes lengths sampled"),
+    (["headline", "--set", "lengths=pairs"], "--set: the account mixes lengths pairs with no"),
     (["point", "--set", "step=program"], "--set: the account mixes prefill chunked, step program"),
     (["headline", "--account", "papr"], "--account: is 'papr', wanted one of paper, consistent"),
     (["headline", "topology"], "headline: is 'topology', wanted one of"),

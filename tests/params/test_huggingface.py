@@ -403,6 +403,11 @@ REFUSED = {
         {"num_key_value_heads": 7},
         ["num_key_value_heads", "is 7", "one that divides the 64 heads"],
     ),
+    "no heads of keys": (
+        "Llama-3.1-70B",
+        {"num_key_value_heads": 0},
+        ["num_key_value_heads", "is 0", "one that divides the 64 heads"],
+    ),
     "a head of a fraction": (
         "Llama-3.1-70B",
         {"num_attention_heads": 63},

@@ -36,7 +36,7 @@ ASKED = {
     "experts alone": (MIXTURE, EXPERTS, "mxfp4", ""),
     "both in eight bits": (DENSE, FP8 | NARROW, "fp8", ""),
     "a wider cache": (DENSE, FP8, None, "asked for as fp8 with --kv-precision bfloat16"),
-    "a wider cache of AWQ": (DENSE, AWQ, None, "asked for as int4 with --kv-precision bfloat16"),
+    "four bits of weights alone": (DENSE, AWQ, "int4", ""),
     "a narrower cache": (DENSE, NVFP4 | NARROW, None, "asked for as nvfp4 with --kv-precision fp8"),
     "other integers": (DENSE, AWQ | {"bits": 3}, None, "no precision has the weights"),
     "none": (DENSE, {}, None, ""),

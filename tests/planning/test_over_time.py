@@ -81,14 +81,31 @@ def test_rest_saves_and_starts_cost(parameters, found):
 
 
 def test_energy_costs_and_emits_what_its_hour_does(parameters, found):
-    """The same at every hour, then only at the hour of the peak."""
+    """The same at every hour, then only at the hour of the peak; 0.08 USD and 0.4 kg a kWh."""
+    joule = 1 / 3.6e6
     flat = rested(parameters, hourly_price=np.full(HOURS, 2.0), hourly_intensity=np.ones(HOURS))
     for rest in day_of(found, flat).values():
-        assert rest.electricity == pytest.approx(2 * rest.energy, rel=1e-12)
-        assert rest.carbon == pytest.approx(rest.energy, rel=1e-12)
+        assert rest.electricity == pytest.approx(2 * 0.08 * joule * rest.energy, rel=1e-12)
+        assert rest.carbon == pytest.approx(0.4 * joule * rest.energy, rel=1e-12)
     peak = int(np.argmax(flat.hourly_rates))
     dear = day_of(found, replace(flat, hourly_price=np.eye(HOURS)[peak]))
-    assert dear["on"].electricity == pytest.approx(found.fleet.power * 3600, rel=1e-9)
+    assert dear["on"].electricity == pytest.approx(0.08 * found.fleet.power / 1e3, rel=1e-9)
+
+
+def test_a_day_costs_and_emits_by_the_energy_of_its_plan(parameters, found):
+    """Of twice the price and a quarter of the intensity, whatever the hours are."""
+    energy = found.columns.energy
+    other = replace(
+        energy,
+        electricity_price=2 * energy.electricity_price,
+        grid_intensity=energy.grid_intensity / 4,
+    )
+    moved = replace(found, columns=replace(found.columns, energy=other))
+    day = Day.of(parameters)
+    for policy, rest in day_of(moved, day).items():
+        here = day_of(found, day)[policy]
+        assert rest.electricity == pytest.approx(2 * here.electricity, rel=1e-12)
+        assert rest.carbon == pytest.approx(here.carbon / 4, rel=1e-12)
 
 
 def test_a_day_has_a_price_for_each_hour(parameters, found):

@@ -196,6 +196,25 @@ def test_targets_out_of_reach_are_refused_with_what_would_do(found):
     assert found.at(itl_target=1e-3 * factor * 1.001, latency_target=1e-2 * factor * 1.001)
 
 
+@pytest.mark.parametrize("target, key", [("itl", "itl_target"), ("ttft", "latency_target")])
+def test_a_target_that_is_asked_for_is_enough_as_it_is_written(found, target, key):
+    least = relaxations(found.columns.at(**{key: 1e-3}))[target]
+    with pytest.raises(ParameterError) as late:
+        found.at(**{key: 1e-3})
+    written = float(re.search(rf"wanted {target} of (\S+) s", str(late.value))[1])
+    assert found.at(**{key: written}) and least <= written <= 1.0001 * least
+
+
+@pytest.mark.parametrize("rate", [40.0, 70.0])
+def test_a_cap_that_is_asked_for_is_enough_as_it_is_written(parameters, demand, rate):
+    often = replace(demand, arrival_rate=rate)
+    asked = {"requests": drawn_trace(), "demand": often, "options": FEW, "candidates": 7}
+    with pytest.raises(ParameterError) as hungry:
+        plan(parameters, **asked, budget=Budget(power=100.0))
+    watts = 1e3 * float(re.search(r"power_cap of (\S+) kW", str(hungry.value))[1])
+    assert plan(parameters, **asked, budget=Budget(power=watts)).fleet.power <= watts
+
+
 @pytest.mark.parametrize(
     "budget, message",
     [
@@ -345,21 +364,25 @@ def test_a_plan_finds_its_trace_from_wherever_it_is_read(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "objective, account, changes, cost",
+    "requests, objective, account, changes, cost",
     [
-        ("dollars", "consistent", {"basis": "gpu"}, "dollars_per_token"),
-        ("joules", "consistent", {"baseline": "given"}, "joules_per_token"),
-        ("joules", "paper", {}, "joules_per_token"),
+        ("azure", "dollars", "consistent", {"basis": "gpu"}, "dollars_per_token"),
+        ("azure", "joules", "consistent", {"baseline": "given"}, "joules_per_token"),
+        ("azure", "joules", "paper", {}, "joules_per_token"),
+        (drawn_trace(), "joules", "paper", {}, "joules_per_token"),
     ],
 )
 def test_a_plan_costs_what_its_fleet_does_whatever_is_assumed(
-    parameters, demand, objective, account, changes, cost
+    parameters, demand, requests, objective, account, changes, cost
 ):
     found = plan(
-        parameters, "azure", demand, options=FEW, objective=objective, candidates=3,
+        parameters, requests, demand, options=FEW, objective=objective, candidates=3,
         account=account, changes=changes,
     )  # fmt: skip
     assert found.cost_per_token == pytest.approx(getattr(found.fleet, cost), rel=1e-9)
+    if isinstance(requests, Trace):
+        mean = requests.output.mean()
+        assert found.columns.generated == pytest.approx(demand.arrival_rate * mean, rel=1e-9)
 
 
 def test_a_plan_for_requests_beyond_the_given_window_is_one_sentence(parameters, demand):
@@ -392,6 +415,9 @@ def test_no_limit_of_boards_stands_beside_a_law_without_one(parameters, demand):
         ({"gpu": ("H100", "H1000")}, "gpu: is 'H1000', wanted one of"),
         ({"precision": ("fp9",)}, "precision: is 'fp9', wanted one of"),
         ({"gpus": (3, 5)}, "gpus: is 3, 5, wanted numbers that divide the 64 heads"),
+        ({"gpus": (3, 8)}, "gpus: is 3, wanted numbers that divide the 64 heads"),
+        ({"gpus": (8, 16)}, "gpus: is 16 with data_parallel 1, wanted at most 8 GPUs in all"),
+        ({"data_parallel": (1, 2)}, "with data_parallel 2, wanted .* data_parallel 1 where"),
         ({"data_parallel": (2,)}, "with data_parallel 2, wanted .* data_parallel 1 where"),
     ],
 )

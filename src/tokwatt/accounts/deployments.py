@@ -137,7 +137,7 @@ class DeploymentNames:
         """A law of power under the limit that is asked for, and under its own."""
         if self.power_limit is None:
             return law
-        limit = require("power_limit", self.power_limit, LEAST_LIMIT * float(law.idle), tdp)
+        limit = require("power_limit", self.power_limit, LEAST_LIMIT * float(law.idle), tdp, "W")
         return replace(law, limit=min(float(limit), float(law.limit)))
 
     def _refuse_parts(self) -> None:
@@ -170,16 +170,16 @@ class DeploymentNames:
 
 
 def require(
-    name: str, value: Dimensionless, least: Dimensionless, most: Dimensionless
+    name: str, value: Dimensionless, least: Dimensionless, most: Dimensionless, unit: str = ""
 ) -> Dimensionless:
-    """A number inside its domain.
+    """A number inside its domain, in the unit that is said.
 
     Raises:
         ParameterError: with one sentence, for what lies outside or is no number.
     """
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and least <= value <= most):
-        wanted = f"a number from {least:g} to {most:.8g}"
+        wanted = f"a number from {least:g} to {most:.8g} {unit}".rstrip()
         written = f"{value:.8g}" if isinstance(value, float) else shown(value)
         raise ParameterError(f"{name}: is {written}, wanted {wanted}.")
     return value
@@ -231,13 +231,19 @@ def fleet_account(
     changes: Mapping[str, str] | None = None,
 ) -> Account:
     """An account for fleets, in which a trace's rows count in pairs."""
-    rules = fleet_rules(account, traced=isinstance(requests, Trace))
-    return account_of(catalogue, account, names, {**rules, **(changes or {})})
+    if isinstance(requests, Trace):
+        changes = {**conserving(account), **trace_changes(changes)}
+    return account_of(catalogue, account, names, changes)
 
 
-def fleet_rules(account: str, *, traced: bool) -> dict[str, str]:
-    """What fleets for a trace change in an account; for a workload they follow its own rules."""
-    return {**conserving(account), **PAIRED} if traced else {}
+def trace_changes(changes: Mapping[str, str] | None) -> dict[str, str]:
+    """Changes with which the rows of a trace count; other lengths than theirs are refused."""
+    require_changes(changes)
+    asked = {**PAIRED, **(changes or {})}
+    if (lengths := asked["lengths"]) != PAIRED["lengths"]:
+        found = f"lengths is {shown(lengths)} beside a trace"
+        raise ParameterError(f"changes: {found}, wanted pairs, those of its rows.")
+    return asked
 
 
 def conserving(account: str) -> dict[str, str]:

@@ -163,7 +163,7 @@ class Headlines(AssumptionSets):
     def mixture(self, wanted: Assumptions, where: Section | None = None) -> Assumptions:
         """The assumptions themselves, refused where they contradict each other."""
         if wanted.lengths == "pairs" and not self.pairs:
-            raise self.section.fail(
+            raise (where or self.section).fail(
                 "mixes lengths pairs with no trace", "a trace whose rows they are"
             )
         return super().mixture(wanted, where)

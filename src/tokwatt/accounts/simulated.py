@@ -19,7 +19,7 @@ from tokwatt.accounts.answers.support import (
 from tokwatt.accounts.deployments import CONSISTENT, require
 from tokwatt.accounts.parts import PoolNames, each_pool, parts_of, require_list
 from tokwatt.accounts.simulated_fleet import Simulated, simulated_fleet
-from tokwatt.params.errors import ParameterError, pick, require_changes
+from tokwatt.params.errors import ParameterError, pick, require_changes, shown
 from tokwatt.params.specs import Demand
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.catalogue import Catalogue
@@ -68,7 +68,8 @@ def simulate(
         catalogue: the parameter folder.
         requests: a workload by name, or a trace, whose own order and times are kept; without times,
             or where rows are sums, its requests are drawn as those of a workload.
-        demand: arrival rate and bounds, as `fleet` has them.
+        demand: arrival rate and bounds, as `fleet` has them; if left out, those of
+            `accounts.answers.demanded`, and the rate of a trace that has times.
         names: an instance, or one for each pool, or one that prefills and one that decodes; eight
             H100 with Llama-3.1-70B if left out.
         instances: of each pool, of prefill before decode; those of `fleet` if left out.
@@ -93,11 +94,16 @@ def simulate(
             first and when.
     """
     parts = parts_of(each_pool(names, split_lengths))
-    demand = demand or demanded(catalogue)
+    own_rate = requests.arrival_rate if isinstance(requests, Trace) else None
+    demand = demand or demanded(catalogue, arrival_rate=own_rate)
     if router is not None:
         pick("router", router, dict.fromkeys(ROUTERS))
     require_changes(changes)
     if router in alternatives("router"):
+        own = (changes or {}).get("router", router)
+        if own != router:
+            beside = f"beside router={own} of the account"
+            raise ParameterError(f"router: is {shown(router)} {beside}, wanted one of the two.")
         changes = {**(changes or {}), "router": router}
     is_found = pick("cached", cached, {name: name == "found" for name in CACHED})
     if is_found and not (isinstance(requests, Trace) and requests.timed and requests.cached_share):

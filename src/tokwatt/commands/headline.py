@@ -27,18 +27,19 @@ def headline(
 ) -> None:
     """What the paper concludes, under any account; a trace's rows replace its workloads."""
     from tokwatt.accounts.answers.support import named_account
-    from tokwatt.accounts.deployments import PAIRED
+    from tokwatt.accounts.deployments import trace_changes
     from tokwatt.accounts.headlines import Headlines
     from tokwatt.params.errors import pick
     from tokwatt.params.traces.traces import read_trace
     from tokwatt.serving.catalogue import Catalogue
 
     headlines = Headlines(Catalogue(params), read_trace(trace) if trace else None)
-    alternatives = (PAIRED if trace else {}) | opt.parsed_changes(changes)
+    alternatives = opt.parsed_changes(changes)
     claims = [*headlines.headlines.values()]
     if name:
         claims = [pick("headline", name, headlines.headlines)]
     with opt.named_as_options():
+        alternatives = trace_changes(alternatives) if trace else alternatives
         preset = pick("account", account, headlines.presets)
         start = {} if account == "paper" else vars(preset)
         switches = {**start, **headlines.switches(alternatives)}

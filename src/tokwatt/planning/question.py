@@ -8,7 +8,13 @@ import numpy as np
 
 from tokwatt.accounts.answers.demand import require_demand, require_share, require_targets
 from tokwatt.accounts.answers.pools import LONGEST, case_of, require_splits
-from tokwatt.accounts.deployments import DeploymentNames, conserving, fleet_account, require_limited
+from tokwatt.accounts.deployments import (
+    PAIRED,
+    DeploymentNames,
+    conserving,
+    fleet_account,
+    require_limited,
+)
 from tokwatt.accounts.energy import Energy
 from tokwatt.accounts.parts import require_chunked
 from tokwatt.params.errors import ParameterError, pick
@@ -83,10 +89,12 @@ def questions_of(
     each = [requests] if isinstance(requests, str | Trace) else [*requests]
     asked = [demand] * len(each) if isinstance(demand, Demand) else [*demand]
     _require_alike(len(each), asked)
-    changes = {**conserving(account), **changes}
+    rules = conserving(account)
+    rules_of_trace = {choice: rules[choice] for choice in rules if choice not in PAIRED}
     return [
-        Question(catalogue, own, it, objective, budget, account, changes)
+        Question(catalogue, own, it, objective, budget, account, {**kept, **changes})
         for own, it in zip(each, asked, strict=True)
+        for kept in [rules_of_trace if isinstance(own, Trace) else rules]
     ]
 
 

@@ -29,10 +29,10 @@ def demanded(catalogue: Catalogue, **numbers: Dimensionless | None) -> Demand:
 def require_demand(demand: Demand) -> None:
     """Refuse what is no demand, and numbers outside their domain."""
     require_kind("demand", demand, Demand, "a demand, as tokwatt.demanded makes it")
-    require("arrival_rate", demand.arrival_rate, 1e-9, 1e12)
-    require("latency_target", demand.latency_target, 1e-9, 1e9)
+    require("arrival_rate", demand.arrival_rate, 1e-9, 1e12, "req/s")
+    require("latency_target", demand.latency_target, 1e-9, 1e9, "s")
     require("ttft_per_token", demand.ttft_per_token, 0, 1e6)
-    require("itl_target", demand.itl_target, 1e-9, inf)
+    require("itl_target", demand.itl_target, 1e-9, inf, "s")
     require("max_utilization", demand.max_utilization, 1e-6, 1)
     require("output_share", demand.output_share, 0, 1)
     require("spare_instances", demand.spare_instances, 0, 1e6)

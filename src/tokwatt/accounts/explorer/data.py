@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tokwatt.accounts.deployments import FEASIBLE, fleet_rules
+from tokwatt.accounts.deployments import FEASIBLE, PAIRED, conserving
 from tokwatt.accounts.explorer.constants import DOUBTS, READING, constants_of
 from tokwatt.accounts.explorer.explorer import Explorer
 from tokwatt.accounts.explorer.offer import InstanceKey, Machine
@@ -72,7 +72,7 @@ def _published(explorer: Explorer, choices: Iterable[InstanceKey]) -> dict[str, 
         "impossible": known.section.raw.get("impossible") or [],
         "assumed": {name: asdict(mixture) for name, mixture in explorer.mixtures.items()},
         "traced": {
-            name: FEASIBLE | fleet_rules(view.start, traced=True)
+            name: FEASIBLE | conserving(view.start) | PAIRED
             for name, view in explorer.views.items()
         },
         "reading": constants_of(READING),

@@ -22,7 +22,7 @@ def grouped_attention(config: Configuration) -> Fields:
     """Grouped-query attention; `head_dim` defaults to a head's share of the residual stream."""
     heads = config.whole("num_attention_heads")
     kv_heads, head_dim = config.whole("num_key_value_heads", heads, most=heads), _head_dim(config)
-    if kv_heads and heads % kv_heads:
+    if not kv_heads or heads % kv_heads:
         raise config.refused(
             "num_key_value_heads", f"one that divides the {heads} heads of queries"
         )

@@ -17,11 +17,9 @@ from tokwatt.units import (
     Dimensionless,
     DimensionlessAxis,
     Dollars,
-    DollarsPerJouleAxis,
     Instances,
     Joules,
     Kilograms,
-    KilogramsPerJouleAxis,
     Seconds,
     Share,
 )
@@ -37,16 +35,16 @@ class Day:
 
     Attributes:
         hourly_rates: arrival rate of each hour over that of the plan, shape (hour,).
-        hourly_price: dollars of a joule of each hour.
-        hourly_intensity: carbon dioxide of a joule of each hour.
+        hourly_price: price of energy of each hour over that of `energy`.
+        hourly_intensity: intensity of the grid of each hour over that of `energy`.
         sleep_power: power of a board that sleeps, as a share of TDP.
         wake_time: from sleep to serving.
         start_time: from off to serving.
     """
 
     hourly_rates: DimensionlessAxis
-    hourly_price: DollarsPerJouleAxis
-    hourly_intensity: KilogramsPerJouleAxis
+    hourly_price: DimensionlessAxis
+    hourly_intensity: DimensionlessAxis
     sleep_power: Share
     wake_time: Seconds
     start_time: Seconds
@@ -112,11 +110,12 @@ def _of_policy(plan: Plan, day: Day, policy: str, rates: np.ndarray, tokens: flo
         own_watts, own_rented = _pool(part, pool["instances"].value, day, policy, rates)
         watts, rented = watts + own_watts, rented + own_rented
     energy, rent = float(watts.sum()) * HOUR, float(rented.sum()) * HOUR
+    bought = plan.columns.energy
     return DayOfPlan(
         energy,
         rent,
-        float(watts @ day.hourly_price) * HOUR,
-        float(watts @ day.hourly_intensity) * HOUR,
+        float(watts @ day.hourly_price) * HOUR * float(bought.electricity_price),
+        float(watts @ day.hourly_intensity) * HOUR * float(bought.grid_intensity),
         energy / tokens,
         rent / tokens,
         energy / tokens / plan.fleet.joules_per_token,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import jax
 import numpy as np
@@ -65,7 +66,8 @@ class Options:
         """Every configuration of an LLM; two of the same numbers are one.
 
         Raises:
-            ParameterError: for a name that the catalogue lacks, and where no layout is left.
+            ParameterError: for a name that the catalogue lacks, and where no layout is left, or
+                none of a number that was asked for.
         """
         record = pick("llm", llm, catalogue.llms).published
         for gpu in self.gpu:
@@ -80,8 +82,13 @@ class Options:
             for names in self._combined(catalogue, llm)
             if _is_laid_out(names, float(record.query_heads), float(record.experts))
         ]
-        if not found:
-            raise ParameterError(self._without_layout(llm, float(record.query_heads)))
+        for name in ("gpus", "data_parallel"):
+            asked, laid_out = getattr(self, name), {getattr(own, name) for own in found}
+            missing = tuple(number for number in asked if number not in laid_out)
+            if missing and not (found and asked == getattr(Options, name)):
+                alone: dict[str, Any] = {name: missing}
+                sentence = replace(self, **alone)._without_layout(llm, float(record.query_heads))
+                raise ParameterError(sentence)
         return list(dict.fromkeys(found))
 
     def _without_layout(self, llm: str, heads: float) -> str:

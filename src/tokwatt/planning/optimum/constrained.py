@@ -49,9 +49,10 @@ class Budget:
         for gpu, count in (self.inventory or {}).items():
             pick("inventory", gpu, catalogue.gpus)
             require("inventory", count, 1, MOST)
-        for name, most in {"power_cap": self.power, "max_pools": self.pools}.items():
-            if most is not None:
-                require(name, most, 1, MOST)
+        if self.power is not None:
+            require("power_cap", self.power, 1, MOST, "W")
+        if self.pools is not None:
+            require("max_pools", self.pools, 1, MOST)
 
     def check_gpus(self, gpus: Sequence[str]) -> None:
         """Refuse an inventory of GPUs that no pool may have."""

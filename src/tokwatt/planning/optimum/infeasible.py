@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil, floor, log10
 
 import numpy as np
 
@@ -78,8 +79,8 @@ def _over_target(columns: Columns, most_pools: int | None) -> str:
     demand = columns.demand
     now = {"itl": float(demand.itl_target), "ttft": float(demand.latency_target)}
     alone = {name: least for name, least in found.items() if np.isfinite(least)}
-    enough = [f"{name} of {least:.4g} s" for name, least in alone.items() if least > now[name]]
-    enough.append(f"both {factor:.4g} times as long")
+    enough = [f"{name} of {_enough(least)} s" for name, least in alone.items() if least > now[name]]
+    enough.append(f"both {_enough(factor)} times as long")
     name = next(iter(alone), "itl")
     other = "ttft" if name == "itl" else "itl"
     return (
@@ -95,7 +96,7 @@ def _over_budget(each: Sequence[Columns], budget: Budget) -> str:
     powers = np.stack([own.power for own in each])
     watts = least_worst(each, powers, replace(budget, power=None)).partition.cost
     if budget.power is not None and np.isfinite(watts):
-        parts.append(f"power_cap of {watts / 1e3:.5g} kW")
+        parts.append(f"power_cap of {_enough(watts / 1e3)} kW")
     for gpu, most in inventory.items():
         used = np.where(np.isfinite(columns.gpus), columns.gpus_of(gpu), np.inf)
         others = {name: count for name, count in inventory.items() if name != gpu}
@@ -105,3 +106,9 @@ def _over_budget(each: Sequence[Columns], budget: Budget) -> str:
     name = "power_cap" if budget.power is not None else "inventory"
     wanted = f"{' or '.join(parts)}, the others as they are" if parts else "more of several at once"
     return f"{name}: no fleet keeps all budgets, wanted {wanted}."
+
+
+def _enough(least: float, digits: int = 5) -> str:
+    """A number in so many digits, rounded up: what is asked for then is enough."""
+    last = 10.0 ** (floor(log10(least)) + 1 - digits)
+    return f"{ceil(least / last) * last:.{digits}g}"
