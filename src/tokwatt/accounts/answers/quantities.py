@@ -76,7 +76,7 @@ def quantities(
             kind = ""
         low, high = _ends(name, value, kind, widths, share) if kind in widths else (None, None)
         if low is not None and high is not None and name in COUNTED:
-            low, high = _whole((low, high), value / numbers["instances"])
+            low, high = _whole((low, high), value / max(1.0, numbers["instances"]))
         found[name] = Estimate(value, low, high, UNITS[name] or "1")
     return found
 
@@ -85,7 +85,7 @@ def _whole(
     ends: tuple[Dimensionless, Dimensionless], each: Dimensionless
 ) -> tuple[Dimensionless, Dimensionless]:
     """Ends that are counts, of so many for an instance; at least 1, where instances differ."""
-    least = each if each.is_integer() else 1.0
+    least = each if each >= 1 and each.is_integer() else 1.0
     low, high = (least * math.ceil(end / least - ROUNDING) for end in ends)
     return low, high
 
