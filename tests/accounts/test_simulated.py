@@ -13,7 +13,8 @@ from tokwatt.accounts.deployments import fleet_account
 from tokwatt.accounts.parts import Disaggregated
 from tokwatt.params.traces.traces import Trace
 from tokwatt.serving.pools.targets import asked_of
-from tokwatt.serving.steps.step import step
+from tokwatt.serving.steps.power import board_power
+from tokwatt.serving.steps.step import single_use, step
 from tokwatt.serving.steps.times import instance_of
 from tokwatt.simulation.routers import Router
 
@@ -101,10 +102,7 @@ def test_an_instance_rests_between_requests_that_come_seldom(parameters):
 
 
 def test_an_instance_of_one_slot_works_for_its_utilization_of_the_time(parameters):
-    """It runs one request then, not more: by hand, what that step and resting boards draw.
-
-    A little less, as prompts are taken in one after the other and not all of the time.
-    """
+    """It runs one request then, not more: by hand, what its steps and resting boards draw."""
     names = replace(NAMES, max_num_seqs=1)
     demand = tw.demanded(parameters, arrival_rate=0.3, latency_target=30.0, itl_target=0.1)
     answer = tw.fleet(parameters, "azure", demand, names)
@@ -112,12 +110,22 @@ def test_an_instance_of_one_slot_works_for_its_utilization_of_the_time(parameter
     account = fleet_account(parameters, "consistent", names, "azure")
     deployment = names.deployment(parameters)
     laid = share_out(parameters, "azure", names, account, (), None, demand)
-    one = asked_of(account.assumed, laid.routed.pools[0]).at(np.array(1.0))
-    working = float(step(account.assumed, instance_of(account, deployment), one).power)
+    traffic, own = laid.routed.pools[0], (account.assumed, instance_of(account, deployment))
+    one, chunk = asked_of(account.assumed, traffic).at(np.array(1.0)), float(own[1].costs.chunk)
+    working = float(step(*own, one).power)
     busy, idle = pool["utilization"].value, float(deployment.utilization.idle)
+    taking = one._replace(prompts=chunk, prefills=chunk / traffic.prompts)
+    time, full = map(float, board_power(*own, single_use(*own, taking)))
+    decoding = float(
+        board_power(*own, single_use(*own, one._replace(prompts=0.0, prefills=0.0)))[1]
+    )
+    filling = 0.3 * traffic.prompts * time / chunk / busy
+    prompt = traffic.prompts2 / (2 * traffic.prompts) * time / chunk
+    apart = 2 * prompt * (1 + prompt * np.expm1(-1 / prompt))
+    working += apart * (filling * full + (1 - filling) * decoding - working)
     each = NAMES.gpus * (busy * working + (1 - busy) * idle)
     assert pool["batch"].value == pytest.approx(busy, rel=1e-6)
-    assert 0.99 * answer.instances * each < answer.power < answer.instances * each
+    assert answer.power == pytest.approx(answer.instances * each, rel=1e-6)
 
 
 @pytest.mark.parametrize("gpus", [4, 8])

@@ -139,10 +139,11 @@ def test_parts_in_processes_at_once_make_the_same_bytes_as_one_run(tmp_path, mon
         )
         for part in range(2)
     ]
-    for process in at_once:
-        said, problems = process.communicate()
-        assert (problems, process.returncode) == ("", 0)
-        assert "of 2" in said
+    whole = f"{tmp_path / 'b' / 'many.zarr'}: 1,228,800 points"
+    assert [(*process.communicate(), process.returncode) for process in at_once] == [
+        (f"{whole}, part {part} of 2, which the same without --part finishes\n", "", 0)
+        for part in range(2)
+    ]
     monkeypatch.setattr(blocks, "BLOCK", 2**20)
     for out in "ab":
         stream.stream(study.load_study(folder, "many"), tmp_path / out / "many.zarr")
