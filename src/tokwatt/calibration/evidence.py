@@ -36,7 +36,16 @@ class Range(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """What was measured on a GPU under an engine: how many runs of which LLMs and requests."""
+    """What was measured on a GPU under an engine.
+
+    Attributes:
+        runs: how many.
+        llms: of which LLMs.
+        precisions: in which precisions.
+        batch: requests in flight.
+        prompt: prompt tokens.
+        output: output tokens.
+    """
 
     runs: int
     llms: tuple[str, ...]

@@ -33,7 +33,15 @@ Operation = tuple[str, float, object, str]
 
 
 class TabulatedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Configurations on several GPUs; the other fields are those of `KernelConfig`."""
+    """Configurations that differ in their GPU alone; fields are those of `KernelConfig`.
+
+    Attributes:
+        llm: the LLM.
+        precision: the precision of its weights.
+        gpus: GPUs of the instance.
+        expert_parallel: 1 where each GPU holds whole experts, 0 where a slice of all.
+        on: the GPUs.
+    """
 
     llm: str
     precision: str
