@@ -197,7 +197,13 @@ def _drawn_pool(
 def elasticity(headlines: Headlines, case_name: str, preset: str) -> xr.Dataset:
     """Elasticity d log tok/J / d log x for every number x behind a case that is an instance.
 
-    A number that is 0 has none.
+    Args:
+        headlines: the cases.
+        case_name: name of an instance.
+        preset: name of the assumption set.
+
+    Returns:
+        See `Elasticity`; a number that is 0 has none.
 
     Source: definition, by automatic differentiation.
     """

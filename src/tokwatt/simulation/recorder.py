@@ -72,7 +72,12 @@ def first_settled(share: Dimensionless, requests: int) -> int:
 
 
 class Recorder:
-    """Reads what an engine of a pool leaves, and keeps what is asked of it later.
+    """Reads what an engine leaves, and keeps what is asked of it later.
+
+    Args:
+        engine: the engine.
+        table: its steps.
+        pool: the pool that it is of.
 
     Attributes:
         finished: requests.

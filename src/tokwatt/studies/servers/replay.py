@@ -44,7 +44,14 @@ class Scores(NamedTuple):
 
 
 class Replay:
-    """A server and its simulation at what clients sent to it, with step times of STEPS."""
+    """A server and its simulation.
+
+    Args:
+        catalogue: the parameter folder.
+        server: the server.
+        sent: what clients sent to it.
+        steps: one of STEPS.
+    """
 
     def __init__(self, catalogue: Catalogue, server: Server, sent: Sent, steps: str) -> None:
         self.server, self.sent, self.steps = server, sent, steps
