@@ -176,6 +176,7 @@ def size_pool(
     else:
         served = service_rate / slots
         late_prompt = first_token(assumed, instance, asked.at(slots), traffic.long_prompt)
+    share = mostly.token_share
     typical_prompt = mostly.first_token(traffic.median_prompt, MEDIAN)
     queue = needed * slots, arriving, served, scv
     wait = jnp.where(used, queueing.wait_quantile(*queue), empty_wait)
@@ -197,12 +198,12 @@ def size_pool(
         batch=batch,
         iteration_latency=full.latency,
         median_latency=jnp.where(used, running.median_latency, 0.0),
-        late_latency=jnp.where(used, mostly.late, 0.0),
+        late_latency=jnp.where(used, mostly.late(share), 0.0),
         prompt_time=prompt_time,
         wait=wait,
         median_first_token=jnp.where(used, middle + typical_prompt, 0.0),
         late_first_token=jnp.where(used, wait + late_prompt, 0.0),
-        **mostly.use(load, held)._asdict(),
+        **mostly.use(load, held, share)._asdict(),
         power=jnp.where(instances == 0, 0.0, powered),
         credited=demand.arrival_rate * traffic.credited,
         generated=demand.arrival_rate * traffic.generated,

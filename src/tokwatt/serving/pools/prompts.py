@@ -155,15 +155,20 @@ class PoolLatencies(NamedTuple):
         return shortest_first_token(self.prefill, *self.queued, probability)
 
     @property
-    def late(self) -> Seconds:
-        """99th percentile of the inter-token latency."""
+    def token_share(self) -> Dimensionless:
+        """Share of output tokens that come of iterations with prompts."""
+        if self.queued is None:
+            return 0.0 * self.prefill.load.batch
+        return token_share(self.prefill, *self.queued)
+
+    def late(self, share: Dimensionless) -> Seconds:
+        """99th percentile of the inter-token latency, from the `token_share`."""
         if self.queued is None:
             return self.prefill.iteration.late_latency
         passes, queue = self.queued
-        share = token_share(self.prefill, passes, queue)
         return late_iteration(self.prefill, passes, queue.used, share)
 
-    def use(self, load: Load, held: Sequences) -> PrefillUse:
+    def use(self, load: Load, held: Sequences, share: Dimensionless) -> PrefillUse:
         """What a load takes of an instance whose KV cache pool holds so many mean requests."""
         if self.queued is None:
             return PrefillUse(*[0.0 * load.batch] * 7)
@@ -175,7 +180,6 @@ class PoolLatencies(NamedTuple):
         median = traffic.median_prompt
         alone = all_passes(costs, median, pass_over(self.prefill, median))
         alone += beside_passes(costs, median)
-        share = token_share(self.prefill, passes, queue)
         tokens = (1 - share) * passes.decoding + share * passes.mean
         most = load.batch * load.length + LATE_DEVIATIONS * resident_deviation(load, traffic)
         return PrefillUse(

@@ -80,8 +80,9 @@ class Latencies(NamedTuple):
 
     def inter_token(self, demand: Demand) -> Seconds:
         """The percentile of the inter-token latency that is a target."""
+        pool, median = self.pool, self.step.median_latency
         late = demand.itl_quantile > MEDIAN
-        return lax.cond(late, lambda: self.pool.late, lambda: self.step.median_latency)
+        return lax.cond(late, lambda: pool.late(pool.token_share), lambda: median)
 
     def first_token(self, demand: Demand, traffic: Traffic) -> Seconds:
         """The percentile of the time to first token that is a target, less what prompts allow."""

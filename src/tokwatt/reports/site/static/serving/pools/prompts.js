@@ -43,15 +43,14 @@ const Prompts = (() => {
   };
 
   /* What a load takes of an instance whose KV cache pool holds so many mean requests. */
-  function useOf(prefill, passes, queue, load, held) {
+  function useOf(prefill, passes, queue, share, load, held) {
     const { machine, own, iteration } = prefill,
       { costs } = machine,
       { medianPrompt } = own;
     const alone =
       besidePasses(costs, medianPrompt) +
       allPasses(costs, medianPrompt, passOver(prefill, medianPrompt));
-    const share = tokenShare(prefill, passes, queue),
-      tokens = (1 - share) * passes.decoding + share * passes.mean,
+    const tokens = (1 - share) * passes.decoding + share * passes.mean,
       most = load.batch * load.length + LATE_DEVIATIONS * residentDeviation(load, own);
     return {
       prefillUtilization: queue.used,
@@ -74,12 +73,13 @@ const Prompts = (() => {
     const running = admitted(machine.costs, load),
       prefill = { assumed, machine, load: running, own, iteration };
     const passes = passesOf(prefill),
-      queue = promptQueue(prefill, passes, rate, instances);
+      queue = promptQueue(prefill, passes, rate, instances),
+      share = tokenShare(prefill, passes, queue);
     return {
       firstToken: (prompt, probability) =>
         lateFirstToken(prefill, passes, queue, prompt, probability),
-      late: lateIteration(prefill, passes, queue.used, tokenShare(prefill, passes, queue)),
-      use: (whole, held) => useOf(prefill, passes, queue, whole, held),
+      late: lateIteration(prefill, passes, queue.used, share),
+      use: (whole, held) => useOf(prefill, passes, queue, share, whole, held),
     };
   }
 
